@@ -16,12 +16,14 @@ const common = {
   // Test files of one project share worker processes and loaded modules: loading them for each file took a third of the
   // time. So a file must leave nothing behind in a module or in the process.
   isolate: false,
-  // Tests import `../src/x.ts` and run dist/x.js, as the server and its threads do. Node loads that in a fifth of the time
+  // Tests import `../src/x.ts` and run build/src/x.js, as the server and its threads do. Node loads that in a fifth of the time
   // that Vitest needs to compile and load the sources.
-  alias: [{ find: /^(?:\.\.?\/)+src\/(.+)\.ts$/, replacement: fileURLToPath(new URL('dist/$1.js', import.meta.url)) }],
+  alias: [
+    { find: /^(?:\.\.?\/)+src\/(.+)\.ts$/, replacement: fileURLToPath(new URL('build/src/$1.js', import.meta.url)) },
+  ],
   // `agentmail` has 2,000 files, which take half a second to load one by one.
   deps: { optimizer: { ssr: { enabled: true, include: ['agentmail'] } } },
-  server: { deps: { external: [/\/dist\//] } },
+  server: { deps: { external: [/\/build\/src\//] } },
 }
 
 /** A run of named files reports each test when it ends; a run of everything reports each file. */

@@ -1,4 +1,6 @@
 /** Types of build.js, for tests. */
-export function build(root?: string): boolean
-export function buildOrExit(): void
+export function buildModules(root?: string): boolean
+export function bundle(root?: string): Promise<boolean>
+export function isBundled(root?: string): boolean
+export function buildOrExit<Result>(step: () => Result): Promise<Awaited<Result>>
 export function fingerprint(): string

@@ -1,15 +1,15 @@
 /**
- * npm run docs: writes docs/configuration.md and docs/errors.md from what was built to dist/. With a folder as argument
+ * npm run docs: writes docs/configuration.md and docs/errors.md from what was compiled to build/src/. With a folder as argument
  * they go there, for the test that compares. Prints what it wrote.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { limits } from '../dist/config/limits.js'
-import { settings } from '../dist/config/settings.js'
-import { renderError } from '../dist/edges/http/dialects/agentmail/agentmail-errors.js'
-import { replyForError } from '../dist/edges/smtp/protocol/replies.js'
-import { errors, MailError } from '../dist/errors.js'
+import { limits } from '../build/src/config/limits.js'
+import { settings } from '../build/src/config/settings.js'
+import { renderError } from '../build/src/edges/http/dialects/agentmail/agentmail-errors.js'
+import { replyForError } from '../build/src/edges/smtp/protocol/replies.js'
+import { errors, MailError } from '../build/src/errors.js'
 
 /** Placeholders that most messages of their error leave out. */
 const OPTIONAL = new Set(['eventType'])

@@ -2,37 +2,15 @@
 /**
  * The command line for operators. Each command is one function below; `serve` runs the server.
  *
- * A command loads its modules when it runs, with require() if this Node version can require ES modules. That takes two
- * thirds of the time of import(), which creates promises for each of the 1,300 modules of a server.
+ * A command loads only the modules that it needs, when it runs.
  */
 import { randomBytes } from 'node:crypto'
-import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { isCommand, usage } from './cli/usage.ts'
 import { type Config, loadConfig } from './config/settings.ts'
 import { StartupError } from './errors.ts'
-
-/** Node 20.19 and 22.12 or later can require ES modules; versions in between cannot. */
-const canRequire = (process.features as { require_module?: boolean }).require_module === true
-const require = createRequire(import.meta.url)
-const load = {
-  banner: () => loadModule<typeof import('./cli/banner.ts')>('./cli/banner.js'),
-  backup: () => loadModule<typeof import('./cli/backup-command.ts')>('./cli/backup-command.js'),
-  restore: () => loadModule<typeof import('./cli/restore-command.ts')>('./cli/restore-command.js'),
-  check: () => loadModule<typeof import('./cli/check-command.ts')>('./cli/check-command.js'),
-  readableLog: () => loadModule<typeof import('./cli/readable-log.ts')>('./cli/readable-log.js'),
-  log: () => loadModule<typeof import('./log.ts')>('./log.js'),
-  faultBoundary: () => loadModule<typeof import('./fault-boundary.ts')>('./fault-boundary.js'),
-  start: () => loadModule<typeof import('./server/start.ts')>('./server/start.js'),
-  metrics: () => loadModule<typeof import('./metrics.ts')>('./metrics.js'),
-  queue: () => loadModule<typeof import('./cli/queue-command.ts')>('./cli/queue-command.js'),
-  serverClient: () => loadModule<typeof import('./cli/server-client.ts')>('./cli/server-client.js'),
-  store: () => loadModule<typeof import('./store/store.ts')>('./store/store.js'),
-}
-
-async function loadModule<Module>(file: string): Promise<Module> {
-  return canRequire ? require(file) : import(file)
-}
+import { packageRoot } from './package-root.ts'
 
 /** A second signal within this time counts as an echo of the first. */
 const NPM_ECHO_MS = 500
@@ -56,21 +34,21 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
     return serve(loadConfig(process.env), values.paused)
   }
   if (command === 'backup' && rest.length === 1) {
-    const { runBackup } = await load.backup()
+    const { runBackup } = await import('./cli/backup-command.ts')
     return runBackup(loadConfig(process.env), rest[0]!, { output: process.stdout, version: version() })
   }
   if (command === 'restore' && rest.length === 1) {
-    return (await load.restore()).runRestore(loadConfig(process.env), rest[0]!, process.stdout)
+    return (await import('./cli/restore-command.ts')).runRestore(loadConfig(process.env), rest[0]!, process.stdout)
   }
   if (command === 'resume') return resume(loadConfig(process.env), rest)
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
   if (command === 'check' && rest.length === 0)
-    return (await load.check()).runCheck(loadConfig(process.env), process.stdout)
+    return (await import('./cli/check-command.ts')).runCheck(loadConfig(process.env), process.stdout)
   if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
   if (command !== 'queue') return undefined
   const config = loadConfig(process.env)
-  const { openServerClient } = await load.serverClient()
-  const { runQueue } = await load.queue()
+  const { openServerClient } = await import('./cli/server-client.ts')
+  const { runQueue } = await import('./cli/queue-command.ts')
   const code = await runQueue(rest, (url) => openServerClient(config, url), process.stdout)
   return code === 0 ? code : undefined
 }
@@ -81,25 +59,25 @@ function print(text: string): number {
 }
 
 function version(): string {
-  return (require('../package.json') as { version: string }).version
+  return (JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as { version: string }).version
 }
 
 /** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */
 async function serve(config: Config, startPaused: boolean): Promise<number> {
-  const { startMartlet } = await load.start()
-  const { createMetrics } = await load.metrics()
-  const { createLog, standardOutput } = await load.log()
+  const { startMartlet } = await import('./server/start.ts')
+  const { createMetrics } = await import('./metrics.ts')
+  const { createLog, standardOutput } = await import('./log.ts')
   const isForPerson = process.stdout.isTTY === true
   const log = isForPerson
-    ? createLog(config.logLevel, (await load.readableLog()).readableLines(standardOutput))
+    ? createLog(config.logLevel, (await import('./cli/readable-log.ts')).readableLines(standardOutput))
     : createLog(config.logLevel)
   // The banner says what the lines of a start say.
   if (isForPerson && config.logLevel === 'info') log.level = 'warn'
   const metrics = createMetrics({ collectProcess: true })
-  ;(await load.faultBoundary()).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
+  ;(await import('./fault-boundary.ts')).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
   const martlet = await startMartlet({ config, log, metrics, startPaused })
   const stopSignal = awaitStopSignal() // before we report that the server is ready
-  if (isForPerson) (await load.banner()).printBanner(process.stdout, config, martlet)
+  if (isForPerson) (await import('./cli/banner.ts')).printBanner(process.stdout, config, martlet)
   else log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
   log.level = config.logLevel
 
@@ -126,9 +104,9 @@ function awaitStopSignal(): Promise<NodeJS.Signals> {
 }
 
 async function migrate(config: Config): Promise<number> {
-  const { migrateDatabase } = await load.store()
-  const { createMetrics } = await load.metrics()
-  const { createLog } = await load.log()
+  const { migrateDatabase } = await import('./store/store.ts')
+  const { createMetrics } = await import('./metrics.ts')
+  const { createLog } = await import('./log.ts')
   const run = await migrateDatabase({ config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now })
   process.stdout.write(run.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${run.join(', ')}\n`)
   return 0
@@ -137,7 +115,7 @@ async function migrate(config: Config): Promise<number> {
 async function createKey(config: Config, args: readonly string[]): Promise<number> {
   const options = { name: { type: 'string' }, url: { type: 'string' } } as const
   const { values } = parseArgs({ args: [...args], options })
-  const { openServerClient } = await load.serverClient()
+  const { openServerClient } = await import('./cli/server-client.ts')
   const client = await openServerClient(config, values.url)
   const name = values.name ?? `cli ${randomBytes(3).toString('hex')}`
   const { api_key } = (await client.request('POST', '/v0/api-keys', { name })) as { api_key: string }
@@ -147,7 +125,7 @@ async function createKey(config: Config, args: readonly string[]): Promise<numbe
 
 async function resume(config: Config, args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { url: { type: 'string' } } })
-  const { openServerClient } = await load.serverClient()
+  const { openServerClient } = await import('./cli/server-client.ts')
   const client = await openServerClient(config, values.url)
   const { was_paused } = (await client.request('POST', '/v0/outbound/resume')) as { was_paused: boolean }
   return print(was_paused ? 'Outbound mail and webhooks run again.\n' : 'Nothing was paused.\n')

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { FakeMx } from './support/fake-mx.ts'
-import { cli, type ServerProcess, startServer } from './support/server-process.ts'
+import { cli } from './support/program.ts'
+import { type ServerProcess, startServer } from './support/server-process.ts'
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))

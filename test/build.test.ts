@@ -1,4 +1,4 @@
-/** Tests `npm run build` (scripts/build.js) on a small package: what it compiles, and when it compiles nothing. */
+/** Tests scripts/build.js on small packages: what it compiles and bundles, and when it does nothing. */
 import {
   cpSync,
   existsSync,
@@ -13,11 +13,21 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { build } from '../scripts/build.js'
-import { root } from './support/imports.ts'
+import { buildModules, bundle } from '../scripts/build.js'
+import { root, textOf } from './support/imports.ts'
+import './support/program.ts' // waits for the bundle
 
-test('this repository needs no build, because the test run has built it', () => {
-  expect(build()).toBe(false)
+test('this repository needs no build, because the test run has built it', async () => {
+  expect(buildModules()).toBe(false)
+  expect(await bundle()).toBe(false)
+})
+
+test('the bundle contains the licence of each package that it contains', () => {
+  const licences = textOf('dist/LICENCES.txt')
+  for (const name of ['fastify', 'kysely', 'pg', 'ws', '@fastify/swagger'])
+    expect(licences).toMatch(new RegExp(`^${name} [0-9.]+ \\(MIT\\)$`, 'm'))
+  expect(licences).toContain('Permission is hereby granted, free of charge')
+  expect(licences, 'not bundled').not.toMatch(/^better-sqlite3 /m)
 })
 
 test('a build compiles what changed, and nothing when nothing changed', () => {
@@ -25,47 +35,47 @@ test('a build compiles what changed, and nothing when nothing changed', () => {
     'a.ts': `export const a: number = 1\n`,
     'types.d.ts': 'declare const b: number\n',
   })
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
   expect(output('a.js')).toContain('export const a = 1;')
-  expect(build(folder)).toBe(false)
+  expect(buildModules(folder)).toBe(false)
 
   write('sub/b.ts', `export { a } from '../a.ts'\n`)
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
   expect(output('sub/b.js')).toContain(`export { a } from '../a.js'`)
   write('a.ts', `export const a: number = 22\n`)
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
   expect(output('a.js')).toContain('export const a = 22;')
-  expect(build(folder)).toBe(false)
+  expect(buildModules(folder)).toBe(false)
 })
 
 test('an output is removed when its source no longer exists, so that nothing can import it', () => {
   const { folder, output } = createPackage({ 'a.ts': 'export {}\n', 'b.ts': 'export {}\n' })
-  build(folder)
+  buildModules(folder)
   expect(output('b.js')).toBeDefined()
 
   rmSync(join(folder, 'src/b.ts'))
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
   expect([output('a.js') !== undefined, output('b.js'), output('b.js.map')]).toEqual([true, undefined, undefined])
 })
 
 test('after a failed build the next call compiles again', () => {
   const { folder, write, output } = createPackage({ 'a.ts': 'export const a: = 1\n' })
-  expect(() => build(folder)).toThrow('src/ could not be compiled')
-  expect(() => build(folder)).toThrow('src/ could not be compiled')
+  expect(() => buildModules(folder)).toThrow('src/ could not be compiled')
+  expect(() => buildModules(folder)).toThrow('src/ could not be compiled')
 
   write('a.ts', 'export const a = 1\n')
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
   expect(output('a.js')).toContain('export const a = 1;')
 })
 
 test('after a failed build of one of several sources, all changed sources are compiled', () => {
   const { folder, write, output } = createPackage({ 'a.ts': 'export const a = 1\n', 'b.ts': 'export const b = 1\n' })
-  build(folder)
+  buildModules(folder)
   write('b.ts', 'export const b: = 2\n')
-  expect(() => build(folder)).toThrow('src/ could not be compiled')
+  expect(() => buildModules(folder)).toThrow('src/ could not be compiled')
 
   write('b.ts', 'export const b = 3\n')
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
   expect([output('a.js'), output('b.js')]).toEqual([
     expect.stringContaining('export const a = 1;'),
     expect.stringContaining('export const b = 3;'),
@@ -74,19 +84,19 @@ test('after a failed build of one of several sources, all changed sources are co
 
 test('a changed time stamp, a changed setting and a missing output each cause a build', () => {
   const { folder, output } = createPackage({ 'a.ts': 'export const a = 1\n', 'b.ts': 'export const b = 1\n' })
-  build(folder)
+  buildModules(folder)
   utimesSync(join(folder, 'src/a.ts'), new Date(0), new Date(0))
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
 
   const settings = JSON.parse(readFileSync(join(folder, 'tsconfig.build.json'), 'utf8'))
   settings.compilerOptions.sourceMap = false
   writeFileSync(join(folder, 'tsconfig.build.json'), JSON.stringify(settings))
-  expect(build(folder)).toBe(true)
+  expect(buildModules(folder)).toBe(true)
 
-  rmSync(join(folder, 'dist/b.js'))
-  expect(build(folder)).toBe(true)
+  rmSync(join(folder, 'build/src/b.js'))
+  expect(buildModules(folder)).toBe(true)
   expect(output('b.js')).toContain('export const b = 1;')
-  expect(build(folder)).toBe(false)
+  expect(buildModules(folder)).toBe(false)
 })
 
 /** Creates a package with our settings and our compiler. */
@@ -107,7 +117,7 @@ function createPackage(sources: Readonly<Record<string, string>>) {
     write,
     /** undefined: the output does not exist. */
     output(file: string): string | undefined {
-      const path = join(folder, 'dist', file)
+      const path = join(folder, 'build/src', file)
       return existsSync(path) ? readFileSync(path, 'utf8') : undefined
     },
   }

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from './support/free-port.ts'
-import { cli, startServer } from './support/server-process.ts'
+import { cli } from './support/program.ts'
+import { startServer } from './support/server-process.ts'
 import { openTerminal } from './support/terminal.ts'
 
 const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join, posix } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -11,6 +12,7 @@ import { limits } from '../src/config/limits.ts'
 import { settings } from '../src/config/settings.ts'
 import { errors } from '../src/errors.ts'
 import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './support/imports.ts'
+import './support/program.ts' // waits for the bundle
 import { WITHOUT_STORE } from './support/without-store.ts'
 
 const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
@@ -24,6 +26,7 @@ const GROUND = [
   'src/host-name.ts',
   'src/log.ts',
   'src/metrics.ts',
+  'src/package-root.ts',
   'src/retry-pause.ts',
   'src/worker-threads.ts',
   'src/config/',
@@ -98,14 +101,30 @@ test('there is no import cycle, not even of types', () => {
   expect(circles).toEqual([])
 })
 
-test('src imports all packages under "dependencies" and no others', () => {
+test('src imports only packages that package.json names, and those that are not bundled are "dependencies"', () => {
   const imported = new Set(sources.flatMap((file) => importsOf(textOf(file)).flatMap((name) => packageOf(name) ?? [])))
-  const declared = Object.keys(packageJson.dependencies)
-  const missing = [...imported].filter((name) => !declared.includes(name))
-  const idle = declared.filter((name) => !imported.has(name))
-  expect(missing.map((name) => `${name} is imported: put it under "dependencies" or remove the import`)).toEqual([])
-  expect(idle.map((name) => `no file imports ${name}: remove it, or move it to "devDependencies"`)).toEqual([])
+  const declared = { ...packageJson.dependencies, ...packageJson.devDependencies }
+  const missing = [...imported].filter((name) => !(name in declared))
+  expect(missing.map((name) => `${name} is imported: put it under "devDependencies"`)).toEqual([])
+
+  const loaded = new Set(
+    filesBelow('dist')
+      .filter((file) => file.endsWith('.js'))
+      .flatMap((file) => loadedBy(textOf(file))),
+  )
+  expect([...loaded], 'packages that dist/ loads when it runs').toEqual(Object.keys(packageJson.dependencies))
 })
+
+/** Packages that a file of the bundle imports or requires. */
+function loadedBy(source: string): string[] {
+  const loads = source.matchAll(/^import\b.*?"([^"]+)";$|\b__require\("([^"]+)"\)/gm)
+  const names = [...loads].map((match) => match[1] ?? match[2]!)
+  // Those that bundled packages use only if they are installed.
+  const optional = ['pg-native', 'supports-color', 'bufferutil', 'utf-8-validate']
+  return names
+    .flatMap((name) => packageOf(name) ?? [])
+    .filter((name) => !builtinModules.includes(name) && !optional.includes(name))
+}
 
 test('tests, benchmarks and scripts import only packages that package.json names', () => {
   const declared = { ...packageJson.dependencies, ...packageJson.devDependencies }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
-import { cli } from '../support/server-process.ts'
+import { cli } from '../support/program.ts'
 import { openTerminal } from '../support/terminal.ts'
 import { startWorld } from '../support/world.ts'
 

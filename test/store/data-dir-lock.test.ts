@@ -92,13 +92,13 @@ async function* chunks(...texts: string[]): AsyncIterable<Uint8Array> {
  * Starts a process of compiled code that locks the folder and prints each organization once its commit is acknowledged.
  */
 function startHolder(dataDir: string): ChildProcess {
-  const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href)
+  const compiled = (file: string) => JSON.stringify(new URL(`../../build/src/${file}`, import.meta.url).href)
   const script = `
     import { randomBytes } from 'node:crypto'
-    import { withLimits } from ${dist('config/limits.js')}
-    import { createLog } from ${dist('log.js')}
-    import { createMetrics } from ${dist('metrics.js')}
-    import { openStore } from ${dist('store/store.js')}
+    import { withLimits } from ${compiled('config/limits.js')}
+    import { createLog } from ${compiled('log.js')}
+    import { createMetrics } from ${compiled('metrics.js')}
+    import { openStore } from ${compiled('store/store.js')}
     const config = { dataDir: ${JSON.stringify(dataDir)}, limits: withLimits({ store: { transactionGroupMax: 3 } }) }
     const needs = { log: createLog('silent'), metrics: createMetrics(), clock: Date.now, random: randomBytes }
     const store = await openStore({ config, ...needs })

@@ -1,9 +1,11 @@
 /**
- * Runs before the tests of each project, and before its other setup: compiles what changed, since tests run dist/.
- * Passes the tests the path of the build that they run; a build during the run does not change it.
+ * Runs before the tests of each project, and before its other setup. Compiles what changed, and bundles it meanwhile for
+ * tests that start the server as a process (program.ts waits for that).
+ *
+ * Passes the tests the fingerprint of the build that they run; a build during the run does not change it.
  */
 import type { TestProject } from 'vitest/node'
-import { buildOrExit, fingerprint } from '../../scripts/build.js'
+import { buildModules, buildOrExit, bundle, fingerprint } from '../../scripts/build.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -12,7 +14,11 @@ declare module 'vitest' {
   }
 }
 
-export default function setup(project: TestProject): void {
-  buildOrExit() // if it were thrown, Vitest would bury the error in its own output
+let bundled: Promise<unknown> | undefined
+
+export default async function setup(project: TestProject): Promise<() => Promise<unknown>> {
+  await buildOrExit(buildModules) // if it were thrown, Vitest would bury the error in its own output
+  bundled ??= buildOrExit(bundle)
   project.provide('build', fingerprint())
+  return () => bundled!
 }

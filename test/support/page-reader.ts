@@ -14,6 +14,7 @@ import { freePort } from './free-port.ts'
 import { root } from './imports.ts'
 import type { Block } from './page-blocks.ts'
 import { outputOf, type ProcessOutput } from './process-output.ts'
+import './program.ts' // else `npm start` would bundle at the same time as the test run
 import { virtualEnvironment } from './python-environment.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 

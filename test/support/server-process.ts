@@ -1,15 +1,9 @@
-/** The server as a separate process, for tests that stop or kill it. Runs the output of `npm run build`. */
+/** The server as a separate process, for tests that stop or kill it. Runs the bundle (`npm run build`). */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { LimitOverrides } from '../../src/config/limits.ts'
-
-export const cli = fileURLToPath(distUrl('cli.js'))
-
-function distUrl(file: string): string {
-  return new URL(`../../dist/${file}`, import.meta.url).href
-}
+import { bundleUrl, cli } from './program.ts'
 
 export interface ServerProcess {
   readonly url: string
@@ -30,11 +24,11 @@ export interface ServerProcess {
 
 /** The command line takes no limits, so tests that need shorter ones start the same parts with this program. */
 const serverProgram = (limits: LimitOverrides) => `
-  import { loadConfig } from ${JSON.stringify(distUrl('config/settings.js'))}
-  import { handleStrayErrors } from ${JSON.stringify(distUrl('fault-boundary.js'))}
-  import { createLog } from ${JSON.stringify(distUrl('log.js'))}
-  import { startMartlet } from ${JSON.stringify(distUrl('server/start.js'))}
-  import { createMetrics } from ${JSON.stringify(distUrl('metrics.js'))}
+  import { loadConfig } from ${JSON.stringify(bundleUrl('config/settings.js'))}
+  import { handleStrayErrors } from ${JSON.stringify(bundleUrl('fault-boundary.js'))}
+  import { createLog } from ${JSON.stringify(bundleUrl('log.js'))}
+  import { startMartlet } from ${JSON.stringify(bundleUrl('server/start.js'))}
+  import { createMetrics } from ${JSON.stringify(bundleUrl('metrics.js'))}
   const config = loadConfig(process.env, ${JSON.stringify(limits)})
   const log = createLog(config.logLevel)
   const metrics = createMetrics()

@@ -6,9 +6,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { MailError } from '../../../errors.ts'
+import { packageRoot } from '../../../package-root.ts'
 import type { HttpApp } from './http-dialect.ts'
-
-const root = new URL('../../../../', import.meta.url)
 
 /** Pages in the order in which a newcomer needs them. An installation may lack them. */
 const PAGES: readonly (readonly [file: string, about: string])[] = [
@@ -43,11 +42,13 @@ export function frontPageRoutes(app: HttpApp): void {
 }
 
 function fileOf(page: string): string {
-  return fileURLToPath(new URL(`docs/${page}`, root))
+  return fileURLToPath(new URL(`docs/${page}`, packageRoot))
 }
 
 function renderPage(): string {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { readonly version: string }
+  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
+    readonly version: string
+  }
   const pages = PAGES.filter(([file]) => existsSync(fileOf(file)))
   return `<!doctype html>
 <html lang="en">
@@ -57,7 +58,7 @@ function renderPage(): string {
 <style>body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem }</style>
 <h1>Martlet is running</h1>
 <p>Version ${version}. This is the API of a mail server for agents: programs use it with an API key.</p>
-<p>The first key is in the file <code>root-key</code> in the server's data folder, which is <code>data</code> unless
+<p>The first key is in the file <code>packageRoot-key</code> in the server's data folder, which is <code>data</code> unless
 <code>MARTLET_DATA_DIR</code> says otherwise. On the machine of the server, <code>npx martlet key create</code> makes more.</p>
 <ul>
 <li><a href="v0/openapi.json">API reference (OpenAPI)</a></li>

@@ -1,0 +1,11 @@
+/** The folder of this package, which holds `package.json` and `docs/`. */
+import { existsSync } from 'node:fs'
+
+/** Ends with "/". The running code is in `dist/` or, in tests, below `build/src/`. */
+export const packageRoot: URL = findRoot()
+
+function findRoot(): URL {
+  for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
+    if (existsSync(new URL('package.json', folder)) || folder.pathname === '/') return folder
+  }
+}
