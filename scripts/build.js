@@ -74,11 +74,8 @@ export async function bundle(root = repository) {
   const threads = sourcesOf(root).filter((file) => file.endsWith('.thread.ts'))
   const bundled = await rolldown({
     cwd: root,
-    input: {
-      ...Object.fromEntries(ENTRIES.map((file) => [file.replace(/\.ts$/, ''), join(root, 'src', file)])),
-      // Beside every other file, since the code that starts a thread may be in any of them.
-      ...Object.fromEntries(threads.map((file) => [basename(file, '.ts'), join(root, 'src', file)])),
-    },
+    // All in one folder, because code that starts a thread looks for it beside its own file, which may be any of them.
+    input: Object.fromEntries([...ENTRIES, ...threads].map((file) => [basename(file, '.ts'), join(root, 'src', file)])),
     platform: 'node',
     external: NOT_BUNDLED,
   })

@@ -24,10 +24,10 @@ export interface ServerProcess {
 
 /** The command line takes no limits, so tests that need shorter ones start the same parts with this program. */
 const serverProgram = (limits: LimitOverrides) => `
-  import { loadConfig } from ${JSON.stringify(bundleUrl('config/settings.js'))}
+  import { loadConfig } from ${JSON.stringify(bundleUrl('settings.js'))}
   import { handleStrayErrors } from ${JSON.stringify(bundleUrl('fault-boundary.js'))}
   import { createLog } from ${JSON.stringify(bundleUrl('log.js'))}
-  import { startMartlet } from ${JSON.stringify(bundleUrl('server/start.js'))}
+  import { startMartlet } from ${JSON.stringify(bundleUrl('start.js'))}
   import { createMetrics } from ${JSON.stringify(bundleUrl('metrics.js'))}
   const config = loadConfig(process.env, ${JSON.stringify(limits)})
   const log = createLog(config.logLevel)

@@ -58,7 +58,7 @@ function renderPage(): string {
 <style>body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem }</style>
 <h1>Martlet is running</h1>
 <p>Version ${version}. This is the API of a mail server for agents: programs use it with an API key.</p>
-<p>The first key is in the file <code>packageRoot-key</code> in the server's data folder, which is <code>data</code> unless
+<p>The first key is in the file <code>root-key</code> in the server's data folder, which is <code>data</code> unless
 <code>MARTLET_DATA_DIR</code> says otherwise. On the machine of the server, <code>npx martlet key create</code> makes more.</p>
 <ul>
 <li><a href="v0/openapi.json">API reference (OpenAPI)</a></li>
