@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { LongFirst } from './test/support/sequencer.ts'
+import { folderVariables } from './test/support/test-folders.ts'
 import { WITHOUT_STORE } from './test/support/without-store.ts'
 
 /** What only one database has: its plans and files, and its ways to fail. */
@@ -16,6 +17,7 @@ const common = {
   // Test files of one project share worker processes and loaded modules: loading them for each file took a third of the
   // time. So a file must leave nothing behind in a module or in the process.
   isolate: false,
+  env: folderVariables(),
   // Tests import `../src/x.ts` and run build/src/x.js, as the server and its threads do. Node loads that in a fifth of the time
   // that Vitest needs to compile and load the sources.
   alias: [

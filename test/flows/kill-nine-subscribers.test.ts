@@ -11,7 +11,6 @@
  * KILL_CUTS sets the number of kills (few in `npm test`, many in `npm run test:long`), KILL_SEED the random seed.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -21,6 +20,7 @@ import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName, readRows } from '../support/test-database.ts'
+import { diskFolder } from '../support/test-folders.ts'
 import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
@@ -163,7 +163,7 @@ type Servers = Awaited<ReturnType<typeof startServers>>
 async function startServers(random: () => number) {
   const database = await createTestDatabase('migrated')
   const dataDirs = await Promise.all(
-    Array.from({ length: SERVERS }, () => mkdtemp(join(tmpdir(), 'martlet-test-subscribers-'))),
+    Array.from({ length: SERVERS }, () => mkdtemp(join(diskFolder(), 'martlet-test-subscribers-'))),
   )
   const limits = {
     delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5 },

@@ -6,7 +6,6 @@
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -16,6 +15,7 @@ import { startPostgresServer } from '../support/postgres-server.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName, notSupported, type TestDatabase } from '../support/test-database.ts'
+import { diskFolder } from '../support/test-folders.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
@@ -92,7 +92,7 @@ async function startDatabase() {
 
 async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
   console.log(`KILL_SEED=${SEED}`)
-  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  const dataDir = await mkdtemp(join(diskFolder(), 'martlet-test-'))
   const database = await given
   const env = {
     MARTLET_DATA_DIR: dataDir,

@@ -6,6 +6,7 @@
  */
 import type { TestProject } from 'vitest/node'
 import { buildModules, buildOrExit, bundle, fingerprint } from '../../scripts/build.js'
+import { removeRunFolders } from './test-folders.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -16,9 +17,12 @@ declare module 'vitest' {
 
 let bundled: Promise<unknown> | undefined
 
-export default async function setup(project: TestProject): Promise<() => Promise<unknown>> {
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await buildOrExit(buildModules) // if it were thrown, Vitest would bury the error in its own output
   bundled ??= buildOrExit(bundle)
   project.provide('build', fingerprint())
-  return () => bundled!
+  return async () => {
+    await bundled
+    removeRunFolders()
+  }
 }

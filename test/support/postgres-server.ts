@@ -8,12 +8,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join, parse } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { freePort } from './free-port.ts'
+import { diskFolder, isRunning as isProcess, memoryFolder } from './test-folders.ts'
 
 export interface PostgresServer extends AsyncDisposable {
   /** The URL of the default database of its user. */
@@ -81,22 +81,19 @@ export async function startPostgresServer({
 }
 
 const PREFIX = 'martlet-postgres-'
-/** The space that its files need while tests run. */
-const MEMORY_BYTES_MIN = 2 * 1024 ** 3
 /** The longest time between the creation of its folder and the process id file in it. */
 const START_MS_MAX = 60_000
 
 /**
- * Returns a folder in memory if the data need not survive a crash of the machine and there is enough space. On a disk
+ * Returns a folder in memory if commits need not wait for a disk and there is enough space. On a disk
  * with ext4 a copy of a template takes 330 ms, in memory 12: each test drops its database, and ext4 skips inodes that
  * were freed a few seconds ago.
  */
 async function parentFolder(fsync: 'on' | 'off'): Promise<string> {
-  if (fsync === 'on' || process.platform !== 'linux') return tmpdir()
-  const memory = await statfs('/dev/shm').catch(() => undefined)
-  if (!memory || memory.bavail * memory.bsize < MEMORY_BYTES_MIN) return tmpdir()
-  await removeLeftovers('/dev/shm')
-  return '/dev/shm'
+  const memory = fsync === 'on' ? undefined : memoryFolder()
+  if (memory === undefined) return diskFolder()
+  await removeLeftovers(memory)
+  return memory
 }
 
 /** Removes folders of killed runs, since nothing else frees their memory. */
@@ -113,13 +110,7 @@ async function removeLeftovers(parent: string): Promise<void> {
 async function isRunning(folder: string): Promise<boolean> {
   const file = await readFile(join(folder, 'data/postmaster.pid'), 'utf8').catch(() => '')
   const pid = Number.parseInt(file, 10)
-  if (Number.isNaN(pid)) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  return !Number.isNaN(pid) && isProcess(pid)
 }
 
 class Server implements PostgresServer {
