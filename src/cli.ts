@@ -107,7 +107,10 @@ async function migrate(config: Config): Promise<number> {
   const { migrateDatabase } = await import('./store/store.ts')
   const { createMetrics } = await import('./metrics.ts')
   const { createLog } = await import('./log.ts')
+  const { databaseFiles, lockFile } = await import('./store/sqlite/data-dir-lock.ts')
+  const giveToOwner = await (await import('./cli/ownership.ts')).ownerOf(config.dataDir)
   const run = await migrateDatabase({ config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now })
+  await giveToOwner([lockFile(config.dataDir), ...databaseFiles(config.dataDir)])
   process.stdout.write(run.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${run.join(', ')}\n`)
   return 0
 }

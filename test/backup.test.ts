@@ -1,7 +1,7 @@
 /** Tests `martlet backup` and `martlet restore` as an operator uses them: separate processes, beside a running server. */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, truncateSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
@@ -9,6 +9,9 @@ import { expect, onTestFinished, test } from 'vitest'
 import { FakeMx } from './support/fake-mx.ts'
 import { cli } from './support/program.ts'
 import { type ServerProcess, startServer } from './support/server-process.ts'
+
+/** A user id that exists everywhere, and is not ours. */
+const NOBODY = 65_534
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
@@ -101,7 +104,12 @@ test('a backup of a busy server is restored, complete and paused, to an empty fo
   await server.exited
   relay.behaviour = {}
 
+  await mkdir(restoredDir, { mode: 0o700 })
+  const { uid } = await stat(restoredDir)
+  const owner = uid === 0 ? NOBODY : uid // only root can give a folder to another user
+  await chown(restoredDir, owner, -1)
   const restore = await run(['restore', file], settings(restoredDir))
+  for (const each of ['blobs', 'martlet.db', 'root-key']) expect((await stat(join(restoredDir, each))).uid).toBe(owner)
   expect(restore).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('are paused') })
   const copy = await start(settings(restoredDir, outbound))
   const ask = clientOf(copy, restoredDir)

@@ -2,7 +2,7 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,8 @@ import { openTerminal } from './support/terminal.ts'
 
 const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const KEY = 'am_test_key_of_the_command_line'
+/** A user id that exists everywhere, and is not ours. */
+const NOBODY = 65_534
 
 /** Settings with which a start succeeds on any machine. */
 async function settings(): Promise<Record<string, string>> {
@@ -210,10 +212,19 @@ test('the error for a port in use names the port, and the process exits', async 
   }
 })
 
-test('migrate creates the database, and reports when there is nothing to do', async () => {
+// Run as root, it created files that the user of the service could not read.
+test('migrate creates the database for the owner of the folder, and reports when there is nothing to do', async () => {
   const env = await settings()
+  const dataDir = env.MARTLET_DATA_DIR!
+  await mkdir(dataDir, { mode: 0o700 })
+  const { uid } = await stat(dataDir)
+  const owner = uid === 0 ? NOBODY : uid // only root can give a folder to another user
+  await chown(dataDir, owner, -1)
   expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Migrations run: 1\b/) })
   expect(await run(['migrate'], env)).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
+  const files = await readdir(dataDir)
+  expect(files).toContain('martlet.db')
+  for (const file of files) expect((await stat(join(dataDir, file))).uid, file).toBe(owner)
 })
 
 // As root, it created a data folder that the user of the service could not use.

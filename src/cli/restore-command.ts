@@ -3,9 +3,8 @@
  *
  * The database gets its name last. A crash before that leaves blobs that no row refers to, and no database: restore again.
  */
-import { existsSync } from 'node:fs'
-import { lchown, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
@@ -16,6 +15,7 @@ import { lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, openArchive, ROOT_KEY } from './backup-archive.ts'
 import { checkSqlite } from './backup-command.ts'
+import { ownerOf } from './ownership.ts'
 
 /**
  * @returns the exit code
@@ -29,18 +29,14 @@ export async function runRestore(
   checkSqlite(config)
   const archive = await openArchive(file)
   try {
-    const owner = await stat(config.dataDir).catch(() => undefined)
+    const giveToOwner = await ownerOf(config.dataDir)
     const lock = lockDataDir(config.dataDir)
     try {
       await extract(config, archive, lock.databaseFile)
     } finally {
       lock.release()
     }
-    // As root, in the folder of the user of the service: that user must be able to use the files.
-    if (process.getuid?.() === 0 && owner && owner.uid !== 0) {
-      for (const folder of [config.dataDir, config.blobsDir].filter(existsSync))
-        await giveTo(folder, owner.uid, owner.gid)
-    }
+    await giveToOwner([config.dataDir, config.blobsDir])
   } finally {
     await archive.close()
   }
@@ -94,10 +90,4 @@ async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>): Promi
     await handle.close()
   }
   await syncFolder(dirname(file))
-}
-
-/** Links are not followed: that user may have put one to a file of root into the folder. */
-async function giveTo(folder: string, uid: number, gid: number): Promise<void> {
-  await lchown(folder, uid, gid)
-  for (const name of await readdir(folder, { recursive: true })) await lchown(join(folder, name), uid, gid)
 }

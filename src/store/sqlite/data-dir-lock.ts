@@ -13,7 +13,10 @@ import { makePrivateFolder } from '../folders.ts'
 import { sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'
-const LOCK_FILE = 'lock'
+
+export function lockFile(folder: string): string {
+  return join(folder, 'lock')
+}
 
 /** Returns the paths of the database and of the files that SQLite keeps beside it. Not all of them always exist. */
 export function databaseFiles(folder: string): string[] {
@@ -29,13 +32,12 @@ export interface DataDirLock {
 /** @throws StartupError when the folder cannot be used, or another process uses it */
 export function lockDataDir(folder: string): DataDirLock {
   const databaseFile = join(folder, DATABASE_FILE)
-  const lockFile = join(folder, LOCK_FILE)
   try {
     makePrivateFolder(folder)
   } catch (error) {
     throw new StartupError(`The data folder ${folder} cannot be created or written (${reason(error)})`)
   }
-  const lock = takeLock(folder, lockFile)
+  const lock = takeLock(folder)
   try {
     createPrivate(databaseFile)
   } catch (error) {
@@ -53,9 +55,9 @@ export function lockDataDir(folder: string): DataDirLock {
  * @throws the driver's error if this user may not read the file
  */
 export function isDataDirLocked(folder: string): boolean {
-  const lockFile = join(folder, LOCK_FILE)
-  if (!existsSync(lockFile)) return false
-  const lock = new BetterSqlite(lockFile, { readonly: true, timeout: 0 })
+  const file = lockFile(folder)
+  if (!existsSync(file)) return false
+  const lock = new BetterSqlite(file, { readonly: true, timeout: 0 })
   try {
     lock.prepare('select 1 from sqlite_master').all()
     return false
@@ -67,11 +69,12 @@ export function isDataDirLocked(folder: string): boolean {
   }
 }
 
-function takeLock(folder: string, lockFile: string): BetterSqlite.Database {
+function takeLock(folder: string): BetterSqlite.Database {
+  const file = lockFile(folder)
   let lock: BetterSqlite.Database | undefined
   try {
-    createPrivate(lockFile)
-    lock = new BetterSqlite(lockFile, { timeout: 0 })
+    createPrivate(file)
+    lock = new BetterSqlite(file, { timeout: 0 })
     lock.exec('begin exclusive')
     return lock
   } catch (error) {
