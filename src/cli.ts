@@ -134,12 +134,20 @@ async function resume(config: Config, args: readonly string[]): Promise<number> 
   return print(was_paused ? 'Outbound mail and webhooks run again.\n' : 'Nothing was paused.\n')
 }
 
+/** A server that cannot start writes the reason to its log, which must stay one JSON object per line. */
+async function report(error: Error, command = 'serve'): Promise<void> {
+  const isExpected =
+    error instanceof StartupError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+  const isForLog = command === 'serve' && process.stdout.isTTY !== true
+  if (isForLog) (await load.log()).createLog('fatal').fatal(isExpected ? {} : { err: error }, error.message)
+  if (isForLog && process.stderr.isTTY !== true) return
+  process.stderr.write(isExpected ? `martlet: ${error.message}\n` : `${error.stack}\n`)
+}
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  const isExpected =
-    error instanceof StartupError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
-  process.stderr.write(isExpected ? `martlet: ${(error as Error).message}\n` : `${(error as Error).stack}\n`)
+  await report(error as Error, process.argv[2])
   process.exitCode = 1
 }
 // Open handles (such as a keep-alive socket of fetch) must not prevent a finished command from exiting.

@@ -42,6 +42,14 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>): Pr
   })
 }
 
+/** Returns the reason of a start that failed: all output is JSON lines, and the last one is fatal. */
+function reasonOf({ code, stdout, stderr }: Run): string {
+  const lines = stdout.trim().split('\n')
+  const last = lines.map((line) => JSON.parse(line)).at(-1)
+  expect({ code, stderr, level: last.level }).toEqual({ code: 1, stderr: '', level: 'fatal' })
+  return last.msg
+}
+
 async function start(env: Readonly<Record<string, string>>) {
   const server = await startServer(env)
   onTestFinished(() => server.signal('SIGKILL'))
@@ -154,19 +162,17 @@ test('a signal sent twice in a row, as under npm start, still causes a clean sto
 test('a second process on the same data folder refuses to start and says why', async () => {
   const env = await settings()
   await start(env)
-  const second = await run(['serve'], env)
-  expect(second).toMatchObject({ code: 1, stdout: '' })
-  expect(second.stderr).toBe(
-    `martlet: The data folder ${env.MARTLET_DATA_DIR} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR\n`,
+  expect(reasonOf(await run(['serve'], env))).toBe(
+    `The data folder ${env.MARTLET_DATA_DIR} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
   )
 })
 
 test('an unknown setting prevents the start, with one sentence', async () => {
-  const { code, stdout, stderr } = await run(['serve'], { ...(await settings()), MARTLET_HTTP_PROT: '80' })
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(stderr).toBe(
-    'martlet: MARTLET_HTTP_PROT is not a setting of this version; did you mean MARTLET_HTTP_PORT? (docs/configuration.md lists all)\n',
-  )
+  const sentence =
+    'MARTLET_HTTP_PROT is not a setting of this version; did you mean MARTLET_HTTP_PORT? (docs/configuration.md lists all)'
+  const served = await run(['serve'], { ...(await settings()), MARTLET_HTTP_PROT: '80' })
+  expect(reasonOf(served)).toBe(sentence)
+  expect(served.stdout.match(/\n/g)).toHaveLength(1)
 })
 
 test('all mistakes in the settings are reported at once', async () => {
@@ -176,40 +182,36 @@ test('all mistakes in the settings are reported at once', async () => {
     MARTLET_RELAY_URL: 'x',
     MARTLET_OUTBOUND: 'relay',
   }
-  const { code, stderr } = await run(['serve'], { ...wrong, MARTLET_HTTP_PORT: '99999', MARTLET_TLS_CERT: '/cert.pem' })
-  expect(code).toBe(1)
-  expect(stderr.split('\n')).toEqual([
-    'martlet: Correct these settings:',
+  const failed = await run(['serve'], { ...wrong, MARTLET_HTTP_PORT: '99999', MARTLET_TLS_CERT: '/cert.pem' })
+  expect(reasonOf(failed).split('\n')).toEqual([
+    'Correct these settings:',
     expect.stringMatching(/^ {2}MARTLET_DOMIAN is not a setting .* did you mean MARTLET_DOMAIN\?/),
     expect.stringMatching(/^ {2}MARTLET_COLOUR is not a setting .*; remove it/),
     expect.stringMatching(/^ {2}MARTLET_RELAY_URL: the URL is malformed/),
     expect.stringMatching(/^ {2}MARTLET_HTTP_PORT=99999: write a port/),
     expect.stringMatching(/^ {2}Set both MARTLET_TLS_CERT and MARTLET_TLS_KEY/),
-    '',
   ])
 })
 
 // Node's recursive mkdir never ends there.
 test('a data folder that cannot be created prevents the start, with one sentence', async () => {
   const env = { ...(await settings()), MARTLET_DATA_DIR: '/proc/foo/data' }
-  expect(await run(['serve'], env)).toEqual({
-    code: 1,
-    stdout: '',
-    stderr: 'martlet: The data folder /proc/foo/data cannot be created or written (ENOENT)\n',
-  })
+  expect(reasonOf(await run(['serve'], env))).toBe(
+    'The data folder /proc/foo/data cannot be created or written (ENOENT)',
+  )
 })
 
-test('the error for a port in use names the port, and the process exits', async () => {
+// The database was migrated before the port was found in use, and the log had a stack trace and a line of plain text.
+test('the error for a port in use names the port; the process exits, and has migrated nothing', async () => {
   const env = await settings()
   const port = await usedPort()
   for (const variable of ['MARTLET_HTTP_PORT', 'MARTLET_SMTP_PORT']) {
-    const { code, stdout, stderr } = await run(['serve'], { ...env, [variable]: String(port) })
-    expect(code).toBe(1)
-    expect(stdout).not.toContain('"stack"') // the log of a busy SMTP port had one
-    expect(stderr).toMatch(/^martlet: .*\n$/)
-    expect(stderr).toContain(String(port))
-    expect(stderr).toContain('is in use')
+    const failed = await run(['serve'], { ...env, [variable]: String(port) })
+    expect(reasonOf(failed)).toBe(`127.0.0.1:${port} is in use; stop the process that uses it, or set ${variable}`)
+    expect(failed.stdout.match(/\n/g)).toHaveLength(1)
   }
+  const check = await run(['check'], env)
+  expect(check).toMatchObject({ code: 0, stdout: expect.stringContaining('is empty; the first start creates') })
 })
 
 // Run as root, it created files that the user of the service could not read.

@@ -86,6 +86,7 @@ test.each([
   [{ MARTLET_HTTP_PORT: '99999' }, 'MARTLET_HTTP_PORT=99999: write a port from 0 to 65535, or off'],
   [{ MARTLET_SMTP_PORT: 'smtp' }, 'MARTLET_SMTP_PORT=smtp: write a port from 0 to 65535, or off'],
   [{ MARTLET_SMTP_PORT: '-1' }, 'MARTLET_SMTP_PORT=-1: write a port from 0 to 65535, or off'],
+  [{ MARTLET_SMTP_PORT: '8080' }, 'MARTLET_HTTP_PORT and MARTLET_SMTP_PORT are both 8080; write different ports'],
   [{ MARTLET_DOMAIN: '10.0.0.1' }, 'MARTLET_DOMAIN=10.0.0.1: write a domain name such as mail.example.com'],
   [{ MARTLET_DOMAIN: 'no_domain' }, 'MARTLET_DOMAIN=no_domain: write a domain name such as mail.example.com'],
   [{ MARTLET_HOSTNAME: 'a..b' }, 'MARTLET_HOSTNAME=a..b: write a domain name such as mail.example.com'],

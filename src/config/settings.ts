@@ -208,6 +208,7 @@ export function loadConfig(env: Environment, changes: LimitOverrides = {}): Conf
   errors.add(unknownVariables(env))
   const { blobsUrl, tlsCertFile, tlsKeyFile, ...values } = readAll(env, errors)
   const tls = errors.collect(() => certificateFiles(tlsCertFile, tlsKeyFile))
+  errors.collect(() => requireDifferentPorts(values))
   errors.throwAny()
   return Object.freeze({
     ...values,
@@ -233,6 +234,13 @@ function readAll(env: Environment, errors: ErrorList): Values {
   }
   const names = Object.keys(settings) as (keyof Settings)[]
   return Object.fromEntries(names.map((name) => [name, read(name, known as KnownSettings)])) as unknown as Values
+}
+
+function requireDifferentPorts({ httpPort, smtpPort }: Partial<Pick<Values, 'httpPort' | 'smtpPort'>>): void {
+  if (httpPort !== smtpPort || typeof httpPort !== 'number' || httpPort === 0) return
+  throw new StartupError(
+    `${settings.httpPort.variable} and ${settings.smtpPort.variable} are both ${httpPort}; write different ports`,
+  )
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

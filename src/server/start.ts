@@ -14,6 +14,7 @@ import type { FreeBytes } from '../store/disk.ts'
 import { type Exposed, findExposed } from '../store/exposed-files.ts'
 import { openStore } from '../store/store.ts'
 import { openTls } from './certificate-source.ts'
+import { checkPortFree, httpAddress, smtpAddress } from './free-ports.ts'
 import { createListeners } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
@@ -76,7 +77,13 @@ async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...g
   const random = randomBytes
 
   // Store
-  const store = await openStore({ config, log, metrics, clock, random, ...(freeBytes && { freeBytes }) })
+  const beforeMigrating = async () => {
+    // A start that fails later would leave a migrated database: the version that ran before could not use it.
+    await checkPortFree(httpAddress(config))
+    await checkPortFree(smtpAddress(config))
+  }
+  const storeNeeds = { config, log, metrics, clock, random, beforeMigrating }
+  const store = await openStore({ ...storeNeeds, ...(freeBytes && { freeBytes }) })
   stops.add('store', () => store.close())
 
   // Built, not running

@@ -81,6 +81,8 @@ export interface StoreNeeds {
   readonly random: (sizeBytes: number) => Buffer
   /** Returns the free space; defaults to that of the file system. */
   readonly freeBytes?: FreeBytes
+  /** Called before the schema is migrated. If it throws, nothing is migrated. */
+  readonly beforeMigrating?: () => Promise<void>
 }
 
 /** Random bytes of the event log's epoch: enough that no two logs have the same one. */
@@ -102,6 +104,7 @@ export async function openStore(needs: StoreNeeds): Promise<Store> {
   const adapter = await adapterFor(needs.config)
   const database = await adapter.open(needs)
   try {
+    await needs.beforeMigrating?.()
     return await startStore(adapter, database, needs)
   } catch (error) {
     await database.close()

@@ -101,13 +101,16 @@ test('an MX server that never listened can be stopped', async () => {
   await mx.stop(0)
 })
 
-test('an error about a port in use names the port', async () => {
+test('an error about a port in use, or a foreign address, names the setting', async () => {
   const { port, receiving, tls } = await startListener()
-  const config = loadConfig({ MARTLET_SMTP_PORT: String(port) })
-  const mx = createMxServer({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })
-  const error = await mx.listen().catch((reason: unknown) => reason)
-  expect(error).toBeInstanceOf(StartupError)
-  expect((error as Error).message).toBe(
-    `MARTLET_SMTP_PORT=${port} is in use on 127.0.0.1; stop what uses it or set another`,
-  )
+  const listen = async (env: Readonly<Record<string, string>>) => {
+    const config = loadConfig({ MARTLET_SMTP_PORT: String(port), ...env })
+    const mx = createMxServer({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })
+    const error = await mx.listen().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(StartupError)
+    return (error as Error).message
+  }
+  const used = `127.0.0.1:${port} is in use; stop the process that uses it, or set MARTLET_SMTP_PORT`
+  expect(await listen({})).toBe(used)
+  expect(await listen({ MARTLET_HOST: '192.0.2.1' })).toBe('MARTLET_HOST=192.0.2.1 is not an address of this machine')
 })

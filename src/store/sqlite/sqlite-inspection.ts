@@ -56,7 +56,9 @@ function reading(database: BetterSqlite.Database): Pick<Inspection, 'db' | 'clos
       () => undefined,
     ),
   )
-  return { db, close: async () => connection.close() }
+  // A start that failed, because of a port in use, leaves a database without tables.
+  const hasSchema = database.prepare(`select 1 from sqlite_master where name = 'schema_migrations'`).get() !== undefined
+  return { db: hasSchema ? db : undefined, close: async () => connection.close() }
 }
 
 function inMemory(file: string): BetterSqlite.Database {

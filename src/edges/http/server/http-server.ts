@@ -13,6 +13,7 @@ import { setMaxListeners } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { listenError, localUrl } from '../../../config/listen-address.ts'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { runIn } from '../../../fault-boundary.ts'
@@ -28,7 +29,6 @@ import { healthRoutes, type Probes } from './health.ts'
 import type { Dialect, HttpApp } from './http-dialect.ts'
 import { parseJsonBody } from './json-body.ts'
 import { createLinger } from './linger.ts'
-import { listenerUrl, startupError } from './listen-errors.ts'
 import { createPipelining } from './pipelining.ts'
 import { createDialectOf, registerDialect } from './register-dialect.ts'
 import { createRequestLog, pathOf } from './request-log.ts'
@@ -164,14 +164,15 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   return {
     async listen() {
+      const { host } = config
       const wanted = config.httpPort === 'off' ? 0 : config.httpPort
       try {
-        await app.listen({ host: config.host, port: wanted })
+        await app.listen({ host, port: wanted })
       } catch (error) {
-        throw startupError(error, config)
+        throw listenError(error, { host, port: wanted, variable: 'MARTLET_HTTP_PORT' })
       }
       const { port } = app.server.address() as AddressInfo
-      url = listenerUrl(config.host, port)
+      url = localUrl(host, port)
       return { port, url }
     },
 

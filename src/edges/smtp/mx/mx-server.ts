@@ -15,8 +15,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import { listenError } from '../../../config/listen-address.ts'
 import type { Config } from '../../../config/settings.ts'
-import { StartupError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
 import type { Metrics } from '../../../metrics.ts'
@@ -84,16 +84,17 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
   return { listen, stop }
 
   async function listen(): Promise<{ port: number }> {
-    assert(config.smtpPort !== 'off', 'server/start.ts starts no MX server if the port is off')
+    const { host, smtpPort } = config
+    assert(smtpPort !== 'off', 'server/start.ts starts no MX server if the port is off')
     const listening = once(server.server, 'listening')
-    server.listen(config.smtpPort, config.host)
+    server.listen(smtpPort, host)
     try {
       await listening
     } catch (error) {
-      throw new StartupError(explainListenError(error, config.host, config.smtpPort), { cause: error })
+      throw listenError(error, { host, port: smtpPort, variable: 'MARTLET_SMTP_PORT' })
     }
     const { port } = server.server.address() as AddressInfo
-    log.info({ host: config.host, port }, 'MX server is listening')
+    log.info({ host, port }, 'MX server is listening')
     return { port }
   }
 
@@ -136,11 +137,4 @@ class SmtpListener extends SMTPServer {
   override connect(socket: Socket, options: SMTPConnectionOptions | null = null): void {
     this.#onSocket(socket, options)
   }
-}
-
-function explainListenError(error: unknown, host: string, port: number): string {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'EADDRINUSE') return `MARTLET_SMTP_PORT=${port} is in use on ${host}; stop what uses it or set another`
-  if (code === 'EACCES') return `MARTLET_SMTP_PORT=${port} needs privileges; choose one above 1023 and forward 25 to it`
-  return `The SMTP listener cannot start on ${host}:${port} (${code ?? 'unknown reason'})`
 }
