@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { isCommand, usage } from './cli/usage.ts'
+import { describeDoubt } from './config/setting-readers.ts'
 import { type Config, loadConfig } from './config/settings.ts'
 import { StartupError } from './errors.ts'
 import { packageRoot } from './package-root.ts'
@@ -78,7 +79,11 @@ async function serve(config: Config, startPaused: boolean): Promise<number> {
   const martlet = await startMartlet({ config, log, metrics, startPaused })
   const stopSignal = awaitStopSignal() // before we report that the server is ready
   if (isForPerson) (await import('./cli/banner.ts')).printBanner(process.stdout, config, martlet)
-  else log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
+  else {
+    const doubt = describeDoubt(config)
+    if (doubt !== undefined) log.warn(doubt)
+    log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
+  }
   log.level = config.logLevel
 
   log.info({ signal: await stopSignal }, 'stopping')
@@ -139,7 +144,7 @@ async function report(error: Error, command = 'serve'): Promise<void> {
   const isExpected =
     error instanceof StartupError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
   const isForLog = command === 'serve' && process.stdout.isTTY !== true
-  if (isForLog) (await load.log()).createLog('fatal').fatal(isExpected ? {} : { err: error }, error.message)
+  if (isForLog) (await import('./log.ts')).createLog('fatal').fatal(isExpected ? {} : { err: error }, error.message)
   if (isForLog && process.stderr.isTTY !== true) return
   process.stderr.write(isExpected ? `martlet: ${error.message}\n` : `${error.stack}\n`)
 }

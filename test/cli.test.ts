@@ -7,6 +7,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { runCheck } from '../src/cli/check-command.ts'
+import { loadConfig } from '../src/config/settings.ts'
 import { freePort } from './support/free-port.ts'
 import { cli } from './support/program.ts'
 import { startServer } from './support/server-process.ts'
@@ -14,6 +16,7 @@ import { openTerminal } from './support/terminal.ts'
 
 const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const KEY = 'am_test_key_of_the_command_line'
+const DOUBT = 'MARTLET_DOMAIN=lan has no dot, so servers elsewhere cannot send mail to it; mail.example.com has one'
 /** A user id that exists everywhere, and is not ours. */
 const NOBODY = 65_534
 
@@ -139,7 +142,8 @@ test('files that other users can access are reported, with the commands that cor
 
 test('without a terminal the server prints JSON lines and no key, and SIGTERM ends it with exit code 0', async () => {
   const env = await settings()
-  const server = await start(env)
+  const server = await start({ ...env, MARTLET_DOMAIN: 'lan', MARTLET_OUTBOUND: 'capture' })
+  expect(server.lines.at(-2)).toMatchObject({ level: 'warn', msg: DOUBT })
   const key = (await readFile(join(env.MARTLET_DATA_DIR!, 'root-key'), 'utf8')).trim()
   const answer = await fetch(`${server.url}/v0/auth/me`, { headers: { authorization: `Bearer ${key}` } })
   expect(answer.status).toBe(200)
@@ -295,6 +299,22 @@ test('check reports a foreign port in use and missing files, continues, and exit
   expect(stdout).toContain('ok    disk')
 })
 
+// They were reported as readable or free, and then the start failed; the domain was accepted in silence.
+test('check reports TLS files that do not fit, a folder of large messages that cannot be used, and a doubtful domain', async () => {
+  const env = await settings()
+  const wrong = {
+    MARTLET_TLS_CERT: cli,
+    MARTLET_TLS_KEY: cli,
+    MARTLET_BLOBS_URL: 'file:///proc/blobs',
+    MARTLET_DOMAIN: 'lan',
+  }
+  let text = ''
+  expect(await runCheck(loadConfig({ ...env, ...wrong }), { write: (line) => (text += line) })).toBe(1)
+  expect(text).toMatch(/^FAIL {2}TLS files: MARTLET_TLS_CERT and MARTLET_TLS_KEY cannot be used: /m)
+  expect(text).toMatch(/^FAIL {2}disk: \/proc\/blobs: 0 bytes free;/m)
+  expect(text).toContain(`warn  domain: ${DOUBT}`)
+})
+
 test('key create prints a working key; it authenticates with the key file or MARTLET_ROOT_KEY', async () => {
   const env = await settings()
   const server = await start(env)
@@ -330,11 +350,13 @@ test('key create says what is missing: a key, a server, or a valid option', asyn
 test('serve --paused says so in the banner and in check, and resume ends the pause', async () => {
   const env = await settings()
   const port = String(await freePort())
-  const fixed = { ...env, MARTLET_HTTP_PORT: port }
+  const domain = { MARTLET_DOMAIN: 'lan', MARTLET_OUTBOUND: 'capture' }
+  const fixed = { ...env, ...domain, MARTLET_HTTP_PORT: port }
   const terminal = openTerminal(`'${process.execPath}' '${cli}' serve --paused`, { cwd: tmpdir(), env: { ...fixed } })
   onTestFinished(terminal.kill)
   await terminal.until(/Paused +outbound mail and webhooks, until you run: martlet resume\n/)
   await terminal.until(/Press Ctrl-C to stop\.\n/)
+  expect(terminal.screen()).toContain(`Warning: ${DOUBT}.\n`)
   expect((await run(['check'], fixed)).stdout).toMatch(
     /^warn {2}paused: .* since 20\S+Z; end this with martlet resume$/m,
   )

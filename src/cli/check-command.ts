@@ -5,9 +5,13 @@
  */
 import { createPublicKey } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { hostAndPort, type ListenAddress } from '../config/listen-address.ts'
+import { describeDoubt } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
+import { StartupError } from '../errors.ts'
 import { readSigningKey } from '../mail/domains/domains.ts'
+import { readTlsFiles } from '../server/certificate-source.ts'
+import { checkPortFree, httpAddress, smtpAddress } from '../server/free-ports.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
 import { findExposed } from '../store/exposed-files.ts'
 import { existingFolder } from '../store/folders.ts'
@@ -24,8 +28,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
   const checks: [name: string, check: () => Promise<string>][] = [
     ['configuration', async () => 'valid'],
     ['server', async () => server.description],
-    ['HTTP port', () => checkPort(config.host, config.httpPort, 'MARTLET_HTTP_PORT', server.hasHttp)],
-    ['SMTP port', () => checkPort(config.host, config.smtpPort, 'MARTLET_SMTP_PORT', server.hasSmtp)],
+    ['HTTP port', () => checkPort(httpAddress(config), server.hasHttp)],
+    ['SMTP port', () => checkPort(smtpAddress(config), server.hasSmtp)],
     ['TLS files', () => checkTlsFiles(config)],
     ['database', async () => describeContents(config, await opened)],
     ['DKIM', async () => describeDkim(config, await opened)],
@@ -40,6 +44,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
   }
+  const doubt = describeDoubt(config)
+  if (doubt !== undefined) output.write(`warn  domain: ${doubt}\n`)
   const pausedAt = inspection?.db && (await getPausedAt(inspection.db))
   if (pausedAt !== undefined) {
     const since = new Date(pausedAt).toISOString()
@@ -53,33 +59,19 @@ export async function runCheck(config: Config, output: { write(text: string): un
 }
 
 /** @param isOurs whether the running server listens on this port */
-async function checkPort(
-  host: string,
-  port: Config['httpPort'],
-  variable: string,
-  isOurs: RunningServer['hasHttp'],
-): Promise<string> {
+async function checkPort(address: ListenAddress, isOurs: RunningServer['hasHttp']): Promise<string> {
+  const { host, port } = address
   if (port === 'off') return 'off'
-  if (isOurs) return `${host}:${port} is used by the running server`
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const isInUse = error.code === 'EADDRINUSE'
-      reject(
-        isInUse ? new Error(`${host}:${port} is in use; stop the process that uses it, or set ${variable}`) : error,
-      )
-    })
-    server.listen(port, host, resolve)
-  })
-  await new Promise((resolve) => server.close(resolve))
-  return `${host}:${port} is free`
+  if (port === 0) return 'the system chooses a free one'
+  if (isOurs) return `${hostAndPort(host, port)} is used by the running server`
+  await checkPortFree(address)
+  return `${hostAndPort(host, port)} is free`
 }
 
 async function checkTlsFiles({ tls }: Config): Promise<string> {
   if (!tls) return 'not set; a self-signed certificate is used'
-  await access(tls.certFile, constants.R_OK)
-  await access(tls.keyFile, constants.R_OK)
-  return 'readable'
+  readTlsFiles(tls)
+  return 'they match'
 }
 
 function describeContents(config: Config, { db, unread }: Inspection): string {
@@ -99,11 +91,19 @@ async function describeDkim(config: Config, { db, unread }: Inspection): Promise
   return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
 }
 
-async function checkDisk({ dataDir, limits }: Config): Promise<string> {
-  const { bavail, bsize } = await statfs(existingFolder(dataDir))
-  const freeBytes = bavail * bsize
-  if (freeBytes < limits.store.diskFreeBytesMin) {
-    throw new Error(`${freeBytes} bytes free; mail is rejected below ${limits.store.diskFreeBytesMin}`)
+/** The folder of large messages can be on another disk, which may not be mounted, or read-only. */
+async function checkDisk({ dataDir, blobsDir, limits }: Config): Promise<string> {
+  const free: number[] = []
+  for (const folder of [dataDir, blobsDir]) {
+    const { bavail, bsize } = await statfs(existingFolder(folder))
+    const freeBytes = bavail * bsize
+    free.push(freeBytes)
+    if (freeBytes < limits.store.diskFreeBytesMin) {
+      throw new Error(`${folder}: ${freeBytes} bytes free; mail is rejected below ${limits.store.diskFreeBytesMin}`)
+    }
   }
-  return `${Math.floor(freeBytes / 1024 ** 2)} MiB free`
+  await access(existingFolder(blobsDir), constants.W_OK).catch((error: NodeJS.ErrnoException) => {
+    throw new StartupError(`The folder of large messages ${blobsDir} cannot be created or written (${error.code})`)
+  })
+  return `${Math.floor(Math.min(...free) / 1024 ** 2)} MiB free`
 }

@@ -32,6 +32,12 @@ export function readDomain(value: string, variable: string): string {
   return domain
 }
 
+/** Returns what is doubtful about a valid domain: a single label is only known in the own network. */
+export function describeDoubt({ domain }: { readonly domain: string }): string | undefined {
+  if (domain.includes('.')) return undefined
+  return `MARTLET_DOMAIN=${domain} has no dot, so servers elsewhere cannot send mail to it; mail.example.com has one`
+}
+
 export function readUrl(value: string | undefined, variable: string): string | undefined {
   if (value === undefined) return undefined
   const url = URL.canParse(value) ? new URL(value) : undefined

@@ -15,12 +15,16 @@ interface TlsNeeds {
 
 /** @throws StartupError if the files cannot be read or the key does not match the certificate */
 export async function openTls({ config, store, clock }: TlsNeeds): Promise<TlsSource> {
-  const pair = config.tls ? readFiles(config.tls) : await ensureCertificate(store, config.hostname, clock())
+  const pair = config.tls ? readTlsFiles(config.tls) : await ensureCertificate(store, config.hostname, clock())
   // The certificate does not change while the server runs: renewal needs ACME, which Martlet does not support yet.
   return { current: () => pair, onChange: () => () => undefined }
 }
 
-function readFiles({ certFile, keyFile }: { certFile: string; keyFile: string }): { cert: string; key: string } {
+/** @throws StartupError if the files cannot be read or the key does not match the certificate */
+export function readTlsFiles({ certFile, keyFile }: { certFile: string; keyFile: string }): {
+  cert: string
+  key: string
+} {
   try {
     const pair = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
     createSecureContext(pair) // throws if the key does not match the certificate
