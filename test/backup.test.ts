@@ -1,11 +1,14 @@
 /** Tests `martlet backup` and `martlet restore` as an operator uses them: separate processes, beside a running server. */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, truncateSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
+import { runRestore } from '../src/cli/restore-command.ts'
+import { loadConfig } from '../src/config/settings.ts'
+import { copyDatabase } from '../src/store/sqlite/sqlite-backup.ts'
 import { FakeMx } from './support/fake-mx.ts'
 import { cli } from './support/program.ts'
 import { type ServerProcess, startServer } from './support/server-process.ts'
@@ -157,6 +160,12 @@ test('backup and restore overwrite nothing, and refuse what is no complete backu
     string,
   ]
   expect((await run(['backup', file], settings(dataDir))).stderr).toContain('There is no database in')
+  await mkdir(other)
+  await symlink('martlet.db', join(other, 'martlet.db')) // fails like a folder of another user, also for root
+  await expect(copyDatabase(other, file)).rejects.toThrow(
+    /cannot be read \(ELOOP\); run this as the user of the service/,
+  )
+  await rm(join(other, 'martlet.db'))
   const server = await start(settings(dataDir))
   expect((await run(['backup', file], settings(dataDir))).code).toBe(0)
   expect((await run(['backup', file], settings(dataDir))).stderr).toContain('exists; choose another name')
@@ -166,10 +175,11 @@ test('backup and restore overwrite nothing, and refuse what is no complete backu
   expect((await run(['restore', file], settings(dataDir))).stderr).toContain('contains a database; move it away')
 
   truncateSync(file, (await stat(file)).size - 4_096)
-  await mkdir(other)
   const truncated = await run(['restore', file], settings(other))
   expect(truncated).toMatchObject({ code: 1, stderr: expect.stringMatching(/is no complete backup/) })
   expect(existsSync(join(other, 'martlet.db'))).toBe(false)
   const postgres = { MARTLET_DATABASE_URL: 'postgres://127.0.0.1:1/x', MARTLET_ROOT_KEY: 'x'.repeat(20) }
   expect((await run(['backup', `${file}2`], settings(other, postgres))).stderr).toContain('use pg_dump')
+  const restored = runRestore(loadConfig(settings(other, postgres)), file, process.stdout)
+  await expect(restored).rejects.toThrow('use pg_dump')
 })

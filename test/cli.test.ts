@@ -351,7 +351,8 @@ test('serve --paused says so in the banner and in check, and resume ends the pau
   const env = await settings()
   const port = String(await freePort())
   const domain = { MARTLET_DOMAIN: 'lan', MARTLET_OUTBOUND: 'capture' }
-  const fixed = { ...env, ...domain, MARTLET_HTTP_PORT: port }
+  // The commands went to the public URL, through a proxy that may not exist.
+  const fixed = { ...env, ...domain, MARTLET_HTTP_PORT: port, MARTLET_PUBLIC_URL: 'https://127.0.0.1:1' }
   const terminal = openTerminal(`'${process.execPath}' '${cli}' serve --paused`, { cwd: tmpdir(), env: { ...fixed } })
   onTestFinished(terminal.kill)
   await terminal.until(/Paused +outbound mail and webhooks, until you run: martlet resume\n/)

@@ -28,6 +28,21 @@ const jsonLines = (text: string) =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
 
+// A URL without a scheme was "not responding", and http://:::8080 was built for MARTLET_HOST=::.
+test('the URL is that of the server on this machine, or well-formed; the key file must be readable', async () => {
+  const settings = { MARTLET_ROOT_KEY: 'x'.repeat(20), MARTLET_HOST: '::', MARTLET_PUBLIC_URL: 'https://example.com' }
+  expect((await openServerClient(loadConfig(settings))).url).toBe('http://[::1]:8080')
+  await expect(openServerClient(loadConfig(settings), '127.0.0.1:8080')).rejects.toThrow(
+    '--url=127.0.0.1:8080: write an',
+  )
+  const off = loadConfig({ ...settings, MARTLET_HTTP_PORT: 'off' })
+  await expect(openServerClient(off)).rejects.toThrow('MARTLET_HTTP_PORT=off says no port')
+  const unreadable = loadConfig({ MARTLET_DATA_DIR: '/proc/self/mem' }) // a file, so the path cannot be opened
+  await expect(openServerClient(unreadable)).rejects.toThrow(
+    /root-key cannot be read \(ENOTDIR\); run this as the user/,
+  )
+})
+
 async function startHolding(
   recipients: readonly (readonly [to: string, subject: string])[],
   env: Readonly<Record<string, string>> = {},

@@ -3,6 +3,7 @@
  * another program uses must not be taken for ours.
  */
 import { connect } from 'node:net'
+import { localHost, localUrl } from '../config/listen-address.ts'
 import type { Config } from '../config/settings.ts'
 
 export interface RunningServer {
@@ -21,8 +22,7 @@ export async function findServer(
   isInUse: boolean | undefined,
 ): Promise<RunningServer> {
   if (isInUse === false) return { hasHttp: false, hasSmtp: false, description: 'not running' }
-  const local = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
-  const [hasHttp, hasSmtp] = await Promise.all([answersHttp(local, httpPort), answersSmtp(local, smtpPort)])
+  const [hasHttp, hasSmtp] = await Promise.all([answersHttp(host, httpPort), answersSmtp(localHost(host), smtpPort)])
   if (isInUse) return { hasHttp, hasSmtp, description: `running; it uses ${dataDir}` }
   const description = hasHttp || hasSmtp ? 'running on this machine' : 'no server answers on the configured ports'
   return { hasHttp, hasSmtp, description }
@@ -30,9 +30,8 @@ export async function findServer(
 
 async function answersHttp(host: string, port: Config['httpPort']): Promise<boolean> {
   if (port === 'off' || port === 0) return false
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/healthz`
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })
+    const response = await fetch(`${localUrl(host, port)}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) })
     return ((await response.json()) as { status?: string }).status === 'ok'
   } catch {
     return false // no server, or another program

@@ -2,6 +2,8 @@
  * Calls the running server over HTTP for the command line, with the operator's key. The command line cannot open the
  * database itself: on SQLite, the server process has locked it. Each error is a sentence for the operator.
  */
+import { localUrl } from '../config/listen-address.ts'
+import { readUrl } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { readRootKey } from '../server/root-key-file.ts'
@@ -17,14 +19,15 @@ export interface ServerClient {
 }
 
 /**
- * @param url  the server's URL; defaults to the configured one
- * @throws StartupError when no key is configured and the data folder contains none
+ * @param url  the server's URL; defaults to that of the server on this machine. Not MARTLET_PUBLIC_URL: that leads through a
+ *   proxy, which may not exist yet, or not be reachable from here
+ * @throws StartupError when the URL is malformed or unknown, or when no key is configured and the data folder contains none
  */
 export async function openServerClient(config: Config, url?: string): Promise<ServerClient> {
   const rootKey = config.rootKey ?? (await readRootKey(config.dataDir))
   if (rootKey === undefined)
     throw new StartupError(`No key in ${config.dataDir}; start the server once, or set MARTLET_ROOT_KEY`)
-  const base = (url ?? config.publicUrl ?? `http://${config.host}:${config.httpPort}`).replace(/\/+$/, '')
+  const base = readUrl(url, '--url') ?? urlOnThisMachine(config)
   return {
     url: base,
     async request(method, path, body) {
@@ -44,4 +47,11 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
       throw new StartupError(`${base} rejected the request: ${message}`)
     },
   }
+}
+
+function urlOnThisMachine({ host, httpPort }: Config): string {
+  if (httpPort === 'off' || httpPort === 0) {
+    throw new StartupError(`MARTLET_HTTP_PORT=${httpPort} says no port of the running server; use --url`)
+  }
+  return localUrl(host, httpPort)
 }

@@ -9,7 +9,7 @@ interface CommandHelp {
   readonly details?: string
 }
 
-const ANY_SERVER = `It connects to the running server, at --url or at the configured address, and authenticates with MARTLET_ROOT_KEY, or with
+const ANY_SERVER = `It connects to the running server, at --url, or on this machine at the configured port. It authenticates with MARTLET_ROOT_KEY, or with
 the key in the data folder.`
 
 const commands: readonly CommandHelp[] = [

@@ -4,19 +4,24 @@
  */
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { StartupError } from '../errors.ts'
 import { makePrivateFolder, syncFolder } from '../store/folders.ts'
 
 export function rootKeyFile(dataDir: string): string {
   return join(dataDir, 'root-key')
 }
 
-/** @returns undefined when the file does not exist or is empty */
+/**
+ * @returns undefined when the file does not exist or is empty
+ * @throws StartupError when this user may not read it
+ */
 export async function readRootKey(dataDir: string): Promise<string | undefined> {
   try {
     return (await readFile(rootKeyFile(dataDir), 'utf8')).trim() || undefined
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    throw new StartupError(`${rootKeyFile(dataDir)} cannot be read (${code}); run this as the user of the service`)
   }
 }
 

@@ -2,7 +2,7 @@
  * Copies of the SQLite database for `martlet backup` and `martlet restore`. These commands are processes of their own:
  * SQLite's locks and the write-ahead log let them read beside the server.
  */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
 import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'
@@ -20,8 +20,8 @@ const ALL_PAGES = 2 ** 31 - 1
  */
 export async function copyDatabase(dataDir: string, to: string): Promise<void> {
   const [file] = databaseFiles(dataDir) as [string]
-  if (!existsSync(file)) throw new StartupError(`There is no database in ${dataDir}`)
   try {
+    if (!statSync(file, { throwIfNoEntry: false })) throw new StartupError(`There is no database in ${dataDir}`)
     // Without a server, only a writing connection removes the -wal and -shm files that SQLite creates for it.
     const isReadOnly = isDataDirLocked(dataDir)
     const database = new BetterSqlite(file, { readonly: isReadOnly, fileMustExist: true })
@@ -32,9 +32,10 @@ export async function copyDatabase(dataDir: string, to: string): Promise<void> {
       database.close()
     }
   } catch (error) {
-    const code = sqliteCode(error)
+    const code = sqliteCode(error) ?? (error as NodeJS.ErrnoException).code
     if (code === undefined) throw error
-    throw new StartupError(`The database ${file} cannot be read (${code})`, { cause: error })
+    const fix = 'run this as the user of the service'
+    throw new StartupError(`The database ${file} cannot be read (${code}); ${fix}`, { cause: error })
   }
 }
 
