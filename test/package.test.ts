@@ -68,6 +68,10 @@ test('systemd accepts the unit file', async ({ skip }) => {
   const verified = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' })
   expect(verified.stderr).toBe('')
   expect(verified.status).toBe(0)
+  // For one paused start, without a change of the unit.
+  expect(unit).toMatch(/^EnvironmentFile=-\/run\/martlet\.env$/m)
+  expect(unit).toMatch(/^ExecStart=.* serve \$SERVE_OPTIONS$/m)
+  expect(textOf('docs/operations.md')).toContain('echo SERVE_OPTIONS=--paused > /run/martlet.env')
 })
 
 test('the container is built from files that exist and are not ignored, and runs the same entry as the package', () => {
