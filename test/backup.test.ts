@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
+import { createArchive } from '../src/cli/backup-archive.ts'
 import { runRestore } from '../src/cli/restore-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
 import { copyDatabase } from '../src/store/sqlite/sqlite-backup.ts'
@@ -182,4 +183,35 @@ test('backup and restore overwrite nothing, and refuse what is no complete backu
   expect((await run(['backup', `${file}2`], settings(other, postgres))).stderr).toContain('use pg_dump')
   const restored = runRestore(loadConfig(settings(other, postgres)), file, process.stdout)
   await expect(restored).rejects.toThrow('use pg_dump')
+})
+
+// Each check of an archive was covered by another one, so a test stayed green without it.
+test('an archive with missing, foreign or damaged contents leaves no database', async () => {
+  const folder = await temporaryFolder()
+  const database = Buffer.alloc(8_192, 'x') // not SQLite's format
+  const manifest = { format: 1, database_bytes: database.length, blobs: 0 }
+  const cases: readonly [reason: string, entries: Readonly<Record<string, Buffer>>, manifest?: object][] = [
+    ['it lacks backup.json', { 'martlet.db': database }],
+    ['its format 2 is of another version', { 'martlet.db': database }, { ...manifest, format: 2 }],
+    ['it contains "../evil"', { 'martlet.db': database, '../evil': database }, manifest],
+    ['its entries are not those of backup.json', { 'martlet.db': database }, { ...manifest, blobs: 1 }],
+    ['its entries are not those of backup.json', { 'martlet.db': database.subarray(1) }, manifest],
+    ['file is not a database', { 'martlet.db': database }, manifest],
+  ]
+  for (const [index, [reason, entries, last]] of cases.entries()) {
+    const file = join(folder, `${index}.tar`)
+    const archive = await createArchive(file, 0)
+    const all = { ...entries, ...(last && { 'backup.json': Buffer.from(JSON.stringify(last)) }) }
+    for (const [path, bytes] of Object.entries(all)) await archive.append(path, bytes.length, [bytes])
+    await archive.finish()
+    await archive.close()
+    const dataDir = join(folder, String(index))
+    const restored = runRestore(loadConfig(settings(dataDir)), file, process.stdout)
+    await expect(restored, reason).rejects.toThrow(reason)
+    for (const name of ['martlet.db', 'martlet.db.restoring', '../evil'])
+      expect(existsSync(join(dataDir, name)), `${reason}: ${name}`).toBe(false)
+  }
+  const whole = join(folder, '5.tar')
+  truncateSync(whole, (await stat(whole)).size - 1_024) // the two empty blocks that end an archive
+  await expect(runRestore(loadConfig(settings(folder)), whole, process.stdout)).rejects.toThrow('it is truncated')
 })
