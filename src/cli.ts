@@ -21,6 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (['--version', '-v', 'version'].includes(command)) return print(`${version()}\n`)
   if (['--help', '-h', 'help'].includes(command)) return print(usage(rest[0]))
   if (isCommand(command) && rest.some((each) => each === '--help' || each === '-h')) return print(usage(command))
+  if (command !== 'serve') ignoreGoneReader()
   const code = await run(command, rest)
   if (code !== undefined) return code
   if (!isCommand(command)) process.stderr.write(`martlet: unknown command "${command}"\n\n`)
@@ -57,6 +58,13 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
 function print(text: string): number {
   process.stdout.write(text)
   return 0
+}
+
+/** The command continues when nobody reads its output any more (`martlet check | head -1`). For a server, see log.ts. */
+function ignoreGoneReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
 }
 
 function version(): string {

@@ -1,11 +1,12 @@
 /** Tests the command line as an operator uses it: the output of `npm run build`, run as separate processes. */
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { runCheck } from '../src/cli/check-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
@@ -236,6 +237,11 @@ test('migrate creates the database for the owner of the folder, and reports when
 // As root, it created a data folder that the user of the service could not use.
 test('check before the first start lists every check, creates nothing, and exits with 0', async () => {
   const env = await settings()
+  // As with `martlet check | head -1`: it ended with a stack trace.
+  const unread = spawn(process.execPath, [cli, 'check'], { env: { PATH: process.env.PATH, ...env } })
+  unread.stdout.destroy()
+  const [[exitCode], errors] = await Promise.all([once(unread, 'exit'), text(unread.stderr)])
+  expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' })
   const { code, stdout } = await run(['check'], env)
   expect(existsSync(env.MARTLET_DATA_DIR!)).toBe(false)
   expect(stdout).toContain('ok    server: not running\n')
@@ -308,11 +314,11 @@ test('check reports TLS files that do not fit, a folder of large messages that c
     MARTLET_BLOBS_URL: 'file:///proc/blobs',
     MARTLET_DOMAIN: 'lan',
   }
-  let text = ''
-  expect(await runCheck(loadConfig({ ...env, ...wrong }), { write: (line) => (text += line) })).toBe(1)
-  expect(text).toMatch(/^FAIL {2}TLS files: MARTLET_TLS_CERT and MARTLET_TLS_KEY cannot be used: /m)
-  expect(text).toMatch(/^FAIL {2}disk: \/proc\/blobs: 0 bytes free;/m)
-  expect(text).toContain(`warn  domain: ${DOUBT}`)
+  let shown = ''
+  expect(await runCheck(loadConfig({ ...env, ...wrong }), { write: (line) => (shown += line) })).toBe(1)
+  expect(shown).toMatch(/^FAIL {2}TLS files: MARTLET_TLS_CERT and MARTLET_TLS_KEY cannot be used: /m)
+  expect(shown).toMatch(/^FAIL {2}disk: \/proc\/blobs: 0 bytes free;/m)
+  expect(shown).toContain(`warn  domain: ${DOUBT}`)
 })
 
 test('key create prints a working key; it authenticates with the key file or MARTLET_ROOT_KEY', async () => {
