@@ -1,7 +1,7 @@
 /**
- * Returns the number of repetitions for a test that depends on chance or load (kills, outages, random input): a few in
- * `npm test`, many in `npm run test:long`.
+ * Returns how much a test does that depends on chance, load or size (kills, outages, random input): little in `npm test`,
+ * much in `npm run test:long`.
  */
-export function amount({ short, long }: { readonly short: number; readonly long: number }): number {
+export function amount<Amount>({ short, long }: { readonly short: Amount; readonly long: Amount }): Amount {
   return process.env.TEST_LONG ? long : short
 }
