@@ -105,7 +105,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       return listPage(page, limits, {
         filter: { list: 'inboxes', ...scope },
         select: (keyset) => table.list(store.db, scope, keyset),
-        showRecipient: (rows) => rows.map(showInbox),
+        show: (rows) => rows.map(showInbox),
       })
     },
 

@@ -81,7 +81,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       return listPage(page, limits, {
         filter: { list: 'pods', ...scope },
         select: (keyset) => tenants.listPods(store.db, scope, keyset),
-        showRecipient: (rows) => rows.map(showPod),
+        show: (rows) => rows.map(showPod),
       })
     },
 

@@ -117,7 +117,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       return listPage(page, limits, {
         filter: exactScope,
         select: (keyset) => table.list(store.db, exactScope, keyset),
-        showRecipient: (rows) => showApiKeys(store.db, rows),
+        show: (rows) => showApiKeys(store.db, rows),
       })
     },
 

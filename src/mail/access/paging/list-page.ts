@@ -18,7 +18,7 @@ export interface List<Row extends ListedRow, Item> {
   /** Queries the first `limit` rows after the position, in the order of (created_at, id). */
   readonly select: (keyset: Keyset) => Promise<readonly Row[]>
   /** Returns one item per row, in the same order. */
-  readonly showRecipient: (rows: readonly Row[]) => readonly Item[] | Promise<readonly Item[]>
+  readonly show: (rows: readonly Row[]) => readonly Item[] | Promise<readonly Item[]>
 }
 
 /**
@@ -30,11 +30,11 @@ export interface List<Row extends ListedRow, Item> {
 export async function listPage<Row extends ListedRow, Item>(
   request: PageRequest,
   { lists: { pageDefault, pageMax } }: Limits,
-  { filter, select, showRecipient }: List<Row, Item>,
+  { filter, select, show }: List<Row, Item>,
 ): Promise<Page<Item>> {
   const window = openPage(request, filter, { default: pageDefault, max: pageMax })
   const found = await select({ ...window, limit: window.limit + 1 }) // one more shows whether a next page exists
   const rows = found.slice(0, window.limit)
   const last = found.length > rows.length ? rows.at(-1) : undefined
-  return closePage(await showRecipient(rows), window, filter, last && { key: last.created_at, id: last.id })
+  return closePage(await show(rows), window, filter, last && { key: last.created_at, id: last.id })
 }

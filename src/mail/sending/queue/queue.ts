@@ -103,7 +103,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
       return listPage(page, limits, {
         filter: criteria,
         select: (keyset) => table.listOpen(store.db, criteria, keyset),
-        showRecipient: (rows) => show(store.db, actor, rows, clock()),
+        show: (rows) => show(store.db, actor, rows, clock()),
       })
     },
 

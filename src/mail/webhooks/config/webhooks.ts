@@ -134,7 +134,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       return listPage(page, limits, {
         filter: { list: 'webhooks', ...scope },
         select: (keyset) => table.list(store.db, scope, keyset),
-        showRecipient: (rows) => showWebhooks(store.db, rows),
+        show: (rows) => showWebhooks(store.db, rows),
       })
     },
 
