@@ -58,7 +58,7 @@ function clientOf({ url }: ServerProcess, dataDir: string) {
   }
 }
 
-/** Sends message after message until it is told to stop; returns how many were accepted. */
+/** Sends message after message until `isOver` returns true; returns how many were accepted. */
 async function sendUntil(server: ServerProcess, isOver: () => boolean): Promise<number> {
   const transport = createTransport({
     host: '127.0.0.1',

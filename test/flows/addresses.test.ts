@@ -53,7 +53,7 @@ test('an unknown recipient is refused at RCPT, and the other recipients still ge
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
 })
 
-// A peer with a wrong MX record was told that the mailbox does not exist, and its user removed the address.
+// A peer with a wrong MX record got the reply that the mailbox does not exist, and its user removed the address.
 test('mail for a foreign domain is refused as relaying, and an unknown mailbox of our domain as unknown', async () => {
   await using world = await startWorld()
   const client = await RawClient.open(world.smtpPort, 'peer.test')

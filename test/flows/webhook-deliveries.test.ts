@@ -206,7 +206,7 @@ test('redeliver and replay need an enabled webhook, a current subscription, and 
   expect(await both()).toEqual(['webhook_disabled', 'webhook_disabled', undefined])
   await world.request('PATCH', at, { body: { enabled: true } })
   await world.agentmail.webhooks.update(webhook.webhookId, { eventTypes: ['message.sent'] })
-  expect(await both()).toEqual(['event_not_told', 200, 0])
+  expect(await both()).toEqual(['event_not_available', 200, 0])
   await world.request('DELETE', at)
   expect(await both()).toEqual(['not_found', 'not_found', undefined])
   expect(sink.calls).toHaveLength(1)
@@ -220,7 +220,7 @@ test('a replay sends old and unsent events in order with the same event ids, and
   await deliver(world, 'before it was made')
   time.pass(60_000)
   const { at } = await hookUp(world, sink, { ordered: true })
-  for (const subject of ['told', 'told too']) await deliver(world, subject)
+  for (const subject of ['sent', 'sent too']) await deliver(world, subject)
   await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered'])
   await world.request('PATCH', at, { body: { enabled: false } })
   await deliver(world, 'while it was off')
@@ -242,7 +242,7 @@ test('a replay sends old and unsent events in order with the same event ids, and
   expect(await replay({})).toMatchObject({ count: 4, dry_run: false })
   const calls = (await sink.count(6)).slice(2)
   expect(calls.map(({ event }) => event.message.subject)).toEqual([
-    ...['before it was made', 'told', 'told too', 'while it was off'],
+    ...['before it was made', 'sent', 'sent too', 'while it was off'],
   ])
   expect(calls.slice(1, 3).map(identity)).toEqual(received)
   await expect.poll(() => states(world, at)).toEqual(Array(4).fill('delivered'))

@@ -107,7 +107,7 @@ test('something larger than the budget gets memory alone', async () => {
   expect(queue.usedBytes()).toBe(1_000)
 })
 
-test('the queue is limited in length, per key and in time; whoever leaves it gets nothing', async () => {
+test('the queue is limited in length, per key and in time; a request that leaves it gets nothing', async () => {
   const queue = open({ responsesWaitingMax: 3, responsesWaitingPerKeyMax: 2, responseWaitMs: 50 })
   await hold(queue, 200, 'ann')
   const admitted: string[] = []
