@@ -9,8 +9,8 @@ import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webho
 import type { Store } from '../../../store/store.ts'
 import * as webhookTable from '../../../store/tables/webhooks-table.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
-import { recheckAccess } from '../dispatch/recheck-access.ts'
 import { advance, assignOrderingKeys, isOrdered } from '../ordering/ordering.ts'
+import { cancelForbidden } from './cancel-forbidden.ts'
 import type { LimitedWebhook } from './webhook-limits.ts'
 
 /** Capacity for requests to one webhook, reserved before its rows are claimed. */
@@ -60,7 +60,7 @@ export function createWebhookClaims(
       const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: capacity }
       const only = { webhookId, term: webhook.term, interrupted: { ...bounds, interruptionsBelow } }
       const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
-      const sendable = await recheckAccess(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
+      const sendable = await cancelForbidden(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
       if (sendable.length < rows.length) onCapacityFreed() // the capacity of the cancelled rows is free for others
       if (sendable.some(interrupted.isInterrupted)) interruptionsBelow = UNINTERRUPTED
       found.push({ webhook, rows: sendable, owner, capacity })

@@ -73,7 +73,7 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
       const bodies = new Map<string, string | undefined>()
       const prepared: PreparedDelivery[] = []
       for (const { webhook, actor } of matching) {
-        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same share one body
+        const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same data share one body
         if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
         const body = bodies.get(form)
         if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, body })

@@ -1,7 +1,7 @@
 /**
- * The last check before a delivery that has waited is sent. Since its body was rendered, a key that may see less may
- * have changed the webhook, and chosen its URL; or the message in the body may have been hidden from the webhook, or
- * deleted. Such a delivery is cancelled instead.
+ * The last check before a delivery is sent: cancels it if the webhook may no longer receive its body. Since the body was
+ * rendered, a key with fewer permissions may have changed the webhook and chosen its URL; or the message in the body may
+ * have been hidden from the webhook, or deleted.
  */
 import type { Tx } from '../../../store/handles.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
@@ -9,15 +9,15 @@ import * as events from '../../../store/tables/events-table.ts'
 import { cancel } from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
+import { matcherOf, matches } from '../dispatch/matching.ts'
 import { advance } from '../ordering/ordering.ts'
-import { matcherOf, matches } from './matching.ts'
 
 /**
  * @param webhook as it will be called
  * @param rows claimed in this transaction
  * @returns the rows to send; the others are cancelled, and deliveries that waited for them become pending
  */
-export async function recheckAccess(
+export async function cancelForbidden(
   tx: Tx,
   webhook: WebhookRow,
   rows: readonly WebhookDeliveryRow[],
