@@ -5,7 +5,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/events/subscription-index.test.ts',
   'test/events/event-types.test.ts',
   'test/jobs/interrupted-work.test.ts',
-  'test/events/recent.test.ts',
+  'test/events/bounded-cache.test.ts',
   'test/messages/compressed-bodies.test.ts',
   'test/messages/mail-list.test.ts',
   'test/messages/parse-queue.test.ts',

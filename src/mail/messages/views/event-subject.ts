@@ -13,7 +13,7 @@ import * as table from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { forbiddenMask } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
-import { Recent } from '../../events/feed/recent.ts'
+import { BoundedCache } from '../../events/feed/bounded-cache.ts'
 import type { Event } from '../../events/log/event.ts'
 import { isMessageEvent, type ReceivedPayload, receivedTypes } from '../../events/log/message-events.ts'
 import { type BoundedMessage, showBounded } from '../content/bodies.ts'
@@ -35,8 +35,9 @@ export interface EventSubject {
 
 export interface EventSubjects {
   /**
-   * Returns the message and thread of a `message.received` or one of its variants, as of the event; `{}` for any other
-   * event, and for a message that was deleted. Readers who may see the same get the same object.
+   * Returns the message and thread of a `message.received` or one of its variants, as of the event; an empty
+   * subject for any other event, and for a message that was deleted. Readers who may see the same data get the same
+   * object.
    *
    * @param bodiesBytesMax size in JSON up to which the text and HTML of the message are loaded
    * @returns undefined when the event must not be sent to the reader: its message is hidden from the reader now, or it
@@ -57,16 +58,17 @@ interface CachedSubject {
   /** The message when it was read; undefined: it was deleted before. */
   readonly row: table.MessageInThread | undefined
   readonly whole: EventSubject
-  /** By hidden mask, for the thread state in `partsOf`: for readers who may not see all of the thread. */
+  /** For readers who may not see all of the thread: the subject by the mask of the classes that are hidden from them. */
   readonly parts: Map<number, Promise<EventSubject | undefined>>
-  partsOf: string
+  /** The state of the thread when `parts` were read. */
+  partsState: string
 }
 
 const NOTHING: EventSubject = { version: 'nothing' }
 
 export function createEventSubjects({ store, limits }: EventSubjectsNeeds): EventSubjects {
   /** Keyed by event and bound of the bodies. */
-  const cached = new Recent<string, Promise<CachedSubject>>({
+  const cached = new BoundedCache<string, Promise<CachedSubject>>({
     countMax: limits.events.subjectsCachedMax,
     bytesMax: limits.events.subjectsCachedBytesMax,
   })
@@ -101,7 +103,7 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
   async function read(event: ReceivedEvent, bodiesBytesMax: number): Promise<CachedSubject> {
     const [row] = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
     const found = row && (await showBounded({ store, limits }, row, bodiesBytesMax))
-    return { row, whole: found ? asOfThen(event, found) : NOTHING, parts: new Map(), partsOf: '' }
+    return { row, whole: found ? asOfThen(event, found) : NOTHING, parts: new Map(), partsState: '' }
   }
 
   /** @param row of the message as it is now; undefined: it was deleted */
@@ -115,8 +117,8 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
     const forbidden = forbiddenMask(actor)
     if (forbidden === 0 || !row || row.thread_visible_count === row.thread_message_count) return subject.whole
     const state = [row.thread_updated_at, row.thread_visible_count, row.thread_message_count].join(' ')
-    if (subject.partsOf !== state) subject.parts.clear()
-    subject.partsOf = state
+    if (subject.partsState !== state) subject.parts.clear()
+    subject.partsState = state
     // Also hide the classes that the event's own thread leaves out, except those of the message itself.
     const mask = forbidden | (eventThreadMask(payload.labels) & ~row.hidden)
     const known = subject.parts.get(mask)

@@ -4,7 +4,7 @@
  */
 import type { Limits } from '../../../../../config/limits.ts'
 import type { Actor } from '../../../../../mail/access/actor.ts'
-import { Recent } from '../../../../../mail/events/feed/recent.ts'
+import { BoundedCache } from '../../../../../mail/events/feed/bounded-cache.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import type { EventSubject, EventSubjects } from '../../../../../mail/messages/views/event-subject.ts'
 import { EncodedText } from '../../../live/encoded-text.ts'
@@ -26,7 +26,7 @@ interface EventJsonNeeds {
 
 export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): EventJson {
   /** Keyed by event and version of its subject: the text depends on nothing else. */
-  const recent = new Recent<string, EncodedText>({
+  const cached = new BoundedCache<string, EncodedText>({
     countMax: limits.events.jsonCachedMax,
     bytesMax: limits.events.jsonCachedBytesMax,
   })
@@ -38,14 +38,14 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
 
   function textOf(event: Event, subject: EventSubject): EncodedText | undefined {
     const key = `${event.seq} ${subject.version}`
-    const known = recent.get(key)
+    const known = cached.get(key)
     if (known) return known
     const rendered = renderEvent(event, subject)
     if (!rendered) return undefined
     const { frameBytesMax } = limits.sockets
     const frame = eventFrame({ ...rendered, cursor: event.cursor }, frameBytesMax, subject.isWithoutBodies)
     const text = new EncodedText(frame)
-    recent.set(key, text, text.bytes)
+    cached.set(key, text, text.bytes)
     return text
   }
 }

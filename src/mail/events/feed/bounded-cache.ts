@@ -1,9 +1,9 @@
 /**
- * A small cache of recent values that will probably be needed again soon. It is bounded in number and in bytes, and
- * drops the oldest entry first. Callers must be able to recreate a dropped value.
+ * A cache that is bounded in number and in bytes, and drops the entry that was added first. Callers must be able to
+ * recreate a dropped value.
  */
 
-interface RecentLimits {
+interface CacheLimits {
   readonly countMax: number
   readonly bytesMax: number
 }
@@ -13,13 +13,13 @@ interface Cached<Entry> {
   bytes: number
 }
 
-export class Recent<Key, Entry> {
-  readonly #limits: RecentLimits
+export class BoundedCache<Key, Entry> {
+  readonly #limits: CacheLimits
   /** Oldest first. */
   readonly #cached = new Map<Key, Cached<Entry>>()
   #bytes = 0
 
-  constructor(limits: RecentLimits) {
+  constructor(limits: CacheLimits) {
     this.#limits = limits
   }
 
