@@ -149,7 +149,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     try {
       const row = await events.requireLog(store.db)
       await fixStart(subscription, after, row)
-      subscription.checkedAt = row.last_seq
+      subscription.checkedSeq = row.last_seq
       await revocation.endIfRevoked(subscription)
       if (isStopped) throw new MailError('shutting_down', {})
     } catch (error) {

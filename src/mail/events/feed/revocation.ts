@@ -48,7 +48,7 @@ export function createRevocation({ store, clock, subscriptions, end }: Revocatio
   function applyInternalEvent(row: EventRow): void {
     for (const subscription of subscriptions.affectedBy(row)) {
       // A subscription that was opened after the change was checked against the new key: the event does not affect it.
-      if (row.seq > subscription.checkedAt) end(subscription, 'revoked')
+      if (row.seq > subscription.checkedSeq) end(subscription, 'revoked')
     }
   }
 }

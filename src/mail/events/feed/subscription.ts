@@ -43,7 +43,7 @@ export class Subscription {
   /** When its key expires, epoch ms. */
   expiresAt: number | undefined
   /** The key was checked after this event: only later events can report a change since then. */
-  checkedAt = Number.POSITIVE_INFINITY
+  checkedSeq = Number.POSITIVE_INFINITY
   readonly #bufferMax: number
   readonly #cursorOf: (position: LogPosition) => string
   readonly #backlog: Backlog | undefined
@@ -139,7 +139,7 @@ export class Subscription {
         yield this.markSent(waiting.event)
       } else if (this.#end === 'aborted') return
       else if (this.#end) throw new SubscriptionEnded(this.#end, this.cursor)
-      else await this.#somethingNew()
+      else await this.#nextChange()
     }
   }
 
@@ -150,7 +150,7 @@ export class Subscription {
     this.countPage(undefined)
   }
 
-  async #somethingNew(): Promise<void> {
+  async #nextChange(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve
     })
