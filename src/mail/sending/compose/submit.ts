@@ -20,7 +20,7 @@ import type { Domains } from '../../domains/domains.ts'
 import { messageSent } from '../../events/log/message-events.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import type { Filing } from '../../messages/filing.ts'
-import { type KeyClaim, remember } from '../idempotency/idempotency.ts'
+import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { type Draft, envelopeRecipients } from './draft.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
@@ -76,7 +76,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         await assertKeyUnchanged(tx, actor)
         const current = await lockInbox(tx, actor, 'message_send', inbox.id)
         const result = await fileAndEnqueue(tx, actor, current, draft, { messageId, content, selector })
-        await remember(tx, keyClaim, result)
+        await recordResult(tx, keyClaim, result)
         return result
       })
       metrics.messagesSent.inc()

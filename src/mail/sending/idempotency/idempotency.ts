@@ -6,7 +6,7 @@
  * another inbox. Keys that other scopes use in other inboxes have no effect and are not revealed.
  *
  * The key is claimed in its own transaction before any work, with a lease. The result is written in the transaction of
- * the send itself, so that "sent" and "remembered" cannot differ. After a crash in between, the lease expires and the
+ * the send itself, so that both are stored or neither. After a crash in between, the lease expires and the
  * key is free again. An attempt that outlives its lease finds that it lost the key, and sends nothing.
  */
 import { createHash, type Hash } from 'node:crypto'
@@ -51,19 +51,19 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       if (key === undefined) return send(undefined)
       checkKeyFormat(key)
       const hash = fingerprint(request) // outside the transaction: it may read 50 MiB of attachments
-      const taken = await store.transaction((tx) => take(tx, { key, inboxId, scopeId }, hash))
-      if ('sent' in taken) return taken.sent
+      const claimed = await store.transaction((tx) => claim(tx, { key, inboxId, scopeId }, hash))
+      if ('sent' in claimed) return claimed.sent
       try {
-        return await send(taken.keyClaim)
+        return await send(claimed.keyClaim)
       } catch (error) {
         // else the lease expires
-        await store.transaction((tx) => table.release(tx, taken.keyClaim)).catch(() => undefined)
+        await store.transaction((tx) => table.release(tx, claimed.keyClaim)).catch(() => undefined)
         throw error
       }
     },
   }
 
-  async function take(
+  async function claim(
     tx: Tx,
     { key, inboxId, scopeId }: KeyUse & { readonly key: string },
     hash: string,
@@ -74,7 +74,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
     const leaseUntil = tx.now + limits.sending.idempotencyLeaseMs
-    const taken = {
+    const claimedRow = {
       inbox_id: inboxId,
       key,
       scope_id: scopeId,
@@ -86,7 +86,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       completed_at: null,
     }
     // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
-    await (row ? table.replace(tx, taken) : table.insert(tx, taken))
+    await (row ? table.replace(tx, claimedRow) : table.insert(tx, claimedRow))
     return { keyClaim: { inboxId, key, leaseUntil } }
   }
 
@@ -111,7 +111,7 @@ function usedForAnother(): MailError {
  * Stores the result, in the send's own transaction.
  * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
  */
-export async function remember(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
+export async function recordResult(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
   if (!keyClaim || (await table.finish(tx, keyClaim, JSON.stringify(sent)))) return
   throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
 }
