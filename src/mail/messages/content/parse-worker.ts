@@ -44,6 +44,7 @@ export interface ParseThreadData {
   readonly limits: Limits
 }
 
+/** Settles the call whose message the thread is parsing. */
 interface RunningParse {
   resolve(parsedMail: ParsedMail): void
   reject(error: unknown): void
@@ -58,18 +59,17 @@ interface MailParserNeeds {
 /** The thread ended before it had parsed a message. */
 class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
-  readonly lack: 'time' | 'memory' | 'error'
-  constructor(lack: ThreadEnded['lack'], cause: unknown) {
+  readonly reason: 'time' | 'memory' | 'error'
+  constructor(reason: ThreadEnded['reason'], cause: unknown) {
     super('the parse thread ended', { cause })
-    this.lack = lack
+    this.reason = reason
   }
 }
 
 export function createMailParser({ limits, log, metrics }: MailParserNeeds): MailParser {
   const queue = createParseQueue(limits)
   let thread: Worker | undefined
-  /** Settles the message that the thread is parsing. */
-  let waiting: RunningParse | undefined
+  let running: RunningParse | undefined
 
   return {
     async parse({ fairnessKey, sizeBytes, load }) {
@@ -87,7 +87,7 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     try {
       return await parseInThread(raw)
     } catch (error) {
-      const cause = error instanceof ThreadEnded ? error.lack : 'error'
+      const cause = error instanceof ThreadEnded ? error.reason : 'error'
       queue.pauseKey(fairnessKey)
       metrics.messagesParsedInPart.inc({ cause })
       log.warn({ err: error, cause, fairnessKey, sizeBytes: raw.length }, 'only the beginning of a message was parsed')
@@ -103,7 +103,7 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
   }
 
   async function parseInThread(raw: Buffer): Promise<ParsedMail> {
-    thread ??= begin()
+    thread ??= startParseThread()
     thread.postMessage(raw)
     let isLate = false
     const timer = setTimeout(() => {
@@ -112,7 +112,7 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     }, limits.parsing.timeoutMs)
     try {
       return await new Promise<ParsedMail>((resolve, reject) => {
-        waiting = { resolve, reject }
+        running = { resolve, reject }
       })
     } catch (cause) {
       const isOutOfMemory = (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
@@ -122,24 +122,24 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     }
   }
 
-  function begin(): Worker {
+  function startParseThread(): Worker {
     const workerData: ParseThreadData = { limits }
     const resourceLimits = { maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB) }
-    const begun = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
-    begun.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
+    const started = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
+    started.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
     const end = (cause: unknown) => {
       // An exit follows an error. By then the next message may be waiting for the next thread.
-      if (thread !== begun) return
+      if (thread !== started) return
       thread = undefined
-      waiting?.reject(cause)
-      waiting = undefined
+      running?.reject(cause)
+      running = undefined
     }
-    begun.on('message', (parsedMail: ParsedMail) => {
-      waiting?.resolve(parsedMail)
-      waiting = undefined
+    started.on('message', (parsedMail: ParsedMail) => {
+      running?.resolve(parsedMail)
+      running = undefined
     })
-    begun.on('error', end)
-    begun.on('exit', end)
-    return begun
+    started.on('error', end)
+    started.on('exit', end)
+    return started
   }
 }
