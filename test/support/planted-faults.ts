@@ -2,7 +2,7 @@
  * Causes errors that no code of the server handles, in a server that runs as a separate process: pass the result as
  * NODE_OPTIONS.
  *
- * Connections to the ports of `Faults` fail as named. A text that contains "planted-rejection" or "planted-exception"
+ * A connection to a port in `Faults` causes the error that the port's name says. A text that contains "planted-rejection" or "planted-exception"
  * causes that error when it is hashed or parsed as JSON: the body of a message, for example, or a frame.
  */
 interface Faults {

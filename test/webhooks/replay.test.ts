@@ -16,7 +16,7 @@ const start = 1
 
 test('an interrupted replay continues at its position', async () => {
   await using world = await openHookWorld()
-  const id = await withPast(world, 130)
+  const id = await webhookWithReplay(world, 130)
   const abort = new AbortController()
   let bodies = 0
   const render = async (event: { seq: number }) => {
@@ -24,18 +24,18 @@ test('an interrupted replay continues at its position', async () => {
     if (bodies === 60) abort.abort(new Error('the server stops'))
     return `body ${event.seq}`
   }
-  await expect(work(world, id, { render, signal: abort.signal })).rejects.toThrow('the server stops')
+  await expect(runJob(world, id, { render, signal: abort.signal })).rejects.toThrow('the server stops')
   expect(await seqs(world)).toHaveLength(100) // the running batch is finished
-  await work(world, id, { render })
+  await runJob(world, id, { render })
   expect(await seqs(world)).toEqual(Array.from({ length: 130 }, (_, index) => index + 1))
   expect(bodies).toBe(130)
-  await work(world, id, { render }) // runs a second time, as after a crash
+  await runJob(world, id, { render }) // runs a second time, as after a crash
   expect(bodies).toBe(130)
 })
 
 test('a crash between rendering and commit loses only the rendered bodies', async () => {
   await using world = await openHookWorld()
-  const id = await withPast(world, 3)
+  const id = await webhookWithReplay(world, 3)
   const { store } = world.feedWorld
   const dying = {
     ...store,
@@ -45,38 +45,38 @@ test('a crash between rendering and commit loses only the rendered bodies', asyn
         throw new Error('killed')
       })) as Store['transaction'],
   }
-  await expect(work(world, id, { store: dying })).rejects.toThrow('killed')
+  await expect(runJob(world, id, { store: dying })).rejects.toThrow('killed')
   expect(await seqs(world)).toEqual([])
-  await work(world, id)
+  await runJob(world, id)
   expect(await seqs(world)).toEqual([1, 2, 3])
 })
 
 test('two nodes that run the same job do each batch once', async () => {
   await using world = await openHookWorld()
-  const id = await withPast(world, 120)
+  const id = await webhookWithReplay(world, 120)
   const { store } = world.feedWorld
-  await work(world, id)
+  await runJob(world, id)
   await store.transaction((tx) =>
     tx.updateTable('webhook_deliveries').set({ state: 'delivered', attempts: 1 }).execute(),
   )
-  await ask(world, id)
+  await requestReplay(world, id)
   // The second one reads the position, and writes only when the first has finished everything.
-  const isThrough = deferred()
+  const firstHasEnded = deferred()
   const slow = {
     ...store,
     transaction: (async (fn) => {
-      await isThrough.promise
+      await firstHasEnded.promise
       return store.transaction(fn)
     }) as Store['transaction'],
   }
-  const second = work(world, id, { store: slow })
-  await work(world, id)
-  const delivered = () =>
+  const second = runJob(world, id, { store: slow })
+  await runJob(world, id)
+  const markDelivered = () =>
     store.transaction((tx) =>
       tx.updateTable('webhook_deliveries').set({ state: 'delivered' }).where('state', '=', 'pending').execute(),
     )
-  await delivered()
-  isThrough.resolve()
+  await markDelivered()
+  firstHasEnded.resolve()
   await second
   const rows = await store.db.selectFrom('webhook_deliveries').select('state').execute()
   expect(rows.map(({ state }) => state)).toEqual(Array(120).fill('delivered'))
@@ -84,15 +84,15 @@ test('two nodes that run the same job do each batch once', async () => {
 
 test('disabling the webhook ends a replay, even if it is enabled again, and another can start', async () => {
   await using world = await openHookWorld()
-  const id = await withPast(world, 120)
-  const replay = () => ask(world, id)
+  const id = await webhookWithReplay(world, 120)
+  const replay = () => requestReplay(world, id)
   await expect(replay()).rejects.toMatchObject({ code: 'replay_running' })
   await world.update(id, { isEnabled: false }, world.owner)
   await world.update(id, { isEnabled: true }, world.owner)
-  await work(world, id)
+  await runJob(world, id)
   expect(await seqs(world)).toEqual([])
   expect((await replay()).count).toBe(120)
-  await work(world, id, {
+  await runJob(world, id, {
     render: async (event) => {
       if (event.seq === 10) await world.update(id, { isEnabled: false }, world.owner)
       return 'x'
@@ -104,12 +104,12 @@ test('disabling the webhook ends a replay, even if it is enabled again, and anot
 
 test('an event without a body is skipped, and a temporary failure is retried', async () => {
   await using world = await openHookWorld()
-  const id = await withPast(world, 4)
+  const id = await webhookWithReplay(world, 4)
   const broken = async () => {
     throw new MailError('unavailable', {})
   }
-  await expect(work(world, id, { render: broken })).rejects.toMatchObject({ code: 'unavailable' })
-  await work(world, id, {
+  await expect(runJob(world, id, { render: broken })).rejects.toMatchObject({ code: 'unavailable' })
+  await runJob(world, id, {
     render: async ({ seq }) => {
       if (seq === 2) throw new Error('a bug')
       return seq === 3 ? undefined : 'x'
@@ -120,8 +120,8 @@ test('an event without a body is skipped, and a temporary failure is retried', a
 
 test('a delivery that is already due to be sent keeps its time', async () => {
   await using world = await openHookWorld()
-  const id = await withPast(world, 1)
-  await work(world, id)
+  const id = await webhookWithReplay(world, 1)
+  await runJob(world, id)
   const { store } = world.feedWorld
   const set = (change: object) =>
     store.transaction((tx) => tx.updateTable('webhook_deliveries').set(change).where('seq', '=', 1).execute())
@@ -129,8 +129,8 @@ test('a delivery that is already due to be sent keeps its time', async () => {
   await world.update(id, { isEnabled: false }, world.owner)
   await world.feedWorld.append(sent(world.inbox))
   await world.update(id, { isEnabled: true }, world.owner)
-  expect((await ask(world, id)).count).toBe(2)
-  await work(world, id, {
+  expect((await requestReplay(world, id)).count).toBe(2)
+  await runJob(world, id, {
     render: async () => {
       await set({ state: 'pending', attempts_before: 2, next_attempt_at: 9_999_999_999_999 }) // a redelivery
       return 'x'
@@ -149,7 +149,7 @@ test('a delivery that is already due to be sent keeps its time', async () => {
 
 test('the size of a batch of bodies is limited', async () => {
   await using world = await openHookWorld({}, { webhooks: { batchBytesMax: 10 } })
-  const id = await withPast(world, 7)
+  const id = await webhookWithReplay(world, 7)
   let commits = 0
   const { store } = world.feedWorld
   const counted = {
@@ -159,25 +159,25 @@ test('the size of a batch of bodies is limited', async () => {
       return store.transaction(fn)
     }) as Store['transaction'],
   }
-  await work(world, id, { store: counted, render: async () => 'six by' })
+  await runJob(world, id, { store: counted, render: async () => 'six by' })
   expect(await seqs(world)).toEqual([1, 2, 3, 4, 5, 6, 7])
   expect(commits).toBe(5) // 2, 2, 2, 1 and the end
 })
 
 /** Appends events, then creates a webhook and a replay of them that has not started. Returns the webhook's id. */
-async function withPast(world: HookWorld, count: number): Promise<string> {
+async function webhookWithReplay(world: HookWorld, count: number): Promise<string> {
   await world.feedWorld.append(...Array.from({ length: count }, () => sent(world.inbox)))
   const id = await world.add()
-  expect((await ask(world, id)).count).toBe(count)
+  expect((await requestReplay(world, id)).count).toBe(count)
   return id
 }
 
-function ask(world: HookWorld, id: string) {
+function requestReplay(world: HookWorld, id: string) {
   const { store, time, limits } = world.feedWorld
   return createReplays({ store, clock: () => time.now + 1, limits }).replay(world.owner, {}, id, { start })
 }
 
-async function work(
+async function runJob(
   world: HookWorld,
   key: string,
   {
@@ -187,8 +187,11 @@ async function work(
   }: { render?: typeof testProfile.render; store?: Store; signal?: AbortSignal } = {},
 ): Promise<void> {
   const job = createReplayWebhook({
-    ...{ store, profiles: [{ ...testProfile, render }], signalPending: () => undefined },
-    ...{ log: createLog('silent'), limits: world.feedWorld.limits },
+    store,
+    profiles: [{ ...testProfile, render }],
+    signalPending: () => undefined,
+    log: createLog('silent'),
+    limits: world.feedWorld.limits,
   })
   await job({ kind: '', key, payload: {}, attempt: 1, signal })
 }
