@@ -149,7 +149,7 @@ test('a backup without a server leaves the folder as it was; missing contents ar
   expect(await readdir(dataDir)).toEqual(files)
   await rm(join(dataDir, 'blobs'), { recursive: true })
   const { code, stdout } = await run(['backup', join(folder, 'two.tar')], settings(dataDir))
-  expect(stdout).toMatch(/^warn {2}\d+ large contents are missing in /m)
+  expect(stdout).toMatch(/^warn {2}\d+ blobs are missing in /m)
   expect(code).toBe(1)
 })
 

@@ -1,10 +1,10 @@
 /**
- * `martlet backup FILE`: writes the SQLite database, the large messages and the root key to one file, also while the server
- * runs.
+ * `martlet backup FILE`: writes the SQLite database, the large messages and the root key to one file, even while the
+ * server runs.
  *
- * The database is copied as it is at one moment; then the blobs that its rows refer to, which never change. A blob can only
- * disappear, when its message is deleted meanwhile: then the database is copied again. The file gets its name when it is
- * complete; a crash leaves a folder FILE.partial-….
+ * The database is copied as it is at one moment, and then the blobs that its rows refer to. A blob never changes, but it
+ * disappears when its message is deleted: then the database is copied again. The file gets its name when it is complete; a
+ * crash leaves a folder FILE.partial-….
  */
 import { createReadStream } from 'node:fs'
 import { mkdtemp, rename, rm, stat } from 'node:fs/promises'
@@ -29,7 +29,7 @@ import {
 const COPIES_MAX = 3
 
 /**
- * @returns the exit code: 1 if large messages are missing in the blob folder; the file has all else
+ * @returns the exit code: 1 if blobs are missing in the blob folder; the file contains everything else
  * @throws StartupError with a sentence for the operator
  */
 export async function runBackup(
@@ -65,9 +65,9 @@ export async function runBackup(
       await archive.finish()
       await rename(unfinished, target)
       await syncFolder(dirname(target))
-      output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${copied} large contents`)
+      output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${copied} blobs`)
       output.write(rootKey === undefined ? '\n' : ', the root key. Keep the file secret.\n')
-      if (missing > 0) output.write(`warn  ${missing} large contents are missing in ${config.blobsDir}\n`)
+      if (missing > 0) output.write(`warn  ${missing} blobs are missing in ${config.blobsDir}\n`)
       return missing > 0 ? 1 : 0
     } finally {
       await archive.close()

@@ -42,7 +42,7 @@ export async function runRestore(
   }
   const { created_at, version, domain, blobs } = archive.manifest
   output.write(
-    `Restored to ${config.dataDir}: the backup of ${created_at} (version ${version}, domain ${domain}, ${blobs} large contents).
+    `Restored to ${config.dataDir}: the backup of ${created_at} (version ${version}, domain ${domain}, ${blobs} blobs).
 Outbound mail and webhooks are paused. Start the server, cancel in the queue what has been sent since the backup
 (martlet queue list), and run: martlet resume
 `,
@@ -55,8 +55,8 @@ async function extract(
   { entries, read }: Archive,
   databaseFile: string,
 ): Promise<void> {
-  const known = (await stat(databaseFile)).size
-  if (known > 0) {
+  const { size } = await stat(databaseFile)
+  if (size > 0) {
     throw new StartupError(`${dataDir} contains a database; move it away, or set MARTLET_DATA_DIR to a new folder`)
   }
   const unfinished = `${databaseFile}.restoring`
@@ -71,7 +71,7 @@ async function extract(
     await rename(unfinished, databaseFile)
     await syncFolder(dataDir)
   } catch (error) {
-    // The empty database that the lock has created would start as a new server.
+    // Also the empty database that locking created: a server that finds it would start as a new one.
     for (const each of [unfinished, `${unfinished}-wal`, `${unfinished}-shm`, databaseFile])
       await rm(each, { force: true })
     throw error
