@@ -1,4 +1,4 @@
-/** How long to wait between attempts of something that keeps failing. Pure. */
+/** Computes the pause between attempts of an operation that keeps failing. Pure. */
 
 /**
  * Returns the pause after an attempt: the first one, then `factor` times the last one, up to the longest one.

@@ -1,5 +1,5 @@
 /**
- * What a client of any HTTP dialect can call, each built once, so that the same rules apply to all dialects.
+ * Builds the services that clients of any HTTP dialect can call, each once, so that the same rules apply to all dialects.
  */
 import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'

@@ -10,7 +10,7 @@ export const messagesLimits = {
   fromDomainsCachedMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    description: 'Time for which that is remembered.',
+    description: 'Time for which it is remembered whether such a domain belongs to this server.',
   },
   waitMs: {
     default: MINUTE,

@@ -1,6 +1,6 @@
 /**
  * Reads Content-Type and Content-Transfer-Encoding as they occur, not only as RFC 2045 §5.1 and §6.1 define them:
- * without semicolons, twice, with words before and behind, with a boundary that does not occur in the body. An
+ * without semicolons, twice, with words before and after it, with a boundary that does not occur in the body. An
  * unreadable field would show the source of the message as its text.
  */
 import { type ParameterisedValue, parseParameterised } from './header-parameters.ts'
@@ -8,9 +8,11 @@ import { type ParameterisedValue, parseParameterised } from './header-parameters
 /** RFC 6838 §4.2 allows 127 characters each for type and subtype. */
 const CONTENT_TYPE_CHARS_MAX = 255
 const ENCODING_CHARS_MAX = 64
-/** How far into a body a declared boundary is searched, and an undeclared one. Preambles are short. */
+/** Bytes of a body in which a declared boundary is searched. Preambles are short. */
 const SEARCH_BYTES = 64 * 1024
+/** The same for a boundary that no field declares. */
 const RECOVERY_BYTES = 4 * 1024
+
 export interface ContentType {
   /** Lower-case `type/subtype`; undefined if there is none that can be read (RFC 2045 §5.2). */
   readonly type: string | undefined

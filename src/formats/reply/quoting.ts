@@ -4,7 +4,7 @@
  *
  * A line is own until there is evidence for a quote. The evidence, strongest first: a quoting element or ">" marks; an
  * attribution or a copied header above unmarked text (attributions.ts, header-blocks.ts). The header of the message
- * only lowers what is enough.
+ * proves nothing alone: it makes weaker evidence sufficient.
  */
 import { type Attribution, findAttributions } from './attributions.ts'
 import { HeaderBlocks } from './header-blocks.ts'

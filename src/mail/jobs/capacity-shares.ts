@@ -18,7 +18,7 @@ export interface Owner {
   readonly podId: string | null
 }
 
-/** How many times the free places an organization may use. */
+/** An organization may use this many times the number of free places. */
 const ORGANIZATION_WEIGHT = 7
 
 export class CapacityShares {

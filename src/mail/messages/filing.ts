@@ -23,7 +23,7 @@ import { bccAddresses, headerAddresses, participantsOfMessage } from './content/
 import type { ParsedMail } from './content/parsed-message.ts'
 import { findThread, hashId, referenceHashes } from './threads/threading.ts'
 
-/** A mail about to be filed in one inbox. */
+/** An email about to be filed in one inbox. */
 export interface Filing {
   readonly inbox: InboxRow
   readonly content: StoredContent

@@ -15,9 +15,9 @@ export interface Authentication {
   readonly verifiedDomain?: string
 }
 
-/** A mailbox without a valid address is up to 2,000 characters of anything. People read its beginning. */
+/** A mailbox without a valid address is any text of up to 2,000 characters. People read its beginning. */
 const DOMAINS_PER_MAILBOX_MAX = 20
-/** Domains of one message. They are looked up with one statement. */
+/** Domains of one message: one statement looks them up. */
 const DOMAINS_MAX = 1_000
 
 export async function authenticate(_arrival: Arrival, _envelope: Envelope): Promise<Authentication> {
@@ -25,9 +25,9 @@ export async function authenticate(_arrival: Arrival, _envelope: Envelope): Prom
 }
 
 /**
- * Returns the domains of From that need a look-up: if one of them is ours, a stranger uses our name. Of a mailbox without
- * a valid address, what a person reads after "@" counts, without the characters that nobody sees. Mail from our own queue
- * has no such domains, because its senders logged in.
+ * Returns the domains of From that must be looked up: if one of them is ours, a stranger uses our name. If a mailbox has no
+ * valid address, these are the texts after each "@" as mail programs display them, without invisible characters. Mail from
+ * our own queue has none, because its senders were authenticated.
  *
  * @returns each domain once, as A-labels
  */

@@ -118,7 +118,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       }
       const content = await prepareContent({
         fairnessKey: fairnessKeyOf(arrival),
-        raw: { head: traceFields(arrival, envelope), chunks: withEnd(raw, startTimer) },
+        raw: { head: traceFields(arrival, envelope), chunks: countBytes(raw, startTimer) },
         bytesMax: config.messageBytesMax,
         check: () => check(arrival, envelope),
       })
@@ -232,7 +232,7 @@ function estimatedRows(parsed: ParsedMail, recipientCount: number): number {
 }
 
 /** Calls `onEnd` with the number of bytes when the last chunk has arrived. */
-async function* withEnd(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: number) => void): AsyncGenerator<Buffer> {
+async function* countBytes(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: number) => void): AsyncGenerator<Buffer> {
   let sizeBytes = 0
   for await (const chunk of chunks) {
     sizeBytes += chunk.length
@@ -247,8 +247,8 @@ async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {
 }
 
 /**
- * Large messages are parsed and filed in turns between peers: sending organizations for local delivery, otherwise
- * networks.
+ * The sender by which large messages take turns to be parsed and filed: the organization for local delivery, otherwise the
+ * network of the peer.
  */
 function fairnessKeyOf({ organizationId, remoteAddress = '' }: Arrival): string {
   return organizationId === undefined ? `network ${networkOf(remoteAddress)}` : `organization ${organizationId}`

@@ -1,4 +1,4 @@
-/** What the deletion of an inbox or pod means for those who could reach it: its API keys and its webhooks end. */
+/** Ends access to an inbox or pod that is deleted: its API keys and its webhooks. */
 import type { Tx } from '../../store/handles.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'

@@ -82,7 +82,7 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
     async send(request, reply, payload) {
       // A response to HEAD is only measured.
       if (request.method === 'HEAD' || !isLarge(payload, smallResponseBytesMax)) {
-        settle(request)
+        releaseMemory(request)
         const progressed = watch(request, reply)
         return isStream(payload) ? passThrough(payload, progressed) : payload
       }
@@ -90,7 +90,7 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
       if (response.bytes === 0 && request.method === 'GET' && !queue.take(response, payload.length))
         throw new MailError('too_many_responses', {})
       queue.resize(response, Math.max(response.bytes, payload.length))
-      // In a turn of its own, and outside of the JavaScript heap: a slow client may keep it for long.
+      // In a separate turn of the event loop. As a Buffer, outside of the JavaScript heap: a slow client may keep it for long.
       await nextTurn(response)
       const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload)
       response.isRendered = true
@@ -99,7 +99,7 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
       return bytesInChunks(bytes, watch(request, reply, response))
     },
 
-    unanswered: settle,
+    unanswered: releaseMemory,
 
     usedBytes: queue.usedBytes,
     waitingCount: queue.waitingCount,
@@ -132,8 +132,8 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
     return turns.next(apiKeyId)
   }
 
-  /** Releases the memory of a response that has become small, or does not exist. */
-  function settle(request: FastifyRequest): void {
+  /** Releases the memory of a response that has turned out to be small, or is not sent at all. */
+  function releaseMemory(request: FastifyRequest): void {
     const response = counted.get(request)
     if (!response) return
     response.isRendered = true

@@ -129,7 +129,7 @@ export function createUpgrades({
     const dialect = dialectOf(url)
     const line = { method, path: maskedPath(url) }
     const known = toMailError(error, limits.http.bodyBytesMax)
-    if (known.kind === 'internal') log.error({ ...line, err: error }, 'upgrade failed')
+    if (known.kind === 'internal') log.error({ ...line, err: error }, 'websocket upgrade failed')
     const status = writeFailure(socket, dialect, known)
     log.info({ ...line, status }, 'request')
     metrics.httpRequests.inc({ dialect: dialect.name, status })

@@ -40,7 +40,7 @@ export interface ThreadSnapshot {
   readonly id: string
   /** Union over its messages. */
   readonly labels: readonly string[]
-  /** Of its newest message, epoch ms. */
+  /** The time of its newest message, epoch ms. */
   readonly timestamp: number
   readonly receivedTimestamp?: number
   readonly sentTimestamp?: number

@@ -1,5 +1,5 @@
 /**
- * Reads what is stored for messages beside their bytes: bodies, decompressed from rows or blobs, and the codes and
+ * Reads what is stored for messages besides their bytes: bodies, decompressed from rows or blobs, and the codes and
  * links in them.
  *
  *   sizes → memory for them → decompress → message

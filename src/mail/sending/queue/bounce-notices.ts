@@ -127,7 +127,7 @@ export function statusOf(kind: 'bounce' | 'delay', { kind: outcome, enhancedCode
   return noticeStatus(outcome === 'failed_for_good' ? 'permanent' : 'expired', enhancedCode)
 }
 
-/** RFC 5321 §6.1: mail with a null sender gets no notice; all mail by Martlet itself has one. */
+/** RFC 5321 §6.1: mail with a null sender causes no notice. All mail by Martlet itself has a null sender. */
 function canReceiveNotice(submission: SubmissionRow): submission is SubmissionRow & { readonly inbox_id: string } {
   return submission.envelope_sender !== '' && submission.inbox_id !== null
 }

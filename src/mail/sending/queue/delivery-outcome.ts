@@ -121,8 +121,8 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       const about = { submission, head, messageId: message?.api_message_id }
       await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
       await notices.enqueue(tx, 'delay', about, late)
-      const isLost = submission.kind !== 'message' || (submission.message_id !== null && !message)
-      const blobs = isLost ? await removeFinishedSubmission(tx, submission) : []
+      const isUnreachable = submission.kind !== 'message' || (submission.message_id !== null && !message)
+      const blobs = isUnreachable ? await removeFinishedSubmission(tx, submission) : []
       return { blobs, recorded: { messageId: message?.api_message_id, changes } }
     })
     await discardBlobs(blobs)

@@ -5,9 +5,9 @@
  * of those to local inboxes. Claimed work begins at once. So a destination that hangs or has a backlog of ten thousand,
  * or a pod that sends to a thousand slow ones, uses only its own capacity, and no work is leased that cannot begin.
  *
- * Due recipients are searched flow by flow (the mail of one pod to one domain), in rotation. A flow that found no
- * capacity is the first one of a later rotation: the pods take turns, and each pod's flows do. So when capacity is short,
- * each pod gets its share of a domain, and each domain its share of a pod.
+ * Due recipients are searched flow by flow (the mail of one pod to one domain), in rotation. When flows find no capacity,
+ * one of them is the first of the next rotation: the pods take turns, and so do the flows of a pod. So when capacity is
+ * short, each pod gets its share of a domain, and each domain its share of a pod.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -212,9 +212,9 @@ class RunningAttempts {
  * would never be reached.
  */
 class SkippedFlows {
-  /** Of each pod, the flow whose turn is next. */
+  /** The next flow of each pod. */
   readonly #nextOf = new Map<string, Skipped>()
-  /** Of each pod, the domain that was served last. */
+  /** The domain of each pod that was served last. */
   readonly #lastOf = new Map<string, string>()
   #lastPod = ''
 

@@ -37,7 +37,7 @@ export interface OpenRecipient extends ShownRecipient<OpenState> {
   readonly kind: SubmissionRow['kind']
   /** Address of the inbox that sent it; absent once that is deleted. */
   readonly inboxAddress?: string
-  /** Of its message, while that exists and the key may see it. */
+  /** Message-ID, thread and subject of its message: absent once that is deleted, and if the key may not see it. */
   readonly messageId?: string
   readonly threadId?: string
   readonly subject?: string

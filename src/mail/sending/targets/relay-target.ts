@@ -1,5 +1,5 @@
 /**
- * Sends all mail for remote addresses to one server of the operator's, which forwards it. Connections are reused for
+ * Sends all mail for remote addresses to one server of the operator, which forwards it. Connections are reused for
  * the next message (net/smtp/smtp-pool.ts). A fault of the relay itself (it is down, its certificate or our password is
  * refused) never fails a message: delivery is retried until the operator has fixed the relay.
  *

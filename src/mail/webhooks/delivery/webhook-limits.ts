@@ -51,23 +51,23 @@ export class WebhookLimits {
 
   /** Returns how many more requests may begin. */
   capacity(webhook: LimitedWebhook, now: number): number {
-    const own = this.#ownRoom(webhook.webhookId, now)
-    return own === 0 ? 0 : Math.min(own, this.#sharedRoom(webhook))
+    const own = this.#ownCapacity(webhook.webhookId, now)
+    return own === 0 ? 0 : Math.min(own, this.#sharedCapacity(webhook))
   }
 
-  /** Whether its pod, its organization, all failing webhooks or all webhooks leave it less room than its own limit. */
+  /** Whether its pod, its organization, all failing webhooks or all webhooks leave it less capacity than its own limit. */
   isShortOfShared(webhook: LimitedWebhook, now: number): boolean {
-    return this.#sharedRoom(webhook) < this.#ownRoom(webhook.webhookId, now)
+    return this.#sharedCapacity(webhook) < this.#ownCapacity(webhook.webhookId, now)
   }
 
-  #ownRoom(webhookId: string, now: number): number {
+  #ownCapacity(webhookId: string, now: number): number {
     const load = this.#loads.get(webhookId)
     if (load && load.pausedUntil > now) return 0
     const max = load && load.failedRounds > 0 ? 1 : this.#limits.webhooks.endpointConcurrencyMax
     return Math.max(0, max - (load?.running ?? 0))
   }
 
-  #sharedRoom(webhook: LimitedWebhook): number {
+  #sharedCapacity(webhook: LimitedWebhook): number {
     const capacity = this.#shares.capacity(webhook)
     const isFailing = (this.#loads.get(webhook.webhookId)?.failedRounds ?? 0) > 0
     return isFailing ? Math.min(capacity, this.#failingShares.capacity(webhook)) : capacity

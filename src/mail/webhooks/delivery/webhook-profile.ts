@@ -6,7 +6,7 @@ import type { KeyActor } from '../../access/actor.ts'
 import type { Event } from '../../events/log/event.ts'
 
 /**
- * Renders the body for an event: before the first attempt, and once for all webhooks that may see the same. Retries
+ * Renders the body for an event: before the first attempt, and once for all webhooks that may see the same data. Retries
  * send the same bytes.
  *
  * @param reader the key that the webhook acts for

@@ -44,29 +44,33 @@ export function sendingRoutes(app: HttpApp, { sending, limits, responses }: Send
   const bodyLimit = limits.http.sendBodyBytesMax
   // A key that may not send, or may not read the original message, is rejected before its body of up to 70 MiB is read.
   // The core checks again, for the inbox.
-  const onRequest = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
-  const onAnswer = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
+  const maySend = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
+  const maySendAndRead = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
     requirePermission(actor, 'message_send')
     requirePermission(actor, 'message_read')
   }
-  // Documentation of 2024 and 2025 posts to the list itself (docs/compatibility/agentmail.md).
+  // AgentMail's documentation of 2024 and 2025 sends with a POST to the list itself (docs/compatibility/agentmail.md).
   for (const path of [`${all}/send`, all]) {
-    app.post(path, { schema: send, bodyLimit, onRequest }, async (request) => {
+    app.post(path, { schema: send, bodyLimit, onRequest: maySend }, async (request) => {
       const { actor, params, body } = request
       return sentMessage(await sending.send(actor, params.inbox_id, readMessage(body), optionsOf(request)))
     })
   }
 
-  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, onRequest: onAnswer }, async (request, response) => {
-    const { inbox_id, message_id } = request.params
-    const memory = responses.memoryOf(request, response)
-    const outgoing = readReply(request.body)
-    return sentReply(await sending.reply(request.actor, inbox_id, message_id, outgoing, memory, optionsOf(request)))
-  })
+  app.post(
+    `${all}/:message_id/reply`,
+    { schema: reply, bodyLimit, onRequest: maySendAndRead },
+    async (request, response) => {
+      const { inbox_id, message_id } = request.params
+      const memory = responses.memoryOf(request, response)
+      const outgoing = readReply(request.body)
+      return sentReply(await sending.reply(request.actor, inbox_id, message_id, outgoing, memory, optionsOf(request)))
+    },
+  )
 
   app.post(
     `${all}/:message_id/reply-all`,
-    { schema: replyAll, bodyLimit, onRequest: onAnswer },
+    { schema: replyAll, bodyLimit, onRequest: maySendAndRead },
     async (request, response) => {
       const { inbox_id, message_id } = request.params
       const memory = responses.memoryOf(request, response)
@@ -77,7 +81,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits, responses }: Send
 
   app.post(
     `${all}/:message_id/forward`,
-    { schema: forward, bodyLimit, onRequest: onAnswer },
+    { schema: forward, bodyLimit, onRequest: maySendAndRead },
     async (request, response) => {
       const { actor, params, body } = request
       const { inbox_id, message_id } = params

@@ -1,4 +1,4 @@
-/** What the queue and the status of a message say alike of a recipient: Martlet's own addition. */
+/** The fields of a recipient that both the queue and the status of a message show: Martlet's own addition. */
 import { Type } from 'typebox'
 import type { ShownRecipient } from '../../../../../mail/sending/queue/shown-recipient.ts'
 import { optionalTime, Time, time } from './shape-wire.ts'
