@@ -1,4 +1,4 @@
-/** How mail programs show HTML elements: which are lines of their own, which are not shown. */
+/** Says how mail programs show HTML elements: which ones begin a line, and which ones are not shown. */
 
 /** Elements whose content is not shown as text. */
 export const IGNORED_TAGS: ReadonlySet<string> = new Set(
@@ -13,6 +13,7 @@ export const BLOCK_TAGS: ReadonlySet<string> = new Set(
   ).split(' '),
 )
 
+/** Elements whose content is beside that of the next one. */
 export const CELL_TAGS: ReadonlySet<string> = new Set(['td', 'th'])
 
 /** Elements without content and end tag. */

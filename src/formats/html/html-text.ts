@@ -4,10 +4,9 @@
  *
  * The length of the result and of the source that is read are limited, so a larger hostile body costs no more.
  */
+import { IGNORED_TAGS } from './html-elements.ts'
 import { createHtmlReader } from './html-reader.ts'
 
-/** Elements whose text is not shown. */
-const INVISIBLE_TAGS = new Set(['script', 'style', 'head', 'title', 'template', 'noscript'])
 /** Elements that do not separate words. */
 const INLINE_TAGS = new Set([
   'a',
@@ -35,18 +34,18 @@ const SOURCE_CHARS_MAX = 1_000_000
 export function textOfHtml(html: string, charsMax: number): string {
   const pieces: string[] = []
   let length = 0
-  let invisibleDepth = 0
+  let ignoredDepth = 0
   const reader = createHtmlReader({
     onopentagname(name) {
-      if (INVISIBLE_TAGS.has(name)) invisibleDepth += 1
+      if (IGNORED_TAGS.has(name)) ignoredDepth += 1
       else if (!INLINE_TAGS.has(name)) pieces.push(' ')
     },
     onclosetag(name) {
-      if (INVISIBLE_TAGS.has(name)) invisibleDepth -= 1
+      if (IGNORED_TAGS.has(name)) ignoredDepth -= 1
       else if (!INLINE_TAGS.has(name)) pieces.push(' ')
     },
     ontext(text) {
-      if (invisibleDepth > 0) return
+      if (ignoredDepth > 0) return
       pieces.push(text)
       length += text.length
     },

@@ -5,6 +5,7 @@
  * An element proves little: people write below and inside of it. So the lines only record in which elements they are,
  * and quoting.ts decides.
  */
+import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS } from '../html/html-elements.ts'
 import { createHtmlReader } from '../html/html-reader.ts'
 import { signatureLines } from './quote-signals.ts'
 import type { QuotableLine, QuoteContainer } from './quoting.ts'
@@ -56,12 +57,8 @@ const LINE_CHARS_MAX = 1000
 const IMAGE = '\ufffc'
 const RULE = '________'
 
-/** Elements that start and end a line. */
-const BLOCK_TAGS = names(
-  'address article blockquote body br center dd div dl dt footer h1 h2 h3 h4 h5 h6 header hr li main ol p pre',
-  'section table tbody td th tr ul includetail',
-)
-const INVISIBLE_TAGS = names('head script style template title')
+/** Elements that begin and end a line: a quote can be in one cell of a table, and QQ Mail encloses one in `includetail`. */
+const LINE_TAGS: ReadonlySet<string> = new Set([...BLOCK_TAGS, ...CELL_TAGS, 'includetail'])
 
 /** Containers of attribution and quote. The blockquotes in them, or with these classes, are quotes. */
 const CONTAINER_CLASSES = names(
@@ -96,7 +93,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
   const openBlocks: OpenElement[] = []
   let isForward = false
   let depth = 0
-  let invisibleDepth = 0
+  let ignoredDepth = 0
   let preDepth = 0
   let linkAddress: string | undefined
   let line: VisibleLine = { text: '', pieces: [] }
@@ -118,7 +115,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
   const reader = createHtmlReader({
     onopentag(name, attributes) {
       depth++
-      if (INVISIBLE_TAGS.has(name)) invisibleDepth++
+      if (IGNORED_TAGS.has(name)) ignoredDepth++
       if (name === 'pre') preDepth++
       if (name === 'a') linkAddress = addressOf(attributes)
       if (name === 'img' && !isTiny(attributes)) addText(IMAGE, reader.startIndex, reader.endIndex + 1)
@@ -126,7 +123,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
       if (name === 'hr') addRule(reader.startIndex, reader.endIndex + 1)
       else if (isRuled(name, attributes)) addRule(reader.startIndex, reader.startIndex)
       const kind = kindOf(name, attributes, open)
-      const isBlock = kind !== undefined || BLOCK_TAGS.has(name)
+      const isBlock = kind !== undefined || LINE_TAGS.has(name)
       if (isBlock) endLine()
       if (!isBlock && name !== 'a') return
       const element = { depth, start: reader.startIndex, firstLine: lines.length }
@@ -136,7 +133,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
       line = newLine(open)
     },
     ontext(text) {
-      if (invisibleDepth > 0) return
+      if (ignoredDepth > 0) return
       const { startIndex: start } = reader
       const end = reader.endIndex + 1
       if (preDepth === 0 || text.length !== end - start) return addText(text, start, end)
@@ -149,7 +146,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
       }
     },
     onclosetag(name, isImplied) {
-      if (INVISIBLE_TAGS.has(name)) invisibleDepth--
+      if (IGNORED_TAGS.has(name)) ignoredDepth--
       if (name === 'pre') preDepth--
       if (name === 'a' && linkAddress !== undefined) {
         if (!line.text.includes('@') && line.pieces.length > 0) line.text += ` <${linkAddress}>`
@@ -158,7 +155,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
       const isEnd = open.at(-1)?.depth === depth
       const block = openBlocks.at(-1)?.depth === depth ? openBlocks.pop() : undefined
       depth--
-      if (isEnd || BLOCK_TAGS.has(name)) endLine()
+      if (isEnd || LINE_TAGS.has(name)) endLine()
       // If the closing tag is missing, the element ends before the tag that implies it.
       const end = isImplied ? reader.startIndex : reader.endIndex + 1
       if (block !== undefined) elements.push({ ...block, end, endLine: lines.length + (name === 'a' ? 1 : 0) })

@@ -252,6 +252,13 @@ describe('around the quote', () => {
     expect(extract(`<p>12.03.2026 14:05 is fine</p>${quote}`, REPLY)).toBe('<p>12.03.2026 14:05 is fine</p>')
   })
 
+  // Elements that were missing in a second list of elements did not end a line: "Hi" was removed with the attribution.
+  test.each(['form', 'fieldset', 'figure', 'aside'])('a line above an attribution in <%s> stays', (name) => {
+    const attribution = `<${name}>On Thu, Mar 12, 2026 at 2:05 PM ${ANN} wrote:</${name}>`
+    const quote = '<blockquote type="cite">Tuesday?</blockquote>'
+    expect(extract(`<div>Yes.</div>Hi${attribution}${quote}`, REPLY)).toBe('<div>Yes.</div>Hi')
+  })
+
   test('a line above a header in a table stays', () => {
     const own = '<p>Hi.</p><p>I wrote to eve@example.com on 12 March 2026 at 14:05</p>'
     const header =
