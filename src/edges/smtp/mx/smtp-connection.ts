@@ -1,9 +1,9 @@
 /**
  * One SMTP connection: our subclass of the library's (docs/adr/0002-smtp-connection-subclass.md).
  *
- * It reads one command at a time, passes it to its session, and does what the returned step says. It enforces all
- * limits of a connection. The session knows the commands; it is passed in, so that another listener (submission) can
- * use this class with a session of its own.
+ * It reads one command at a time, passes it to its session, and does what the returned step says. It enforces the limits
+ * of a connection (command-quota.ts, peer-activity.ts, connection-limits.ts). The session knows the commands; it is
+ * passed in, so that another listener (submission) can use this class with a session of its own.
  *
  * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to
  * avoid the library's fixed wait, the parser (command-stream.ts), the commands, the replies with their enhanced codes,
@@ -23,8 +23,9 @@ import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { CommandStream } from '../protocol/command-stream.ts'
 import { formatReply, type Reply, replies } from '../protocol/replies.ts'
+import { CommandQuota } from './command-quota.ts'
 import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
-import { PeerProgress } from './peer-progress.ts'
+import { PeerActivity } from './peer-activity.ts'
 
 /** What the connection knows about its peer. */
 export interface Peer {
@@ -76,11 +77,9 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   #isEvicted = false
   /** From DATA to the reply to the message. */
   #isInMessage = false
-  #hasAcceptedMailCommand = false
-  readonly #progress: PeerProgress
+  readonly #quota: CommandQuota
+  readonly #activity: PeerActivity
   #isWaitingForDrain = false
-  #commandCount = 0
-  #refusalCount = 0
   /** The TLS socket if one exists, even during its handshake: destroying the socket below it would crash Node. */
   #topSocket: Socket
   /** An unhandled error cuts this connection; the peer keeps a message that has no 250 yet. */
@@ -90,7 +89,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     super(server, socket, options)
     this.#needs = needs
     this.#topSocket = socket
-    this.#progress = new PeerProgress(needs.config.limits.smtp.progressBytes)
+    this.#quota = new CommandQuota(needs.config.limits)
+    this.#activity = new PeerActivity(needs.config.limits)
     this.#session = needs.openSession({
       connectionId: this.id,
       remoteAddress: this.remoteAddress,
@@ -123,8 +123,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   usage(): ReturnType<LimitedConnection['usage']> {
     const isInUse = !this._closing && (this.#isInMessage || this.#session.isInTransaction)
-    if (!isInUse) return { state: 'idle', sinceMs: this.#progress.lastCommandAtMs }
-    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#progress.progressedAtMs }
+    if (!isInUse) return { state: 'idle', sinceMs: this.#activity.lastCommandAtMs }
+    return { state: 'busy', sinceMs: this.#isPeerWaiting() ? performance.now() : this.#activity.progressedAtMs }
   }
 
   /**
@@ -159,18 +159,18 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     for (;;) {
       const line = await parser.readLine()
       if (line === undefined) return
-      if (line === 'too long') await this.#answer(this.#refuseByLimit() ?? replies.lineTooLong)
+      if (line === 'too long') await this.#answer(this.#refuseCommand() ?? replies.lineTooLong)
       else await this.#answerCommand(line, parser)
     }
   }
 
   async #answerCommand(line: Buffer, parser: CommandStream): Promise<void> {
-    this.#commandCount += 1
-    this.#progress.commandReceived()
+    this.#quota.commandReceived()
+    this.#activity.commandReceived()
     const wasInTransaction = this.#session.isInTransaction
-    const refusal = this.#refuseByLimit()
+    const refusal = this.#refuseCommand()
     const step: Step = refusal ? { reply: refusal } : await this.#session.handle(line)
-    if (!wasInTransaction && this.#session.isInTransaction) this.#transactionBegan()
+    if (!wasInTransaction && this.#session.isInTransaction) this.#mailBegan()
     if (step.receiveMailData) {
       await this.#receiveMessage(step.reply, step.receiveMailData, parser)
     } else {
@@ -194,38 +194,26 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     const replying = receiveMailData(mailData)
     const isComplete = await parser.readMailData(mailData)
     const reply = await replying
-    if (reply.code < 400) this.#progress.messageAccepted()
+    if (reply.code < 400) this.#activity.messageAccepted()
     if (isComplete) await this.#answer(reply)
     this.#isInMessage = false
   }
 
-  #transactionBegan(): void {
-    if (!this.#hasAcceptedMailCommand) {
-      this.#hasAcceptedMailCommand = true
-      this._socket.setTimeout(this.#idleMs())
-    }
-    this.#progress.mailBegan()
+  #mailBegan(): void {
+    this.#activity.mailBegan()
+    this._socket.setTimeout(this.#activity.idleTimeoutMs)
   }
 
-  #idleMs(): number {
-    const { idleMs, idleBeforeMailMs } = this.#needs.config.limits.smtp
-    return this.#hasAcceptedMailCommand ? idleMs : Math.min(idleMs, idleBeforeMailMs)
-  }
-
-  #refuseByLimit(): Reply | undefined {
-    const { commandsMax, errorsMax } = this.#needs.config.limits.smtp
+  /** Returns the reply to a command that is not passed to the session. */
+  #refuseCommand(): Reply | undefined {
     if (!this._ready) return replies.earlyTalker
-    if (this.#isShuttingDown) return replies.shuttingDown
-    if (this.#commandCount > commandsMax) return replies.tooManyCommands
-    if (this.#refusalCount >= errorsMax) return replies.tooManyErrors
-    return undefined
+    return this.#isShuttingDown ? replies.shuttingDown : this.#quota.refusal()
   }
 
   /** Resolves when the next reply can be written: a peer that never reads must not fill our memory. */
   async #answer(reply: Reply): Promise<void> {
     if (reply.isDropped) return this.cut()
-    // Only permanent refusals count: 452 for the 101st recipient is not misbehaviour.
-    if (reply.code >= 500) this.#refusalCount += 1
+    this.#quota.replied(reply)
     if (reply.code === 421) return this.#closeWith(reply) // RFC 5321 §3.8
     this.#write(reply)
     if (this.#isShuttingDown) return this.#closeWith(replies.shuttingDown)
@@ -285,7 +273,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** Called from the library's constructor, before our own fields exist, so only the callbacks may use them. */
   override _createParser(): CommandStream {
     const { maxCommandLength } = this._server.options
-    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#progress.received(sizeBytes))
+    const parser = new CommandStream(maxCommandLength!, (sizeBytes) => this.#activity.received(sizeBytes))
     parser.on('error', (error) => this.#fail(error))
     return parser
   }
@@ -301,7 +289,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   override _armTimeout(socket: Socket = this._socket): void {
     this.#topSocket = socket
     super._armTimeout(socket)
-    socket.setTimeout(this.#idleMs()) // the library has one timeout for all states
+    socket.setTimeout(this.#activity.idleTimeoutMs) // the library has one timeout for all states
   }
 
   /** The timeout applies only while we wait for the peer (RFC 5321 §4.5.3.2). */
