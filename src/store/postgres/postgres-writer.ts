@@ -3,22 +3,19 @@
  *
  * Begin and savepoints are sent together with the statement that follows and cost no round trip. The first statement of
  * a transaction returns its id and writes a mark; commit-recovery.ts uses both if the response to the commit is lost.
- * Crash of the server or loss of the connection: the transaction is lost, and the next `begin` connects again, at
- * growing intervals. Transactions between two attempts are rejected at once.
+ * Crash of the server or loss of the connection: the transaction is lost, and the next `begin` connects again
+ * (postgres-reconnect.ts).
  */
 import { randomUUID } from 'node:crypto'
 import type { KyselyProps } from 'kysely'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { retryPauseMs } from '../../retry-pause.ts'
 import { type Guard, kyselyProps } from '../kysely-props.ts'
 import type { Writer } from '../sql-adapter.ts'
 import { CommitRecovery, MARK } from './commit-recovery.ts'
 import { kyselyParts, type PostgresConnection } from './postgres-connection.ts'
-import { classify } from './postgres-errors.ts'
-
-const RETRY_FIRST_MS = 50
+import { createReconnect } from './postgres-reconnect.ts'
 
 interface PostgresWriterNeeds {
   /** The first connection; others are opened when it is lost. */
@@ -41,14 +38,13 @@ export class PostgresWriter implements Writer {
   #number = 0
   /** The id of the open transaction. */
   #xid: Promise<string> = Promise.reject(new Error('no transaction was begun'))
-  #failures = 0
-  #refusedUntil = 0
-  #refusal: unknown
+  readonly #reconnect: () => Promise<PostgresConnection>
   readonly #giveUp = new AbortController()
 
   constructor(needs: PostgresWriterNeeds) {
     this.#needs = needs
     this.#connection = needs.connection
+    this.#reconnect = createReconnect(needs)
     ignore(this.#xid)
   }
 
@@ -164,21 +160,6 @@ export class PostgresWriter implements Writer {
     log.warn({ xid, isCommitted }, 'outcome of the commit found')
     if (!isCommitted)
       throw new MailError('unavailable', { detail: 'the connection was lost during the commit' }, { cause })
-  }
-
-  async #reconnect(): Promise<PostgresConnection> {
-    if (performance.now() < this.#refusedUntil) throw this.#refusal
-    try {
-      const connection = await this.#needs.connect()
-      this.#failures = 0
-      return connection
-    } catch (error) {
-      this.#failures += 1
-      const pauseMs = retryPauseMs(this.#failures, RETRY_FIRST_MS, this.#needs.limits.store.retryMsMax)
-      this.#refusedUntil = performance.now() + pauseMs
-      this.#refusal = classify(error, true)
-      throw this.#refusal
-    }
   }
 }
 
