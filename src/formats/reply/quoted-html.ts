@@ -7,8 +7,8 @@
  */
 import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS } from '../html/html-elements.ts'
 import { createHtmlReader } from '../html/html-reader.ts'
+import type { QuotableLine, QuoteContainer } from './quotable-lines.ts'
 import { signatureLines } from './quote-signals.ts'
-import type { QuotableLine, QuoteContainer } from './quoting.ts'
 
 /** A half-open range of the source, in UTF-16 units. */
 export interface Range {

@@ -8,6 +8,7 @@
  */
 import { type Attribution, findAttributions } from './attributions.ts'
 import { HeaderBlocks } from './header-blocks.ts'
+import { type MarkedRun, type QuotableLine, QuotableLines } from './quotable-lines.ts'
 import {
   announcesAnswers,
   isDeviceSignature,
@@ -18,24 +19,6 @@ import {
   isTitledRule,
 } from './quote-signals.ts'
 import type { ReplyContext } from './reply-context.ts'
-
-export interface QuotableLine {
-  text: string
-  /**
-   * The element around it. `quote`: one that mail programs create for quotes. `blockquote`: another one, which is a
-   * quote only below an attribution.
-   */
-  element?: 'quote' | 'blockquote'
-  /** In an element that a mail program creates for the attribution. */
-  isPrefix?: boolean
-  /** The element around it that a mail program creates for attribution and quote together. */
-  container?: QuoteContainer
-}
-
-export interface QuoteContainer {
-  /** Index of the line below the element. */
-  endLine: number
-}
 
 /** `own`: written by the sender. `quoted`: a quote or its attribution, which can be left out. */
 export type LineKind = 'own' | 'quoted'
@@ -62,10 +45,9 @@ export function classifyLines(lines: readonly QuotableLine[], context: ReplyCont
 const ANNOUNCEMENT_LINES = 30
 
 class Classifier {
-  readonly #lines: readonly QuotableLine[]
+  readonly #lines: QuotableLines
   readonly #context: ReplyContext
   readonly #kinds: LineKind[]
-  readonly #marked: readonly boolean[]
   readonly #attributions: ReadonlyMap<number, Attribution>
   readonly #blocks: HeaderBlocks
   /** Whether own text follows the last quote; undefined before the first quote. */
@@ -77,18 +59,18 @@ class Classifier {
   #trailingQuoteStart: number
 
   constructor(lines: readonly QuotableLine[], context: ReplyContext) {
-    this.#lines = lines
+    this.#lines = new QuotableLines(lines)
     this.#context = context
     this.#kinds = lines.map(() => 'own')
-    this.#marked = lines.map((line) => line.element === 'quote' || isMarkedText(line.text))
+    const { marked } = this.#lines
     this.#trailingQuoteStart = lines.length
-    this.#attributions = findAttributions(lines, this.#marked, context)
-    this.#blocks = new HeaderBlocks((index) => (this.#marked[index] === true ? undefined : lines[index]?.text), context)
+    this.#attributions = findAttributions(lines, marked, context)
+    this.#blocks = new HeaderBlocks((index) => (marked[index] === true ? undefined : lines[index]?.text), context)
   }
 
   classify(): Quoting | undefined {
     for (let index = 0; index < this.#lines.length; ) {
-      if (this.#isAnswered === undefined && isForwardMarker(this.#lines[index]!.text)) return undefined
+      if (this.#isAnswered === undefined && isForwardMarker(this.#lines.at(index).text)) return undefined
       const next = this.#markedQuote(index) ?? this.#unmarkedQuote(index) ?? this.#attribution(index)
       if (next === 'keep all') return undefined
       if (next === undefined) this.#ownLine(index)
@@ -101,8 +83,8 @@ class Classifier {
   /** Classifies the marked lines that begin here. Returns the index of the line below them. */
   #markedQuote(index: number): number | 'keep all' | undefined {
     const isAttributed = this.#attributed === index
-    if (!this.#marked[index] && !(isAttributed && this.#lines[index]!.element !== undefined)) return undefined
-    const run = this.#markedRun(index)
+    if (!this.#lines.marked[index] && !(isAttributed && this.#lines.at(index).element !== undefined)) return undefined
+    const run = this.#lines.markedRun(index)
     if (isAttributed || this.#isQuote(index, run)) {
       if (this.#isAnswered === true) return 'keep all' // quote, answer, quote
       this.#kinds.fill('quoted', index, run.end)
@@ -117,7 +99,7 @@ class Classifier {
     if (found === undefined) return undefined
     if (found === 'forward' || this.#context.isNew || this.#announcesAnswers(index)) return 'keep all'
     const start = this.#withRulesAbove(index)
-    const end = this.#lines[index]!.container?.endLine ?? this.#lines.length
+    const end = this.#lines.at(index).container?.endLine ?? this.#lines.length
     this.#kinds.fill('quoted', start, end)
     this.#isUnmarked = true
     this.#isAnswered = false
@@ -126,30 +108,30 @@ class Classifier {
   }
 
   #findUnmarkedQuote(index: number): 'quote' | 'forward' | undefined {
-    const line = this.#lines[index]!
-    if (line.text.trim() === '') return undefined
+    const line = this.#lines.at(index)
+    if (this.#lines.isBlank(index)) return undefined
     if (isOriginalSeparator(line.text)) {
-      const next = this.#nextNonBlank(index + 1)
+      const next = this.#lines.nextNonBlank(index + 1)
       const isWide = this.#context.isReply && /^\s*[^\p{L}\s]{5}/u.test(line.text.slice(0, 50))
       const isIntroduction = this.#attributions.has(next) || this.#blocks.isField(next)
       if (isWide || isIntroduction) return this.#blocks.isForwardedBy(next) ? 'forward' : 'quote'
     }
-    const above = this.#previousNonBlank(index)
-    const isAnnounced = above >= 0 && isRuleAbove(this.#lines[above]!.text)
+    const above = this.#lines.previousNonBlank(index)
+    const isAnnounced = above >= 0 && isRuleAbove(this.#lines.at(above).text)
     if (this.#blocks.isBlock(index, isAnnounced)) return this.#blocks.isForwardedBy(index) ? 'forward' : 'quote'
 
     const attribution = this.#attributions.get(index)
     if (attribution?.isStrong !== true) return undefined
-    const below = this.#nextNonBlank(attribution.end)
-    return below < this.#lines.length && !this.#isInQuote(below) ? 'quote' : undefined
+    const below = this.#lines.nextNonBlank(attribution.end)
+    return below < this.#lines.length && !this.#lines.isInQuote(below) ? 'quote' : undefined
   }
 
   /** Classifies an attribution above marked lines, or at the end. */
   #attribution(index: number): number | undefined {
     const attribution = this.#attributions.get(index)
     if (attribution === undefined) return undefined
-    const below = this.#nextNonBlank(attribution.end)
-    const isAboveQuote = below < this.#lines.length && this.#isInQuote(below)
+    const below = this.#lines.nextNonBlank(attribution.end)
+    const isAboveQuote = below < this.#lines.length && this.#lines.isInQuote(below)
     if (!isAboveQuote && !attribution.isStrong) return undefined
     if (isAboveQuote) this.#attributed = below
     this.#kinds.fill('quoted', index, attribution.end)
@@ -157,86 +139,53 @@ class Classifier {
   }
 
   #ownLine(index: number): void {
-    const { text } = this.#lines[index]!
+    const { text } = this.#lines.at(index)
     if (text.trim() !== '' && !isRule(text) && this.#isAnswered === false) this.#isAnswered = this.#isAnswer(index)
   }
 
-  /** Whether a line is marked as quoted, or would be below an attribution. */
-  #isInQuote(index: number): boolean {
-    return this.#marked[index] === true || this.#lines[index]!.element !== undefined
-  }
-
-  /** Counts the consecutive quoted lines from `start` on; there may be blank lines between them. */
-  #markedRun(start: number) {
-    let end = start
-    let marked = 0
-    let isPrompt = true // Python: ">>> import this"
-    const isBlockquote = this.#lines[start]!.element === 'blockquote'
-    for (let index = start; index < this.#lines.length; index++) {
-      const { text, element } = this.#lines[index]!
-      if (this.#marked[index] || (isBlockquote && element === 'blockquote')) {
-        marked++
-        end = index + 1
-        isPrompt &&= /^\s*>>>(?: |$)/.test(text.slice(0, 10))
-      } else if (text.trim() !== '') break
-    }
-    return { end, marked, isPrompt }
-  }
-
   /** Whether a run of marked lines without an attribution is a quote. */
-  #isQuote(start: number, { end, marked, isPrompt }: { end: number; marked: number; isPrompt: boolean }): boolean {
-    if (this.#lines[start]!.element === 'quote') return true
+  #isQuote(start: number, { end, count, isPrompt }: MarkedRun): boolean {
+    if (this.#lines.at(start).element === 'quote') return true
     if (isPrompt) return false
-    const above = this.#previousNonBlank(start)
+    const above = this.#lines.previousNonBlank(start)
     const isBelowText = above === start - 1 && above >= 0 && this.#kinds[above] === 'own'
     const isIntroduced =
-      above >= 0 && this.#kinds[above] === 'own' && /[:：]\s*$/.test(this.#lines[above]!.text.slice(-20))
+      above >= 0 && this.#kinds[above] === 'own' && /[:：]\s*$/.test(this.#lines.at(above).text.slice(-20))
     // Below a line such as "The steps:", a person can have written the marks. In a reply, a blank line would be between.
-    if (isIntroduced && (isBelowText || marked === 1 || !this.#context.isReply)) return false
-    if (marked > 1) return true
+    if (isIntroduced && (isBelowText || count === 1 || !this.#context.isReply)) return false
+    if (count > 1) return true
     // A single line in the middle can be a list, and "> 5 years" compares.
-    const isOutside = above < 0 || this.#isAnswered !== undefined || this.#nextNonBlank(end) === this.#lines.length
-    return this.#context.isReply && isOutside && !/^\s*>=?\s*[\d$€£¥]/.test(this.#lines[start]!.text.slice(0, 40))
+    const isOutside =
+      above < 0 || this.#isAnswered !== undefined || this.#lines.nextNonBlank(end) === this.#lines.length
+    return this.#context.isReply && isOutside && !/^\s*>=?\s*[\d$€£¥]/.test(this.#lines.at(start).text.slice(0, 40))
   }
 
   /** Whether an own line below a quote is an answer, and not the rest of a line that a relay wrapped. */
   #isAnswer(index: number): boolean {
-    const isBlank = (at: number) => (this.#lines[at]?.text ?? '').trim() === ''
-    return this.#lines[index - 1]?.element === 'quote' || isBlank(index - 1) || isBlank(index + 1)
+    const isAlone = this.#lines.isBlank(index - 1) || this.#lines.isBlank(index + 1)
+    return this.#lines.all[index - 1]?.element === 'quote' || isAlone
   }
 
   /** Whether the text above says that answers are in the quote: "See my answers below." */
   #announcesAnswers(end: number): boolean {
-    const own = this.#lines.slice(Math.max(0, end - ANNOUNCEMENT_LINES), end)
+    const own = this.#lines.all.slice(Math.max(0, end - ANNOUNCEMENT_LINES), end)
     return own.some(({ text }) => announcesAnswers(text))
   }
 
   /** Whether there is more own text than a salutation ("Hello Ann,") and what the program added. */
   #hasOwnText(): boolean {
-    const own = this.#lines.filter(({ text }, index) => {
+    const own = this.#lines.all.filter(({ text }, index) => {
       return this.#kinds[index] === 'own' && text.trim() !== '' && !isRule(text) && !isDeviceSignature(text)
     })
     return own.length > 1 || (own.length === 1 && !/[,，、]$/.test(own[0]!.text.trim()))
-  }
-
-  #nextNonBlank(from: number): number {
-    let index = from
-    while (index < this.#lines.length && this.#lines[index]!.text.trim() === '') index++
-    return index
-  }
-
-  #previousNonBlank(from: number): number {
-    let index = from - 1
-    while (index >= 0 && this.#lines[index]!.text.trim() === '') index--
-    return index
   }
 
   /** Returns the start of a quote that was found at `index`: ruled lines above it belong to the quote. */
   #withRulesAbove(index: number): number {
     let start = index
     for (;;) {
-      const above = this.#previousNonBlank(start)
-      if (above < 0 || !isRuleAbove(this.#lines[above]!.text) || this.#kinds[above] === 'quoted') return start
+      const above = this.#lines.previousNonBlank(start)
+      if (above < 0 || !isRuleAbove(this.#lines.at(above).text) || this.#kinds[above] === 'quoted') return start
       start = above
     }
   }
@@ -245,10 +194,4 @@ class Classifier {
 /** Whether a line can be drawn above a copied header. */
 function isRuleAbove(text: string): boolean {
   return isRule(text) || isTitledRule(text)
-}
-
-/** Whether a line begins with ">". Mailbox files write "From " at the start of a line as ">From ". */
-function isMarkedText(text: string): boolean {
-  const mark = /^[\ufeff\u200b-\u200f\u202a-\u202e\u2060-\u2069]*[ \u00a0]{0,3}>/.exec(text.slice(0, 10))
-  return mark !== null && !/^>(?:From |[:：])/.test(text.slice(0, 6)) // ">:" is the end of a wrapped attribution
 }
