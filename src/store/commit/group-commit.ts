@@ -30,16 +30,10 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import { appendEvents } from './append-events.ts'
+import { createEventLoopShare, nextTurn } from './event-loop-share.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
 import { StoreTransaction } from './transaction.ts'
-
-/**
- * How long the members of a group may occupy the event loop before we yield to it, between two members or before any
- * statement of one. Transactions that arrive during the yield join the group if it has time left. (With SQLite, a
- * member never waits for I/O, so none could arrive otherwise.)
- */
-const TURN_MS = 10
 
 /** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
 const AFTER_CONFLICT_MS = 20
@@ -89,10 +83,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
    */
   let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
-  let turnStartedAtMs = performance.now()
-  /** Total time for which transactions let other work run. */
-  let othersMs = 0
-  const runInSavepoint = createRunInSavepoint(needs, { yieldIfLong, othersMs: () => othersMs })
+  const share = createEventLoopShare()
+  const runInSavepoint = createRunInSavepoint(needs, share)
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>, { fairnessKey }: TransactionOptions = {}): Promise<T> {
@@ -130,8 +122,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   async function runGroups(): Promise<void> {
     // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
     // group, and a queue that never empties does not delay sockets and timers by more than one group.
-    await eventLoopTurn()
-    for (; pendingMembers.length > 0; await eventLoopTurn()) {
+    await nextTurn()
+    for (; pendingMembers.length > 0; await nextTurn()) {
       const kind = pendingMembers.nextKind()
       const startedAtMs = performance.now()
       await runGroup(kind)
@@ -144,7 +136,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   async function runGroup(kind: GroupKind): Promise<void> {
     const group: Member[] = []
     const startedAtMs = performance.now()
-    turnStartedAtMs = startedAtMs
+    share.beginTurn()
     try {
       await writer.begin()
       await runMembers(kind, group)
@@ -170,15 +162,15 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   async function runMembers(kind: GroupKind, group: Member[]): Promise<void> {
-    const startedAtMs = performance.now() - othersMs
+    const startedAtMs = share.ownTimeMs()
     while (group.length < limits.store.transactionGroupMax) {
       const member = pendingMembers.shift(kind)
       if (!member) return
       group.push(member)
       const mayContinue = await runMember(member, group)
-      const usedMs = performance.now() - othersMs - startedAtMs
+      const usedMs = share.ownTimeMs() - startedAtMs
       if (!mayContinue || usedMs >= limits.store.groupMs) return // the members have waited long enough for their commit
-      await yieldIfLong()
+      await share.yieldIfLong()
     }
   }
 
@@ -230,7 +222,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     if (succeeded.length === 0) return writer.rollback()
 
     await writer.endSavepoints()
-    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong })
+    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong: share.yieldIfLong })
     for (const write of succeeded.flatMap(({ lateWrites }) => lateWrites)) await write(tx)
     await appendEvents(
       tx,
@@ -255,17 +247,6 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       clearTimeout(timer)
       isStuck = false
     }
-  }
-
-  /** Yields to the event loop if the group has occupied it for TURN_MS; undefined: it has not. */
-  function yieldIfLong(): Promise<void> | undefined {
-    const yieldedAtMs = performance.now()
-    if (yieldedAtMs - turnStartedAtMs < TURN_MS) return undefined
-    return eventLoopTurn().then(() => {
-      // Statements of one transaction may yield at the same time.
-      othersMs += performance.now() - Math.max(yieldedAtMs, turnStartedAtMs)
-      turnStartedAtMs = performance.now()
-    })
   }
 
   function answer(group: readonly Member[]): void {
@@ -299,8 +280,4 @@ function stuckBehindCommit(): MailError<'unavailable'> {
 
 function pause(timeMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, timeMs))
-}
-
-function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

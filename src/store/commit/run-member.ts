@@ -7,6 +7,7 @@ import { MailError } from '../../errors.ts'
 import type { Tx } from '../handles.ts'
 import type { NewId } from '../new-id.ts'
 import type { SqlAdapter, Writer } from '../sql-adapter.ts'
+import type { EventLoopShare } from './event-loop-share.ts'
 import { StoreTransaction } from './transaction.ts'
 
 export interface RunMemberNeeds {
@@ -28,13 +29,6 @@ interface Failed {
   readonly error: unknown
 }
 
-interface Yielding {
-  /** Yields to the event loop between statements if the group has occupied it for long. */
-  readonly yieldIfLong: () => Promise<void> | undefined
-  /** Total time for which transactions let other work run. */
-  readonly othersMs: () => number
-}
-
 type RunInSavepoint = (
   fn: (tx: Tx) => Promise<unknown>,
   isFirst: boolean,
@@ -42,7 +36,7 @@ type RunInSavepoint = (
 
 export function createRunInSavepoint(
   { writer, adapter, limits, clock, newId }: RunMemberNeeds,
-  { yieldIfLong, othersMs }: Yielding,
+  { yieldIfLong, ownTimeMs }: EventLoopShare,
 ): RunInSavepoint {
   /** @throws the error that ended the whole transaction */
   return async function runInSavepoint(fn, isFirst) {
@@ -51,10 +45,9 @@ export function createRunInSavepoint(
     let isInTime = true
     let outcome: Outcome
     try {
-      const othersBeforeMs = othersMs()
       const value = await withinTime(() => fn(tx), {
         timeoutMs: limits.store.transactionMs,
-        othersMs: () => othersMs() - othersBeforeMs,
+        ownTimeMs,
         onTimeout: () => {
           isInTime = false
         },
@@ -86,18 +79,18 @@ export function createRunInSavepoint(
 
 interface TimeLimit {
   readonly timeoutMs: number
-  /** The time for which the member let other work run, which does not count. */
-  readonly othersMs: () => number
+  /** A clock that stops while the member lets other work run. */
+  readonly ownTimeMs: () => number
   readonly onTimeout: () => void
 }
 
 /** Limits the time of a member: a promise that never settles would stop all writes of the server. */
-async function withinTime<T>(run: () => Promise<T>, { timeoutMs, othersMs, onTimeout }: TimeLimit): Promise<T> {
-  const startedAtMs = performance.now()
+async function withinTime<T>(run: () => Promise<T>, { timeoutMs, ownTimeMs, onTimeout }: TimeLimit): Promise<T> {
+  const startedAtMs = ownTimeMs()
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     const check = () => {
-      const leftMs = timeoutMs + othersMs() - (performance.now() - startedAtMs)
+      const leftMs = timeoutMs - (ownTimeMs() - startedAtMs)
       if (leftMs > 1) {
         timer = setTimeout(check, leftMs)
         return

@@ -1,0 +1,47 @@
+/**
+ * Shares the event loop between the transactions of a group and all other work. Part of group-commit.ts.
+ *
+ * After YIELD_AFTER_MS, a group yields to the event loop: between two members, or before any statement of one.
+ * Transactions that arrive meanwhile join the group if it has time left. (With SQLite, a member never waits for I/O, so
+ * none could arrive otherwise.) The time of other work does not count against a transaction or its group.
+ */
+
+const YIELD_AFTER_MS = 10
+
+export interface EventLoopShare {
+  /** Call this when a group begins. */
+  beginTurn(): void
+  /** Returns undefined, without a promise, while there is time left. */
+  yieldIfLong(): Promise<void> | undefined
+  /** Milliseconds of a monotonic clock that stops while the group has yielded. */
+  ownTimeMs(): number
+}
+
+export function createEventLoopShare(): EventLoopShare {
+  let turnStartedAtMs = performance.now()
+  /** Total time for which the groups let other work run. */
+  let othersMs = 0
+
+  return {
+    beginTurn() {
+      turnStartedAtMs = performance.now()
+    },
+
+    yieldIfLong() {
+      const yieldedAtMs = performance.now()
+      if (yieldedAtMs - turnStartedAtMs < YIELD_AFTER_MS) return undefined
+      return nextTurn().then(() => {
+        // Statements of one transaction may yield at the same time.
+        othersMs += performance.now() - Math.max(yieldedAtMs, turnStartedAtMs)
+        turnStartedAtMs = performance.now()
+      })
+    },
+
+    ownTimeMs: () => performance.now() - othersMs,
+  }
+}
+
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
