@@ -31,6 +31,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import { appendEvents } from './append-events.ts'
 import { createEventLoopShare, nextTurn } from './event-loop-share.ts'
+import { createMemberIntake } from './member-intake.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
 import { StoreTransaction } from './transaction.ts'
@@ -77,23 +78,16 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   const { writer, adapter, limits, clock, newId, log, metrics } = needs
   const pendingMembers = new MemberQueue<Member>()
   let running: Promise<void> | undefined
-  let isClosing = false
-  /**
-   * The current commit takes too long: its members wait for the outcome, but new callers are rejected and may retry.
-   */
-  let isStuck = false
   let givingUp: NodeJS.Timeout | undefined
+  const intake = createMemberIntake({ pendingMembers, limits, onFailure: (error) => needs.onFailure(error) })
   const share = createEventLoopShare()
   const runInSavepoint = createRunInSavepoint(needs, share)
 
   return {
     transaction<T>(fn: (tx: Tx) => Promise<T>, { fairnessKey }: TransactionOptions = {}): Promise<T> {
       return new Promise<T>((resolve, reject) => {
-        if (isClosing) return reject(new MailError('shutting_down', {}))
-        if (isStuck) return reject(stuckBehindCommit())
-        if (pendingMembers.length >= limits.store.transactionQueueMax) {
-          return reject(new MailError('unavailable', { detail: 'too many transactions are waiting' }))
-        }
+        const refusal = intake.refusal()
+        if (refusal) return reject(refusal)
         pendingMembers.push({
           fn: bindToUnit(fn),
           resolve: resolve as (value: unknown) => void,
@@ -108,7 +102,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     expectClose,
 
     async close() {
-      isClosing = true
+      intake.close()
       expectClose()
       await running
       clearTimeout(givingUp)
@@ -229,24 +223,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       succeeded.flatMap(({ events }) => events),
     )
     tx.end()
-    await rejectPendingWhileStuck(() => writer.commit())
+    await intake.duringCommit(() => writer.commit())
     metrics.commitMembers.observe(succeeded.length)
-  }
-
-  /** If the commit takes too long, its members wait for the outcome, but queued transactions are rejected. */
-  async function rejectPendingWhileStuck(commit: () => Promise<void>): Promise<void> {
-    const timer = setTimeout(() => {
-      isStuck = true
-      const failure = stuckBehindCommit()
-      needs.onFailure(failure)
-      for (const { reject } of pendingMembers.takeAll()) reject(failure)
-    }, limits.store.transactionMs)
-    try {
-      await commit()
-    } finally {
-      clearTimeout(timer)
-      isStuck = false
-    }
   }
 
   function answer(group: readonly Member[]): void {
@@ -272,10 +250,6 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
 function isStoreFailure(error: unknown): error is MailError {
   return isMailError(error, 'disk_full') || isMailError(error, 'unavailable')
-}
-
-function stuckBehindCommit(): MailError<'unavailable'> {
-  return new MailError('unavailable', { detail: 'an earlier commit has not finished' })
 }
 
 function pause(timeMs: number): Promise<void> {

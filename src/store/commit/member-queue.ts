@@ -7,7 +7,7 @@
  * and neither kind stops the other.
  */
 
-interface Queued {
+export interface Queued {
   /** For whom a long transaction runs; undefined: it is short. */
   readonly fairnessKey: string | undefined
 }
