@@ -11,7 +11,7 @@ import { keyRevoked } from '../../src/mail/events/log/resource-events.ts'
 import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
-import { FeedWorld, messageIn, type Place, seeded, sent } from './feed-world.ts'
+import { FeedWorld, messageIn, seeded, sent, type TestInbox } from './feed-world.ts'
 
 const MINUTE = 60_000
 
@@ -66,7 +66,7 @@ function numbers({ texts }: { readonly texts: readonly string[] }): number[] {
   return texts.map(Number)
 }
 
-function labelled(inbox: Place): NewEvent {
+function labelled(inbox: TestInbox): NewEvent {
   return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
 }
 

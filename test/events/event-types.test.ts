@@ -6,9 +6,9 @@ import * as messages from '../../src/mail/events/log/message-events.ts'
 import * as resources from '../../src/mail/events/log/resource-events.ts'
 import { messageIn } from './feed-world.ts'
 
-const place = { organizationId: 'organization', podId: 'pod', inboxId: 'inbox', address: 'a@test' }
+const inbox = { organizationId: 'organization', podId: 'pod', inboxId: 'inbox', address: 'a@test' }
 const actor = 'key:1'
-const about = { actor, message: messageIn(place, ['sent']) }
+const about = { actor, message: messageIn(inbox, ['sent']) }
 const happened = { ...about, timestamp: 1, recipients: ['b@test'] }
 const thread = {
   ...{
@@ -47,7 +47,7 @@ describe('a received message', () => {
     [['spam', 'blocked'], 'message.received.blocked'],
     [['unauthenticated'], 'message.received.unauthenticated'],
   ])('with labels %j is a %s event', (labels, type) => {
-    const event = messages.messageReceived({ actor, message: messageIn(place, labels), thread })
+    const event = messages.messageReceived({ actor, message: messageIn(inbox, labels), thread })
     expect(event).toMatchObject({ type, visibility: 'public', payload: { labels, thread } })
   })
 })

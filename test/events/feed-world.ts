@@ -22,7 +22,8 @@ export class Time {
   readonly clock = () => this.now
 }
 
-export interface Place {
+/** An inbox with the ids of its tenants. */
+export interface TestInbox {
   readonly organizationId: string
   readonly podId: string
   readonly inboxId: string
@@ -121,7 +122,7 @@ export class FeedWorld implements AsyncDisposable {
   }
 
   /** Creates an inbox, in a new organization and pod unless they are given. */
-  async addInbox(within: { organizationId?: string; podId?: string } = {}): Promise<Place> {
+  async addInbox(within: { organizationId?: string; podId?: string } = {}): Promise<TestInbox> {
     const organizationId = within.organizationId ?? (await this.addOrganization())
     const podId = within.podId ?? (await this.addPod(organizationId))
     return this.store.transaction(async (tx) => {
@@ -241,11 +242,11 @@ export class Listener {
 }
 
 /** Returns a `message.sent` event of this inbox. */
-export function sent(place: Place, labels: readonly string[] = ['sent']): NewEvent {
-  return messageSent({ actor: 'system:test', message: messageIn(place, labels), timestamp: 0, recipients: [] })
+export function sent(inbox: TestInbox, labels: readonly string[] = ['sent']): NewEvent {
+  return messageSent({ actor: 'system:test', message: messageIn(inbox, labels), timestamp: 0, recipients: [] })
 }
 
-export function messageIn({ organizationId, podId, inboxId, address }: Place, labels: readonly string[]) {
+export function messageIn({ organizationId, podId, inboxId, address }: TestInbox, labels: readonly string[]) {
   const ids = { id: 'message', threadId: 'thread', messageId: '<id@test>' }
   return { ...ids, organizationId, podId, inboxId, inboxAddress: address, labels }
 }

@@ -381,14 +381,14 @@ test('a subscriber that has received no event yet has a cursor to resume from', 
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   const subscribe = (after?: string) => world.feed.subscribe(actor, { after }, new AbortController().signal)
-  const places = [await subscribe(), await subscribe('earliest')]
+  const subscriptions = [await subscribe(), await subscribe('earliest')]
   const listener = await world.listen(actor)
   await world.append(sent(inbox))
   await listener.count(1) // from now on a new subscription starts at the live feed's position
-  places.push(await subscribe(), await subscribe('earliest'), await subscribe(listener.collected[0]!.cursor))
+  subscriptions.push(await subscribe(), await subscribe('earliest'), await subscribe(listener.collected[0]!.cursor))
   await world.append(sent(inbox))
   const seqs = []
-  for (const { cursor } of places) {
+  for (const { cursor } of subscriptions) {
     const back = await world.listen(actor, { after: cursor })
     await back.until((event) => event.seq === 2)
     seqs.push(back.seqs)
@@ -402,10 +402,10 @@ test('a row that cannot be parsed is skipped, and later events are sent', async 
   const listener = await world.listen(await world.addKey(inbox))
   await world.store.transaction(async (tx) => {
     const columns = { event_id: 'damaged', at: tx.now, type: 'message.sent', visibility: 'public', actor: '' } as const
-    const place = { organization_id: inbox.organizationId, pod_id: null, inbox_id: inbox.inboxId, message_id: null }
+    const scope = { organization_id: inbox.organizationId, pod_id: null, inbox_id: inbox.inboxId, message_id: null }
     await tx
       .insertInto('events')
-      .values({ seq: 1, ...columns, ...place, payload: '{' })
+      .values({ seq: 1, ...columns, ...scope, payload: '{' })
       .execute()
     await tx.updateTable('event_log').set({ last_seq: 1, last_event_id: 'damaged' }).execute()
   })

@@ -5,14 +5,14 @@ import { withLimits } from '../../src/config/limits.ts'
 import { labelEvents } from '../../src/mail/events/log/message-events.ts'
 import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
-import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
+import { FeedWorld, messageIn, sent, type TestInbox } from './feed-world.ts'
 
 const DAY = 24 * 60 * 60_000
 const limits = withLimits({
   events: { retentionMs: 30 * DAY, labelRetentionMs: 90 * DAY, sweepRows: 3, sweepPauseMs: 1 },
 })
 
-function labelled(inbox: Place): NewEvent {
+function labelled(inbox: TestInbox): NewEvent {
   return labelEvents({ actor: 'system:test', message: messageIn(inbox, ['a']), added: ['a'], removed: [] })[0]!
 }
 

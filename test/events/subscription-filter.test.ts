@@ -12,7 +12,7 @@ import { inboxCreated, keyRevoked } from '../../src/mail/events/log/resource-eve
 import type { NewEvent } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
 import { requireLog } from '../../src/store/tables/events-table.ts'
-import { FeedWorld, messageIn, type Place, sent } from './feed-world.ts'
+import { FeedWorld, messageIn, sent, type TestInbox } from './feed-world.ts'
 
 const actor = 'system:test'
 
@@ -40,12 +40,12 @@ async function collected(
   return live.collected.slice(0, -1).map((event) => [event.type, event.inboxId])
 }
 
-function received(place: Place, labels: readonly string[]): NewEvent {
+function received(inbox: TestInbox, labels: readonly string[]): NewEvent {
   const thread = {
     ...{ id: 'thread', labels, timestamp: 0, senders: [], recipients: [], attachments: [], lastMessageId: '<id@test>' },
     ...{ messageCount: 1, sizeBytes: 1, createdAt: 0, updatedAt: 0 },
   }
-  return messageReceived({ actor, message: messageIn(place, ['received', ...labels]), thread })
+  return messageReceived({ actor, message: messageIn(inbox, ['received', ...labels]), thread })
 }
 
 describe('types', () => {
@@ -100,10 +100,10 @@ describe('types', () => {
 
 describe('inboxes and pods', () => {
   let world: FeedWorld
-  let home: Place
-  let sibling: Place
-  let cousin: Place
-  let stranger: Place
+  let home: TestInbox
+  let sibling: TestInbox
+  let cousin: TestInbox
+  let stranger: TestInbox
   let scopes: Record<'organization' | 'pod' | 'inbox', Parameters<FeedWorld['addKey']>[0]>
   beforeAll(async () => {
     world = await FeedWorld.open()
@@ -117,27 +117,31 @@ describe('inboxes and pods', () => {
   })
 
   /** Returns which of the four inboxes' events a key of this scope gets. */
-  async function placesTold(scope: keyof typeof scopes, eventFilter: EventFilter, end: Place): Promise<Place[]> {
-    const places = [home, sibling, cousin, stranger]
-    const events = places.map((place) => sent(place))
+  async function inboxesOfEventsFor(
+    scope: keyof typeof scopes,
+    eventFilter: EventFilter,
+    end: TestInbox,
+  ): Promise<TestInbox[]> {
+    const inboxes = [home, sibling, cousin, stranger]
+    const events = inboxes.map((inbox) => sent(inbox))
     const inboxIds = await collected(world, await world.addKey(scopes[scope]), eventFilter, events, sent(end))
-    return inboxIds.map(([, inboxId]) => places.find((place) => place.inboxId === inboxId)!)
+    return inboxIds.map(([, inboxId]) => inboxes.find((inbox) => inbox.inboxId === inboxId)!)
   }
 
   test('without inboxes or pods: everything in the scope of the key, and nothing else', async () => {
-    expect(await placesTold('organization', {}, home)).toEqual([home, sibling, cousin])
-    expect(await placesTold('pod', {}, home)).toEqual([home, sibling])
-    expect(await placesTold('inbox', {}, home)).toEqual([home])
-    expect(await placesTold('inbox', { inboxIds: [], podIds: [], eventTypes: [] }, home)).toEqual([home])
+    expect(await inboxesOfEventsFor('organization', {}, home)).toEqual([home, sibling, cousin])
+    expect(await inboxesOfEventsFor('pod', {}, home)).toEqual([home, sibling])
+    expect(await inboxesOfEventsFor('inbox', {}, home)).toEqual([home])
+    expect(await inboxesOfEventsFor('inbox', { inboxIds: [], podIds: [], eventTypes: [] }, home)).toEqual([home])
   })
 
   test('inboxes by address or id and pods by id or client id are a union, and no event is sent twice', async () => {
     const union = { inboxIds: [home.address, cousin.inboxId], podIds: [home.podId, `client-${home.podId}`] }
-    expect(await placesTold('organization', union, home)).toEqual([home, sibling, cousin])
+    expect(await inboxesOfEventsFor('organization', union, home)).toEqual([home, sibling, cousin])
     const inboxIds = [sibling.address.toUpperCase()]
-    expect(await placesTold('organization', { inboxIds }, sibling)).toEqual([sibling])
-    expect(await placesTold('organization', { podIds: [cousin.podId] }, cousin)).toEqual([cousin])
-    expect(await placesTold('pod', { inboxIds: [home.inboxId] }, home)).toEqual([home])
+    expect(await inboxesOfEventsFor('organization', { inboxIds }, sibling)).toEqual([sibling])
+    expect(await inboxesOfEventsFor('organization', { podIds: [cousin.podId] }, cousin)).toEqual([cousin])
+    expect(await inboxesOfEventsFor('pod', { inboxIds: [home.inboxId] }, home)).toEqual([home])
   })
 
   test.each<[string, keyof typeof scopes, () => EventFilter]>([
@@ -155,7 +159,7 @@ describe('inboxes and pods', () => {
 
 describe('refusals', () => {
   let world: FeedWorld
-  let inbox: Place
+  let inbox: TestInbox
   beforeAll(async () => {
     world = await FeedWorld.open({ events: { subscriptionIdsMax: 2 } })
     inbox = await world.addInbox()
@@ -202,17 +206,17 @@ describe('refusals', () => {
     })
     const home = await world.addInbox()
     const { organizationId } = home
-    const places = [home]
-    while (places.length < 20) places.push(await world.addInbox({ organizationId }))
-    const inboxIds = [...places.map(({ address }) => address), ...places.map(({ inboxId }) => inboxId)]
-    const podIds = [...places.map(({ podId }) => podId), ...places.map(({ podId }) => `client-${podId}`)]
+    const inboxes = [home]
+    while (inboxes.length < 20) inboxes.push(await world.addInbox({ organizationId }))
+    const inboxIds = [...inboxes.map(({ address }) => address), ...inboxes.map(({ inboxId }) => inboxId)]
+    const podIds = [...inboxes.map(({ podId }) => podId), ...inboxes.map(({ podId }) => `client-${podId}`)]
     const many = { inboxIds: Array(25).fill(inboxIds).flat(), podIds: Array(25).fill(podIds).flat() }
     const listener = await world.listen(await world.addKey({ organizationId }), many)
     // By id and by address, by id and by client_id.
     for (const table of ['inboxes', 'pods']) expect(asked.filter((each) => each === table)).toHaveLength(2)
-    await world.append(sent(places[7]!), sent(places[19]!))
+    await world.append(sent(inboxes[7]!), sent(inboxes[19]!))
     await listener.count(2)
-    expect(listener.collected.map(({ inboxId }) => inboxId)).toEqual([places[7]!.inboxId, places[19]!.inboxId])
+    expect(listener.collected.map(({ inboxId }) => inboxId)).toEqual([inboxes[7]!.inboxId, inboxes[19]!.inboxId])
   })
 
   test('one unknown or malformed id among many is not found', async () => {

@@ -11,7 +11,7 @@ import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as table from '../../src/store/tables/webhooks-table.ts'
-import { messageIn, type Place, sent } from '../events/feed-world.ts'
+import { messageIn, sent, type TestInbox } from '../events/feed-world.ts'
 import { insertMessage } from '../store/rows.ts'
 import { deferred, holdOpen, isWaiting, openTestStore } from '../store/test-store.ts'
 import { notSupported } from '../support/test-database.ts'
@@ -20,11 +20,11 @@ import { openHookWorld } from './hook-world.ts'
 const nobody = 'system:test'
 const signal = new AbortController().signal
 
-function received(place: Place, labels: readonly string[] = ['received']): NewEvent {
-  return messageReceived({ actor: nobody, message: messageIn(place, labels), thread: undefined! })
+function received(inbox: TestInbox, labels: readonly string[] = ['received']): NewEvent {
+  return messageReceived({ actor: nobody, message: messageIn(inbox, labels), thread: undefined! })
 }
-function labelled(place: Place, labels: readonly string[]): NewEvent {
-  return labelEvents({ actor: nobody, message: messageIn(place, labels), added: ['a'], removed: [] })[0]!
+function labelled(inbox: TestInbox, labels: readonly string[]): NewEvent {
+  return labelEvents({ actor: nobody, message: messageIn(inbox, labels), added: ['a'], removed: [] })[0]!
 }
 
 test('a webhook gets standard types by default, optional types if named, and internal types never', async () => {
@@ -61,9 +61,9 @@ test('named inboxes and pods are combined, and events of another organization ar
   await world.add({}, await feedWorld.addKey({ organizationId, podId, inboxId: neighbour.inboxId }))
   await world.add()
   const received: Record<string, number[]> = {}
-  for (const [name, place] of Object.entries({ inbox, neighbour, elsewhere, beyond, stranger })) {
+  for (const [name, each] of Object.entries({ inbox, neighbour, elsewhere, beyond, stranger })) {
     const before = (await world.deliveries()).length
-    await feedWorld.append(sent(place))
+    await feedWorld.append(sent(each))
     await world.settled()
     received[name] = (await world.deliveries()).slice(before).map((each) => Number(each.split(' ')[0]))
   }
@@ -409,7 +409,7 @@ test('the log keeps events that webhooks still need, and without webhooks none b
   gate.resolve('body')
 })
 
-async function insertMessageIn(store: Store, { organizationId, podId, inboxId }: Place): Promise<string> {
+async function insertMessageIn(store: Store, { organizationId, podId, inboxId }: TestInbox): Promise<string> {
   const ids = { organization_id: organizationId, pod_id: podId, inbox_id: inboxId }
   return (await store.transaction((tx) => insertMessage(tx, ids))).id
 }

@@ -9,11 +9,11 @@ import type { WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-wor
 import { createDispatch, type Dispatch } from '../../src/mail/webhooks/dispatch/dispatch.ts'
 import type { Store } from '../../src/store/store.ts'
 import { earliestStart } from '../../src/store/tables/webhooks-table.ts'
-import { FeedWorld, type Place } from '../events/feed-world.ts'
+import { FeedWorld, type TestInbox } from '../events/feed-world.ts'
 
 export interface HookWorld extends AsyncDisposable {
   readonly feedWorld: FeedWorld
-  readonly inbox: Place
+  readonly inbox: TestInbox
   /** A key with all permissions in the inbox's organization. */
   readonly owner: KeyActor
   readonly dispatch: Dispatch

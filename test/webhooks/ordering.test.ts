@@ -22,7 +22,7 @@ import type { EventRow } from '../../src/store/schema/event-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insert, listDueWebhooks } from '../../src/store/tables/webhook-deliveries-table.ts'
 import { lockById } from '../../src/store/tables/webhooks-table.ts'
-import { type Place, sent } from '../events/feed-world.ts'
+import { sent, type TestInbox } from '../events/feed-world.ts'
 import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
 
 const fine: SafeResponse = { status: 204, headers: {}, body: '' }
@@ -322,11 +322,11 @@ test('with two nodes and random failures and takeovers, each inbox gets its even
   const second = hooks.node()
   await second.start()
   onTestFinished(() => second.stop())
-  const places = [inbox, other]
+  const inboxes = [inbox, other]
   for (let round = 0; round < 40; round += 1) {
     const some = Array.from({ length: 1 + Math.floor(Math.random() * 4) }, () => {
-      const place = places[Math.floor(Math.random() * 2)]!
-      return Math.random() < 0.2 ? ofNone(place) : sent(place)
+      const inbox = inboxes[Math.floor(Math.random() * 2)]!
+      return Math.random() < 0.2 ? ofNone(inbox) : sent(inbox)
     })
     await feedWorld.append(...some)
   }
@@ -345,7 +345,7 @@ test('with two nodes and random failures and takeovers, each inbox gets its even
 const TYPES = ['message.sent', 'domain.verified']
 
 /** An event that belongs to no inbox. */
-function ofNone({ organizationId }: Place): NewEvent {
+function ofNone({ organizationId }: TestInbox): NewEvent {
   return { type: 'domain.verified', visibility: 'public', organizationId, actor: 'system:test', payload: {} }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The queue for the memory of responses (response-budget.ts): who holds how much of the budget, who waits for it, and
- * who is disconnected so that the others need not wait.
+ * The queue for the memory of responses (response-budget.ts): how much of the budget each response uses, which requests
+ * wait for it, and which client is disconnected so that others need not wait.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
@@ -34,7 +34,8 @@ export interface MemoryQueue {
    *
    * @param mayWait false: it gets the memory at once or not at all
    * @returns whether it had to wait
-   * @throws too_many_responses when the key, the pod or the organization has its share of waiting places, after `limits.http.responseWaitMs`, and after `leave`
+   * @throws too_many_responses when the key, the pod or the organization has its share of waiting places, after
+   *   `limits.http.responseWaitMs`, and after `leave`
    */
   enter(holder: Holder, bytes: number, mayWait: boolean): Promise<boolean>
   /** Changes what a holder has reserved, without waiting. */
@@ -42,8 +43,8 @@ export interface MemoryQueue {
   /** Ends the wait of a holder. */
   leave(holder: Holder): void
   /**
-   * Reserves memory that is free now, ahead of those that wait: for what is in memory already. Disconnects clients that
-   * have stopped reading, if that is necessary.
+   * Reserves memory that is free now, ahead of those that wait: for a response that is in memory already. Disconnects
+   * clients that have stopped reading, if that is necessary.
    *
    * @returns whether it is reserved
    */
@@ -59,7 +60,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   const waiting = new Map<string | undefined, QueuedReservation[]>()
   let waitingCount = 0
   const places = new CapacityShares(http.responsesWaitingMax)
-  let relief: NodeJS.Timeout | undefined
+  let cutOffTimer: NodeJS.Timeout | undefined
 
   return {
     async enter(holder, bytes, mayWait) {
@@ -67,12 +68,12 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
       const canWait = mayWait && ofKey < http.responsesWaitingPerKeyMax && places.capacity(holder.tenant) > 0
       let isAdmitted = false
       const admitted = new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => mine.refuse(), http.responseWaitMs)
+        const timer = setTimeout(() => reservation.refuse(), http.responseWaitMs)
         const end = () => {
           clearTimeout(timer)
-          remove(mine)
+          remove(reservation)
         }
-        const mine: QueuedReservation = {
+        const reservation: QueuedReservation = {
           holder,
           bytes,
           admit() {
@@ -86,9 +87,9 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
             advance() // those behind it may fit
           },
         }
-        add(mine)
+        add(reservation)
         advance()
-        if (!isAdmitted && !canWait) mine.refuse()
+        if (!isAdmitted && !canWait) reservation.refuse()
       })
       const hasWaited = !isAdmitted
       await admitted
@@ -98,15 +99,15 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     resize,
 
     leave(holder) {
-      const mine = waiting.get(holder.apiKeyId)?.find((each) => each.holder === holder)
-      mine?.refuse()
+      const reservation = waiting.get(holder.apiKeyId)?.find((each) => each.holder === holder)
+      reservation?.refuse()
     },
 
     take(holder, bytes) {
       let isFree = !budget.obstacle(holder.owners, bytes)
       while (!isFree) {
         const slowest = slowestOf([{ holder, bytes }])
-        if (!slowest || silentMs(slowest) < http.responseStallBusyMs) break
+        if (!slowest || stalledMs(slowest) < http.responseStallBusyMs) break
         cutOff(slowest)
         isFree = !budget.obstacle(holder.owners, bytes)
       }
@@ -128,20 +129,20 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
     if (difference < 0) advance()
   }
 
-  function add(mine: QueuedReservation): void {
-    const { apiKeyId } = mine.holder
-    waiting.set(apiKeyId, [...(waiting.get(apiKeyId) ?? []), mine])
+  function add(reservation: QueuedReservation): void {
+    const { apiKeyId } = reservation.holder
+    waiting.set(apiKeyId, [...(waiting.get(apiKeyId) ?? []), reservation])
     waitingCount += 1
-    places.add(mine.holder.tenant, 1)
+    places.add(reservation.holder.tenant, 1)
   }
 
-  function remove(mine: QueuedReservation): void {
-    const { apiKeyId } = mine.holder
-    const others = (waiting.get(apiKeyId) ?? []).filter((each) => each !== mine)
+  function remove(reservation: QueuedReservation): void {
+    const { apiKeyId } = reservation.holder
+    const others = (waiting.get(apiKeyId) ?? []).filter((each) => each !== reservation)
     waiting.delete(apiKeyId) // its next request is after the other keys
     if (others.length > 0) waiting.set(apiKeyId, others)
     waitingCount -= 1
-    places.add(mine.holder.tenant, -1)
+    places.add(reservation.holder.tenant, -1)
   }
 
   /**
@@ -149,7 +150,7 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
    * is too long.
    */
   function advance(): void {
-    clearTimeout(relief)
+    clearTimeout(cutOffTimer)
     for (;;) {
       for (let next = nextToAdmit(); next; next = nextToAdmit()) {
         resize(next.holder, next.bytes)
@@ -157,17 +158,17 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
       }
       if (waitingCount === 0) return
       const slowest = slowestOf([...waiting.values()].map(([first]) => first!))
-      // If none can be disconnected now: a response that begins later is not too slow before that time either.
-      const leftMs = http.responseStallBusyMs - (slowest ? silentMs(slowest) : 0)
+      // If none can be disconnected now, check again when one can: a response that begins later is not too slow earlier.
+      const leftMs = http.responseStallBusyMs - (slowest ? stalledMs(slowest) : 0)
       if (!slowest || leftMs > 0) {
-        relief = setTimeout(advance, leftMs)
+        cutOffTimer = setTimeout(advance, leftMs)
         return
       }
       cutOff(slowest)
     }
   }
 
-  /** One that waits for its own share lets other keys pass; one that the budget lacks room for does not. */
+  /** A request that waits for its own share lets other keys pass; one that waits for the whole budget does not. */
   function nextToAdmit(): QueuedReservation | undefined {
     for (const [first] of waiting.values()) {
       const obstacle = budget.obstacle(first!.holder.owners, first!.bytes)
@@ -178,19 +179,19 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   }
 
   /** @returns the holder that sends, holds memory that one of these needs, and has made no progress for longest */
-  function slowestOf(needy: readonly Pick<QueuedReservation, 'holder' | 'bytes'>[]): Holder | undefined {
+  function slowestOf(wanted: readonly Pick<QueuedReservation, 'holder' | 'bytes'>[]): Holder | undefined {
     let slowest: Holder | undefined
     for (const holder of holders) {
-      if (holder.progressedAtMs === undefined || !needy.some((each) => isInTheWay(holder, each))) continue
-      if (!slowest || silentMs(holder) > silentMs(slowest)) slowest = holder
+      if (holder.progressedAtMs === undefined || !wanted.some((each) => isInTheWay(holder, each))) continue
+      if (!slowest || stalledMs(holder) > stalledMs(slowest)) slowest = holder
     }
     return slowest
   }
 
   /** A key's own requests do not disconnect each other: it would repeat them, and never get any. */
-  function isInTheWay(holder: Holder, needy: Pick<QueuedReservation, 'holder' | 'bytes'>): boolean {
-    if (holder.apiKeyId !== undefined && holder.apiKeyId === needy.holder.apiKeyId) return false
-    const obstacle = budget.obstacle(needy.holder.owners, needy.bytes)
+  function isInTheWay(holder: Holder, wanted: Pick<QueuedReservation, 'holder' | 'bytes'>): boolean {
+    if (holder.apiKeyId !== undefined && holder.apiKeyId === wanted.holder.apiKeyId) return false
+    const obstacle = budget.obstacle(wanted.holder.owners, wanted.bytes)
     if (obstacle === undefined || obstacle === 'total') return obstacle === 'total'
     return holder.owners.some(({ id }) => id === obstacle.id)
   }
@@ -204,6 +205,6 @@ export function createMemoryQueue({ http }: Limits): MemoryQueue {
   }
 }
 
-function silentMs({ progressedAtMs }: Holder): number {
+function stalledMs({ progressedAtMs }: Holder): number {
   return performance.now() - (progressedAtMs ?? Number.POSITIVE_INFINITY)
 }

@@ -6,7 +6,7 @@ import { isMessageEvent, type LabelPayload } from '../../events/log/message-even
 export const labelTypes = ['label.added', 'label.removed'] as const
 
 /** One change of one message: one event, or all events of one label change. */
-export interface Moment {
+export interface MessageChange {
   readonly messageId: string
   readonly events: readonly [Event, ...Event[]]
   /** Its last event: the change is complete after it. */
@@ -17,17 +17,17 @@ export interface Moment {
  * Groups events, in order, by change. A label change appends one event per label, each with the labels after the whole
  * change. Two changes in a row never leave a message with the same labels, so equal labels mean the same change.
  */
-export function momentsOf(events: readonly Event[]): Moment[] {
-  const moments: { messageId: string; events: [Event, ...Event[]]; last: Event }[] = []
+export function changesOf(events: readonly Event[]): MessageChange[] {
+  const changes: { messageId: string; events: [Event, ...Event[]]; last: Event }[] = []
   for (const event of events) {
     if (event.messageId === undefined) continue
-    const current = moments.at(-1)
+    const current = changes.at(-1)
     if (current && isSameChange(current.last, event)) {
       current.events.push(event)
       current.last = event
-    } else moments.push({ messageId: event.messageId, events: [event], last: event })
+    } else changes.push({ messageId: event.messageId, events: [event], last: event })
   }
-  return moments
+  return changes
 }
 
 function isSameChange(one: Event, next: Event): boolean {
@@ -44,7 +44,7 @@ function isSameChange(one: Event, next: Event): boolean {
 export function labelsAround({
   events,
   last,
-}: Moment): { before: readonly string[]; after: readonly string[] } | undefined {
+}: MessageChange): { before: readonly string[]; after: readonly string[] } | undefined {
   if (!isMessageEvent(last, ...labelTypes)) return undefined
   const after = last.payload.labels
   const before = new Set(after)
@@ -62,6 +62,6 @@ export interface LabelCriteria {
   readonly hiddenMask: number
 }
 
-export function labelsFit(labels: readonly string[], criteria: LabelCriteria): boolean {
+export function matchesLabels(labels: readonly string[], criteria: LabelCriteria): boolean {
   return criteria.labels.every((label) => labels.includes(label)) && (hiddenMask(labels) & criteria.hiddenMask) === 0
 }

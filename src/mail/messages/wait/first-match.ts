@@ -23,7 +23,7 @@ import { type EventTypeName, getEventType } from '../../events/log/event-types.t
 import { cursorAt } from '../../events/log/log-position.ts'
 import { receivedTypes } from '../../events/log/message-events.ts'
 import { showWhole } from '../content/bodies.ts'
-import { labelsAround, labelsFit, labelTypes, type Moment, momentsOf } from '../labels/label-history.ts'
+import { changesOf, labelsAround, labelTypes, type MessageChange, matchesLabels } from '../labels/label-history.ts'
 import { fillPage } from '../scanning.ts'
 import type { Message } from '../views/message.ts'
 import type { WaitPosition } from './wait-cursor.ts'
@@ -82,10 +82,10 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
   async function matchedAtPosition(row: table.StoredMessageRow): Promise<boolean> {
     if (row.modseq <= position.seq) return true
-    const first = await momentAfter(position.seq, row.id, [...arrivalTypes, ...labelTypes])
+    const first = await changeAfter(position.seq, row.id, [...arrivalTypes, ...labelTypes])
     if (!first) return true
-    const change = labelsAround(first)
-    return change !== undefined && labelsFit(change.before, criteria)
+    const labelChange = labelsAround(first)
+    return labelChange !== undefined && matchesLabels(labelChange.before, criteria)
   }
 
   /** Searches the log for messages that arrived, or began to match, after the position. */
@@ -95,13 +95,13 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
       const endSeq = logRow.last_seq
       const request = { filter, afterSeq: position.seq, endSeq, limit: limits.events.batchMax }
       const range = await readEvents(request, { store, limits })
-      const { moments, seq, cursor } = await wholeMoments(range, logRow)
-      for (const moment of moments) {
-        if (!(await comesToFit(moment))) continue
-        const row = await table.getMatching(store.db, criteria, moment.messageId)
+      const { changes, seq, cursor } = await wholeChanges(range, logRow)
+      for (const change of changes) {
+        if (!(await beginsToMatch(change))) continue
+        const row = await table.getMatching(store.db, criteria, change.messageId)
         const message = row && (await showMessage(row))
         if (!message) continue // changed again, or deleted
-        position = { ...position, seq: moment.last.seq, cursor: moment.last.cursor }
+        position = { ...position, seq: change.last.seq, cursor: change.last.cursor }
         return message
       }
       position = { ...position, seq, cursor }
@@ -112,39 +112,39 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   }
 
   /** The end of a range may split a label change: the whole change is then left to the next range. */
-  async function wholeMoments({ events, throughSeq, cursor }: EventRange, logRow: EventLogRow) {
-    const moments = momentsOf(events)
-    const last = moments.at(-1)
+  async function wholeChanges({ events, throughSeq, cursor }: EventRange, logRow: EventLogRow) {
+    const changes = changesOf(events)
+    const last = changes.at(-1)
     const seq = last === undefined ? throughSeq : last.events[0].seq - 1
     const isCut = throughSeq < logRow.last_seq && last?.last.seq === throughSeq && seq > position.seq
-    if (!isCut) return { moments, seq: throughSeq, cursor }
-    return { moments: moments.slice(0, -1), seq, cursor: await cursorAt(store, seq, logRow) }
+    if (!isCut) return { changes, seq: throughSeq, cursor }
+    return { changes: changes.slice(0, -1), seq, cursor: await cursorAt(store, seq, logRow) }
   }
 
-  async function comesToFit(moment: Moment): Promise<boolean> {
-    const { messageId, last } = moment
-    const change = labelsAround(moment)
-    if (change) return labelsFit(change.after, criteria) && !labelsFit(change.before, criteria)
+  async function beginsToMatch(change: MessageChange): Promise<boolean> {
+    const { messageId, last } = change
+    const labelChange = labelsAround(change)
+    if (labelChange) return matchesLabels(labelChange.after, criteria) && !matchesLabels(labelChange.before, criteria)
     const { labels } = last.payload
     if (Array.isArray(labels)) {
       // A message to oneself arrived when it was sent; labels added when it was received have events of their own.
-      return !labels.includes('sent') && labelsFit(labels as string[], criteria)
+      return !labels.includes('sent') && matchesLabels(labels as string[], criteria)
     }
     const row = await table.getMatching(store.db, criteria, messageId)
     if (!row || row.modseq <= last.seq) return row !== undefined // most messages; a search of its later history is slow
-    const later = await momentAfter(last.seq, messageId, labelTypes)
-    return !later || labelsFit(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
+    const later = await changeAfter(last.seq, messageId, labelTypes)
+    return !later || matchesLabels(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
   }
 
-  async function momentAfter(
+  async function changeAfter(
     afterSeq: number,
     messageId: string,
     types: readonly string[],
-  ): Promise<Moment | undefined> {
+  ): Promise<MessageChange | undefined> {
     await setImmediate() // let other work run: this reads everything that happened in the inbox since
     const rowsMax = 2 * limits.messages.labelsPerMessageMax // a whole change: all labels removed, as many added
     const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
-    return momentsOf(rows.map((row) => toEvent(row, store.epoch)))[0]
+    return changesOf(rows.map((row) => toEvent(row, store.epoch)))[0]
   }
 
   async function showMessage(row: table.StoredMessageRow): Promise<Message | undefined> {
