@@ -17,8 +17,8 @@ const commands: readonly CommandHelp[] = [
     name: 'serve',
     usage: '[--paused]',
     summary: 'run the server (the default)',
-    details: `--paused: begin with outbound mail and webhooks paused. The pause is stored in the database, so it lasts over restarts, and
-it concerns all servers of the database, until "martlet resume" ends it.`,
+    details: `--paused: begin with outbound mail and webhooks paused. The pause is stored in the database: it survives restarts, and
+applies to all servers with this database, until "martlet resume" ends it.`,
   },
   {
     name: 'resume',
@@ -36,7 +36,7 @@ it concerns all servers of the database, until "martlet resume" ends it.`,
   {
     name: 'backup',
     usage: 'FILE',
-    summary: 'save the SQLite database, large messages and root key to one file, also while the server runs',
+    summary: 'save the SQLite database, large messages and root key to one file, even while the server runs',
     details: 'FILE is a tar archive, readable by its owner only. It needs free space for the database twice.',
   },
   {

@@ -3,7 +3,7 @@
  * signature.
  *
  * Text of the sender must not get lost: without strong evidence for a quote, the text stays (quoting.ts). Every step
- * takes linear time, and larger bodies than a limit are ignored.
+ * takes linear time, and bodies above a limit are ignored.
  */
 import { isDeviceSignature, isSignatureSeparator, listFooterStart, signatureLines } from './quote-signals.ts'
 import { classifyLines, type LineKind } from './quoting.ts'
@@ -83,7 +83,7 @@ function withoutQuotes(lines: readonly string[], kinds: readonly LineKind[]): st
   return own
 }
 
-/** A signature is not searched in more lines. */
+/** A signature is searched in this many lines. */
 const SIGNATURE_SEARCH_MAX = 40
 
 /** Returns the line below the signature; the separator itself if a person wrote the lines below it. */

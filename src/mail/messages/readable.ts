@@ -12,7 +12,7 @@ import * as table from '../../store/tables/messages-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { hiddenClasses, type Permission } from '../access/permissions.ts'
-import { holdsMessage } from '../events/log/message-events.ts'
+import { isRenderedWithMessage } from '../events/log/message-events.ts'
 
 /** @param message undefined when it was deleted */
 export function isReadable(actor: Actor, message: { readonly hidden: number } | undefined): boolean {
@@ -43,7 +43,7 @@ export async function presentClasses(
 ): Promise<PresentClasses> {
   const ids = new Set<string>()
   for (const { actor, event } of pairs) {
-    const isNeeded = holdsMessage(event.type) && !isReadable(actor, undefined)
+    const isNeeded = isRenderedWithMessage(event.type) && !isReadable(actor, undefined)
     if (isNeeded && event.message_id !== null) ids.add(event.message_id)
   }
   return table.hiddenMasks(db, [...ids])
@@ -51,7 +51,7 @@ export async function presentClasses(
 
 /** @returns a permission that the reader lacks for the content of the event; undefined when it may read it */
 export function missingForEvent(actor: Actor, event: EventAbout, present: PresentClasses): Permission | undefined {
-  if (!holdsMessage(event.type)) return undefined
+  if (!isRenderedWithMessage(event.type)) return undefined
   return missingToRead(actor, event.message_id === null ? undefined : present.get(event.message_id))
 }
 

@@ -142,7 +142,7 @@ export const receivedTypes = [
 ] as const
 
 /** Whether events of this type are rendered with the message itself: its text, subject, attachments, codes. */
-export function holdsMessage(type: string): boolean {
+export function isRenderedWithMessage(type: string): boolean {
   return (receivedTypes as readonly string[]).includes(type)
 }
 
