@@ -254,6 +254,7 @@ create table messages (
   envelope_sender text collate "C",
   envelope_recipient text collate "C",
   size_bytes bigint not null,
+  has_attachments integer not null,
   hidden integer not null,
   authentication text collate "C" not null,
   verified_domain text collate "C",
@@ -273,6 +274,7 @@ CREATE INDEX messages_by_header_id ON public.messages USING btree (inbox_id, hea
 CREATE INDEX messages_by_inbox ON public.messages USING btree (inbox_id, "timestamp", id, hidden);
 CREATE INDEX messages_by_number ON public.messages USING btree (inbox_id, number);
 CREATE INDEX messages_by_thread ON public.messages USING btree (thread_id, "timestamp", id);
+CREATE INDEX messages_with_attachments ON public.messages USING btree (thread_id, "timestamp", id) WHERE (has_attachments = 1);
 
 create table messages_text (
   number bigint not null,

@@ -241,6 +241,7 @@ CREATE TABLE messages (
   envelope_sender text,
   envelope_recipient text,
   size_bytes integer not null,
+  has_attachments integer not null,
   hidden integer not null,
   authentication text not null,
   verified_domain text,
@@ -262,6 +263,8 @@ CREATE INDEX messages_by_inbox on messages (inbox_id, timestamp, id, hidden);
 CREATE INDEX messages_by_number on messages (inbox_id, number);
 
 CREATE INDEX messages_by_thread on messages (thread_id, timestamp, id);
+
+CREATE INDEX messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1;
 
 CREATE VIRTUAL TABLE messages_text using fts5(
 subject, addresses, body, content = '', contentless_delete = 1, tokenize = 'trigram'

@@ -104,6 +104,7 @@ function messageRow(tx: Tx, id: string, threadId: string, hidden: number, filing
     envelope_sender: filing.envelope?.sender ?? null,
     envelope_recipient: filing.envelope?.recipient ?? null,
     size_bytes: filing.content.sizeBytes,
+    has_attachments: filing.content.attachments.length === 0 ? 0 : 1,
     hidden,
     authentication: JSON.stringify(filing.authentication),
     verified_domain: filing.verifiedDomain ?? null,

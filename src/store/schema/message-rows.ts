@@ -74,6 +74,8 @@ export interface MessageRow {
   envelope_sender: string | null
   envelope_recipient: string | null
   size_bytes: number
+  /** Whether its content has attachments: most have none, and a thread shows those of its newest messages. */
+  has_attachments: 0 | 1
   /** Bitmask: spam 1, blocked 2, unauthenticated 4, trash 8. */
   hidden: number
   /** JSON: results of the sender authentication. */

@@ -1,7 +1,7 @@
 /** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
-import type { AddressKind, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
+import type { AddressKind, MessageRow, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
@@ -173,35 +173,32 @@ export async function participantsOf(
   return byThread
 }
 
-/** Returns the contents of each thread's newest `perThread` messages that have attachments, newest first. */
+/** Threads per statement of `contentsOf`: SQLite combines at most 500 selects. */
+const THREADS_AT_ONCE = 100
+
+/**
+ * Returns the contents of each thread's newest `perThread` messages that have attachments, newest first. The cost does
+ * not grow with the length of a thread: each part of the statement ends after `perThread` rows of its index.
+ */
 export async function contentsOf(
   db: Db,
   threadIds: readonly string[],
   perThread: number,
 ): Promise<Map<string, string[]>> {
   const byThread = new Map<string, string[]>()
-  if (threadIds.length === 0) return byThread
-  const ranked = db
-    .selectFrom('messages')
-    .select(['thread_id', 'content_id'])
-    .select(sql<number>`row_number() over (partition by thread_id order by timestamp desc, id desc)`.as('rank'))
-    .where('thread_id', 'in', threadIds)
-    // Only messages with attachments: most have none, and a thread may be long.
-    .where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('attachments')
-          .select('attachments.id')
-          .whereRef('attachments.content_id', '=', 'messages.content_id'),
-      ),
+  for (let at = 0; at < threadIds.length; at += THREADS_AT_ONCE) {
+    const each = threadIds.slice(at, at + THREADS_AT_ONCE).map(
+      (id) => sql`select * from (
+        select thread_id, content_id from messages where thread_id = ${id} and has_attachments = 1
+        order by timestamp desc, id desc limit ${sql.lit(perThread)}) as one`,
     )
-  const rows = await db
-    .selectFrom(ranked.as('ranked'))
-    .selectAll()
-    .where('rank', '<=', perThread)
-    .orderBy('thread_id')
-    .orderBy('rank')
-    .execute()
-  for (const row of rows) byThread.set(row.thread_id, [...(byThread.get(row.thread_id) ?? []), row.content_id])
+    const found = sql<Pick<MessageRow, 'thread_id' | 'content_id'>>`(${sql.join(each, sql` union all `)})`.as('newest')
+    for (const row of await db.selectFrom(found).select(['newest.thread_id', 'newest.content_id']).execute()) {
+      const contentIds = byThread.get(row.thread_id)
+      if (contentIds) contentIds.push(row.content_id)
+      else byThread.set(row.thread_id, [row.content_id])
+    }
+  }
   return byThread
 }
 

@@ -106,6 +106,7 @@ export function messageTables({
       envelope_sender ${text},
       envelope_recipient ${text},
       size_bytes ${bigint} not null,
+      has_attachments ${integer} not null,
       hidden ${integer} not null,
       authentication ${text} not null,
       verified_domain ${text},
@@ -117,6 +118,7 @@ export function messageTables({
     `create index messages_by_inbox on messages (inbox_id, timestamp, id, hidden)`,
     `create index messages_by_number on messages (inbox_id, number)`,
     `create index messages_by_thread on messages (thread_id, timestamp, id)`,
+    `create index messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1`,
     `create unique index messages_api_id on messages (inbox_id, api_message_id_hash)`,
     `create index messages_by_header_id on messages (inbox_id, header_message_id_hash)
       where header_message_id_hash is not null`,
