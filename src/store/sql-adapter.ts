@@ -145,7 +145,22 @@ export interface Database {
   /** Notifies the other nodes, so that they poll. Called after our own commits. Does not wait for the other nodes. */
   notifyNodes(): void
 
+  /** undefined: the server of the database reuses its space by itself. */
+  readonly file?: DatabaseFile
+
   close(): Promise<void>
+}
+
+/** The file of an embedded database. Deletions leave free pages in it, which only new rows would use. */
+export interface DatabaseFile {
+  freePages(): number
+  /**
+   * Moves up to `pagesMax` pages from the end of the file into free ones. Call it inside a transaction; its commit makes
+   * the file shorter, at the next checkpoint.
+   */
+  releasePages(pagesMax: number): void
+  /** Makes the file as short as the last commits say. Never rejects. */
+  truncate(): Promise<void>
 }
 
 /**

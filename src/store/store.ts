@@ -15,6 +15,7 @@ import { openEventLog } from './commit/append-events.ts'
 import { createCommitNotifier } from './commit/commit-notifier.ts'
 import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
+import { startFileShrinker } from './file-shrinker.ts'
 import type { Db, Tx } from './handles.ts'
 import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
@@ -172,6 +173,8 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     // After a failed commit, callers that first check checkWritable would never write again, so the probe tries to write.
     onCheck: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
   })
+  const shrinker =
+    database.file && startFileShrinker({ file: database.file, transaction, ...needs, limits: config.limits })
   let closing: Promise<void> | undefined
 
   return {
@@ -207,6 +210,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
 
   async function close(): Promise<void> {
     disk.stop()
+    await shrinker?.stop()
     await finishTransactions()
     await database.close()
   }

@@ -103,6 +103,27 @@ export const storeLimits = {
     description:
       'Largest SQLite database that `martlet check` reads, as a copy in memory, while no server runs. A running one is read in any size.',
   },
+  freePagesMax: {
+    default: 2_000,
+    unit: 'count',
+    description:
+      'Free pages of 4 KiB that the SQLite file keeps for new rows. Further ones are given back to the file system.',
+  },
+  shrinkPages: {
+    default: 200,
+    unit: 'count',
+    description: 'Free pages that one transaction gives back.',
+  },
+  shrinkPauseMs: {
+    default: 100,
+    unit: 'milliseconds',
+    description: 'Pause between two such transactions.',
+  },
+  shrinkCheckMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    description: 'Interval at which the free pages of the SQLite file are counted.',
+  },
   checkpointPages: {
     default: 4_000,
     unit: 'count',

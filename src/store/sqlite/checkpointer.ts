@@ -62,6 +62,16 @@ export class Checkpointer {
     else this.#start('passive', logPages)
   }
 
+  /** Copies the whole log back, which makes the database file as short as the last commit says. Never rejects. */
+  async truncate(): Promise<void> {
+    for (const request of ['passive', 'truncate'] as const) {
+      while (this.#running) await this.#running
+      const done = this.#start(request, 0)
+      if (request === 'truncate') this.#truncating = done
+      await done
+    }
+  }
+
   /** Resolves when the writer may begin. */
   async whenWritable(): Promise<void> {
     if (this.#truncating) await this.#truncating

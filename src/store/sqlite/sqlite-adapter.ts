@@ -78,6 +78,11 @@ function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<Dat
     isOnlyNode: true,
     onForeignCommit: () => undefined, // there are no other nodes
     notifyNodes: () => undefined,
+    file: {
+      freePages: () => reading.get<{ freelist_count: number }>('pragma freelist_count').freelist_count,
+      releasePages: (pagesMax) => writer.releasePages(pagesMax),
+      truncate: () => checkpointer.truncate(),
+    },
     async close() {
       await checkpointer.close()
       reading.close()

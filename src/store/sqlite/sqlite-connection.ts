@@ -45,6 +45,15 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
+  /** Runs a statement to its end that returns an empty row for each step. */
+  exec(sql: string): void {
+    try {
+      this.#database.exec(sql)
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
   get<Row>(sql: string): Row {
     try {
       return this.#prepare(sql).get() as Row

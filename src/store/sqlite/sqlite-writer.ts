@@ -65,6 +65,11 @@ export class SqliteWriter implements Writer {
     }
   }
 
+  /** Part of `DatabaseFile`. */
+  releasePages(pagesMax: number): void {
+    this.#connection.exec(`pragma incremental_vacuum(${pagesMax})`)
+  }
+
   giveUp(): void {} // the outcome of a commit is always known
 
   kyselyProps(guard: Guard): KyselyProps {
