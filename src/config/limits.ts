@@ -4,6 +4,7 @@
  *
  * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.
  */
+import { accessLimits } from './limits/limits-access.ts'
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
 import { eventsLimits } from './limits/limits-events.ts'
@@ -25,6 +26,7 @@ export const limits = {
   smtp: smtpLimits,
   parsing: parsingLimits,
   http: httpLimits,
+  access: accessLimits,
   lists: listsLimits,
   sockets: socketsLimits,
   streams: streamsLimits,

@@ -191,6 +191,8 @@ test('a message that exceeds the heap of its thread is parsed in part, its peer 
   await world.restart()
   const { messages } = await world.agentmail.inboxes.messages.list(ada.inboxId, { labels: ['received'] })
   expect(messages.map(({ subject }) => subject)).toEqual(['hostile'])
+  const hostile = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(messages[0]!.messageId)}`
+  expect((await world.request('GET', hostile)).body).toMatchObject({ subject: 'hostile', truncated: true })
   expect(await readInPart()).toBeUndefined()
 })
 

@@ -20,9 +20,10 @@ function openParser(limits: LimitOverrides = {}) {
   onTestFinished(() => mailParser.stop())
   return {
     logged,
-    parse: (mail: string | Buffer, fairnessKey = 'a') => {
+    parse: async (mail: string | Buffer, fairnessKey = 'a') => {
       const raw = Buffer.from(mail)
-      return mailParser.parse({ fairnessKey, sizeBytes: raw.length, load: async () => raw })
+      const parsed = await mailParser.parse({ fairnessKey, sizeBytes: raw.length, load: async () => raw })
+      return { ...parsed, truncated: decompressBodies(parsed.compressedBodies.bytes).isTruncated ?? false }
     },
   }
 }

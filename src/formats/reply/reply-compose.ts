@@ -10,6 +10,8 @@ import { isForwardSubject, isReplySubject } from './reply-context.ts'
 
 /** RFC 5322 §3.6.4 has no limit. A header must not grow without one, and the nearest ancestors decide the thread. */
 const REFERENCES_MAX = 100
+/** "In-Reply-To: " and the id fit into the longest line (RFC 5322 §2.1.1). */
+const ID_CHARS_MAX = 998 - 'In-Reply-To: '.length
 
 /** Returns the subject of a reply. RFC 5322 §3.6.5: "Re: " is added only once. */
 export function replySubject(subject = ''): string {
@@ -32,14 +34,20 @@ export interface ThreadFields {
 
 /**
  * Returns In-Reply-To and References of a reply (RFC 5322 §3.6.4): the References of the parent, or its In-Reply-To if
- * that is a single id, and then the id of the parent. Of a long thread, the first id and the last ones are kept.
+ * that is a single id, and then the id of the parent. Of a long thread, the first id and the last ones are kept. An id
+ * that a header line cannot carry is left out: it is too long, or not ASCII, as in mail for SMTPUTF8 (RFC 6532 §3.3).
  */
 export function replyReferences(parent: ThreadFields): { inReplyTo?: string; references: string[] } {
-  const { messageId, inReplyTo = [], references = [] } = parent
+  const { inReplyTo = [], references = [] } = parent
+  const messageId = parent.messageId !== undefined && fitsInLine(parent.messageId) ? parent.messageId : undefined
   const ancestors = references.length > 0 ? references : inReplyTo.length === 1 ? inReplyTo : []
-  const ids = [...new Set([...ancestors, ...(messageId === undefined ? [] : [messageId])])]
+  const ids = [...new Set([...ancestors.filter(fitsInLine), ...(messageId === undefined ? [] : [messageId])])]
   const kept = ids.length <= REFERENCES_MAX ? ids : [ids[0]!, ...ids.slice(1 - REFERENCES_MAX)]
   return messageId === undefined ? { references: kept } : { inReplyTo: messageId, references: kept }
+}
+
+function fitsInLine(id: string): boolean {
+  return id.length <= ID_CHARS_MAX && /^[\x21-\x7e]+$/.test(id)
 }
 
 /** The message that a reply or forward contains. */

@@ -48,6 +48,12 @@ export async function list(db: Db, exactScope: ExactScope, keyset: Keyset): Prom
     .execute()
 }
 
+/** Counts the keys of a pod, including those of its inboxes. @returns at most `max` */
+export async function countOfPod(db: Db, podId: string, max: number): Promise<number> {
+  const rows = await db.selectFrom('api_keys').select('id').where('pod_id', '=', podId).limit(max).execute()
+  return rows.length
+}
+
 export async function insert(tx: Tx, row: ApiKeyRow): Promise<void> {
   await tx.insertInto('api_keys').values(row).execute()
 }

@@ -71,8 +71,8 @@ test('a key cannot grant permissions that it does not have', async () => {
   expect(byRoot.body).not.toHaveProperty('permissions')
 })
 
-test('a key of a pod or an inbox sees only what belongs to it', async () => {
-  await using world = await startWorld()
+test('a key of a pod or an inbox sees only what belongs to it, and a pod has a limited number of keys', async () => {
+  await using world = await startWorld({ limits: { access: { apiKeysPerPodMax: 2 } } })
   const root = world.agentmail
   const pod = await root.pods.create({ name: 'red' })
   const ada = await root.pods.inboxes.create(pod.podId, { username: 'ada' })
@@ -98,7 +98,13 @@ test('a key of a pod or an inbox sees only what belongs to it', async () => {
   expect((await root.inboxes.apiKeys.list(ada.inboxId)).apiKeys).toMatchObject([{ apiKeyId: inboxKey.apiKeyId }])
   expect(await root.inboxes.apiKeys.update(ada.inboxId, inboxKey.apiKeyId, { name: 'x' })).toMatchObject({ name: 'x' })
   await expect(root.inboxes.apiKeys.delete(bob.inboxId, inboxKey.apiKeyId)).rejects.toMatchObject({ statusCode: 404 })
+
+  const tooMany = { statusCode: 403, body: { code: 'limit_exceeded' } }
+  await expect(world.agentmailAs(podKey.apiKey).pods.apiKeys.create(pod.podId, {})).rejects.toMatchObject(tooMany)
+  await expect(root.inboxes.apiKeys.create(ada.inboxId, {})).rejects.toMatchObject(tooMany)
+  await root.inboxes.apiKeys.create(bob.inboxId, {}) // of another pod
   await root.inboxes.apiKeys.delete(ada.inboxId, inboxKey.apiKeyId)
+  await root.pods.apiKeys.create(pod.podId, {})
   await root.pods.apiKeys.delete(pod.podId, podKey.apiKeyId)
   expect(await world.request('GET', '/v0/inboxes', { key: podKey.apiKey })).toMatchObject({ status: 401 })
 })

@@ -50,6 +50,16 @@ describe('the references of a reply', () => {
       { inReplyTo: '<p@x>', references: ['<p@x>'] },
     ],
     ['those of a parent without a Message-ID', { references: ['<r@x>'] }, { references: ['<r@x>'] }],
+    [
+      'without ids that are too long for a line',
+      { messageId: `<${'i'.repeat(983)}@>`, references: [`<${'r'.repeat(983)}>`, '<r@x>'] },
+      { references: [`<${'r'.repeat(983)}>`, '<r@x>'] },
+    ],
+    [
+      'without ids that are not ASCII',
+      { messageId: '<p@x>', references: ['<ü@x>', '<r@x>'] },
+      { inReplyTo: '<p@x>', references: ['<r@x>', '<p@x>'] },
+    ],
   ])('are %s', (_, parent, expected) => {
     expect(replyReferences(parent)).toEqual(expected)
   })

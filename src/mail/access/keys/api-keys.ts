@@ -24,7 +24,8 @@ export interface ApiKeys {
   /**
    * Creates a key for the organization, a pod or an inbox. Only this response contains its text.
    *
-   * @throws missing_permission, permission_escalation, unrestricted_key_required, not_found, validation_error
+   * @throws missing_permission, permission_escalation, unrestricted_key_required, not_found, validation_error,
+   *   limit_exceeded
    */
   create(actor: Actor, within: Within, request: NewApiKey): Promise<ApiKey & { readonly key: string }>
   /** Lists the keys of exactly this level, newest first. */
@@ -85,6 +86,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         checkNoEscalation(keyOf(actor), request.permissions)
         const expiresAt = await resolveExpiry(tx, actor, request.expiresAt)
         await lockScope(tx, scope)
+        if (scope.podId !== undefined) await checkCount(tx, scope.podId)
         const row: ApiKeyRow = {
           id: tx.newId(),
           kind: 'bearer',
@@ -171,6 +173,14 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         keyRevoked(tx, actor, { id, organizationId: row.organization_id })
       })
     },
+  }
+
+  /** A stolen key of a pod must not be able to fill the table. @throws limit_exceeded */
+  async function checkCount(tx: Tx, podId: string): Promise<void> {
+    const { apiKeysPerPodMax: max } = limits.access
+    if ((await table.countOfPod(tx, podId, max)) >= max) {
+      throw new MailError('limit_exceeded', { what: 'API keys in a pod', max })
+    }
   }
 }
 

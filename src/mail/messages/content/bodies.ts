@@ -82,7 +82,7 @@ export async function showBounded(
     if (parsed.parsed_size_bytes > bytesMax && parsed.parsed_head_bytes > 0) {
       const head = decompressHead(await readParsed(source, parsed, parsed.parsed_head_bytes))
       isWithoutBodies = parsed.parsed_size_bytes - head.sizeBytes > bytesMax
-      if (isWithoutBodies) return { headers: head.headers }
+      if (isWithoutBodies) return head.bodies
     }
     return decompressBodies(await readParsed(source, parsed))
   })

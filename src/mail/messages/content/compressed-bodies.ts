@@ -20,6 +20,8 @@ export interface Bodies {
   readonly extractedHtml?: string
   /** In order, decoded. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The message exceeds a limit of the parser, so its bodies, header or attachments are incomplete. */
+  readonly isTruncated?: true
 }
 
 export interface CompressedBodies {
@@ -41,8 +43,8 @@ const PIECE_CHARS = 64 * 1024
  * its size, and one allocation of that size beyond the thread's heap limit ends the whole process instead of the
  * thread.
  */
-export function compressBodies({ headers, ...texts }: Bodies): CompressedBodies {
-  const head = Buffer.from(`{"headers":${JSON.stringify(headers)}`)
+export function compressBodies({ headers, isTruncated, ...texts }: Bodies): CompressedBodies {
+  const head = Buffer.from(JSON.stringify({ headers, isTruncated }).slice(0, -1))
   const rest = Buffer.concat([...Object.entries(texts).flatMap(jsonOfText), Buffer.from('}')])
   const sizeBytes = head.length + rest.length
   if (sizeBytes <= ONE_SEGMENT_BYTES_MAX) {
@@ -96,10 +98,9 @@ export async function decompressInSteps(
  * Decompresses the header of a large message.
  *
  * @param segment the first `headBytes` bytes
- * @returns the header, and its size in the JSON
+ * @returns the document without texts, and the size of this part of the JSON
  */
-export function decompressHead(segment: Uint8Array): { headers: Bodies['headers']; sizeBytes: number } {
+export function decompressHead(segment: Uint8Array): { bodies: Bodies; sizeBytes: number } {
   const json = inflateRawSync(segment, { finishFlush: constants.Z_SYNC_FLUSH })
-  const { headers } = JSON.parse(`${json}}`) as Bodies
-  return { headers, sizeBytes: json.length }
+  return { bodies: JSON.parse(`${json}}`) as Bodies, sizeBytes: json.length }
 }

@@ -99,7 +99,7 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
     // Hash all bytes: another message may have the same beginning. In the thread pool, because the message is large.
     const digest = await webcrypto.subtle.digest('SHA-256', raw)
     const fingerprint = createHash('sha256').update('in part').update(Buffer.from(digest)).digest('hex')
-    return { ...parseMail(raw.subarray(0, limits.parsing.onLoopBytesMax), limits), fingerprint, truncated: true }
+    return { ...parseMail(raw.subarray(0, limits.parsing.onLoopBytesMax), limits, { isPart: true }), fingerprint }
   }
 
   async function parseInThread(raw: Buffer): Promise<ParsedMail> {

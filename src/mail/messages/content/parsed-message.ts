@@ -19,7 +19,7 @@ import {
 import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
 
 /** The parsed fields that become rows, and the bodies. */
-export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html'> {
+export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html' | 'truncated'> {
   readonly preview?: string
   /** Equal for messages with the same body, From, To, Cc, Subject and Date. */
   readonly fingerprint: string
@@ -30,8 +30,9 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly compressedBodies: CompressedBodies
 }
 
-export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
-  const { headers, text, html, ...fields } = parseMessage(raw, {
+/** @param isPart whether `raw` is only the beginning of the message */
+export function parseMail(raw: Buffer, limits: Limits, { isPart = false } = {}): ParsedMail {
+  const { headers, text, html, truncated, ...fields } = parseMessage(raw, {
     depthMax: limits.parsing.mimeDepthMax,
     partsMax: limits.parsing.mimePartsMax,
     headerBytesMax: limits.parsing.mimeHeaderBytesMax,
@@ -56,6 +57,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
     ...(extractedText !== undefined && { extractedText }),
     ...(extractedHtml !== undefined && { extractedHtml }),
     headers,
+    ...((truncated || isPart) && { isTruncated: true }),
   }
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
   return {

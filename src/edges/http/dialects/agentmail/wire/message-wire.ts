@@ -49,6 +49,12 @@ export const Message = Type.Object({
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
+  truncated: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'Added by Martlet: the message exceeds a limit of the parser, so texts, headers or attachments are incomplete.',
+    }),
+  ),
   /** Added by Martlet: one-time codes and verification links in the message. */
   codes: Type.Array(Type.Object({ code: Type.String(), ...findingMembers }), {
     description: 'Added by Martlet: one-time codes in the message, highest confidence first.',
@@ -95,6 +101,7 @@ export function message(view: MessageView): Wire<typeof Message> {
     extracted_text: view.extractedText,
     extracted_html: view.extractedHtml,
     headers: headerMap(view.headers),
+    truncated: view.isTruncated,
     codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
     links: view.links.map(({ url, context, confidence }) => ({ url, context, confidence })),
     authentication: authentication(view),
