@@ -34,6 +34,11 @@ export interface Manifest {
   readonly blobs: number
 }
 
+/** For operators. One large message can have two blobs: its source and its parsed text. */
+export function countBlobs(count: number): string {
+  return count === 1 ? '1 file of large messages' : `${count} files of large messages`
+}
+
 export function blobEntry(key: string): string {
   return `blobs/${key.slice(0, 2)}/${key}`
 }

@@ -18,6 +18,7 @@ import { copyDatabase, listBlobKeys } from '../store/sqlite/sqlite-backup.ts'
 import {
   type ArchiveWriter,
   blobEntry,
+  countBlobs,
   createArchive,
   DATABASE,
   MANIFEST,
@@ -65,9 +66,9 @@ export async function runBackup(
       await archive.finish()
       await rename(unfinished, target)
       await syncFolder(dirname(target))
-      output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${copied} blobs`)
+      output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${countBlobs(copied)}`)
       output.write(rootKey === undefined ? '\n' : ', the root key. Keep the file secret.\n')
-      if (missing > 0) output.write(`warn  ${missing} blobs are missing in ${config.blobsDir}\n`)
+      if (missing > 0) output.write(`warn  missing in ${config.blobsDir}: ${countBlobs(missing)}\n`)
       return missing > 0 ? 1 : 0
     } finally {
       await archive.close()
