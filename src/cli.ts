@@ -52,7 +52,7 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
   const { openServerClient } = await import('./cli/server-client.ts')
   const { runQueue } = await import('./cli/queue-command.ts')
   const code = await runQueue(rest, (url) => openServerClient(config, url), process.stdout)
-  return code === 0 ? code : undefined
+  return code === 2 ? undefined : code
 }
 
 function print(text: string): number {

@@ -367,6 +367,9 @@ test('serve --paused says so in the banner and in check, and resume ends the pau
   expect((await run(['check'], fixed)).stdout).toMatch(
     /^warn {2}paused: .* since 20\S+Z; end this with martlet resume$/m,
   )
+  expect((await run(['queue', 'list'], fixed)).stdout).toMatch(
+    /^The queue is empty\.\nOutbound mail and webhooks are paused since 20\S+Z; end this with martlet resume\n$/,
+  )
   expect(await run(['resume'], fixed)).toEqual({
     code: 0,
     stdout: 'Outbound mail and webhooks run again.\n',
@@ -388,6 +391,11 @@ test('queue calls the running server', async () => {
   })
   expect(await run(['queue', 'eat', '--all'], env)).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage') })
   expect(await run(['queue', 'hold'], env)).toMatchObject({ code: 1, stdout: '' })
+  expect(await run(['queue', 'cancel', 'unknown', '--url', server.url], env)).toEqual({
+    code: 1,
+    stdout: 'Cancelled: 0\nNo match in the queue: 1 of the ids given.\n',
+    stderr: '',
+  })
 })
 
 test('help is printed on request and after an unknown command', async () => {

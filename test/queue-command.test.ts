@@ -17,8 +17,8 @@ function commandLine(world: { readonly url: string; readonly rootKey: string }) 
         done()
       },
     })
-    expect(await runQueue(args, (url) => openServerClient(config, url ?? world.url), out)).toBe(0)
-    return shown
+    const code = await runQueue(args, (url) => openServerClient(config, url ?? world.url), out)
+    return code === 0 ? shown : `${shown}exit ${code}`
   }
 }
 
@@ -71,7 +71,7 @@ test('list prints a table, and no text in it can move the cursor', async () => {
   )
   expect(lines[2]).toContain(` ${'x'.repeat(39)}…  `)
   expect(await queue('list', '--domain', 'example.com')).not.toContain('ann@')
-  expect(await queue('list', '--state', 'queued')).toBe('The queue is empty.\n')
+  expect(await queue('list', '--state', 'queued')).toBe('Nothing in the queue matches.\n')
   expect(await queue('list', '--state', 'queued', '--json')).toBe('')
 })
 
@@ -104,7 +104,16 @@ test('recipients are changed by id, by domain, by inbox, or all at once', async 
   )
   await using _world = world
   const zoe = jsonLines(await queue('list', '--json')).find(({ subject }) => subject === 'two')
+  expect(await queue('retry', zoe.recipient_id)).toBe(
+    'Retrying now: 0\nNo match in the queue, or held, or due already: 1 of the ids given.\nexit 1',
+  )
   expect(await queue('cancel', zoe.recipient_id)).toBe('Cancelled: 1\n')
+  // It printed "Cancelled: 0" and exited with 0, as if all were well.
+  expect(await queue('cancel', zoe.recipient_id, zoe.recipient_id, 'unknown')).toBe(
+    'Cancelled: 0\nNo match in the queue: 2 of the ids given.\nexit 1',
+  )
+  expect(await queue('cancel', zoe.recipient_id, '--json')).toBe('{"changed":0,"busy":0}\nexit 1')
+  expect(await queue('cancel', '--domain', 'example.net')).toBe('Cancelled: 0\n')
   expect(await queue('cancel', '--inbox', 'ada@mail.localhost', '--domain', 'example.com')).toBe('Cancelled: 1\n')
   expect(await queue('release', '--domain', 'example.test', '--json')).toBe('{"changed":1,"busy":0}\n')
   expect((await relay.mail(1)).to).toEqual(['ann@example.test'])

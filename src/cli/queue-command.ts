@@ -20,7 +20,12 @@ interface Recipient {
   readonly delivering_to?: string
 }
 
-const actions = { hold: 'Held', release: 'Released', cancel: 'Cancelled', retry: 'Retrying now' } as const
+const actions = {
+  hold: { done: 'Held', unmatched: 'No match in the queue, or held already' },
+  release: { done: 'Released', unmatched: 'No match in the queue, or not held' },
+  cancel: { done: 'Cancelled', unmatched: 'No match in the queue' },
+  retry: { done: 'Retrying now', unmatched: 'No match in the queue, or held, or due already' },
+} as const
 
 /**
  * Fits most values. Longer ones are truncated, because a table with wrapped lines is unreadable; `--json` shows all.
@@ -40,7 +45,7 @@ const options = {
 
 /**
  * @param open  creates the client for a URL; undefined: the configured URL
- * @returns the exit code: 2 for an unknown action
+ * @returns the exit code: 1 if an id matches no recipient that the action applies to, 2 for an unknown action
  * @throws StartupError with a sentence for the operator
  */
 export async function runQueue(
@@ -62,16 +67,24 @@ export async function runQueue(
   if (positionals.length === 0 && domain === undefined && inbox === undefined && !all) {
     throw new StartupError(`Select what to ${name}: recipient ids, --domain, --inbox, or --all`)
   }
+  const ids = [...new Set(positionals)]
   const selection = {
-    ...(positionals.length > 0 && { recipient_ids: positionals }),
+    ...(ids.length > 0 && { recipient_ids: ids }),
     state,
     domain,
     inbox_id: inbox,
     all,
     route: via,
   }
-  await change(await open(values.url), name, selection, values.json === true, out)
-  return 0
+  const { changed, busy } = await change(await open(values.url), name, selection)
+  const unmatched = Math.max(0, ids.length - changed - busy) // a filter may match nothing, an id may not
+  if (values.json) out.write(`${JSON.stringify({ changed, busy })}\n`)
+  else {
+    out.write(`${actions[name].done}: ${changed}\n`)
+    if (busy > 0) out.write(`Not changed, because delivery is in progress: ${busy}. Try again in a minute.\n`)
+    if (unmatched > 0) out.write(`${actions[name].unmatched}: ${unmatched} of the ids given.\n`)
+  }
+  return unmatched > 0 ? 1 : 0
 }
 
 async function list(
@@ -93,7 +106,13 @@ async function list(
     if (page.next_page_token === undefined) break
     query.set('page_token', page.next_page_token)
   }
-  if (count === 0 && !json) out.write('The queue is empty.\n')
+  if (json) return
+  const isFiltered = [state, domain, inbox].some((value) => value !== undefined)
+  if (count === 0) out.write(isFiltered ? 'Nothing in the queue matches.\n' : 'The queue is empty.\n')
+  const { paused_at } = (await client.request('GET', '/v0/outbound')) as { paused_at?: string }
+  if (paused_at !== undefined) {
+    out.write(`Outbound mail and webhooks are paused since ${paused_at}; end this with martlet resume\n`)
+  }
 }
 
 function table(recipients: readonly Recipient[]): string {
@@ -133,14 +152,16 @@ function cell(text: string): string {
   return plain.length > COLUMN_CHARS_MAX ? `${plain.slice(0, COLUMN_CHARS_MAX - 1)}…` : plain
 }
 
-/** Repeats the request until no recipient is left: one call changes a limited number of them. */
+/**
+ * Repeats the request until no recipient is left: one call changes a limited number of them.
+ *
+ * @returns how many recipients were changed, and how many were not because they are being delivered
+ */
 async function change(
   client: ServerClient,
   action: keyof typeof actions,
   selection: object,
-  isJson: boolean,
-  out: Writable,
-): Promise<void> {
+): Promise<{ readonly changed: number; readonly busy: number }> {
   let changed = 0
   let busy = 0
   for (;;) {
@@ -151,12 +172,7 @@ async function change(
     }
     changed += answer.changed
     busy = answer.busy ?? 0
-    if (!answer.more || answer.changed === 0) break
-  }
-  if (isJson) out.write(`${JSON.stringify({ changed, busy })}\n`)
-  else {
-    out.write(`${actions[action]}: ${changed}\n`)
-    if (busy > 0) out.write(`Not changed, because delivery is in progress: ${busy}. Try again in a minute.\n`)
+    if (!answer.more || answer.changed === 0) return { changed, busy }
   }
 }
 

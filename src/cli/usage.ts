@@ -60,7 +60,8 @@ applies to all servers with this database, until "martlet resume" ends it.`,
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
       [--via relay|direct] [--json] [--url URL]
       hold: stop delivery; release: deliver held recipients (through the relay or directly to the domain's mail servers);
-      cancel: remove permanently; retry: attempt delivery now; --all: every recipient in the queue
+      cancel: remove permanently; retry: attempt delivery now; --all: every recipient in the queue;
+      exit with 1 if an ID matches nothing
 
 ${ANY_SERVER}`,
   },
