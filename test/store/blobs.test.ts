@@ -1,9 +1,10 @@
 /** Tests blobs as files: complete or absent, found by random keys, deleted by age. */
-import { createHash } from 'node:crypto'
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { isMailError } from '../../src/errors.ts'
+import { openFileBlobs } from '../../src/store/blobs/blob-files.ts'
 import { openTestStore, rejection, type TestStore } from './test-store.ts'
 
 test('a stored object is read back, with its size and hash', async () => {
@@ -44,6 +45,19 @@ test('a source that fails leaves nothing behind, and its error is passed on', as
   expect(await rejection(store.blobs.put(broken()))).toEqual(new Error('peer went away'))
   expect(await readdir(join(store.dataDir, 'blobs', 'incoming'))).toEqual([])
   expect(await listOlder(store, Date.now() + 60_000)).toEqual([])
+})
+
+// Only a missing folder was noticed: on one that was mounted read-only, the server was ready and refused each large message.
+test('a folder that exists and cannot be written is refused when it is opened', async () => {
+  await using store = await openTestStore()
+  const root = join(store.dataDir, 'blobs')
+  await openFileBlobs({ root, random: randomBytes })
+  expect(await readdir(root, { recursive: true })).toEqual(['incoming'])
+  await rm(join(root, 'incoming'), { recursive: true })
+  await symlink('/proc', join(root, 'incoming')) // not even root can create a file there
+  await expect(openFileBlobs({ root, random: randomBytes })).rejects.toThrow(
+    `The folder of large messages ${root} cannot be created or written (ENOENT)`,
+  )
 })
 
 test('a deleted object is not found, and deleting it again is no error', async () => {

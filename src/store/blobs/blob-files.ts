@@ -27,10 +27,11 @@ interface FileBlobsNeeds {
   random: (sizeBytes: number) => Buffer
 }
 
-/** Creates the folder if it does not exist. @throws StartupError if it cannot be created */
+/** Creates the folder if it does not exist. @throws StartupError if it cannot be created or written */
 export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<Blobs> {
   try {
     makePrivateFolder(join(root, INCOMING))
+    await createAndDelete(join(root, INCOMING, random(KEY_BYTES).toString('hex')))
   } catch (error) {
     const detail = `The folder of large messages ${root} cannot be created or written (${codeOf(error)})`
     throw new StartupError(detail, { cause: error })
@@ -131,6 +132,19 @@ async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
   }
 }
 
+/**
+ * Finds out before the first large message whether the folder is read-only, for example under systemd's
+ * `ProtectSystem=strict`. A full disk is no error: the server must start, so that messages can be deleted.
+ */
+async function createAndDelete(path: string): Promise<void> {
+  try {
+    await (await open(path, 'w', 0o600)).close()
+    await rm(path, { force: true })
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
+}
+
 /** Returns false for a file that no longer exists. */
 async function isOlder(path: string, timeMs: number): Promise<boolean> {
   try {
@@ -142,8 +156,7 @@ async function isOlder(path: string, timeMs: number): Promise<boolean> {
 }
 
 function throwWriteError(error: unknown): never {
-  const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
-  throw isFull
+  throw isFull(error)
     ? new MailError('disk_full', {}, { cause: error })
     : new MailError('unavailable', { detail: 'a file could not be written' }, { cause: error })
 }
@@ -153,6 +166,10 @@ function throwReadError(error: unknown): never {
   if (codeOf(error) === 'ENOENT') throw new MailError('not_found', { what: 'Content' }, { cause: error })
   if (codeOf(error) === undefined) throw error
   throw new MailError('unavailable', { detail: 'a file could not be read' }, { cause: error })
+}
+
+function isFull(error: unknown): boolean {
+  return codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
 }
 
 function codeOf(error: unknown): string | undefined {
