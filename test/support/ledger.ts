@@ -46,6 +46,8 @@ interface LedgerNeeds {
   readonly largeShare?: number
   /** Receives the events by webhook. */
   readonly sink?: WebhookSink
+  /** Called when a message was acknowledged: by 250 over SMTP, with its Message-ID, or by 200 over HTTP. */
+  readonly onAccepted?: (over: 'smtp' | 'http', id: string, startedAtMs: number) => void
 }
 
 export class Ledger {
@@ -206,7 +208,8 @@ export class Ledger {
 
     const events = await this.#logged()
     const ids = events.map(({ event_id }) => event_id as string)
-    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
+    const seen = new Set<string>()
+    expect(ids.filter((id) => seen.has(id) || !seen.add(id))).toEqual([])
     const counts: Record<string, number> = {}
     for (const { event_type } of events) counts[event_type] = (counts[event_type] ?? 0) + 1
     expect(counts).toEqual({
@@ -268,6 +271,7 @@ export class Ledger {
         date: new Date(0), // a repeated message has the same bytes
         text,
       })
+      this.#needs.onAccepted?.('smtp', id, startedAt)
       this.inbound.add(id)
       this.#openInbound.delete(id)
       this.#saidToFail.inbound.delete(id)
@@ -308,6 +312,7 @@ export class Ledger {
         return await this.#send(key)
       }
       if (status === 200) {
+        this.#needs.onAccepted?.('http', body.message_id, startedAt)
         this.sends.add(body.message_id)
         this.#openSends.delete(key)
         this.#saidToFail.sends.delete(key)

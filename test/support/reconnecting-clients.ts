@@ -22,7 +22,9 @@ export interface ReconnectingClientNeeds {
   readonly inboxIds?: readonly string[]
   /** Whether the reader disconnects by itself after an event. */
   readonly disconnects?: () => boolean
-  readonly onEvent?: () => void
+  readonly onEvent?: (event: Frame) => void
+  /** What it records of an event; by default all of it. */
+  readonly record?: (event: Frame) => Frame
 }
 
 type Connect = (
@@ -68,14 +70,14 @@ export class ReconnectingClient {
   }
 
   async #listen(): Promise<void> {
-    const { disconnects = () => false, onEvent = () => undefined } = this.#needs
+    const { disconnects = () => false, onEvent = () => undefined, record = (event) => event } = this.#needs
     this.tries += 1
     this.#leave = new AbortController()
     const { signal } = this.#leave
     for await (const event of this.#connect({ ...this.#needs, after: this.#cursor, signal, closes: this.closes })) {
-      this.received.push(event)
+      this.received.push(record(event))
       this.#cursor = event.cursor
-      onEvent()
+      onEvent(event)
       if (disconnects()) return // events in transit at that moment are ignored
     }
   }
