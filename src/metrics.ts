@@ -110,6 +110,11 @@ export function createMetrics({ collectProcess = false } = {}) {
       buckets: [1, 2, 5, 10, 20, 50, 100],
       registers,
     }),
+    failedCommits: new Counter({
+      name: 'martlet_failed_commits_total',
+      help: 'Group commits that failed and were rolled back',
+      registers,
+    }),
     containedErrors: new Counter({
       name: 'martlet_contained_errors_total',
       help: 'Unhandled errors that ended one unit of work, by kind of unit (connection, request, delivery, job)',

@@ -68,6 +68,12 @@ export interface SqlAdapter {
   conflict(error: unknown): 'changed' | 'waited' | undefined
 
   /**
+   * Whether a file could not be read or written, which may happen once: the same transaction may succeed when it runs
+   * again. It was certainly not committed. False for a lost connection and a full disk.
+   */
+  isIoError(error: unknown): boolean
+
+  /**
    * Whether a statement failed because the row already exists. Call this with the error with which `store.transaction`
    * rejected. Inside the transaction, use `on conflict do nothing`: PostgreSQL runs no statement after an error.
    */

@@ -12,6 +12,7 @@ import type { Metrics } from '../metrics.ts'
 import { openFileBlobs } from './blobs/blob-files.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openEventLog } from './commit/append-events.ts'
+import { createCommitFailures } from './commit/commit-failures.ts'
 import { createCommitNotifier } from './commit/commit-notifier.ts'
 import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
@@ -56,7 +57,8 @@ export interface Store {
   onCommit(listener: () => void): () => void
 
   /**
-   * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); unavailable while writes fail
+   * @throws disk_full below limits.store.diskFreeBytesMin; shutting_down after close(); what commits fail with, while they
+   *   keep failing (commit/commit-failures.ts)
    */
   checkWritable(): void
   /** Like checkWritable, for the disk alone. @throws disk_full, or unavailable when it cannot be checked */
@@ -135,7 +137,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
 
   const commitNotifier = createCommitNotifier(log, metrics)
   database.onForeignCommit(commitNotifier.notify)
-  let commitFailure: MailError | undefined
+  const failures = createCommitFailures({ limits: config.limits, log })
   const {
     transaction,
     expectClose,
@@ -148,13 +150,10 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     newId: createIds(random),
     log,
     metrics,
+    failures,
     onCommit() {
-      commitFailure = undefined
       commitNotifier.notify()
       database.notifyNodes()
-    },
-    onFailure(error) {
-      commitFailure = error
     },
   })
 
@@ -170,8 +169,8 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     intervalMs: config.limits.store.diskCheckMs,
     log,
     freeBytes: needs.freeBytes,
-    // After a failed commit, callers that first check checkWritable would never write again, so the probe tries to write.
-    onCheck: () => void (commitFailure && probe().catch(() => undefined)), // the group commit logs the failure
+    // While commits fail, callers that first check checkWritable would never write again, so the probe tries to write.
+    onCheck: () => void (failures.lasting && probe().catch(() => undefined)), // the group commit logs the failure
   })
   const shrinker =
     database.file && startFileShrinker({ file: database.file, transaction, ...needs, limits: config.limits })
@@ -188,7 +187,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     checkWritable() {
       if (closing) throw new MailError('shutting_down', {})
       disk.checkSpace()
-      if (commitFailure) throw commitFailure
+      if (failures.lasting) throw failures.lasting
     },
     checkDiskSpace: disk.checkSpace,
     probe,

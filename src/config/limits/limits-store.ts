@@ -34,6 +34,23 @@ export const storeLimits = {
     unit: 'count',
     description: 'How often a transaction is rerun after a conflict with another node before it fails as unavailable.',
   },
+  ioRerunsMax: {
+    default: 10,
+    unit: 'count',
+    description:
+      'How often a transaction is rerun, in a commit of its own, after an I/O error before it fails as unavailable.',
+  },
+  failedCommitsMax: {
+    default: 50,
+    unit: 'count',
+    description:
+      'Consecutive failed commits after which mail and sends are refused until a commit succeeds. After a commit that failed because the disk is full, they are refused at once.',
+  },
+  failedCommitsMs: {
+    default: 2 * SECOND,
+    unit: 'milliseconds',
+    description: 'Total duration of consecutive failed commits with the same effect.',
+  },
   lockWaitMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',

@@ -19,6 +19,10 @@
  * its group does not wait for a locked row, because the rows of earlier members may block the other node meanwhile: the
  * group is committed, and the member runs first in the next one of its kind, where it may wait (docs/adr/0011).
  *
+ * A sporadic I/O error fails a group, too. Its members run again, each in a group of its own, which writes less and so is
+ * less likely to meet the next error; then the groups grow again. While errors persist (commit-failures.ts), nothing
+ * runs twice.
+ *
  * Crash: no caller has got a result for uncommitted work. If the response to a commit is lost, its outcome is looked up
  * before any caller gets a result; if that takes long, new transactions are rejected.
  * Stop: `close` rejects new transactions and waits for queued ones.
@@ -30,6 +34,7 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import { appendEvents } from './append-events.ts'
+import type { CommitFailures } from './commit-failures.ts'
 import { createEventLoopShare, nextTurn } from './event-loop-share.ts'
 import { createMemberIntake } from './member-intake.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
@@ -44,8 +49,7 @@ interface GroupCommitNeeds extends RunMemberNeeds {
   metrics: Metrics
   /** Called after each commit, when its callers have their results. Must not throw. */
   onCommit(): void
-  /** Called when a group cannot be committed because the disk is full or the database fails. */
-  onFailure(error: MailError): void
+  failures: CommitFailures
 }
 
 export interface TransactionOptions {
@@ -71,15 +75,20 @@ interface Member {
   readonly fairnessKey: string | undefined
   /** How often it conflicted with another node although it was allowed to wait. */
   conflicts: number
+  /** How often its group failed because of an I/O error. */
+  ioErrors: number
   outcome?: Outcome
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
-  const { writer, adapter, limits, clock, newId, log, metrics } = needs
+  const { writer, adapter, limits, clock, newId, log, metrics, failures } = needs
+  const { transactionGroupMax } = limits.store
+  /** Members of the next group: fewer after an I/O error. */
+  let groupMax = transactionGroupMax
   const pendingMembers = new MemberQueue<Member>()
   let running: Promise<void> | undefined
   let givingUp: NodeJS.Timeout | undefined
-  const intake = createMemberIntake({ pendingMembers, limits, onFailure: (error) => needs.onFailure(error) })
+  const intake = createMemberIntake({ pendingMembers, limits, failures })
   const share = createEventLoopShare()
   const runInSavepoint = createRunInSavepoint(needs, share)
 
@@ -94,6 +103,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
           reject,
           fairnessKey,
           conflicts: 0,
+          ioErrors: 0,
         })
         running ??= outsideUnits(runGroups)
       })
@@ -139,16 +149,17 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       await writer.rollback()
       if (group.length === 0) takeMembers(kind, group) // begin failed
       if (adapter.conflict(error)) runAgain(group, error)
-      else failGroup(group, error)
+      else failGroup(runAgainAfterIoError(group, error), error, performance.now() - startedAtMs)
       return
     }
+    groupMax = Math.min(2 * groupMax, transactionGroupMax)
     if (group.length === 0) return pause(AFTER_CONFLICT_MS) // its only member runs again
     metrics.commitSeconds.observe((performance.now() - startedAtMs) / 1_000)
     answer(group)
   }
 
   function takeMembers(kind: GroupKind, group: Member[]): void {
-    while (group.length < limits.store.transactionGroupMax) {
+    while (group.length < groupMax) {
       const member = pendingMembers.shift(kind)
       if (!member) return
       group.push(member)
@@ -157,7 +168,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
   async function runMembers(kind: GroupKind, group: Member[]): Promise<void> {
     const startedAtMs = share.ownTimeMs()
-    while (group.length < limits.store.transactionGroupMax) {
+    while (group.length < groupMax) {
       const member = pendingMembers.shift(kind)
       if (!member) return
       group.push(member)
@@ -176,7 +187,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     if (!('error' in outcome)) return isInTime
     // SQLite would have ended the transaction; PostgreSQL continues. Report it, so that the next message is rejected
     // early.
-    if (isMailError(outcome.error, 'disk_full')) needs.onFailure(outcome.error)
+    if (isMailError(outcome.error, 'disk_full')) failures.recordLasting(outcome.error)
+    if (adapter.isIoError(outcome.error)) throw outcome.error // the others run again, too: SQLite's advice is to roll back
     if (!adapter.conflict(outcome.error)) return isInTime
 
     group.pop()
@@ -236,15 +248,36 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       } else reject(outcome?.error)
     }
     // Signal after the commit: listeners must find the new rows.
-    if (isCommitted) needs.onCommit()
+    if (!isCommitted) return
+    failures.recordSuccess()
+    needs.onCommit()
   }
 
-  function failGroup(group: readonly Member[], error: unknown): void {
+  /** @returns the members that do not run again */
+  function runAgainAfterIoError(group: readonly Member[], error: unknown): readonly Member[] {
+    if (!adapter.isIoError(error)) return group
+    groupMax = 1
+    const again = failures.lasting ? [] : group.filter(countIoError)
+    for (const member of again.toReversed()) pendingMembers.unshift(member)
+    return group.filter((member) => !again.includes(member))
+  }
+
+  /** @returns whether it may run again */
+  function countIoError(member: Member): boolean {
+    member.ioErrors += 1
+    return member.ioErrors <= limits.store.ioRerunsMax
+  }
+
+  /** @param refused the members that do not run again */
+  function failGroup(refused: readonly Member[], error: unknown, tookMs: number): void {
     const isForCaller = isStoreFailure(error) || isMailError(error, 'outcome_unknown')
     const failure = isForCaller ? error : new MailError('unavailable', {}, { cause: error })
-    log.error({ err: error, members: group.length }, 'transactions could not be committed')
-    if (isStoreFailure(error)) needs.onFailure(error) // any other error is a bug, and no reason to reject all mail
-    for (const { reject } of group) reject(failure)
+    if (refused.length === 0) log.warn({ err: error }, 'a commit failed; its transactions run again')
+    else log.error({ err: error, members: refused.length }, 'transactions could not be committed')
+    metrics.failedCommits.inc()
+    if (isMailError(error, 'disk_full')) failures.recordLasting(error)
+    else if (isStoreFailure(error)) failures.record(error, tookMs) // any other error is a bug, and no reason to reject all mail
+    for (const { reject } of refused) reject(failure)
   }
 }
 

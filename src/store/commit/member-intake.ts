@@ -4,6 +4,7 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import type { CommitFailures } from './commit-failures.ts'
 import type { MemberQueue, Queued } from './member-queue.ts'
 
 export interface MemberIntake {
@@ -21,11 +22,11 @@ export interface MemberIntake {
 interface MemberIntakeNeeds {
   readonly pendingMembers: MemberQueue<Queued & { reject(error: unknown): void }>
   readonly limits: Limits
-  /** Called when a commit takes too long. */
-  readonly onFailure: (error: MailError) => void
+  /** A commit that takes too long is recorded here. */
+  readonly failures: Pick<CommitFailures, 'recordLasting'>
 }
 
-export function createMemberIntake({ pendingMembers, limits, onFailure }: MemberIntakeNeeds): MemberIntake {
+export function createMemberIntake({ pendingMembers, limits, failures }: MemberIntakeNeeds): MemberIntake {
   let isClosing = false
   /** The current commit takes too long. */
   let isStuck = false
@@ -46,7 +47,7 @@ export function createMemberIntake({ pendingMembers, limits, onFailure }: Member
       const timer = setTimeout(() => {
         isStuck = true
         const failure = stuckBehindCommit()
-        onFailure(failure)
+        failures.recordLasting(failure)
         for (const { reject } of pendingMembers.takeAll()) reject(failure)
       }, limits.store.transactionMs)
       try {

@@ -14,7 +14,7 @@ import type { Schema } from '../schema/schema.ts'
 import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { CommitListener } from './commit-listener.ts'
 import { kyselyParts, PostgresConnection } from './postgres-connection.ts'
-import { conflict, isUniqueViolation } from './postgres-errors.ts'
+import { conflict, isIoError, isUniqueViolation } from './postgres-errors.ts'
 import { inspectPostgres } from './postgres-inspection.ts'
 import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
 import { Readers } from './postgres-readers.ts'
@@ -43,6 +43,7 @@ export const postgres: SqlAdapter = {
   forUpdate: (query) => query.forNoKeyUpdate(),
   forShare: (query) => query.forShare(),
   conflict,
+  isIoError,
   isUniqueViolation,
   indexText,
   unindexText,

@@ -5,7 +5,7 @@
  * Errors are classified by SQLSTATE (PostgreSQL manual, appendix A). The error of a broken connection has none.
  */
 import pg from 'pg'
-import { MailError } from '../../errors.ts'
+import { isMailError, MailError } from '../../errors.ts'
 
 const DISK_FULL = '53100'
 
@@ -46,6 +46,11 @@ export function conflict(error: unknown): 'changed' | 'waited' | undefined {
   if (CHANGED.includes(code)) return 'changed'
   if (isOutdatedPlan(error)) return 'waited'
   return WAITED.includes(code) ? 'waited' : undefined
+}
+
+/** @param error as `classify` returns it */
+export function isIoError(error: unknown): boolean {
+  return isMailError(error, 'unavailable') && sqlState(error.cause) === '58030' // io_error
 }
 
 export function isUniqueViolation(error: unknown): boolean {

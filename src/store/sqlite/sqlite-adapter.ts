@@ -12,7 +12,7 @@ import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
 import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
-import { isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
+import { isIoError, isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
 import { inspectSqlite } from './sqlite-inspection.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './sqlite-text-index.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
@@ -44,6 +44,7 @@ export const sqlite: SqlAdapter = {
   forUpdate: (query) => query,
   forShare: (query) => query,
   conflict: () => undefined,
+  isIoError,
   isUniqueViolation,
   indexText,
   unindexText,

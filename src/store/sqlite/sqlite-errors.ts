@@ -4,7 +4,7 @@
  * Codes are matched by prefix: an extended code (SQLITE_IOERR_FSYNC) begins with its base code.
  */
 import BetterSqlite from 'better-sqlite3'
-import { MailError } from '../../errors.ts'
+import { isMailError, MailError } from '../../errors.ts'
 
 /** Failures of the disk, a file or a lock: a later attempt may succeed. Not errors of the statement itself. */
 const ENVIRONMENT_FAILURES = [
@@ -32,6 +32,11 @@ export function classify(error: unknown): unknown {
     return new MailError('unavailable', { detail: code }, { cause: error })
   }
   return error
+}
+
+/** @param error as `classify` returns it */
+export function isIoError(error: unknown): boolean {
+  return isMailError(error, 'unavailable') && (sqliteCode(error.cause)?.startsWith('SQLITE_IOERR') ?? false)
 }
 
 export function isUniqueViolation(error: unknown): boolean {
