@@ -39,7 +39,7 @@ interface ServicesNeeds extends ServerContext {
 }
 
 export function createServices({ shared, outbound, workers, ...context }: ServicesNeeds) {
-  const { config, store, log, metrics, clock, random } = context
+  const { config, store, log, metrics, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
   const {
     feed,
@@ -58,7 +58,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     apiKeys: createApiKeys({
       store,
       random,
-      clock,
+      clock: wallClock,
       limits,
       keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
     }),
@@ -79,7 +79,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
 
     sending: createSending({
       store,
-      submit: createSubmit({ store, config, domains, prepareContent, fileMessage, log, metrics, clock, random }),
+      submit: createSubmit({ store, config, domains, prepareContent, fileMessage, log, metrics, wallClock, random }),
       idempotency: createIdempotency({ store, limits }),
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,
@@ -105,6 +105,13 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     }),
     deliveryLog: createWebhookDeliveryLog({ store, signalPending, limits }),
     replays: createReplays({ store, clock, limits }),
-    webhookTestRequests: createWebhookTests({ store, profiles, fetch, clock, newEventId: randomUUID, limits }),
+    webhookTestRequests: createWebhookTests({
+      store,
+      profiles,
+      fetch,
+      clock: wallClock,
+      newEventId: randomUUID,
+      limits,
+    }),
   }
 }

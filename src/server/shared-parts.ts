@@ -26,15 +26,17 @@ export interface ServerContext {
   readonly store: Store
   readonly log: Log
   readonly metrics: Metrics
-  /** Epoch ms. */
+  /** Epoch ms; never goes back. For what is stored, sorted or scheduled. */
   readonly clock: () => number
+  /** The clock of the machine, epoch ms. For what other parties check: signatures, header fields, the expiry of keys. */
+  readonly wallClock: () => number
   /** Unpredictable bytes. */
   readonly random: (sizeBytes: number) => Buffer
 }
 
 export type SharedParts = ReturnType<typeof createSharedParts>
 
-export function createSharedParts({ config, store, log, metrics, clock }: ServerContext) {
+export function createSharedParts({ config, store, log, metrics, clock, wallClock }: ServerContext) {
   const { limits } = config
   const mailParser = createMailParser({ limits, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
@@ -46,13 +48,13 @@ export function createSharedParts({ config, store, log, metrics, clock }: Server
   return {
     domains: createDomains({ store }),
     outboundPause: createOutboundPause({ store }),
-    feed: createFeed({ store, clock, log, metrics, limits }),
+    feed: createFeed({ store, clock: wallClock, log, metrics, limits }),
     mailParser,
     contents: createContents({ store }),
     prepareContent,
     discardBlobs,
     fileMessage,
-    receiving: createReceiving({ store, config, prepareContent, fileReceived, domainOwners, log, metrics, clock }),
+    receiving: createReceiving({ store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock }),
     removal: createRemoval({ store, limits }),
     eventSubjects,
     /** One per dialect that has webhooks. */

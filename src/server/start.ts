@@ -13,11 +13,13 @@ import type { Lookup } from '../net/fetch/safe-fetch.ts'
 import type { FreeBytes } from '../store/disk.ts'
 import { type Exposed, findExposed } from '../store/exposed-files.ts'
 import { openStore } from '../store/store.ts'
+import { newestTime } from '../store/tables/events-table.ts'
 import { openTls } from './certificate-source.ts'
 import { checkPortFree, httpAddress, smtpAddress } from './free-ports.ts'
 import { createListeners } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
+import { createServerClock } from './server-clock.ts'
 import { createServices } from './services.ts'
 import { createSharedParts } from './shared-parts.ts'
 import { createStopList, type StopList } from './stop-list.ts'
@@ -48,7 +50,9 @@ export interface MartletNeeds {
   readonly metrics: Metrics
   /** Pauses outbound mail and webhooks before the first attempt, until the operator resumes them. */
   readonly startPaused?: boolean
-  /** Epoch ms. */
+  /** The clock of the machine, epoch ms. Default: `Date.now`. */
+  readonly wallClock?: () => number
+  /** Used as it is for everything that reads a clock, also for leases; for tests. Default: a ServerClock. */
   readonly clock?: () => number
   /** Free space on the disk of the data folder. Default: asks the file system. */
   readonly freeBytes?: FreeBytes
@@ -71,10 +75,13 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   }
 }
 
-async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...given }: MartletNeeds, stops: StopList) {
+async function startAll({ freeBytes, lookup, startPaused, ...given }: MartletNeeds, stops: StopList) {
   const { config, log, metrics } = given
   const { shutdownGraceMs } = config.limits.server
   const random = randomBytes
+  const wallClock = given.clock ?? given.wallClock ?? Date.now
+  const serverClock = createServerClock({ wallClock, log })
+  const clock = given.clock ?? serverClock.now
 
   // Store
   const beforeMigrating = async () => {
@@ -82,13 +89,14 @@ async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...g
     await checkPortFree(httpAddress(config))
     await checkPortFree(smtpAddress(config))
   }
-  const storeNeeds = { config, log, metrics, clock, random, beforeMigrating }
+  const storeNeeds = { config, log, metrics, clock, leaseClock: given.clock, random, beforeMigrating }
   const store = await openStore({ ...storeNeeds, ...(freeBytes && { freeBytes }) })
   stops.add('store', () => store.close())
+  serverClock.continueAfter(await newestTime(store.db))
 
   // Built, not running
-  const context = { config, store, log, metrics, clock, random }
-  const credentials = createCredentials({ store, clock })
+  const context = { config, store, log, metrics, clock, wallClock, random }
+  const credentials = createCredentials({ store, clock: wallClock })
   const shared = createSharedParts(context)
   stops.add('mail parser', () => shared.mailParser.stop())
   const outbound = createOutbound({ config, log, shared, lookup })
@@ -110,7 +118,7 @@ async function startAll({ clock = Date.now, freeBytes, lookup, startPaused, ...g
   const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
   for (const each of exposed)
     log.warn(each, 'other users of this machine can access this path; run the command in "fix"')
-  const tls = await openTls({ config, store, clock })
+  const tls = await openTls({ config, store, clock: wallClock })
 
   // Workers
   await shared.feed.start()

@@ -31,7 +31,7 @@ interface WorkersNeeds extends ServerContext {
 }
 
 export function createWorkers({ shared, outbound, credentials, ...context }: WorkersNeeds) {
-  const { config, store, log, metrics, clock } = context
+  const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
   const { contents, discardBlobs, removal, outboundPause, webhookProfiles: profiles } = shared
   /** In leases: unique across nodes and restarts. */
@@ -49,7 +49,7 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
     targetFor: outbound.routing.targetFor,
   })
   const webhooks = createWebhookWorker({
-    ...{ ...common, profiles, fetch: outbound.fetch, spread: Math.random },
+    ...{ ...common, wallClock, profiles, fetch: outbound.fetch, spread: Math.random },
     isPaused: outboundPause.isPaused,
   })
   outboundPause.onEnd(webhooks.resume)

@@ -2,12 +2,18 @@
  * The two handles through which the rest of the program uses the tables: `Db` reads, `Tx` writes. Also `NewEvent`,
  * which a transaction appends to the event log.
  */
-import type { Kysely, SelectQueryBuilder } from 'kysely'
+import type { Expression, Kysely, SelectQueryBuilder } from 'kysely'
 import type { Visibility } from './schema/event-rows.ts'
 import type { Schema } from './schema/schema.ts'
 
 /** A handle that only reads. The root handle and a transaction both have this type; a write does not compile. */
 export type Db = Pick<Kysely<Schema>, 'selectFrom' | 'selectNoFrom' | 'fn'>
+
+/**
+ * The present in leases (leases.ts), epoch ms: a number, or SQL for the database's clock. It has nothing to do with the
+ * clock of the rows, which may be set forward or back while work is running (docs/adr/0033).
+ */
+export type LeaseTime = number | Expression<number>
 
 /**
  * A handle that writes, inside `store.transaction` only: the database transaction and the buffer of its events. A
@@ -17,6 +23,7 @@ export type Db = Pick<Kysely<Schema>, 'selectFrom' | 'selectNoFrom' | 'fn'>
 export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable' | 'deleteFrom'> {
   /** The time of this transaction, epoch ms. The clock is read only once. */
   readonly now: number
+  readonly leaseNow: LeaseTime
   /** Returns a new UUIDv7 with this transaction's time. */
   newId(): string
   /**

@@ -5,11 +5,14 @@
  * An owner renews its leases while it works and releases them when it stops. It may write an outcome only while it has
  * the lease: put `lease_owner = owner` into the condition of the update, or call `renewLeases` in the same transaction.
  *
+ * Leases have a clock of their own (`LeaseTime`): when the clock of the machine is set forward, nothing that is running
+ * may be claimed again.
+ *
  * A claim that ended without an outcome is counted in `interruptions`: its process died, hung or failed. An outcome
  * sets it to 0. A worker sets aside a row that reaches limits.jobs.interruptionsMax (docs/adr/0022).
  */
-import { type Expression, type Kysely, type Selectable, type SqlBool, sql } from 'kysely'
-import type { Tx } from './handles.ts'
+import { type Expression, type Kysely, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely'
+import type { LeaseTime, Tx } from './handles.ts'
 import type { JobRow } from './schema/job-rows.ts'
 import type { Schema } from './schema/schema.ts'
 import type { RecipientRow } from './schema/sending-rows.ts'
@@ -24,8 +27,8 @@ export const UNINTERRUPTED = 1
 export interface ClaimRequest {
   /** Names the worker; unique over nodes and restarts. */
   readonly owner: string
-  /** End of the lease, epoch ms. */
-  readonly untilMs: number
+  /** End of the lease (`leaseEnd`). */
+  readonly untilMs: LeaseTime
   readonly limit: number
   readonly interrupted: InterruptionBounds
 }
@@ -150,7 +153,7 @@ async function lease<Table extends LeasedTable>(
 export async function renewLeases(
   tx: Tx,
   table: LeasedTable,
-  { owner, ids, untilMs }: { owner: string; ids: readonly string[]; untilMs: number },
+  { owner, ids, untilMs }: { owner: string; ids: readonly string[]; untilMs: LeaseTime },
 ): Promise<string[]> {
   if (ids.length === 0) return []
   const renewed = await asLeased(tx)
@@ -209,8 +212,23 @@ export function isInterrupted({ interruptions }: { readonly interruptions: numbe
 export const interruptionsNow = sql<number>`interruptions + case when lease_owner is null then 0 else 1 end`
 
 /** Whether a due row is under no lease and may be claimed now. */
-function isClaimable({ now }: Pick<Tx, 'now'>, { interrupted }: ClaimRequest): Expression<SqlBool> {
-  return sql<SqlBool>`(lease_until is null or lease_until <= ${now}) and ${mayBeClaimed(interrupted)}`
+function isClaimable({ leaseNow }: Pick<Tx, 'leaseNow'>, { interrupted }: ClaimRequest): Expression<SqlBool> {
+  return sql<SqlBool>`${isFree(leaseNow)} and ${mayBeClaimed(interrupted)}`
+}
+
+/** Whether a row is under no lease, or under one that has expired. */
+export function isFree(leaseNow: LeaseTime): Expression<SqlBool> {
+  return sql<SqlBool>`(lease_until is null or lease_until <= ${leaseNow})`
+}
+
+/** The opposite as a column, 1 or 0, for rows whose lease is looked at later. */
+export function isLeased(leaseNow: LeaseTime): RawBuilder<number> {
+  return sql<number>`case when lease_until > ${leaseNow} then 1 else 0 end`
+}
+
+/** Returns the end of a lease that begins now. */
+export function leaseEnd({ leaseNow }: Pick<Tx, 'leaseNow'>, leaseMs: number): LeaseTime {
+  return typeof leaseNow === 'number' ? leaseNow + leaseMs : sql<number>`${leaseNow} + ${leaseMs}`
 }
 
 /**

@@ -12,13 +12,13 @@ import type { Kysely, KyselyProps, SelectQueryBuilder } from 'kysely'
 import type { Config } from '../config/settings.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Db, Tx } from './handles.ts'
+import type { Db, LeaseTime, Tx } from './handles.ts'
 import type { Guard } from './kysely-props.ts'
 import type { Schema } from './schema/schema.ts'
 
 /** Everything that an implementation needs to open a database. */
 export interface DatabaseNeeds {
-  /** Epoch ms; the clocks of all nodes of one database must agree. */
+  /** Epoch ms; the clocks of all nodes of one database should agree. */
   readonly clock: () => number
   readonly config: DatabaseConfig
   readonly log: Log
@@ -145,6 +145,12 @@ export interface Database {
 
   /** Whether no other node uses this database: leases found at the start then belong to a process that has ended. */
   readonly isOnlyNode: boolean
+
+  /**
+   * The present in leases. If this is the only node, the monotonic clock of the process; else the clock of the database,
+   * which all nodes share.
+   */
+  leaseNow(): LeaseTime
 
   /** Calls the listener after commits of other nodes. Signals can be lost, so the listener must also poll. */
   onForeignCommit(listener: () => void): void

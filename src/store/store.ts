@@ -17,7 +17,7 @@ import { createCommitNotifier } from './commit/commit-notifier.ts'
 import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import { startFileShrinker } from './file-shrinker.ts'
-import type { Db, Tx } from './handles.ts'
+import type { Db, LeaseTime, Tx } from './handles.ts'
 import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
 import { createIds } from './new-id.ts'
@@ -53,6 +53,9 @@ export interface Store {
    */
   transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
 
+  /** The present in leases, for queries outside a transaction. */
+  leaseNow(): LeaseTime
+
   /** Calls `listener` after each commit, without data: it must read the tables. @returns a function that removes it */
   onCommit(listener: () => void): () => void
 
@@ -78,8 +81,10 @@ export interface StoreNeeds {
   readonly config: DatabaseConfig & { readonly blobsDir?: Config['blobsDir'] }
   readonly log: Log
   readonly metrics: Metrics
-  /** Epoch ms: `Date.now`. */
+  /** Epoch ms; never goes back. */
   readonly clock: () => number
+  /** Replaces the present in leases, for tests. */
+  readonly leaseClock?: (() => number) | undefined
   /** Unpredictable bytes: `crypto.randomBytes`. */
   readonly random: (sizeBytes: number) => Buffer
   /** Returns the free space; defaults to that of the file system. */
@@ -137,6 +142,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
 
   const commitNotifier = createCommitNotifier(log, metrics)
   database.onForeignCommit(commitNotifier.notify)
+  const leaseNow = needs.leaseClock ?? database.leaseNow
   const failures = createCommitFailures({ limits: config.limits, log })
   const {
     transaction,
@@ -147,6 +153,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     adapter,
     limits: config.limits,
     clock,
+    leaseNow,
     newId: createIds(random),
     log,
     metrics,
@@ -182,6 +189,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     epoch,
     adapter,
     transaction,
+    leaseNow,
     onCommit: commitNotifier.listen,
     expectClose,
     checkWritable() {

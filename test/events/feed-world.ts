@@ -69,7 +69,7 @@ export class FeedWorld implements AsyncDisposable {
     // At its start the store compares its clock with the database's, which a test cannot set.
     let isOpen = false
     const clock = () => (isOpen ? time.now : Date.now())
-    this.store = await openStore({ config, log, metrics, clock, random: randomBytes })
+    this.store = await openStore({ config, log, metrics, clock, leaseClock: clock, random: randomBytes })
     isOpen = true
     const store = this.disturb(this.store)
     this.feed = createFeed({ store, limits, metrics, log, clock: time.clock })

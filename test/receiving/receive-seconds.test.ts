@@ -27,7 +27,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
     domainOwners: { find: async () => new Set() },
     log: createLog('silent'),
     metrics,
-    clock: Date.now,
+    wallClock: Date.now,
   })
   const received = receiving.receive(
     { protocol: 'ESMTP', traceId: 'test' },

@@ -35,7 +35,7 @@ export interface SentMail extends AsyncDisposable {
 export async function sendMail(addresses: readonly string[], more: Partial<RecipientRow> = {}): Promise<SentMail> {
   let now = START
   const folder = await temporaryFolder()
-  const store = await openStore({ ...storeNeeds({ dataDir: folder.path }), clock: () => now })
+  const store = await openStore({ ...storeNeeds({ dataDir: folder.path }), clock: () => now, leaseClock: () => now })
   const sent = await store.transaction(async (tx) => {
     const ids = await insertInbox(tx)
     const message = await insertMessage(tx, ids, { subject: 'lunch?' })

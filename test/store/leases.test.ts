@@ -51,7 +51,9 @@ test('a claim takes due recipients of one domain, from a limited number of submi
   expect(await take(5, 10)).toEqual([second[1]])
   expect(await take(5, 10)).toEqual([])
   expect(
-    await store.transaction((tx) => listFlows(tx, { after: START, limit: 9, now: tx.now, interrupted: ANY })),
+    await store.transaction((tx) =>
+      listFlows(tx, { after: START, limit: 9, now: tx.now, leaseNow: tx.leaseNow, interrupted: ANY }),
+    ),
   ).toMatchObject([
     { domain: 'example.test', isDue: false },
     { domain: 'other.test', isDue: true },
@@ -81,7 +83,7 @@ test('flows with queued recipients are listed by domain and pod; leased or later
     })
   })
   const page = async (after: FlowPosition, limit: number) => {
-    const found = await listFlows(store.db, { after, limit, now: 1_000, interrupted: ANY })
+    const found = await listFlows(store.db, { after, limit, now: 1_000, leaseNow: 1_000, interrupted: ANY })
     return found.map(({ domain, podId, isDue }) => `${domain} ${podId} ${isDue}`)
   }
   const all = [

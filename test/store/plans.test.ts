@@ -40,7 +40,7 @@ const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { interruptionsB
 
 /** Turns a Db into a Tx, for statements that write; the database is empty, so they change nothing. */
 function asTx(db: Db): Tx {
-  return Object.assign(db, { now: 1 }) as unknown as Tx
+  return Object.assign(db, { now: 1, leaseNow: 1 }) as unknown as Tx
 }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
@@ -86,21 +86,21 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['see what hides messages', (db) => messages.hiddenMasks(db, ['m', 'n']), '(id=?)'],
   ['see where messages of events are', (db) => messages.listInThreads(db, ['m', 'n']), 'messages USING INDEX'],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],
-  ['list the queue', (db) => queue.listOpen(db, waiting, next), 'recipients_open '],
-  ['list the queue, held', (db) => queue.listOpen(db, { ...waiting, states: ['held'] }, next), 'recipients_open '],
+  ['list the queue', (db) => queue.listOpen(db, waiting, next, 1), 'recipients_open '],
+  ['list the queue, held', (db) => queue.listOpen(db, { ...waiting, states: ['held'] }, next, 1), 'recipients_open '],
   [
     'list the queue of an inbox',
-    (db) => queue.listOpen(db, { ...waiting, inboxId: 'i' }, next),
+    (db) => queue.listOpen(db, { ...waiting, inboxId: 'i' }, next, 1),
     'recipients_open_by_inbox ',
   ],
   [
     'find flows with queued recipients',
-    (db) => submissions.listFlows(db, { after: flow, limit: 10, now: 1, interrupted: claim.interrupted }),
+    (db) => submissions.listFlows(db, { after: flow, limit: 10, now: 1, leaseNow: 1, interrupted: claim.interrupted }),
     'SEARCH later USING COVERING INDEX recipients_by_flow ((domain,pod_id)>(?,?))',
   ],
   [
     'find out whether a flow is due',
-    (db) => submissions.listFlows(db, { after: flow, limit: 10, now: 1, interrupted: claim.interrupted }),
+    (db) => submissions.listFlows(db, { after: flow, limit: 10, now: 1, leaseNow: 1, interrupted: claim.interrupted }),
     'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',
   ],
   [
@@ -125,7 +125,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'find what else an Idempotency-Key was used for',
-    (db) => idempotency.listOfScope(db, 's', 'k'),
+    (db) => idempotency.listOfScope(db, 's', 'k', 1),
     'idempotency_keys_by_scope (scope_id=? AND key=?)',
   ],
   ['list inboxes', (db) => inboxes.list(db, { organizationId: 'o' }, next), 'inboxes_by_organization'],
@@ -208,7 +208,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, next),
     'webhooks_by_inbox',
   ],
-  ['deliveries of a message', (db) => submissions.listRecipients(db, 'm'), 'recipients_by_message'],
+  ['deliveries of a message', (db) => submissions.listRecipients(db, 'm', 1), 'recipients_by_message'],
 ]
 
 test.each(statements)('%s: uses an index and sorts no whole table', async (name, run, index) => {

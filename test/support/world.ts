@@ -31,6 +31,8 @@ const { startMartlet } = createRequire(import.meta.url)(
 export interface WorldOptions {
   readonly limits?: LimitOverrides
   readonly env?: Readonly<Record<string, string>>
+  /** The clock of the machine, which may be set forward and back. */
+  readonly wallClock?: () => number
   readonly clock?: () => number
   readonly freeBytes?: () => Promise<number>
   readonly lookup?: Lookup
@@ -210,7 +212,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 function boot(
   { dataDir, shared }: Place,
-  { limits, env, clock, freeBytes, lookup, log, startPaused = false }: WorldOptions,
+  { limits, env, wallClock, clock, freeBytes, lookup, log, startPaused = false }: WorldOptions,
 ): Promise<Martlet> {
   const settings = {
     MARTLET_DATA_DIR: dataDir,
@@ -225,7 +227,12 @@ function boot(
   // A test's own clock need not agree with PostgreSQL's.
   const anyClock = clock && { store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } }
   const config = loadConfig(settings, mergeLimits(anyClock, limits))
-  const given = { ...(clock && { clock }), ...(freeBytes && { freeBytes }), ...(lookup && { lookup }) }
+  const given = {
+    ...(wallClock && { wallClock }),
+    ...(clock && { clock }),
+    ...(freeBytes && { freeBytes }),
+    ...(lookup && { lookup }),
+  }
   return startMartlet({
     config,
     log: log ?? createLog(config.logLevel),

@@ -10,7 +10,8 @@ export const storeLimits = {
   clockSkewMsMax: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    description: 'Largest difference between the clocks of this node and PostgreSQL at the start. Leases depend on it.',
+    description:
+      'Largest difference between the clocks of this node and PostgreSQL at the start. The order of messages and events of several nodes depends on it.',
   },
   groupMs: {
     default: 100,

@@ -22,7 +22,7 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { retryPauseMs } from '../../retry-pause.ts'
 import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
-import { claimJobs, type InterruptionBounds } from '../../store/leases.ts'
+import { claimJobs, type InterruptionBounds, leaseEnd } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/job-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as table from '../../store/tables/jobs-table.ts'
@@ -107,11 +107,12 @@ export class JobRunner {
     const limit = limits.jobs.concurrencyMax - this.#running.size
     if (limit <= 0) return []
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
-    const due = { kinds: this.#kinds, now: clock(), interrupted: interrupted.bounds(this.#loop.pollSoon) }
+    const bounds = interrupted.bounds(this.#loop.pollSoon)
+    const due = { kinds: this.#kinds, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
     if (!(await table.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
-        const lease = { owner, untilMs: tx.now + limits.jobs.leaseMs, limit }
+        const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
         const rows = await claimJobs(tx, store.adapter, { ...lease, kinds: this.#kinds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
         await table.countAttempts(tx, ids)

@@ -5,7 +5,7 @@
  * Failure: logged and counted; the next renewal tries again before the leases end.
  * Lost lease (this process hung): the work is aborted, because another worker may have claimed it.
  */
-import { type LeasedTable, renewLeases } from '../../store/leases.ts'
+import { type LeasedTable, leaseEnd, renewLeases } from '../../store/leases.ts'
 import type { Store } from '../../store/store.ts'
 import type { Guarded } from './guarded.ts'
 
@@ -51,7 +51,7 @@ export function createLeaseRenewal({ store, table, leaseMs, running, guarded }: 
     const all = running()
     if (all.length === 0) return
     const lost = await store.transaction(async (tx) => {
-      const untilMs = tx.now + leaseMs
+      const untilMs = leaseEnd(tx, leaseMs)
       const withoutLease: LeasedWork[] = []
       for (const work of all) {
         const { owner, ids } = work

@@ -72,7 +72,8 @@ interface ReceivingNeeds {
   readonly log: Log
   readonly domainOwners: DomainOwners
   readonly metrics: Metrics
-  readonly clock: () => number
+  /** The clock of the machine, epoch ms. */
+  readonly wallClock: () => number
 }
 
 /** The results of the steps before a message is parsed. */
@@ -92,7 +93,7 @@ const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-
 const ROWS_PER_INBOX = 10
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, clock } = needs
+  const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock } = needs
 
   return {
     async accepts(address) {
@@ -205,7 +206,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       with: arrival.protocol,
       id: arrival.traceId,
       ...(arrival.tls !== undefined && { tls: arrival.tls }),
-      date: new Date(clock()),
+      date: new Date(wallClock()),
     })
   }
 

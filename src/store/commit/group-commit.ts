@@ -81,7 +81,7 @@ interface Member {
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
-  const { writer, adapter, limits, clock, newId, log, metrics, failures } = needs
+  const { writer, adapter, limits, clock, leaseNow, newId, log, metrics, failures } = needs
   const { transactionGroupMax } = limits.store
   /** Members of the next group: fewer after an I/O error. */
   let groupMax = transactionGroupMax
@@ -228,7 +228,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     if (succeeded.length === 0) return writer.rollback()
 
     await writer.endSavepoints()
-    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong: share.yieldIfLong })
+    const { yieldIfLong } = share
+    const tx = new StoreTransaction(writer, adapter, { now: clock(), leaseNow: leaseNow(), newId, yieldIfLong })
     for (const write of succeeded.flatMap(({ lateWrites }) => lateWrites)) await write(tx)
     await appendEvents(
       tx,

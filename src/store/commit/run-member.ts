@@ -4,7 +4,7 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
-import type { Tx } from '../handles.ts'
+import type { LeaseTime, Tx } from '../handles.ts'
 import type { NewId } from '../new-id.ts'
 import type { SqlAdapter, Writer } from '../sql-adapter.ts'
 import type { EventLoopShare } from './event-loop-share.ts'
@@ -15,6 +15,7 @@ export interface RunMemberNeeds {
   readonly adapter: SqlAdapter
   readonly limits: Limits
   readonly clock: () => number
+  readonly leaseNow: () => LeaseTime
   readonly newId: NewId
 }
 
@@ -35,12 +36,12 @@ type RunInSavepoint = (
 ) => Promise<{ readonly outcome: Outcome; readonly isInTime: boolean }>
 
 export function createRunInSavepoint(
-  { writer, adapter, limits, clock, newId }: RunMemberNeeds,
+  { writer, adapter, limits, clock, leaseNow, newId }: RunMemberNeeds,
   { yieldIfLong, ownTimeMs }: EventLoopShare,
 ): RunInSavepoint {
   /** @throws the error that ended the whole transaction */
   return async function runInSavepoint(fn, isFirst) {
-    const tx = new StoreTransaction(writer, adapter, { now: clock(), newId, yieldIfLong })
+    const tx = new StoreTransaction(writer, adapter, { now: clock(), leaseNow: leaseNow(), newId, yieldIfLong })
     await writer.savepoint(isFirst)
     let isInTime = true
     let outcome: Outcome

@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import { Kysely, type SelectQueryBuilder } from 'kysely'
-import type { NewEvent, Tx } from '../handles.ts'
+import type { LeaseTime, NewEvent, Tx } from '../handles.ts'
 import type { Guard } from '../kysely-props.ts'
 import type { NewId } from '../new-id.ts'
 import type { EventRow } from '../schema/event-rows.ts'
@@ -23,6 +23,7 @@ export type LateWrite = (tx: Tx) => Promise<void>
 
 export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly now: number
+  readonly leaseNow: LeaseTime
   readonly events: UnnumberedEvent[] = []
   readonly lateWrites: LateWrite[] = []
   readonly #adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>
@@ -33,7 +34,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   constructor(
     writer: Writer,
     adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>,
-    { now, newId, yieldIfLong }: { now: number; newId: NewId; yieldIfLong: Guard },
+    { now, leaseNow, newId, yieldIfLong }: { now: number; leaseNow: LeaseTime; newId: NewId; yieldIfLong: Guard },
   ) {
     const end = { isOver: false }
     const assertOpen = () => {
@@ -46,6 +47,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
       }),
     )
     this.now = now
+    this.leaseNow = leaseNow
     this.#adapter = adapter
     this.#newId = newId
     this.#end = end

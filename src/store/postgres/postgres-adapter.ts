@@ -21,6 +21,9 @@ import { Readers } from './postgres-readers.ts'
 import { createTextIndex, indexText, searchText, unindexText } from './postgres-text-index.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 
+/** Not `now()`, which is the beginning of the transaction. */
+const DATABASE_CLOCK = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`
+
 export const postgres: SqlAdapter = {
   name: 'postgres',
   ddl: {
@@ -77,6 +80,7 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
     ),
     writer,
     isOnlyNode: false,
+    leaseNow: () => DATABASE_CLOCK,
     onForeignCommit: (listener) => commitListener.onCommit(listener),
     notifyNodes: () => commitListener.notify(),
     async close() {

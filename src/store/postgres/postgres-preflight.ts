@@ -89,7 +89,7 @@ async function checkServer(connection: PostgresConnection, database: string): Pr
   if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(database, `its LC_CTYPE is ${found.ctype}`))
 }
 
-/** Checks the clock: a node that is ahead would claim rows that others have leased, and would send mail twice. */
+/** Checks the clock: the rows of all nodes are sorted together by their times. Leases do not use it (docs/adr/0033). */
 async function checkClock(
   connection: PostgresConnection,
   { database, clock, skewMsMax }: { database: string; clock: () => number; skewMsMax: number },

@@ -77,6 +77,7 @@ function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<Dat
     ),
     writer,
     isOnlyNode: true,
+    leaseNow: () => Math.floor(performance.timeOrigin + performance.now()),
     onForeignCommit: () => undefined, // there are no other nodes
     notifyNodes: () => undefined,
     file: {

@@ -14,6 +14,12 @@ export async function getEventId(db: Db, seq: number): Promise<string | undefine
 }
 
 /** Lists all events after a number, in order. */
+/** Returns the time of the newest event, epoch ms; 0: the log is empty. */
+export async function newestTime(db: Db): Promise<number> {
+  const newest = await db.selectFrom('events').select('at').orderBy('seq', 'desc').limit(1).executeTakeFirst()
+  return newest?.at ?? 0
+}
+
 export async function listAfter(db: Db, afterSeq: number, limit: number): Promise<EventRow[]> {
   return db.selectFrom('events').selectAll().where('seq', '>', afterSeq).orderBy('seq').limit(limit).execute()
 }

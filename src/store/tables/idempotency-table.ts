@@ -1,31 +1,57 @@
 /** Queries for the idempotency keys of sends. Rows only: mail/sending/idempotency/idempotency.ts decides. */
-import type { Db, Tx } from '../handles.ts'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { isLeased } from '../leases.ts'
 import type { IdempotencyKeyRow } from '../schema/sending-rows.ts'
 
+/** A key, and whether the attempt that runs has a lease: 1 or 0. */
+export type UsedKeyRow = IdempotencyKeyRow & { readonly is_leased: number }
+
 /** Reads the key and locks it until the commit. */
-export async function lock(tx: Tx, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
+export async function lock(tx: Tx, inboxId: string, key: string): Promise<UsedKeyRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('idempotency_keys'))
     .selectAll()
+    .select(isLeased(tx.leaseNow).as('is_leased'))
     .where('inbox_id', '=', inboxId)
     .where('key', '=', key)
     .executeTakeFirst()
 }
 
 /** Lists uses of the same key by callers of this scope, in all inboxes. */
-export async function listOfScope(db: Db, scopeId: string, key: string): Promise<IdempotencyKeyRow[]> {
-  return db.selectFrom('idempotency_keys').selectAll().where('scope_id', '=', scopeId).where('key', '=', key).execute()
+export async function listOfScope(db: Db, scopeId: string, key: string, leaseNow: LeaseTime): Promise<UsedKeyRow[]> {
+  return db
+    .selectFrom('idempotency_keys')
+    .selectAll()
+    .select(isLeased(leaseNow).as('is_leased'))
+    .where('scope_id', '=', scopeId)
+    .where('key', '=', key)
+    .execute()
 }
 
+/** A key that an attempt takes. */
+export type TakenKey = Omit<IdempotencyKeyRow, 'lease_until'> & { readonly lease_until: LeaseTime }
+
 /** Inserts a key that did not exist. A conflict is an error: two nodes must not both take the same key. */
-export async function insert(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
-  await tx.insertInto('idempotency_keys').values(row).execute()
+export async function insert(tx: Tx, row: TakenKey): Promise<KeyLease> {
+  const { lease_until } = await tx
+    .insertInto('idempotency_keys')
+    .values(row)
+    .returning('lease_until')
+    .executeTakeFirstOrThrow()
+  return { inboxId: row.inbox_id, key: row.key, leaseUntil: lease_until! }
 }
 
 /** Replaces an existing key, which the caller has locked. */
-export async function replace(tx: Tx, row: IdempotencyKeyRow): Promise<void> {
+export async function replace(tx: Tx, row: TakenKey): Promise<KeyLease> {
   const { inbox_id, key, ...change } = row
-  await tx.updateTable('idempotency_keys').set(change).where('inbox_id', '=', inbox_id).where('key', '=', key).execute()
+  const { lease_until } = await tx
+    .updateTable('idempotency_keys')
+    .set(change)
+    .where('inbox_id', '=', inbox_id)
+    .where('key', '=', key)
+    .returning('lease_until')
+    .executeTakeFirstOrThrow()
+  return { inboxId: inbox_id, key, leaseUntil: lease_until! }
 }
 
 export interface KeyLease {

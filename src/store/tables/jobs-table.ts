@@ -1,7 +1,7 @@
 /** Queries for background jobs. Rows only; ../leases.ts claims jobs; mail/jobs and the enqueuing modules run them. */
 import { sql } from 'kysely'
-import type { Db, Tx } from '../handles.ts'
-import { type InterruptionBounds, mayBeClaimed } from '../leases.ts'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { type InterruptionBounds, isFree, mayBeClaimed } from '../leases.ts'
 import type { JobRow } from '../schema/job-rows.ts'
 
 /**
@@ -10,7 +10,7 @@ import type { JobRow } from '../schema/job-rows.ts'
  */
 export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
   // An attempt is counted at its start, so a running job with zero attempts was enqueued again since (see `complete`).
-  const isJustJoined = sql<boolean>`jobs.lease_until > ${tx.now} and jobs.attempts > 0`
+  const isJustJoined = sql<boolean>`jobs.lease_until > ${tx.leaseNow} and jobs.attempts > 0`
   await tx
     .insertInto('jobs')
     .values(row)
@@ -28,7 +28,12 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
 /** Whether a claim would find a job, without writing. */
 export async function isAnyDue(
   db: Db,
-  { kinds, now, interrupted }: { kinds: readonly string[]; now: number; interrupted: InterruptionBounds },
+  {
+    kinds,
+    now,
+    leaseNow,
+    interrupted,
+  }: { kinds: readonly string[]; now: number; leaseNow: LeaseTime; interrupted: InterruptionBounds },
 ): Promise<boolean> {
   if (kinds.length === 0) return false
   const row = await db
@@ -36,7 +41,7 @@ export async function isAnyDue(
     .select('id')
     .where('run_at', '<=', now)
     .where('kind', 'in', kinds)
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
+    .where(isFree(leaseNow))
     .where(mayBeClaimed(interrupted))
     .limit(1)
     .executeTakeFirst()

@@ -4,7 +4,8 @@
  * The queries by which the worker finds due recipients are in `submissions-table.ts` and `leases.ts`.
  */
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Db, Tx } from '../handles.ts'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { isFree, isLeased } from '../leases.ts'
 import type { RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 import { conjunction } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
@@ -24,12 +25,18 @@ export interface OpenCriteria {
   readonly hiddenMask: number
 }
 
-export type OpenRow = RecipientRow & Pick<SubmissionRow, 'kind'>
+export type OpenRow = RecipientRow & Pick<SubmissionRow, 'kind'> & { readonly is_leased: number }
 
-export async function listOpen(db: Db, criteria: OpenCriteria, keyset: Keyset): Promise<OpenRow[]> {
+export async function listOpen(
+  db: Db,
+  criteria: OpenCriteria,
+  keyset: Keyset,
+  leaseNow: LeaseTime,
+): Promise<OpenRow[]> {
   const rows = await db
     .selectFrom('recipients')
     .selectAll()
+    .select(isLeased(leaseNow).as('is_leased'))
     .where(conjunction(conditions(criteria)))
     .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
@@ -53,7 +60,7 @@ export async function listFree(
     .selectFrom('recipients')
     .select('id')
     .where(conjunction(conditions(criteria)))
-    .where(isFree(tx.now))
+    .where(isFree(tx.leaseNow))
     .$if(dueAfter !== undefined, (query) => query.where('next_attempt_at', '>', dueAfter!))
     .orderBy('created_at')
     .orderBy('id')
@@ -68,7 +75,7 @@ export async function countBusy(tx: Tx, criteria: OpenCriteria): Promise<number>
     .selectFrom('recipients')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where(conjunction(conditions(criteria)))
-    .where('lease_until', '>', tx.now)
+    .where('lease_until', '>', tx.leaseNow)
     .executeTakeFirstOrThrow()
   return Number(count)
 }
@@ -113,13 +120,9 @@ export async function change(
     .set({ ...change, lease_owner: null, lease_until: null, interruptions: 0, updated_at: tx.now })
     .where('id', 'in', ids)
     .where('state', 'in', states)
-    .where(isFree(tx.now))
+    .where(isFree(tx.leaseNow))
     .returningAll()
     .execute()
-}
-
-function isFree(nowMs: number): Expression<SqlBool> {
-  return sql<SqlBool>`(lease_until is null or lease_until <= ${nowMs})`
 }
 
 function conditions(criteria: OpenCriteria): Expression<SqlBool>[] {

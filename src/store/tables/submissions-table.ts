@@ -1,7 +1,7 @@
 /** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
 import { sql } from 'kysely'
-import type { Db, Tx } from '../handles.ts'
-import { type InterruptionBounds, mayBeClaimed } from '../leases.ts'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { type InterruptionBounds, isFree, isLeased, mayBeClaimed } from '../leases.ts'
 import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
@@ -17,10 +17,15 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<Submiss
   return db.selectFrom('submissions').selectAll().where('id', 'in', ids).execute()
 }
 
-export async function listRecipients(db: Db, messageId: string): Promise<RecipientRow[]> {
+export async function listRecipients(
+  db: Db,
+  messageId: string,
+  leaseNow: LeaseTime,
+): Promise<(RecipientRow & { readonly is_leased: number })[]> {
   return db
     .selectFrom('recipients')
     .selectAll()
+    .select(isLeased(leaseNow).as('is_leased'))
     .where('message_id', '=', messageId)
     .orderBy('created_at')
     .orderBy('position')
@@ -28,12 +33,16 @@ export async function listRecipients(db: Db, messageId: string): Promise<Recipie
 }
 
 /** Returns when the next recipient without a running lease is due; undefined if there is none. */
-export async function nextDue(db: Db, nowMs: number, interrupted: InterruptionBounds): Promise<number | undefined> {
+export async function nextDue(
+  db: Db,
+  leaseNow: LeaseTime,
+  interrupted: InterruptionBounds,
+): Promise<number | undefined> {
   const row = await db
     .selectFrom('recipients')
     .select('next_attempt_at')
     .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', nowMs)]))
+    .where(isFree(leaseNow))
     .where(mayBeClaimed(interrupted))
     .orderBy('next_attempt_at')
     .limit(1)
@@ -65,8 +74,15 @@ export async function listFlows(
     after,
     limit,
     now,
+    leaseNow,
     interrupted,
-  }: { after: FlowPosition; limit: number; now: number; interrupted: InterruptionBounds },
+  }: {
+    after: FlowPosition
+    limit: number
+    now: number
+    leaseNow: LeaseTime
+    interrupted: InterruptionBounds
+  },
 ): Promise<Flow[]> {
   const flows = sql<{ domain: string; pod_id: string; organization_id: string; is_due: number }>`(
     with recursive flows (domain, pod_id, organization_id, position) as (
@@ -86,8 +102,7 @@ export async function listFlows(
     )
     select domain, pod_id, organization_id, case when (
       select 1 from recipients where state = 'queued' and domain = flows.domain and pod_id = flows.pod_id
-        and next_attempt_at <= ${now} and (lease_until is null or lease_until <= ${now})
-        and ${mayBeClaimed(interrupted)} limit 1
+        and next_attempt_at <= ${now} and ${isFree(leaseNow)} and ${mayBeClaimed(interrupted)} limit 1
     ) is null then 0 else 1 end as is_due
     from flows
   )`

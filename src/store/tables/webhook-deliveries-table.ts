@@ -1,6 +1,7 @@
 /** Queries for webhook deliveries and their attempts. Rows only; ../leases.ts claims them, mail/webhooks decides. */
 import { type ExpressionBuilder, sql } from 'kysely'
-import type { Db, Tx } from '../handles.ts'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { isLeased } from '../leases.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow } from '../schema/webhook-rows.ts'
 
@@ -56,7 +57,7 @@ export interface DueWebhook {
  * It makes one index seek per webhook, however many deliveries are pending. SQL has no construct for that, so a
  * recursive query steps from webhook to webhook.
  */
-export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook[]> {
+export async function listDueWebhooks(db: Db, leaseNow: LeaseTime): Promise<DueWebhook[]> {
   // A literal state, so that each step uses the partial index of pending deliveries.
   const due = sql<{ webhook_id: string; organization_id: string; pod_id: string | null; due_at: number | null }>`(
     with recursive with_pending (webhook_id) as (
@@ -71,7 +72,7 @@ export async function listDueWebhooks(db: Db, nowMs: number): Promise<DueWebhook
     select w.id as webhook_id, w.organization_id, w.pod_id, (
       select d.next_attempt_at from webhook_deliveries d
       where d.webhook_id = w.id and d.state = 'pending' and d.term = w.term
-        and (d.lease_until is null or d.lease_until <= ${nowMs})
+        and (d.lease_until is null or d.lease_until <= ${leaseNow})
       order by d.next_attempt_at, d.id limit 1
     ) as due_at
     from with_pending join webhooks w on w.id = with_pending.webhook_id
@@ -188,16 +189,16 @@ function isOld(createdBefore: number) {
     ])
 }
 
+/** A locked delivery. @property is_leased 1: it is being sent */
+export type LockedDeliveryRow = LoggedWebhookDeliveryRow & { readonly is_leased: number }
+
 /** Reads a webhook's deliveries of some events and locks them until the commit. */
-export async function lockByEvents(
-  tx: Tx,
-  webhookId: string,
-  seqs: readonly number[],
-): Promise<LoggedWebhookDeliveryRow[]> {
+export async function lockByEvents(tx: Tx, webhookId: string, seqs: readonly number[]): Promise<LockedDeliveryRow[]> {
   if (seqs.length === 0) return []
   return tx
     .forUpdate(tx.selectFrom('webhook_deliveries'))
     .select(LOGGED_COLUMNS)
+    .select(isLeased(tx.leaseNow).as('is_leased'))
     .where('webhook_id', '=', webhookId)
     .where('seq', 'in', seqs)
     .execute()

@@ -6,8 +6,8 @@
  * next delivery to the other.
  */
 import { sql } from 'kysely'
-import type { Db, Tx } from '../handles.ts'
-import { interruptionsNow } from '../leases.ts'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { interruptionsNow, isFree } from '../leases.ts'
 import type { WebhookDeliveryRow } from '../schema/webhook-rows.ts'
 
 /** An ordering key of one webhook. */
@@ -79,12 +79,12 @@ export async function listKeysWithWaiting(
 export async function listWithoutKey(
   db: Db,
   webhookId: string,
-  nowMs: number,
+  leaseNow: LeaseTime,
   limit: number,
 ): Promise<Pick<WebhookDeliveryRow, 'id' | 'seq'>[]> {
   return withoutKey(db, webhookId)
     .select(['id', 'seq'])
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', nowMs)]))
+    .where(isFree(leaseNow))
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(limit)
@@ -114,7 +114,7 @@ export async function makeWaiting(tx: Tx, key: string, ids: readonly string[]): 
     .set({ interruptions: interruptionsNow })
     .where('id', 'in', ids)
     .where('state', '=', 'pending')
-    .where((eb) => eb.or([eb('lease_until', 'is', null), eb('lease_until', '<=', tx.now)]))
+    .where(isFree(tx.leaseNow))
     .execute()
 }
 

@@ -44,7 +44,8 @@ interface SubmitNeeds {
   readonly fileMessage: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
   readonly log: Log
   readonly metrics: Metrics
-  readonly clock: () => number
+  /** The clock of the machine, epoch ms. */
+  readonly wallClock: () => number
   readonly random: (bytes: number) => Buffer
 }
 
@@ -62,11 +63,11 @@ interface Composed {
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, prepareContent, fileMessage, log, metrics, clock, random } = needs
+  const { store, config, domains, prepareContent, fileMessage, log, metrics, wallClock, random } = needs
 
   return async function submit(actor, inbox, draft, keyClaim) {
     store.checkWritable()
-    const now = clock()
+    const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await compose(inbox, draft, messageId, now)
     const fairnessKey = `organization ${inbox.organization_id}`
@@ -81,7 +82,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(draft))
-      const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: clock() - now }
+      const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
       log.info(line, 'message accepted for delivery')
       return sent
     } catch (error) {

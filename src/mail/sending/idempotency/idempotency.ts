@@ -13,7 +13,7 @@ import { createHash, type Hash } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
-import type { IdempotencyKeyRow } from '../../../store/schema/sending-rows.ts'
+import { leaseEnd } from '../../../store/leases.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/idempotency-table.ts'
 import type { Sent } from '../compose/outgoing.ts'
@@ -70,34 +70,32 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
   ): Promise<{ keyClaim: table.KeyLease } | { sent: Sent }> {
     const row = await table.lock(tx, inboxId, key)
     if (row && isInForce(row, tx.now)) return { sent: storedResult(row, hash) }
-    const used = await table.listOfScope(tx, scopeId, key)
+    const used = await table.listOfScope(tx, scopeId, key, tx.leaseNow)
     if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
-    const leaseUntil = tx.now + limits.sending.idempotencyLeaseMs
     const claimedRow = {
       inbox_id: inboxId,
       key,
       scope_id: scopeId,
       fingerprint: hash,
       state: 'running' as const,
-      lease_until: leaseUntil,
+      lease_until: leaseEnd(tx, limits.sending.idempotencyLeaseMs),
       result: null,
       created_at: tx.now,
       completed_at: null,
     }
     // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
-    await (row ? table.replace(tx, claimedRow) : table.insert(tx, claimedRow))
-    return { keyClaim: { inboxId, key, leaseUntil } }
+    return { keyClaim: await (row ? table.replace(tx, claimedRow) : table.insert(tx, claimedRow)) }
   }
 
-  function isInForce(row: IdempotencyKeyRow, now: number): boolean {
-    if (row.state === 'running') return (row.lease_until ?? 0) > now
+  function isInForce(row: table.UsedKeyRow, now: number): boolean {
+    if (row.state === 'running') return row.is_leased === 1
     return (row.completed_at ?? 0) + limits.sending.idempotencyMs > now
   }
 }
 
 /** @throws idempotency_conflict when it was another request, or is still running */
-function storedResult(row: IdempotencyKeyRow, hash: string): Sent {
+function storedResult(row: table.UsedKeyRow, hash: string): Sent {
   if (row.fingerprint !== hash) throw usedForAnother()
   if (row.state === 'done') return JSON.parse(row.result!) as Sent
   throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })

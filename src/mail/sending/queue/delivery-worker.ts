@@ -83,7 +83,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns ms until the next poll */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.nextDue(store.db, now, interrupted.bounds(pollLoop.pollSoon))
+    const due = await table.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return limits.delivery.pollMs
     if (due > now) return Math.min(limits.delivery.pollMs, due - now)
     const { claimed, isMore } = await interrupted.claimWith(

@@ -11,7 +11,13 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimRecipients, type InterruptionBounds, isInterrupted, UNINTERRUPTED } from '../../../store/leases.ts'
+import {
+  claimRecipients,
+  type InterruptionBounds,
+  isInterrupted,
+  leaseEnd,
+  UNINTERRUPTED,
+} from '../../../store/leases.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as table from '../../../store/tables/submissions-table.ts'
@@ -88,6 +94,7 @@ export function createDestinationLimits({
         after,
         limit: limits.delivery.flowsPerPollMax,
         now: clock(),
+        leaseNow: store.leaseNow(),
         interrupted,
       })
       const due = await withoutPaused(await withDestinations(page))
@@ -140,7 +147,7 @@ export function createDestinationLimits({
       const submissions = planned.capacity(destination, flow)
       if (submissions <= 0) continue
       claimCount += 1
-      const claim = { owner: `${owner}/${claimCount}`, untilMs: tx.now + limits.delivery.leaseMs }
+      const claim = { owner: `${owner}/${claimCount}`, untilMs: leaseEnd(tx, limits.delivery.leaseMs) }
       const limit = limits.delivery.recipientsMax
       const { domain, podId } = flow
       const only = { domain, podId, submissions, limit, interrupted: { ...interrupted, interruptionsBelow } }

@@ -102,7 +102,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
       const criteria = await criteriaOf(store.db, actor, 'message_read', within, filter)
       return listPage(page, limits, {
         filter: criteria,
-        select: (keyset) => table.listOpen(store.db, criteria, keyset),
+        select: (keyset) => table.listOpen(store.db, criteria, keyset, store.leaseNow()),
         show: (rows) => show(store.db, actor, rows, clock()),
       })
     },

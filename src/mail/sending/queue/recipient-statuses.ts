@@ -41,7 +41,7 @@ export function createRecipientStatuses({
     async list(actor, inboxRef, messageRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const message = await requireMessage(store.db, actor, inbox.id, messageRef)
-      const recipients = await table.listRecipients(store.db, message.id)
+      const recipients = await table.listRecipients(store.db, message.id, store.leaseNow())
       const history = await table.listHistory(
         store.db,
         recipients.map((row) => row.id),

@@ -19,8 +19,11 @@ export interface ShownRecipient<State extends RecipientState = RecipientState> e
   readonly updatedAt: number
 }
 
+/** A row with whether it was under a lease when it was read. */
+type LeasedOrNot<State extends RecipientState> = RecipientRow & { readonly state: State; readonly is_leased: number }
+
 export function showRecipient<State extends RecipientState>(
-  row: RecipientRow & { readonly state: State },
+  row: LeasedOrNot<State>,
   now: number,
 ): ShownRecipient<State> {
   return {
@@ -47,13 +50,10 @@ interface ShownState<State extends RecipientState = RecipientState> {
   readonly nextAttemptAt?: number
 }
 
-function shownState<State extends RecipientState>(
-  row: RecipientRow & { readonly state: State },
-  now: number,
-): ShownState<State> {
-  const { state, lease_until, delivering_since, delivering_to, next_attempt_at } = row
+function shownState<State extends RecipientState>(row: LeasedOrNot<State>, now: number): ShownState<State> {
+  const { state, is_leased, delivering_since, delivering_to, next_attempt_at } = row
   if (state !== 'queued') return { state }
-  if (lease_until !== null && lease_until > now) {
+  if (is_leased === 1) {
     return {
       state: 'delivering',
       ...(delivering_since !== null && { deliveringSince: delivering_since }),

@@ -12,7 +12,7 @@ export function checkEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): vo
 
 interface Redelivery {
   /** Locked. */
-  readonly row: table.LoggedWebhookDeliveryRow
+  readonly row: table.LockedDeliveryRow
   readonly inboxId: string | null
 }
 
@@ -24,7 +24,7 @@ interface Redelivery {
 export async function redeliver(tx: Tx, webhook: WebhookRow, all: readonly Redelivery[]): Promise<void> {
   const orderingKeys = new Set<string>()
   for (const { row, inboxId } of all) {
-    const isUnderWay = !isOver(row) && row.lease_until !== null && row.lease_until > tx.now
+    const isUnderWay = !isOver(row) && row.is_leased === 1
     if (isUnderWay) continue
     const { state, ordering_key } = isOver(row) ? initialState(webhook, inboxId) : row
     await table.redeliver(tx, row.id, { state, ordering_key, term: webhook.term })

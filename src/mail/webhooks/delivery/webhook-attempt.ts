@@ -20,6 +20,8 @@ export interface WebhookAttemptNeeds {
   readonly profiles: readonly WebhookProfile[]
   readonly fetch: SafeFetch['fetch']
   readonly clock: () => number
+  /** The clock of the machine, epoch ms: receivers compare the time of a signature with theirs. Default: `clock`. */
+  readonly wallClock?: () => number
   /** Random, 0 to 1. */
   readonly spread: () => number
   readonly log: Log
@@ -39,7 +41,7 @@ export function createWebhookAttempt(
   needs: WebhookAttemptNeeds,
   signal: AbortSignal,
 ): (owner: string, delivery: WebhookDeliveryRow, webhook: WebhookRow) => Promise<AttemptEnd | undefined> {
-  const { store, profiles, fetch, clock, spread, log, metrics, limits } = needs
+  const { store, profiles, fetch, clock, wallClock = clock, spread, log, metrics, limits } = needs
   return attemptDelivery
 
   async function attemptDelivery(
@@ -81,7 +83,7 @@ export function createWebhookAttempt(
     const startedAt = clock()
     const { event_id: eventId, body } = delivery
     assert(body !== null, 'a body is fixed before the first attempt')
-    const payload = { eventId, body, at: startedAt }
+    const payload = { eventId, body, at: wallClock() }
     const answered = await postToWebhook(webhook, payload, { profile, fetch, signal })
     const { response, failure } = answered
     if (failure?.reason === 'aborted') {
@@ -92,7 +94,7 @@ export function createWebhookAttempt(
     const { retryAfterMs } = profile
     const attempts = delivery.attempts + 1
     const tries = attempts - delivery.attempts_before
-    const outcome = outcomeOf({ response, attempts: tries, retryAfterMs, spread: spread(), now: endedAt }, limits)
+    const outcome = outcomeOf({ response, attempts: tries, retryAfterMs, spread: spread(), now: wallClock() }, limits)
     metrics.webhookAttempts.inc({ outcome: outcome.kind })
     const about = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
     log.info({ ...about, outcome: outcome.kind, reason: failure?.reason }, 'webhook delivery attempted')

@@ -4,7 +4,13 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { claimWebhookDeliveries, type InterruptionBounds, releaseLeases, UNINTERRUPTED } from '../../../store/leases.ts'
+import {
+  claimWebhookDeliveries,
+  type InterruptionBounds,
+  leaseEnd,
+  releaseLeases,
+  UNINTERRUPTED,
+} from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as webhookTable from '../../../store/tables/webhooks-table.ts'
@@ -57,7 +63,7 @@ export function createWebhookClaims(
       const { webhookId } = reserved
       const webhook = webhooks.find(({ id }) => id === webhookId)
       if (!webhook || webhook.order_state === 'enabling') continue
-      const lease = { owner, untilMs: tx.now + limits.webhooks.leaseMs, limit: capacity }
+      const lease = { owner, untilMs: leaseEnd(tx, limits.webhooks.leaseMs), limit: capacity }
       const only = { webhookId, term: webhook.term, interrupted: { ...bounds, interruptionsBelow } }
       const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
       const sendable = await cancelForbidden(tx, webhook, await separateUnordered(tx, webhook, owner, rows))

@@ -21,7 +21,7 @@ interface AttemptResult {
   readonly retryAfterMs: readonly number[]
   /** Random, 0 to 1. */
   readonly spread: number
-  /** Epoch ms. */
+  /** The clock of the machine, epoch ms. */
   readonly now: number
 }
 

@@ -97,7 +97,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   /** @returns ms until something may be due; a signal may arrive earlier */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.listDueWebhooks(store.db, now)
+    const due = await table.listDueWebhooks(store.db, store.leaseNow())
     webhookLimits.forgetExcept(new Set(due.map(({ webhookId }) => webhookId)))
     blockedWebhooks.clear()
     shortOfShared = []

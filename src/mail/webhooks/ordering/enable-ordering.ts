@@ -47,7 +47,7 @@ export function createEnableOrdering({ store, signalPending, limits }: EnableOrd
       await advance(tx, webhook, some)
       return some.length < limit ? 'done' : { after: some.at(-1) }
     }
-    const free = await orderingKeys.listWithoutKey(tx, webhookId, tx.now, limit)
+    const free = await orderingKeys.listWithoutKey(tx, webhookId, tx.leaseNow, limit)
     await assignOrderingKeys(tx, free)
     if (free.length > 0) return {}
     if (await orderingKeys.isAnyWithoutKey(tx, webhookId)) {
