@@ -22,7 +22,11 @@ onTwo(
   async () => {
     let ahead = 0
     // The leases are so long that advancing the clock does not end them.
-    const limits = { webhooks: { pollMs: 50, leaseMs: 1e12 }, jobs: { pollMs: 50 } }
+    // No probes: failed ones are not in the history, which the end of this test compares with the requests.
+    const limits = {
+      webhooks: { pollMs: 50, leaseMs: 1e12, probeMsMin: 1e12, probeMsMax: 1e12 },
+      jobs: { pollMs: 50 },
+    }
     await using one = await startWorld({ clock: () => Date.now() + ahead, limits })
     await using two = await one.startSibling()
     for (const username of ['ada', 'bob']) await one.agentmail.inboxes.create({ username })

@@ -498,6 +498,8 @@ create table webhook_deliveries (
   attempts integer not null,
   attempts_before integer not null,
   next_attempt_at bigint not null,
+  scheduled_at bigint,
+  probes integer not null,
   lease_owner text collate "C",
   lease_until bigint,
   interruptions integer not null,

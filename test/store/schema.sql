@@ -479,6 +479,8 @@ CREATE TABLE webhook_deliveries (
   attempts integer not null,
   attempts_before integer not null,
   next_attempt_at integer not null,
+  scheduled_at integer,
+  probes integer not null,
   lease_owner text,
   lease_until integer,
   interruptions integer not null,

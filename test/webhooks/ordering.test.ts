@@ -76,6 +76,35 @@ test('a failing delivery keeps its position until its retries end, whichever nod
   await expect.poll(() => hooks.states()).toEqual(['failed', 'delivered'])
 })
 
+test('probes wait longer each time and as long as the receiver asks, and do not change when a delivery is given up', async () => {
+  await using hooks = await openHooks({ retryAfterMs: [10_000, 30_000] }, { webhooks: { pauseMsMax: 1 } })
+  const { inbox, feedWorld } = hooks.world
+  await hooks.world.add({ isOrdered: true })
+  await feedWorld.append(sent(inbox), sent(inbox))
+  const begin = feedWorld.time.now
+  const busy = { ...broken, status: 503, headers: { 'retry-after': '3' } }
+  for (const [index, afterMs] of [0, 3_000, 5_000, 9_000, 10_000, 26_000, 40_000].entries()) {
+    if (index > 0) {
+      await hooks.pass(begin + afterMs - 1 - feedWorld.time.now)
+      await hooks.pollTimes(3)
+      expect(hooks.asked).toHaveLength(index)
+      await hooks.pass(1)
+    }
+    await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual(Array(index + 1).fill(1))
+    await hooks.answerAll(index === 0 ? busy : broken)
+    await expect.poll(() => hooks.lastAt()).toBe(begin + afterMs)
+  }
+  await hooks.pass(1) // the pause of the webhook
+  await expect.poll(() => hooks.asked.map(({ seq }) => seq)).toEqual([...Array(7).fill(1), 2])
+  expect(await hooks.states()).toEqual(['failed', 'pending'])
+  const attempts = await feedWorld.store.db
+    .selectFrom('webhook_attempts')
+    .select('ended_at')
+    .orderBy('attempt')
+    .execute()
+  expect(attempts.map(({ ended_at }) => ended_at - begin)).toEqual([0, 10_000, 40_000])
+})
+
 test('a delivery that a dead node had started is sent again before any later one', async () => {
   await using hooks = await openHooks()
   const { inbox, feedWorld } = hooks.world
@@ -404,6 +433,18 @@ async function openHooks(
   const states = async () =>
     (await store.db.selectFrom('webhook_deliveries').select('state').orderBy('seq').execute()).map(({ state }) => state)
 
+  /** When the last outcome was recorded. */
+  const lastAt = async () =>
+    Math.max(
+      ...(
+        await store.db
+          .selectFrom('webhook_deliveries')
+          .select('updated_at')
+          .where('last_code', 'is not', null)
+          .execute()
+      ).map(({ updated_at }) => updated_at),
+    )
+
   async function pollTimes(times: number): Promise<void> {
     for (let count = 0; count < times; count += 1) {
       for (const worker of workers) worker.signalPending(['any'])
@@ -413,7 +454,16 @@ async function openHooks(
   }
 
   return {
-    ...{ world, pollTimes, notice: (ids: Iterable<string>) => first().signalPending(ids), asked, open, work, states },
+    ...{
+      world,
+      pollTimes,
+      notice: (ids: Iterable<string>) => first().signalPending(ids),
+      asked,
+      open,
+      work,
+      states,
+      lastAt,
+    },
     node: () => world.node({ ...(profile.render && { render: profile.render }), worker: first() }),
     async answerAll(response: SafeResponse) {
       for (const one of [...open]) one.answer(response)

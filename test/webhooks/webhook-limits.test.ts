@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { WebhookLimits } from '../../src/mail/webhooks/delivery/webhook-limits.ts'
+import { seededRandom } from '../support/seeded-random.ts'
 
 const limits = withLimits({ webhooks: { concurrencyMax: 8, endpointConcurrencyMax: 3, pauseMsMax: 10_000 } })
 
@@ -54,6 +55,28 @@ test('a failing webhook gets one request at a time until it succeeds', () => {
   expect(webhookLimits.capacity(owned('a'), 1)).toBe(0)
   succeed(webhookLimits, 'a', 2)
   expect(webhookLimits.capacity(owned('a'), 2)).toBe(3)
+})
+
+// One failure made it serial until the next success, and a few paused it: it never caught up.
+test('a webhook that fails half of the time has at least half of the requests of a healthy one', () => {
+  const random = seededRandom(8)
+  const endpointConcurrencyMax = 10
+  const webhookLimits = new WebhookLimits(withLimits({ webhooks: { endpointConcurrencyMax } }))
+  const startTimes: number[] = []
+  let sum = 0
+  const polls = 5_000
+  for (let poll = 1; poll <= polls; poll += 1) {
+    const now = poll * 20
+    const capacity = webhookLimits.capacity(owned('a'), now)
+    enter(webhookLimits, 'a', capacity)
+    startTimes.push(...Array<number>(capacity).fill(now))
+    sum += startTimes.length
+    // Several requests end between two polls.
+    for (const startedAt of startTimes.splice(0, Math.ceil(random() * 4))) {
+      webhookLimits.leaveAfter('a', { hasSucceeded: random() < 0.5, startedAt, now })
+    }
+  }
+  expect(sum / polls).toBeGreaterThan(endpointConcurrencyMax / 2)
 })
 
 test('failing webhooks share half of the common limit, however many they are', () => {

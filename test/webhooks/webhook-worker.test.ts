@@ -420,7 +420,7 @@ notSupported('sqlite', 'one process writes')('a delivery that another node ends 
     lease_until: Date.now() + 60_000,
   })
   await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { is_enabled: 0, term: 1 }))
-  const ending = { attempts: 1, next_attempt_at: 0, last_code: 204, last_error: null }
+  const ending = { attempts: 1, next_attempt_at: 0, scheduled_at: null, probes: 0, last_code: 204, last_error: null }
   const attempt = {
     attempt: 1,
     outcome: 'delivered',
@@ -522,7 +522,7 @@ async function addDeliveries(
         return {
           ...{ id: tx.newId(), webhook_id: webhook.id, seq, event_id: `event-${seq}`, event_type: 'message.sent' },
           ...{ state: 'pending', attempts: 0, next_attempt_at: 1, lease_owner: null, lease_until: null },
-          ...{ ordering_key: null, term: 0, attempts_before: 0, interruptions: 0 },
+          ...{ ordering_key: null, term: 0, attempts_before: 0, scheduled_at: null, probes: 0, interruptions: 0 },
           ...{ body: `body ${seq}`, last_code: null, last_error: null, created_at: tx.now, updated_at: tx.now },
           ...lease,
         }

@@ -66,7 +66,8 @@ export const webhooksLimits = {
   endpointConcurrencyMax: {
     default: 10,
     unit: 'count',
-    description: 'Concurrent requests to one webhook. While it fails, only one.',
+    description:
+      'Concurrent requests to one webhook. Fewer if less than half of the last requests succeeded, and one at a time if none did.',
   },
   timeoutMs: {
     default: 15 * SECOND,
@@ -83,6 +84,13 @@ export const webhooksLimits = {
     unit: 'milliseconds',
     description: 'Interval at which pending webhook deliveries are polled when no signal arrives.',
   },
+  probeMsMin: {
+    default: SECOND,
+    unit: 'milliseconds',
+    description:
+      'Wait before a failed delivery of an ordered webhook is sent again, since others wait for it. It doubles each time, and the retry schedule continues.',
+  },
+  probeMsMax: { default: MINUTE, unit: 'milliseconds', description: 'Longest such wait.' },
   pauseMsMax: {
     default: MINUTE,
     unit: 'milliseconds',

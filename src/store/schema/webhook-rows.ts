@@ -64,6 +64,10 @@ export interface WebhookDeliveryRow {
   attempts_before: number
   /** When it is due. It has no meaning after the delivery has ended. */
   next_attempt_at: number
+  /** The next attempt of the retry schedule, if there are probes before it (ordering/probes.ts); else null. */
+  scheduled_at: number | null
+  /** Failed requests of an ordered delivery: the wait before the next probe grows with them. */
+  probes: number
   lease_owner: string | null
   lease_until: number | null
   /** Claims in a row that ended without an outcome (docs/adr/0022). */

@@ -24,6 +24,8 @@ export const LOGGED_COLUMNS = [
   'attempts',
   'attempts_before',
   'next_attempt_at',
+  'scheduled_at',
+  'probes',
   'lease_owner',
   'lease_until',
   'interruptions',
@@ -86,19 +88,20 @@ export async function listDueWebhooks(db: Db, leaseNow: LeaseTime): Promise<DueW
 /** The new state of a delivery after an attempt. */
 export type DeliveryOutcome = Pick<
   WebhookDeliveryRow,
-  'state' | 'attempts' | 'next_attempt_at' | 'last_code' | 'last_error'
+  'state' | 'attempts' | 'next_attempt_at' | 'scheduled_at' | 'probes' | 'last_code' | 'last_error'
 >
 
 /**
  * Writes an attempt and the delivery's new state, if the owner still has the lease.
  *
+ * @param attempt  undefined: only the state; for a probe that failed
  * @returns false if the owner has lost the lease, or the delivery was cancelled: nothing is then written
  */
 export async function recordOutcome(
   tx: Tx,
   { id, owner }: { readonly id: string; readonly owner: string },
   outcome: DeliveryOutcome,
-  attempt: Omit<WebhookAttemptRow, 'id' | 'delivery_id'>,
+  attempt: Omit<WebhookAttemptRow, 'id' | 'delivery_id'> | undefined,
 ): Promise<boolean> {
   const changed = await tx
     .updateTable('webhook_deliveries')
@@ -109,6 +112,7 @@ export async function recordOutcome(
     .returning('id')
     .executeTakeFirst()
   if (!changed) return false
+  if (!attempt) return true
   await tx
     .insertInto('webhook_attempts')
     .values({ id: tx.newId(), delivery_id: id, ...attempt })
@@ -231,8 +235,8 @@ export async function redeliver(
 ): Promise<void> {
   await tx
     .updateTable('webhook_deliveries')
-    .set({ ...change, next_attempt_at: tx.now, lease_owner: null, lease_until: null, interruptions: 0 })
-    .set({ updated_at: tx.now })
+    .set({ ...change, next_attempt_at: tx.now, scheduled_at: null, probes: 0 })
+    .set({ lease_owner: null, lease_until: null, interruptions: 0, updated_at: tx.now })
     .set((eb) => ({ attempts_before: eb.ref('attempts') }))
     .where('id', '=', id)
     .execute()

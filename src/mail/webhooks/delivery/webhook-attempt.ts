@@ -10,10 +10,11 @@ import type { SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import { releaseLeases } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import { isProbe, probeWaitMs } from '../ordering/probes.ts'
 import { recordAttempt } from './attempt-outcome.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
 import { postToWebhook, storedResult } from './webhook-request.ts'
-import { outcomeOf } from './webhook-retry.ts'
+import { askedWaitMs, outcomeOf } from './webhook-retry.ts'
 
 export interface WebhookAttemptNeeds {
   readonly store: Store
@@ -32,6 +33,8 @@ export interface WebhookAttemptNeeds {
 export interface AttemptEnd {
   /** Whether the next delivery with the same ordering key can be sent now. */
   readonly hasNextDelivery: boolean
+  /** When this delivery is sent again, epoch ms; undefined: it has ended. */
+  readonly retryAt: number | undefined
   /** What the request says about the receiver; undefined if none was made. */
   readonly request: { readonly hasSucceeded: boolean; readonly startedAt: number } | undefined
 }
@@ -70,7 +73,7 @@ export function createWebhookAttempt(
       isSetAside: true,
       error: 'Set aside: the last attempts ended without an outcome',
     })
-    return { hasNextDelivery, request: undefined }
+    return { hasNextDelivery, retryAt: undefined, request: undefined }
   }
 
   /** @returns undefined if the request was aborted */
@@ -92,21 +95,23 @@ export function createWebhookAttempt(
     }
     const endedAt = clock()
     const { retryAfterMs } = profile
-    const attempts = delivery.attempts + 1
-    const tries = attempts - delivery.attempts_before
-    const outcome = outcomeOf({ response, attempts: tries, retryAfterMs, spread: spread(), now: wallClock() }, limits)
+    const result = { response, spread: spread(), now: wallClock() }
+    const attempts = delivery.attempts + (isProbe(delivery, startedAt) ? 0 : 1)
+    const outcome = outcomeOf({ ...result, attempts: attempts - delivery.attempts_before, retryAfterMs }, limits)
     metrics.webhookAttempts.inc({ outcome: outcome.kind })
     const about = { webhook: webhook.id, event: delivery.event_id, attempt: attempts, code: response?.status }
     log.info({ ...about, outcome: outcome.kind, reason: failure?.reason }, 'webhook delivery attempted')
-    const { hasNextDelivery } = await recordAttempt(needs, {
+    const { hasNextDelivery, retryAt } = await recordAttempt(needs, {
       delivery,
       webhook,
       owner,
       outcome,
+      probeAfterMs: probeWaitMs(delivery, spread(), limits),
+      askedMs: askedWaitMs(response, result.now, limits),
       startedAt,
       endedAt,
       ...storedResult(answered, limits),
     })
-    return { hasNextDelivery, request: { hasSucceeded: outcome.kind === 'delivered', startedAt } }
+    return { hasNextDelivery, retryAt, request: { hasSucceeded: outcome.kind === 'delivered', startedAt } }
   }
 }

@@ -2,8 +2,10 @@
  * Concurrency limits for requests: how many may run at once for each webhook, for each pod and organization, and for all
  * together, so that dead or slow receivers use no capacity of the others.
  *
- * Receivers that are slow but respond are limited with all others of their pod (jobs/capacity-shares.ts). A webhook
- * whose last request failed gets one request at a time, and all such webhooks together get at most half of the capacity,
+ * Receivers that are slow but respond are limited with all others of their pod (jobs/capacity-shares.ts). When fewer than
+ * half of the last requests to a webhook succeeded, it gets fewer at once, and one at a time when none did: a dead
+ * receiver soon gets one, and one that fails half of the time is served almost like a healthy one. The webhooks whose
+ * last request failed together get at most half of the capacity,
  * divided among pods and organizations in the same way: so half of a pod's share is left for its healthy webhooks.
  *
  * A webhook that fails round after round pauses in between, up to limits.webhooks.pauseMsMax: a backlog
@@ -15,6 +17,8 @@ import type { Limits } from '../../../config/limits.ts'
 import { CapacityShares, type Owner } from '../../jobs/capacity-shares.ts'
 
 const FIRST_PAUSE_MS = 1_000
+/** Requests that decide how many more may run at once. */
+const RECENT_MAX = 16
 /** Failed rounds without a pause: the first failure, and its first retry. */
 const ROUNDS_WITHOUT_PAUSE = 2
 
@@ -26,6 +30,8 @@ export interface LimitedWebhook extends Owner {
 interface WebhookLoad {
   readonly owner: Owner
   running: number
+  /** Whether each of the last requests succeeded, at most RECENT_MAX. */
+  readonly recent: boolean[]
   /** Failed rounds since the last success. */
   failedRounds: number
   failedAt: number
@@ -63,8 +69,7 @@ export class WebhookLimits {
   #ownCapacity(webhookId: string, now: number): number {
     const load = this.#loads.get(webhookId)
     if (load && load.pausedUntil > now) return 0
-    const max = load && load.failedRounds > 0 ? 1 : this.#limits.webhooks.endpointConcurrencyMax
-    return Math.max(0, max - (load?.running ?? 0))
+    return Math.max(0, this.#ownMax(load?.recent ?? []) - (load?.running ?? 0))
   }
 
   #sharedCapacity(webhook: LimitedWebhook): number {
@@ -75,7 +80,7 @@ export class WebhookLimits {
 
   enter(webhook: LimitedWebhook): void {
     const { webhookId } = webhook
-    const fresh = { owner: webhook, running: 0, failedRounds: 0, failedAt: 0, pausedUntil: 0 }
+    const fresh = { owner: webhook, running: 0, recent: [], failedRounds: 0, failedAt: 0, pausedUntil: 0 }
     const load = this.#loads.get(webhookId) ?? fresh
     this.#loads.set(webhookId, load)
     this.#count(load, 1)
@@ -93,6 +98,8 @@ export class WebhookLimits {
     const load = this.#loads.get(webhookId)!
     this.#count(load, -1)
     const wasFailing = load.failedRounds > 0
+    load.recent.push(hasSucceeded)
+    if (load.recent.length > RECENT_MAX) load.recent.shift()
     if (hasSucceeded) {
       load.failedRounds = 0
       load.pausedUntil = 0
@@ -115,6 +122,13 @@ export class WebhookLimits {
     load.running += difference
     this.#shares.add(load.owner, difference)
     if (load.failedRounds > 0) this.#failingShares.add(load.owner, difference)
+  }
+
+  #ownMax(recent: readonly boolean[]): number {
+    const { endpointConcurrencyMax } = this.#limits.webhooks
+    if (recent.length === 0) return endpointConcurrencyMax
+    const successShare = recent.filter((hasSucceeded) => hasSucceeded).length / recent.length
+    return Math.max(1, Math.min(endpointConcurrencyMax, Math.ceil(endpointConcurrencyMax * 2 * successShare)))
   }
 
   #pauseMs(rounds: number): number {

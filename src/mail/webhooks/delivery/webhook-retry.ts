@@ -16,7 +16,7 @@ export type AttemptOutcome =
 interface AttemptResult {
   /** undefined: no response. */
   readonly response: Pick<SafeResponse, 'status' | 'headers'> | undefined
-  /** Includes this attempt. */
+  /** Attempts of the schedule, with this one. Of a probe, without it. */
   readonly attempts: number
   readonly retryAfterMs: readonly number[]
   /** Random, 0 to 1. */
@@ -35,12 +35,21 @@ export function outcomeOf(
   if (response?.headers['webhook-delivery'] === 'abort-message') return { kind: 'failed' }
   const waitMs = retryAfterMs[attempts - 1]
   if (waitMs === undefined) return { kind: 'failed' }
-  const askedMs = Math.min(response ? askedWaitMs(response, now) : 0, limits.webhooks.retryAfterMsMax)
-  return { kind: 'retry', afterMs: Math.max(Math.round(waitMs * (1 + JITTER * spread)), askedMs) }
+  const askedMs = askedWaitMs(response, now, limits)
+  return { kind: 'retry', afterMs: Math.max(spreadMs(waitMs, spread), askedMs) }
+}
+
+export function spreadMs(waitMs: number, spread: number): number {
+  return Math.round(waitMs * (1 + JITTER * spread))
+}
+
+/** Returns how long the receiver wants us to wait, within our limit; 0 if it says nothing. */
+export function askedWaitMs(response: AttemptResult['response'], now: number, limits: Limits): number {
+  return Math.min(response ? retryAfterMsOf(response, now) : 0, limits.webhooks.retryAfterMsMax)
 }
 
 /** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), for a status that defines a meaning for it. */
-function askedWaitMs({ status, headers }: Pick<SafeResponse, 'status' | 'headers'>, now: number): number {
+function retryAfterMsOf({ status, headers }: Pick<SafeResponse, 'status' | 'headers'>, now: number): number {
   const value = headers['retry-after']
   if (value === undefined || (status !== 429 && status !== 503)) return 0
   const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - now

@@ -169,7 +169,10 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       else webhookLimits.leave(webhookId)
       running.delete(work)
       // Poll only when this end frees capacity for a waiting delivery: a poll per request would cost too much.
-      if (blockedWebhooks.has(webhookId) || ended?.hasNextDelivery || hasCapacityForShort()) pollLoop.pollSoon()
+      const isSoonDue = ended?.retryAt !== undefined && ended.retryAt < clock() + limits.webhooks.pollMs
+      if (blockedWebhooks.has(webhookId) || ended?.hasNextDelivery || isSoonDue || hasCapacityForShort()) {
+        pollLoop.pollSoon()
+      }
       if (interrupted.isInterrupted(delivery)) interrupted.ended()
     })
     running.add(work)

@@ -55,6 +55,8 @@ export function newWebhookDelivery(
     attempts: 0,
     attempts_before: 0,
     next_attempt_at: tx.now,
+    scheduled_at: null,
+    probes: 0,
     lease_owner: null,
     lease_until: null,
     interruptions: 0,

@@ -46,6 +46,8 @@ export function webhookTables({ text, integer, bigint, table }: DefinitionLangua
       attempts ${integer} not null,
       attempts_before ${integer} not null,
       next_attempt_at ${bigint} not null,
+      scheduled_at ${bigint},
+      probes ${integer} not null,
       lease_owner ${text},
       lease_until ${bigint},
       interruptions ${integer} not null,
