@@ -217,8 +217,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
 
   async function close(): Promise<void> {
     disk.stop()
-    await shrinker?.stop()
-    await finishTransactions()
+    await Promise.all([shrinker?.stop(), finishTransactions()]) // at once: from now on no transaction is accepted
     await database.close()
   }
 }
