@@ -57,11 +57,9 @@ export function relayPart(messageId: string): string | undefined {
 /**
  * Whether an id stays one segment of a URL, even if a client does not escape it. The sender of a message chooses its id,
  * and some clients put it into the path as it is: with "/../", "?" or "#" in it, their request would be about something
- * else (RFC 3986 §3.3, §5.2.4). A single "/" is common and harmless. An id of small letters and hyphens may be the name
- * of an operation, such as "wait".
+ * else (RFC 3986 §3.3, §5.2.4). A single "/" is common and harmless.
  */
 export function isSafeInPath(messageId: string): boolean {
-  if (/^<?[a-z-]*>?$/.test(messageId)) return false
   return !/[?#%\\]/.test(messageId) && !/\/\.{0,2}(?=\/)/.test(messageId)
 }
 

@@ -11,7 +11,10 @@ import { Checkpointer } from '../../src/store/sqlite/checkpointer.ts'
 import { insertOrganization, openTestStore, organizationIds, temporaryFolder } from './test-store.ts'
 
 test('a writer that never pauses does not make the log grow without limit', async () => {
-  await using store = await openTestStore({ limits: { store: { checkpointPages: 100, transactionGroupMax: 1 } } })
+  // In memory the writer would be done before the checkpoint thread has started.
+  await using folder = await temporaryFolder({ isOnDisk: true })
+  const limits = { store: { checkpointPages: 100, transactionGroupMax: 1 } }
+  await using store = await openTestStore({ dataDir: folder.path, limits })
   const name = 'x'.repeat(50_000)
   const ids = Array.from({ length: 400 }, (_, index) => String(index).padStart(4, '0'))
   await Promise.all(ids.map((id) => store.transaction((tx) => insertOrganization(tx, id, name))))

@@ -16,6 +16,7 @@ import type { NewEvent, Tx } from '../../src/store/handles.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import { openStore, type Store, type StoreNeeds } from '../../src/store/store.ts'
 import { administrate, createTestDatabase } from '../support/test-database.ts'
+import { diskFolder } from '../support/test-folders.ts'
 
 export interface TestStoreOptions {
   dataDir?: string
@@ -70,8 +71,9 @@ export function databaseUrlOf(dataDir: string): string | undefined {
 /** @param isMigrated false: the database has no table yet */
 export async function temporaryFolder({
   isMigrated = true,
+  isOnDisk = false,
 } = {}): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), 'martlet-store-'))
+  const path = await mkdtemp(join(isOnDisk ? diskFolder() : tmpdir(), 'martlet-store-'))
   const database = await createTestDatabase(isMigrated ? 'migrated' : undefined, path)
   if (database.url !== undefined) databaseUrls.set(path, database.url)
   return {

@@ -175,7 +175,7 @@ test('a port in use stops the start with one sentence', async () => {
     dialects: [dialect],
   })
   await expect(server.listen()).rejects.toThrow(
-    `HTTP: port ${port} on 127.0.0.1 is in use; change MARTLET_HTTP_PORT or MARTLET_HOST`,
+    `127.0.0.1:${port} is in use; stop the process that uses it, or set MARTLET_HTTP_PORT`,
   )
   await server.stop(0)
 })
