@@ -5,7 +5,7 @@
 import type { Limits } from '../../config/limits.ts'
 import { LruCache } from '../../store/lru-cache.ts'
 import type { Store } from '../../store/store.ts'
-import * as table from '../../store/tables/domains-table.ts'
+import * as domainsTable from '../../store/tables/domains-table.ts'
 
 /** Organizations; null stands for the shared domain, which belongs to all. */
 export type Owner = string | null
@@ -38,7 +38,7 @@ export function createDomainOwners({ store, clock, limits }: OwnersNeeds): Domai
         (domain) => [domain, cache.getOrAdd(domain, () => ({ owner: undefined, until: 0 }))] as const,
       )
       const unknown = entries.filter(([, { until }]) => until <= now)
-      const rows = await table.listOwners(
+      const rows = await domainsTable.listOwners(
         store.db,
         unknown.map(([domain]) => domain),
       )

@@ -10,7 +10,7 @@ import { MailError } from '../../errors.ts'
 import type { Db } from '../../store/handles.ts'
 import type { DomainRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
-import * as table from '../../store/tables/domains-table.ts'
+import * as domains from '../../store/tables/domains-table.ts'
 import * as secrets from '../../store/tables/secrets-table.ts'
 import type { Scope } from '../access/access.ts'
 
@@ -40,11 +40,11 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
 
   return {
     async ensureShared(domain) {
-      const existing = await table.getByName(store.db, domain)
+      const existing = await domains.getByName(store.db, domain)
       if (existing) return existing
       const privateKeyPem = await makePrivateKey()
       return store.transaction(async (tx) => {
-        const madeMeanwhile = await table.getByName(tx, domain)
+        const madeMeanwhile = await domains.getByName(tx, domain)
         if (madeMeanwhile) return madeMeanwhile
         const row: DomainRow = {
           id: tx.newId(),
@@ -57,13 +57,13 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
           created_at: tx.now,
           updated_at: tx.now,
         }
-        await table.insert(tx, row)
+        await domains.insert(tx, row)
         await secrets.insertOnce(tx, 'dkim', recordName(row.dkim_selector, row.domain), privateKeyPem)
         return row
       })
     },
 
-    isOurs: async (domain) => (await table.getByName(store.db, domain)) !== undefined,
+    isOurs: async (domain) => (await domains.getByName(store.db, domain)) !== undefined,
 
     async signingKey(domain) {
       const known = signingKeys.get(domain)
@@ -77,7 +77,7 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
 
 /** Returns the key for mail from this domain; undefined if it is not ours. */
 export async function readSigningKey(db: Db, domain: string): Promise<SigningKey | undefined> {
-  const row = await table.getByName(db, domain)
+  const row = await domains.getByName(db, domain)
   const privateKeyPem = row && (await secrets.get(db, 'dkim', recordName(row.dkim_selector, domain)))
   if (!row || privateKeyPem === undefined) return undefined
   const selector = row.dkim_selector
@@ -91,7 +91,7 @@ export async function readSigningKey(db: Db, domain: string): Promise<SigningKey
  * @throws domain_not_available
  */
 export async function requireDomain(db: Db, scope: Scope, domain: string): Promise<DomainRow> {
-  const row = await table.getByName(db, domain)
+  const row = await domains.getByName(db, domain)
   const isShared = row?.organization_id === null
   const isOwn =
     row?.organization_id === scope.organizationId &&

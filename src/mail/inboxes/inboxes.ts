@@ -8,7 +8,7 @@ import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 
-import * as table from '../../store/tables/inboxes-table.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
@@ -72,19 +72,19 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           throw new MailError('forbidden', { detail: 'A key of one inbox cannot create inboxes' })
         const podId = scope.podId ?? (await defaultPodId(tx, scope))
         // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
-        const existing = clientId === undefined ? undefined : await table.getByClientId(tx, podId, clientId)
+        const existing = clientId === undefined ? undefined : await inboxes.getByClientId(tx, podId, clientId)
         if (existing) return showInbox(existing)
 
         const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
         const address = parseInboxAddress(username, domain.domain)
         requireNameAllowed(keyOf(actor), domain, address)
-        if (await table.isBeingRemoved(tx, address))
+        if (await inboxes.isBeingRemoved(tx, address))
           throw new MailError('resource_deleting', { what: `The inbox ${address}` })
-        if (await table.isAddressUsed(tx, address))
+        if (await inboxes.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The inbox ${address}` })
 
         if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
-        const row = await table.insert(tx, {
+        const row = await inboxes.insert(tx, {
           organization_id: scope.organizationId,
           pod_id: podId,
           domain_id: domain.id,
@@ -104,7 +104,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       const scope = await requireScope(store.db, actor, 'inbox_read', within)
       return listPage(page, limits, {
         filter: { list: 'inboxes', ...scope },
-        select: (keyset) => table.list(store.db, scope, keyset),
+        select: (keyset) => inboxes.list(store.db, scope, keyset),
         show: (rows) => rows.map(showInbox),
       })
     },
@@ -135,7 +135,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           updated_at: tx.now,
         }
         const { display_name, metadata, updated_at } = changed
-        await table.update(tx, row.id, { display_name, metadata, updated_at })
+        await inboxes.update(tx, row.id, { display_name, metadata, updated_at })
         return showInbox(changed)
       })
     },
@@ -149,7 +149,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           throw new MailError('cannot_delete', { detail: 'The postmaster inbox cannot be deleted' })
         }
         // client_id is free at once: the agent may create its successor while the mail is still being deleted.
-        await table.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
+        await inboxes.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
         await tenants.addInboxCount(tx, row.pod_id, -1)
         await revokeAccess(tx, actor, 'inbox_id', row)
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })

@@ -25,7 +25,7 @@ import { createPollLoop, type PollLoop } from '../../store/commit/poll-loop.ts'
 import { claimJobs, type InterruptionBounds, leaseEnd } from '../../store/leases.ts'
 import type { JobRow } from '../../store/schema/job-rows.ts'
 import type { Store } from '../../store/store.ts'
-import * as table from '../../store/tables/jobs-table.ts'
+import * as jobs from '../../store/tables/jobs-table.ts'
 import { createGuarded } from './guarded.ts'
 import type { InterruptedWork } from './interrupted-work.ts'
 import type { Job, JobHandler } from './jobs.ts'
@@ -109,13 +109,13 @@ export class JobRunner {
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
     const bounds = interrupted.bounds(this.#loop.pollSoon)
     const due = { kinds: this.#kinds, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
-    if (!(await table.isAnyDue(store.db, due))) return []
+    if (!(await jobs.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
         const rows = await claimJobs(tx, store.adapter, { ...lease, kinds: this.#kinds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
-        await table.countAttempts(tx, ids)
+        await jobs.countAttempts(tx, ids)
         return rows
       })
     return interrupted.claimWith(claim, (rows) => rows, this.#loop.pollSoon)
@@ -167,16 +167,16 @@ export class JobRunner {
     await this.#needs.store.transaction(async (tx) => {
       switch (outcome.name) {
         case 'done':
-          return table.complete(tx, job)
+          return jobs.complete(tx, job)
         case 'aborted':
-          return table.release(tx, job, row.attempts)
+          return jobs.release(tx, job, row.attempts)
         case 'failed': {
           const error = String(outcome.error).slice(0, ERROR_CHARS_MAX)
-          return table.recordFailure(tx, job, { runAt: tx.now + this.#retryAfterMs(row.attempts + 1), error })
+          return jobs.recordFailure(tx, job, { runAt: tx.now + this.#retryAfterMs(row.attempts + 1), error })
         }
         case 'set aside': {
           const error = 'Set aside: the last attempts ended without an outcome'
-          return table.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobs.setAsideMs, error })
+          return jobs.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobs.setAsideMs, error })
         }
       }
     })

@@ -3,7 +3,7 @@
  * transaction that makes it necessary, so that both are committed or neither; job-runner.ts runs it.
  */
 import type { Tx } from '../../store/handles.ts'
-import * as table from '../../store/tables/jobs-table.ts'
+import * as jobs from '../../store/tables/jobs-table.ts'
 
 export interface NewJob {
   /** Selects the handler. */
@@ -38,7 +38,7 @@ export type JobHandler = (job: Job) => Promise<void>
  * it is running at this moment, it runs once more afterwards.
  */
 export async function enqueue(tx: Tx, job: NewJob): Promise<void> {
-  await table.insertOrJoin(tx, {
+  await jobs.insertOrJoin(tx, {
     id: tx.newId(),
     kind: job.kind,
     key: job.key,

@@ -8,7 +8,7 @@
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
-import * as table from '../../store/tables/outbound-pause-table.ts'
+import * as outboundPause from '../../store/tables/outbound-pause-table.ts'
 import { assertKeyUnchanged, keyOf } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 
@@ -31,12 +31,12 @@ export interface OutboundPause {
 
 export function createOutboundPause({ store }: { readonly store: Store }): OutboundPause {
   const listeners: (() => void)[] = []
-  const since = () => table.getPausedAt(store.db)
+  const since = () => outboundPause.getPausedAt(store.db)
 
   return {
     since,
     isPaused: async () => (await since()) !== undefined,
-    begin: () => store.transaction((tx) => table.insert(tx)),
+    begin: () => store.transaction((tx) => outboundPause.insert(tx)),
 
     async end(actor) {
       const { organizationId, apiKeyId } = keyOf(actor)
@@ -44,7 +44,7 @@ export function createOutboundPause({ store }: { readonly store: Store }): Outbo
         await assertKeyUnchanged(tx, actor)
         const root = await apiKeys.getRoot(tx, organizationId)
         if (root?.id !== apiKeyId) throw new MailError('forbidden', { detail: 'Only the root key may do this' })
-        return table.remove(tx)
+        return outboundPause.remove(tx)
       })
       for (const listener of listeners) listener()
       return wasPaused

@@ -3,8 +3,8 @@
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
-import * as contentTable from '../../store/tables/contents-table.ts'
-import * as table from '../../store/tables/messages-table.ts'
+import * as contentsTable from '../../store/tables/contents-table.ts'
+import * as messages from '../../store/tables/messages-table.ts'
 import { assertKeyUnchanged, hiddenMaskFor, lockInbox, recheckAccess, requireInbox } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
@@ -65,8 +65,8 @@ export function createMessages(needs: MessagesNeeds): Messages {
       return listMail(page, limits, memory, {
         criteria,
         substrings: [filter.from, filter.to, filter.subject],
-        scan: (keyset) => table.scan(store.db, criteria, keyset),
-        listByIds: (ids) => table.listByIds(store.db, ids),
+        scan: (keyset) => messages.scan(store.db, criteria, keyset),
+        listByIds: (ids) => messages.listByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
         show: (rows) => showMessages(store.db, rows),
       })
@@ -90,7 +90,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
     async attachment(actor, inboxRef, ref, attachmentId) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const row = await requireMessage(store.db, actor, inbox.id, ref)
-      const part = await contentTable.getAttachment(store.db, row.content_id, attachmentId)
+      const part = await contentsTable.getAttachment(store.db, row.content_id, attachmentId)
       if (!part) throw new MailError('not_found', { what: 'Attachment' })
       return { ...showAttachment(part), ...(await downloads.link({ messageId: row.id, attachmentId })) }
     },
@@ -110,7 +110,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
 }
 
 /** Returns a filter as query criteria for an inbox, limited to what this actor may see. */
-export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): table.MessageCriteria {
+export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): messages.MessageCriteria {
   return {
     inboxId,
     hiddenMask: hiddenMaskFor(actor, filter.include ?? []),

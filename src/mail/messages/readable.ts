@@ -8,7 +8,7 @@
  */
 import type { Db } from '../../store/handles.ts'
 import type { EventRow } from '../../store/schema/event-rows.ts'
-import * as table from '../../store/tables/messages-table.ts'
+import * as messages from '../../store/tables/messages-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { hiddenClasses, type Permission } from '../access/permissions.ts'
@@ -46,7 +46,7 @@ export async function presentClasses(
     const isNeeded = isRenderedWithMessage(event.type) && !isReadable(actor, undefined)
     if (isNeeded && event.message_id !== null) ids.add(event.message_id)
   }
-  return table.hiddenMasks(db, [...ids])
+  return messages.hiddenMasks(db, [...ids])
 }
 
 /** @returns a permission that the reader lacks for the content of the event; undefined when it may read it */

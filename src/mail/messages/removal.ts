@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts'
 import { addressesOf, type MessageAddressRow } from '../../store/tables/addresses-table.ts'
 import * as contents from '../../store/tables/contents-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
-import * as table from '../../store/tables/messages-table.ts'
+import * as messagesTable from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { participantsOfMessage } from './content/mail-addresses.ts'
@@ -20,7 +20,7 @@ export interface Removal {
    *
    * @returns keys of blobs to discard after the commit (discard-blobs.ts)
    */
-  remove(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]>
+  remove(tx: Tx, inboxId: string, rows: readonly messagesTable.StoredMessageRow[]): Promise<string[]>
 }
 
 interface RemovalNeeds {
@@ -38,7 +38,10 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
   }
 
   /** Divides messages so that no statement deletes too many addresses and attachments: SQLite runs it in one turn. */
-  async function inSteps(tx: Tx, rows: readonly table.StoredMessageRow[]): Promise<table.StoredMessageRow[][]> {
+  async function inSteps(
+    tx: Tx,
+    rows: readonly messagesTable.StoredMessageRow[],
+  ): Promise<messagesTable.StoredMessageRow[][]> {
     if (rows.length === 0) return []
     const dependent =
       rows.length === 1
@@ -47,7 +50,7 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
             tx,
             rows.map((row) => row.content_id),
           )
-    const steps: table.StoredMessageRow[][] = []
+    const steps: messagesTable.StoredMessageRow[][] = []
     let left = 0
     for (const row of rows) {
       const count = dependent.get(row.content_id) ?? 0
@@ -61,11 +64,15 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
     return steps
   }
 
-  async function removeSome(tx: Tx, inboxId: string, rows: readonly table.StoredMessageRow[]): Promise<string[]> {
+  async function removeSome(
+    tx: Tx,
+    inboxId: string,
+    rows: readonly messagesTable.StoredMessageRow[],
+  ): Promise<string[]> {
     const ids = rows.map((row) => row.id)
-    const labels = await table.labelsOf(tx, ids)
+    const labels = await messagesTable.labelsOf(tx, ids)
     const addresses = await addressesOf(tx, ids)
-    await table.remove(tx, ids)
+    await messagesTable.remove(tx, ids)
     for (const row of rows) await store.adapter.unindexText(tx, row.number)
 
     let removedThreads = 0
@@ -86,7 +93,7 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
 
   /** Counts the messages of each participant that filing.ts added for these messages. */
   function countParticipants(
-    rows: readonly table.StoredMessageRow[],
+    rows: readonly messagesTable.StoredMessageRow[],
     addresses: ReadonlyMap<string, MessageAddressRow[]>,
   ): threads.ThreadParticipant[] {
     const byKey = new Map<string, threads.ThreadParticipant & { messageCount: number }>()
@@ -102,14 +109,14 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
   }
 }
 
-function groupByThread(rows: readonly table.StoredMessageRow[]): Map<string, table.StoredMessageRow[]> {
-  const byThread = new Map<string, table.StoredMessageRow[]>()
+function groupByThread(rows: readonly messagesTable.StoredMessageRow[]): Map<string, messagesTable.StoredMessageRow[]> {
+  const byThread = new Map<string, messagesTable.StoredMessageRow[]>()
   for (const row of rows) byThread.set(row.thread_id, [...(byThread.get(row.thread_id) ?? []), row])
   return byThread
 }
 
 function countLabels(
-  rows: readonly table.StoredMessageRow[],
+  rows: readonly messagesTable.StoredMessageRow[],
   labels: ReadonlyMap<string, string[]>,
 ): Map<string, number> {
   const counts = new Map<string, number>()
@@ -121,7 +128,7 @@ function countLabels(
 async function updateOrRemoveThread(
   tx: Tx,
   threadId: string,
-  removed: readonly table.StoredMessageRow[],
+  removed: readonly messagesTable.StoredMessageRow[],
 ): Promise<boolean> {
   const [thread] = await threads.listByIds(tx, [threadId])
   if (!thread) return false
@@ -147,6 +154,6 @@ async function updateOrRemoveThread(
 
 /** The subject of a removed hidden message must not remain as its thread's subject. */
 async function oldestSubject(tx: Tx, threadId: string): Promise<string | null> {
-  const [oldest] = await table.listByThread(tx, threadId, { limit: 1, ascending: true })
+  const [oldest] = await messagesTable.listByThread(tx, threadId, { limit: 1, ascending: true })
   return oldest?.subject ?? null
 }

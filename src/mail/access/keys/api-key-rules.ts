@@ -5,7 +5,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
-import * as table from '../../../store/tables/api-keys-table.ts'
+import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import { keyOf } from '../access.ts'
 import type { Actor, KeyActor } from '../actor.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
@@ -56,7 +56,7 @@ export async function resolveExpiry(
   actor: Actor,
   expiresAt: number | null | undefined,
 ): Promise<number | null> {
-  const giver = await table.getById(db, keyOf(actor).apiKeyId)
+  const giver = await apiKeys.getById(db, keyOf(actor).apiKeyId)
   const latest = giver?.expires_at ?? null
   if (expiresAt === undefined) return latest
   if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt

@@ -7,7 +7,7 @@ import { MailError } from '../../../errors.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
 import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/api-keys-table.ts'
+import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, keyOf, requireScope, type Scope } from '../access.ts'
@@ -103,7 +103,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           created_at: tx.now,
           updated_at: tx.now,
         }
-        await table.insert(tx, row)
+        await apiKeys.insert(tx, row)
         return showApiKey(tx, row)
       })
       return { ...made, key }
@@ -118,7 +118,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       }
       return listPage(page, limits, {
         filter: exactScope,
-        select: (keyset) => table.list(store.db, exactScope, keyset),
+        select: (keyset) => apiKeys.list(store.db, exactScope, keyset),
         show: (rows) => showApiKeys(store.db, rows),
       })
     },
@@ -131,7 +131,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       const name = parseName(change.name, limits)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        await table.lockById(tx, id)
+        await apiKeys.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
         checkNotStronger(keyOf(actor), row)
         if (change.permissions !== undefined) {
@@ -148,7 +148,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
               : change.permissions && JSON.stringify(change.permissions),
           updated_at: tx.now,
         }
-        await table.update(tx, id, {
+        await apiKeys.update(tx, id, {
           name: changed.name,
           permissions: changed.permissions,
           updated_at: changed.updated_at,
@@ -162,14 +162,14 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
     async delete(actor, within, id) {
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        await table.lockById(tx, id)
+        await apiKeys.lockById(tx, id)
         const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
         checkNotStronger(keyOf(actor), row)
         if (row.is_root) {
           const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
           throw new MailError('cannot_delete', { detail })
         }
-        await table.remove(tx, id)
+        await apiKeys.remove(tx, id)
         keyRevoked(tx, actor, { id, organizationId: row.organization_id })
       })
     },
@@ -178,7 +178,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
   /** A stolen key of a pod must not be able to fill the table. @throws limit_exceeded */
   async function checkCount(tx: Tx, podId: string): Promise<void> {
     const { apiKeysPerPodMax: max } = limits.access
-    if ((await table.countOfPod(tx, podId, max)) >= max) {
+    if ((await apiKeys.countOfPod(tx, podId, max)) >= max) {
       throw new MailError('limit_exceeded', { what: 'API keys in a pod', max })
     }
   }
@@ -202,7 +202,7 @@ async function requireApiKey(
   id: string,
 ): Promise<ApiKeyRow> {
   const scope = await requireScope(db, actor, permission, within)
-  const row = await table.getById(db, id)
+  const row = await apiKeys.getById(db, id)
   const isInScope =
     row?.organization_id === scope.organizationId &&
     (scope.podId === undefined || row.pod_id === scope.podId) &&

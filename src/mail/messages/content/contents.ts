@@ -5,7 +5,7 @@
 
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/contents-table.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
 
 export interface Contents {
   /**
@@ -18,13 +18,13 @@ export interface Contents {
 export function createContents({ store }: { readonly store: Pick<Store, 'db' | 'blobs'> }): Contents {
   return {
     async *read(contentId, range) {
-      const location = await table.getLocation(store.db, contentId)
+      const location = await contents.getLocation(store.db, contentId)
       if (!location) throw new MailError('not_found', { what: 'Message' })
       if (location.blob_key !== null) {
         for await (const chunk of store.blobs.get(location.blob_key, range)) yield asBuffer(chunk)
         return
       }
-      const bytes = await table.getBytes(store.db, contentId)
+      const bytes = await contents.getBytes(store.db, contentId)
       if (!bytes) throw new MailError('not_found', { what: 'Message' })
       yield asBuffer(range ? bytes.subarray(range.start, range.end) : bytes)
     },

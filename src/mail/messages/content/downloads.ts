@@ -10,7 +10,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
 import type { Store } from '../../../store/store.ts'
-import * as contentTable from '../../../store/tables/contents-table.ts'
+import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as secrets from '../../../store/tables/secrets-table.ts'
@@ -64,7 +64,7 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
           bytes,
         }
       }
-      const part = await contentTable.getAttachment(store.db, message.content_id, target.attachmentId)
+      const part = await contentsTable.getAttachment(store.db, message.content_id, target.attachmentId)
       if (!part) throw new MailError('not_found', { what: 'Download' })
       const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
       return {

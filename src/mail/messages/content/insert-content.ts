@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Tx } from '../../../store/handles.ts'
 import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
 import { insertOfContent } from '../../../store/tables/addresses-table.ts'
-import * as table from '../../../store/tables/contents-table.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
 import { showAttachment } from '../views/attachment.ts'
 import type { Attachment } from '../views/message.ts'
 import { headerAddresses } from './mail-addresses.ts'
@@ -56,7 +56,7 @@ export async function insertContent(
     verification: JSON.stringify(parsed.verification),
     created_at: tx.now,
   }
-  await table.insert(tx, row, attachments)
+  await contents.insert(tx, row, attachments)
   await insertOfContent(tx, id, headerAddresses(parsed))
   return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
 }
@@ -83,7 +83,7 @@ export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
     verification: null,
     created_at: tx.now,
   }
-  await table.insert(tx, row, [])
+  await contents.insert(tx, row, [])
   return id
 }
 

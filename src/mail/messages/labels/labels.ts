@@ -7,7 +7,7 @@ import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import * as table from '../../../store/tables/messages-table.ts'
+import * as messagesTable from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
@@ -80,12 +80,12 @@ export function parseLabelChange(change: LabelChange, limits: Limits): LabelChan
 export async function changeLabels(
   tx: Tx,
   actor: string,
-  row: table.StoredMessageRow,
+  row: messagesTable.StoredMessageRow,
   inboxAddress: string,
   change: LabelChange,
   limits?: Limits,
 ): Promise<readonly string[]> {
-  const current = (await table.labelsOf(tx, [row.id])).get(row.id) ?? []
+  const current = (await messagesTable.labelsOf(tx, [row.id])).get(row.id) ?? []
   const { added, removed, labels } = applyLabels(current, change)
   if (added.length + removed.length === 0) return labels // nothing changed, so no event
   if (limits && added.length > 0 && labels.length > limits.messages.labelsPerMessageMax) {
@@ -95,7 +95,7 @@ export async function changeLabels(
   }
 
   const hidden = hiddenMask(labels)
-  await table.changeLabels(tx, row.id, { added, removed, hidden })
+  await messagesTable.changeLabels(tx, row.id, { added, removed, hidden })
   await threads.addLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
   if (hidden !== row.hidden) await updateThreadVisibility(tx, row, hidden)
   const unread = Number(added.includes('unread')) - Number(removed.includes('unread'))
@@ -112,7 +112,7 @@ const minusOne = (label: string): [string, number] => [label, -1]
 /**
  * A thread is hidden while all of its messages are; its list fields are those of the newest message that is not hidden.
  */
-async function updateThreadVisibility(tx: Tx, row: table.StoredMessageRow, hidden: number): Promise<void> {
+async function updateThreadVisibility(tx: Tx, row: messagesTable.StoredMessageRow, hidden: number): Promise<void> {
   const [thread] = await threads.listByIds(tx, [row.thread_id])
   if (!thread) return
   const visibleCount = thread.visible_count + Number(hidden === 0) - Number(row.hidden === 0)

@@ -7,8 +7,8 @@ import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import * as messageTable from '../../../store/tables/messages-table.ts'
-import * as table from '../../../store/tables/threads-table.ts'
+import * as messagesTable from '../../../store/tables/messages-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
 import {
   assertKeyUnchanged,
   forbiddenMask,
@@ -102,8 +102,8 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       return listMail(page, limits, memory, {
         criteria,
         substrings: [filter.senders, filter.recipients, filter.subject],
-        scan: (keyset) => table.scan(store.db, criteria, keyset),
-        listByIds: (ids) => table.listByIds(store.db, ids),
+        scan: (keyset) => threads.scan(store.db, criteria, keyset),
+        listByIds: (ids) => threads.listByIds(store.db, ids),
         async recheck() {
           await recheckAccess(store, actor, [])
           await requireScope(store.db, actor, 'message_read', within)
@@ -119,7 +119,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         default: limits.lists.threadPageDefault,
         max: limits.lists.pageMax,
       })
-      const found = await messageTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
+      const found = await messagesTable.listByThread(store.db, row.id, { ...window, limit: window.limit + 1 })
       const newest = await withinBytes(store.db, found.slice(0, window.limit), limits)
       const last = found.length > newest.length ? newest.at(-1) : undefined
       const visible = newest.filter((message) => isReadable(actor, message))
@@ -134,7 +134,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
 
     async attachment(actor, within, threadId, attachmentId) {
       const row = await requireThread(store.db, actor, 'message_read', within, threadId)
-      const found = await messageTable.getAttachmentInThread(store.db, row.id, attachmentId)
+      const found = await messagesTable.getAttachmentInThread(store.db, row.id, attachmentId)
       const part = found && (await contents.getAttachment(store.db, found.content_id, attachmentId))
       if (!found || !part || !isReadable(actor, found)) throw new MailError('not_found', { what: 'Attachment' })
       return { ...showAttachment(part), ...(await downloads.link({ messageId: found.id, attachmentId })) }
@@ -151,7 +151,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
         const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
         const everyMessage = { limit: limits.messages.threadLabelMessagesMax, ascending: true }
         const labels = new Set<string>()
-        for (const message of await messageTable.listByThread(tx, row.id, everyMessage)) {
+        for (const message of await messagesTable.listByThread(tx, row.id, everyMessage)) {
           if (!isReadable(actor, message)) continue
           const changed = await changeLabels(tx, actorName(actor), message, address, change, limits)
           for (const label of changed) labels.add(label)
@@ -172,7 +172,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
             : await lockThread(tx, actor, 'message_delete', within, threadId)
           if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
           const keyset = { limit: limits.jobs.removalChunkRows, ascending: true, after }
-          const rows = await messageTable.listByThread(tx, row.id, keyset)
+          const rows = await messagesTable.listByThread(tx, row.id, keyset)
           const blobs = await removal.remove(
             tx,
             row.inbox_id,
@@ -195,7 +195,7 @@ async function requireThread(
   threadId: string,
 ): Promise<ThreadRow> {
   const scope: Scope = await requireScope(db, actor, permission, within)
-  const row = await table.get(db, scope, threadId)
+  const row = await threads.get(db, scope, threadId)
   if (!row || !isReadable(actor, row)) throw new MailError('not_found', { what: 'Thread' })
   return row
 }
@@ -214,7 +214,7 @@ async function lockThread(
 }
 
 async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
-  const [row] = await table.listByIds(tx, [threadId])
+  const [row] = await threads.listByIds(tx, [threadId])
   if (row) await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
   return row
 }
@@ -225,9 +225,9 @@ async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | unde
  */
 async function withinBytes(
   db: Db,
-  rows: readonly messageTable.StoredMessageRow[],
+  rows: readonly messagesTable.StoredMessageRow[],
   { lists: { threadPageBytesMax } }: Limits,
-): Promise<messageTable.StoredMessageRow[]> {
+): Promise<messagesTable.StoredMessageRow[]> {
   const contentIds = [...new Set(rows.map((row) => row.content_id))]
   const sizes = await contents.parsedSizes(db, contentIds)
   let bytes = 0

@@ -9,7 +9,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/messages-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { forbiddenMask } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
@@ -56,7 +56,7 @@ type ReceivedEvent = Event & { readonly payload: ReceivedPayload }
 /** The cached read for one event. */
 interface CachedSubject {
   /** The message when it was read; undefined: it was deleted before. */
-  readonly row: table.MessageInThread | undefined
+  readonly row: messages.MessageInThread | undefined
   readonly whole: EventSubject
   /** For readers who may not see all of the thread: the subject by the mask of the classes that are hidden from them. */
   readonly parts: Map<number, Promise<EventSubject | undefined>>
@@ -101,7 +101,7 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
   }
 
   async function read(event: ReceivedEvent, bodiesBytesMax: number): Promise<CachedSubject> {
-    const [row] = event.messageId === undefined ? [] : await table.listInThreads(store.db, [event.messageId])
+    const [row] = event.messageId === undefined ? [] : await messages.listInThreads(store.db, [event.messageId])
     const found = row && (await showBounded({ store, limits }, row, bodiesBytesMax))
     return { row, whole: found ? asOfThen(event, found) : NOTHING, parts: new Map(), partsState: '' }
   }
@@ -110,7 +110,7 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
   async function subjectFor(
     { payload }: ReceivedEvent,
     subject: CachedSubject,
-    row: table.MessageInThread | undefined,
+    row: messages.MessageInThread | undefined,
     actor: Actor,
   ): Promise<EventSubject | undefined> {
     if (!isReadable(actor, row)) return undefined
@@ -131,7 +131,7 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
 
   async function readPart(
     { whole }: CachedSubject,
-    row: table.MessageInThread,
+    row: messages.MessageInThread,
     mask: number,
     version: string,
   ): Promise<EventSubject | undefined> {
@@ -164,9 +164,9 @@ function asOfThen({ at, payload }: ReceivedEvent, { message, isWithoutBodies }: 
  * all rows that are requested in a turn, and it begins after the last of these requests.
  */
 function createCurrentRows(store: Pick<Store, 'db'>) {
-  let next: { readonly ids: Set<string>; readonly rows: Promise<Map<string, table.MessageInThread>> } | undefined
+  let next: { readonly ids: Set<string>; readonly rows: Promise<Map<string, messages.MessageInThread>> } | undefined
 
-  return async function currentRow(id: string): Promise<table.MessageInThread | undefined> {
+  return async function currentRow(id: string): Promise<messages.MessageInThread | undefined> {
     next ??= begin()
     const { ids, rows } = next
     ids.add(id)
@@ -178,10 +178,10 @@ function createCurrentRows(store: Pick<Store, 'db'>) {
     return { ids, rows: readLater(ids) }
   }
 
-  async function readLater(ids: ReadonlySet<string>): Promise<Map<string, table.MessageInThread>> {
+  async function readLater(ids: ReadonlySet<string>): Promise<Map<string, messages.MessageInThread>> {
     await setImmediate()
     next = undefined
-    const rows = await table.listInThreads(store.db, [...ids])
+    const rows = await messages.listInThreads(store.db, [...ids])
     return new Map(rows.map((row) => [row.id, row]))
   }
 }

@@ -2,7 +2,7 @@
 import { MailError } from '../../../errors.ts'
 import { isUuid, trimMessageId } from '../../../formats/ids.ts'
 import type { Db } from '../../../store/handles.ts'
-import * as table from '../../../store/tables/messages-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
 import type { Actor } from '../../access/actor.ts'
 import { isReadable } from '../readable.ts'
 import { hashId } from '../threads/threading.ts'
@@ -13,14 +13,14 @@ export async function requireMessage(
   actor: Actor,
   inboxId: string,
   ref: string,
-): Promise<table.StoredMessageRow> {
+): Promise<messages.StoredMessageRow> {
   const row = await find(db, inboxId, ref)
   if (!row || !isReadable(actor, row)) throw new MailError('not_found', { what: 'Message' })
   return row
 }
 
-async function find(db: Db, inboxId: string, ref: string): Promise<table.StoredMessageRow | undefined> {
-  const byApiId = await table.getByApiId(db, inboxId, hashId(`<${trimMessageId(ref)}>`))
+async function find(db: Db, inboxId: string, ref: string): Promise<messages.StoredMessageRow | undefined> {
+  const byApiId = await messages.getByApiId(db, inboxId, hashId(`<${trimMessageId(ref)}>`))
   if (byApiId || !isUuid(ref)) return byApiId
-  return table.getById(db, inboxId, ref)
+  return messages.getById(db, inboxId, ref)
 }

@@ -10,7 +10,7 @@ import type { AddressKind, KindAddress, ThreadRow } from '../../../store/schema/
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import * as table from '../../../store/tables/messages-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import { listFields } from '../threads/thread-fields.ts'
@@ -19,9 +19,9 @@ import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 
 /** Returns messages in the order of the rows. */
-export async function showMessages(db: Db, rows: readonly table.StoredMessageRow[]): Promise<MessageItem[]> {
+export async function showMessages(db: Db, rows: readonly messages.StoredMessageRow[]): Promise<MessageItem[]> {
   const ids = rows.map((row) => row.id)
-  const labels = await table.labelsOf(db, ids)
+  const labels = await messages.labelsOf(db, ids)
   const addresses = await addressesOf(db, ids)
   const attachments = await attachmentsByContent(
     db,
@@ -111,7 +111,7 @@ export async function showThreads(
   /** A reader who sees all of a thread gets the fields of its newest message, even if that is hidden from others. */
   async function withNewest(row: ThreadRow): Promise<ThreadRow> {
     if (row.visible_count === row.message_count) return row
-    const newest = await table.newestInThread(db, row.id, { isShown: false })
+    const newest = await messages.newestInThread(db, row.id, { isShown: false })
     return newest ? { ...row, ...listFields(newest) } : row
   }
 

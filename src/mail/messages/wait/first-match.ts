@@ -11,8 +11,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as eventTable from '../../../store/tables/events-table.ts'
-import * as table from '../../../store/tables/messages-table.ts'
+import * as eventsTable from '../../../store/tables/events-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
 import { hasPermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
@@ -44,7 +44,7 @@ interface FirstMatchNeeds {
   readonly store: Store
   readonly limits: Limits
   readonly actor: Actor
-  readonly criteria: table.MessageCriteria
+  readonly criteria: messages.MessageCriteria
   readonly start: WaitPosition
   readonly memory: BodyMemory
   /** Whether the search must end early. */
@@ -69,8 +69,8 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
     while (position.listing !== undefined && !isOver()) {
       const from = position.listing === 'start' ? undefined : position.listing
       const window = { limit: 1, ascending: true, ...(from && { after: from }) }
-      const page = await fillPage(window, limits, (keyset) => table.scan(store.db, criteria, keyset))
-      const [row] = await table.listByIds(store.db, page.ids)
+      const page = await fillPage(window, limits, (keyset) => messages.scan(store.db, criteria, keyset))
+      const [row] = await messages.listByIds(store.db, page.ids)
       const message = row && (await matchedAtPosition(row)) ? await showMessage(row) : undefined
       position = { ...position, listing: page.last }
       if (message) return message
@@ -80,7 +80,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   }
 
   /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
-  async function matchedAtPosition(row: table.StoredMessageRow): Promise<boolean> {
+  async function matchedAtPosition(row: messages.StoredMessageRow): Promise<boolean> {
     if (row.modseq <= position.seq) return true
     const first = await changeAfter(position.seq, row.id, [...arrivalTypes, ...labelTypes])
     if (!first) return true
@@ -91,14 +91,14 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   /** Searches the log for messages that arrived, or began to match, after the position. */
   async function searchLog(): Promise<Message | undefined> {
     while (position.listing === undefined && !isOver()) {
-      const logRow = await eventTable.requireLog(store.db)
+      const logRow = await eventsTable.requireLog(store.db)
       const endSeq = logRow.last_seq
       const request = { filter, afterSeq: position.seq, endSeq, limit: limits.events.batchMax }
       const range = await readEvents(request, { store, limits })
       const { changes, seq, cursor } = await wholeChanges(range, logRow)
       for (const change of changes) {
         if (!(await beginsToMatch(change))) continue
-        const row = await table.getMatching(store.db, criteria, change.messageId)
+        const row = await messages.getMatching(store.db, criteria, change.messageId)
         const message = row && (await showMessage(row))
         if (!message) continue // changed again, or deleted
         position = { ...position, seq: change.last.seq, cursor: change.last.cursor }
@@ -130,7 +130,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
       // A message to oneself arrived when it was sent; labels added when it was received have events of their own.
       return !labels.includes('sent') && matchesLabels(labels as string[], criteria)
     }
-    const row = await table.getMatching(store.db, criteria, messageId)
+    const row = await messages.getMatching(store.db, criteria, messageId)
     if (!row || row.modseq <= last.seq) return row !== undefined // most messages; a search of its later history is slow
     const later = await changeAfter(last.seq, messageId, labelTypes)
     return !later || matchesLabels(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
@@ -143,13 +143,13 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   ): Promise<MessageChange | undefined> {
     await setImmediate() // let other work run: this reads everything that happened in the inbox since
     const rowsMax = 2 * limits.messages.labelsPerMessageMax // a whole change: all labels removed, as many added
-    const rows = await eventTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
+    const rows = await eventsTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
     return changesOf(rows.map((row) => toEvent(row, store.epoch)))[0]
   }
 
-  async function showMessage(row: table.StoredMessageRow): Promise<Message | undefined> {
+  async function showMessage(row: messages.StoredMessageRow): Promise<Message | undefined> {
     const stillMatching = async () => {
-      const again = await table.getMatching(store.db, criteria, row.id)
+      const again = await messages.getMatching(store.db, criteria, row.id)
       return again ? [again] : []
     }
     const [message] = await showWhole({ store, limits }, actor, [row], memory, stillMatching)

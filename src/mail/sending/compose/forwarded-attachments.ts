@@ -1,7 +1,7 @@
 /** Decodes the attachments of a forwarded message into memory, up to the size limit of a message. */
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/contents-table.ts'
+import * as contentsTable from '../../../store/tables/contents-table.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { OutgoingAttachment } from './outgoing.ts'
@@ -15,7 +15,7 @@ export function createForwardedAttachments({
 }) {
   return async function attachmentsOf(row: StoredMessageRow): Promise<OutgoingAttachment[]> {
     const attachments: OutgoingAttachment[] = []
-    for (const part of await table.listAttachments(store.db, [row.content_id])) {
+    for (const part of await contentsTable.listAttachments(store.db, [row.content_id])) {
       const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
       const decoded: Buffer[] = []
       // Decode in chunks: decoding 50 MB in one step would block all other requests.

@@ -15,11 +15,11 @@ import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { leaseEnd } from '../../../store/leases.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/idempotency-table.ts'
+import * as idempotency from '../../../store/tables/idempotency-table.ts'
 import type { Sent } from '../compose/outgoing.ts'
 
 /** The claim of a call on its Idempotency-Key; undefined when the caller gave no key. */
-export type KeyClaim = table.KeyLease | undefined
+export type KeyClaim = idempotency.KeyLease | undefined
 
 /** The caller of a key, and the inbox it is used for. */
 export interface KeyUse {
@@ -57,7 +57,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
         return await send(claimed.keyClaim)
       } catch (error) {
         // else the lease expires
-        await store.transaction((tx) => table.release(tx, claimed.keyClaim)).catch(() => undefined)
+        await store.transaction((tx) => idempotency.release(tx, claimed.keyClaim)).catch(() => undefined)
         throw error
       }
     },
@@ -67,10 +67,10 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
     tx: Tx,
     { key, inboxId, scopeId }: KeyUse & { readonly key: string },
     hash: string,
-  ): Promise<{ keyClaim: table.KeyLease } | { sent: Sent }> {
-    const row = await table.lock(tx, inboxId, key)
+  ): Promise<{ keyClaim: idempotency.KeyLease } | { sent: Sent }> {
+    const row = await idempotency.lock(tx, inboxId, key)
     if (row && isInForce(row, tx.now)) return { sent: storedResult(row, hash) }
-    const used = await table.listOfScope(tx, scopeId, key, tx.leaseNow)
+    const used = await idempotency.listOfScope(tx, scopeId, key, tx.leaseNow)
     if (used.some((other) => other.inbox_id !== inboxId && isInForce(other, tx.now))) throw usedForAnother()
 
     const claimedRow = {
@@ -85,17 +85,17 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       completed_at: null,
     }
     // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
-    return { keyClaim: await (row ? table.replace(tx, claimedRow) : table.insert(tx, claimedRow)) }
+    return { keyClaim: await (row ? idempotency.replace(tx, claimedRow) : idempotency.insert(tx, claimedRow)) }
   }
 
-  function isInForce(row: table.UsedKeyRow, now: number): boolean {
+  function isInForce(row: idempotency.UsedKeyRow, now: number): boolean {
     if (row.state === 'running') return row.is_leased === 1
     return (row.completed_at ?? 0) + limits.sending.idempotencyMs > now
   }
 }
 
 /** @throws idempotency_conflict when it was another request, or is still running */
-function storedResult(row: table.UsedKeyRow, hash: string): Sent {
+function storedResult(row: idempotency.UsedKeyRow, hash: string): Sent {
   if (row.fingerprint !== hash) throw usedForAnother()
   if (row.state === 'done') return JSON.parse(row.result!) as Sent
   throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
@@ -110,7 +110,7 @@ function usedForAnother(): MailError {
  * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
  */
 export async function recordResult(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
-  if (!keyClaim || (await table.finish(tx, keyClaim, JSON.stringify(sent)))) return
+  if (!keyClaim || (await idempotency.finish(tx, keyClaim, JSON.stringify(sent)))) return
   throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
 }
 

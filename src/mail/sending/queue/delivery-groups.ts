@@ -6,7 +6,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { releaseLeases } from '../../../store/leases.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
+import * as submissionsTable from '../../../store/tables/submissions-table.ts'
 import type { Owner } from '../../jobs/capacity-shares.ts'
 import type { DeliveryTarget } from '../targets/delivery-target.ts'
 import type { ClaimedRecipients, Destination } from './destination-limits.ts'
@@ -33,7 +33,7 @@ export async function groupRecipients(
   { destination, flow: sender, owner, rows }: ClaimedRecipients,
   { store, targetFor, limits }: DeliveryGroupsNeeds,
 ): Promise<DeliveryGroup[]> {
-  const submissions = await table.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
+  const submissions = await submissionsTable.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
   const byId = new Map(submissions.map((submission) => [submission.id, submission]))
   const groups = new Map<string, DeliveryGroup>()
   for (const row of rows) {

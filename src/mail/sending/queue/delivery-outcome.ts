@@ -14,7 +14,7 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as rollups from '../../../store/tables/rollups-table.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
+import * as submissions from '../../../store/tables/submissions-table.ts'
 import {
   type EventMessage,
   messageBounced,
@@ -98,7 +98,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       const changes: RecordedOutcomes['changes'][number][] = []
       for (const { row, outcome } of attempted.recipients) {
         const change = stateAfter(tx, row, outcome)
-        const hasLease = await table.recordOutcome(tx, row.id, attempted.owner, {
+        const hasLease = await submissions.recordOutcome(tx, row.id, attempted.owner, {
           state: change.state,
           attempts: row.attempts + 1,
           next_attempt_at: change.nextAttemptAt,
@@ -109,7 +109,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
         })
         changes.push(hasLease ? change : undefined)
         if (!hasLease) continue
-        await table.appendHistory(tx, [historyRow(tx, attempted, row, outcome)])
+        await submissions.appendHistory(tx, [historyRow(tx, attempted, row, outcome)])
         const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
         if (change.event) byEvent.set(change.event, [...(byEvent.get(change.event) ?? []), affected])
         if (change.isLate) late.push(affected)
@@ -179,7 +179,7 @@ function historyRow(tx: Tx, { target, startedAt }: EndedDelivery, row: Recipient
  * @returns keys of blobs to discard after the commit
  */
 async function removeFinishedSubmission(tx: Tx, submission: SubmissionRow): Promise<string[]> {
-  return contents.removeUnused(tx, await table.removeFinished(tx, 'id', [submission.id]))
+  return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', [submission.id]))
 }
 
 async function appendEvents(
@@ -206,7 +206,7 @@ async function updateDeliveryLabels(
   name: RecipientEvent,
 ): Promise<readonly string[]> {
   if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
-  const isOver = name !== 'delayed' && !(await table.isAnyDelayed(tx, row.id))
+  const isOver = name !== 'delayed' && !(await submissions.isAnyDelayed(tx, row.id))
   const remove = isOver ? ['delayed'] : []
   return changeLabels(tx, ACTOR, row, address, { add: [name], remove })
 }

@@ -17,7 +17,7 @@
  */
 import { waitAtMost } from '../../../deadline.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
+import * as submissions from '../../../store/tables/submissions-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
@@ -83,7 +83,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns ms until the next poll */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
+    const due = await submissions.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return limits.delivery.pollMs
     if (due > now) return Math.min(limits.delivery.pollMs, due - now)
     const { claimed, isMore } = await interrupted.claimWith(

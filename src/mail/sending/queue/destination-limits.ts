@@ -20,7 +20,7 @@ import {
 } from '../../../store/leases.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
+import * as submissionsTable from '../../../store/tables/submissions-table.ts'
 import { CapacityShares, type Owner } from '../../jobs/capacity-shares.ts'
 
 /** The next hop for mail of a domain, with its concurrency limit. */
@@ -35,7 +35,7 @@ export interface Destination {
 /** Due recipients of one flow, leased by the owner. */
 export interface ClaimedRecipients {
   readonly destination: Destination
-  readonly flow: table.Flow
+  readonly flow: submissionsTable.Flow
   /** Unique to this claim: an attempt that lost its lease cannot write the outcome of the next one. */
   readonly owner: string
   readonly rows: readonly RecipientRow[]
@@ -43,12 +43,12 @@ export interface ClaimedRecipients {
 
 /** A flow with due mail, and the position before it in the rotation. */
 interface Due {
-  readonly flow: table.Flow
-  readonly previous: table.FlowPosition
+  readonly flow: submissionsTable.Flow
+  readonly previous: submissionsTable.FlowPosition
   readonly destination: Destination
 }
 
-const BEGINNING: table.FlowPosition = { domain: '', podId: '' }
+const BEGINNING: submissionsTable.FlowPosition = { domain: '', podId: '' }
 
 interface DestinationLimitsNeeds {
   readonly store: Store
@@ -90,7 +90,7 @@ export function createDestinationLimits({
 
   return {
     async claim(interrupted) {
-      const page = await table.listFlows(store.db, {
+      const page = await submissionsTable.listFlows(store.db, {
         after,
         limit: limits.delivery.flowsPerPollMax,
         now: clock(),
@@ -115,7 +115,7 @@ export function createDestinationLimits({
     return local.length < due.length && (await isPaused?.()) ? local : due
   }
 
-  async function withDestinations(flows: readonly table.Flow[]): Promise<Due[]> {
+  async function withDestinations(flows: readonly submissionsTable.Flow[]): Promise<Due[]> {
     const destinations = new Map<string, Destination>()
     const due: Due[] = []
     let previous = after
@@ -161,7 +161,7 @@ export function createDestinationLimits({
   }
 
   /** @returns whether the rotation is complete */
-  function advanceRotation(flows: readonly table.Flow[]): boolean {
+  function advanceRotation(flows: readonly submissionsTable.Flow[]): boolean {
     const isAtEnd = flows.length < limits.delivery.flowsPerPollMax
     const last = flows.at(-1) ?? BEGINNING
     if (hasWrapped ? isAtEnd || isAfter(last, start) : isAtEnd && start.domain === '') {
@@ -225,12 +225,12 @@ class SkippedFlows {
   readonly #lastOf = new Map<string, string>()
   #lastPod = ''
 
-  served({ domain, podId }: table.FlowPosition): void {
+  served({ domain, podId }: submissionsTable.FlowPosition): void {
     this.#lastOf.set(podId, domain)
   }
 
   /** @param previous the position before the flow */
-  add({ domain, podId }: table.FlowPosition, previous: table.FlowPosition): void {
+  add({ domain, podId }: submissionsTable.FlowPosition, previous: submissionsTable.FlowPosition): void {
     const known = this.#nextOf.get(podId)
     if (!known || comesFirst(domain, known.domain, this.#lastOf.get(podId) ?? '')) {
       this.#nextOf.set(podId, { domain, previous })
@@ -238,7 +238,7 @@ class SkippedFlows {
   }
 
   /** Returns the position after which the next rotation begins, and forgets the flows of this one. */
-  next(): table.FlowPosition {
+  next(): submissionsTable.FlowPosition {
     const pods = [...this.#nextOf.keys()].sort()
     const pod = pods.find((each) => each > this.#lastPod) ?? pods[0]
     for (const each of this.#lastOf.keys()) if (!this.#nextOf.has(each)) this.#lastOf.delete(each)
@@ -252,7 +252,7 @@ class SkippedFlows {
 
 interface Skipped {
   readonly domain: string
-  readonly previous: table.FlowPosition
+  readonly previous: submissionsTable.FlowPosition
 }
 
 /** Whether a domain is before another one in the order that begins after `last` and continues at the beginning. */
@@ -260,6 +260,6 @@ function comesFirst(domain: string, other: string, last: string): boolean {
   return domain > last === other > last ? domain < other : domain > last
 }
 
-function isAfter(a: table.FlowPosition, b: table.FlowPosition): boolean {
+function isAfter(a: submissionsTable.FlowPosition, b: submissionsTable.FlowPosition): boolean {
   return a.domain === b.domain ? a.podId > b.podId : a.domain > b.domain
 }

@@ -13,7 +13,7 @@ import type { SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
-import * as table from '../../../store/tables/queue-table.ts'
+import * as queue from '../../../store/tables/queue-table.ts'
 import { assertKeyUnchanged, forbiddenMask, requireInbox, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { listPage } from '../../access/paging/list-page.ts'
@@ -102,7 +102,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
       const criteria = await criteriaOf(store.db, actor, 'message_read', within, filter)
       return listPage(page, limits, {
         filter: criteria,
-        select: (keyset) => table.listOpen(store.db, criteria, keyset, store.leaseNow()),
+        select: (keyset) => queue.listOpen(store.db, criteria, keyset, store.leaseNow()),
         show: (rows) => show(store.db, actor, rows, clock()),
       })
     },
@@ -117,16 +117,16 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
         const criteria = await criteriaOf(tx, actor, 'message_send', within, selection)
         const fitting = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
         if (fitting.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
-        const found = await table.listFree(tx, fitting, {
+        const found = await queue.listFree(tx, fitting, {
           limit: limits.delivery.queueChangeMax + 1,
           dueAfter: action === 'retry' ? tx.now : undefined,
         })
         const ids = found.slice(0, limits.delivery.queueChangeMax)
-        await lockInboxes(tx, await table.inboxIdsOf(tx, ids))
-        const rows = await table.change(tx, ids, from, columnsAfter(tx, actor, action, route ?? defaultRoute ?? null))
+        await lockInboxes(tx, await queue.inboxIdsOf(tx, ids))
+        const rows = await queue.change(tx, ids, from, columnsAfter(tx, actor, action, route ?? defaultRoute ?? null))
         const blobs = await appendChangeEvents(tx, actor, action, rows)
         const isMore = found.length > ids.length
-        const busy = isMore ? 0 : await table.countBusy(tx, fitting) // once, at the end
+        const busy = isMore ? 0 : await queue.countBusy(tx, fitting) // once, at the end
         return { changed: { changed: rows.length, busy, isMore }, blobs }
       })
       await discardBlobs(blobs)
@@ -141,7 +141,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
     permission: Permission,
     within: Within,
     filter: OpenFilter & Pick<Selection, 'ids' | 'addresses'>,
-  ): Promise<table.OpenCriteria> {
+  ): Promise<queue.OpenCriteria> {
     const scope = await requireScope(db, actor, permission, within)
     const inbox = filter.inbox === undefined ? undefined : await requireInbox(db, actor, permission, filter.inbox)
     const isElsewhere =
@@ -186,7 +186,7 @@ async function lockInboxes(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const id of ids.toSorted()) await inboxes.lockEvenIfDeleting(tx, id)
 }
 
-async function show(db: Db, actor: Actor, rows: readonly table.OpenRow[], now: number): Promise<OpenRecipient[]> {
+async function show(db: Db, actor: Actor, rows: readonly queue.OpenRow[], now: number): Promise<OpenRecipient[]> {
   const ids = rows.flatMap((row) => row.message_id ?? [])
   const mask = forbiddenMask(actor)
   const found = (await messages.listByIds(db, [...new Set(ids)])).filter((message) => (message.hidden & mask) === 0)

@@ -1,6 +1,6 @@
 /** Shows the state of each recipient of a sent message, with every attempt: no outcome of a message is hidden. */
 import type { Store } from '../../../store/store.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
+import * as submissions from '../../../store/tables/submissions-table.ts'
 import { requireInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
@@ -41,8 +41,8 @@ export function createRecipientStatuses({
     async list(actor, inboxRef, messageRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const message = await requireMessage(store.db, actor, inbox.id, messageRef)
-      const recipients = await table.listRecipients(store.db, message.id, store.leaseNow())
-      const history = await table.listHistory(
+      const recipients = await submissions.listRecipients(store.db, message.id, store.leaseNow())
+      const history = await submissions.listHistory(
         store.db,
         recipients.map((row) => row.id),
       )

@@ -10,8 +10,8 @@ import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as contentTable from '../../../store/tables/contents-table.ts'
-import * as table from '../../../store/tables/submissions-table.ts'
+import * as contentsTable from '../../../store/tables/contents-table.ts'
+import * as submissions from '../../../store/tables/submissions-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
@@ -88,11 +88,11 @@ export function createRunDelivery(
     const ids = rows.map((row) => row.id)
     const progress = createDeliveryProgress(limits.delivery.showServerAfterMs, (server) =>
       guarded('recording the server of a delivery', () =>
-        store.transaction((tx) => table.recordServer(tx, { owner, ids, server })),
+        store.transaction((tx) => submissions.recordServer(tx, { owner, ids, server })),
       ),
     )
     try {
-      const location = await contentTable.getLocation(store.db, submission.content_id)
+      const location = await contentsTable.getLocation(store.db, submission.content_id)
       const handover = {
         submissionId: submission.id,
         organizationId: submission.organization_id,

@@ -2,7 +2,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import * as table from '../../../store/tables/webhooks-table.ts'
+import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { requireScope, type Scope } from '../../access/access.ts'
 import type { Actor, KeyActor, Within } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
@@ -19,8 +19,8 @@ export async function requireWebhook(
   ref: string,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const scope = await requireScope(db, actor, permission, within)
-  const byId = await table.getById(db, ref)
-  const row = requireRow(byId && isInScope(byId, scope) ? byId : await table.getByClientId(db, scope, ref))
+  const byId = await webhooks.getById(db, ref)
+  const row = requireRow(byId && isInScope(byId, scope) ? byId : await webhooks.getByClientId(db, scope, ref))
   return { row, scope: scopeOf(row) }
 }
 
@@ -33,7 +33,7 @@ export async function lockWebhook(
   ref: string,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const { row, scope } = await requireWebhook(tx, actor, permission, within, ref)
-  return { row: requireRow(await table.lockById(tx, row.id)), scope }
+  return { row: requireRow(await webhooks.lockById(tx, row.id)), scope }
 }
 
 function requireRow(row: WebhookRow | undefined): WebhookRow {

@@ -11,7 +11,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as table from '../../../store/tables/webhooks-table.ts'
+import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { parseClientId } from '../../access/client-id.ts'
@@ -87,7 +87,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const row = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'webhook_create', within)
-        const existing = clientId === undefined ? undefined : await table.getByClientId(tx, scope, clientId)
+        const existing = clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, clientId)
         if (existing) return existing
 
         const key = narrowed(keyOf(actor), scope)
@@ -122,7 +122,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           created_at: tx.now,
           updated_at: tx.now,
         }
-        await table.insert(tx, row)
+        await webhooks.insert(tx, row)
         return row
       })
       enabled()
@@ -133,7 +133,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const scope = await requireScope(store.db, actor, 'webhook_read', within)
       return listPage(page, limits, {
         filter: { list: 'webhooks', ...scope },
-        select: (keyset) => table.list(store.db, scope, keyset),
+        select: (keyset) => webhooks.list(store.db, scope, keyset),
         show: (rows) => showWebhooks(store.db, rows),
       })
     },
@@ -156,7 +156,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           ...(await changedOrder(tx, row, change.isOrdered)),
           updated_at: tx.now,
         }
-        await table.update(tx, row.id, changed)
+        await webhooks.update(tx, row.id, changed)
         return changed
       })
       enabled()
@@ -167,7 +167,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row } = await lockWebhook(tx, actor, 'webhook_delete', within, ref)
-        await table.markDeleting(tx, row.id)
+        await webhooks.markDeleting(tx, row.id)
         await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
       })
     },
@@ -182,7 +182,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         await assertKeyUnchanged(tx, actor)
         const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed = { ...row, ...rotate(row, secret, tx.now, limits), updated_at: tx.now }
-        await table.update(tx, row.id, changed)
+        await webhooks.update(tx, row.id, changed)
         return changed
       })
       return showWebhook(store.db, row)
@@ -202,15 +202,15 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const headers = applyHeaders(customHeaders(row), change, limits)
         const stored = Object.keys(headers).length === 0 ? null : JSON.stringify(headers)
-        await table.update(tx, row.id, { headers: stored, updated_at: tx.now })
+        await webhooks.update(tx, row.id, { headers: stored, updated_at: tx.now })
       })
     },
   }
 
   /** @throws limit_exceeded */
-  async function checkWebhookCount(tx: Tx, scope: table.WebhookScope): Promise<void> {
+  async function checkWebhookCount(tx: Tx, scope: webhooks.WebhookScope): Promise<void> {
     const { perOrganizationMax, perPodMax } = limits.webhooks
-    const { inOrganization, inPod } = await table.countOf(tx, scope, perOrganizationMax)
+    const { inOrganization, inPod } = await webhooks.countOf(tx, scope, perOrganizationMax)
     if (inOrganization >= perOrganizationMax) {
       throw new MailError('limit_exceeded', { what: 'webhooks in an organization', max: perOrganizationMax })
     }

@@ -2,7 +2,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import * as table from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import { advance, initialState } from '../ordering/ordering.ts'
 
 /** @throws webhook_disabled */
@@ -12,7 +12,7 @@ export function checkEnabled({ is_enabled }: Pick<WebhookRow, 'is_enabled'>): vo
 
 interface Redelivery {
   /** Locked. */
-  readonly row: table.LockedDeliveryRow
+  readonly row: webhookDeliveries.LockedDeliveryRow
   readonly inboxId: string | null
 }
 
@@ -27,12 +27,12 @@ export async function redeliver(tx: Tx, webhook: WebhookRow, all: readonly Redel
     const isUnderWay = !isOver(row) && row.is_leased === 1
     if (isUnderWay) continue
     const { state, ordering_key } = isOver(row) ? initialState(webhook, inboxId) : row
-    await table.redeliver(tx, row.id, { state, ordering_key, term: webhook.term })
+    await webhookDeliveries.redeliver(tx, row.id, { state, ordering_key, term: webhook.term })
     if (ordering_key !== null) orderingKeys.add(ordering_key)
   }
   await advance(tx, webhook, orderingKeys)
 }
 
-function isOver({ state }: Pick<table.LoggedWebhookDeliveryRow, 'state'>): boolean {
+function isOver({ state }: Pick<webhookDeliveries.LoggedWebhookDeliveryRow, 'state'>): boolean {
   return state !== 'pending' && state !== 'waiting'
 }

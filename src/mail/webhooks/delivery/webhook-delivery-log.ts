@@ -16,7 +16,7 @@ import type { WebhookAttemptRow, WebhookDeliveryState, WebhookRow } from '../../
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { type LoggedWebhookDeliveryRow, lockByEvents } from '../../../store/tables/webhook-deliveries-table.ts'
-import * as table from '../../../store/tables/webhook-log-table.ts'
+import * as webhookLog from '../../../store/tables/webhook-log-table.ts'
 import { assertKeyUnchanged, hasPermission } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { closePage, openPage, type Page, type PageRequest } from '../../access/paging/page-tokens.ts'
@@ -102,14 +102,14 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
       const { states = [], eventTypes = [], before, after } = filter
       const criteria = { webhookId: webhook.id, states, eventTypes, before, after }
       const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
-      const { ids, last } = await fillPage(window, limits, (keyset) => table.scan(store.db, criteria, keyset))
-      const rows = inOrder(ids, await table.listByIds(store.db, ids))
+      const { ids, last } = await fillPage(window, limits, (keyset) => webhookLog.scan(store.db, criteria, keyset))
+      const rows = inOrder(ids, await webhookLog.listByIds(store.db, ids))
       return closePage(await showDeliveries(store.db, actor, rows), window, criteria, last)
     },
 
     async get(actor, within, ref, id) {
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
-      const row = await table.getByWebhook(store.db, webhook.id, id)
+      const row = await webhookLog.getByWebhook(store.db, webhook.id, id)
       if (!row) throw new MailError('not_found', { what: 'Delivery' })
       const [event] = await events.listByNumbers(store.db, [row.seq])
       const present = await presentClasses(store.db, event ? [{ actor: actor, event }] : [])
@@ -124,7 +124,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
         await assertKeyUnchanged(tx, actor)
         const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         checkEnabled(webhook)
-        const found = await table.getByWebhook(tx, webhook.id, id)
+        const found = await webhookLog.getByWebhook(tx, webhook.id, id)
         const [row] = found ? await lockByEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })
         const [event] = await events.listByNumbers(tx, [row.seq])
@@ -133,7 +133,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
         return { webhookId: webhook.id, row }
       })
       signalPending([webhookId])
-      const [shown] = await showDeliveries(store.db, actor, await table.listByIds(store.db, [row.id]))
+      const [shown] = await showDeliveries(store.db, actor, await webhookLog.listByIds(store.db, [row.id]))
       if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // the sweep has just removed it
       return shown
     },
@@ -154,7 +154,7 @@ async function showDeliveries(
   actor: Actor,
   rows: readonly LoggedWebhookDeliveryRow[],
 ): Promise<LoggedWebhookDelivery[]> {
-  const attempts = await table.listAttempts(
+  const attempts = await webhookLog.listAttempts(
     db,
     rows.map(({ id }) => id),
   )

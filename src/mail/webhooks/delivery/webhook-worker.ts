@@ -23,7 +23,7 @@ import { setMaxListeners } from 'node:events'
 import { contain } from '../../../fault-boundary.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import * as table from '../../../store/tables/webhook-deliveries-table.ts'
+import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import { createWebhookAttempt, type WebhookAttemptNeeds } from './webhook-attempt.ts'
 import { createWebhookClaims, type Reservation, type WebhookClaimsNeeds } from './webhook-claims.ts'
@@ -97,7 +97,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   /** @returns ms until something may be due; a signal may arrive earlier */
   async function claim(): Promise<number> {
     const now = clock()
-    const due = await table.listDueWebhooks(store.db, store.leaseNow())
+    const due = await webhookDeliveries.listDueWebhooks(store.db, store.leaseNow())
     webhookLimits.forgetExcept(new Set(due.map(({ webhookId }) => webhookId)))
     blockedWebhooks.clear()
     shortOfShared = []
@@ -132,7 +132,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   }
 
   /** Rotates the webhooks, so that each gets its share when there is not enough capacity for all. */
-  function fromLastServed(due: readonly table.DueWebhook[]): readonly table.DueWebhook[] {
+  function fromLastServed(due: readonly webhookDeliveries.DueWebhook[]): readonly webhookDeliveries.DueWebhook[] {
     const start = due.findIndex(({ webhookId }) => webhookId > servedLast)
     return start <= 0 ? due : [...due.slice(start), ...due.slice(0, start)]
   }

@@ -18,7 +18,7 @@ import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
-import * as table from '../../../store/tables/webhook-replays-table.ts'
+import * as webhookReplays from '../../../store/tables/webhook-replays-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import { toEvent } from '../../events/log/event.ts'
@@ -52,12 +52,12 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
   return async function replayWebhook({ key: webhookId, signal }) {
     for (;;) {
       signal.throwIfAborted()
-      const replay = await table.getOf(store.db, webhookId)
+      const replay = await webhookReplays.getOf(store.db, webhookId)
       if (!replay) return
       const webhook = await webhooks.getById(store.db, webhookId)
       const isOver = !webhook || !isOn(webhook, replay) || replay.position_seq >= replay.through_seq
       if (isOver) {
-        await store.transaction((tx) => table.remove(tx, replay.id))
+        await store.transaction((tx) => webhookReplays.remove(tx, replay.id))
         return
       }
       const found = await selectReplayed(store.db, webhook, replay, {
@@ -114,7 +114,7 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
 async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Rendered[], throughSeq: number) {
   const webhook = await webhooks.lockById(tx, replay.webhook_id)
   if (!webhook || !isOn(webhook, replay)) return
-  if (!(await table.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
+  if (!(await webhookReplays.move(tx, replay.id, replay.position_seq, throughSeq))) return // another node runs this replay now
   const seqs = rendered.map(({ eventRow }) => eventRow.seq)
   const locked = new Map((await webhookDeliveries.lockByEvents(tx, webhook.id, seqs)).map((row) => [row.seq, row]))
   const fresh = rendered.flatMap(({ eventRow, body }) =>

@@ -12,7 +12,7 @@ import type { Db, Tx } from '../../../store/handles.ts'
 import type { WebhookReplayRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
-import * as table from '../../../store/tables/webhook-replays-table.ts'
+import * as webhookReplays from '../../../store/tables/webhook-replays-table.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { checkEventType } from '../../events/feed/subscription-filter.ts'
@@ -79,7 +79,7 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
           await assertKeyUnchanged(tx, actor)
           const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
           checkEnabled(locked)
-          if (await table.getOf(tx, locked.id)) throw new MailError('replay_running', {})
+          if (await webhookReplays.getOf(tx, locked.id)) throw new MailError('replay_running', {})
           await begin(tx, locked, wanted)
         })
       }
@@ -137,7 +137,7 @@ export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
 type Wanted = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
 
 async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void> {
-  await table.insert(tx, { id: tx.newId(), ...wanted, term: webhook.term, created_at: tx.now })
+  await webhookReplays.insert(tx, { id: tx.newId(), ...wanted, term: webhook.term, created_at: tx.now })
   await enqueue(tx, { kind: REPLAY_WEBHOOK, key: webhook.id })
 }
 
