@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { isCommand, usage } from './cli/usage.ts'
-import { describeDoubt } from './config/setting-readers.ts'
+import { domainWarning } from './config/setting-readers.ts'
 import { type Config, loadConfig } from './config/settings.ts'
 import { StartupError } from './errors.ts'
 import { packageRoot } from './package-root.ts'
@@ -88,8 +88,8 @@ async function serve(config: Config, startPaused: boolean): Promise<number> {
   const stopSignal = awaitStopSignal() // before we report that the server is ready
   if (isForPerson) (await import('./cli/banner.ts')).printBanner(process.stdout, config, martlet)
   else {
-    const doubt = describeDoubt(config)
-    if (doubt !== undefined) log.warn(doubt)
+    const warning = domainWarning(config)
+    if (warning !== undefined) log.warn(warning)
     log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
   }
   log.level = config.logLevel

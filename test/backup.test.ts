@@ -154,7 +154,7 @@ test('a backup without a server leaves the folder as it was; missing contents ar
   expect(code).toBe(1)
 })
 
-test('backup and restore overwrite nothing, and refuse what is no complete backup', async () => {
+test('backup and restore overwrite nothing, and refuse what is not a complete backup', async () => {
   const folder = await temporaryFolder()
   const [dataDir, other, file] = ['data', 'other', 'martlet.tar'].map((name) => join(folder, name)) as [
     string,
@@ -178,7 +178,7 @@ test('backup and restore overwrite nothing, and refuse what is no complete backu
 
   truncateSync(file, (await stat(file)).size - 4_096)
   const truncated = await run(['restore', file], settings(other))
-  expect(truncated).toMatchObject({ code: 1, stderr: expect.stringMatching(/is no complete backup/) })
+  expect(truncated).toMatchObject({ code: 1, stderr: expect.stringMatching(/is not a complete backup/) })
   expect(existsSync(join(other, 'martlet.db'))).toBe(false)
   const postgres = { MARTLET_DATABASE_URL: 'postgres://127.0.0.1:1/x', MARTLET_ROOT_KEY: 'x'.repeat(20) }
   expect((await run(['backup', `${file}2`], settings(other, postgres))).stderr).toContain('use pg_dump')

@@ -34,8 +34,8 @@ export interface Manifest {
   readonly blobs: number
 }
 
-/** For operators. One large message can have two blobs: its source and its parsed text. */
-export function countBlobs(count: number): string {
+/** A number of blobs, in words for operators. One large message can have two: its source and its parsed text. */
+export function describeBlobCount(count: number): string {
   return count === 1 ? '1 file of large messages' : `${count} files of large messages`
 }
 
@@ -84,7 +84,7 @@ export interface Archive {
   close(): Promise<void>
 }
 
-/** @throws StartupError when the file is no complete backup */
+/** @throws StartupError when the file is not a complete backup */
 export async function openArchive(file: string): Promise<Archive> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
     throw new StartupError(`${file} cannot be read (${error.code})`)
@@ -99,7 +99,7 @@ export async function openArchive(file: string): Promise<Archive> {
   } catch (error) {
     await handle.close()
     if (error instanceof StartupError) throw error
-    throw new StartupError(`${file} is no complete backup (${(error as Error).message})`, { cause: error })
+    throw new StartupError(`${file} is not a complete backup (${(error as Error).message})`, { cause: error })
   }
 }
 
@@ -123,7 +123,7 @@ async function readManifest(entries: readonly TarEntry[], read: Archive['read'])
   const last = entries.at(-1)
   if (last?.path !== MANIFEST) throw new Error('it lacks backup.json')
   const manifest = JSON.parse(await text(read(last))) as Manifest
-  if (manifest.format !== 1) throw new Error(`its format ${manifest.format} is of another version`)
+  if (manifest.format !== 1) throw new Error(`its format ${manifest.format} belongs to another version`)
   const unknown = entries.find(({ path }) => ![DATABASE, ROOT_KEY, MANIFEST].includes(path) && !blobKeyOf(path))
   if (unknown) throw new Error(`it contains ${JSON.stringify(unknown.path)}`)
   const database = entries.filter(({ path }) => path === DATABASE)

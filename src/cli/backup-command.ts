@@ -18,9 +18,9 @@ import { copyDatabase, listBlobKeys } from '../store/sqlite/sqlite-backup.ts'
 import {
   type ArchiveWriter,
   blobEntry,
-  countBlobs,
   createArchive,
   DATABASE,
+  describeBlobCount,
   MANIFEST,
   type Manifest,
   ROOT_KEY,
@@ -66,9 +66,9 @@ export async function runBackup(
       await archive.finish()
       await rename(unfinished, target)
       await syncFolder(dirname(target))
-      output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${countBlobs(copied)}`)
+      output.write(`Saved to ${target}: the database (${manifest.database_bytes} bytes), ${describeBlobCount(copied)}`)
       output.write(rootKey === undefined ? '\n' : ', the root key. Keep the file secret.\n')
-      if (missing > 0) output.write(`warn  missing in ${config.blobsDir}: ${countBlobs(missing)}\n`)
+      if (missing > 0) output.write(`warn  missing in ${config.blobsDir}: ${describeBlobCount(missing)}\n`)
       return missing > 0 ? 1 : 0
     } finally {
       await archive.close()

@@ -2,7 +2,7 @@
  * Prints the banner on a terminal when the server is ready: addresses, the first key once, a command to try, and
  * warnings about file permissions.
  */
-import { describeDoubt } from '../config/setting-readers.ts'
+import { domainWarning } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
 import type { Martlet } from '../server/start.ts'
@@ -32,20 +32,20 @@ export function printBanner(
     ...(martlet.url === undefined
       ? []
       : ['Try:', `  curl -X POST ${martlet.url}/v0/inboxes -H "Authorization: Bearer ${key}"`, '']),
-    ...warnDomain(config),
-    ...warning(martlet.exposed),
+    ...warnOfDomain(config),
+    ...warnOfExposed(martlet.exposed),
     'Press Ctrl-C to stop.',
     '',
   ]
   output.write(lines.join('\n'))
 }
 
-function warnDomain(config: Pick<Config, 'domain'>): string[] {
-  const doubt = describeDoubt(config)
-  return doubt === undefined ? [] : [`Warning: ${doubt}.`, '']
+function warnOfDomain(config: Pick<Config, 'domain'>): string[] {
+  const warning = domainWarning(config)
+  return warning === undefined ? [] : [`Warning: ${warning}.`, '']
 }
 
-function warning(exposed: Martlet['exposed']): string[] {
+function warnOfExposed(exposed: Martlet['exposed']): string[] {
   if (exposed.length === 0) return []
   return [
     'Warning: other users of this machine can read or change the data. To prevent this, run:',

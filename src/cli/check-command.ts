@@ -6,7 +6,7 @@
 import { createPublicKey } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
 import { hostAndPort, type ListenAddress } from '../config/listen-address.ts'
-import { describeDoubt } from '../config/setting-readers.ts'
+import { domainWarning } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { readSigningKey } from '../mail/domains/domains.ts'
@@ -44,8 +44,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
   }
-  const doubt = describeDoubt(config)
-  if (doubt !== undefined) output.write(`warn  domain: ${doubt}\n`)
+  const warning = domainWarning(config)
+  if (warning !== undefined) output.write(`warn  domain: ${warning}\n`)
   const pausedAt = inspection?.db && (await getPausedAt(inspection.db))
   if (pausedAt !== undefined) {
     const since = new Date(pausedAt).toISOString()
@@ -74,17 +74,17 @@ async function checkTlsFiles({ tls }: Config): Promise<string> {
   return 'they match'
 }
 
-function describeContents(config: Config, { db, unread }: Inspection): string {
+function describeContents(config: Config, { db, notReadReason }: Inspection): string {
   const location = config.databaseUrl === undefined ? config.dataDir : describeDatabase(config.databaseUrl)
-  if (unread !== undefined) return `${location} was not read: ${unread}`
+  if (notReadReason !== undefined) return `${location} was not read: ${notReadReason}`
   return db ? `${location} can be used` : `${location} is empty; the first start creates the tables`
 }
 
 /**
  * Returns the DNS record that the operator must publish, so that receivers can verify our signatures (RFC 6376 §3.6.1).
  */
-async function describeDkim(config: Config, { db, unread }: Inspection): Promise<string> {
-  if (unread !== undefined) return `the key of ${config.domain} was not read: ${unread}`
+async function describeDkim(config: Config, { db, notReadReason }: Inspection): Promise<string> {
+  if (notReadReason !== undefined) return `the key of ${config.domain} was not read: ${notReadReason}`
   const key = db && (await readSigningKey(db, config.domain))
   if (!key) return `the key of ${config.domain} is generated at the first start`
   const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })

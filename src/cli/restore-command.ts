@@ -13,7 +13,7 @@ import { blobFile } from '../store/blobs/blob-files.ts'
 import { makePrivateFolder, syncFolder } from '../store/folders.ts'
 import { lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
-import { type Archive, blobKeyOf, countBlobs, DATABASE, openArchive, ROOT_KEY } from './backup-archive.ts'
+import { type Archive, blobKeyOf, DATABASE, describeBlobCount, openArchive, ROOT_KEY } from './backup-archive.ts'
 import { checkSqlite } from './backup-command.ts'
 import { ownerOf } from './ownership.ts'
 
@@ -42,7 +42,7 @@ export async function runRestore(
   }
   const { created_at, version, domain, blobs } = archive.manifest
   output.write(
-    `Restored to ${config.dataDir}: the backup of ${created_at} (version ${version}, domain ${domain}, ${countBlobs(blobs)}).
+    `Restored to ${config.dataDir}: the backup of ${created_at} (version ${version}, domain ${domain}, ${describeBlobCount(blobs)}).
 Outbound mail and webhooks are paused. Start the server, cancel in the queue what has been sent since the backup
 (martlet queue list), and run: martlet resume
 `,

@@ -32,8 +32,8 @@ export function readDomain(value: string, variable: string): string {
   return domain
 }
 
-/** Returns what is doubtful about a valid domain: a single label is only known in the own network. */
-export function describeDoubt({ domain }: { readonly domain: string }): string | undefined {
+/** Returns a warning for a valid domain with a single label, which only the local network can resolve. */
+export function domainWarning({ domain }: { readonly domain: string }): string | undefined {
   if (domain.includes('.')) return undefined
   return `MARTLET_DOMAIN=${domain} has no dot, so servers elsewhere cannot send mail to it; mail.example.com has one`
 }

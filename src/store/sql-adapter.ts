@@ -32,10 +32,10 @@ export type DatabaseConfig = Pick<Config, 'dataDir' | 'limits'> & { readonly dat
 export interface Inspection {
   /** Whether a server uses the data folder; undefined: it cannot be known, because several may share the database. */
   readonly isInUse: boolean | undefined
-  /** Reads the database; undefined: it is empty, or `unread` says why it was not read. */
+  /** Reads the database; undefined: it is empty, or `notReadReason` says why it was not read. */
   readonly db: Db | undefined
-  /** Without full stop. */
-  readonly unread?: string
+  /** A clause without full stop. */
+  readonly notReadReason?: string
   close(): Promise<void>
 }
 

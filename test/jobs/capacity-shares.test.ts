@@ -1,12 +1,12 @@
 /** Tests how concurrent work is divided among pods and organizations. */
 import { expect, test } from 'vitest'
-import { CapacityShares, type Owner } from '../../src/mail/jobs/capacity-shares.ts'
+import { CapacityShares, type Tenant } from '../../src/mail/jobs/capacity-shares.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
 const owner = (podId: string, organizationId = podId) => ({ podId, organizationId })
 
 /** Begins as much work as the pod may, and returns how much that is. */
-function fill(shares: CapacityShares, of: Owner): number {
+function fill(shares: CapacityShares, of: Tenant): number {
   const room = shares.capacity(of)
   shares.add(of, room)
   return room
@@ -53,7 +53,7 @@ test('whatever begins and ends: a pod without work gets the first free place, un
   for (let run = 0; run < 15; run += 1) {
     const capacity = 1 + pick(30)
     const shares = new CapacityShares(capacity)
-    const running: Owner[] = []
+    const running: Tenant[] = []
     for (let step = 0; step < 100; step += 1) {
       const one = owner(`${pick(8)}`, `org ${pick(2)}`)
       const room = shares.capacity(one)

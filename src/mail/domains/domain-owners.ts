@@ -1,6 +1,7 @@
 /**
- * Finds who owns the domains that strangers write in From. Most of them are nobody's here, and the same ones again and
- * again, so answers are cached: a domain that was just added may be unknown for a minute, on each node.
+ * Finds the organizations that own the domains in the From field of received mail. Most of these domains belong to no
+ * organization, and the same ones occur again and again, so answers are cached: each node may miss a domain that was
+ * just added, for a minute.
  */
 import type { Limits } from '../../config/limits.ts'
 import { LruCache } from '../../store/lru-cache.ts'
@@ -8,11 +9,11 @@ import type { Store } from '../../store/store.ts'
 import * as domainsTable from '../../store/tables/domains-table.ts'
 
 /** Organizations; null stands for the shared domain, which belongs to all. */
-export type Owner = string | null
+export type DomainOwner = string | null
 
 export interface DomainOwners {
   /** @param domains as A-labels, each once */
-  find(domains: readonly string[]): Promise<ReadonlySet<Owner>>
+  find(domains: readonly string[]): Promise<ReadonlySet<DomainOwner>>
 }
 
 interface OwnersNeeds {
@@ -22,8 +23,8 @@ interface OwnersNeeds {
 }
 
 interface CachedOwner {
-  /** undefined: nobody owns it. */
-  owner: Owner | undefined
+  /** undefined: no organization owns it. */
+  owner: DomainOwner | undefined
   /** Epoch ms; until then it is not looked up again. */
   until: number
 }

@@ -1,10 +1,10 @@
 /**
- * Divides concurrent work among those who own it, so that slow work of one owner cannot use all the capacity.
+ * Divides concurrent work among tenants, so that slow work of one tenant cannot use all the capacity.
  *
  * An organization may begin another piece of work while it runs fewer than seven times as many as there are free
  * places, and a pod while it runs fewer than its organization may still begin. So one organization alone gets seven
  * eighths of the capacity, one pod alone half of that, and two pods of one organization a third of that each. No place
- * is reserved for a given owner, and the shares follow the load without any configuration (the dynamic thresholds of
+ * is reserved for a given tenant, and the shares follow the load without any configuration (the dynamic thresholds of
  * shared switch buffers: Choudhury and Hahne, 1998).
  *
  * Many pods that begin one after the other can use all places for a moment. Then the first place that becomes free goes
@@ -13,7 +13,7 @@
  */
 
 /** The pod that owns a piece of work; without one, the organization itself counts like one of its pods. */
-export interface Owner {
+export interface Tenant {
   readonly organizationId: string
   readonly podId: string | null
 }
@@ -26,27 +26,27 @@ export class CapacityShares {
   readonly #running: Map<string, number>
   #total: number
 
-  /** @param capacity pieces of work at once, of all owners together */
+  /** @param capacity pieces of work at once, of all tenants together */
   constructor(capacity: number, running: ReadonlyMap<string, number> = new Map(), total = 0) {
     this.#capacity = capacity
     this.#running = new Map(running)
     this.#total = total
   }
 
-  /** Returns how many more pieces of work of this owner may begin. */
-  capacity(owner: Owner): number {
+  /** Returns how many more pieces of work of this tenant may begin. */
+  capacity(tenant: Tenant): number {
     const free = this.#capacity - this.#total
     const runningOf = (name: string) => this.#running.get(name) ?? 0
     // Each start takes a free place: start i (from 0) is allowed while running + i < weight * (free - i).
-    const ofOrganization = (ORGANIZATION_WEIGHT * free - runningOf(organizationKey(owner))) / (ORGANIZATION_WEIGHT + 1)
+    const ofOrganization = (ORGANIZATION_WEIGHT * free - runningOf(organizationKey(tenant))) / (ORGANIZATION_WEIGHT + 1)
     // The same with the weight 1: running + i < ofOrganization - i.
-    return Math.max(0, Math.ceil((Math.ceil(ofOrganization) - runningOf(podKey(owner))) / 2))
+    return Math.max(0, Math.ceil((Math.ceil(ofOrganization) - runningOf(podKey(tenant))) / 2))
   }
 
   /** Call when pieces of work begin, and with a negative number when they end. */
-  add(owner: Owner, count: number): void {
+  add(tenant: Tenant, count: number): void {
     this.#total += count
-    for (const name of [podKey(owner), organizationKey(owner)]) {
+    for (const name of [podKey(tenant), organizationKey(tenant)]) {
       const now = (this.#running.get(name) ?? 0) + count
       if (now > 0) this.#running.set(name, now)
       else this.#running.delete(name)
@@ -59,10 +59,10 @@ export class CapacityShares {
   }
 }
 
-function podKey({ organizationId, podId }: Owner): string {
+function podKey({ organizationId, podId }: Tenant): string {
   return `pod ${podId ?? organizationId}`
 }
 
-function organizationKey({ organizationId }: Owner): string {
+function organizationKey({ organizationId }: Tenant): string {
   return `organization ${organizationId}`
 }

@@ -33,8 +33,8 @@ export async function inspectSqlite({ dataDir, limits }: DatabaseConfig): Promis
     if (existsSync(wal) && existsSync(shm)) return { isInUse, ...reading(new BetterSqlite(file, { readonly: true })) }
     const bytesMax = limits.store.inspectedBytesMax
     if (sizeBytes > bytesMax) {
-      const unread = `no server runs, and the database is larger than ${bytesMax} bytes: start the server`
-      return { isInUse, ...nothing, unread }
+      const notReadReason = `no server runs, and the database is larger than ${bytesMax} bytes: start the server`
+      return { isInUse, ...nothing, notReadReason }
     }
     return { isInUse, ...reading(inMemory(file)) }
   } catch (error) {

@@ -17,7 +17,7 @@ import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import { type Owner, ownersOf, SharedBudget } from './shared-budget.ts'
+import { type BudgetOwner, ownersOf, SharedBudget } from './shared-budget.ts'
 
 export interface BodyBudget {
   /**
@@ -115,7 +115,7 @@ interface CountedBody {
   release(): void
 }
 
-function createCountedBody(budgetOf: (bytes: number) => SharedBudget, owners: readonly Owner[]): CountedBody {
+function createCountedBody(budgetOf: (bytes: number) => SharedBudget, owners: readonly BudgetOwner[]): CountedBody {
   let bytes = 0
   let isReleased = false
   return {

@@ -4,11 +4,11 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import { CapacityShares, type Owner as Tenant } from '../../../mail/jobs/capacity-shares.ts'
-import { type Owner, SharedBudget } from './shared-budget.ts'
+import { CapacityShares, type Tenant } from '../../../mail/jobs/capacity-shares.ts'
+import { type BudgetOwner, SharedBudget } from './shared-budget.ts'
 
 export interface Holder {
-  readonly owners: readonly Owner[]
+  readonly owners: readonly BudgetOwner[]
   /** Whose share of the waiting places it takes. */
   readonly tenant: Tenant
   /** Waiting holders of one key keep their order. undefined: a client without a key. */

@@ -4,19 +4,19 @@
  * otherwise never fit.
  */
 import type { FastifyRequest } from 'fastify'
-import type { Owner as Tenant } from '../../../mail/jobs/capacity-shares.ts'
+import type { Tenant } from '../../../mail/jobs/capacity-shares.ts'
 
 const KEY_SHARE = 1 / 2
 const POD_SHARE = 3 / 4
 
 /** A key or a pod. */
-export interface Owner {
+export interface BudgetOwner {
   readonly id: string
   /** Part of a budget that all requests of this owner may use together. */
   readonly share: number
 }
 
-export function ownersOf({ actor }: FastifyRequest): Owner[] {
+export function ownersOf({ actor }: FastifyRequest): BudgetOwner[] {
   if (!actor) return [{ id: 'anonymous', share: KEY_SHARE }]
   return [
     { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },
@@ -47,7 +47,7 @@ export class SharedBudget {
    *
    * @returns the first owner whose share they exceed, else 'total'; undefined if they fit
    */
-  obstacle(owners: readonly Owner[], bytes: number): Owner | 'total' | undefined {
+  obstacle(owners: readonly BudgetOwner[], bytes: number): BudgetOwner | 'total' | undefined {
     if (this.#total === 0) return undefined // even more than the budget fits alone
     const exceeded = owners.find(({ id, share }) => {
       const own = this.#taken.get(id) ?? 0
@@ -58,7 +58,7 @@ export class SharedBudget {
   }
 
   /** Counts bytes, whether they fit or not. A negative number gives bytes back. */
-  change(owners: readonly Owner[], bytes: number): void {
+  change(owners: readonly BudgetOwner[], bytes: number): void {
     this.#total += bytes
     for (const { id } of owners) {
       const own = (this.#taken.get(id) ?? 0) + bytes

@@ -7,14 +7,14 @@ import { releaseLeases } from '../../../store/leases.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as submissionsTable from '../../../store/tables/submissions-table.ts'
-import type { Owner } from '../../jobs/capacity-shares.ts'
+import type { Tenant } from '../../jobs/capacity-shares.ts'
 import type { DeliveryTarget } from '../targets/delivery-target.ts'
 import type { ClaimedRecipients, Destination } from './destination-limits.ts'
 
 /** Recipients of one submission that have the same target: one delivery. */
 export interface DeliveryGroup {
   readonly destination: Destination
-  readonly sender: Owner
+  readonly sender: Tenant
   readonly owner: string
   readonly submission: SubmissionRow
   readonly target: DeliveryTarget

@@ -21,7 +21,7 @@ import {
 import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as submissionsTable from '../../../store/tables/submissions-table.ts'
-import { CapacityShares, type Owner } from '../../jobs/capacity-shares.ts'
+import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
 
 /** The next hop for mail of a domain, with its concurrency limit. */
 export interface Destination {
@@ -68,8 +68,8 @@ export interface DestinationLimits {
    */
   claim(interrupted: InterruptionBounds): Promise<{ claimed: ClaimedRecipients[]; isMore: boolean }>
   /** Call when a delivery attempt begins, and `ended` when it ends. */
-  began(destination: Destination, sender: Owner): void
-  ended(destination: Destination, sender: Owner): void
+  began(destination: Destination, sender: Tenant): void
+  ended(destination: Destination, sender: Tenant): void
 }
 
 export function createDestinationLimits({
@@ -190,13 +190,13 @@ class RunningAttempts {
   }
 
   /** Returns how many more may begin. */
-  capacity({ name, isLocal, concurrencyMax }: Destination, sender: Owner): number {
+  capacity({ name, isLocal, concurrencyMax }: Destination, sender: Tenant): number {
     const own = concurrencyMax - (this.#byDestination.get(name) ?? 0)
     return Math.min(own, (isLocal ? this.#local : this.#outside).capacity(sender))
   }
 
   /** @param count negative for attempts that have ended */
-  add({ name, isLocal }: Destination, sender: Owner, count: number): void {
+  add({ name, isLocal }: Destination, sender: Tenant, count: number): void {
     const now = (this.#byDestination.get(name) ?? 0) + count
     if (now > 0) this.#byDestination.set(name, now)
     else this.#byDestination.delete(name)

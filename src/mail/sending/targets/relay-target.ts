@@ -13,8 +13,8 @@ import { connectFailure, connectSocket } from '../../../net/fetch/connect.ts'
 import { type SessionOptions, SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
 import { SmtpFailure } from '../../../net/smtp/smtp-failure.ts'
 import { createSmtpPool } from '../../../net/smtp/smtp-pool.ts'
+import { deliverAddressable } from './addressable.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
-import { deliverNameable } from './nameable.ts'
 import { failureOutcome, type Remote } from './remote-outcome.ts'
 import { handOverSmtp } from './smtp-handover.ts'
 
@@ -37,7 +37,7 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
 
   return {
     name: 'relay',
-    deliver: (handover, signal) => deliverNameable(handover, signal, deliver),
+    deliver: (handover, signal) => deliverAddressable(handover, signal, deliver),
     close: () => pool.close(),
   }
 

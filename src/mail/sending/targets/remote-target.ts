@@ -13,8 +13,8 @@ import { type MailServers, type MxConnection, mailServersOf } from '../../../net
 import { MxFailure } from '../../../net/dns/mx-failure.ts'
 import { type SessionOptions, SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
 import { SmtpFailure } from '../../../net/smtp/smtp-failure.ts'
+import { deliverAddressable } from './addressable.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
-import { deliverNameable } from './nameable.ts'
 import { failureOutcome, mxOutcome, type Remote } from './remote-outcome.ts'
 import { handOverSmtp } from './smtp-handover.ts'
 
@@ -34,7 +34,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
 
   return {
     name: 'direct',
-    deliver: (handover, signal) => deliverNameable(handover, signal, deliver),
+    deliver: (handover, signal) => deliverAddressable(handover, signal, deliver),
   }
 
   async function deliver(handover: Handover, signal: AbortSignal): Promise<Outcome[]> {

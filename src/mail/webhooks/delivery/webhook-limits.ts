@@ -14,7 +14,7 @@
  * webhook starts without failures.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { CapacityShares, type Owner } from '../../jobs/capacity-shares.ts'
+import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
 
 const FIRST_PAUSE_MS = 1_000
 /** Requests that decide how many more may run at once. */
@@ -22,13 +22,13 @@ const RECENT_MAX = 16
 /** Failed rounds without a pause: the first failure, and its first retry. */
 const ROUNDS_WITHOUT_PAUSE = 2
 
-/** A webhook and its owner, which never changes. */
-export interface LimitedWebhook extends Owner {
+/** A webhook and its tenant, which never changes. */
+export interface LimitedWebhook extends Tenant {
   readonly webhookId: string
 }
 
 interface WebhookLoad {
-  readonly owner: Owner
+  readonly tenant: Tenant
   running: number
   /** Whether each of the last requests succeeded, at most RECENT_MAX. */
   readonly recent: boolean[]
@@ -80,7 +80,7 @@ export class WebhookLimits {
 
   enter(webhook: LimitedWebhook): void {
     const { webhookId } = webhook
-    const fresh = { owner: webhook, running: 0, recent: [], failedRounds: 0, failedAt: 0, pausedUntil: 0 }
+    const fresh = { tenant: webhook, running: 0, recent: [], failedRounds: 0, failedAt: 0, pausedUntil: 0 }
     const load = this.#loads.get(webhookId) ?? fresh
     this.#loads.set(webhookId, load)
     this.#count(load, 1)
@@ -108,8 +108,8 @@ export class WebhookLimits {
       load.failedAt = now
       load.pausedUntil = now + this.#pauseMs(load.failedRounds)
     }
-    if (wasFailing && hasSucceeded) this.#failingShares.add(load.owner, -load.running)
-    if (!wasFailing && !hasSucceeded) this.#failingShares.add(load.owner, load.running)
+    if (wasFailing && hasSucceeded) this.#failingShares.add(load.tenant, -load.running)
+    if (!wasFailing && !hasSucceeded) this.#failingShares.add(load.tenant, load.running)
     if (load.running === 0 && load.failedRounds === 0) this.#loads.delete(webhookId)
   }
 
@@ -120,8 +120,8 @@ export class WebhookLimits {
 
   #count(load: WebhookLoad, difference: 1 | -1): void {
     load.running += difference
-    this.#shares.add(load.owner, difference)
-    if (load.failedRounds > 0) this.#failingShares.add(load.owner, difference)
+    this.#shares.add(load.tenant, difference)
+    if (load.failedRounds > 0) this.#failingShares.add(load.tenant, difference)
   }
 
   #ownMax(recent: readonly boolean[]): number {

@@ -1,6 +1,6 @@
 /**
- * Fails recipients that no SMTP command can name, each one permanently, before any server is called, so that the others
- * get the message. Both SMTP targets start with this check.
+ * Fails recipients that SMTP cannot address, each one permanently, before any server is called, so that the others get
+ * the message. Both SMTP targets start with this check.
  *
  * The API refuses such addresses (compose/draft.ts). If one is in the queue all the same, only its own delivery fails.
  */
@@ -8,18 +8,18 @@ import { isSmtpMailbox } from '../../../formats/address/address.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'
 
 /** RFC 3463 §3.2 X.1.3: bad destination mailbox address syntax. */
-const UNNAMEABLE: Outcome = {
+const NOT_ADDRESSABLE: Outcome = {
   kind: 'failed_for_good',
   enhancedCode: '5.1.3',
   reply: 'Cannot deliver to this address: it has no unambiguous form in SMTP; check the address',
 }
 
 /**
- * @param deliver called with the recipients that SMTP can name, unless there are none
+ * @param deliver called with the recipients that SMTP can address, unless there are none
  * @returns one outcome per recipient, in their order
  * @throws what `deliver` throws
  */
-export async function deliverNameable(
+export async function deliverAddressable(
   handover: Handover,
   signal: AbortSignal,
   deliver: DeliveryTarget['deliver'],
@@ -27,5 +27,5 @@ export async function deliverNameable(
   const recipients = handover.recipients.filter(isSmtpMailbox)
   const outcomes = recipients.length === 0 ? [] : await deliver({ ...handover, recipients }, signal)
   const byRecipient = new Map(recipients.map((recipient, index) => [recipient, outcomes[index]!]))
-  return handover.recipients.map((recipient) => byRecipient.get(recipient) ?? UNNAMEABLE)
+  return handover.recipients.map((recipient) => byRecipient.get(recipient) ?? NOT_ADDRESSABLE)
 }
