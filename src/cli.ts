@@ -60,7 +60,7 @@ function print(text: string): number {
   return 0
 }
 
-/** The command continues when nobody reads its output any more (`martlet check | head -1`). For a server, see log.ts. */
+/** The command continues when no one reads its output any more (`martlet check | head -1`). For a server, see log.ts. */
 function ignoreGoneReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -80,7 +80,7 @@ async function serve(config: Config, startPaused: boolean): Promise<number> {
   const log = isForPerson
     ? createLog(config.logLevel, (await import('./cli/readable-log.ts')).readableLines(standardOutput))
     : createLog(config.logLevel)
-  // The banner says what the lines of a start say.
+  // The banner contains what the log lines of a start say.
   if (isForPerson && config.logLevel === 'info') log.level = 'warn'
   const metrics = createMetrics({ collectProcess: true })
   ;(await import('./fault-boundary.ts')).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
@@ -122,9 +122,11 @@ async function migrate(config: Config): Promise<number> {
   const { createLog } = await import('./log.ts')
   const { databaseFiles, lockFile } = await import('./store/sqlite/data-dir-lock.ts')
   const giveToOwner = await (await import('./cli/ownership.ts')).ownerOf(config.dataDir)
-  const run = await migrateDatabase({ config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now })
+  const numbers = await migrateDatabase({ config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now })
   await giveToOwner([lockFile(config.dataDir), ...databaseFiles(config.dataDir)])
-  process.stdout.write(run.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${run.join(', ')}\n`)
+  process.stdout.write(
+    numbers.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${numbers.join(', ')}\n`,
+  )
   return 0
 }
 

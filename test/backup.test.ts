@@ -193,7 +193,7 @@ test('an archive with missing, foreign or damaged contents leaves no database', 
   const manifest = { format: 1, database_bytes: database.length, blobs: 0 }
   const cases: readonly [reason: string, entries: Readonly<Record<string, Buffer>>, manifest?: object][] = [
     ['it lacks backup.json', { 'martlet.db': database }],
-    ['its format 2 is of another version', { 'martlet.db': database }, { ...manifest, format: 2 }],
+    ['its format 2 belongs to another version', { 'martlet.db': database }, { ...manifest, format: 2 }],
     ['it contains "../evil"', { 'martlet.db': database, '../evil': database }, manifest],
     ['its entries are not those of backup.json', { 'martlet.db': database }, { ...manifest, blobs: 1 }],
     ['its entries are not those of backup.json', { 'martlet.db': database.subarray(1) }, manifest],

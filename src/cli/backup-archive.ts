@@ -84,7 +84,7 @@ export interface Archive {
   close(): Promise<void>
 }
 
-/** @throws StartupError when the file is not a complete backup */
+/** Opens a backup for `restore`. @throws StartupError when the file is not a complete backup */
 export async function openArchive(file: string): Promise<Archive> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
     throw new StartupError(`${file} cannot be read (${error.code})`)

@@ -1,5 +1,5 @@
 /**
- * `martlet check`: reports whether a start would succeed, or whether the running server is well. It checks ports, TLS files,
+ * `martlet check`: reports whether a start would succeed, or whether the running server is healthy. It checks ports, TLS files,
  * database and disk. It creates and changes nothing, so that any user can run it at any time; only the ports are opened for
  * a moment. The configuration was checked when it was loaded.
  */

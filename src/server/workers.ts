@@ -49,7 +49,11 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
     targetFor: outbound.routing.targetFor,
   })
   const webhooks = createWebhookWorker({
-    ...{ ...common, wallClock, profiles, fetch: outbound.fetch, spread: Math.random },
+    ...common,
+    wallClock,
+    profiles,
+    fetch: outbound.fetch,
+    spread: Math.random,
     isPaused: outboundPause.isPaused,
   })
   outboundPause.onEnd(webhooks.resume)

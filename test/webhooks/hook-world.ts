@@ -22,13 +22,14 @@ export interface HookWorld extends AsyncDisposable {
   update(id: string, change: WebhookChange, actor: KeyActor): Promise<void>
   /** Creates another node on the same store. */
   node(options?: NodeOptions): Dispatch
-  /** Returns the deliveries as "webhook type" in event order; a webhook is given by the order of its creation. */
+  /** Returns each delivery as "0 message.received", in event order. The number is the index of the webhook, in order of creation. */
   deliveries(): Promise<string[]>
   /** Resolves when all events have been dispatched. */
   settled(): Promise<void>
 }
 
 export interface NodeOptions {
+  /** Wraps the node's store, to make it fail. */
   readonly disturb?: (store: Store) => Store
   readonly render?: WebhookProfile['render']
   readonly worker?: Pick<WebhookWorker, 'signalPending'>
@@ -54,14 +55,22 @@ export async function openHookWorld(options: NodeOptions = {}, limits: LimitOver
   const owner = await feedWorld.addKey({ organizationId: inbox.organizationId })
   const dispatch = node(options)
   const webhooks = createWebhooks({
-    ...{ store: feedWorld.store, profile: testProfile, allowPrivateNetworks: true, limits: feedWorld.limits },
-    ...{ random: (bytes) => Buffer.alloc(bytes), enabled: dispatch.signalEnabled },
+    store: feedWorld.store,
+    profile: testProfile,
+    allowPrivateNetworks: true,
+    limits: feedWorld.limits,
+    random: (bytes) => Buffer.alloc(bytes),
+    enabled: dispatch.signalEnabled,
   })
   const made: string[] = []
   await dispatch.start()
 
   return {
-    ...{ feedWorld, inbox, owner, dispatch, node },
+    feedWorld,
+    inbox,
+    owner,
+    dispatch,
+    node,
     async add(request = {}, actor = owner) {
       const { id } = await webhooks.create(actor, {}, { url: 'http://127.0.0.1:1/', ...request })
       made.push(id)
@@ -96,9 +105,12 @@ export async function openHookWorld(options: NodeOptions = {}, limits: LimitOver
 
   function node({ disturb = (store) => store, render = testProfile.render, worker }: NodeOptions = {}): Dispatch {
     return createDispatch({
-      ...{ store: disturb(feedWorld.store), profiles: [{ ...testProfile, render }] },
-      ...{ worker: { ...absentWorker, ...worker }, log: createLog('silent') },
-      ...{ metrics: feedWorld.metrics, limits: feedWorld.limits },
+      store: disturb(feedWorld.store),
+      profiles: [{ ...testProfile, render }],
+      worker: { ...absentWorker, ...worker },
+      log: createLog('silent'),
+      metrics: feedWorld.metrics,
+      limits: feedWorld.limits,
     })
   }
 }

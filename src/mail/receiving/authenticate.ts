@@ -9,15 +9,15 @@ import type { Arrival, Envelope } from './arrival.ts'
 /** The result of the checks; stored with the message and shown to clients. */
 export interface Authentication {
   readonly result: 'not checked'
-  /** Present if a stranger's From is in one of our own domains. It hides nothing: nothing is authenticated yet. */
+  /** Present if a stranger's From is in one of our own domains. It does not hide the message: none is authenticated yet. */
   readonly ownDomainUnverified?: true
   /** The domain that the sender is authenticated for. */
   readonly verifiedDomain?: string
 }
 
-/** A mailbox without a valid address is any text of up to 2,000 characters. People read its beginning. */
+/** Domains per mailbox of From. Without a valid address it is any text of up to 2,000 characters; people read its beginning. */
 const DOMAINS_PER_MAILBOX_MAX = 20
-/** Domains of one message: one statement looks them up. */
+/** Domains per message: one statement looks them up. */
 const DOMAINS_MAX = 1_000
 
 export async function authenticate(_arrival: Arrival, _envelope: Envelope): Promise<Authentication> {

@@ -48,7 +48,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 
     async reply(actor, inboxRef, parentRef, reply, memory, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
-      // the parent's subject and addresses are sent to recipients that the actor chooses
+      // The parent's subject and addresses are sent to recipients that the actor chooses.
       requirePermission(actor, 'message_read')
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
@@ -106,7 +106,7 @@ function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOpti
   return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
-/** The Message-ID by which others know the parent: that of its header, or ours if it had none. */
+/** Returns the fields that a reply refers to. `messageId` is that of the parent's header, or ours if it had none. */
 function threadFields(row: StoredMessageRow, parent: MessageItem) {
   return {
     messageId: row.header_message_id ?? row.api_message_id,

@@ -108,7 +108,9 @@ export async function listFlows(
   )`
   const rows = await db.selectFrom(flows.as('flows')).selectAll().orderBy('domain').orderBy('pod_id').execute()
   return rows.map(({ domain, pod_id, organization_id, is_due }) => ({
-    ...{ domain, podId: pod_id, organizationId: organization_id },
+    domain,
+    podId: pod_id,
+    organizationId: organization_id,
     isDue: is_due === 1,
   }))
 }

@@ -115,7 +115,10 @@ export async function addParticipants(
     .insertInto('thread_participants')
     .values(
       participants.map(({ kind, address, display, messageCount = 1 }) => ({
-        ...{ thread_id: threadId, kind, address, display },
+        thread_id: threadId,
+        kind,
+        address,
+        display,
         message_count: sign * messageCount,
       })),
     )

@@ -143,8 +143,8 @@ async function endStream(
 }
 
 /**
- * The blocks have no id, so that the client keeps its position. For other reasons there is none: the client
- * just reconnects.
+ * Returns the last block of a stream: for a revoked key or an error. It has no id, so that the client keeps its
+ * position. After any other end there is no such block, and the client just reconnects.
  */
 function finalBlocks(ending: Ending, renderError: EventStreamNeeds['renderError']): string[] {
   if (ending.reason === 'revoked') return [block({ event: 'end', data: JSON.stringify({ reason: 'revoked' }) })]

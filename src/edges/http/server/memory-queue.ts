@@ -30,11 +30,11 @@ interface QueuedReservation {
 
 export interface MemoryQueue {
   /**
-   * Resolves when the memory is reserved. What fits gets it at once, however many wait for their own shares.
+   * Resolves when the memory is reserved: at once if it fits, even while others wait for their own shares.
    *
    * @param mayWait false: it gets the memory at once or not at all
    * @returns whether it had to wait
-   * @throws too_many_responses when the key, the pod or the organization has its share of waiting places, after
+   * @throws too_many_responses when the key, the pod or the organization uses its share of waiting places, after
    *   `limits.http.responseWaitMs`, and after `leave`
    */
   enter(holder: Holder, bytes: number, mayWait: boolean): Promise<boolean>

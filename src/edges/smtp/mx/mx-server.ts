@@ -5,8 +5,8 @@
  * command to smtp-session.ts, which calls `receiving`. This file contains the listener, its certificate, and the stop.
  * mail/receiving decides who gets a message and what happens to it.
  *
- * Stop: the port closes. Idle connections get 421 and are closed at once. A message under way may finish within
- * `graceMs` and gets its reply, and then its connection is closed. The remaining connections are cut, and their senders
+ * Stop: the port closes. Idle connections get 421 and are closed at once. A message that is being received may finish
+ * within `graceMs` and gets its reply, and then its connection is closed. The remaining connections are cut, and their senders
  * retry.
  */
 import { strict as assert } from 'node:assert'

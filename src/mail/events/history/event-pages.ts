@@ -68,7 +68,7 @@ interface EventPagesNeeds {
 }
 
 /** The range that a request reads: from the last event that the client has to the end of the log or time range. */
-interface Reach {
+interface RequestedRange {
   readonly filter: CheckedFilter
   readonly limit: number
   readonly times: { readonly from: number | undefined; readonly before: number | undefined }
@@ -89,16 +89,16 @@ interface FilledPage extends EventPage {
 export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds): EventPages {
   return {
     async read(actor, query, render, wait, memory) {
-      const reach = await reachOf(actor, query)
+      const requested = await requestedRange(actor, query)
       const waitMs = isPast(query.end) ? 0 : wait.waitMs
-      let position = { seq: reach.afterSeq, cursor: reach.cursor }
-      const readPage = (afterSeq: number) => renderPage(reach, afterSeq, render, { memory, recheck })
+      let position = { seq: requested.afterSeq, cursor: requested.cursor }
+      const readPage = (afterSeq: number) => renderPage(requested, afterSeq, render, { memory, recheck })
       const recheck = async () => {
         await recheckAccess(store, actor, [])
         await checkFilter(actor, query)
       }
 
-      /** Reads to the end if the client waits, else one range. undefined: there is no event up to the end. */
+      /** Reads to the end if the client waits, else one range. Returns undefined if what it read contains no event. */
       const nextPage = async (): Promise<EventPage | undefined> => {
         for (;;) {
           const { texts, isEnd, ...reached } = await readPage(position.seq)
@@ -114,7 +114,7 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
   }
 
   /** @throws validation_error, missing_permission, not_found, cursor_expired */
-  async function reachOf(actor: Actor, query: EventQuery): Promise<Reach> {
+  async function requestedRange(actor: Actor, query: EventQuery): Promise<RequestedRange> {
     const filter = await checkFilter(actor, query)
     const logRow = await events.requireLog(store.db)
     const { after = 'earliest', start, end } = query
@@ -140,15 +140,15 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
 
   /** @param isReserved whether the memory for a large page is reserved */
   async function renderPage(
-    reach: Reach,
+    requested: RequestedRange,
     afterSeq: number,
     render: (event: Event) => Promise<Buffer | undefined>,
     { memory, recheck }: { readonly memory: BodyMemory; readonly recheck: () => Promise<void> },
     isReserved = false,
   ): Promise<FilledPage> {
     const { last_seq } = await events.requireLog(store.db)
-    const endSeq = reach.endSeq ?? last_seq
-    const range = await readEvents({ ...reach, afterSeq, endSeq }, { store, limits })
+    const endSeq = requested.endSeq ?? last_seq
+    const range = await readEvents({ ...requested, afterSeq, endSeq }, { store, limits })
     const texts: Buffer[] = []
     let bytes = 0
     let last: Event | undefined
@@ -159,7 +159,7 @@ export function createEventPages({ store, feed, clock, limits }: EventPagesNeeds
         isReserved = true
         if (await memory.reserve(limits.events.pageBytesMax)) {
           await recheck()
-          return renderPage(reach, afterSeq, render, { memory, recheck }, true) // what was rendered may have changed
+          return renderPage(requested, afterSeq, render, { memory, recheck }, true) // what was rendered may have changed
         }
         text = await render(event)
       }

@@ -24,7 +24,7 @@ export interface WaitForMessage {
    * @param inbox address or id
    * @param filter without labels: received messages
    * @param after a time (epoch ms, exclusive), or the cursor of a response or of an event; undefined: the whole inbox
-   * @returns no message when the time was over; `cursor` is where the next call continues, in any case
+   * @returns without `message` when the time is over; `cursor` is where the next call continues, in any case
    * @param memory not used while it waits
    * @throws not_found, missing_permission, validation_error, cursor_expired, too_many_responses; unknown_api_key when
    *   revoked meanwhile

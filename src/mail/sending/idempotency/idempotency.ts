@@ -21,7 +21,7 @@ import type { Sent } from '../compose/outgoing.ts'
 /** The claim of a call on its Idempotency-Key; undefined when the caller gave no key. */
 export type KeyClaim = idempotency.KeyLease | undefined
 
-/** The caller of a key, and the inbox it is used for. */
+/** A key, the inbox that it is used for, and the scope of its caller. */
 export interface KeyUse {
   /** undefined: the caller gave no key. */
   readonly key: string | undefined
@@ -35,7 +35,8 @@ export interface Idempotency {
    * Runs `send` unless this key has already completed one.
    *
    * @param request everything that makes two sends the same: endpoint, inbox, content
-   * @throws validation_error for a malformed key; idempotency_conflict for another request's key, or one in use
+   * @throws validation_error for a malformed key; idempotency_conflict when the key was used for
+   *   another request, or its request is still running
    */
   once(use: KeyUse, request: unknown, send: (keyClaim: KeyClaim) => Promise<Sent>): Promise<Sent>
 }
@@ -56,7 +57,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       try {
         return await send(claimed.keyClaim)
       } catch (error) {
-        // else the lease expires
+        // If this fails, the lease expires.
         await store.transaction((tx) => idempotency.release(tx, claimed.keyClaim)).catch(() => undefined)
         throw error
       }
@@ -84,7 +85,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
       created_at: tx.now,
       completed_at: null,
     }
-    // When two nodes insert it at once, the database runs one again, and that one finds the key claimed.
+    // When two nodes insert it at once, one transaction conflicts and runs again, and then finds the key claimed.
     return { keyClaim: await (row ? idempotency.replace(tx, claimedRow) : idempotency.insert(tx, claimedRow)) }
   }
 

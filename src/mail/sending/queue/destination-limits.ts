@@ -1,9 +1,13 @@
 /**
- * Concurrency limits of deliveries. Per destination: the local inboxes are one destination; all other mail is one if
- * MARTLET_OUTBOUND is relay, and otherwise each domain is one. A destination allows a fixed number of delivery attempts
- * at once. And per pod and organization (jobs/capacity-shares.ts): each gets its share of all outgoing deliveries, and
- * of those to local inboxes. Claimed work begins at once. So a destination that hangs or has a backlog of ten thousand,
- * or a pod that sends to a thousand slow ones, uses only its own capacity, and no work is leased that cannot begin.
+ * Concurrency limits of deliveries. There are two kinds.
+ *
+ * Per destination: the local inboxes are one destination; all other mail is one if MARTLET_OUTBOUND is relay, and
+ *   otherwise each domain is one. A destination allows a fixed number of delivery attempts at once.
+ * Per pod and organization (jobs/capacity-shares.ts): each gets its share of all outgoing deliveries, and of those to
+ *   local inboxes.
+ *
+ * Claimed work begins at once. So a destination that hangs or has a backlog of ten thousand, or a pod that sends to a
+ * thousand slow ones, uses only its own capacity, and no work is leased that cannot begin.
  *
  * Due recipients are searched flow by flow (the mail of one pod to one domain), in rotation. When flows find no capacity,
  * one of them is the first of the next rotation: the pods take turns, and so do the flows of a pod. So when capacity is

@@ -9,8 +9,8 @@ import type { Event } from '../../events/log/event.ts'
  * Renders the body for an event: before the first attempt, and once for all webhooks that may see the same data. Retries
  * send the same bytes.
  *
- * @param reader the key that the webhook acts for
- * @returns undefined if the dialect cannot represent the event, or it must not be sent to this reader
+ * @param actor the key that the webhook acts for
+ * @returns undefined if the dialect cannot represent the event, or it must not be sent to this actor
  */
 export type EventRenderer = (event: Event, actor: KeyActor) => Promise<string | undefined>
 
@@ -20,7 +20,7 @@ export interface WebhookProfile {
   readonly render: EventRenderer
   /** Makes a secret for a new webhook. */
   readonly makeSecret: (random: (bytes: number) => Buffer) => string
-  /** Renders the body of a test request: an event that receivers do not mistake for a real one. */
+  /** Renders the body of a test request: an event that receivers do not mistake for a real one. `at`: epoch ms. */
   readonly renderTest: (about: { readonly eventId: string; readonly webhookId: string; readonly at: number }) => string
   /** Whether a text has the form of this service's secrets. */
   readonly isSecret: (text: string) => boolean

@@ -23,7 +23,9 @@ import { insertDeliveries } from './insert-deliveries.ts'
 import { matcherOf } from './matching.ts'
 import { createPrepareDeliveries, type PrepareDeliveriesNeeds, type PreparedDelivery } from './prepare-deliveries.ts'
 
+/** The name of its cursor in the table `event_consumers`. */
 const NAME = 'webhooks'
+
 export interface Dispatch {
   /** Resolve this before events that match webhooks can be committed. */
   start(): Promise<void>
