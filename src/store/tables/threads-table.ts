@@ -22,12 +22,12 @@ export async function get(db: Db, scope: ThreadScope, id: string): Promise<Threa
     .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
     .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
     .where('deleting_at', 'is', null)
-    .where(ofLivingInbox)
+    .where(ofInboxNotDeleting)
     .executeTakeFirst()
 }
 
 /** Excludes inboxes that are being deleted: their threads are hidden at once, although their rows are deleted later. */
-const ofLivingInbox = sql<SqlBool>`not exists (select 1 from inboxes
+const ofInboxNotDeleting = sql<SqlBool>`not exists (select 1 from inboxes
   where inboxes.id = threads.inbox_id and inboxes.deleting_at is not null)`
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadRow[]> {
@@ -250,15 +250,15 @@ export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Pr
 }
 
 function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
-  const all: Expression<SqlBool>[] = [sql<SqlBool>`threads.deleting_at is null`, ofLivingInbox]
+  const all: Expression<SqlBool>[] = [sql<SqlBool>`threads.deleting_at is null`, ofInboxNotDeleting]
   if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
   const { labels, senders, recipients, subject } = criteria
-  for (const label of labels) all.push(either(criteria, hasLabel(label), showsLabel(criteria, label)))
+  for (const label of labels) all.push(wholeOrShown(criteria, hasLabel(label), showsLabel(criteria, label)))
   for (const text of senders) all.push(participates(criteria, 'sender', ['from'], text))
   for (const text of recipients) all.push(participates(criteria, 'recipient', ['to', 'cc', 'bcc'], text))
   for (const text of subject) {
     const whole = containing(sql.ref('threads.subject'), text)
-    all.push(either(criteria, whole, showsSubject(criteria, text)))
+    all.push(wholeOrShown(criteria, whole, showsSubject(criteria, text)))
   }
   return all
 }
@@ -267,7 +267,7 @@ function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
  * The stored fields of a thread cover all its messages. If one of these is hidden, the criteria are compared with the
  * other messages instead: otherwise a filter would reveal the content of a message that the caller may not see.
  */
-function either(
+function wholeOrShown(
   { hiddenMask }: ThreadCriteria,
   ofWhole: Expression<SqlBool>,
   ofShown: Expression<SqlBool>,
@@ -312,7 +312,7 @@ function participates(
   const quoted = sql`coalesce('"' || sent.name || '" <' || sent.address || '>', sent.address)`
   const isFound = sql<SqlBool>`(${containing(plain, text)} or ${containing(quoted, text)})`
   const message = { id: sql.ref('shown.id'), contentId: sql.ref('shown.content_id'), from: shownMessages(criteria) }
-  return either(criteria, whole, hasAddress(message, fields, isFound))
+  return wholeOrShown(criteria, whole, hasAddress(message, fields, isFound))
 }
 
 /** Deletes threads with their labels, participants and references. */

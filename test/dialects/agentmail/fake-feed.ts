@@ -9,7 +9,7 @@ export class FakeFeed implements Feed {
   /** Subscriptions in the order of their creation. */
   readonly subscriptions: FakeSubscription[] = []
   /** The number of subscribe calls, including refused ones. */
-  asked = 0
+  subscribeCalls = 0
   /** The signals of these calls. */
   readonly signals: AbortSignal[] = []
   /** The error that the next subscribe throws. */
@@ -18,7 +18,7 @@ export class FakeFeed implements Feed {
   gate: Promise<void> = Promise.resolve()
 
   async subscribe(_actor: Actor, eventFilter: EventFilter, signal: AbortSignal): Promise<SubscribedEvents> {
-    this.asked += 1
+    this.subscribeCalls += 1
     this.signals.push(signal)
     await this.gate
     const refusal = this.refusal

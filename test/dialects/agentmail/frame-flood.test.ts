@@ -54,7 +54,7 @@ test('of 60,000 subscribes at once, those within the limit are handled, some are
   expect(errors).toHaveLength(5)
   expect(errors[0]).toMatchObject({ name: 'RateLimitError', code: 'rate_limit_exceeded', fix: expect.any(String) })
   expect(await socket.closed).toEqual({ code: 1008, reason: 'too_many_frames' })
-  expect(feed.asked).toBe(10)
+  expect(feed.subscribeCalls).toBe(10)
 })
 
 test('a socket that pauses may send a full burst again, and its earlier refused frames no longer count', async () => {
@@ -106,7 +106,7 @@ test('a large frame counts as several', async () => {
   expect(types.sort()).toEqual(['error', 'subscribed', 'subscribed'])
   socket.send({ type: 'subscribe' })
   expect(await socket.next()).toMatchObject({ type: 'subscribed' })
-  expect(feed.asked).toBe(3)
+  expect(feed.subscribeCalls).toBe(3)
 })
 
 test('the frames of all sockets together are handled one per iteration of the event loop', async () => {
@@ -140,9 +140,9 @@ test('a request is answered between the frames of many sockets, however long eac
     while (performance.now() < until);
   })
   for (const socket of sockets) for (let count = 0; count < 20; count++) socket.send({ type: 'subscribe' })
-  await vi.waitUntil(() => feed.asked > 0, { interval: 0 })
+  await vi.waitUntil(() => feed.subscribeCalls > 0, { interval: 0 })
   expect((await edge.request('GET', '/readyz')).status).toBe(200)
-  expect(feed.asked).toBeLessThan(200)
+  expect(feed.subscribeCalls).toBeLessThan(200)
   for (const socket of sockets) await socket[Symbol.asyncDispose]()
 })
 
@@ -168,5 +168,5 @@ test('no more frames are handled for a client that does not read its answers, an
   for (let count = 0; count < 400; count++) socket.send({ type: 'subscribe', inbox_ids }) // the answers are as large
   await vi.waitUntil(() => edge.log.some((line) => line.msg === 'websocket closed'), { timeout: 20_000 })
   expect(edge.log.find((line) => line.msg === 'websocket closed')).toMatchObject({ code: 1013, reason: 'stalled' })
-  expect(feed.asked).toBeLessThan(400)
+  expect(feed.subscribeCalls).toBeLessThan(400)
 })

@@ -127,7 +127,7 @@ test('a key has no more streams than its limit, and one that closes or is refuse
   await using _second = await open(edge)
   const { status, headers, body } = await edge.request('GET', PATH)
   expect([status, headers.get('retry-after'), body.code]).toEqual([429, '1', 'rate_limit_exceeded'])
-  expect(feed.asked).toBe(2)
+  expect(feed.subscribeCalls).toBe(2)
 
   first.close()
   await vi.waitUntil(async () => (await streams(edge)) === 1)
@@ -235,7 +235,7 @@ test('a client that disconnects during its subscribe leaves no subscription', as
   const abort = new AbortController()
   const asked = fetch(`${edge.url}${PATH}`, { headers: { authorization: `Bearer ${KEY}` }, signal: abort.signal })
   const refused = expect(asked).rejects.toThrow()
-  await vi.waitUntil(() => feed.asked === 1)
+  await vi.waitUntil(() => feed.subscribeCalls === 1)
   abort.abort()
   await refused
   await vi.waitUntil(() => edge.log.some((line) => line.path === PATH))
@@ -294,5 +294,5 @@ test('a stream that is opened during a stop ends at once, so that the client rec
   finish()
   expect((await get).status).toBe(404)
   await stopped
-  expect(feed.asked).toBe(0)
+  expect(feed.subscribeCalls).toBe(0)
 })

@@ -126,11 +126,11 @@ async function write(tx: Tx, replay: WebhookReplayRow, rendered: readonly Render
     webhook,
     fresh.flatMap(({ ordering_key }) => ordering_key ?? []),
   )
-  const anew = rendered.flatMap(({ eventRow }) => {
+  const redelivered = rendered.flatMap(({ eventRow }) => {
     const row = locked.get(eventRow.seq)
     return row && shouldReplay(row, replay) ? [{ row, inboxId: eventRow.inbox_id }] : []
   })
-  await redeliver(tx, webhook, anew)
+  await redeliver(tx, webhook, redelivered)
 }
 
 function isOn(webhook: WebhookRow, replay: WebhookReplayRow): boolean {

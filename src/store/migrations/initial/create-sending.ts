@@ -18,9 +18,9 @@ export function sendingTables({ text, integer, bigint, table }: DefinitionLangua
     ) ${table}`,
     `create index submissions_by_content on submissions (content_id)`,
     `create index submissions_by_message on submissions (message_id) where message_id is not null`,
-    // The owner is copied from the submission, so that the queue of a scope is listed without a join. Due recipients are
-    // found by domain and sending pod, so that the backlog of a dead domain, or of a pod that uses its share of the
-    // capacity, is not read again and again before the others.
+    // Each recipient has the organization, pod and inbox of its submission, so that the queue of a scope is listed without
+    // a join. Due recipients are found by domain and sending pod, so that the backlog of a dead domain, or of a pod that
+    // uses its share of the capacity, is not read again and again before the others.
     `create table recipients (
       id ${text} primary key,
       submission_id ${text} not null references submissions on delete cascade,
