@@ -5,7 +5,7 @@
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type LimitOverrides, mergeLimits } from '../../../src/config/limits.ts'
-import { createRoundRobin } from '../../../src/edges/http/server/round-robin.ts'
+import { createRoundRobin } from '../../../src/edges/http/server/memory/round-robin.ts'
 import { type Edge, KEY, startEdge } from './edge.ts'
 import { FakeFeed } from './fake-feed.ts'
 import { openSocket, type RawSocket } from './raw-socket.ts'

@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
-import { parseJsonBody } from '../../../src/edges/http/server/json-body.ts'
+import { parseJsonBody } from '../../../src/edges/http/server/requests/json-body.ts'
 import { MailError } from '../../../src/errors.ts'
 import { expectBounded } from '../../formats/bounded.ts'
 

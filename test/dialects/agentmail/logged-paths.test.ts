@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { maskedPath } from '../../../src/edges/http/server/request-log.ts'
+import { maskedPath } from '../../../src/edges/http/server/requests/request-log.ts'
 import { KEY, startEdge } from './edge.ts'
 
 /** As mail/messages/content/downloads.ts makes them. */

@@ -1,7 +1,7 @@
 /** Tests the queue for the memory of responses: who gets it next, who gets none, and who is disconnected for it. */
 import { expect, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
-import { createMemoryQueue, type Holder, type MemoryQueue } from '../../../src/edges/http/server/memory-queue.ts'
+import { createMemoryQueue, type Holder, type MemoryQueue } from '../../../src/edges/http/server/memory/memory-queue.ts'
 
 /** A budget of 100, of which a key may use 50 and a pod 75. */
 function open(http: LimitOverrides['http'] = {}): MemoryQueue {

@@ -4,8 +4,8 @@
  */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
-import { boundRequest } from '../../../src/edges/http/server/bounded-schema.ts'
-import { validatorCompiler } from '../../../src/edges/http/server/validation.ts'
+import { boundRequest } from '../../../src/edges/http/server/requests/bounded-schema.ts'
+import { validatorCompiler } from '../../../src/edges/http/server/requests/validation.ts'
 import { MailError } from '../../../src/errors.ts'
 import { startEdge } from './edge.ts'
 

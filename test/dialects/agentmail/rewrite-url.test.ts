@@ -3,7 +3,7 @@
  * clients.
  */
 import { expect, test } from 'vitest'
-import { rewriteUrl } from '../../../src/edges/http/server/rewrite-url.ts'
+import { rewriteUrl } from '../../../src/edges/http/server/requests/rewrite-url.ts'
 
 const messages = '/v0/inboxes/a@b.test/messages'
 

@@ -21,7 +21,7 @@ import { SubscriptionEnded } from '../../../mail/events/feed/subscription.ts'
 import type { Event } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { retryPauseMs } from '../../../retry-pause.ts'
-import type { WritePacer } from '../server/write-pacer.ts'
+import type { WritePacer } from '../server/memory/write-pacer.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { Readiness } from './sink-writer.ts'
 

@@ -3,7 +3,7 @@
  * be written. event-pump.ts and the sessions use it.
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { ConnectionBacklog } from '../server/backlog-budget.ts'
+import type { ConnectionBacklog } from '../server/memory/backlog-budget.ts'
 import type { EncodedText } from './encoded-text.ts'
 
 /** The connection below a writer: a WebSocket or a response. */

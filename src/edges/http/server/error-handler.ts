@@ -9,7 +9,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Dialect } from './http-dialect.ts'
-import { loggedPath } from './request-log.ts'
+import { loggedPath } from './requests/request-log.ts'
 
 interface ErrorHandlerNeeds {
   readonly limits: Limits

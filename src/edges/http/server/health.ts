@@ -3,11 +3,11 @@ import type { FastifyRequest } from 'fastify'
 import type { Log } from '../../../log.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
-import type { BacklogBudget } from './backlog-budget.ts'
-import type { BodyBudget } from './body-budget.ts'
-import { authenticateHeader } from './http-credentials.ts'
 import type { HttpApp } from './http-dialect.ts'
-import type { ResponseBudget } from './response-budget.ts'
+import type { BacklogBudget } from './memory/backlog-budget.ts'
+import type { BodyBudget } from './memory/body-budget.ts'
+import type { ResponseBudget } from './memory/response-budget.ts'
+import { authenticateHeader } from './requests/http-credentials.ts'
 
 /** Probes by name. A probe throws or rejects while its component does not work. */
 export type Probes = Readonly<Record<string, () => void | Promise<void>>>

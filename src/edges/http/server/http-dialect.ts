@@ -14,12 +14,12 @@ import type {
 import type { WebSocket } from 'ws'
 import type { MailError } from '../../../errors.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { BacklogBudget } from './backlog-budget.ts'
-import type { LongPolls } from './request-wait.ts'
-import type { ResponseBudget } from './response-budget.ts'
-import type { RoundRobin } from './round-robin.ts'
+import type { BacklogBudget } from './memory/backlog-budget.ts'
+import type { ResponseBudget } from './memory/response-budget.ts'
+import type { RoundRobin } from './memory/round-robin.ts'
+import type { WritePacer } from './memory/write-pacer.ts'
+import type { LongPolls } from './requests/request-wait.ts'
 import type { SseRegistry } from './sse-registry.ts'
-import type { WritePacer } from './write-pacer.ts'
 
 /** Fastify with request types that are derived from the route schemas. */
 export type HttpApp = FastifyInstance<

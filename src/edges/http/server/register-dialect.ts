@@ -2,10 +2,10 @@
 import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import { boundRequest } from './bounded-schema.ts'
 import type { ErrorHandler } from './error-handler.ts'
 import type { Dialect, HttpApp, HttpContext } from './http-dialect.ts'
-import { pathOf } from './request-log.ts'
+import { boundRequest } from './requests/bounded-schema.ts'
+import { pathOf } from './requests/request-log.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

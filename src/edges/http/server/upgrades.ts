@@ -11,13 +11,13 @@ import { waitAtMost } from '../../../deadline.ts'
 import { MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
-import type { BacklogBudget } from './backlog-budget.ts'
 import { toMailError, writeFailure } from './error-handler.ts'
 import type { Dialect, StopCode } from './http-dialect.ts'
+import type { BacklogBudget } from './memory/backlog-budget.ts'
+import { createRoundRobin } from './memory/round-robin.ts'
+import type { WritePacer } from './memory/write-pacer.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
-import { maskedPath, pathOf } from './request-log.ts'
-import { createRoundRobin } from './round-robin.ts'
-import type { WritePacer } from './write-pacer.ts'
+import { maskedPath, pathOf } from './requests/request-log.ts'
 
 interface UpgradesNeeds {
   readonly limits: Limits

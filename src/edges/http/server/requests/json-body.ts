@@ -3,8 +3,8 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import type { Limits } from '../../../../config/limits.ts'
+import { MailError } from '../../../../errors.ts'
 
 /**
  * @param bytes the whole body, already within the route's limit

@@ -3,9 +3,9 @@
  * and how many requests of one API key may wait at the same time.
  */
 import type { FastifyReply } from 'fastify'
-import type { Limits } from '../../../config/limits.ts'
-import type { RequestWait } from '../../../mail/events/feed/long-poll.ts'
-import { PerKeyLimit } from './per-key-limit.ts'
+import type { Limits } from '../../../../config/limits.ts'
+import type { RequestWait } from '../../../../mail/events/feed/long-poll.ts'
+import { PerKeyLimit } from '../per-key-limit.ts'
 
 export interface LongPolls {
   /** Counts the request until its connection or response closes. @throws too_many_connections */

@@ -2,7 +2,7 @@
  * Recognises a path that contains its query: the `fetch` of AgentMail's TypeScript client escapes the "?" of a relative
  * URL. `…/messages/wait%3Ffrom=x` would look for a message with that id, and be "not found".
  */
-import { MailError } from '../../../errors.ts'
+import { MailError } from '../../../../errors.ts'
 import { pathOf } from './request-log.ts'
 
 const ESCAPED_QUERY = /\/([\w-]{1,64})%3f[\w.-]{1,64}=/i

@@ -3,7 +3,7 @@
  * runs first. An event of 200 KB for a thousand subscribers makes the kernel copy 200 MB, which would otherwise block
  * the event loop.
  */
-import type { Limits } from '../../../config/limits.ts'
+import type { Limits } from '../../../../config/limits.ts'
 
 interface PendingWrite {
   readonly bytes: number

@@ -4,7 +4,7 @@
  * otherwise never fit.
  */
 import type { FastifyRequest } from 'fastify'
-import type { Tenant } from '../../../mail/jobs/capacity-shares.ts'
+import type { Tenant } from '../../../../mail/jobs/capacity-shares.ts'
 
 const KEY_SHARE = 1 / 2
 const POD_SHARE = 3 / 4

@@ -6,7 +6,7 @@
  * description shows what is checked. The core has smaller limits for recipients, labels and other lists.
  */
 import type { FastifySchema } from 'fastify'
-import type { Limits } from '../../../config/limits.ts'
+import type { Limits } from '../../../../config/limits.ts'
 
 /** The keywords of JSON Schema that the routes use. */
 export interface RequestSchema {

@@ -2,9 +2,9 @@
  * The queue for the memory of responses (response-budget.ts): how much of the budget each response uses, which requests
  * wait for it, and which client is disconnected so that others need not wait.
  */
-import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
-import { CapacityShares, type Tenant } from '../../../mail/jobs/capacity-shares.ts'
+import type { Limits } from '../../../../config/limits.ts'
+import { MailError } from '../../../../errors.ts'
+import { CapacityShares, type Tenant } from '../../../../mail/jobs/capacity-shares.ts'
 import { type BudgetOwner, SharedBudget } from './shared-budget.ts'
 
 export interface Holder {

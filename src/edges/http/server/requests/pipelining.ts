@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
-import type { Limits } from '../../../config/limits.ts'
+import type { Limits } from '../../../../config/limits.ts'
 
 /**
  * @returns a function that calls `begin` when the previous responses are written, or never if the connection closes

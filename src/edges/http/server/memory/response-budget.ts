@@ -17,10 +17,10 @@
  * Request with a large body: does not wait, because its body would use the memory for bodies meanwhile.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
-import type { Log } from '../../../log.ts'
-import type { BodyMemory } from '../../../mail/access/body-memory.ts'
+import type { Limits } from '../../../../config/limits.ts'
+import { MailError } from '../../../../errors.ts'
+import type { Log } from '../../../../log.ts'
+import type { BodyMemory } from '../../../../mail/access/body-memory.ts'
 import { createMemoryQueue, type Holder } from './memory-queue.ts'
 import { bytesInChunks, isStream, passThrough } from './response-chunks.ts'
 import { createRoundRobin } from './round-robin.ts'

@@ -15,8 +15,8 @@
  */
 import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
-import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import type { Limits } from '../../../../config/limits.ts'
+import { MailError } from '../../../../errors.ts'
 import { type BudgetOwner, ownersOf, SharedBudget } from './shared-budget.ts'
 
 export interface BodyBudget {

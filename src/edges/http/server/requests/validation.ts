@@ -10,7 +10,7 @@ import type { FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
-import { MailError } from '../../../errors.ts'
+import { MailError } from '../../../../errors.ts'
 import type { RequestSchema } from './bounded-schema.ts'
 
 /** Characters of a member's name that an error message repeats. */

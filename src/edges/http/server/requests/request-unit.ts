@@ -2,9 +2,9 @@
  * Makes each request a unit of work (fault-boundary.ts): a request with an unhandled error gets 500. If its response
  * has begun, the connection is closed instead.
  */
-import { runIn, type Unit } from '../../../fault-boundary.ts'
-import type { ErrorHandler } from './error-handler.ts'
-import type { HttpApp } from './http-dialect.ts'
+import { runIn, type Unit } from '../../../../fault-boundary.ts'
+import type { ErrorHandler } from '../error-handler.ts'
+import type { HttpApp } from '../http-dialect.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

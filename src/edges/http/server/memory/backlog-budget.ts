@@ -7,8 +7,8 @@
  * terminated, the slowest first, until an eighth of the budget is free. Such a client resumes with the cursor of the
  * last event that it read and misses nothing.
  */
-import type { Limits } from '../../../config/limits.ts'
-import type { Backlog, BacklogItem } from '../../../mail/events/feed/backlog.ts'
+import type { Limits } from '../../../../config/limits.ts'
+import type { Backlog, BacklogItem } from '../../../../mail/events/feed/backlog.ts'
 
 /** Fraction of the budget that is freed, so that the next events do not sort the connections again. */
 const FREED_FRACTION = 1 / 8

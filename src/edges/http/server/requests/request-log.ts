@@ -7,9 +7,9 @@
  * be such a link with an extra slash, or contain a key in the wrong place, so only its lower-case words are logged.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Log } from '../../../log.ts'
-import type { Metrics } from '../../../metrics.ts'
-import type { Dialect } from './http-dialect.ts'
+import type { Log } from '../../../../log.ts'
+import type { Metrics } from '../../../../metrics.ts'
+import type { Dialect } from '../http-dialect.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

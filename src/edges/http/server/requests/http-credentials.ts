@@ -2,9 +2,9 @@
  * Finds the API key in a request. The core decides whether the key is valid (mail/access/keys/credentials.ts).
  */
 import type { IncomingMessage } from 'node:http'
-import { MailError } from '../../../errors.ts'
-import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Credentials } from '../../../mail/access/keys/credentials.ts'
+import { MailError } from '../../../../errors.ts'
+import type { KeyActor } from '../../../../mail/access/actor.ts'
+import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
