@@ -34,7 +34,12 @@ async function withMxs(
     eventTypes: ['message.delivered', 'message.delayed', 'message.bounced', 'message.held'],
   })
   return {
-    ...{ world, mxs: mxs as readonly FakeMx[], dns, ada, socket, port },
+    world,
+    mxs: mxs as readonly FakeMx[],
+    dns,
+    ada,
+    socket,
+    port,
     async send(to: string | string[], more: { subject?: string; text?: string; attachments?: object[] } = {}) {
       const mail = { to, subject: 'hello', text: 'hello', ...more }
       return world.agentmail.inboxes.messages.send(ada.inboxId, mail as never)
@@ -171,7 +176,7 @@ test.each<[string, Zones, string, string, RegExp]>([
     '5.4.6',
     /its mail server is this server \(mail\.localhost\)/,
   ],
-])('%s: the message bounces at once with the reason', async (_name, zones, domain, enhancedCode, words) => {
+])('%s: the message bounces at once with the reason', async (_name, zones, domain, enhancedCode, replyPattern) => {
   await using all = await withMxs([{}], { zones })
   const sent = await all.send(`zoe@${domain}`)
 
@@ -179,7 +184,7 @@ test.each<[string, Zones, string, string, RegExp]>([
   expect(bounce).toMatchObject({ type: 'Permanent', recipients: [{ address: `zoe@${domain}`, status: enhancedCode }] })
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', attempts: 1, last_enhanced_code: enhancedCode })
-  expect(delivery.last_reply).toMatch(words)
+  expect(delivery.last_reply).toMatch(replyPattern)
   expect(all.mxs[0]!.connections).toBe(0)
 })
 
@@ -225,7 +230,7 @@ test.each([
   expect(all.mxs[0]!.connections).toBe(0)
 })
 
-const MOMENT = { delivery: { greetingMs: 150, commandMs: 150, dataMs: 150 } }
+const SHORT_TIMEOUTS = { delivery: { greetingMs: 150, commandMs: 150, dataMs: 150 } }
 
 test.each<[string, Behaviour, string, RegExp]>([
   [
@@ -284,14 +289,14 @@ test.each<[string, Behaviour, string, RegExp]>([
     '4.3.1',
     /temporarily rejected this message; will retry: 452 4.3.1 disk full/,
   ],
-])('a server that %s delays the message until it recovers', async (_name, behaviour, status, words) => {
-  await using all = await withMxs([behaviour], { limits: MOMENT })
+])('a server that %s delays the message until it recovers', async (_name, behaviour, status, replyPattern) => {
+  await using all = await withMxs([behaviour], { limits: SHORT_TIMEOUTS })
   const sent = await all.send('zoe@a.test')
 
   expect((await all.socket.next('message.delayed')).delay).toMatchObject({ recipients: ['zoe@a.test'] })
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0]).toMatchObject({ outcome: 'failed_for_now', enhanced_code: status })
-  expect(history[0].reply).toMatch(words)
+  expect(history[0].reply).toMatch(replyPattern)
   expect(history[0].remote).toBe(`mx.a.test [127.0.0.2]:${all.port}`)
 
   all.mxs[0]!.behaviour = {}
@@ -329,7 +334,7 @@ test.each<[string, Behaviour, string, RegExp]>([
     '5.6.0',
     /rejected this message: 554 5.6.0 spam/,
   ],
-])('a permanent refusal of %s bounces the message with the reply', async (_name, behaviour, status, words) => {
+])('a permanent refusal of %s bounces the message with the reply', async (_name, behaviour, status, replyPattern) => {
   await using all = await withMxs([behaviour])
   const sent = await all.send('zoe@a.test')
 
@@ -337,7 +342,7 @@ test.each<[string, Behaviour, string, RegExp]>([
   expect(bounce.recipients).toEqual([{ address: 'zoe@a.test', status }])
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', attempts: 1 })
-  expect(delivery.last_reply).toMatch(words)
+  expect(delivery.last_reply).toMatch(replyPattern)
   expect(all.mxs[0]!.messages).toEqual([])
   await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
   expect(all.mxs[0]!.commands.at(-1)).toBe('QUIT')

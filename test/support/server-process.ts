@@ -54,8 +54,8 @@ export async function startServer(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: Record<string, unknown>[] = []
-  const words: string[] = []
-  child.stderr!.on('data', (text) => words.push(String(text)))
+  const errors: string[] = []
+  child.stderr!.on('data', (text) => errors.push(String(text)))
   let exitCode: number | null | undefined
   const exited = once(child, 'exit').then(([code]) => {
     exitCode = code as number | null
@@ -71,14 +71,14 @@ export async function startServer(
   })
   const first = await Promise.race([ready, exited])
   if (first === null || typeof first === 'number') {
-    throw new Error(`the server exited with ${first}: ${words.join('')} ${JSON.stringify(lines.at(-1))}`)
+    throw new Error(`the server exited with ${first}: ${errors.join('')} ${JSON.stringify(lines.at(-1))}`)
   }
   return {
     url: first.url as string,
     smtpPort: first.smtpPort as number,
     pid: child.pid!,
     lines,
-    errors: words,
+    errors,
     exited,
     exitCode: () => exitCode,
     signal: (name) => void child.kill(name),

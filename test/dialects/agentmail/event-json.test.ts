@@ -11,8 +11,8 @@ import type { EventSubject } from '../../../src/mail/messages/views/event-subjec
 import { anyone } from './edge.ts'
 import { message, receivedEvent, thread } from './sample-views.ts'
 
-/** Renders frames of events whose subjects the test chooses. */
-function startFrames(limits: LimitOverrides = {}) {
+/** Creates a renderer of events whose subjects the test chooses. */
+function startRenderer(limits: LimitOverrides = {}) {
   const subjects = new Map<number, EventSubject>()
   const eventSubjects = {
     async of({ seq }: Event) {
@@ -21,12 +21,12 @@ function startFrames(limits: LimitOverrides = {}) {
       return subject
     },
   }
-  const frames = createEventJson({ eventSubjects, limits: withLimits(limits) })
-  return { subjects, render: (event: Event) => frames(event, anyone) }
+  const eventJson = createEventJson({ eventSubjects, limits: withLimits(limits) })
+  return { subjects, render: (event: Event) => eventJson(event, anyone) }
 }
 
 test('all subscribers of an event share one rendered text, and so does a later reader', async () => {
-  const { render } = startFrames()
+  const { render } = startRenderer()
   const event = receivedEvent(7)
   const texts = await Promise.all([render(event), render(event), render(event)])
   texts.push(await render(receivedEvent(7)))
@@ -36,7 +36,7 @@ test('all subscribers of an event share one rendered text, and so does a later r
 })
 
 test('a later reader does not get the text of a message that was deleted meanwhile', async () => {
-  const { render, subjects } = startFrames()
+  const { render, subjects } = startRenderer()
   await render(receivedEvent(7))
   subjects.set(7, { thread, version: 'deleted' })
   const later = (await render(receivedEvent(7)))!.toString()
@@ -45,7 +45,7 @@ test('a later reader does not get the text of a message that was deleted meanwhi
 })
 
 test('a rendered text is reused only for the same event and the same access, whatever is rendered in between', async () => {
-  const { render, subjects } = startFrames()
+  const { render, subjects } = startRenderer()
   const [whole, nothing] = [{ message, thread, version: 'whole' }, { version: 'nothing' }]
   const of = async (seq: number, subject: EventSubject) => {
     subjects.set(seq, subject)
@@ -66,13 +66,13 @@ test('after a failure the next reader reads the message again', async () => {
     Promise.reject(new MailError('unavailable', {})),
     Promise.resolve({ message, thread, version: 'whole' }),
   ]
-  const frames = createEventJson({ eventSubjects: { of: () => answers.shift()! }, limits: withLimits() })
-  await expect(frames(event, anyone)).rejects.toMatchObject({ code: 'unavailable' })
-  expect((await frames(event, anyone))!.toString()).toContain('cursor-7')
+  const eventJson = createEventJson({ eventSubjects: { of: () => answers.shift()! }, limits: withLimits() })
+  await expect(eventJson(event, anyone)).rejects.toMatchObject({ code: 'unavailable' })
+  expect((await eventJson(event, anyone))!.toString()).toContain('cursor-7')
 })
 
 test('no more rendered texts are cached than the limits allow', async () => {
-  const { render } = startFrames({ events: { jsonCachedMax: 2 } })
+  const { render } = startRenderer({ events: { jsonCachedMax: 2 } })
   const [one, two, three] = [
     await render(receivedEvent(1)),
     await render(receivedEvent(2)),
