@@ -37,7 +37,8 @@ applies to all servers with this database, until "martlet resume" ends it.`,
     name: 'backup',
     usage: 'FILE',
     summary: 'save the SQLite database, large messages and root key to one file, even while the server runs',
-    details: 'FILE is a tar archive, readable by its owner only. It needs free space for the database twice.',
+    details:
+      'FILE is a tar archive, readable by its owner only. Its folder needs free space for two copies of the database.',
   },
   {
     name: 'restore',

@@ -85,7 +85,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
       limits,
     }),
     outboundPause: shared.outboundPause,
-    deliveries: createRecipientStatuses({ store, clock }),
+    recipientStatuses: createRecipientStatuses({ store, clock }),
     queue: createQueue({
       store,
       clock,
@@ -103,7 +103,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
       limits,
       enabled: workers.dispatch.signalEnabled,
     }),
-    deliveryLog: createWebhookDeliveryLog({ store, signalPending, limits }),
+    webhookDeliveryLog: createWebhookDeliveryLog({ store, signalPending, limits }),
     replays: createReplays({ store, clock, limits }),
     webhookTestRequests: createWebhookTests({
       store,

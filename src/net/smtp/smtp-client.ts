@@ -15,7 +15,7 @@ import {
   type NodemailerError,
   type NodemailerOptions,
 } from './nodemailer-connection.ts'
-import { answered, SmtpFailure, type SmtpResult, type SmtpStage } from './smtp-failure.ts'
+import { resultOfFailure, SmtpFailure, type SmtpResult, type SmtpStage } from './smtp-failure.ts'
 import { parseReply, type SmtpReply, withoutSecrets } from './smtp-reply.ts'
 
 export interface SmtpMail {
@@ -109,7 +109,7 @@ export class SmtpClientSession {
     } catch (error) {
       rawMessage.destroy()
       if (!(error instanceof SmtpFailure)) throw error
-      last = answered(error)
+      last = resultOfFailure(error)
     }
     // If the sender was rejected, replies to a pipelined RCPT have no meaning (RFC 2920 §3.1).
     const isSenderRejected = 'command' in last && last.command === 'MAIL'

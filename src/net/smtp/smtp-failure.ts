@@ -41,7 +41,7 @@ export type SmtpResult =
   | { readonly failure: SmtpFailure }
 
 /** Turns a failure into a result: a rejection of the whole message is a reply, a broken session is not. */
-export function answered(failure: SmtpFailure): SmtpResult {
+export function resultOfFailure(failure: SmtpFailure): SmtpResult {
   const { reply, command } = failure
   if (!reply || command === undefined) return { failure }
   return { command: command === 'MAIL FROM' ? 'MAIL' : command === 'RCPT TO' ? 'RCPT' : 'DATA', reply }

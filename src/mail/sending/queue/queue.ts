@@ -1,5 +1,5 @@
 /**
- * Manual queue changes: lists waiting recipients, and holds, releases, cancels or retries them. Each change is one
+ * Manual queue changes: lists open recipients, and holds, releases, cancels or retries them. Each change is one
  * transaction with an entry in the recipient's history and its event. A recipient with a running delivery attempt is
  * left alone, since its outcome is about to be written (docs/adr/0014).
  */
@@ -43,7 +43,7 @@ export interface OpenRecipient extends ShownRecipient<OpenState> {
   readonly subject?: string
 }
 
-/** Filters waiting recipients. All given conditions must match. */
+/** Filters open recipients. All given conditions must match. */
 export interface OpenFilter {
   readonly state?: OpenState | undefined
   /** Domain of the recipient's address. */
@@ -115,9 +115,9 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
       const { changed, blobs } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const criteria = await criteriaOf(tx, actor, 'message_send', within, selection)
-        const fitting = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
-        if (fitting.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
-        const found = await queue.listFree(tx, fitting, {
+        const matching = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
+        if (matching.states.length === 0) return { changed: { changed: 0, busy: 0, isMore: false }, blobs: [] }
+        const found = await queue.listFree(tx, matching, {
           limit: limits.delivery.queueChangeMax + 1,
           dueAfter: action === 'retry' ? tx.now : undefined,
         })
@@ -126,7 +126,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
         const rows = await queue.change(tx, ids, from, columnsAfter(tx, actor, action, route ?? defaultRoute ?? null))
         const blobs = await appendChangeEvents(tx, actor, action, rows)
         const isMore = found.length > ids.length
-        const busy = isMore ? 0 : await queue.countBusy(tx, fitting) // once, at the end
+        const busy = isMore ? 0 : await queue.countBusy(tx, matching) // once, at the end
         return { changed: { changed: rows.length, busy, isMore }, blobs }
       })
       await discardBlobs(blobs)

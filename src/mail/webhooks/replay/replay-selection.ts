@@ -10,7 +10,7 @@ import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-tab
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
 import { matcherOf, matches, parseList } from '../dispatch/matching.ts'
 
-type EventRange = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
+type ReplayRange = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
 
 export interface Replayed {
   readonly events: readonly EventRow[]
@@ -22,12 +22,12 @@ export interface Replayed {
 export async function selectReplayed(
   db: Db,
   webhook: WebhookRow,
-  range: EventRange,
+  range: ReplayRange,
   { eventsMax, rowsMax }: { readonly eventsMax: number; readonly rowsMax: number },
 ): Promise<Replayed> {
   const matcher = matcherOf(webhook)
-  const asked = parseList(range.event_types)
-  const types = [...matcher.filter.types].filter((type) => asked.length === 0 || asked.includes(type))
+  const requestedTypes = parseList(range.event_types)
+  const types = [...matcher.filter.types].filter((type) => requestedTypes.length === 0 || requestedTypes.includes(type))
   const afterSeq = range.position_seq
   const throughSeq = Math.min(afterSeq + rowsMax, range.through_seq)
   if (types.length === 0) return { events: [], throughSeq: range.through_seq }
@@ -45,13 +45,13 @@ export async function selectReplayed(
     matching.map((event) => ({ actor, event })),
   )
   const readable = matching.filter((event) => mayReadEvent(actor, event, present))
-  const standings = await webhookDeliveries.statesByEvents(
+  const states = await webhookDeliveries.statesByEvents(
     db,
     webhook.id,
     readable.map(({ seq }) => seq),
   )
   return {
-    events: readable.filter(({ seq }) => shouldReplay(standings.get(seq), range)),
+    events: readable.filter(({ seq }) => shouldReplay(states.get(seq), range)),
     throughSeq: rows.length === eventsMax ? rows.at(-1)!.seq : throughSeq,
   }
 }

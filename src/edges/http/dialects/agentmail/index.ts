@@ -66,11 +66,11 @@ export interface AgentMailNeeds {
   readonly threads: Threads
   readonly labels: Labels
   readonly sending: Sending
-  readonly deliveries: RecipientStatuses
+  readonly recipientStatuses: RecipientStatuses
   readonly queue: Queue
   readonly outboundPause: OutboundPause
   readonly webhooks: Webhooks
-  readonly deliveryLog: WebhookDeliveryLog
+  readonly webhookDeliveryLog: WebhookDeliveryLog
   readonly replays: Replays
   readonly webhookTestRequests: WebhookTests
   readonly feed: Feed

@@ -27,17 +27,23 @@ export function apiKeyRoutes(app: HttpApp, needs: { readonly apiKeys: ApiKeys })
 function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly apiKeys: ApiKeys }): void {
   const all = `${scopeRoute.path}/api-keys`
   const one = `${all}/:api_key_id`
-  const above = paramsOf(scopeRoute, {})
+  const scopeParams = paramsOf(scopeRoute, {})
   const params = paramsOf<{ api_key_id: string }>(scopeRoute, { api_key_id: Type.String() })
   // Public keys are not supported yet, so all keys are bearer keys.
   const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
 
-  const list = { tags, summary: 'List API keys', params: above, querystring, response: ok(ApiKeyList) }
+  const list = { tags, summary: 'List API keys', params: scopeParams, querystring, response: ok(ApiKeyList) }
   app.get(all, { schema: list }, async ({ actor, params, query }) =>
     apiKeyList(await apiKeys.list(actor, withinOf(params), readPage(query))),
   )
 
-  const create = { tags, summary: 'Create an API key', params: above, body: CreateApiKey, response: ok(CreatedApiKey) }
+  const create = {
+    tags,
+    summary: 'Create an API key',
+    params: scopeParams,
+    body: CreateApiKey,
+    response: ok(CreatedApiKey),
+  }
   app.post(all, { schema: create }, async ({ actor, params, body }) =>
     createdApiKey(await apiKeys.create(actor, withinOf(params), readNewKey(body))),
   )

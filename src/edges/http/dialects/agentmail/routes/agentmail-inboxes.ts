@@ -45,17 +45,17 @@ export function inboxRoutes(app: HttpApp, needs: { readonly inboxes: Inboxes }):
 function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly inboxes: Inboxes }): void {
   const all = `${scopeRoute.path}/inboxes`
   const one = `${all}/:inbox_id`
-  const above = paramsOf(scopeRoute, {})
+  const scopeParams = paramsOf(scopeRoute, {})
   const params = paramsOf<{ inbox_id: string }>(scopeRoute, { inbox_id: Type.String({ description: 'Address.' }) })
   // The oldest documentation lists the inboxes of a pod with this parameter (docs/compatibility/agentmail.md).
   const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
 
-  const list = { tags, summary: 'List inboxes', params: above, querystring, response: ok(InboxList) }
+  const list = { tags, summary: 'List inboxes', params: scopeParams, querystring, response: ok(InboxList) }
   app.get(all, { schema: list }, async ({ actor, params, query }) =>
     inboxList(await inboxes.list(actor, withinOf({ ...query, ...params }), readPage(query))),
   )
 
-  const create = { tags, summary: 'Create an inbox', params: above, body: CreateInbox, response: ok(Inbox) }
+  const create = { tags, summary: 'Create an inbox', params: scopeParams, body: CreateInbox, response: ok(Inbox) }
   app.post(all, { schema: create }, async ({ actor, params, body }) => {
     const { username, domain, metadata, display_name: displayName, client_id: clientId } = body
     return inbox(await inboxes.create(actor, withinOf(params), { username, domain, displayName, clientId, metadata }))

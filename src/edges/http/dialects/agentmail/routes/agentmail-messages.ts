@@ -35,7 +35,7 @@ import { nothing, ok } from '../wire/shape-wire.ts'
 interface MessageNeeds extends HttpContext {
   readonly messages: Messages
   readonly labels: Labels
-  readonly deliveries: RecipientStatuses
+  readonly recipientStatuses: RecipientStatuses
   readonly waitForMessage: WaitForMessage
   readonly limits: Limits
 }
@@ -102,7 +102,7 @@ const listDeliveries = {
 
 export function messageRoutes(
   app: HttpApp,
-  { messages, labels, deliveries, waitForMessage, limits, publicUrl, longPolls, responses }: MessageNeeds,
+  { messages, labels, recipientStatuses, waitForMessage, limits, publicUrl, longPolls, responses }: MessageNeeds,
 ): void {
   app.get(all, { schema: list }, async (request, reply) => {
     const { actor, params, query } = request
@@ -148,6 +148,6 @@ export function messageRoutes(
   })
 
   app.get(`${one}/deliveries`, { schema: listDeliveries }, async ({ actor, params }) =>
-    recipientStatusList(await deliveries.list(actor, params.inbox_id, params.message_id)),
+    recipientStatusList(await recipientStatuses.list(actor, params.inbox_id, params.message_id)),
   )
 }

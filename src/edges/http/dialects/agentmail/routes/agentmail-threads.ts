@@ -24,10 +24,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
   const all = `${scopeRoute.path}/threads`
   const one = `${all}/:thread_id`
   const id = { thread_id: Type.String() }
-  const above = paramsOf(scopeRoute, {})
+  const scopeParams = paramsOf(scopeRoute, {})
   const params = paramsOf<{ thread_id: string }>(scopeRoute, id)
 
-  const list = { tags, summary: 'List threads', params: above, querystring: listQuery, response: ok(ThreadList) }
+  const list = { tags, summary: 'List threads', params: scopeParams, querystring: listQuery, response: ok(ThreadList) }
   app.get(all, { schema: list }, async (request, reply) => {
     const { actor, params, query } = request
     const filter = { ...readMailFilter(query), senders: query.senders, recipients: query.recipients }

@@ -27,7 +27,7 @@ import { readWebhookId } from '../wire/webhook-wire.ts'
 const tags = ['Webhooks']
 
 export interface WebhookDeliveryNeeds {
-  readonly deliveryLog: WebhookDeliveryLog
+  readonly webhookDeliveryLog: WebhookDeliveryLog
   readonly replays: Replays
   readonly webhookTestRequests: WebhookTests
 }
@@ -39,9 +39,9 @@ export function webhookDeliveryRoutes(app: HttpApp, needs: WebhookDeliveryNeeds)
 function addRoutes(
   app: HttpApp,
   scopeRoute: ScopeRoute,
-  { deliveryLog, replays, webhookTestRequests }: WebhookDeliveryNeeds,
+  { webhookDeliveryLog, replays, webhookTestRequests }: WebhookDeliveryNeeds,
 ): void {
-  const above = `${scopeRoute.path}/webhooks/:webhook_id`
+  const webhookPath = `${scopeRoute.path}/webhooks/:webhook_id`
   const webhook_id = Type.String({ description: 'Id or client_id.' })
   const params = paramsOf<{ webhook_id: string }>(scopeRoute, { webhook_id })
   const ofOne = paramsOf<{ webhook_id: string; delivery_id: string }>(scopeRoute, {
@@ -56,17 +56,17 @@ function addRoutes(
     querystring: Type.Object(deliveryQuery),
     response: ok(DeliveryList),
   }
-  app.get(`${above}/deliveries`, { schema: list }, async ({ actor, params, query }) => {
+  app.get(`${webhookPath}/deliveries`, { schema: list }, async ({ actor, params, query }) => {
     const ref = readWebhookId(params.webhook_id)
     return deliveryList(
-      await deliveryLog.list(actor, withinOf(params), ref, readDeliveryFilter(query), readPage(query)),
+      await webhookDeliveryLog.list(actor, withinOf(params), ref, readDeliveryFilter(query), readPage(query)),
     )
   })
 
   const get = { tags, summary: 'Get a delivery with its request body', params: ofOne, response: ok(Delivery) }
-  app.get(`${above}/deliveries/:delivery_id`, { schema: get }, async ({ actor, params }) => {
+  app.get(`${webhookPath}/deliveries/:delivery_id`, { schema: get }, async ({ actor, params }) => {
     const id = readDeliveryId(params.delivery_id)
-    return delivery(await deliveryLog.get(actor, withinOf(params), readWebhookId(params.webhook_id), id))
+    return delivery(await webhookDeliveryLog.get(actor, withinOf(params), readWebhookId(params.webhook_id), id))
   })
 
   const again = {
@@ -75,9 +75,9 @@ function addRoutes(
     params: ofOne,
     response: ok(Delivery),
   }
-  app.post(`${above}/deliveries/:delivery_id/redeliver`, { schema: again }, async ({ actor, params }) => {
+  app.post(`${webhookPath}/deliveries/:delivery_id/redeliver`, { schema: again }, async ({ actor, params }) => {
     const id = readDeliveryId(params.delivery_id)
-    return delivery(await deliveryLog.redeliver(actor, withinOf(params), readWebhookId(params.webhook_id), id))
+    return delivery(await webhookDeliveryLog.redeliver(actor, withinOf(params), readWebhookId(params.webhook_id), id))
   })
 
   const many = {
@@ -87,7 +87,7 @@ function addRoutes(
     body: RequestReplay,
     response: ok(Replay),
   }
-  app.post(`${above}/replay`, { schema: many }, async ({ actor, params, body }) =>
+  app.post(`${webhookPath}/replay`, { schema: many }, async ({ actor, params, body }) =>
     replay(await replays.replay(actor, withinOf(params), readWebhookId(params.webhook_id), readReplay(body))),
   )
 
@@ -97,7 +97,7 @@ function addRoutes(
     params,
     response: ok(TestOutcome),
   }
-  app.post(`${above}/test`, { schema: test }, async ({ actor, params }) =>
+  app.post(`${webhookPath}/test`, { schema: test }, async ({ actor, params }) =>
     testOutcome(await webhookTestRequests.test(actor, withinOf(params), readWebhookId(params.webhook_id))),
   )
 }

@@ -32,7 +32,7 @@ export function webhookRoutes(app: HttpApp, needs: { readonly webhooks: Webhooks
 function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonly webhooks: Webhooks }): void {
   const all = `${scopeRoute.path}/webhooks`
   const one = `${all}/:webhook_id`
-  const above = paramsOf(scopeRoute, {})
+  const scopeParams = paramsOf(scopeRoute, {})
   const params = paramsOf<{ webhook_id: string }>(scopeRoute, {
     webhook_id: Type.String({ description: 'Id or client_id.' }),
   })
@@ -40,7 +40,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
   const list = {
     tags,
     summary: 'List webhooks',
-    params: above,
+    params: scopeParams,
     querystring: Type.Object(pageQuery),
     response: ok(WebhookList),
   }
@@ -48,7 +48,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     webhookList(await webhooks.list(actor, withinOf(params), readPage(query))),
   )
 
-  const create = { tags, summary: 'Create a webhook', params: above, body: CreateWebhook, response: ok(Webhook) }
+  const create = { tags, summary: 'Create a webhook', params: scopeParams, body: CreateWebhook, response: ok(Webhook) }
   app.post(all, { schema: create }, async ({ actor, params, body }) => {
     rejectOutsideScope(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
     return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
