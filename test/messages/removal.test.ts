@@ -23,7 +23,6 @@ test.each([
         const { contentId } = await insertMessage(tx, inbox)
         const addresses = Array.from({ length: 10 }, (_, position) => ({
           position,
-          kind: 'to',
           address: `${position}`,
         }))
         await tx
@@ -33,7 +32,7 @@ test.each([
       }
       const rows = await messages.listByInbox(tx, inbox.inbox_id, 10)
       const deleted: string[] = []
-      await createRemoval({ store, limits }).remove(countDeletes(tx, deleted), inbox.inbox_id, rows)
+      await createRemoval({ store, limits }).remove(recordDeletes(tx, deleted), inbox.inbox_id, rows)
       expect(deleted.filter((from) => from === 'contents')).toHaveLength(steps)
     })
     for (const table of ['messages', 'contents', 'content_addresses', 'threads'] as const) {
@@ -42,8 +41,8 @@ test.each([
   },
 )
 
-/** Adds the table of each statement that deletes. */
-function countDeletes(tx: Tx, deleted: string[]): Tx {
+/** Appends the table of each delete statement to the list. */
+function recordDeletes(tx: Tx, deleted: string[]): Tx {
   return new Proxy(tx, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)
