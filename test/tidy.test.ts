@@ -229,6 +229,9 @@ test('code and files use standard terms, not the private words that they replace
     /\/(?:bell|looks|commit-wait|telling|patience|mounting|interest|audience|stretch|awaiting|news|lanes|ways-out)\b/
   expect(sources.filter((file) => files.test(file))).toEqual([])
 
+  const anonymous = sources.filter((file) => /^import \* as table from/m.test(textOf(file)))
+  expect(anonymous.map((file) => `${file}: import a table module under its own name`)).toEqual([])
+
   const stiff = /whoever|is told|are told|told of/gi
   const pages = [
     ...sources,
