@@ -22,10 +22,51 @@ import type { Message, MessageItem } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
 import { parseDraft } from './compose/draft.ts'
-import type { OutgoingAttachment, OutgoingReply, Sending, SendOptions } from './compose/outgoing.ts'
+import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
 import { replyRecipients } from './compose/reply-recipients.ts'
 import type { Submit } from './compose/submit.ts'
 import type { Idempotency, KeyUse } from './idempotency/idempotency.ts'
+
+export interface SendOptions {
+  /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/**
+ * Each call resolves when message, queue rows and event are on disk. All throw validation_error, no_recipients,
+ * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission; and
+ * disk_full, unavailable or shutting_down when nothing was accepted.
+ */
+export interface Sending {
+  /** Needs `message_send`. The two calls below also need `message_read`, and find only what the actor may see. */
+  send(actor: Actor, inbox: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
+  /**
+   * @param memory for the original body, if it is quoted
+   * @throws also too_many_responses
+   */
+  reply(
+    actor: Actor,
+    inbox: string,
+    parent: string,
+    reply: OutgoingReply,
+    memory: BodyMemory,
+    options?: SendOptions,
+  ): Promise<Sent>
+  /**
+   * Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's.
+   *
+   * @param memory for the original body
+   * @throws also too_many_responses
+   */
+  forward(
+    actor: Actor,
+    inbox: string,
+    parent: string,
+    message: OutgoingMessage,
+    memory: BodyMemory,
+    options?: SendOptions,
+  ): Promise<Sent>
+}
 
 interface SendingNeeds {
   readonly store: Store

@@ -1,7 +1,4 @@
-/** What a client may request to send, and what it can see of the deliveries. */
-
-import type { Actor } from '../../access/actor.ts'
-import type { BodyMemory } from '../../access/body-memory.ts'
+/** What a client may request to send, and the result of the request. */
 
 export interface OutgoingAttachment {
   readonly filename?: string | undefined
@@ -53,46 +50,3 @@ export interface Sent {
   /** Only for a reply whose parent has such addresses. */
   readonly dropped?: readonly DroppedRecipient[]
 }
-
-export interface SendOptions {
-  /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
-  readonly idempotencyKey?: string | undefined
-}
-
-/**
- * Each call resolves when message, queue rows and event are on disk. All throw validation_error, no_recipients,
- * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission; and
- * disk_full, unavailable or shutting_down when nothing was accepted.
- */
-export interface Sending {
-  /** Needs `message_send`. The two calls below also need `message_read`, and find only what the actor may see. */
-  send(actor: Actor, inbox: string, message: OutgoingMessage, options?: SendOptions): Promise<Sent>
-  /**
-   * @param memory for the original body, if it is quoted
-   * @throws also too_many_responses
-   */
-  reply(
-    actor: Actor,
-    inbox: string,
-    parent: string,
-    reply: OutgoingReply,
-    memory: BodyMemory,
-    options?: SendOptions,
-  ): Promise<Sent>
-  /**
-   * Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's.
-   *
-   * @param memory for the original body
-   * @throws also too_many_responses
-   */
-  forward(
-    actor: Actor,
-    inbox: string,
-    parent: string,
-    message: OutgoingMessage,
-    memory: BodyMemory,
-    options?: SendOptions,
-  ): Promise<Sent>
-}
-
-/** The state of one recipient of a sent message. */

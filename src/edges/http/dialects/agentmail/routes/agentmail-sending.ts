@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import { requirePermission } from '../../../../../mail/access/access.ts'
-import type { Sending, SendOptions } from '../../../../../mail/sending/compose/outgoing.ts'
+import type { Sending, SendOptions } from '../../../../../mail/sending/sending.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import {
   ReplyBody,
