@@ -4,7 +4,7 @@ import { startWorld } from '../support/world.ts'
 // Threads and download links used to work until the last message of a deleted inbox had been removed.
 test('a deleted inbox disappears from every route at once, and its name is free when its messages are gone', async () => {
   // Removes one message per chunk, so that some are still stored when the deletion is answered.
-  await using world = await startWorld({ limits: { jobs: { removalChunkRows: 1 } } })
+  await using world = await startWorld({ limits: { jobs: { removalMessages: 1, removalPauseMs: 1 } } })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   for (let index = 0; index < 30; index += 1)
     await world.smtp.send({ to: ada.email, subject: `${index}`, text: 'text' })
@@ -27,4 +27,17 @@ test('a deleted inbox disappears from every route at once, and its name is free 
     if (again.status === 200) break
     expect(again).toMatchObject({ status: 409, body: { code: 'resource_deleting' } })
   }
+})
+
+// Its messages were removed in transactions of 200 without a pause: other mail took 25 times as long.
+test('the removal of messages pauses after each transaction, and a shutdown does not wait for the pause', async () => {
+  await using world = await startWorld({ limits: { jobs: { removalMessages: 1, removalPauseMs: 3_600_000 } } })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  for (const subject of ['1', '2']) await world.smtp.send({ to: ada.email, subject, text: 'text' })
+  await world.agentmail.inboxes.delete(ada.inboxId)
+  for (let index = 0; index < 10; index += 1)
+    await world.smtp.send({ to: bob.email, subject: `${index}`, text: 'text' })
+  const again = await world.request('POST', '/v0/inboxes', { body: { username: 'ada' } })
+  expect(again).toMatchObject({ status: 409, body: { code: 'resource_deleting' } })
 })

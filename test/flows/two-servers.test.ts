@@ -206,7 +206,7 @@ onTwo('the same username at both nodes is given to one request, and the other is
 onTwo(
   'a message that arrives while the other node deletes its inbox is stored or refused, and nothing of it remains',
   async () => {
-    await using servers = await startNodes({ jobs: { removalChunkRows: 3 } })
+    await using servers = await startNodes({ jobs: { removalMessages: 3, removalPauseMs: 1 } })
     const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
     const messages = Array.from({ length: 12 }, (_, index) =>
       servers.both[index % 2]!.smtp.send({ to: ada.email, subject: `${index}`, text: 'x' }).then(

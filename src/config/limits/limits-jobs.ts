@@ -46,10 +46,20 @@ export const jobsLimits = {
     description:
       'Addresses and attachments that one statement deletes with their messages. More are deleted in several statements of one transaction, and other work runs in between.',
   },
+  removalMessages: {
+    default: 5,
+    unit: 'count',
+    description: 'Messages deleted in one transaction, when an inbox or thread is deleted.',
+  },
+  removalPauseMs: {
+    default: 20,
+    unit: 'milliseconds',
+    description:
+      'Pause after each transaction that deletes messages of a deleted inbox, so that other writers can run.',
+  },
   removalChunkRows: {
     default: 200,
     unit: 'count',
-    description:
-      'Rows deleted in one transaction, when an inbox or thread is deleted and by the sweeps of counts and idempotency keys.',
+    description: 'Rows deleted in one transaction by the sweeps of counts and idempotency keys.',
   },
 } as const satisfies Record<string, Limit>

@@ -1,9 +1,11 @@
 /**
- * The job that deletes an inbox: first its mail, in chunks, then the inbox itself. The inbox has been hidden since the
- * deletion was committed. Its address cannot be used until the job has finished: a new inbox must not contain old mail.
+ * The job that deletes an inbox: first its mail, a few messages at a time with a pause for other writers after each
+ * transaction, then the inbox itself. The inbox has been hidden since the deletion was committed. Its address cannot be
+ * used until the job has finished: a new inbox must not contain old mail.
  *
  * Crash, stop: the job runs again and continues with the rows that are left. Queued mail is still delivered.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
@@ -25,12 +27,13 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
       signal.throwIfAborted()
       const { count, blobs } = await store.transaction(async (tx) => {
         await inboxes.lockEvenIfDeleting(tx, inboxId)
-        const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalChunkRows)
+        const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalMessages)
         if (rows.length === 0) await inboxes.remove(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })
       await discardBlobs(blobs)
       if (count === 0) return
+      await delay(limits.jobs.removalPauseMs, undefined, { signal })
     }
   }
 }

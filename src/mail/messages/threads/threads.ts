@@ -171,14 +171,14 @@ export function createThreads(needs: ThreadsNeeds): Threads {
             ? await lockIfPresent(tx, threadId)
             : await lockThread(tx, actor, 'message_delete', within, threadId)
           if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
-          const keyset = { limit: limits.jobs.removalChunkRows, ascending: true, after }
+          const keyset = { limit: limits.jobs.removalMessages, ascending: true, after }
           const rows = await messagesTable.listByThread(tx, row.id, keyset)
           const blobs = await removal.remove(
             tx,
             row.inbox_id,
             rows.filter((message) => isReadable(actor, message)),
           )
-          return { blobs, last: rows.length === limits.jobs.removalChunkRows ? rows.at(-1) : undefined }
+          return { blobs, last: rows.length === limits.jobs.removalMessages ? rows.at(-1) : undefined }
         })
         await discardBlobs(chunk.blobs)
         after = chunk.last && { key: chunk.last.timestamp, id: chunk.last.id }
