@@ -13,6 +13,7 @@ import { jobsLimits } from './limits/limits-jobs.ts'
 import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
+import { receivingLimits } from './limits/limits-receiving.ts'
 import { sendingLimits } from './limits/limits-sending.ts'
 import { serverLimits } from './limits/limits-server.ts'
 import { smtpLimits } from './limits/limits-smtp.ts'
@@ -24,6 +25,7 @@ import { webhooksLimits } from './limits/limits-webhooks.ts'
 /** Tests and embedders may override these limits; environment variables cannot. */
 export const limits = {
   smtp: smtpLimits,
+  receiving: receivingLimits,
   parsing: parsingLimits,
   http: httpLimits,
   access: accessLimits,

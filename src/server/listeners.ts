@@ -23,7 +23,7 @@ interface ListenersNeeds extends ServerContext {
 }
 
 export function createListeners({ shared, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
-  const { config, store, log, metrics } = needs
+  const { config, store, log, metrics, eventLoop } = needs
   const http =
     config.httpPort === 'off'
       ? undefined
@@ -31,6 +31,7 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           config,
           log,
           metrics,
+          eventLoop,
           credentials,
           probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
@@ -38,6 +39,8 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           dialects: [agentMail({ ...services, config, log, metrics, credentials })],
         })
   const smtp =
-    config.smtpPort === 'off' ? undefined : createMxServer({ config, log, metrics, receiving: shared.receiving, tls })
+    config.smtpPort === 'off'
+      ? undefined
+      : createMxServer({ config, log, metrics, eventLoop, receiving: shared.receiving, tls })
   return { http, smtp }
 }

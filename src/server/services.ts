@@ -39,7 +39,7 @@ interface ServicesNeeds extends ServerContext {
 }
 
 export function createServices({ shared, outbound, workers, ...context }: ServicesNeeds) {
-  const { config, store, log, metrics, clock, wallClock, random } = context
+  const { config, store, log, metrics, clock, wallClock, random, eventLoop } = context
   const { limits, allowPrivateNetworks } = config
   const {
     feed,
@@ -79,7 +79,18 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
 
     sending: createSending({
       store,
-      submit: createSubmit({ store, config, domains, prepareContent, fileMessage, log, metrics, wallClock, random }),
+      submit: createSubmit({
+        store,
+        config,
+        domains,
+        prepareContent,
+        fileMessage,
+        log,
+        metrics,
+        wallClock,
+        random,
+        eventLoop,
+      }),
       idempotency: createIdempotency({ store, limits }),
       attachmentsOf: createForwardedAttachments({ store, contents }),
       limits,

@@ -3,6 +3,7 @@
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
+import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import { createDomainOwners } from '../mail/domains/domain-owners.ts'
 import { createDomains } from '../mail/domains/domains.ts'
@@ -32,11 +33,12 @@ export interface ServerContext {
   readonly wallClock: () => number
   /** Unpredictable bytes. */
   readonly random: (sizeBytes: number) => Buffer
+  readonly eventLoop: EventLoop
 }
 
 export type SharedParts = ReturnType<typeof createSharedParts>
 
-export function createSharedParts({ config, store, log, metrics, clock, wallClock }: ServerContext) {
+export function createSharedParts({ config, store, log, metrics, clock, wallClock, eventLoop }: ServerContext) {
   const { limits } = config
   const mailParser = createMailParser({ limits, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
@@ -45,6 +47,17 @@ export function createSharedParts({ config, store, log, metrics, clock, wallCloc
   const domainOwners = createDomainOwners({ store, clock, limits })
   const fileReceived = createFileReceived({ fileMessage, domain: config.domain, limits })
   const eventSubjects = createEventSubjects({ store, limits })
+  const receivingNeeds = {
+    store,
+    config,
+    prepareContent,
+    fileReceived,
+    domainOwners,
+    log,
+    metrics,
+    wallClock,
+    eventLoop,
+  }
   return {
     domains: createDomains({ store }),
     outboundPause: createOutboundPause({ store }),
@@ -54,7 +67,7 @@ export function createSharedParts({ config, store, log, metrics, clock, wallCloc
     prepareContent,
     discardBlobs,
     fileMessage,
-    receiving: createReceiving({ store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock }),
+    receiving: createReceiving(receivingNeeds),
     removal: createRemoval({ store, limits }),
     eventSubjects,
     /** One per dialect that has webhooks. */

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/settings.ts'
+import { createEventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import { makeKey } from '../mail/access/keys/api-keys.ts'
 import { createCredentials } from '../mail/access/keys/credentials.ts'
@@ -79,6 +80,7 @@ async function startAll({ freeBytes, lookup, startPaused, ...given }: MartletNee
   const { config, log, metrics } = given
   const { shutdownGraceMs } = config.limits.server
   const random = randomBytes
+  const eventLoop = createEventLoop(config.limits)
   const wallClock = given.clock ?? given.wallClock ?? Date.now
   const serverClock = createServerClock({ wallClock, log })
   const clock = given.clock ?? serverClock.now
@@ -89,13 +91,13 @@ async function startAll({ freeBytes, lookup, startPaused, ...given }: MartletNee
     await checkPortFree(httpAddress(config))
     await checkPortFree(smtpAddress(config))
   }
-  const storeNeeds = { config, log, metrics, clock, leaseClock: given.clock, random, beforeMigrating }
+  const storeNeeds = { config, log, metrics, clock, leaseClock: given.clock, random, eventLoop, beforeMigrating }
   const store = await openStore({ ...storeNeeds, ...(freeBytes && { freeBytes }) })
   stops.add('store', () => store.close())
   serverClock.continueAfter(await newestTime(store.db))
 
   // Built, not running
-  const context = { config, store, log, metrics, clock, wallClock, random }
+  const context = { config, store, log, metrics, clock, wallClock, random, eventLoop }
   const credentials = createCredentials({ store, clock: wallClock })
   const shared = createSharedParts(context)
   stops.add('mail parser', () => shared.mailParser.stop())

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import type { Config } from '../config/settings.ts'
 import { MailError } from '../errors.ts'
+import { createEventLoop, type EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { openFileBlobs } from './blobs/blob-files.ts'
@@ -89,6 +90,8 @@ export interface StoreNeeds {
   readonly random: (sizeBytes: number) => Buffer
   /** Returns the free space; defaults to that of the file system. */
   readonly freeBytes?: FreeBytes
+  /** The event loop that the writer shares with the rest of the process. Default: nothing else shares it. */
+  readonly eventLoop?: Pick<EventLoop, 'nextTurn'>
   /** Called before the schema is migrated. If it throws, nothing is migrated. */
   readonly beforeMigrating?: () => Promise<void>
 }
@@ -137,7 +140,7 @@ export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBy
 }
 
 async function startStore(adapter: SqlAdapter, database: Database, needs: StoreNeeds): Promise<Store> {
-  const { config, log, metrics, clock, random } = needs
+  const { config, log, metrics, clock, random, eventLoop = createEventLoop(config.limits) } = needs
   for (const number of await migrate(database.writer, adapter, clock())) log.info({ number }, 'schema migrated')
 
   const commitNotifier = createCommitNotifier(log, metrics)
@@ -157,6 +160,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     newId: createIds(random),
     log,
     metrics,
+    eventLoop,
     failures,
     onCommit() {
       commitNotifier.notify()

@@ -1,6 +1,7 @@
 /** Tests what `martlet_receive_seconds` measures. */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
+import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import { createReceiving } from '../../src/mail/receiving/receiving.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -28,6 +29,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
     log: createLog('silent'),
     metrics,
     wallClock: Date.now,
+    eventLoop: createEventLoop(withLimits({})),
   })
   const received = receiving.receive(
     { protocol: 'ESMTP', traceId: 'test' },

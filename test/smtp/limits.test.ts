@@ -1,4 +1,5 @@
 /** Every limit of a connection, and the reply when it is exceeded. */
+import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import { startListener } from './listener.ts'
@@ -287,4 +288,35 @@ test('refusals are counted by code and reason', async () => {
     [550, 'unknown_recipient', 1],
     [500, 'syntax', 1],
   ])
+})
+
+// Each turn of the event loop accepted one connection, so 50 that waited were greeted after 50 commits.
+test('all connections that wait are greeted before other work continues', async () => {
+  const { port, eventLoop } = await startListener({ server: { acceptMs: 60_000 } })
+  let isOver = false
+  let worked = 0
+  const work = async () => {
+    for (; !isOver; worked += 1) await eventLoop.nextTurn()
+  }
+  const clients = Array.from({ length: 50 }, () => new RawClient(port))
+  await Promise.all(clients.map(({ socket }) => once(socket, 'connect'))) // the system has them, the server does not
+  const working = work()
+  await Promise.all(clients.map((client) => client.reply()))
+  expect(worked).toBeLessThan(25)
+  isOver = true
+  await working
+})
+
+test('an overloaded server refuses a new connection with 421 at once, and serves those that are open', async () => {
+  const { port, receiving, metrics, untilLogged } = await startListener()
+  const client = await RawClient.inData(port)
+  receiving.overloaded = true
+  const refused = new RawClient(port)
+  expect(await refused.reply()).toBe('421 4.4.5 The server is overloaded; try again later')
+  expect(await refused.rest()).toBe('')
+  await untilLogged('"reason":"overloaded"')
+  expect(await metrics.registry.metrics()).toContain('reason="overloaded"} 1')
+  expect(await client.command('x\r\n.')).toMatch(/^250 /)
+  receiving.overloaded = false
+  await RawClient.open(port)
 })

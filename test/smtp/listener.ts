@@ -4,6 +4,7 @@ import type { LimitOverrides } from '../../src/config/limits.ts'
 import { loadConfig } from '../../src/config/settings.ts'
 import { createMxServer, type MxServer } from '../../src/edges/smtp/mx/mx-server.ts'
 import type { Certificate, TlsSource } from '../../src/edges/tls.ts'
+import { createEventLoop, type EventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics, type Metrics } from '../../src/metrics.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
@@ -14,6 +15,7 @@ export interface Listener {
   receiving: MemoryReceiving
   mx: MxServer
   metrics: Metrics
+  eventLoop: EventLoop
   tls: ChangingCertificate
   /** Log lines as JSON. */
   logged: string[]
@@ -59,10 +61,11 @@ export async function startListener(
     },
   })
   const metrics = createMetrics()
-  const mx = createMxServer({ config, log, metrics, receiving, tls })
+  const eventLoop = createEventLoop(config.limits)
+  const mx = createMxServer({ config, log, metrics, eventLoop, receiving, tls })
   const { port } = await mx.listen()
   onTestFinished(() => mx.stop(0))
-  return { port, receiving, mx, metrics, tls, logged, untilLogged }
+  return { port, receiving, mx, metrics, eventLoop, tls, logged, untilLogged }
 
   function untilLogged(text: string): Promise<void> {
     return new Promise((resolve) => {

@@ -25,6 +25,7 @@ export class MemoryReceiving implements Receiving {
   beforeAccept: (address: string) => void | Promise<void> = () => undefined
   beforeRead: () => void | Promise<void> = () => undefined
   beforeCommit: () => void | Promise<void> = () => undefined
+  overloaded = false
   room: () => void = () => undefined
 
   constructor() {
@@ -45,6 +46,10 @@ export class MemoryReceiving implements Receiving {
 
   #isOurs(address: string): boolean {
     return this.domains.some((domain) => address.endsWith(`@${domain}`))
+  }
+
+  isOverloaded(): boolean {
+    return this.overloaded
   }
 
   checkWritable(): void {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/settings.ts'
 import { createMxServer } from '../../src/edges/smtp/mx/mx-server.ts'
 import { StartupError } from '../../src/errors.ts'
+import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { startListener } from './listener.ts'
@@ -105,7 +106,8 @@ test('an error about a port in use, or a foreign address, names the setting', as
   const { port, receiving, tls } = await startListener()
   const listen = async (env: Readonly<Record<string, string>>) => {
     const config = loadConfig({ MARTLET_SMTP_PORT: String(port), ...env })
-    const mx = createMxServer({ config, log: createLog('silent'), metrics: createMetrics(), receiving, tls })
+    const eventLoop = createEventLoop(config.limits)
+    const mx = createMxServer({ config, log: createLog('silent'), metrics: createMetrics(), eventLoop, receiving, tls })
     const error = await mx.listen().catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(StartupError)
     return (error as Error).message

@@ -10,6 +10,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/messages/mail-list.test.ts',
   'test/messages/parse-queue.test.ts',
   'test/messages/parse-worker.test.ts',
+  'test/receiving/receive-queue.test.ts',
   'test/sending/remote-target.test.ts',
   'test/store/lru-cache.test.ts',
   'test/webhooks/endpoint.test.ts',

@@ -2,6 +2,23 @@
 import { type Limit, MINUTE, SECOND } from './limit.ts'
 
 export const serverLimits = {
+  backlogMax: {
+    default: 4_096,
+    unit: 'count',
+    description:
+      'Connections of one port that the system keeps until the server accepts them. Linux keeps at most net.core.somaxconn.',
+  },
+  acceptMs: {
+    default: 20,
+    unit: 'milliseconds',
+    description:
+      'Time for which requests, messages and transactions wait while new connections keep arriving. Then they continue for one turn of the event loop.',
+  },
+  workMs: {
+    default: 5,
+    unit: 'milliseconds',
+    description: 'Time in one turn of the event loop in which requests and messages begin. Further ones begin later.',
+  },
   usedAtFlushMs: {
     default: MINUTE,
     unit: 'milliseconds',

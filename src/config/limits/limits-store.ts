@@ -19,6 +19,11 @@ export const storeLimits = {
     description:
       'Time after which a group commit takes no more transactions, without the time for which it lets other work run.',
   },
+  turnMs: {
+    default: 3,
+    unit: 'milliseconds',
+    description: 'Time after which a group commit lets other work run for one turn of the event loop.',
+  },
   transactionGroupMax: { default: 100, unit: 'count', description: 'Transactions in one group commit.' },
   transactionQueueMax: {
     default: 10_000,

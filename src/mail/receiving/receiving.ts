@@ -8,6 +8,7 @@
  */
 import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
+import type { EventLoop } from '../../event-loop.ts'
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import { networkOf } from '../../formats/address/peer-network.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
@@ -26,6 +27,7 @@ import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
 import type { FileReceived } from './file-received.ts'
 import { decideFiling, type FilingDecision } from './policy.ts'
+import { createReceiveQueue } from './receive-queue.ts'
 
 export interface Receiving {
   /**
@@ -52,6 +54,9 @@ export interface Receiving {
    */
   checkWritable(): void
 
+  /** Whether a new message would wait too long for our CPU or our disk (receive-queue.ts). */
+  isOverloaded(): boolean
+
   /**
    * Files a message for every recipient, or throws and files it for none. Resolves after the commit: from then on we
    * are responsible for the message (RFC 5321 §6.1).
@@ -74,6 +79,7 @@ interface ReceivingNeeds {
   readonly metrics: Metrics
   /** The clock of the machine, epoch ms. */
   readonly wallClock: () => number
+  readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
 }
 
 /** The results of the steps before a message is parsed. */
@@ -93,7 +99,9 @@ const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-
 const ROWS_PER_INBOX = 10
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock } = needs
+  const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock, eventLoop } = needs
+  const { limits } = config
+  const queue = createReceiveQueue({ workQueue: eventLoop.createWorkQueue(), limits, clock: () => performance.now() })
 
   return {
     async accepts(address) {
@@ -108,6 +116,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     },
 
     checkWritable: () => store.checkWritable(),
+    isOverloaded: () => queue.isOverloaded(),
 
     async receive(arrival, envelope, raw) {
       store.checkWritable()
@@ -117,24 +126,30 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         sizeBytes = receivedBytes
         endTimer = metrics.receiveSeconds.startTimer()
       }
-      const content = await prepareContent({
-        fairnessKey: fairnessKeyOf(arrival),
-        raw: { head: traceFields(arrival, envelope), chunks: countBytes(raw, startTimer) },
-        bytesMax: config.messageBytesMax,
-        check: () => check(arrival, envelope),
-      })
+      let leaveQueue: (() => void) | undefined
+      const waitAndCheck = async () => {
+        if (waitsInQueue(arrival, sizeBytes)) leaveQueue = await queue.enter(fairnessKeyOf(arrival))
+        return check(arrival, envelope)
+      }
       try {
-        const receipts = await fileAll(arrival, envelope, content)
-        metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
+        const content = await prepareContent({
+          fairnessKey: fairnessKeyOf(arrival),
+          raw: { head: traceFields(arrival, envelope), chunks: countBytes(raw, startTimer) },
+          bytesMax: config.messageBytesMax,
+          check: waitAndCheck,
+        })
+        const receipts = await fileOrDiscard(arrival, envelope, content)
         logReceived(arrival, envelope, receipts, sizeBytes, endTimer?.() ?? 0)
-        // If every inbox already had the message, no row refers to these bytes.
-        if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
         return receipts
-      } catch (error) {
-        await content.discard(error)
-        throw error
+      } finally {
+        leaveQueue?.()
       }
     },
+  }
+
+  /** Local delivery is limited by its worker, and large messages by the parse queue. */
+  function waitsInQueue({ protocol }: Arrival, sizeBytes: number): boolean {
+    return protocol !== 'local' && sizeBytes <= limits.parsing.onLoopBytesMax
   }
 
   /** One line per message: with it, an operator finds out whether a message has arrived. */
@@ -160,6 +175,23 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       ms: Math.round(seconds * 10_000) / 10,
     }
     log.info(line, 'message received')
+  }
+
+  async function fileOrDiscard(
+    arrival: Arrival,
+    envelope: Envelope,
+    content: PreparedContent<Checks>,
+  ): Promise<Receipt[]> {
+    try {
+      const receipts = await fileAll(arrival, envelope, content)
+      metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
+      // If every inbox already had the message, no row refers to these bytes.
+      if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
+      return receipts
+    } catch (error) {
+      await content.discard(error)
+      throw error
+    }
   }
 
   async function fileAll(

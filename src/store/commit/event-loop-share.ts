@@ -1,12 +1,13 @@
 /**
  * Shares the event loop between the transactions of a group and all other work. Part of group-commit.ts.
  *
- * After YIELD_AFTER_MS, a group yields to the event loop: between two members, or before any statement of one.
+ * After limits.store.turnMs, a group yields to the event loop: between two members, or before any statement of one.
  * Transactions that arrive meanwhile join the group if it has time left. (With SQLite, a member never waits for I/O, so
  * none could arrive otherwise.) The time of other work does not count against a transaction or its group.
  */
 
-const YIELD_AFTER_MS = 10
+import type { Limits } from '../../config/limits.ts'
+import type { EventLoop } from '../../event-loop.ts'
 
 export interface EventLoopShare {
   /** Call this when a group begins. */
@@ -17,7 +18,7 @@ export interface EventLoopShare {
   ownTimeMs(): number
 }
 
-export function createEventLoopShare(): EventLoopShare {
+export function createEventLoopShare({ store }: Limits, { nextTurn }: Pick<EventLoop, 'nextTurn'>): EventLoopShare {
   let turnStartedAtMs = performance.now()
   /** Total time for which the groups let other work run. */
   let othersMs = 0
@@ -29,7 +30,7 @@ export function createEventLoopShare(): EventLoopShare {
 
     yieldIfLong() {
       const yieldedAtMs = performance.now()
-      if (yieldedAtMs - turnStartedAtMs < YIELD_AFTER_MS) return undefined
+      if (yieldedAtMs - turnStartedAtMs < store.turnMs) return undefined
       return nextTurn().then(() => {
         // Statements of one transaction may yield at the same time.
         othersMs += performance.now() - Math.max(yieldedAtMs, turnStartedAtMs)
@@ -39,9 +40,4 @@ export function createEventLoopShare(): EventLoopShare {
 
     ownTimeMs: () => performance.now() - othersMs,
   }
-}
-
-/** Resolves in the next turn of the event loop. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

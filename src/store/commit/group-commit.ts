@@ -2,7 +2,7 @@
  * Commits many small transactions with one fsync (docs/adr/0003).
  *
  *   pending members → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
- *   events → commit → return results to the callers in order → commit signal
+ *   events → commit → commit signal → return results to the callers in order
  *
  * A group ends when it has used `limits.store.groupMs`: its callers wait for the last member, and members that arrive
  * meanwhile would prolong the wait. Long transactions have groups of their own (member-queue.ts).
@@ -29,13 +29,14 @@
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
 import { isMailError, MailError } from '../../errors.ts'
+import type { EventLoop } from '../../event-loop.ts'
 import { bindToUnit, outsideUnits } from '../../fault-boundary.ts'
 import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import { appendEvents } from './append-events.ts'
 import type { CommitFailures } from './commit-failures.ts'
-import { createEventLoopShare, nextTurn } from './event-loop-share.ts'
+import { createEventLoopShare } from './event-loop-share.ts'
 import { createMemberIntake } from './member-intake.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
@@ -47,7 +48,8 @@ const AFTER_CONFLICT_MS = 20
 interface GroupCommitNeeds extends RunMemberNeeds {
   log: Log
   metrics: Metrics
-  /** Called after each commit, when its callers have their results. Must not throw. */
+  eventLoop: Pick<EventLoop, 'nextTurn'>
+  /** Called after each commit, before its callers get their results. Must not throw. */
   onCommit(): void
   failures: CommitFailures
 }
@@ -81,7 +83,7 @@ interface Member {
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
-  const { writer, adapter, limits, clock, leaseNow, newId, log, metrics, failures } = needs
+  const { writer, adapter, limits, clock, leaseNow, newId, log, metrics, eventLoop, failures } = needs
   const { transactionGroupMax } = limits.store
   /** Members of the next group: fewer after an I/O error. */
   let groupMax = transactionGroupMax
@@ -89,7 +91,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   let running: Promise<void> | undefined
   let givingUp: NodeJS.Timeout | undefined
   const intake = createMemberIntake({ pendingMembers, limits, failures })
-  const share = createEventLoopShare()
+  const share = createEventLoopShare(limits, eventLoop)
   const runInSavepoint = createRunInSavepoint(needs, share)
 
   return {
@@ -126,8 +128,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   async function runGroups(): Promise<void> {
     // Yield to the event loop before each group: transactions that arrive in the same poll of the sockets share a
     // group, and a queue that never empties does not delay sockets and timers by more than one group.
-    await nextTurn()
-    for (; pendingMembers.length > 0; await nextTurn()) {
+    await eventLoop.nextTurn()
+    for (; pendingMembers.length > 0; await eventLoop.nextTurn()) {
       const kind = pendingMembers.nextKind()
       const startedAtMs = performance.now()
       await runGroup(kind)
@@ -155,7 +157,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     groupMax = Math.min(2 * groupMax, transactionGroupMax)
     if (group.length === 0) return pause(AFTER_CONFLICT_MS) // its only member runs again
     metrics.commitSeconds.observe((performance.now() - startedAtMs) / 1_000)
-    answer(group)
+    await answer(group)
   }
 
   function takeMembers(kind: GroupKind, group: Member[]): void {
@@ -240,18 +242,20 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     metrics.commitMembers.observe(succeeded.length)
   }
 
-  function answer(group: readonly Member[]): void {
-    let isCommitted = false
-    for (const { outcome, resolve, reject } of group) {
-      if (outcome && 'tx' in outcome) {
-        isCommitted = true
-        resolve(outcome.value)
-      } else reject(outcome?.error)
-    }
+  /** Each caller continues before the next one gets its result, so that a large group does not block the event loop. */
+  async function answer(group: readonly Member[]): Promise<void> {
     // Signal after the commit: listeners must find the new rows.
-    if (!isCommitted) return
-    failures.recordSuccess()
-    needs.onCommit()
+    if (group.some(({ outcome }) => outcome && 'tx' in outcome)) {
+      failures.recordSuccess()
+      needs.onCommit()
+    }
+    share.beginTurn()
+    for (const { outcome, resolve, reject } of group) {
+      if (outcome && 'tx' in outcome) resolve(outcome.value)
+      else reject(outcome?.error)
+      await callersHaveRun()
+      await share.yieldIfLong()
+    }
   }
 
   /** @returns the members that do not run again */
@@ -284,6 +288,11 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
 function isStoreFailure(error: unknown): error is MailError {
   return isMailError(error, 'disk_full') || isMailError(error, 'unavailable')
+}
+
+/** Resolves when all promises that can run have run: Node empties this queue after that of the promises. */
+function callersHaveRun(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve))
 }
 
 function pause(timeMs: number): Promise<void> {

@@ -9,6 +9,7 @@ import { loadConfig } from '../../../src/config/settings.ts'
 import { type AgentMailNeeds, agentMail } from '../../../src/edges/http/dialects/agentmail/index.ts'
 import { createHttpServer, type HttpServer } from '../../../src/edges/http/server/http-server.ts'
 import { MailError } from '../../../src/errors.ts'
+import { createEventLoop } from '../../../src/event-loop.ts'
 import { createLog } from '../../../src/log.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import { createMetrics, type Metrics } from '../../../src/metrics.ts'
@@ -83,7 +84,8 @@ export async function startEdge({
     },
   }
   const dialect = agentMail({ ...services(core), config, log, metrics, credentials })
-  const server = createHttpServer({ config, log, metrics, credentials, probes, dialects: [dialect] })
+  const eventLoop = createEventLoop(config.limits)
+  const server = createHttpServer({ config, log, metrics, eventLoop, credentials, probes, dialects: [dialect] })
   const { url } = await server.listen()
 
   return {

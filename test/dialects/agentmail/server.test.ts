@@ -1,8 +1,11 @@
 /** Tests what the HTTP server does for every dialect: bodies, ids in paths, health, logging, and the port. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/settings.ts'
 import type { Dialect } from '../../../src/edges/http/server/http-dialect.ts'
 import { createHttpServer } from '../../../src/edges/http/server/http-server.ts'
+import { createEventLoop } from '../../../src/event-loop.ts'
 import { createLog } from '../../../src/log.ts'
 import type { NewInbox } from '../../../src/mail/inboxes/inbox.ts'
 import { createMetrics } from '../../../src/metrics.ts'
@@ -135,6 +138,7 @@ test('with several dialects, each path gets the routes, hooks and error bodies o
   const config = loadConfig({ MARTLET_HTTP_PORT: '0' })
   const server = createHttpServer({
     ...{ config, log: createLog('silent'), metrics: createMetrics(), probes: {} },
+    eventLoop: createEventLoop(config.limits),
     credentials: { authenticate: async () => Promise.reject() },
     dialects: [toy('plain', ''), toy('first', '/v0'), toy('longer', '/v0/more')],
   })
@@ -162,7 +166,13 @@ test('a port in use stops the start with one sentence', async () => {
   await using edge = await startEdge()
   const port = new URL(edge.url).port
   const config = loadConfig({ MARTLET_HTTP_PORT: port })
-  const needs = { config, log: createLog('silent'), metrics: createMetrics(), probes: {} }
+  const needs = {
+    config,
+    log: createLog('silent'),
+    metrics: createMetrics(),
+    eventLoop: createEventLoop(config.limits),
+    probes: {},
+  }
   const dialect = {
     name: 'none',
     prefix: '',
@@ -189,4 +199,34 @@ test('the API serves its OpenAPI description', async () => {
   expect(body.paths['/v0/threads/{thread_id}'].put).toBeUndefined()
   const removals = Object.values<Record<string, { responses: object }>>(body.paths).flatMap((path) => path.delete ?? [])
   expect(new Set(removals.flatMap(({ responses }) => Object.keys(responses)))).toEqual(new Set(['204']))
+})
+
+// All requests that arrived together were begun in one turn of the event loop, and new connections waited for its end.
+test('requests that arrive together begin in several turns of the event loop', async () => {
+  let turn = 0
+  let isOver = false
+  const countTurns = () => {
+    turn += 1
+    if (!isOver) setImmediate(countTurns)
+  }
+  const begunPerTurn = new Map<number, number>()
+  await using edge = await startEdge({
+    limits: { server: { workMs: 0 } },
+    beforeKey: async () => void begunPerTurn.set(turn, (begunPerTurn.get(turn) ?? 0) + 1),
+  })
+  const sockets = Array.from({ length: 20 }, () => connect(Number(new URL(edge.url).port), '127.0.0.1'))
+  const requestOnAll = () => {
+    for (const socket of sockets) {
+      socket.write(`GET /v0/inboxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\n\r\n`)
+    }
+    return Promise.all(sockets.map((socket) => once(socket, 'data')))
+  }
+  await requestOnAll() // now all connections are accepted
+  begunPerTurn.clear()
+  countTurns()
+  await requestOnAll()
+  isOver = true
+  for (const socket of sockets) socket.destroy()
+  expect([...begunPerTurn.values()].reduce((sum, count) => sum + count)).toBe(20)
+  expect(Math.max(...begunPerTurn.values())).toBe(1)
 })

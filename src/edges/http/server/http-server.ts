@@ -16,6 +16,7 @@ import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { listenError, localUrl } from '../../../config/listen-address.ts'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
+import type { EventLoop } from '../../../event-loop.ts'
 import { runIn } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
@@ -45,6 +46,7 @@ export interface HttpServerNeeds {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  readonly eventLoop: Pick<EventLoop, 'connectionAccepted' | 'createWorkQueue'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
   /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
@@ -69,7 +71,7 @@ export interface HttpServer {
 }
 
 export function createHttpServer(needs: HttpServerNeeds): HttpServer {
-  const { config, log, metrics, credentials, probes, readyDetails, dialects } = needs
+  const { config, log, metrics, eventLoop, credentials, probes, readyDetails, dialects } = needs
   const { limits } = config
   let url = ''
   let stopped: Promise<void> | undefined
@@ -92,6 +94,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, dialectOf, isStopping })
   const whenFirst = createPipelining(limits)
   const linger = createLinger(limits)
+  const workQueue = eventLoop.createWorkQueue()
 
   const app: HttpApp = fastify({
     logger: false, // request-log.ts writes our log lines
@@ -121,6 +124,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     clientErrorHandler: (error, socket) => errorHandler.answerUnreadable(error, socket),
   })
   app.server.maxConnections = limits.http.connectionsMax
+  app.server.on('connection', eventLoop.connectionAccepted)
   app.server.on('upgrade', upgrades.handle)
 
   app.removeAllContentTypeParsers()
@@ -128,7 +132,10 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     runIn(request.unit, async () => parseJsonBody(request.headers, body, limits)),
   )
   app.decorateRequest('actor')
-  app.addHook('onRequest', ({ raw: { socket } }, reply, begin) => {
+  app.addHook('onRequest', (request, reply, next) => {
+    const { socket } = request.raw
+    // One request per connection waits, because whenFirst lets the next one through only after its response.
+    const begin = isForOperators(request) ? next : () => workQueue.begin(next)
     if (linger.isEnding(socket)) socket.destroy()
     else whenFirst(socket, reply.raw, begin)
   })
@@ -167,7 +174,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       const { host } = config
       const wanted = config.httpPort === 'off' ? 0 : config.httpPort
       try {
-        await app.listen({ host, port: wanted })
+        await app.listen({ host, port: wanted, backlog: limits.server.backlogMax })
       } catch (error) {
         throw listenError(error, { host, port: wanted, variable: 'MARTLET_HTTP_PORT' })
       }

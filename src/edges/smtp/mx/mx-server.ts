@@ -17,10 +17,12 @@ import { SMTPServer } from 'smtp-server'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { listenError } from '../../../config/listen-address.ts'
 import type { Config } from '../../../config/settings.ts'
+import type { EventLoop } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { TlsSource } from '../../tls.ts'
+import { formatReply, replies } from '../protocol/replies.ts'
 import { createConnectionLimits } from './connection-limits.ts'
 import { SmtpConnection, type SmtpConnectionNeeds } from './smtp-connection.ts'
 import { SmtpSession } from './smtp-session.ts'
@@ -42,12 +44,13 @@ export interface MxServerNeeds {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  readonly eventLoop: Pick<EventLoop, 'connectionAccepted'>
   readonly receiving: Receiving
   readonly tls: TlsSource
 }
 
 export function createMxServer(needs: MxServerNeeds): MxServer {
-  const { config, log, metrics, tls } = needs
+  const { config, log, metrics, eventLoop, receiving, tls } = needs
   const { limits } = config
   const open = new Set<SmtpConnection>()
   let isStopping = false
@@ -61,6 +64,7 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
       socketTimeout: limits.smtp.idleMs,
     },
     (socket, options) => {
+      if (receiving.isOverloaded()) return refuse(socket)
       const connection = new SmtpConnection(server, socket, options, connectionNeeds)
       open.add(connection)
       connection.init()
@@ -75,6 +79,8 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
     openSession: (peer) => new SmtpSession(needs, peer),
     onClosed: (connection) => open.delete(connection),
   }
+  // Before the library's own listener, which hands the socket over one turn later.
+  server.server.prependListener('connection', eventLoop.connectionAccepted)
   server.on('error', (error) => {
     // Without a port, listen() rejects with a sentence for the operator.
     if (server.server.listening) log.error({ err: error }, 'SMTP listener failed')
@@ -87,7 +93,7 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
     const { host, smtpPort } = config
     assert(smtpPort !== 'off', 'server/start.ts starts no MX server if the port is off')
     const listening = once(server.server, 'listening')
-    server.listen(smtpPort, host)
+    server.server.listen({ port: smtpPort, host, backlog: limits.server.backlogMax })
     try {
       await listening
     } catch (error) {
@@ -96,6 +102,15 @@ export function createMxServer(needs: MxServerNeeds): MxServer {
     const { port } = server.server.address() as AddressInfo
     log.info({ host, port }, 'MX server is listening')
     return { port }
+  }
+
+  /** Costs a tenth of a connection that is greeted. */
+  function refuse(socket: Socket): void {
+    const { code, text, reason = 'other' } = replies.overloaded
+    metrics.smtpRefusals.inc({ code, reason })
+    log.info({ remoteAddress: socket.remoteAddress, code, reason, text }, 'SMTP refusal')
+    socket.on('error', (error) => log.debug({ err: error, remoteAddress: socket.remoteAddress }, 'SMTP socket error'))
+    socket.end(formatReply(replies.overloaded), () => socket.destroy())
   }
 
   /** Keeps the old certificate if the new one cannot be used. */

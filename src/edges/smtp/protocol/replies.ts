@@ -67,6 +67,8 @@ export const replies = {
     'evicted',
     'The connection limit is reached and this one was not in use; connect again',
   ),
+  // RFC 3463 §3.5 X.4.5: the system is congested.
+  overloaded: refusal(421, '4.4.5', 'overloaded', 'The server is overloaded; try again later'),
   tooManyCommands: refusal(421, '4.7.0', 'limit', 'Too many commands in one connection'),
   tooManyErrors: refusal(421, '4.7.0', 'limit', 'Too many errors in one connection'),
   idle: refusal(421, '4.4.2', 'idle', 'Idle for too long; closing the connection'),

@@ -5,6 +5,7 @@
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
+import type { EventLoop } from '../../../event-loop.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import { signMessage } from '../../../formats/dkim/dkim-sign.ts'
 import { messageIdFrom, uuidv7 } from '../../../formats/ids.ts'
@@ -47,6 +48,7 @@ interface SubmitNeeds {
   /** The clock of the machine, epoch ms. */
   readonly wallClock: () => number
   readonly random: (bytes: number) => Buffer
+  readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
 }
 
 const BOUNDARY_BYTES = 12
@@ -63,15 +65,21 @@ interface Composed {
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, prepareContent, fileMessage, log, metrics, wallClock, random } = needs
+  const { store, config, domains, prepareContent, fileMessage, log, metrics, wallClock, random, eventLoop } = needs
+  const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, inbox, draft, keyClaim) {
     store.checkWritable()
+    // Composing and parsing each take about a millisecond, after steps in which other requests got as far.
+    await workQueue.wait()
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await compose(inbox, draft, messageId, now)
     const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    const content = await prepareContent({
+      ...{ fairnessKey, raw, bytesMax: config.messageBytesMax },
+      check: () => workQueue.wait(),
+    })
     try {
       const sent = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)

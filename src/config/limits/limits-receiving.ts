@@ -1,0 +1,17 @@
+/** Limits of the messages that other servers deliver. Part of ../limits.ts. */
+import type { Limit } from './limit.ts'
+
+export const receivingLimits = {
+  underWayMax: {
+    default: 50,
+    unit: 'count',
+    description:
+      'Messages from other servers that are parsed and filed at a time. Further ones wait, round robin over networks.',
+  },
+  waitMs: {
+    default: 500,
+    unit: 'milliseconds',
+    description:
+      'Overload: if a message from another server waits longer than this before it is parsed, new SMTP connections are refused with 421 until it is not.',
+  },
+} as const satisfies Record<string, Limit>
