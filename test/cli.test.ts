@@ -61,8 +61,9 @@ async function start(env: Readonly<Record<string, string>>) {
 }
 
 /** Returns a port that is already in use. */
+/** A port of another mail server. */
 async function usedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
+  const server = createServer((socket) => socket.end('220 other.example ESMTP\r\n')).listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   return (server.address() as AddressInfo).port

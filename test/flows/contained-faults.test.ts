@@ -18,14 +18,14 @@ import { startWebhookSink } from '../support/webhook-sink.ts'
 
 const KEY = 'am_test_key_for_contained_faults'
 
-/** Each start of a process takes a second, and many on a busy machine. */
+/** Each start of a process takes half a second, and many on a busy machine. */
 const RESTARTS = { timeout: 90_000 }
 
 const QUICK = {
   // A lease that expires counts as an interruption too: on a busy machine, a start blocks the event loop for a second.
-  webhooks: { timeoutMs: 500, leaseMs: 3_000, pollMs: 100 },
-  delivery: { leaseMs: 3_000, pollMs: 100, retryFirstMs: 100 },
-  jobs: { leaseMs: 3_000, retryFirstMs: 100, interruptionsMax: 2, interruptedDelayMs: 200 },
+  webhooks: { timeoutMs: 500, leaseMs: 2_000, pollMs: 100 },
+  delivery: { leaseMs: 2_000, pollMs: 100, retryFirstMs: 100 },
+  jobs: { leaseMs: 2_000, retryFirstMs: 100, interruptionsMax: 2, interruptedDelayMs: 200 },
 } satisfies LimitOverrides
 
 test(

@@ -58,7 +58,7 @@ onTwo(
     await expect
       .poll(
         async () => {
-          ahead += 60_000 // failed attempts become due again
+          ahead += 600_000 // failed attempts become due again
           return (await query(one, "select 1 from webhook_deliveries where state = 'delivered'")).length
         },
         { timeout: 25_000 },
