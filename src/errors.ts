@@ -150,7 +150,7 @@ export const errors = {
     message: () => 'The webhook is disabled',
     fix: 'Enable it with PATCH {"enabled": true}, then retry.',
   }),
-  event_not_available: define({
+  event_not_told: define({
     kind: 'conflict',
     message: () => 'The webhook is no longer subscribed to this event, or the event was purged',
     fix: 'Check the event types, inboxes and pods of the webhook, and the permissions of the key that last changed it.',

@@ -46,7 +46,7 @@ for (const ordered of [false, true]) {
     expect(await see(narrowAt, world.rootKey)).toEqual([200, true])
     const [, hidden] = (await world.request('GET', `${narrowAt}/deliveries`)).body.deliveries
     const again = await world.request('POST', `${narrowAt}/deliveries/${hidden.delivery_id}/redeliver`)
-    expect(again).toMatchObject({ status: 409, body: { code: 'event_not_available' } })
+    expect(again).toMatchObject({ status: 409, body: { code: 'event_not_told' } })
     const replay = { body: { start: '2020-01-01' } }
     expect((await world.request('POST', `${narrowAt}/replay`, replay)).body.count).toBe(1)
     expect((await world.request('POST', `${wideAt}/replay`, replay)).body.count).toBe(2)

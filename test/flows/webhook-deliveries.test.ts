@@ -206,7 +206,7 @@ test('redeliver and replay need an enabled webhook, a current subscription, and 
   expect(await both()).toEqual(['webhook_disabled', 'webhook_disabled', undefined])
   await world.request('PATCH', at, { body: { enabled: true } })
   await world.agentmail.webhooks.update(webhook.webhookId, { eventTypes: ['message.sent'] })
-  expect(await both()).toEqual(['event_not_available', 200, 0])
+  expect(await both()).toEqual(['event_not_told', 200, 0])
   await world.request('DELETE', at)
   expect(await both()).toEqual(['not_found', 'not_found', undefined])
   expect(sink.calls).toHaveLength(1)

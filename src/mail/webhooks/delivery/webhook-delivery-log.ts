@@ -83,7 +83,7 @@ export interface WebhookDeliveryLog {
    * Sends the delivery again, under the same id and with the same bytes; the retry schedule starts again. A delivery
    * that waits for a retry becomes due at once; one that is being sent is not changed.
    *
-   * @throws webhook_disabled; event_not_available when the webhook is no longer subscribed to such events
+   * @throws webhook_disabled; event_not_told when the webhook is no longer subscribed to such events
    */
   redeliver(actor: Actor, within: Within, ref: string, deliveryId: string): Promise<LoggedWebhookDelivery>
 }
@@ -128,7 +128,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
         const [row] = found ? await lockByEvents(tx, webhook.id, [found.seq]) : []
         if (!row) throw new MailError('not_found', { what: 'Delivery' })
         const [event] = await events.listByNumbers(tx, [row.seq])
-        if (!event || !(await mayStillSee(tx, webhook, event))) throw new MailError('event_not_available', {})
+        if (!event || !(await mayStillSee(tx, webhook, event))) throw new MailError('event_not_told', {})
         await redeliver(tx, webhook, [{ row, inboxId: event.inbox_id }])
         return { webhookId: webhook.id, row }
       })
