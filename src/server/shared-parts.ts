@@ -13,7 +13,7 @@ import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
 import { createMailParser } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
-import { createFiling } from '../mail/messages/filing.ts'
+import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
@@ -43,9 +43,9 @@ export function createSharedParts({ config, store, log, metrics, clock, wallCloc
   const mailParser = createMailParser({ limits, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
-  const fileMessage = createFiling({ adapter: store.adapter, limits })
+  const fileMessages = createFiling({ adapter: store.adapter, limits, domain: config.domain })
   const domainOwners = createDomainOwners({ store, clock, limits })
-  const fileReceived = createFileReceived({ fileMessage, domain: config.domain, limits })
+  const fileReceived = createFileReceived({ fileMessages, limits })
   const eventSubjects = createEventSubjects({ store, limits })
   const receivingNeeds = {
     store,
@@ -66,7 +66,7 @@ export function createSharedParts({ config, store, log, metrics, clock, wallCloc
     contents: createContents({ store }),
     prepareContent,
     discardBlobs,
-    fileMessage,
+    fileMessages,
     receiving: createReceiving(receivingNeeds),
     removal: createRemoval({ store, limits }),
     eventSubjects,

@@ -3,6 +3,7 @@
  * which a transaction appends to the event log.
  */
 import type { Expression, Kysely, SelectQueryBuilder } from 'kysely'
+import type { RowStep, StepResults } from './row-statements.ts'
 import type { Visibility } from './schema/event-rows.ts'
 import type { Schema } from './schema/schema.ts'
 
@@ -34,6 +35,13 @@ export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable
   forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
   /** Makes a query take a shared lock: as `forUpdate`, but other nodes may take a shared lock on the same rows. */
   forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
+  /**
+   * Runs statements that are defined for rows (row-statements.ts), in order. PostgreSQL gets all of them in one round trip.
+   * A step without rows is skipped.
+   *
+   * @returns for each step, the rows that it returned
+   */
+  runRows<const Steps extends readonly RowStep[]>(steps: Steps): Promise<StepResults<Steps>>
   /** Buffers an event; the store numbers and inserts it just before the commit. Discarded if this transaction fails. */
   append(event: NewEvent): void
 }

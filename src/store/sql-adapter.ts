@@ -12,8 +12,10 @@ import type { Kysely, KyselyProps, SelectQueryBuilder } from 'kysely'
 import type { Config } from '../config/settings.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { UnnumberedEvent } from './commit/append-events.ts'
 import type { Db, LeaseTime, Tx } from './handles.ts'
 import type { Guard } from './kysely-props.ts'
+import type { RowStep } from './row-statements.ts'
 import type { Schema } from './schema/schema.ts'
 
 /** Everything that an implementation needs to open a database. */
@@ -198,15 +200,20 @@ export interface Writer {
   isInTransaction(): boolean
 
   /**
+   * Numbers and inserts the events, in order, sets the MODSEQ of the messages they concern, and commits (append-events.ts).
+   *
    * Resolves when the transaction is on disk; rejects when it is certain that it was not committed. If the outcome is
    * unknown (lost connection), looks it up first, however long that takes; rejects with outcome_unknown after `giveUp`.
    */
-  commit(): Promise<void>
+  commit(events: readonly UnnumberedEvent[]): Promise<void>
   /** From now on, do not wait for unknown outcomes. */
   giveUp(): void
 
   /** Leaves no transaction open; closes the connection if necessary. Never rejects. */
   rollback(): Promise<void>
+
+  /** Runs a row statement for some rows. Statements of several calls run in the order of the calls. */
+  runRows(step: RowStep): Promise<unknown[]>
 
   /** Returns the parts of a Kysely on this connection. */
   kyselyProps(guard: Guard): KyselyProps

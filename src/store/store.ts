@@ -15,7 +15,7 @@ import type { Blobs } from './blobs/blobs.ts'
 import { openEventLog } from './commit/append-events.ts'
 import { createCommitFailures } from './commit/commit-failures.ts'
 import { createCommitNotifier } from './commit/commit-notifier.ts'
-import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
+import { type Batch, createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import { startFileShrinker } from './file-shrinker.ts'
 import type { Db, LeaseTime, Tx } from './handles.ts'
@@ -26,6 +26,7 @@ import type { Database, DatabaseConfig, SqlAdapter } from './sql-adapter.ts'
 import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
+export { type Batch, RUN_ALONE } from './commit/group-commit.ts'
 
 export interface Store {
   /** Reads committed data, on separate connections. */
@@ -53,6 +54,12 @@ export interface Store {
    * @throws outcome_unknown when the server stops before it knows whether the commit succeeded
    */
   transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
+
+  /**
+   * Returns a function that runs the transaction of one item like `transaction`, but may run several items together:
+   * `batch.run` gets all of them. Use it for transactions of which many run at the same time.
+   */
+  batched<Item, Result>(batch: Batch<Item, Result>): (item: Item) => Promise<Result>
 
   /** The present in leases, for queries outside a transaction. */
   leaseNow(): LeaseTime
@@ -149,6 +156,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
   const failures = createCommitFailures({ limits: config.limits, log })
   const {
     transaction,
+    batched,
     expectClose,
     close: finishTransactions,
   } = createGroupCommit({
@@ -193,6 +201,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     epoch,
     adapter,
     transaction,
+    batched,
     leaseNow,
     onCommit: commitNotifier.listen,
     expectClose,

@@ -6,6 +6,7 @@ import { createLog } from '../../src/log.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
+import { contentSteps } from '../../src/mail/messages/content/insert-content.ts'
 import type { UnparsedMail } from '../../src/mail/messages/content/parse-worker.ts'
 import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
@@ -57,7 +58,11 @@ test.each([
 ])('a message %s is stored with its parsed bodies', async (_name, source, expected) => {
   const content = await preparing()(source())
   expect(content.parsed.subject).toBe('squares')
-  const { id, sizeBytes } = await store.transaction((tx) => content.insert(tx))
+  const { id, sizeBytes } = await store.transaction(async (tx) => {
+    const rows = content.rows(tx)
+    await tx.runRows(contentSteps([rows]))
+    return { id: rows.row.id, sizeBytes: rows.row.size_bytes }
+  })
 
   expect(sizeBytes).toBe(expected.length)
   expect(await joined(createContents({ store }).read(id))).toEqual(expected)

@@ -247,7 +247,7 @@ onSqlite('a commit that fails keeps nothing and rejects all members', async () =
 })
 
 test('a transaction that hangs is rejected after its time limit; the others are committed', async () => {
-  await using store = await openTestStore({ limits: { store: { transactionMs: 20 } } })
+  await using store = await openTestStore({ limits: { store: { transactionMs: 200 } } })
   const commits = countCommits(store)
   const wakeUp = deferred()
   const lateResult = deferred<unknown>()
@@ -308,7 +308,7 @@ test('other work runs between the statements of a long transaction, and reads se
 notSupported('postgres', 'a reply of the server waits for other work too')(
   'the time of other work between its statements does not count against a transaction',
   async () => {
-    await using store = await openTestStore({ limits: { store: { transactionMs: 300 } } })
+    await using store = await openTestStore({ limits: { store: { transactionMs: 600 } } })
     let isOver = false
     const otherWork = (async () => {
       while (!isOver) {
@@ -321,7 +321,7 @@ notSupported('postgres', 'a reply of the server waits for other work too')(
       .transaction(async (tx) => {
         for (const id of ids) {
           await insertOrganization(tx, id)
-          occupy(11)
+          occupy(4)
         }
       })
       .finally(() => {

@@ -44,18 +44,11 @@ function asTx(db: Db): Tx {
 }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
-  ['recognise a repeated message by its header', (db) => messages.getSame(db, 'i', 'h', 'f'), 'messages_by_header_id'],
-  ['check whether a message id is free', (db) => messages.isApiIdTaken(db, 'i', 'h'), 'messages_api_id'],
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
   ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
   ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
   ['list the attachments of threads', (db) => threads.contentsOf(db, ['t', 'u'], 100), 'messages_with_attachments'],
-  [
-    'find a thread',
-    (db) => threads.findByReferences(db, 'i', ['a', 'b']),
-    'PRIMARY KEY (inbox_id=? AND message_id_hash=?)',
-  ],
   [
     'list threads of an organization',
     (db) => threads.scan(db, { ...threadCriteria, scope: { organizationId: 'o' } }, next),

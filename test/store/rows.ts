@@ -1,5 +1,7 @@
 /** Creates rows for store tests, with only the required columns. */
 import type { Tx } from '../../src/store/handles.ts'
+import { rowStep } from '../../src/store/row-statements.ts'
+import { addCounts } from '../../src/store/tables/inboxes-table.ts'
 import { insertOrganization } from './test-store.ts'
 
 export interface InboxIds {
@@ -73,6 +75,12 @@ export async function insertMessage(
     .returning('number')
     .executeTakeFirstOrThrow()
   return { id, number, contentId }
+}
+
+/** Adds a message to the counters of an inbox. */
+export async function countMessage(tx: Tx, inboxId: string, sizeBytes = 0): Promise<void> {
+  const counts = { id: inboxId, message_count: 1, unread_count: 0, thread_count: 0, size_bytes: sizeBytes }
+  await tx.runRows([rowStep(addCounts, [counts])])
 }
 
 /** Inserts a submission with recipients that are due at the given times, in an organization of its own. */

@@ -22,6 +22,8 @@ export interface TestStoreOptions {
   dataDir?: string
   limits?: LimitOverrides
   freeBytes?: FreeBytes
+  /** Epoch ms. Default: the clock of the machine. */
+  clock?: () => number
 }
 
 export type TestStore = Store & AsyncDisposable & { readonly dataDir: string; readonly needs: StoreNeeds }
@@ -42,7 +44,12 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
   })
 }
 
-export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { dataDir: string }): StoreNeeds {
+export function storeNeeds({
+  dataDir,
+  limits,
+  freeBytes,
+  clock = Date.now,
+}: TestStoreOptions & { dataDir: string }): StoreNeeds {
   return {
     config: {
       ...{ dataDir, databaseUrl: databaseUrlOf(dataDir) },
@@ -54,7 +61,7 @@ export function storeNeeds({ dataDir, limits, freeBytes }: TestStoreOptions & { 
     },
     log: createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent'),
     metrics: createMetrics(),
-    clock: Date.now,
+    clock,
     random: randomBytes,
     ...(freeBytes ? { freeBytes } : {}),
   }

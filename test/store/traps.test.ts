@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { participants } from '../../src/mail/messages/content/mail-addresses.ts'
+import { rowStep } from '../../src/store/row-statements.ts'
 import * as contents from '../../src/store/tables/contents-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
-import { insertInbox, insertMessage } from './rows.ts'
+import { countMessage, insertInbox, insertMessage } from './rows.ts'
 import { openTestStore } from './test-store.ts'
 
 test.each([
@@ -44,7 +45,7 @@ test('bytes are read back unchanged', async () => {
       parsed_head_bytes: 0,
       verification: null,
     }
-    await contents.insert(tx, { ...row, bytes, parsed: null, created_at: tx.now }, [])
+    await tx.runRows([rowStep(contents.insertAll, [{ ...row, bytes, parsed: null, created_at: tx.now }])])
     return row.id
   })
   expect(Buffer.from((await contents.getBytes(store.db, id))!)).toEqual(bytes)
@@ -55,7 +56,7 @@ test('times, sizes and counts are read as JavaScript numbers', async () => {
   const far = Number.MAX_SAFE_INTEGER
   await store.transaction(async (tx) => {
     const { inbox_id } = await insertInbox(tx)
-    await inboxes.addCounts(tx, inbox_id, { messages: 1, unread: 0, threads: 0, bytes: far })
+    await countMessage(tx, inbox_id, far)
   })
   const { fn } = store.db
   const row = await store.db
@@ -92,11 +93,11 @@ test('a participant whose address is longer than an index key is stored, and rem
       .select('thread_id')
       .where('id', '=', id)
       .executeTakeFirstOrThrow()
-    await threads.addParticipants(tx, thread_id, everyone, 1)
+    await tx.runRows([rowStep(threads.addParticipants, threads.participantRows(thread_id, everyone, 1))])
     return thread_id
   })
   expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toMatchObject([{ display: address }])
-  await store.transaction((tx) => threads.addParticipants(tx, thread, everyone, -1))
+  await store.transaction((tx) => threads.removeParticipants(tx, thread, everyone))
   expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toEqual([])
 })
 

@@ -111,6 +111,7 @@ export class PostgresProxy implements AsyncDisposable {
     })
     server.on('data', (bytes) => {
       if (!isAnswerKept) return void client.write(bytes)
+      if (!bytes.includes('COMMIT\0')) return // the reply to a statement that was sent with it
       client.destroy()
       this.#whenCut?.()
     })

@@ -25,6 +25,16 @@ export const storeLimits = {
     description: 'Time after which a group commit lets other work run for one turn of the event loop.',
   },
   transactionGroupMax: { default: 100, unit: 'count', description: 'Transactions in one group commit.' },
+  batchMembersMax: {
+    default: 50,
+    unit: 'count',
+    description: 'Received messages that are filed by the same statements.',
+  },
+  batchBytesMax: {
+    default: 4 * MIB,
+    unit: 'bytes',
+    description: 'Total size of such messages, if there is more than one.',
+  },
   transactionQueueMax: {
     default: 10_000,
     unit: 'count',

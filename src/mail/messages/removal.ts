@@ -4,6 +4,7 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import type { Tx } from '../../store/handles.ts'
+import { rowStep } from '../../store/row-statements.ts'
 import type { Store } from '../../store/store.ts'
 import { addressesOf, type MessageAddressRow } from '../../store/tables/addresses-table.ts'
 import * as contents from '../../store/tables/contents-table.ts'
@@ -77,21 +78,23 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
 
     let removedThreads = 0
     for (const [threadId, mine] of groupByThread(rows)) {
-      await threads.addParticipants(tx, threadId, countParticipants(mine, addresses), -1)
-      await threads.addLabelCounts(tx, threadId, countLabels(mine, labels))
+      await threads.removeParticipants(tx, threadId, countParticipants(mine, addresses))
+      await threads.changeLabelCounts(tx, threadId, countLabels(mine, labels))
       if (await updateOrRemoveThread(tx, threadId, mine)) removedThreads += 1
     }
-    await inboxes.addCounts(tx, inboxId, {
-      messages: -rows.length,
-      unread: -rows.filter((row) => labels.get(row.id)?.includes('unread')).length,
-      threads: -removedThreads,
-      bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
-    })
+    const counts = {
+      id: inboxId,
+      message_count: -rows.length,
+      unread_count: -rows.filter((row) => labels.get(row.id)?.includes('unread')).length,
+      thread_count: -removedThreads,
+      size_bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
+    }
+    await tx.runRows([rowStep(inboxes.addCounts, [counts])])
     await submissions.removeFinished(tx, 'message_id', ids)
     return contents.removeUnused(tx, [...new Set(rows.map((row) => row.content_id))])
   }
 
-  /** Counts the messages of each participant that filing.ts added for these messages. */
+  /** Counts the messages of each participant that places.ts added for these messages. */
   function countParticipants(
     rows: readonly messagesTable.StoredMessageRow[],
     addresses: ReadonlyMap<string, MessageAddressRow[]>,

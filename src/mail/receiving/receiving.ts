@@ -15,8 +15,9 @@ import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses, loggedText } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Db, Tx } from '../../store/handles.ts'
+import { rowStep } from '../../store/row-statements.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
-import type { Store } from '../../store/store.ts'
+import { RUN_ALONE, type Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
@@ -88,6 +89,15 @@ interface Checks {
   readonly decision: FilingDecision
 }
 
+/** A message that is ready to be filed. */
+interface Prepared {
+  readonly arrival: Arrival
+  readonly envelope: Envelope
+  readonly content: PreparedContent<Checks>
+  /** The organizations that own the domain of its From address, if that is not verified. */
+  readonly owners: ReadonlySet<string | null>
+}
+
 /**
  * Local parts that every domain accepts, even without such an inbox: RFC 2142 §5 and §4, and the sender of our notices.
  * Otherwise an agent that replies to every message would get a notice that its reply to a notice is undeliverable, and
@@ -101,12 +111,16 @@ const ROWS_PER_INBOX = 10
 export function createReceiving(needs: ReceivingNeeds): Receiving {
   const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock, eventLoop } = needs
   const { limits } = config
+  const postmasterAddress = `postmaster@${config.domain}`
+  const fileTogether = store.batched<Prepared, Receipt[]>({
+    run: fileBatch,
+    sizeBytes: ({ content }) => content.sizeBytes,
+  })
   const queue = createReceiveQueue({ workQueue: eventLoop.createWorkQueue(), limits, clock: () => performance.now() })
 
   return {
     async accepts(address) {
-      const inbox = await findInbox(store.db, address, (each) => inboxes.getByAddress(store.db, each))
-      return inbox !== undefined
+      return (await findInbox(address)) !== undefined
     },
 
     async rejectionOf(address) {
@@ -194,38 +208,81 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     }
   }
 
-  async function fileAll(
-    arrival: Arrival,
-    { sender, recipients }: Envelope,
-    content: PreparedContent<Checks>,
-  ): Promise<Receipt[]> {
-    const { authentication, decision } = content.checked
+  async function fileAll(arrival: Arrival, envelope: Envelope, content: PreparedContent<Checks>): Promise<Receipt[]> {
     const owners = await domainOwners.find(unverifiedDomains(arrival, content.parsed.from))
-    // A recipient learns nothing about the domains of other organizations.
-    const isOwn = ({ organization_id }: InboxRow) => owners.has(null) || owners.has(organization_id)
-    const isLong = estimatedRows(content.parsed, recipients.length) > config.limits.messages.shortFilingRowsMax
-    const fairnessKey = isLong ? fairnessKeyOf(arrival) : undefined
-    const file = async (tx: Tx) => {
-      const found = new Map<string, InboxRow>()
-      // Lock all inboxes before anything in them is read; every node in the same order, so that two cannot deadlock.
-      for (const recipient of recipients.toSorted()) {
-        const inbox = await findInbox(tx, recipient, (each) => inboxes.lockByAddress(tx, each))
-        if (!inbox) throw new MailError('unknown_recipient', { address: recipient })
-        found.set(recipient, inbox)
-      }
-      return fileReceived(tx, {
-        sender,
-        recipients: recipients.map((recipient) => {
+    const prepared = { arrival, envelope, content, owners }
+    const { recipients } = envelope
+    const isLong = estimatedRows(content.parsed, recipients.length) > limits.messages.shortFilingRowsMax
+    // A message to oneself changes the sent message, which others of the batch may read.
+    if (!isLong && !recipients.map(withoutTag).includes(envelope.sender)) return fileTogether(prepared)
+    return store.transaction(async (tx) => (await fileBatch(tx, [prepared]))[0] as Receipt[], {
+      fairnessKey: isLong ? fairnessKeyOf(arrival) : undefined,
+    })
+  }
+
+  /**
+   * Files messages. One of several messages that needs an inbox which another node has locked runs alone, so that only it
+   * waits.
+   */
+  async function fileBatch(tx: Tx, batch: readonly Prepared[]): Promise<(Receipt[] | typeof RUN_ALONE)[]> {
+    const found = await lockInboxes(
+      tx,
+      batch.flatMap(({ envelope }) => envelope.recipients),
+      { skipLocked: batch.length > 1 },
+    )
+    const isReady = ({ envelope }: Prepared) => envelope.recipients.every((recipient) => found.has(recipient))
+    const ready = batch.filter(isReady)
+    if (batch.length === 1 && ready.length === 0) {
+      const missing = batch[0]!.envelope.recipients.find((recipient) => !found.has(recipient))!
+      throw new MailError('unknown_recipient', { address: missing })
+    }
+    const receipts = await fileReceived(
+      tx,
+      ready.map(({ arrival, envelope, content, owners }) => ({
+        sender: envelope.sender,
+        recipients: envelope.recipients.map((recipient) => {
           const inbox = found.get(recipient)!
-          const shown = isOwn(inbox) ? { ...authentication, ownDomainUnverified: true as const } : authentication
-          return { recipient, inbox, authentication: shown }
+          const { authentication } = content.checked
+          // A recipient learns nothing about the domains of other organizations.
+          const isOwn = owners.has(null) || owners.has(inbox.organization_id)
+          return {
+            ...{ recipient, inbox },
+            authentication: isOwn ? { ...authentication, ownDomainUnverified: true as const } : authentication,
+          }
         }),
         content,
-        decision,
+        decision: content.checked.decision,
         isFromQueue: arrival.protocol === 'local',
-      })
+      })),
+    )
+    const byMessage = new Map(ready.map((prepared, index) => [prepared, receipts[index]!]))
+    return batch.map((prepared) => byMessage.get(prepared) ?? RUN_ALONE)
+  }
+
+  /** Locks the inboxes of recipients, in an order that is the same for all nodes. @returns those that exist, by recipient */
+  async function lockInboxes(
+    tx: Tx,
+    recipients: readonly string[],
+    { skipLocked }: { readonly skipLocked: boolean },
+  ): Promise<Map<string, InboxRow>> {
+    const select = skipLocked ? inboxes.selectAndLockFree : inboxes.selectAndLock
+    const lock = async (addresses: readonly string[]) => {
+      const rows = [...new Set(addresses)].sort().map((address) => ({ address }))
+      const [locked] = await tx.runRows([rowStep(select, rows)])
+      return new Map(locked.map((inbox) => [inbox.address, inbox]))
     }
-    return store.transaction(file, { fairnessKey })
+    const byAddress = await lock(recipients.map(withoutTag))
+    const found = new Map<string, InboxRow>()
+    for (const recipient of recipients) {
+      const inbox = byAddress.get(withoutTag(recipient))
+      if (inbox) found.set(recipient, inbox)
+    }
+    for (const recipient of recipients) {
+      if (found.has(recipient) || !(await isRoleName(tx, recipient))) continue
+      const postmaster = (await lock([postmasterAddress])).get(postmasterAddress)
+      if (postmaster) found.set(recipient, postmaster)
+    }
+    return found
   }
 
   /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
@@ -242,20 +299,17 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     })
   }
 
-  /**
-   * Returns the inbox that an address is delivered to. Role names of all our domains are delivered to the postmaster.
-   */
-  async function findInbox(
-    db: Db,
-    recipient: string,
-    byAddress: (address: string) => Promise<InboxRow | undefined>,
-  ): Promise<InboxRow | undefined> {
-    const address = withoutTag(recipient)
-    const inbox = await byAddress(address)
-    if (inbox) return inbox
-    const { localPart, domain } = splitAddress(address)
-    if (!ROLE_NAMES.has(localPart) || !(await domains.getByName(db, domain))) return undefined
-    return byAddress(`postmaster@${config.domain}`)
+  /** Returns the inbox that an address is delivered to. */
+  async function findInbox(address: string): Promise<InboxRow | undefined> {
+    const inbox = await inboxes.getByAddress(store.db, withoutTag(address))
+    if (inbox || !(await isRoleName(store.db, address))) return inbox
+    return inboxes.getByAddress(store.db, postmasterAddress)
+  }
+
+  /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */
+  async function isRoleName(db: Db, recipient: string): Promise<boolean> {
+    const { localPart, domain } = splitAddress(withoutTag(recipient))
+    return ROLE_NAMES.has(localPart) && (await domains.getByName(db, domain)) !== undefined
   }
 }
 

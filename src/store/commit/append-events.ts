@@ -1,44 +1,24 @@
 /**
- * Numbers the events (`seq`) just before the commit, so that seq order is commit order and a reader skips no event.
+ * The event log at commit: events are numbered (`seq`) just before it, so that seq order is commit order and a reader skips
+ * no event.
  *
  * The only row of `event_log` is the lock: a transaction that has taken numbers keeps the row locked until its commit,
- * and the next node waits for it.
+ * and the next node waits for it. Each writer appends in its own way, because PostgreSQL can do it without a round trip.
  */
-import type { Kysely } from 'kysely'
 import type { Tx } from '../handles.ts'
-import type { Schema } from '../schema/schema.ts'
-import type { UnnumberedEvent } from './transaction.ts'
+import type { EventRow } from '../schema/event-rows.ts'
 
-/** Rows per insert: below each database's limit on parameters, and few distinct statements. */
-const INSERT_ROWS_MAX = 100
+/** An event that has no `seq` yet. */
+export type UnnumberedEvent = Omit<EventRow, 'seq'>
 
 /**
- * Numbers and inserts the events that a group has buffered, in order, and sets the MODSEQ of the messages they concern.
- *
- * @param handle the group's transaction, after its last member
+ * Returns, for each message with an event, the index of its last one, whose number becomes the MODSEQ of the message
+ * (RFC 7162 §3.1).
  */
-export async function appendEvents(handle: Kysely<Schema>, events: readonly UnnumberedEvent[]): Promise<void> {
-  if (events.length === 0) return
-  const { last_seq } = await handle
-    .updateTable('event_log')
-    .set((eb) => ({ last_seq: eb('last_seq', '+', events.length), last_event_id: events.at(-1)!.event_id }))
-    .returning('last_seq')
-    .executeTakeFirstOrThrow()
-  const firstSeq = last_seq - events.length + 1
-  const rows = events.map((event, index) => ({ seq: firstSeq + index, ...event }))
-
-  for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
-    await handle
-      .insertInto('events')
-      .values(rows.slice(start, start + INSERT_ROWS_MAX))
-      .execute()
-  }
-
-  const modseqs = new Map<string, number>()
-  for (const row of rows) if (row.message_id !== null) modseqs.set(row.message_id, row.seq) // the last one wins
-  for (const [id, modseq] of modseqs) {
-    await handle.updateTable('messages').set({ modseq }).where('id', '=', id).execute()
-  }
+export function lastEvents(events: readonly UnnumberedEvent[]): Map<string, number> {
+  const last = new Map<string, number>()
+  for (const [index, { message_id }] of events.entries()) if (message_id !== null) last.set(message_id, index)
+  return last
 }
 
 /** Creates the row of the log if it does not exist. @returns the epoch of the log */

@@ -10,6 +10,16 @@
 export interface Queued {
   /** For whom a long transaction runs; undefined: it is short. */
   readonly fairnessKey: string | undefined
+  /** The batch that it may be part of. */
+  readonly batch?: BatchPlace | undefined
+}
+
+/** Members with the same `key` may run as one batch. */
+export interface BatchPlace {
+  readonly key: object
+  readonly sizeBytes: number
+  /** The largest batch that the member may be part of: a smaller one after a batch with it has failed. */
+  membersMax: number
 }
 
 export type GroupKind = 'short' | 'long'
@@ -67,6 +77,28 @@ export class MemberQueue<Member extends Queued> {
     if (ofKey.length > 1) this.#long.set(fairnessKey, ofKey.slice(1)) // after the other keys
     this.#longCount -= 1
     return ofKey[0]
+  }
+
+  /**
+   * Takes the next member of this kind, and those behind it that may run with it as one batch.
+   *
+   * @param bytesMax size of a batch; one member may be larger
+   */
+  shiftBatch(kind: GroupKind, membersMax: number, bytesMax: number): Member[] {
+    const first = this.shift(kind)
+    if (!first) return []
+    const batch = [first]
+    let sizeBytes = first.batch?.sizeBytes ?? 0
+    let max = Math.min(membersMax, first.batch?.membersMax ?? 1)
+    while (kind === 'short' && batch.length < max) {
+      const next = this.#short[0]?.batch
+      if (!next || next.key !== first.batch!.key || batch.length >= next.membersMax) break
+      sizeBytes += next.sizeBytes
+      if (sizeBytes > bytesMax) break
+      max = Math.min(max, next.membersMax)
+      batch.push(this.#short.shift()!)
+    }
+    return batch
   }
 
   /** Call this after each group. */

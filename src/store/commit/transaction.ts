@@ -11,15 +11,16 @@ import { Kysely, type SelectQueryBuilder } from 'kysely'
 import type { LeaseTime, NewEvent, Tx } from '../handles.ts'
 import type { Guard } from '../kysely-props.ts'
 import type { NewId } from '../new-id.ts'
-import type { EventRow } from '../schema/event-rows.ts'
+import type { RowStep, StepResults } from '../row-statements.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { SqlAdapter, Writer } from '../sql-adapter.ts'
-
-/** An event that has no `seq` yet. */
-export type UnnumberedEvent = Omit<EventRow, 'seq'>
+import type { UnnumberedEvent } from './append-events.ts'
 
 /** A write that runs after all members of the group have run. */
 export type LateWrite = (tx: Tx) => Promise<void>
+
+/** Rows per statement, so that a transaction with many rows can yield to the event loop between two statements. */
+const ROWS_AT_ONCE = 100
 
 export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly now: number
@@ -29,6 +30,8 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly #adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>
   readonly #newId: NewId
   readonly #end: { isOver: boolean }
+  readonly #writer: Writer
+  readonly #guard: Guard
 
   /** @param yieldIfLong yields to the event loop if the turn is over; undefined: it is not */
   constructor(
@@ -40,12 +43,13 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
     const assertOpen = () => {
       if (end.isOver) throw transactionIsOver()
     }
-    super(
-      writer.kyselyProps(() => {
-        assertOpen()
-        return yieldIfLong()?.then(assertOpen)
-      }),
-    )
+    const guard = () => {
+      assertOpen()
+      return yieldIfLong()?.then(assertOpen)
+    }
+    super(writer.kyselyProps(guard))
+    this.#writer = writer
+    this.#guard = guard
     this.now = now
     this.leaseNow = leaseNow
     this.#adapter = adapter
@@ -64,6 +68,23 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
 
   forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
     return this.#adapter.forShare(query)
+  }
+
+  async runRows<const Steps extends readonly RowStep[]>(steps: Steps): Promise<StepResults<Steps>> {
+    const sent = steps.map((): Promise<unknown[]>[] => [])
+    for (const [index, { statement, rows }] of steps.entries()) {
+      for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+        const delay = this.#guard()
+        if (delay) await delay
+        const part = rows.length <= ROWS_AT_ONCE ? rows : rows.slice(at, at + ROWS_AT_ONCE)
+        const result = this.#writer.runRows({ statement, rows: part })
+        result.catch(() => undefined) // awaited below, perhaps after a turn of the event loop
+        sent[index]!.push(result)
+      }
+    }
+    const results: unknown[][] = []
+    for (const parts of sent) results.push(parts.length === 1 ? await parts[0]! : (await Promise.all(parts)).flat())
+    return results as StepResults<Steps>
   }
 
   append(event: NewEvent): void {

@@ -39,7 +39,7 @@ export async function migrate(writer: Writer, adapter: SqlAdapter, nowMs: number
       const hash = hashOf(migration, adapter.ddl)
       await handle.insertInto('schema_migrations').values({ number, name, hash, applied_at: nowMs }).execute()
     }
-    await writer.commit()
+    await writer.commit([])
     return missing.map(({ number }) => number)
   } catch (error) {
     await writer.rollback()

@@ -16,7 +16,9 @@ import {
 import pg from 'pg'
 import type { Limits } from '../../config/limits.ts'
 import { LruCache } from '../lru-cache.ts'
+import type { RowStep } from '../row-statements.ts'
 import { classify, isFatal, isOutdatedPlan } from './postgres-errors.ts'
+import { compileRows } from './postgres-row-statements.ts'
 
 /**
  * Prepared statements cached per connection. Parsing and planning cost more than executing most statements, but queries
@@ -149,6 +151,25 @@ export class PostgresConnection implements DatabaseConnection {
     }
   }
 
+  /** Runs a row statement for some rows. @returns the rows that it returned */
+  async runRows({ statement, rows }: RowStep): Promise<unknown[]> {
+    const { sql, parameters, takesArrays } = compileRows(statement)
+    const each = rows as readonly Record<string, unknown>[]
+    if (takesArrays) {
+      const arrays = parameters.map((name) => each.map((row) => row[name]))
+      return (await this.query(sql, arrays)).rows
+    }
+    const results = await Promise.all(
+      each.map((row) =>
+        this.query(
+          sql,
+          parameters.map((name) => row[name]),
+        ),
+      ),
+    )
+    return results.flatMap((result) => result.rows)
+  }
+
   streamQuery(): never {
     throw new Error('streaming would block the connection for all other queries: read pages instead')
   }
@@ -205,5 +226,6 @@ interface Internals {
 
 /** PostgreSQL does not accept NUL in text (JSON escapes it). Its replacement character still separates words. */
 function storable(parameter: unknown): unknown {
+  if (Array.isArray(parameter)) return parameter.map(storable)
   return typeof parameter === 'string' && parameter.includes('\0') ? parameter.replaceAll('\0', '\ufffd') : parameter
 }

@@ -11,9 +11,12 @@ import type { KyselyProps } from 'kysely'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { UnnumberedEvent } from '../commit/append-events.ts'
 import { type Guard, kyselyProps } from '../kysely-props.ts'
+import type { RowStep } from '../row-statements.ts'
 import type { Writer } from '../sql-adapter.ts'
 import { CommitRecovery, MARK } from './commit-recovery.ts'
+import { appendEvents } from './postgres-append-events.ts'
 import { kyselyParts, type PostgresConnection } from './postgres-connection.ts'
 import { createReconnect } from './postgres-reconnect.ts'
 
@@ -88,11 +91,14 @@ export class PostgresWriter implements Writer {
     return this.#isOpen && !this.#connection.isLost
   }
 
-  async commit(): Promise<void> {
+  async commit(events: readonly UnnumberedEvent[]): Promise<void> {
     const connection = this.#connection
     const xid = await this.#xid // if this failed, there is nothing to commit
     if (connection.isLost) throw new MailError('unavailable', { detail: 'the connection was lost before the commit' })
     this.#isOpen = false
+    // Sent together with the commit, which PostgreSQL turns into a rollback if one of them fails.
+    const appended = appendEvents(connection, events)
+    ignore(appended)
     let command: string
     try {
       command = (await connection.run('commit')).command
@@ -101,6 +107,7 @@ export class PostgresWriter implements Writer {
       return this.#findOutcome(xid, error)
     }
     connection.setTimeLimits(true)
+    await appended
     // PostgreSQL responds with ROLLBACK if a statement of the transaction had failed.
     if (command !== 'COMMIT') throw new Error(`the commit ended as ${command}`)
   }
@@ -121,6 +128,10 @@ export class PostgresWriter implements Writer {
 
   giveUp(): void {
     this.#giveUp.abort()
+  }
+
+  async runRows(step: RowStep): Promise<unknown[]> {
+    return this.#connection.runRows(step)
   }
 
   kyselyProps(guard: Guard): KyselyProps {

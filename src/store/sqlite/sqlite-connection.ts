@@ -16,7 +16,9 @@ import {
 } from 'kysely'
 import { type Guard, kyselyProps as propsOf } from '../kysely-props.ts'
 import { LruCache } from '../lru-cache.ts'
+import type { RowStep } from '../row-statements.ts'
 import { classify } from './sqlite-errors.ts'
+import { compileRows } from './sqlite-row-statements.ts'
 
 /**
  * Cached prepared statements. Each takes some KiB; queries that differ only in a list's length must not fill memory.
@@ -54,9 +56,9 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
-  get<Row>(sql: string): Row {
+  get<Row>(sql: string, ...parameters: unknown[]): Row {
     try {
-      return this.#prepare(sql).get() as Row
+      return this.#prepare(sql).get(...parameters) as Row
     } catch (error) {
       throw classify(error)
     }
@@ -68,6 +70,23 @@ export class SqliteConnection implements DatabaseConnection {
       if (statement.reader) return { rows: statement.all(parameters) as Row[] }
       const { changes, lastInsertRowid } = statement.run(parameters)
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
+  /** Runs a row statement for some rows. @returns the rows that it returned */
+  runRows({ statement, rows }: RowStep): unknown[] {
+    const { sql, parameters } = compileRows(statement)
+    const returned: unknown[] = []
+    try {
+      const prepared = this.#prepare(sql)
+      for (const row of rows as readonly Record<string, unknown>[]) {
+        const values = parameters.map((name) => row[name])
+        if (prepared.reader) for (const each of prepared.all(values)) returned.push(each)
+        else prepared.run(values)
+      }
+      return returned
     } catch (error) {
       throw classify(error)
     }

@@ -1,10 +1,16 @@
 /** The only connection that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit. */
 import type { KyselyProps } from 'kysely'
 import type { Log } from '../../log.ts'
+import { lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
 import type { Guard } from '../kysely-props.ts'
+import { type RowStep, rowStep } from '../row-statements.ts'
 import type { Writer } from '../sql-adapter.ts'
+import { insertAll as insertEvents } from '../tables/events-table.ts'
+import { setModseqs } from '../tables/messages-table.ts'
 import type { Checkpointer, WalState } from './checkpointer.ts'
 import { type SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
+
+const TAKE_NUMBERS = 'update event_log set last_seq = last_seq + ?, last_event_id = ? returning last_seq'
 
 interface SqliteWriterNeeds {
   open(): SqliteConnection
@@ -51,9 +57,23 @@ export class SqliteWriter implements Writer {
 
   async endSavepoints(): Promise<void> {} // there are no other nodes to wait for
 
-  async commit(): Promise<void> {
+  async commit(events: readonly UnnumberedEvent[]): Promise<void> {
+    if (events.length > 0) this.#append(events)
     this.#connection.run('commit')
     this.#checkWal()
+  }
+
+  #append(events: readonly UnnumberedEvent[]): void {
+    const log = this.#connection.get<{ last_seq: number }>(TAKE_NUMBERS, events.length, events.at(-1)!.event_id)
+    const firstSeq = log.last_seq - events.length + 1
+    this.#connection.runRows(
+      rowStep(
+        insertEvents,
+        events.map((event, index) => ({ seq: firstSeq + index, ...event })),
+      ),
+    )
+    const modseqs = [...lastEvents(events)].map(([id, index]) => ({ id, modseq: firstSeq + index }))
+    this.#connection.runRows(rowStep(setModseqs, modseqs))
   }
 
   async rollback(): Promise<void> {
@@ -71,6 +91,10 @@ export class SqliteWriter implements Writer {
   }
 
   giveUp(): void {} // the outcome of a commit is always known
+
+  async runRows(step: RowStep): Promise<unknown[]> {
+    return this.#connection.runRows(step)
+  }
 
   kyselyProps(guard: Guard): KyselyProps {
     return sqliteKyselyProps(() => this.#connection, guard)

@@ -3,26 +3,26 @@
  * addresses are stored with the sender's message. Rows only.
  */
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
-import type { Db, Tx } from '../handles.ts'
+import type { Db } from '../handles.ts'
+import { insertRows } from '../row-statements.ts'
 import type { AddressKind, KindAddress } from '../schema/message-rows.ts'
 
 export type MessageAddressRow = KindAddress & { readonly message_id: string }
 
-export async function insertOfContent(tx: Tx, contentId: string, addresses: readonly KindAddress[]): Promise<void> {
-  if (addresses.length === 0) return
-  await tx
-    .insertInto('content_addresses')
-    .values(addresses.map((row) => ({ content_id: contentId, ...row })))
-    .execute()
-}
+export const insertOfContents = insertRows('content_addresses', {
+  content_id: 'text',
+  kind: 'text',
+  position: 'integer',
+  address: 'text',
+  name: 'text',
+})
 
-export async function insertBcc(tx: Tx, messageId: string, addresses: readonly KindAddress[]): Promise<void> {
-  if (addresses.length === 0) return
-  await tx
-    .insertInto('message_bcc')
-    .values(addresses.map(({ position, address, name }) => ({ message_id: messageId, position, address, name })))
-    .execute()
-}
+export const insertBcc = insertRows('message_bcc', {
+  message_id: 'text',
+  position: 'integer',
+  address: 'text',
+  name: 'text',
+})
 
 export async function addressesOf(db: Db, messageIds: readonly string[]): Promise<Map<string, MessageAddressRow[]>> {
   const byMessage = new Map<string, MessageAddressRow[]>()

@@ -3,6 +3,7 @@
  * messages and submissions with the same bytes share one content, which is deleted when nothing refers to it any more.
  */
 import type { Db, Tx } from '../handles.ts'
+import { insertRows } from '../row-statements.ts'
 import type { AttachmentRow, ContentRow } from '../schema/message-rows.ts'
 
 /** The size and blob key of a content, without the bytes themselves. */
@@ -14,14 +15,33 @@ export type ParsedRow = Pick<
   'id' | 'parsed' | 'parsed_blob_key' | 'parsed_size_bytes' | 'parsed_head_bytes' | 'verification'
 >
 
-export async function insert(tx: Tx, row: ContentRow, attachments: readonly AttachmentRow[]): Promise<void> {
-  await tx.insertInto('contents').values(row).execute()
-  if (attachments.length > 0)
-    await tx
-      .insertInto('attachments')
-      .values([...attachments])
-      .execute()
-}
+export const insertAll = insertRows('contents', {
+  id: 'text',
+  size_bytes: 'bigint',
+  sha256: 'text',
+  bytes: 'bytes',
+  blob_key: 'text',
+  parsed: 'bytes',
+  parsed_blob_key: 'text',
+  parsed_size_bytes: 'bigint',
+  parsed_head_bytes: 'bigint',
+  verification: 'text',
+  created_at: 'bigint',
+})
+
+export const insertAttachments = insertRows('attachments', {
+  id: 'text',
+  content_id: 'text',
+  position: 'integer',
+  filename: 'text',
+  content_type: 'text',
+  disposition: 'text',
+  cid: 'text',
+  transfer_encoding: 'text',
+  offset_bytes: 'bigint',
+  length_bytes: 'bigint',
+  size_bytes: 'bigint',
+})
 
 export async function getLocation(db: Db, id: string): Promise<ContentLocation | undefined> {
   return db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id).executeTakeFirst()

@@ -1,6 +1,21 @@
 /** Queries for the event log. Rows only; the store numbers and inserts them at commit, mail/events reads and purges. */
 import type { Db, Tx } from '../handles.ts'
+import { insertRows } from '../row-statements.ts'
 import type { EventLogRow, EventRow } from '../schema/event-rows.ts'
+
+export const insertAll = insertRows('events', {
+  seq: 'bigint',
+  event_id: 'text',
+  at: 'bigint',
+  organization_id: 'text',
+  pod_id: 'text',
+  inbox_id: 'text',
+  type: 'text',
+  visibility: 'text',
+  actor: 'text',
+  message_id: 'text',
+  payload: 'text',
+})
 
 /** Returns the log's identity and bounds: retained events have a seq in (floor_seq, last_seq]. */
 export async function requireLog(db: Db): Promise<EventLogRow> {

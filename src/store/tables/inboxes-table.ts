@@ -1,5 +1,6 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import type { Db, Tx } from '../handles.ts'
+import { selectRows, updateRows } from '../row-statements.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -21,6 +22,21 @@ export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow |
     .where('deleting_at', 'is', null)
     .executeTakeFirst()
 }
+
+const byAddress = `select inboxes.* from inboxes where inboxes.address = :address and inboxes.deleting_at is null`
+const inboxLock = { of: 'inboxes', orderBy: 'inboxes.address' } as const
+
+/** The same for several addresses. It waits for other nodes. */
+export const selectAndLock = selectRows<Pick<InboxRow, 'address'>, InboxRow>({ address: 'text' }, byAddress, {
+  ...inboxLock,
+  skipLocked: false,
+})
+
+/** The same without the inboxes that another node has locked. */
+export const selectAndLockFree = selectRows<Pick<InboxRow, 'address'>, InboxRow>({ address: 'text' }, byAddress, {
+  ...inboxLock,
+  skipLocked: true,
+})
 
 export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx
@@ -155,23 +171,10 @@ export async function addresses(db: Db, ids: readonly string[]): Promise<Map<str
   return new Map(rows.map((row) => [row.id, row.address]))
 }
 
-export interface InboxCounts {
-  readonly messages: number
-  readonly unread: number
-  readonly threads: number
-  readonly bytes: number
-}
-
-/** Adds to the counters, in the transaction that changes what they count. */
-export async function addCounts(tx: Tx, id: string, difference: InboxCounts): Promise<void> {
-  await tx
-    .updateTable('inboxes')
-    .set((eb) => ({
-      message_count: eb('message_count', '+', difference.messages),
-      unread_count: eb('unread_count', '+', difference.unread),
-      thread_count: eb('thread_count', '+', difference.threads),
-      size_bytes: eb('size_bytes', '+', difference.bytes),
-    }))
-    .where('id', '=', id)
-    .execute()
-}
+/** Adds to the counters, in the transaction that changes what they count. One row per inbox. */
+export const addCounts = updateRows(
+  'inboxes',
+  'id',
+  { id: 'text', message_count: 'bigint', unread_count: 'bigint', thread_count: 'bigint', size_bytes: 'bigint' },
+  ['message_count', 'unread_count', 'thread_count', 'size_bytes'],
+)

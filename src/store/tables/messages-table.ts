@@ -1,6 +1,7 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
 import type { AddressKind, MessageRow } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing } from './conditions.ts'
@@ -21,34 +22,6 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
     .where('inbox_id', '=', inboxId)
     .where('api_message_id_hash', '=', hash)
     .executeTakeFirst()
-}
-
-/** Returns the message of this inbox with the same Message-ID field and the same content, if there is one. */
-export async function getSame(
-  db: Db,
-  inboxId: string,
-  headerIdHash: string,
-  fingerprint: string,
-): Promise<StoredMessageRow | undefined> {
-  return db
-    .selectFrom('messages')
-    .selectAll()
-    .where('inbox_id', '=', inboxId)
-    .where('header_message_id_hash', '=', headerIdHash)
-    .where('fingerprint', '=', fingerprint)
-    .limit(1)
-    .executeTakeFirst()
-}
-
-/** Whether a message of this inbox already has this api_message_id. */
-export async function isApiIdTaken(db: Db, inboxId: string, hash: string): Promise<boolean> {
-  const row = await db
-    .selectFrom('messages')
-    .select('id')
-    .where('inbox_id', '=', inboxId)
-    .where('api_message_id_hash', '=', hash)
-    .executeTakeFirst()
-  return row !== undefined
 }
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {
@@ -207,19 +180,62 @@ export async function listByInbox(db: Db, inboxId: string, limit: number): Promi
   return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).limit(limit).execute()
 }
 
-/** @returns the message's number in the text index */
-export async function insert(tx: Tx, row: NewMessageRow, labels: readonly string[]): Promise<number> {
-  const { number } = await tx.insertInto('messages').values(row).returning('number').executeTakeFirstOrThrow()
-  if (labels.length > 0) await insertLabels(tx, row.id, labels)
-  return number
+export const insertAll = insertRowsReturning(
+  'messages',
+  {
+    id: 'text',
+    organization_id: 'text',
+    pod_id: 'text',
+    inbox_id: 'text',
+    thread_id: 'text',
+    content_id: 'text',
+    api_message_id: 'text',
+    api_message_id_hash: 'text',
+    header_message_id: 'text',
+    header_message_id_hash: 'text',
+    fingerprint: 'text',
+    subject: 'text',
+    preview: 'text',
+    in_reply_to: 'text',
+    references_list: 'text',
+    envelope_sender: 'text',
+    envelope_recipient: 'text',
+    size_bytes: 'bigint',
+    has_attachments: 'integer',
+    hidden: 'integer',
+    authentication: 'text',
+    verified_domain: 'text',
+    modseq: 'bigint',
+    timestamp: 'bigint',
+    created_at: 'bigint',
+    updated_at: 'bigint',
+  },
+  ['id', 'number'],
+)
+
+export const insertLabels = insertRows('message_labels', { message_id: 'text', label: 'text' })
+
+/** Each message at most once. */
+export const setModseqs = updateRows('messages', 'id', { id: 'text', modseq: 'bigint' })
+
+/** A Message-ID of an inbox: the hash of an api_message_id or of a Message-ID field. */
+export interface NameInInbox {
+  readonly inbox_id: string
+  readonly hash: string
 }
 
-async function insertLabels(tx: Tx, messageId: string, labels: readonly string[]): Promise<void> {
-  await tx
-    .insertInto('message_labels')
-    .values(labels.map((label) => ({ message_id: messageId, label })))
-    .execute()
-}
+/** Returns the messages of an inbox with the same Message-ID field and the same content: at most one per row. */
+export const selectSame = selectRows<NameInInbox & { readonly fingerprint: string }, StoredMessageRow>(
+  { inbox_id: 'text', hash: 'text', fingerprint: 'text' },
+  `select * from messages
+    where inbox_id = :inbox_id and header_message_id_hash = :hash and fingerprint = :fingerprint limit 1`,
+)
+
+/** Returns those api_message_ids that a message of the inbox already has. */
+export const selectTakenApiIds = selectRows<NameInInbox, Pick<MessageRow, 'inbox_id' | 'api_message_id_hash'>>(
+  { inbox_id: 'text', hash: 'text' },
+  'select inbox_id, api_message_id_hash from messages where inbox_id = :inbox_id and api_message_id_hash = :hash',
+)
 
 /** Adds and removes labels, and stores the resulting hidden mask. */
 export async function changeLabels(
@@ -234,7 +250,8 @@ export async function changeLabels(
       .where('label', 'in', change.removed)
       .execute()
   }
-  if (change.added.length > 0) await insertLabels(tx, messageId, change.added)
+  const added = change.added.map((label) => ({ message_id: messageId, label }))
+  await tx.runRows([rowStep(insertLabels, added)])
   await tx
     .updateTable('messages')
     .set({ hidden: change.hidden, updated_at: tx.now })

@@ -1,32 +1,26 @@
 /** Queries for hourly counts, written with the change that they count. Reports read them instead of all rows. */
 import type { Tx } from '../handles.ts'
-import type { InboxRow } from '../schema/tenant-rows.ts'
+import { insertRows } from '../row-statements.ts'
+import type { InboxRow, RollupRow } from '../schema/tenant-rows.ts'
 
 const HOUR_MS = 3_600_000
 
-/** Adds to the count of the hour of this transaction's time. */
-export async function add(
-  tx: Tx,
+/** Adds to hourly counts: one row per inbox, hour and metric. */
+export const addAll = insertRows(
+  'rollups',
+  { organization_id: 'text', pod_id: 'text', inbox_id: 'text', hour: 'bigint', metric: 'text', count: 'bigint' },
+  { columns: ['inbox_id', 'hour', 'metric'], add: ['count'] },
+)
+
+/** Returns the row that adds to the count of the hour of this transaction's time. */
+export function rollupRow(
+  tx: Pick<Tx, 'now'>,
   inbox: Pick<InboxRow, 'id' | 'organization_id' | 'pod_id'>,
   metric: string,
   count: number,
-): Promise<void> {
-  await tx
-    .insertInto('rollups')
-    .values({
-      organization_id: inbox.organization_id,
-      pod_id: inbox.pod_id,
-      inbox_id: inbox.id,
-      hour: tx.now - (tx.now % HOUR_MS),
-      metric,
-      count,
-    })
-    .onConflict((conflict) =>
-      conflict.columns(['inbox_id', 'hour', 'metric']).doUpdateSet((eb) => ({
-        count: eb('rollups.count', '+', eb.ref('excluded.count')),
-      })),
-    )
-    .execute()
+): RollupRow {
+  const { id: inbox_id, organization_id, pod_id } = inbox
+  return { organization_id, pod_id, inbox_id, hour: tx.now - (tx.now % HOUR_MS), metric, count }
 }
 
 /** @returns how many were deleted: at most `limit`, so that a sweep does not occupy the writer for long */

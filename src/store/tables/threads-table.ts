@@ -1,11 +1,12 @@
 /** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { insertRows, rowStep, selectRows, updateRows } from '../row-statements.ts'
 import type { AddressKind, MessageRow, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
-import type { ScannedRow } from './messages-table.ts'
+import type { NameInInbox, ScannedRow } from './messages-table.ts'
 
 export interface ThreadScope {
   readonly organizationId: string
@@ -35,37 +36,60 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadR
   return db.selectFrom('threads').selectAll().where('id', 'in', ids).execute()
 }
 
-/** Finds the threads of known Message-IDs, in the order of the given hashes. Unknown ones are omitted. */
-export async function findByReferences(db: Db, inboxId: string, hashes: readonly string[]): Promise<string[]> {
-  if (hashes.length === 0) return []
-  const rows = await db
-    .selectFrom('thread_references')
-    .select(['message_id_hash', 'thread_id'])
-    .where('inbox_id', '=', inboxId)
-    .where('message_id_hash', 'in', hashes)
-    .execute()
-  const byHash = new Map(rows.map((row) => [row.message_id_hash, row.thread_id]))
-  return hashes.map((hash) => byHash.get(hash)).filter((id) => id !== undefined)
-}
+/** Returns the threads of known Message-IDs, each with the Message-ID: `hash`. */
+export const selectByReferences = selectRows<NameInInbox, ThreadRow & { readonly hash: string }>(
+  { inbox_id: 'text', hash: 'text' },
+  `select threads.*, thread_references.message_id_hash as hash from thread_references
+    join threads on threads.id = thread_references.thread_id
+    where thread_references.inbox_id = :inbox_id and thread_references.message_id_hash = :hash`,
+)
+
+export const selectByIds = selectRows<Pick<ThreadRow, 'id'>, ThreadRow>(
+  { id: 'text' },
+  'select * from threads where id = :id',
+)
 
 /** Maps Message-IDs to a thread. A Message-ID that already belongs to a thread stays there. */
-export async function addReferences(
-  tx: Tx,
-  inboxId: string,
-  threadId: string,
-  hashes: readonly string[],
-): Promise<void> {
-  if (hashes.length === 0) return
-  await tx
-    .insertInto('thread_references')
-    .values(hashes.map((hash) => ({ inbox_id: inboxId, message_id_hash: hash, thread_id: threadId })))
-    .onConflict((conflict) => conflict.columns(['inbox_id', 'message_id_hash']).doNothing())
-    .execute()
-}
+export const addReferences = insertRows(
+  'thread_references',
+  { inbox_id: 'text', message_id_hash: 'text', thread_id: 'text' },
+  { columns: ['inbox_id', 'message_id_hash'] },
+)
 
-export async function insert(tx: Tx, row: ThreadRow): Promise<void> {
-  await tx.insertInto('threads').values(row).execute()
-}
+export const insertAll = insertRows('threads', {
+  id: 'text',
+  organization_id: 'text',
+  pod_id: 'text',
+  inbox_id: 'text',
+  subject: 'text',
+  preview: 'text',
+  last_message_id: 'text',
+  message_count: 'bigint',
+  visible_count: 'bigint',
+  size_bytes: 'bigint',
+  hidden: 'integer',
+  timestamp: 'bigint',
+  received_timestamp: 'bigint',
+  sent_timestamp: 'bigint',
+  deleting_at: 'bigint',
+  created_at: 'bigint',
+  updated_at: 'bigint',
+})
+
+/** Stores the fields that change when a message is added. */
+export const updateAfterMessage = updateRows('threads', 'id', {
+  id: 'text',
+  preview: 'text',
+  last_message_id: 'text',
+  message_count: 'bigint',
+  visible_count: 'bigint',
+  size_bytes: 'bigint',
+  hidden: 'integer',
+  timestamp: 'bigint',
+  received_timestamp: 'bigint',
+  sent_timestamp: 'bigint',
+  updated_at: 'bigint',
+})
 
 export async function update(
   tx: Tx,
@@ -75,23 +99,22 @@ export async function update(
   await tx.updateTable('threads').set(change).where('id', '=', id).execute()
 }
 
+/** Adds to the number of the threads' messages with a label: one row per thread and label. */
+export const addToLabelCounts = insertRows(
+  'thread_labels',
+  { thread_id: 'text', label: 'text', message_count: 'bigint' },
+  { columns: ['thread_id', 'label'], add: ['message_count'] },
+)
+
 /** @param differences label → change in the number of the thread's messages with that label */
-export async function addLabelCounts(
+export async function changeLabelCounts(
   tx: Tx,
   threadId: string,
   differences: ReadonlyMap<string, number>,
 ): Promise<void> {
   const rows = [...differences].filter(([, difference]) => difference !== 0)
-  if (rows.length === 0) return
-  await tx
-    .insertInto('thread_labels')
-    .values(rows.map(([label, difference]) => ({ thread_id: threadId, label, message_count: difference })))
-    .onConflict((conflict) =>
-      conflict.columns(['thread_id', 'label']).doUpdateSet((eb) => ({
-        message_count: eb('thread_labels.message_count', '+', eb.ref('excluded.message_count')),
-      })),
-    )
-    .execute()
+  const changed = rows.map(([label, difference]) => ({ thread_id: threadId, label, message_count: difference }))
+  await tx.runRows([rowStep(addToLabelCounts, changed)])
   if (rows.some(([, difference]) => difference < 0)) {
     await tx.deleteFrom('thread_labels').where('thread_id', '=', threadId).where('message_count', '<=', 0).execute()
   }
@@ -103,39 +126,47 @@ export type ThreadParticipant = Pick<ThreadParticipantRow, 'kind' | 'address' | 
   readonly messageCount?: number
 }
 
-/** @param sign +1 for messages that were added, -1 for those that were removed */
-export async function addParticipants(
-  tx: Tx,
+const participantColumns = {
+  thread_id: 'text',
+  kind: 'text',
+  address: 'text',
+  display: 'text',
+  message_count: 'bigint',
+} as const
+const participantKey = ['thread_id', 'kind', 'address'] as const
+
+/** Adds to the number of a participant's messages, and shows it as in the latest one: one row per participant. */
+export const addParticipants = insertRows('thread_participants', participantColumns, {
+  columns: participantKey,
+  add: ['message_count'],
+  set: ['display'],
+})
+
+/** For removed messages: `message_count` is negative, and the display does not change. */
+const subtractParticipants = insertRows('thread_participants', participantColumns, {
+  columns: participantKey,
+  add: ['message_count'],
+})
+
+export function participantRows(
   threadId: string,
   participants: readonly ThreadParticipant[],
   sign: 1 | -1,
+): ThreadParticipantRow[] {
+  return participants.map(({ kind, address, display, messageCount = 1 }) => ({
+    ...{ thread_id: threadId, kind, address, display },
+    message_count: sign * messageCount,
+  }))
+}
+
+export async function removeParticipants(
+  tx: Tx,
+  threadId: string,
+  participants: readonly ThreadParticipant[],
 ): Promise<void> {
   if (participants.length === 0) return
-  await tx
-    .insertInto('thread_participants')
-    .values(
-      participants.map(({ kind, address, display, messageCount = 1 }) => ({
-        thread_id: threadId,
-        kind,
-        address,
-        display,
-        message_count: sign * messageCount,
-      })),
-    )
-    .onConflict((conflict) =>
-      conflict.columns(['thread_id', 'kind', 'address']).doUpdateSet((eb) => ({
-        message_count: eb('thread_participants.message_count', '+', eb.ref('excluded.message_count')),
-        ...(sign === 1 && { display: eb.ref('excluded.display') }), // as in the latest message
-      })),
-    )
-    .execute()
-  if (sign === -1) {
-    await tx
-      .deleteFrom('thread_participants')
-      .where('thread_id', '=', threadId)
-      .where('message_count', '<=', 0)
-      .execute()
-  }
+  await tx.runRows([rowStep(subtractParticipants, participantRows(threadId, participants, -1))])
+  await tx.deleteFrom('thread_participants').where('thread_id', '=', threadId).where('message_count', '<=', 0).execute()
 }
 
 export async function labelsOf(db: Db, threadIds: readonly string[]): Promise<Map<string, string[]>> {

@@ -7,7 +7,7 @@ import * as contents from '../../../src/store/tables/contents-table.ts'
 import * as idempotency from '../../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../../src/store/tables/inboxes-table.ts'
 import { administrate } from '../../support/test-database.ts'
-import { insertContent, insertInbox, insertMessage } from '../rows.ts'
+import { countMessage, insertContent, insertInbox, insertMessage } from '../rows.ts'
 import {
   databaseUrlOf,
   deferred,
@@ -87,7 +87,7 @@ test('two servers that lock the same inboxes in opposite order both succeed', as
     runs += 1
     for (const id of ids) {
       await inboxes.lockById(tx, id)
-      await inboxes.addCounts(tx, id, { messages: 1, unread: 0, threads: 0, bytes: 0 })
+      await countMessage(tx, id)
       has.resolve()
       await Promise.all([oneHas.promise, twoHas.promise]) // each has locked its first inbox, and wants the other's
     }

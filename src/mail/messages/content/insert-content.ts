@@ -1,20 +1,14 @@
 /** Inserts the rows of a content, in the transaction that stores its message. Part of prepared-content.ts. */
 import { createHash } from 'node:crypto'
 import type { Tx } from '../../../store/handles.ts'
-import type { AttachmentRow } from '../../../store/schema/message-rows.ts'
-import { insertOfContent } from '../../../store/tables/addresses-table.ts'
+import { rowStep } from '../../../store/row-statements.ts'
+import type { AttachmentRow, ContentAddressRow, ContentRow } from '../../../store/schema/message-rows.ts'
+import { insertOfContents } from '../../../store/tables/addresses-table.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import { showAttachment } from '../views/attachment.ts'
 import type { Attachment } from '../views/message.ts'
 import { headerAddresses } from './mail-addresses.ts'
 import type { ParsedMail } from './parsed-message.ts'
-
-/** A content whose rows are written, with the fields that messages show. */
-export interface StoredContent {
-  readonly id: string
-  readonly sizeBytes: number
-  readonly attachments: readonly Attachment[]
-}
 
 /** Bytes that a transaction may refer to: in memory, or durable in a blob. */
 export type Spooled =
@@ -23,12 +17,16 @@ export type Spooled =
 
 export type SpooledMail = Spooled & { readonly sizeBytes: number; readonly sha256: string }
 
-export async function insertContent(
-  tx: Tx,
-  spooled: SpooledMail,
-  parsed: ParsedMail,
-  bodies: Spooled,
-): Promise<StoredContent> {
+/** The rows of a content that is not stored yet. */
+export interface ContentRows {
+  readonly row: ContentRow
+  readonly attachments: readonly AttachmentRow[]
+  readonly addresses: readonly ContentAddressRow[]
+  /** The attachments as messages show them. */
+  readonly shown: readonly Attachment[]
+}
+
+export function contentRows(tx: Tx, spooled: SpooledMail, parsed: ParsedMail, bodies: Spooled): ContentRows {
   const id = tx.newId()
   const attachments: AttachmentRow[] = parsed.attachments.map((attachment, position) => ({
     id: tx.newId(),
@@ -56,9 +54,26 @@ export async function insertContent(
     verification: JSON.stringify(parsed.verification),
     created_at: tx.now,
   }
-  await contents.insert(tx, row, attachments)
-  await insertOfContent(tx, id, headerAddresses(parsed))
-  return { id, sizeBytes: spooled.sizeBytes, attachments: attachments.map(showAttachment) }
+  const addresses = headerAddresses(parsed).map((address) => ({ content_id: id, ...address }))
+  return { row, attachments, addresses, shown: attachments.map(showAttachment) }
+}
+
+/** Returns the statements that store contents. */
+export function contentSteps(contentsToStore: readonly ContentRows[]) {
+  return [
+    rowStep(
+      contents.insertAll,
+      contentsToStore.map(({ row }) => row),
+    ),
+    rowStep(
+      contents.insertAttachments,
+      contentsToStore.flatMap(({ attachments }) => attachments),
+    ),
+    rowStep(
+      insertOfContents,
+      contentsToStore.flatMap(({ addresses }) => addresses),
+    ),
+  ] as const
 }
 
 /**
@@ -83,7 +98,7 @@ export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
     verification: null,
     created_at: tx.now,
   }
-  await contents.insert(tx, row, [])
+  await tx.runRows([rowStep(contents.insertAll, [row])])
   return id
 }
 

@@ -13,7 +13,7 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
-import { inMemory, insertContent, type Spooled, type SpooledMail, type StoredContent } from './insert-content.ts'
+import { type ContentRows, contentRows, inMemory, type Spooled, type SpooledMail } from './insert-content.ts'
 import type { MailParser } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
@@ -32,12 +32,12 @@ export interface MailSource<Checked> {
 /** A message that a transaction can store. Its owner must insert or discard it. */
 export interface PreparedContent<Checked = unknown> {
   readonly parsed: ParsedMail
+  /** The bytes that the transaction stores: those in blobs are not counted. */
+  readonly sizeBytes: number
   /** The result of `check`; undefined without one. */
   readonly checked: Checked
-  /**
-   * Writes the rows of the content. A transaction calls it at most once, also for several messages with these bytes.
-   */
-  insert(tx: Tx): Promise<StoredContent>
+  /** Returns the rows of the content. A transaction stores them once, also for several messages with these bytes. */
+  rows(tx: Tx): ContentRows
   /**
    * Deletes the blobs of a message that was not stored. Never rejects.
    *
@@ -81,7 +81,14 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const parsed = await mailParser.parse({ fairnessKey, sizeBytes, load })
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
-      return { parsed, checked, insert: (tx) => insertContent(tx, spooled, parsed, bodies), discard }
+      const inlineBytes = (spooled.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
+      return {
+        parsed,
+        sizeBytes: inlineBytes,
+        checked,
+        rows: (tx) => contentRows(tx, spooled, parsed, bodies),
+        discard,
+      }
     } catch (error) {
       await discard(error)
       throw error

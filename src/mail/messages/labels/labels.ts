@@ -5,6 +5,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
+import { rowStep } from '../../../store/row-statements.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messagesTable from '../../../store/tables/messages-table.ts'
@@ -80,7 +81,7 @@ export function parseLabelChange(change: LabelChange, limits: Limits): LabelChan
 export async function changeLabels(
   tx: Tx,
   actor: string,
-  row: messagesTable.StoredMessageRow,
+  row: messagesTable.NewMessageRow,
   inboxAddress: string,
   change: LabelChange,
   limits?: Limits,
@@ -96,10 +97,11 @@ export async function changeLabels(
 
   const hidden = hiddenMask(labels)
   await messagesTable.changeLabels(tx, row.id, { added, removed, hidden })
-  await threads.addLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
+  await threads.changeLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
   if (hidden !== row.hidden) await updateThreadVisibility(tx, row, hidden)
   const unread = Number(added.includes('unread')) - Number(removed.includes('unread'))
-  if (unread !== 0) await inboxes.addCounts(tx, row.inbox_id, { messages: 0, unread, threads: 0, bytes: 0 })
+  const counts = { id: row.inbox_id, message_count: 0, unread_count: unread, thread_count: 0, size_bytes: 0 }
+  if (unread !== 0) await tx.runRows([rowStep(inboxes.addCounts, [counts])])
 
   const message = eventMessage(row, inboxAddress, labels)
   for (const event of labelEvents({ actor, message, added, removed })) tx.append(event)
@@ -112,7 +114,7 @@ const minusOne = (label: string): [string, number] => [label, -1]
 /**
  * A thread is hidden while all of its messages are; its list fields are those of the newest message that is not hidden.
  */
-async function updateThreadVisibility(tx: Tx, row: messagesTable.StoredMessageRow, hidden: number): Promise<void> {
+async function updateThreadVisibility(tx: Tx, row: messagesTable.NewMessageRow, hidden: number): Promise<void> {
   const [thread] = await threads.listByIds(tx, [row.thread_id])
   if (!thread) return
   const visibleCount = thread.visible_count + Number(hidden === 0) - Number(row.hidden === 0)

@@ -8,7 +8,8 @@
  */
 import { createHash } from 'node:crypto'
 import { relayPart } from '../../../formats/ids.ts'
-import type { Db, Tx } from '../../../store/handles.ts'
+import type { Tx } from '../../../store/handles.ts'
+import { rowStep } from '../../../store/row-statements.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 
 /**
@@ -29,14 +30,15 @@ export function referenceHashes(ancestry: Ancestry): string[] {
   return relatives(ancestry).map(hashId)
 }
 
-/** @returns the thread of the nearest known relative */
-export async function findThread(db: Db, inboxId: string, ancestry: Ancestry): Promise<string | undefined> {
-  const hashes = relatives(ancestry).flatMap((id) => {
+/**
+ * Returns the hashes by which the thread of a message is found, nearest first: those of `referenceHashes`, and of the ids
+ * that a relay may have given to our messages among them.
+ */
+export function lookupHashes(ancestry: Ancestry): string[] {
+  return relatives(ancestry).flatMap((id) => {
     const relayId = relayPart(id)
     return relayId === undefined ? [hashId(id)] : [hashId(id), hashRelayId(relayId)]
   })
-  const [nearest] = await threads.findByReferences(db, inboxId, hashes)
-  return nearest
 }
 
 /** Returns ids, each once. */
@@ -57,7 +59,8 @@ export async function addRelayId(
   message: { readonly inbox_id: string; readonly thread_id: string },
   relayId: string,
 ): Promise<void> {
-  await threads.addReferences(tx, message.inbox_id, message.thread_id, [hashRelayId(relayId)])
+  const { inbox_id, thread_id } = message
+  await tx.runRows([rowStep(threads.addReferences, [{ inbox_id, thread_id, message_id_hash: hashRelayId(relayId) }])])
 }
 
 /** Differs from the hash of every Message-ID, so that no received message can take the name first. */

@@ -1,10 +1,10 @@
 /** Renders a stored message for the payload of events. */
-import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import type { NewMessageRow } from '../../../store/tables/messages-table.ts'
 import { hiddenClasses, hiddenMask } from '../../access/permissions.ts'
 import type { EventMessage } from '../../events/log/message-events.ts'
 
 /** @param labels after the change */
-export function eventMessage(row: StoredMessageRow, inboxAddress: string, labels: readonly string[]): EventMessage {
+export function eventMessage(row: NewMessageRow, inboxAddress: string, labels: readonly string[]): EventMessage {
   return {
     id: row.id,
     organizationId: row.organization_id,

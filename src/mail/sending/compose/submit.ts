@@ -20,7 +20,7 @@ import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageSent } from '../../events/log/message-events.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
-import type { Filing } from '../../messages/filing.ts'
+import type { FiledMessage, FileMessages } from '../../messages/filing/filing.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { type Draft, envelopeRecipients } from './draft.ts'
@@ -42,7 +42,7 @@ interface SubmitNeeds {
   readonly config: Pick<Config, 'messageBytesMax'>
   readonly domains: Domains
   readonly prepareContent: PrepareContent
-  readonly fileMessage: (tx: Tx, filing: Filing) => Promise<{ id: string; threadId: string }>
+  readonly fileMessages: FileMessages
   readonly log: Log
   readonly metrics: Metrics
   /** The clock of the machine, epoch ms. */
@@ -65,7 +65,7 @@ interface Composed {
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, prepareContent, fileMessage, log, metrics, wallClock, random, eventLoop } = needs
+  const { store, config, domains, prepareContent, fileMessages, log, metrics, wallClock, random, eventLoop } = needs
   const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, inbox, draft, keyClaim) {
@@ -106,26 +106,27 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     draft: ThreadedDraft,
     { messageId, content, selector }: Composed,
   ): Promise<Sent> {
-    const stored = await content.insert(tx)
     const labels = ['sent', ...draft.labels]
     const recipients = envelopeRecipients(draft)
-    const { id, threadId } = await fileMessage(tx, {
-      inbox,
-      content: stored,
-      parsedMail: content.parsed,
-      labels,
-      apiMessageId: messageId,
-      bcc: draft.bcc,
-      threadId: draft.threadId,
-      authentication: { result: 'own' },
-      verifiedDomain: splitAddress(inbox.address).domain,
-      metric: 'sent',
-    })
+    const [filed] = await fileMessages(tx, [
+      {
+        inbox,
+        content,
+        labels,
+        apiMessageId: messageId,
+        bcc: draft.bcc,
+        threadId: draft.threadId,
+        authentication: { result: 'own' },
+        verifiedDomain: splitAddress(inbox.address).domain,
+        metric: 'sent',
+      },
+    ])
+    const { id, threadId, contentId } = filed as FiledMessage // a message with an id of its own is always new
     await enqueueSubmission(tx, {
       id: tx.newId(),
       kind: 'message',
       message_id: id,
-      content_id: stored.id,
+      content_id: contentId,
       dkim_selector: selector,
       inbox,
       sender: inbox.address,

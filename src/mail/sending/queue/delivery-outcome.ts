@@ -8,6 +8,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import { findRelayId } from '../../../formats/ids.ts'
 import type { Tx } from '../../../store/handles.ts'
+import { rowStep } from '../../../store/row-statements.ts'
 import type { RecipientRow, RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
@@ -194,7 +195,7 @@ async function appendEvents(
     const labels = await updateDeliveryLabels(tx, row, address, name)
     const message = eventMessage(row, address, labels)
     tx.append(eventOf(tx, name, message, affected))
-    await rollups.add(tx, scope, name, affected.length)
+    await tx.runRows([rowStep(rollups.addAll, [rollups.rollupRow(tx, scope, name, affected.length)])])
   }
 }
 

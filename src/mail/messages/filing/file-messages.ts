@@ -1,0 +1,78 @@
+/**
+ * Files emails as messages of inboxes, whoever brings them: received mail and sent copies. It writes all that changes
+ * together: content, message, labels, addresses, thread, participants, text index, counters and hourly counts. The
+ * caller's transaction also appends the events.
+ *
+ *   find the places of all messages → write them, round by round → read the threads that events show
+ *
+ * It files a list, because a statement for many rows costs little more than one for a single row (docs/adr/0039). The
+ * result is the same as if they were filed one after the other. Only messages that join the same thread need several
+ * rounds: the event of each shows the thread as it is after this message.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { ThreadRow } from '../../../store/schema/message-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import type { ThreadSnapshot } from '../../events/log/message-events.ts'
+import { showThreads } from '../views/message-views.ts'
+import { bareThread, newThread } from './filed-thread.ts'
+import type { FileMessages } from './filing.ts'
+import { findPlaces, type PlacedMessage } from './places.ts'
+import { writeFirstRound, writeRound } from './write-places.ts'
+
+interface FilingNeeds extends Pick<Store, 'adapter'> {
+  readonly limits: Limits
+  /** Domain of the Message-IDs that we generate. */
+  readonly domain: string
+}
+
+export function createFiling({ adapter, limits, domain }: FilingNeeds): FileMessages {
+  return async function fileMessages(tx, filings) {
+    const found = await findPlaces(tx, filings, limits, domain)
+    const placed = found.places.filter((place) => place.existing === undefined)
+    const roundCount = placed.reduce((max, { round }) => Math.max(max, round + 1), 0)
+    const threads = new Map<PlacedMessage, ThreadSnapshot>()
+
+    for (let round = 0; round < roundCount; round += 1) {
+      const inRound = placed.filter((message) => message.round === round)
+      const numbers = await (round === 0 ? writeFirstRound(tx, found, placed) : writeRound(tx, inRound))
+      for (const message of inRound) await adapter.indexText(tx, numbers.get(message.row.id)!, searchableText(message))
+      for (const [message, thread] of await showThreadsOf(tx, inRound)) threads.set(message, thread)
+    }
+
+    return found.places.map((place) => {
+      if (place.existing) return place
+      const { row, content } = place
+      const thread = threads.get(place)
+      const ids = { id: row.id, threadId: row.thread_id, messageId: row.api_message_id, contentId: content.row.id }
+      return { ...ids, ...(thread && { thread }) }
+    })
+  }
+
+  /** Returns the threads of messages whose caller needs them, as they are now. */
+  async function showThreadsOf(tx: Tx, inRound: readonly PlacedMessage[]): Promise<Map<PlacedMessage, ThreadSnapshot>> {
+    const shown = new Map<PlacedMessage, ThreadSnapshot>()
+    const toRead = new Map<number, PlacedMessage[]>()
+    for (const message of inRound) {
+      const { threadMask } = message.filing
+      if (threadMask === undefined) continue
+      if (message.isNewThread) shown.set(message, newThread(message, limits.lists.threadParticipantsMax))
+      else toRead.set(threadMask, [...(toRead.get(threadMask) ?? []), message])
+    }
+    for (const [mask, messages] of toRead) {
+      const rows: ThreadRow[] = messages.map(({ thread }) => thread)
+      const threads = new Map((await showThreads(tx, rows, limits, mask)).map((thread) => [thread.id, thread]))
+      for (const message of messages) {
+        const { filing, row } = message
+        const about = { id: row.thread_id, labels: filing.labels, messageId: row.api_message_id }
+        shown.set(message, threads.get(row.thread_id) ?? bareThread(tx, about))
+      }
+    }
+    return shown
+  }
+}
+
+function searchableText({ filing, addresses }: PlacedMessage) {
+  const { subject = '', searchText } = filing.content.parsed
+  return { subject, addresses: addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n'), body: searchText }
+}

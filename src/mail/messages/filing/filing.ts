@@ -1,0 +1,46 @@
+/** What is filed, and what becomes of it. Types only: file-messages.ts files it. */
+import type { Address } from '../../../formats/address/address.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import type { NewMessageRow } from '../../../store/tables/messages-table.ts'
+import type { ThreadSnapshot } from '../../events/log/message-events.ts'
+import type { PreparedContent } from '../content/prepared-content.ts'
+
+/** An email about to be filed in one inbox, which the caller has locked. */
+export interface Filing {
+  readonly inbox: InboxRow
+  /** Its rows are written with the first message that has it. */
+  readonly content: PreparedContent
+  readonly labels: readonly string[]
+  /**
+   * The id that clients see, unique in the inbox: the caller ensures it. Undefined for received mail: a message that the
+   * inbox already has is recognised, and a new one gets the Message-ID of its header if that is free.
+   */
+  readonly apiMessageId?: string
+  /** In no header: only the sender may see these. */
+  readonly bcc?: readonly Address[]
+  /** The thread to add it to, whatever it refers to: a forward stays in the thread of its source. */
+  readonly threadId?: string | undefined
+  readonly envelope?: { readonly sender: string; readonly recipient: string }
+  readonly authentication: Readonly<Record<string, unknown>>
+  readonly verifiedDomain?: string | undefined
+  /** Name of the hourly count to increase, for example "received". */
+  readonly metric: string
+  /** The hidden classes to leave out of the thread that is returned; undefined: no thread is needed. */
+  readonly threadMask?: number
+}
+
+export type Filed = FiledMessage | { readonly existing: NewMessageRow }
+
+export interface FiledMessage {
+  readonly existing?: undefined
+  readonly id: string
+  readonly threadId: string
+  readonly messageId: string
+  readonly contentId: string
+  /** Its thread just after it was added, if `threadMask` was set. */
+  readonly thread?: ThreadSnapshot
+}
+
+/** @returns one result per filing, in their order. `existing` occurs only for filings without `apiMessageId`. */
+export type FileMessages = (tx: Tx, filings: readonly Filing[]) => Promise<Filed[]>

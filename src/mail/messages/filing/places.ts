@@ -1,0 +1,174 @@
+/**
+ * Decides where messages go, in their order: whether the inbox already has one, under which Message-ID clients will see
+ * it, and which thread it joins. Part of file-messages.ts.
+ *
+ * The same Message-ID with the same content is the same message (RFC 5321 §6.1: a sender whose connection broke
+ * retries). The same Message-ID with other content is another message, filed under a Message-ID that we generate: a
+ * stranger must not be able to suppress a message by using its Message-ID first.
+ *
+ * The tables are read once for all messages. A message finds an earlier one of the same list in memory.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import { isSafeInPath, messageIdFrom } from '../../../formats/ids.ts'
+import type { Tx } from '../../../store/handles.ts'
+import { rowStep } from '../../../store/row-statements.ts'
+import type { KindAddress, ThreadReferenceRow, ThreadRow } from '../../../store/schema/message-rows.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import type { ThreadParticipant } from '../../../store/tables/threads-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
+import type { ContentRows } from '../content/insert-content.ts'
+import { bccAddresses, headerAddresses, participantsOfMessage } from '../content/mail-addresses.ts'
+import type { PreparedContent } from '../content/prepared-content.ts'
+import { hashId, lookupHashes, referenceHashes } from '../threads/threading.ts'
+import type { Filing } from './filing.ts'
+import { messageRow, threadWith } from './filing-rows.ts'
+
+/** A message that will be written. */
+export interface PlacedMessage {
+  readonly existing?: undefined
+  readonly filing: Filing
+  readonly content: ContentRows
+  readonly row: messages.NewMessageRow
+  /** The thread with this message added. */
+  readonly thread: ThreadRow
+  /** How many messages before it in the list join the same thread. */
+  readonly round: number
+  readonly isNewThread: boolean
+  readonly bcc: readonly KindAddress[]
+  readonly addresses: readonly KindAddress[]
+  readonly participants: readonly ThreadParticipant[]
+}
+
+export type Place = PlacedMessage | { readonly existing: messages.NewMessageRow }
+
+export interface Places {
+  /** In the order of the filings. */
+  readonly places: readonly Place[]
+  /** The contents of new messages, each once. */
+  readonly contents: readonly ContentRows[]
+  /** The Message-IDs that belong to a thread from now on. */
+  readonly references: readonly ThreadReferenceRow[]
+}
+
+/** A filing, and what follows from the message alone. */
+interface Candidate {
+  readonly filing: Filing
+  readonly id: string
+  /** Hash of its Message-ID field; undefined when there is none. */
+  readonly headerHash: string | undefined
+  /** The id that clients see; undefined: that of its Message-ID field, if it is free. */
+  readonly apiMessageId: string | undefined
+  /** Hashes of its own Message-ID and of those that it refers to. */
+  readonly references: readonly string[]
+  /** The hashes by which its thread is found, nearest first. */
+  readonly lookups: readonly string[]
+}
+
+export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Limits, domain: string): Promise<Places> {
+  const candidates = filings.map((filing) => createCandidate(tx, filing, domain))
+  const known = await readKnown(tx, candidates)
+  const contents = new Map<PreparedContent, ContentRows>()
+  const rounds = new Map<string, number>()
+  const references: ThreadReferenceRow[] = []
+
+  const places = candidates.map((candidate): Place => {
+    const { filing } = candidate
+    const inboxId = filing.inbox.id
+    const { fingerprint } = filing.content.parsed
+    const headerName = `${inboxId} ${candidate.headerHash}`
+    const existing = candidate.apiMessageId === undefined && known.messages.get(`${headerName} ${fingerprint}`)
+    if (existing) return { existing }
+
+    const apiMessageId = candidate.apiMessageId ?? freeMessageId(tx, candidate, known.apiIds, domain)
+    const content = contents.get(filing.content) ?? filing.content.rows(tx)
+    contents.set(filing.content, content)
+    const before = findThread(candidate, known)
+    const thread = threadWith(tx, before, { filing, apiMessageId, content })
+    const round = rounds.get(thread.id) ?? 0
+    const row = messageRow(tx, { ...candidate, apiMessageId, content, threadId: thread.id })
+
+    rounds.set(thread.id, round + 1)
+    known.threads.set(thread.id, thread)
+    known.apiIds.add(`${inboxId} ${row.api_message_id_hash}`)
+    if (candidate.headerHash !== undefined && !known.messages.has(`${headerName} ${fingerprint}`)) {
+      known.messages.set(`${headerName} ${fingerprint}`, row)
+    }
+    for (const hash of candidate.references) {
+      const name = `${inboxId} ${hash}`
+      if (known.threadIds.has(name)) continue // a Message-ID that already belongs to a thread stays there
+      known.threadIds.set(name, thread.id)
+      references.push({ inbox_id: inboxId, message_id_hash: hash, thread_id: thread.id })
+    }
+    const bcc = bccAddresses(filing.bcc ?? [])
+    const addresses = [...headerAddresses(filing.content.parsed), ...bcc]
+    const participants = participantsOfMessage(addresses, limits.messages.participantsMax)
+    return { filing, content, row, thread, round, isNewThread: !before, bcc, addresses, participants }
+  })
+  return { places, contents: [...contents.values()], references }
+}
+
+function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {
+  const { messageId, inReplyTo, references } = filing.content.parsed
+  const id = tx.newId()
+  // Without a Message-ID we cannot know whether it is the same message as another.
+  const generated = messageId === undefined ? messageIdFrom(tx.newId(), domain) : undefined
+  const apiMessageId = filing.apiMessageId ?? generated
+  // Replies refer to the Message-ID of the header, even when our clients see another id.
+  const ancestry = { messageId: messageId ?? apiMessageId, inReplyTo, references }
+  return {
+    ...{ filing, id, apiMessageId },
+    headerHash: messageId === undefined ? undefined : hashId(messageId),
+    references: referenceHashes(ancestry),
+    lookups: lookupHashes(ancestry),
+  }
+}
+
+/** What is known of the inboxes: from the tables at first, and then also from the messages of the list. */
+interface Known {
+  /** By inbox, hash of the Message-ID field, and fingerprint. */
+  readonly messages: Map<string, messages.NewMessageRow>
+  /** Inboxes and hashes of api_message_ids. */
+  readonly apiIds: Set<string>
+  /** By inbox and hash of a Message-ID. */
+  readonly threadIds: Map<string, string>
+  readonly threads: Map<string, ThreadRow>
+}
+
+async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Known> {
+  const unnamed = candidates.filter(({ apiMessageId }) => apiMessageId === undefined)
+  const headers = unnamed.map(({ filing, headerHash }) => ({
+    inbox_id: filing.inbox.id,
+    hash: headerHash!,
+    fingerprint: filing.content.parsed.fingerprint,
+  }))
+  const names = candidates.flatMap(({ filing, lookups }) =>
+    lookups.map((hash) => ({ inbox_id: filing.inbox.id, hash })),
+  )
+  const chosen = candidates.flatMap(({ filing: { threadId } }) => (threadId === undefined ? [] : [{ id: threadId }]))
+  const [same, taken, byReference, byId] = await tx.runRows([
+    rowStep(messages.selectSame, headers),
+    rowStep(messages.selectTakenApiIds, headers),
+    rowStep(threads.selectByReferences, names),
+    rowStep(threads.selectByIds, chosen),
+  ])
+  return {
+    messages: new Map(same.map((row) => [`${row.inbox_id} ${row.header_message_id_hash} ${row.fingerprint}`, row])),
+    apiIds: new Set(taken.map((row) => `${row.inbox_id} ${row.api_message_id_hash}`)),
+    threadIds: new Map(byReference.map(({ hash, inbox_id, id }) => [`${inbox_id} ${hash}`, id])),
+    threads: new Map([...byReference, ...byId].map((row) => [row.id, row])),
+  }
+}
+
+/** Returns the Message-ID of the header if it is free, and can be part of a URL; otherwise a generated one. */
+function freeMessageId(tx: Tx, { filing, headerHash }: Candidate, taken: ReadonlySet<string>, domain: string): string {
+  const { messageId } = filing.content.parsed
+  const isFree = messageId !== undefined && isSafeInPath(messageId) && !taken.has(`${filing.inbox.id} ${headerHash}`)
+  return isFree ? messageId : messageIdFrom(tx.newId(), domain)
+}
+
+/** Returns the thread that the filing names, or that of its nearest known relative. */
+function findThread({ filing, lookups }: Candidate, known: Known): ThreadRow | undefined {
+  const nearest = lookups.find((hash) => known.threadIds.has(`${filing.inbox.id} ${hash}`))
+  const threadId = filing.threadId ?? (nearest && known.threadIds.get(`${filing.inbox.id} ${nearest}`))
+  return threadId === undefined ? undefined : known.threads.get(threadId)
+}

@@ -1,0 +1,46 @@
+/**
+ * Appends the events of a commit (../commit/append-events.ts) in two statements whose results nobody needs, so that they
+ * are sent together with the commit. PostgreSQL computes the numbers itself: `position` counts the events from 1.
+ */
+import { lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
+import type { PostgresConnection } from './postgres-connection.ts'
+
+const COLUMNS = [
+  ['event_id', 'text'],
+  ['at', 'bigint'],
+  ['organization_id', 'text'],
+  ['pod_id', 'text'],
+  ['inbox_id', 'text'],
+  ['type', 'text'],
+  ['visibility', 'text'],
+  ['actor', 'text'],
+  ['message_id', 'text'],
+  ['payload', 'text'],
+] as const satisfies readonly (readonly [keyof UnnumberedEvent, string])[]
+
+const names = COLUMNS.map(([name]) => name).join(', ')
+const arrays = COLUMNS.map(([, type], index) => `$${index + 3}::${type}[]`).join(', ')
+
+const APPEND = `with log as (
+    update event_log set last_seq = last_seq + $1::bigint, last_event_id = $2::text returning last_seq - $1::bigint as before
+  )
+  insert into events (seq, ${names})
+  select log.before + given.position, ${COLUMNS.map(([name]) => `given.${name}`).join(', ')}
+  from log, unnest(${arrays}) with ordinality as given (${names}, position)`
+
+const SET_MODSEQS = `update messages set modseq = event_log.last_seq - $1::bigint + given.position
+  from event_log, unnest($2::text[], $3::bigint[]) as given (id, position) where messages.id = given.id`
+
+/** Sends the statements before it returns. */
+export async function appendEvents(connection: PostgresConnection, events: readonly UnnumberedEvent[]): Promise<void> {
+  if (events.length === 0) return
+  const last = [...lastEvents(events)]
+  await Promise.all([
+    connection.query(APPEND, [
+      events.length,
+      events.at(-1)!.event_id,
+      ...COLUMNS.map(([name]) => events.map((event) => event[name])),
+    ]),
+    connection.query(SET_MODSEQS, [events.length, last.map(([id]) => id), last.map(([, index]) => index + 1)]),
+  ])
+}

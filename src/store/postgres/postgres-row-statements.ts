@@ -1,0 +1,72 @@
+/**
+ * Compiles row statements (../row-statements.ts) for PostgreSQL, which runs them once for all rows: `unnest` turns one
+ * array per parameter into rows.
+ *
+ * A select runs inside `lateral`, so that the planner can only look up each row by an index. In a join, it expects many
+ * rows and may read the whole table. Bytes are sent in binary, which arrays are not, so that a statement with bytes runs
+ * once per row; it is pipelined and costs no round trip.
+ */
+import {
+  type CompiledRows,
+  conflictClause,
+  type RowLock,
+  type RowStatement,
+  replaceParameters,
+  returningClause,
+} from '../row-statements.ts'
+
+export interface CompiledForPostgres extends CompiledRows {
+  /** Whether each parameter is an array with the values of all rows; otherwise the statement is for one row. */
+  readonly takesArrays: boolean
+}
+
+const compiled = new WeakMap<RowStatement<never>, CompiledForPostgres>()
+
+export function compileRows(statement: RowStatement<never, unknown>): CompiledForPostgres {
+  const key = statement as RowStatement<never>
+  const known = compiled.get(key)
+  if (known) return known
+  const made = compile(key)
+  compiled.set(key, made)
+  return made
+}
+
+function compile(statement: RowStatement<never>): CompiledForPostgres {
+  const types = Object.entries(statement.parameters)
+  const names = types.map(([name]) => name)
+  const columns = names.join(', ')
+  const arrays = types.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')
+  const given = `unnest(${arrays}) as given (${columns})`
+  const takesArrays = types.every(([, type]) => type !== 'bytes')
+  const whole = (sql: string) => ({ sql, parameters: names, takesArrays })
+
+  switch (statement.kind) {
+    case 'insert': {
+      const { table, onConflict, returning } = statement
+      const clauses = conflictClause(table, onConflict) + returningClause(returning)
+      const values = names.map((_name, index) => `$${index + 1}`).join(', ')
+      const source = takesArrays ? `select * from ${given}` : `values (${values})`
+      return whole(`insert into ${table} (${columns}) ${source}${clauses}`)
+    }
+    case 'update': {
+      const { table, key, add } = statement
+      const changes = names
+        .filter((name) => name !== key)
+        .map((name) => `${name} = ${add.includes(name) ? `${table}.${name} + given.${name}` : `given.${name}`}`)
+      return whole(`update ${table} set ${changes.join(', ')} from ${given} where ${table}.${key} = given.${key}`)
+    }
+    case 'select': {
+      const sql = replaceParameters(statement.sql, (name) => `given.${name}`)
+      const { lock } = statement
+      return whole(
+        lock ? lockingSelect(sql, given, lock) : `select found.* from ${given} cross join lateral (${sql}) as found`,
+      )
+    }
+  }
+}
+
+/** A lock cannot be taken inside `lateral`: the select is joined with the given rows instead. */
+function lockingSelect(sql: string, given: string, { of, orderBy, skipLocked }: RowLock): string {
+  const joined = sql.replace(' where ', `, ${given} where `)
+  return `${joined} order by ${orderBy} for no key update of ${of}${skipLocked ? ' skip locked' : ''}`
+}

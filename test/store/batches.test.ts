@@ -1,0 +1,138 @@
+/**
+ * Tests transactions that run as one batch (docs/adr/0039): calls in the same synchronous code are in one group, so that
+ * they can also be in one batch.
+ */
+import { expect, test } from 'vitest'
+import { MailError } from '../../src/errors.ts'
+import type { Tx } from '../../src/store/handles.ts'
+import { RUN_ALONE } from '../../src/store/store.ts'
+import {
+  codeOf,
+  event,
+  insertOrganization,
+  loggedEvents,
+  openTestStore,
+  organizationIds,
+  type TestStore,
+  type TestStoreOptions,
+} from './test-store.ts'
+
+interface Item {
+  readonly id: string
+  readonly sizeBytes?: number
+  readonly fails?: boolean
+  /** It must not run with others. */
+  readonly waits?: boolean
+}
+
+/** Inserts an organization and an event per item, and records which items each run got. */
+function organizationsOf(store: TestStore) {
+  const runs: string[][] = []
+  const insert = store.batched<Item, string>({
+    async run(tx: Tx, items) {
+      runs.push(items.map(({ id }) => id))
+      const results: (string | typeof RUN_ALONE)[] = []
+      for (const { id, fails, waits } of items) {
+        if (waits && items.length > 1) {
+          results.push(RUN_ALONE)
+          continue
+        }
+        await insertOrganization(tx, id)
+        tx.append(event(id))
+        if (fails) throw new MailError('validation_error', { detail: id })
+        results.push(`inserted ${id}`)
+      }
+      return results
+    },
+    sizeBytes: ({ sizeBytes = 1 }) => sizeBytes,
+  })
+  return { runs, insert }
+}
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `o${String(index).padStart(3, '0')}`)
+
+async function withStore(use: (store: TestStore) => Promise<void>, options: TestStoreOptions = {}): Promise<void> {
+  await using store = await openTestStore(options)
+  await use(store)
+}
+
+test('calls that wait together run as one batch, and each gets its own result', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    const results = await Promise.all(names(5).map((id) => insert({ id })))
+    expect(results).toEqual(names(5).map((id) => `inserted ${id}`))
+    expect(runs).toEqual([names(5)])
+    expect(await loggedEvents(store)).toEqual(names(5).map((id, index) => [index + 1, id]))
+  }))
+
+test('a batch has a largest number of items and a largest size, and one larger item is a batch', () =>
+  withStore(
+    async (store) => {
+      const { runs, insert } = organizationsOf(store)
+      const sizes = [10, 10, 10, 10, 60, 60, 200, 10]
+      await Promise.all(names(8).map((id, index) => insert({ id, sizeBytes: sizes[index]! })))
+      expect(runs.map((items) => items.length)).toEqual([3, 2, 1, 1, 1])
+      expect(runs.flat()).toEqual(names(8))
+    },
+    { limits: { store: { batchMembersMax: 3, batchBytesMax: 100 } } },
+  ))
+
+test('an ordinary transaction does not run between the items of a batch', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    await Promise.all([
+      insert({ id: 'a' }),
+      insert({ id: 'b' }),
+      store.transaction((tx) => insertOrganization(tx, 'c')),
+      insert({ id: 'd' }),
+    ])
+    expect(runs).toEqual([['a', 'b'], ['d']])
+    expect(await organizationIds(store)).toEqual(['a', 'b', 'c', 'd'])
+  }))
+
+test('only the item that fails gets the error, and nothing of it is stored', () =>
+  withStore(async (store) => {
+    const { insert } = organizationsOf(store)
+    const ids = names(20)
+    const failing = new Set([ids[3]!, ids[17]!])
+    const results = await Promise.allSettled(ids.map((id) => insert({ id, fails: failing.has(id) })))
+    expect(results.map(codeOf)).toEqual(ids.map((id) => (failing.has(id) ? 'validation_error' : 'kept')))
+    const kept = ids.filter((id) => !failing.has(id))
+    expect(await organizationIds(store)).toEqual(kept)
+    expect(await loggedEvents(store)).toEqual(kept.map((id, index) => [index + 1, id]))
+  }))
+
+test('if one item in a hundred fails, the others run less than 1.8 times on average', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    const ids = names(400)
+    await Promise.allSettled(ids.map((id, index) => insert({ id, fails: index % 100 === 42 })))
+    expect(runs.flat().length).toBeLessThan(1.8 * ids.length)
+    expect(runs.length).toBeLessThan(100)
+  }))
+
+test('an item that has to wait runs alone, and the others are stored at once', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    const items = ['a', 'b', 'c'].map((id) => ({ id, waits: id === 'b' }))
+    expect(await Promise.all(items.map(insert))).toEqual(['inserted a', 'inserted b', 'inserted c'])
+    expect(runs).toEqual([['a', 'b', 'c'], ['b']])
+  }))
+
+test('a batch that takes too long runs again in smaller ones, until only the guilty item fails', () =>
+  withStore(
+    async (store) => {
+      const never = new Promise<never>(() => undefined)
+      const insert = store.batched<string, string>({
+        async run(tx, items) {
+          for (const id of items) await insertOrganization(tx, id)
+          return items.includes('hung') ? never : items
+        },
+        sizeBytes: () => 1,
+      })
+      const results = await Promise.allSettled(['a', 'hung', 'b', 'c'].map(insert))
+      expect(results.map(codeOf)).toEqual(['kept', 'unavailable', 'kept', 'kept'])
+      expect(await organizationIds(store)).toEqual(['a', 'b', 'c'])
+    },
+    { limits: { store: { transactionMs: 200 } } },
+  ))

@@ -1,0 +1,134 @@
+/**
+ * Tests what filing costs the database: statements per received message, and how often the writer of PostgreSQL waits for
+ * the server. Both grow unnoticed, and cost more than most of our code.
+ */
+import { afterEach, expect, vi } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
+import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
+import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
+import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
+import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
+import { PostgresConnection } from '../../src/store/postgres/postgres-connection.ts'
+import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
+import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
+import type { RUN_ALONE } from '../../src/store/store.ts'
+import { notSupported } from '../support/test-database.ts'
+import { insertInbox } from './rows.ts'
+import { openTestStore, type TestStore } from './test-store.ts'
+
+const limits = withLimits({})
+const MESSAGES = 20
+/** On a busy machine, a transaction that yields waits for the server once more. */
+const WITHOUT_YIELDS = { limits: { store: { turnMs: 60_000 } } }
+
+afterEach(() => vi.restoreAllMocks())
+
+/** Receives messages to different inboxes, as one batch. @param refersTo the Message-ID that message `index` replies to */
+async function receive(store: TestStore, inboxes: readonly InboxRow[], refersTo?: (index: number) => string) {
+  const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
+  const mailParser = { parse: async ({ load }: { load(): Promise<Buffer> }) => parseMail(await load(), limits) }
+  const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
+  const fileMessages = createFiling({ adapter: store.adapter, limits, domain: 'mail.test' })
+  const fileReceived = createFileReceived({ fileMessages, limits })
+  const contents = await Promise.all(
+    inboxes.map((_inbox, index) => {
+      const reply = refersTo ? `In-Reply-To: <${refersTo(index)}>\r\n` : ''
+      const id = `${refersTo ? 'reply' : 'first'}${index}@x.test`
+      const raw = `From: ann@x.test\r\nTo: ada@x.test\r\nMessage-ID: <${id}>\r\n${reply}Subject: s\r\n\r\nhello ${index}\r\n`
+      return prepareContent({ fairnessKey: 'x', raw: Buffer.from(raw), bytesMax: 10_000 })
+    }),
+  )
+  const file = store.batched<number, unknown>({
+    async run(tx, items) {
+      const results = await fileReceived(
+        tx,
+        items.map((index) => ({
+          sender: 'ann@x.test',
+          recipients: [
+            { recipient: inboxes[index]!.address, inbox: inboxes[index]!, authentication: { result: 'not checked' } },
+          ],
+          content: contents[index]!,
+          decision: { labels: [] },
+          isFromQueue: false,
+        })),
+      )
+      return results satisfies readonly (unknown | typeof RUN_ALONE)[]
+    },
+    sizeBytes: () => 1,
+  })
+  await Promise.all(inboxes.map((_inbox, index) => file(index)))
+}
+
+async function createInboxes(store: TestStore): Promise<InboxRow[]> {
+  for (let index = 0; index < MESSAGES; index += 1) await store.transaction((tx) => insertInbox(tx))
+  return store.db.selectFrom('inboxes').selectAll().orderBy('id').execute()
+}
+
+notSupported('postgres', 'its statements are counted by the next test')(
+  'the number of statements per message does not grow',
+  async () => {
+    await using store = await openTestStore(WITHOUT_YIELDS)
+    const inboxes = await createInboxes(store)
+    let rows = 0
+    let statements = 0
+    const runRows = vi.spyOn(SqliteConnection.prototype, 'runRows')
+    const others = [vi.spyOn(SqliteConnection.prototype, 'run'), vi.spyOn(SqliteConnection.prototype, 'executeQuery')]
+    const count = async (act: () => Promise<void>) => {
+      vi.clearAllMocks()
+      await act()
+      rows = runRows.mock.calls.reduce((sum, [step]) => sum + step.rows.length, 0) / MESSAGES
+      statements = others.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
+    }
+    await count(() => receive(store, inboxes))
+    expect({ rows, statements }).toEqual({ rows: 19, statements: 24 })
+    await count(() => receive(store, inboxes, (index) => `first${index}@x.test`))
+    // The threads of replies are read for their events.
+    expect({ rows, statements }).toEqual({ rows: 20, statements: 28 })
+  },
+)
+
+notSupported('sqlite', 'it has no server to wait for')(
+  'the number of statements and round trips of a batch does not grow',
+  async () => {
+    await using store = await openTestStore(WITHOUT_YIELDS)
+    const inboxes = await createInboxes(store)
+    const calls = countCalls()
+    await receive(store, inboxes)
+    expect(calls.take()).toEqual({ statements: 60, roundTrips: 24 })
+    await receive(store, inboxes, (index) => `first${index}@x.test`)
+    // The threads of replies are read for their events.
+    expect(calls.take()).toEqual({ statements: 64, roundTrips: 28 })
+  },
+)
+
+/** Counts statements, and those that are sent while no other one of their connection is under way. */
+function countCalls() {
+  let [statements, roundTrips] = [0, 0]
+  const underWay = new WeakMap<PostgresConnection, number>()
+  for (const name of ['run', 'query'] as const) {
+    const original = PostgresConnection.prototype[name] as (...values: unknown[]) => Promise<unknown>
+    vi.spyOn(PostgresConnection.prototype, name).mockImplementation(async function (
+      this: PostgresConnection,
+      ...values: unknown[]
+    ) {
+      const others = underWay.get(this) ?? 0
+      statements += 1
+      if (others === 0) roundTrips += 1
+      underWay.set(this, others + 1)
+      try {
+        return (await original.apply(this, values)) as never
+      } finally {
+        underWay.set(this, underWay.get(this)! - 1)
+      }
+    })
+  }
+  return {
+    take() {
+      const counted = { statements, roundTrips }
+      ;[statements, roundTrips] = [0, 0]
+      return counted
+    },
+  }
+}
