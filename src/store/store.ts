@@ -15,7 +15,8 @@ import type { Blobs } from './blobs/blobs.ts'
 import { openEventLog } from './commit/append-events.ts'
 import { createCommitFailures } from './commit/commit-failures.ts'
 import { createCommitNotifier } from './commit/commit-notifier.ts'
-import { type Batch, createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
+import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
+import type { Batch } from './commit/run-batch.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import { startFileShrinker } from './file-shrinker.ts'
 import type { Db, LeaseTime, Tx } from './handles.ts'
@@ -26,7 +27,7 @@ import type { Database, DatabaseConfig, SqlAdapter } from './sql-adapter.ts'
 import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
-export { type Batch, RUN_ALONE } from './commit/group-commit.ts'
+export { type Batch, RUN_ALONE } from './commit/run-batch.ts'
 
 export interface Store {
   /** Reads committed data, on separate connections. */

@@ -28,7 +28,6 @@
  * Stop: `close` rejects new transactions and waits for queued ones.
  * Must not: start work by itself. After a failure, the next transaction simply tries again.
  */
-import assert from 'node:assert/strict'
 import { isMailError, MailError } from '../../errors.ts'
 import type { EventLoop } from '../../event-loop.ts'
 import { bindToUnit, outsideUnits } from '../../fault-boundary.ts'
@@ -38,15 +37,13 @@ import type { Tx } from '../handles.ts'
 import type { CommitFailures } from './commit-failures.ts'
 import { createEventLoopShare } from './event-loop-share.ts'
 import { createMemberIntake } from './member-intake.ts'
-import { type BatchPlace, type GroupKind, MemberQueue } from './member-queue.ts'
-import { createRunInSavepoint, type Outcome, type RunMemberNeeds } from './run-member.ts'
+import { type GroupKind, MemberQueue } from './member-queue.ts'
+import { type Batch, type BatchMember, runBatch, runItem } from './run-batch.ts'
+import { createRunInSavepoint, type RunMemberNeeds } from './run-member.ts'
 import { StoreTransaction } from './transaction.ts'
 
 /** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
 const AFTER_CONFLICT_MS = 20
-
-/** With two parts instead of four, the items of a batch with one failing item would run three times, not 2.3 times. */
-const PARTS_AFTER_FAILURE = 4
 
 interface GroupCommitNeeds extends RunMemberNeeds {
   log: Log
@@ -65,21 +62,6 @@ export interface TransactionOptions {
   readonly fairnessKey?: string | undefined
 }
 
-/** The result of a batch for an item that must run alone, because it has to wait. Nothing was written for it. */
-export const RUN_ALONE = Symbol('run alone')
-
-/** A kind of transaction of which several may run as one (docs/adr/0039). */
-export interface Batch<Item, Result> {
-  /**
-   * Runs the transactions of all items. If it throws, nothing of them is stored, and each quarter of the items runs again by
-   * itself, so that only an item whose transaction fails gets the error.
-   *
-   * @returns the results in the order of the items
-   */
-  run(tx: Tx, items: readonly Item[]): Promise<readonly (Result | typeof RUN_ALONE)[]>
-  sizeBytes(item: Item): number
-}
-
 export interface GroupCommit {
   transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   batched<Item, Result>(batch: Batch<Item, Result>): (item: Item) => Promise<Result>
@@ -89,10 +71,9 @@ export interface GroupCommit {
 }
 
 /** One call of `transaction`, or of a batched function. */
-interface Member {
+interface Member extends BatchMember {
   /** Runs it alone. */
   readonly fn: (tx: Tx) => Promise<unknown>
-  readonly batch?: BatchPlace & { readonly key: Batch<unknown, unknown>; readonly item: unknown }
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
   readonly fairnessKey: string | undefined
@@ -100,7 +81,6 @@ interface Member {
   conflicts: number
   /** How often its group failed because of an I/O error. */
   ioErrors: number
-  outcome?: Outcome
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
@@ -122,13 +102,9 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
     batched<Item, Result>(batch: Batch<Item, Result>) {
       return (item: Item) => {
-        const alone = async (tx: Tx) => {
-          const [result] = await batch.run(tx, [item])
-          return result as Result
-        }
         const key = batch as Batch<unknown, unknown>
         const place = { key, item, sizeBytes: batch.sizeBytes(item), membersMax: limits.store.batchMembersMax }
-        return enqueue(alone, { batch: place })
+        return enqueue((tx) => runItem(batch, tx, item), { batch: place })
       }
     },
 
@@ -215,7 +191,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       const batch = pendingMembers.shiftBatch(kind, groupMax - group.length, limits.store.batchBytesMax)
       if (batch.length === 0) return
       group.push(...batch)
-      const mayContinue = batch.length === 1 ? await runMember(batch[0]!, group) : await runBatch(batch, group)
+      const mayContinue = batch.length === 1 ? await runMember(batch[0]!, group) : await runTogether(batch, group)
       const usedMs = share.ownTimeMs() - startedAtMs
       if (!mayContinue || usedMs >= limits.store.groupMs) return // the members have waited long enough for their commit
       await share.yieldIfLong()
@@ -245,42 +221,15 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     return false
   }
 
-  /**
-   * Runs members as one transaction. If it fails, they go back to the queue, to run in smaller batches.
-   *
-   * @returns whether more members may join the group. @throws the error that ended the whole transaction
-   */
-  async function runBatch(batch: readonly Member[], group: Member[]): Promise<boolean> {
-    const { key } = batch[0]!.batch!
-    const items = batch.map((member) => member.batch!.item)
-    const run = async (tx: Tx) => {
-      const results = await key.run(tx, items)
-      assert.equal(results.length, items.length)
-      return results
-    }
-    const { outcome, isInTime } = await runInSavepoint(run, group.length === batch.length)
-    if ('error' in outcome) {
-      if (isMailError(outcome.error, 'disk_full')) failures.recordLasting(outcome.error)
-      if (adapter.isIoError(outcome.error)) throw outcome.error
-      group.splice(-batch.length)
-      runAgainInParts(batch, Math.ceil(batch.length / PARTS_AFTER_FAILURE))
-      return isInTime
-    }
-    const results = outcome.value as readonly unknown[]
-    for (const [index, member] of batch.entries()) member.outcome = { tx: outcome.tx, value: results[index] }
-    const alone = batch.filter((member) => (member.outcome as { value: unknown }).value === RUN_ALONE)
-    if (alone.length === 0) return isInTime
-    const done = batch.filter((member) => !alone.includes(member))
+  /** @returns whether more members may join the group. @throws the error that ended the whole transaction */
+  async function runTogether(batch: readonly Member[], group: Member[]): Promise<boolean> {
+    const isFirst = group.length === batch.length
+    const { done, again, error, isInTime } = await runBatch(runInSavepoint, batch, isFirst)
+    if (isMailError(error, 'disk_full')) failures.recordLasting(error)
+    if (adapter.isIoError(error)) throw error
     group.splice(-batch.length, batch.length, ...done)
-    runAgainInParts(alone, 1)
+    for (const member of again.toReversed()) pendingMembers.unshift(member)
     return isInTime
-  }
-
-  function runAgainInParts(members: readonly Member[], membersMax: number): void {
-    for (const member of members.toReversed()) {
-      member.batch!.membersMax = membersMax
-      pendingMembers.unshift(member)
-    }
   }
 
   /** @returns whether it may run again */

@@ -30,7 +30,7 @@ interface Failed {
   readonly error: unknown
 }
 
-type RunInSavepoint = (
+export type RunInSavepoint = (
   fn: (tx: Tx) => Promise<unknown>,
   isFirst: boolean,
 ) => Promise<{ readonly outcome: Outcome; readonly isInTime: boolean }>

@@ -1,0 +1,85 @@
+/**
+ * Runs several members of a group commit as one batch, in one savepoint (docs/adr/0039). Part of group-commit.ts.
+ *
+ * If it fails, its members run again in smaller batches, and at last each by itself, so that only a member whose
+ * transaction fails gets the error. A member that has to wait is left out, and runs by itself.
+ */
+import assert from 'node:assert/strict'
+import type { Tx } from '../handles.ts'
+import type { BatchPlace } from './member-queue.ts'
+import type { Outcome, RunInSavepoint } from './run-member.ts'
+
+/** The result of a batch for an item that must run alone, because it has to wait. Nothing was written for it. */
+export const RUN_ALONE = Symbol('run alone')
+
+/** A kind of transaction of which several may run as one. */
+export interface Batch<Item, Result> {
+  /**
+   * Runs the transactions of all items. If it throws, nothing of them is stored.
+   *
+   * @returns the results in the order of the items; RUN_ALONE only if there are several
+   */
+  run(tx: Tx, items: readonly Item[]): Promise<readonly (Result | typeof RUN_ALONE)[]>
+  sizeBytes(item: Item): number
+}
+
+export interface BatchMember {
+  readonly batch?: (BatchPlace & { readonly key: Batch<unknown, unknown>; readonly item: unknown }) | undefined
+  outcome?: Outcome
+}
+
+/** With two parts instead of four, the items of a batch with one failing item would run three times, not 2.3 times. */
+const PARTS_AFTER_FAILURE = 4
+
+interface BatchOutcome<Member> {
+  /** They have an outcome. */
+  readonly done: readonly Member[]
+  /** They must run again, in batches of at most `membersMax`, which is now in their place. */
+  readonly again: readonly Member[]
+  /** Why the batch failed. */
+  readonly error?: unknown
+  readonly isInTime: boolean
+}
+
+/** @throws the error that ended the whole transaction */
+export async function runBatch<Member extends BatchMember>(
+  runInSavepoint: RunInSavepoint,
+  members: readonly Member[],
+  isFirst: boolean,
+): Promise<BatchOutcome<Member>> {
+  const { key } = members[0]!.batch!
+  const items = members.map((member) => member.batch!.item)
+  const run = async (tx: Tx) => {
+    const results = await key.run(tx, items)
+    assert.equal(results.length, items.length)
+    return results
+  }
+  const { outcome, isInTime } = await runInSavepoint(run, isFirst)
+  if ('error' in outcome) {
+    limitBatches(members, Math.ceil(members.length / PARTS_AFTER_FAILURE))
+    return { done: [], again: members, error: outcome.error, isInTime }
+  }
+  const results = outcome.value as readonly unknown[]
+  const done: Member[] = []
+  const alone: Member[] = []
+  for (const [index, member] of members.entries()) {
+    if (results[index] === RUN_ALONE) alone.push(member)
+    else {
+      member.outcome = { tx: outcome.tx, value: results[index] }
+      done.push(member)
+    }
+  }
+  limitBatches(alone, 1)
+  return { done, again: alone, isInTime }
+}
+
+/** Runs the transaction of one item. */
+export async function runItem<Item, Result>(batch: Batch<Item, Result>, tx: Tx, item: Item): Promise<Result> {
+  const [result] = await batch.run(tx, [item])
+  assert.notEqual(result, RUN_ALONE)
+  return result as Result
+}
+
+function limitBatches(members: readonly BatchMember[], membersMax: number): void {
+  for (const { batch } of members) batch!.membersMax = membersMax
+}
