@@ -197,9 +197,23 @@ test('the API serves its OpenAPI description', async () => {
   expect(body.openapi).toBe('3.1.0')
   expect(body.paths['/v0/inboxes/{inbox_id}/messages/{message_id}'].get.responses['200']).toBeDefined()
   expect(body.paths['/v0/threads/{thread_id}'].put).toBeUndefined()
+  expect(Object.values<object>(body.paths).filter((path) => 'head' in path)).toEqual([])
   const removals = Object.values<Record<string, { responses: object }>>(body.paths).flatMap((path) => path.delete ?? [])
   expect(new Set(removals.flatMap(({ responses }) => Object.keys(responses)))).toEqual(new Set(['204']))
 })
+
+test.each(['/', '/healthz', '/v0/openapi.json', '/v0/apps', '/v0/drafts'])(
+  'HEAD %s has the status and size of GET, and no body',
+  async (path) => {
+    await using edge = await startEdge({ core: { scopes: { requireVisible: async () => undefined } } })
+    const send = (method: string) =>
+      fetch(`${edge.url}${path}`, { method, headers: { authorization: `Bearer ${KEY}` } })
+    const [head, get] = [await send('HEAD'), await send('GET')]
+    expect([head.status, head.headers.get('content-type')]).toEqual([get.status, get.headers.get('content-type')])
+    const body = await get.arrayBuffer()
+    expect([await head.text(), head.headers.get('content-length')]).toEqual(['', `${body.byteLength}`])
+  },
+)
 
 // All requests that arrived together were begun in one turn of the event loop, and new connections waited for its end.
 test('requests that arrive together begin in several turns of the event loop', async () => {

@@ -9,7 +9,7 @@ import { pathOf } from './requests/request-log.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The path exists only to say that it is not built: its other methods are unknown paths, which costs no routes. */
+    /** The path exists only to say that it is not built, and needs no route that rejects other methods. */
     isUnbuilt?: boolean
   }
 }
@@ -51,11 +51,22 @@ export function registerDialect(
       })
       scope.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
       await dialect.routes(scope as unknown as HttpApp, context)
-      for (const [url, known] of [...routes]) rejectOtherMethods(url, known)
+      const patterns = new Set([...routes.keys()].map(withoutNames))
+      for (const [url, known] of [...routes]) if (needsRejections(url, known)) rejectOtherMethods(url, known)
 
-      /** Rejects the methods that a known path does not support (RFC 9110 §15.5.6), before the body is read. */
+      /**
+       * Most paths have no route for the methods that they do not support: methodNotAllowed() answers those requests.
+       * A link with a secret needs one, so that the log has its pattern, and so does /messages/wait, because DELETE
+       * would find /messages/:message_id.
+       */
+      function needsRejections(url: string, known: readonly RouteOptions[]): boolean {
+        if (known.some(({ config }) => config?.secretPath)) return true
+        if (known.every(({ config }) => config?.isUnbuilt)) return false
+        const segments = withoutNames(url).split('/')
+        return segments.some((segment, index) => segment !== ':' && patterns.has(segments.with(index, ':').join('/')))
+      }
+
       function rejectOtherMethods(url: string, known: readonly RouteOptions[]): void {
-        if (known.every(({ config }) => config?.isUnbuilt)) return
         const allowed = known.flatMap(({ method }) => method)
         const rejected = METHODS.filter((method) => !allowed.includes(method))
         if (rejected.length === 0) return
@@ -64,9 +75,8 @@ export function registerDialect(
           url: url.slice(dialect.prefix.length),
           schema: { hide: true },
           config: { secretPath: known[0]?.config?.secretPath ?? false },
-          onRequest: async ({ method }: FastifyRequest, reply: FastifyReply) => {
-            reply.header('allow', allowed.join(', '))
-            throw new MailError('method_not_allowed', { method, allowed: allowed.join(', ') })
+          onRequest: async (request, reply) => {
+            throw methodNotAllowed(request, reply, allowed)
           },
           handler: () => undefined,
         })
@@ -74,4 +84,23 @@ export function registerDialect(
     },
     { prefix: dialect.prefix },
   )
+}
+
+function withoutNames(url: string): string {
+  return url.replace(/:\w+/g, ':')
+}
+
+/**
+ * Returns the error for a request without a route, to be thrown before its body is read: another method may have one
+ * (RFC 9110 §15.5.6). Routes that reject methods took a quarter of the time in which the HTTP server starts.
+ */
+export function unroutedError(app: HttpApp, request: FastifyRequest, reply: FastifyReply): MailError {
+  const path = pathOf(request.raw.url)
+  const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null)
+  return allowed.length === 0 ? new MailError('not_found', { what: 'Path' }) : methodNotAllowed(request, reply, allowed)
+}
+
+function methodNotAllowed({ method }: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): MailError {
+  reply.header('allow', allowed.join(', '))
+  return new MailError('method_not_allowed', { method, allowed: allowed.join(', ') })
 }

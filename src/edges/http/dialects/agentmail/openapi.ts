@@ -17,7 +17,14 @@ export async function describeRoutes(app: HttpApp): Promise<void> {
 export function openApiRoute(app: HttpApp): void {
   let text: string | undefined // the routes do not change once the server listens
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
-    text ??= JSON.stringify(app.swagger())
+    text ??= JSON.stringify(withoutHead(app.swagger() as object))
     return reply.type('application/json; charset=utf-8').send(text)
   })
+}
+
+/** Every GET also responds to HEAD (http-server.ts), which the description need not repeat. */
+function withoutHead(description: object): object {
+  const { paths } = description as { readonly paths: Readonly<Record<string, object>> }
+  const shown = Object.entries(paths).map(([path, operations]) => [path, { ...operations, head: undefined }])
+  return { ...description, paths: Object.fromEntries(shown) }
 }

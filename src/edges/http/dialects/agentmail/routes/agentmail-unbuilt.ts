@@ -115,14 +115,28 @@ const hidden = { hide: true }
 const config = { isUnbuilt: true }
 const params = Type.Object({ pod_id: Type.Optional(Type.String()), inbox_id: Type.Optional(Type.String()) })
 
-/** Routes that need a key. */
+/** Routes that need a key. Each path has one route for all its methods, because each route delays the start. */
 export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
+  const refusals = new Map<string, Map<string, () => MailError>>()
   for (const [subject, prefixes, operations] of UNBUILT)
-    for (const { method, path } of prefixes.flatMap((prefix) => parse(operations, prefix)))
-      refuse(app, method, path, (operation) => new MailError('not_implemented', { subject, operation }))
+    for (const operation of prefixes.flatMap((prefix) => parse(operations, prefix)))
+      refuse(operation, (shown) => new MailError('not_implemented', { subject, operation: shown }))
   for (const [what, operations] of Object.entries(ABSENT))
-    for (const { method, path } of parse(operations))
-      refuse(app, method, path, () => new MailError('not_found', { what }))
+    for (const operation of parse(operations)) refuse(operation, () => new MailError('not_found', { what }))
+
+  for (const [url, byMethod] of refusals)
+    app.route({
+      method: [...byMethod.keys()],
+      url,
+      config,
+      schema: { ...hidden, params },
+      // Before the body is read.
+      onRequest: async (request) => {
+        await scopes.requireVisible(request.actor, withinOf(request.params))
+        throw byMethod.get(request.method)!()
+      },
+      handler: () => undefined,
+    })
   for (const [items, paths] of Object.entries(EMPTY))
     for (const url of paths)
       app.get(url, { config, schema: { ...hidden, params } }, async (request) => {
@@ -130,24 +144,11 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
         return { count: 0, limit: 50, [items]: [] }
       })
 
-  /** Answers before the body is read. */
-  function refuse(
-    on: HttpApp,
-    method: Operation['method'],
-    url: string,
-    error: (operation: string) => MailError,
-  ): void {
-    on.route({
-      method,
-      url,
-      config,
-      schema: { ...hidden, params },
-      onRequest: async (request) => {
-        await scopes.requireVisible(request.actor, withinOf(request.params))
-        throw error(`${method} ${request.routeOptions.url?.replace(/:(\w+)/g, '{$1}')}`)
-      },
-      handler: () => undefined,
-    })
+  function refuse({ method, path }: Operation, errorOf: (shown: string) => MailError): void {
+    const error = () => errorOf(`${method} /v0${path.replace(/:(\w+)/g, '{$1}')}`)
+    const byMethod = refusals.get(path) ?? new Map<string, () => MailError>()
+    refusals.set(path, byMethod.set(method, error))
+    if (method === 'GET') byMethod.set('HEAD', error)
   }
 }
 
