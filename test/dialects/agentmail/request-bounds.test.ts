@@ -150,3 +150,11 @@ test('an error message contains only the beginning of a long name', async () => 
   expect(body.code).toBe('validation_error')
   expect(JSON.stringify(body).length).toBeLessThan(1_000)
 })
+
+test('routes with the same schema share one copy, and one with another limit of the body does not', () => {
+  const body = { type: 'object', properties: { raw: { type: 'string', contentEncoding: 'base64' } } }
+  const [one, same, larger] = [10, 10, 20].map((bytes) => boundRequest({ body }, bytes, withLimits({})).body)
+  expect(same).toBe(one)
+  expect(one).toMatchObject({ properties: { raw: { maxLength: 10 } } })
+  expect(larger).toMatchObject({ properties: { raw: { maxLength: 20 } } })
+})

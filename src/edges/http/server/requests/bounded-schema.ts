@@ -46,10 +46,21 @@ export function boundRequest(schema: FastifySchema, bodyBytesMax: number, limits
   const { body, querystring, params } = schema as Readonly<Record<string, RequestSchema | undefined>>
   return {
     ...schema,
-    ...(body && { body: bound(body, given) }),
-    ...(querystring && { querystring: bound(querystring, given) }),
-    ...(params && { params: bound(params, path) }),
+    ...(body && { body: boundOnce(body, given) }),
+    ...(querystring && { querystring: boundOnce(querystring, given) }),
+    ...(params && { params: boundOnce(params, path) }),
   }
+}
+
+/** Copies by schema and bounds: routes that share a schema also share its copy, and so the compiled validator. */
+const boundedSchemas = new WeakMap<RequestSchema, Map<string, RequestSchema>>()
+
+function boundOnce(schema: RequestSchema, bounds: Bounds): RequestSchema {
+  const key = Object.values(bounds).join(' ')
+  const copies = boundedSchemas.get(schema) ?? new Map<string, RequestSchema>()
+  const copy = copies.get(key) ?? bound(schema, bounds)
+  boundedSchemas.set(schema, copies.set(key, copy))
+  return copy
 }
 
 function bound(schema: RequestSchema, bounds: Bounds): RequestSchema {

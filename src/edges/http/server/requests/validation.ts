@@ -21,16 +21,24 @@ const VALUES_MAX = 30
 
 type Path = readonly (string | number)[]
 
+/** Validators by schema, because many routes share one. */
+const validators = new WeakMap<TSchema, ReturnType<typeof Compile>>()
+
+function compileOnce(schema: TSchema): ReturnType<typeof Compile> {
+  const compiled = validators.get(schema) ?? Compile(schema)
+  validators.set(schema, compiled)
+  return compiled
+}
+
 /**
  * The validator compiler for Fastify: returns a function that returns the valid value, or a MailError that describes
  * the problem. A schema is compiled on its first request: compiling all hundred of them would slow the start.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  let compiled: ReturnType<typeof Compile> | undefined
   const properties = 'properties' in schema ? (schema.properties as Record<string, { type?: unknown }>) : {}
   return (value: unknown) => {
     const given = httpPart === 'querystring' ? readQuery(value as Record<string, unknown>, properties) : value
-    compiled ??= Compile(schema)
+    const compiled = compileOnce(schema)
     if (compiled.Check(given)) return { value: given }
     const oversize = findOversize(schema as RequestSchema, given, [])
     return { error: oversize ? invalid(oversize.path, oversize.problem) : toMailError(compiled.Errors(given)) }
