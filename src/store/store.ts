@@ -27,7 +27,7 @@ import type { Database, DatabaseConfig, SqlAdapter } from './sql-adapter.ts'
 import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
-export { type Batch, RUN_ALONE } from './commit/run-batch.ts'
+export { type Batch, RUN_LATER } from './commit/run-batch.ts'
 
 export interface Store {
   /** Reads committed data, on separate connections. */

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import type { Tx } from '../../src/store/handles.ts'
-import { RUN_ALONE } from '../../src/store/store.ts'
+import { RUN_LATER } from '../../src/store/store.ts'
 import {
   codeOf,
   event,
@@ -31,10 +31,10 @@ function organizationsOf(store: TestStore) {
   const insert = store.batched<Item, string>({
     async run(tx: Tx, items) {
       runs.push(items.map(({ id }) => id))
-      const results: (string | typeof RUN_ALONE)[] = []
+      const results: (string | typeof RUN_LATER)[] = []
       for (const { id, fails, waits } of items) {
         if (waits && items.length > 1) {
-          results.push(RUN_ALONE)
+          results.push(RUN_LATER)
           continue
         }
         await insertOrganization(tx, id)
@@ -111,12 +111,23 @@ test('if one item in a hundred fails, the others run less than 1.8 times on aver
     expect(runs.length).toBeLessThan(100)
   }))
 
-test('an item that has to wait runs alone, and the others are stored at once', () =>
+test('an item that has to wait runs in the next group, then alone, and the others are stored at once', () =>
   withStore(async (store) => {
     const { runs, insert } = organizationsOf(store)
-    const items = ['a', 'b', 'c'].map((id) => ({ id, waits: id === 'b' }))
-    expect(await Promise.all(items.map(insert))).toEqual(['inserted a', 'inserted b', 'inserted c'])
-    expect(runs).toEqual([['a', 'b', 'c'], ['b']])
+    let commits = 0
+    store.onCommit(() => {
+      commits += 1
+    })
+    const items = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, waits: ['b', 'd'].includes(id) }))
+    const results = items.map(async (item) => ({ result: await insert(item), commits }))
+    expect(await Promise.all(results)).toEqual([
+      { result: 'inserted a', commits: 1 },
+      { result: 'inserted b', commits: 2 },
+      { result: 'inserted c', commits: 1 },
+      { result: 'inserted d', commits: 2 },
+      { result: 'inserted e', commits: 1 },
+    ])
+    expect(runs).toEqual([['a', 'b', 'c', 'd', 'e'], ['b', 'd'], ['b'], ['d']])
   }))
 
 test('a batch that takes too long runs again in smaller ones, until only the guilty item fails', () =>

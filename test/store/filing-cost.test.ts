@@ -13,7 +13,7 @@ import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
 import { PostgresConnection } from '../../src/store/postgres/postgres-connection.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
-import type { RUN_ALONE } from '../../src/store/store.ts'
+import type { RUN_LATER } from '../../src/store/store.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertInbox } from './rows.ts'
 import { openTestStore, type TestStore } from './test-store.ts'
@@ -54,7 +54,7 @@ async function receive(store: TestStore, inboxes: readonly InboxRow[], refersTo?
           isFromQueue: false,
         })),
       )
-      return results satisfies readonly (unknown | typeof RUN_ALONE)[]
+      return results satisfies readonly (unknown | typeof RUN_LATER)[]
     },
     sizeBytes: () => 1,
   })

@@ -17,7 +17,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
-import { RUN_ALONE, type Store } from '../../store/store.ts'
+import { RUN_LATER, type Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
@@ -221,10 +221,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 
   /**
-   * Files messages. One of several messages that needs an inbox which another node has locked runs alone, so that only it
-   * waits.
+   * Files messages. One of several messages that needs an inbox which another node has locked is left for later, so that
+   * only it waits.
    */
-  async function fileBatch(tx: Tx, batch: readonly Prepared[]): Promise<(Receipt[] | typeof RUN_ALONE)[]> {
+  async function fileBatch(tx: Tx, batch: readonly Prepared[]): Promise<(Receipt[] | typeof RUN_LATER)[]> {
     const found = await lockInboxes(
       tx,
       batch.flatMap(({ envelope }) => envelope.recipients),
@@ -256,7 +256,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       })),
     )
     const byMessage = new Map(ready.map((prepared, index) => [prepared, receipts[index]!]))
-    return batch.map((prepared) => byMessage.get(prepared) ?? RUN_ALONE)
+    return batch.map((prepared) => byMessage.get(prepared) ?? RUN_LATER)
   }
 
   /** Locks the inboxes of recipients, in an order that is the same for all nodes. @returns those that exist, by recipient */

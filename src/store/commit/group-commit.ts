@@ -103,7 +103,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     batched<Item, Result>(batch: Batch<Item, Result>) {
       return (item: Item) => {
         const key = batch as Batch<unknown, unknown>
-        const place = { key, item, sizeBytes: batch.sizeBytes(item), membersMax: limits.store.batchMembersMax }
+        const { batchMembersMax: membersMax } = limits.store
+        const place = { key, item, sizeBytes: batch.sizeBytes(item), membersMax, wasLeftOut: false }
         return enqueue((tx) => runItem(batch, tx, item), { batch: place })
       }
     },
@@ -224,12 +225,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   /** @returns whether more members may join the group. @throws the error that ended the whole transaction */
   async function runTogether(batch: readonly Member[], group: Member[]): Promise<boolean> {
     const isFirst = group.length === batch.length
-    const { done, again, error, isInTime } = await runBatch(runInSavepoint, batch, isFirst)
+    const { done, again, error, mayContinue } = await runBatch(runInSavepoint, batch, isFirst)
     if (isMailError(error, 'disk_full')) failures.recordLasting(error)
     if (adapter.isIoError(error)) throw error
     group.splice(-batch.length, batch.length, ...done)
     for (const member of again.toReversed()) pendingMembers.unshift(member)
-    return isInTime
+    return mayContinue
   }
 
   /** @returns whether it may run again */

@@ -20,6 +20,8 @@ export interface BatchPlace {
   readonly sizeBytes: number
   /** The largest batch that the member may be part of: a smaller one after a batch with it has failed. */
   membersMax: number
+  /** A batch has run without it, because it would have had to wait for another node. */
+  wasLeftOut: boolean
 }
 
 export type GroupKind = 'short' | 'long'

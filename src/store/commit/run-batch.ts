@@ -2,24 +2,25 @@
  * Runs several members of a group commit as one batch, in one savepoint (docs/adr/0039). Part of group-commit.ts.
  *
  * If it fails, its members run again in smaller batches, and at last each by itself, so that only a member whose
- * transaction fails gets the error. A member that has to wait is left out, and runs by itself.
+ * transaction fails gets the error. A member that would have to wait is left out. It runs in the next group, when the other
+ * node has probably committed; if it is left out again, it runs by itself and waits.
  */
 import assert from 'node:assert/strict'
 import type { Tx } from '../handles.ts'
 import type { BatchPlace } from './member-queue.ts'
 import type { Outcome, RunInSavepoint } from './run-member.ts'
 
-/** The result of a batch for an item that must run alone, because it has to wait. Nothing was written for it. */
-export const RUN_ALONE = Symbol('run alone')
+/** The result of a batch for an item that would have to wait for another node. Nothing was written for it. */
+export const RUN_LATER = Symbol('run later')
 
 /** A kind of transaction of which several may run as one. */
 export interface Batch<Item, Result> {
   /**
    * Runs the transactions of all items. If it throws, nothing of them is stored.
    *
-   * @returns the results in the order of the items; RUN_ALONE only if there are several
+   * @returns the results in the order of the items; RUN_LATER only if there are several
    */
-  run(tx: Tx, items: readonly Item[]): Promise<readonly (Result | typeof RUN_ALONE)[]>
+  run(tx: Tx, items: readonly Item[]): Promise<readonly (Result | typeof RUN_LATER)[]>
   sizeBytes(item: Item): number
 }
 
@@ -34,11 +35,12 @@ const PARTS_AFTER_FAILURE = 4
 interface BatchOutcome<Member> {
   /** They have an outcome. */
   readonly done: readonly Member[]
-  /** They must run again, in batches of at most `membersMax`, which is now in their place. */
+  /** They must run again; `membersMax` of their place is smaller now. */
   readonly again: readonly Member[]
   /** Why the batch failed. */
   readonly error?: unknown
-  readonly isInTime: boolean
+  /** Whether more members may join the group. */
+  readonly mayContinue: boolean
 }
 
 /** @throws the error that ended the whole transaction */
@@ -56,30 +58,31 @@ export async function runBatch<Member extends BatchMember>(
   }
   const { outcome, isInTime } = await runInSavepoint(run, isFirst)
   if ('error' in outcome) {
-    limitBatches(members, Math.ceil(members.length / PARTS_AFTER_FAILURE))
-    return { done: [], again: members, error: outcome.error, isInTime }
+    const membersMax = Math.ceil(members.length / PARTS_AFTER_FAILURE)
+    for (const { batch } of members) batch!.membersMax = membersMax
+    return { done: [], again: members, error: outcome.error, mayContinue: isInTime }
   }
   const results = outcome.value as readonly unknown[]
   const done: Member[] = []
-  const alone: Member[] = []
+  const later: Member[] = []
   for (const [index, member] of members.entries()) {
-    if (results[index] === RUN_ALONE) alone.push(member)
+    if (results[index] === RUN_LATER) later.push(member)
     else {
       member.outcome = { tx: outcome.tx, value: results[index] }
       done.push(member)
     }
   }
-  limitBatches(alone, 1)
-  return { done, again: alone, isInTime }
+  for (const { batch } of later) {
+    if (batch!.wasLeftOut) batch!.membersMax = 1
+    batch!.wasLeftOut = true
+  }
+  // The group ends, so that our locks do not block the node that we wait for.
+  return { done, again: later, mayContinue: isInTime && later.length === 0 }
 }
 
 /** Runs the transaction of one item. */
 export async function runItem<Item, Result>(batch: Batch<Item, Result>, tx: Tx, item: Item): Promise<Result> {
   const [result] = await batch.run(tx, [item])
-  assert.notEqual(result, RUN_ALONE)
+  assert.notEqual(result, RUN_LATER)
   return result as Result
-}
-
-function limitBatches(members: readonly BatchMember[], membersMax: number): void {
-  for (const { batch } of members) batch!.membersMax = membersMax
 }
