@@ -12,6 +12,7 @@ import type { Db, Tx } from '../../src/store/handles.ts'
 import { claimRecipients, claimWebhookDeliveries } from '../../src/store/leases.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite-adapter.ts'
+import { StableLimitCompiler } from '../../src/store/sqlite/sqlite-query-compiler.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import * as idempotency from '../../src/store/tables/idempotency-table.ts'
@@ -215,6 +216,20 @@ test.each(statements)('%s: uses an index and sorts no whole table', async (name,
   ).toEqual([])
 })
 
+test('a limit is an expression: SQLite would prepare a statement with a bare parameter again at each run', async () => {
+  await using store = await openTestStore()
+  const { sql, parameters } = store.db.selectFrom('messages').select('id').limit(5).compile()
+  expect(sql).toBe('select "id" from "messages" limit (? + 0)')
+  expect(parameters).toEqual([5])
+})
+
+/** Compiles as the store does: SQLite chooses its plan for that text. */
+class OurDialect extends SqliteDialect {
+  override createQueryCompiler(): StableLimitCompiler {
+    return new StableLimitCompiler()
+  }
+}
+
 async function planOf(run: (db: Db) => Promise<unknown>): Promise<string[]> {
   const dataDir = mkdtempSync(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
@@ -223,7 +238,7 @@ async function planOf(run: (db: Db) => Promise<unknown>): Promise<string[]> {
   const database = new BetterSqlite(join(dataDir, 'martlet.db'))
   const compiled: { sql: string; parameters: readonly unknown[] }[] = []
   const db = new Kysely<Schema>({
-    dialect: new SqliteDialect({ database }),
+    dialect: new OurDialect({ database }),
     log: ({ query }) => {
       compiled.push({ sql: query.sql, parameters: query.parameters })
     },

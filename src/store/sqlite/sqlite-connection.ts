@@ -12,12 +12,12 @@ import {
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
-  SqliteQueryCompiler,
 } from 'kysely'
 import { type Guard, kyselyProps as propsOf } from '../kysely-props.ts'
 import { LruCache } from '../lru-cache.ts'
 import type { RowStep } from '../row-statements.ts'
 import { classify } from './sqlite-errors.ts'
+import { StableLimitCompiler } from './sqlite-query-compiler.ts'
 import { compileRows } from './sqlite-row-statements.ts'
 
 /**
@@ -108,7 +108,7 @@ export class SqliteConnection implements DatabaseConnection {
 
 const parts = {
   adapter: new SqliteAdapter(),
-  compiler: new SqliteQueryCompiler(),
+  compiler: new StableLimitCompiler(),
   introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
 }
 
