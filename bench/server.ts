@@ -38,9 +38,13 @@ export async function startBenchServer(
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ready = await new Promise<{ url: string; smtpPort: number }>((resolve, reject) => {
-    createInterface({ input: child.stdout! }).on('line', (line) => {
+    const lines = createInterface({ input: child.stdout! })
+    lines.on('line', (line) => {
       const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number }
-      if (parsed.msg === 'ready') resolve(parsed)
+      if (parsed.msg !== 'ready') return
+      resolve(parsed)
+      lines.close()
+      child.stdout!.resume() // parsing a line per request would cost the load generator more than the request
     })
     child.once('exit', (code) => reject(new Error(`the server exited with ${code}`)))
   })

@@ -1,20 +1,46 @@
 /** Counts the statements that a function reads with. */
+import type { DatabaseConnection, QueryExecutor } from 'kysely'
 import type { Db } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
 
 /** @returns the store, and its number of select statements by the first table that each reads */
 export function countStatements<S extends Store>(store: S): { counted: S; statements: Record<string, number> } {
   const statements: Record<string, number> = {}
-  const db = new Proxy(store.db, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      if (name !== 'selectFrom') return value.bind(target)
-      return (from: string) => {
-        statements[from] = (statements[from] ?? 0) + 1
-        return target.selectFrom(from as 'messages')
-      }
+  const count = (table: string) => {
+    statements[table] = (statements[table] ?? 0) + 1
+  }
+  const db = withOther(store.db, {
+    selectFrom: (from: string) => {
+      count(from)
+      return store.db.selectFrom(from as 'messages')
     },
+    // Queries that were compiled before (prepared-query.ts).
+    getExecutor: () => countExecutor((store.db as unknown as { getExecutor(): QueryExecutor }).getExecutor(), count),
   }) as Db
   return { counted: { ...store, db }, statements }
+}
+
+function countExecutor(executor: QueryExecutor, count: (table: string) => void): QueryExecutor {
+  return withOther(executor, {
+    provideConnection: (use: (connection: DatabaseConnection) => Promise<unknown>) =>
+      executor.provideConnection((connection) =>
+        use({
+          executeQuery(query) {
+            count(/ from "(\w+)"/.exec(query.sql)![1]!)
+            return connection.executeQuery(query)
+          },
+          streamQuery: connection.streamQuery,
+        }),
+      ),
+  })
+}
+
+/** Returns the object with other methods; its private fields work only through its own ones. */
+function withOther<Whole extends object>(whole: Whole, others: Readonly<Record<string, unknown>>): Whole {
+  return new Proxy(whole, {
+    get(target, name) {
+      const value: unknown = others[name as string] ?? Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }

@@ -68,14 +68,14 @@ export function createMessages(needs: MessagesNeeds): Messages {
         scan: (keyset) => messages.scan(store.db, criteria, keyset),
         listByIds: (ids) => messages.listByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
-        show: (rows) => showMessages(store.db, rows),
+        show: (rows) => showMessages(store.db, rows, inbox),
       })
     },
 
     async get(actor, inboxRef, ref, memory) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const row = await requireMessage(store.db, actor, inbox.id, ref)
-      const [message] = await showWhole({ store, limits }, actor, [row], memory)
+      const [message] = await showWhole({ store, limits, inbox }, actor, [row], memory)
       if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
       return message
     },

@@ -5,8 +5,9 @@
 import type { Limits } from '../../config/limits.ts'
 import type { Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
+import type { KindAddress } from '../../store/schema/message-rows.ts'
 import type { Store } from '../../store/store.ts'
-import { addressesOf, type MessageAddressRow } from '../../store/tables/addresses-table.ts'
+import { addressesOf } from '../../store/tables/addresses-table.ts'
 import * as contents from '../../store/tables/contents-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messagesTable from '../../store/tables/messages-table.ts'
@@ -72,7 +73,7 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
   ): Promise<string[]> {
     const ids = rows.map((row) => row.id)
     const labels = await messagesTable.labelsOf(tx, ids)
-    const addresses = await addressesOf(tx, ids)
+    const addresses = await addressesOf(tx, rows)
     await messagesTable.remove(tx, ids)
     for (const row of rows) await store.adapter.unindexText(tx, row.number)
 
@@ -97,7 +98,7 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
   /** Counts the messages of each participant that places.ts added for these messages. */
   function countParticipants(
     rows: readonly messagesTable.StoredMessageRow[],
-    addresses: ReadonlyMap<string, MessageAddressRow[]>,
+    addresses: ReadonlyMap<string, KindAddress[]>,
   ): threads.ThreadParticipant[] {
     const byKey = new Map<string, threads.ThreadParticipant & { messageCount: number }>()
     for (const { id } of rows) {

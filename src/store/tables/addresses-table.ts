@@ -4,10 +4,9 @@
  */
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import { insertRows } from '../row-statements.ts'
-import type { AddressKind, KindAddress } from '../schema/message-rows.ts'
-
-export type MessageAddressRow = KindAddress & { readonly message_id: string }
+import type { AddressKind, KindAddress, MessageRow } from '../schema/message-rows.ts'
 
 export const insertOfContents = insertRows('content_addresses', {
   content_id: 'text',
@@ -24,30 +23,50 @@ export const insertBcc = insertRows('message_bcc', {
   name: 'text',
 })
 
-export async function addressesOf(db: Db, messageIds: readonly string[]): Promise<Map<string, MessageAddressRow[]>> {
-  const byMessage = new Map<string, MessageAddressRow[]>()
-  if (messageIds.length === 0) return byMessage
-  const bcc = db
+const ofContents = prepareQuery((db, { contentIds }: { contentIds: readonly string[] }) =>
+  db
+    .selectFrom('content_addresses')
+    .selectAll()
+    .where('content_id', 'in', contentIds)
+    .orderBy('content_id')
+    .orderBy('kind')
+    .orderBy('position'),
+)
+
+const bccOf = prepareQuery((db, { messageIds }: { messageIds: readonly string[] }) =>
+  db
     .selectFrom('message_bcc')
     .select(['message_id', sql<AddressKind>`'bcc'`.as('kind'), 'position', 'address', 'name'])
     .where('message_id', 'in', messageIds)
-  const rows = await db
-    .selectFrom('content_addresses')
-    .innerJoin('messages', 'messages.content_id', 'content_addresses.content_id')
-    .select(['messages.id as message_id', 'content_addresses.kind', 'content_addresses.position'])
-    .select(['content_addresses.address', 'content_addresses.name'])
-    .where('messages.id', 'in', messageIds)
-    .unionAll(bcc)
     .orderBy('message_id')
-    .orderBy('kind')
-    .orderBy('position')
-    .execute()
+    .orderBy('position'),
+)
+
+/** Returns the addresses of each message, in the order of kind and position. */
+export async function addressesOf(
+  db: Db,
+  messages: readonly Pick<MessageRow, 'id' | 'content_id' | 'envelope_recipient'>[],
+): Promise<Map<string, KindAddress[]>> {
+  if (messages.length === 0) return new Map()
+  const contentIds = [...new Set(messages.map((message) => message.content_id))]
+  const byContent = groupBy(await ofContents(db, { contentIds }), ({ content_id }) => content_id)
+  // Only the senders of a message know its Bcc addresses. A received message has an envelope recipient.
+  const messageIds = messages.filter((message) => message.envelope_recipient === null).map(({ id }) => id)
+  const bcc = messageIds.length === 0 ? [] : await bccOf(db, { messageIds })
+  const byMessage = groupBy<KindAddress & { message_id: string }>(bcc, ({ message_id }) => message_id)
+  return new Map(
+    messages.map(({ id, content_id }) => [id, [...(byMessage.get(id) ?? []), ...(byContent.get(content_id) ?? [])]]),
+  )
+}
+
+function groupBy<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>()
   for (const row of rows) {
-    const list = byMessage.get(row.message_id)
-    if (list) list.push(row)
-    else byMessage.set(row.message_id, [row])
+    const group = groups.get(keyOf(row))
+    if (group) group.push(row)
+    else groups.set(keyOf(row), [row])
   }
-  return byMessage
+  return groups
 }
 
 /**

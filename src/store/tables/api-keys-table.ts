@@ -1,10 +1,16 @@
 /** Queries for API keys. Rows only: mail/access decides what a key may do. */
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import type { ApiKeyRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
+const byHash = prepareQuery((db, { keyHash }: { keyHash: string }) =>
+  db.selectFrom('api_keys').selectAll().where('key_hash', '=', keyHash),
+)
+
 export async function getByHash(db: Db, keyHash: string): Promise<ApiKeyRow | undefined> {
-  return db.selectFrom('api_keys').selectAll().where('key_hash', '=', keyHash).executeTakeFirst()
+  const [row] = await byHash(db, { keyHash })
+  return row
 }
 
 export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined> {

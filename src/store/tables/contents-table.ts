@@ -2,7 +2,9 @@
  * Queries for contents (the bytes of a message and their parsed form) and the attachments inside them. Rows only. All
  * messages and submissions with the same bytes share one content, which is deleted when nothing refers to it any more.
  */
+import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import { insertRows } from '../row-statements.ts'
 import type { AttachmentRow, ContentRow } from '../schema/message-rows.ts'
 
@@ -68,15 +70,32 @@ export async function parsedSizes(db: Db, ids: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.id, row.parsed_size_bytes]))
 }
 
-export async function listAttachments(db: Db, contentIds: readonly string[]): Promise<AttachmentRow[]> {
-  if (contentIds.length === 0) return []
-  return db
+const parsedUpTo = prepareQuery((db, { ids, bytesMax }: { ids: readonly string[]; bytesMax: number }) =>
+  db
+    .selectFrom('contents')
+    .select(['id', 'parsed_blob_key', 'parsed_size_bytes', 'parsed_head_bytes', 'verification'])
+    .select(sql<Uint8Array | null>`case when parsed_size_bytes <= ${bytesMax} then parsed end`.as('parsed'))
+    .where('id', 'in', ids),
+)
+
+/**
+ * Returns the parsed forms; `parsed` is null also for those that have more than `bytesMax` bytes before compression.
+ */
+export async function listParsedUpTo(db: Db, ids: readonly string[], bytesMax: number): Promise<ParsedRow[]> {
+  return ids.length === 0 ? [] : parsedUpTo(db, { ids, bytesMax })
+}
+
+const attachments = prepareQuery((db, { contentIds }: { contentIds: readonly string[] }) =>
+  db
     .selectFrom('attachments')
     .selectAll()
     .where('content_id', 'in', contentIds)
     .orderBy('content_id')
-    .orderBy('position')
-    .execute()
+    .orderBy('position'),
+)
+
+export async function listAttachments(db: Db, contentIds: readonly string[]): Promise<AttachmentRow[]> {
+  return contentIds.length === 0 ? [] : attachments(db, { contentIds })
 }
 
 export async function getAttachment(db: Db, contentId: string, id: string): Promise<AttachmentRow | undefined> {

@@ -1,16 +1,17 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
+const rowByAddress = prepareQuery((db, { address }: { address: string }) =>
+  db.selectFrom('inboxes').selectAll().where('address', '=', address).where('deleting_at', 'is', null),
+)
+
 export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {
-  return db
-    .selectFrom('inboxes')
-    .selectAll()
-    .where('address', '=', address)
-    .where('deleting_at', 'is', null)
-    .executeTakeFirst()
+  const [row] = await rowByAddress(db, { address })
+  return row
 }
 
 /** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
@@ -52,8 +53,13 @@ export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<InboxRow |
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+const rowById = prepareQuery((db, { id }: { id: string }) =>
+  db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null),
+)
+
 export async function getById(db: Db, id: string): Promise<InboxRow | undefined> {
-  return db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null).executeTakeFirst()
+  const [row] = await rowById(db, { id })
+  return row
 }
 
 /** An inbox and the scope that it is in. */

@@ -1,6 +1,7 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
 import type { AddressKind, MessageRow } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
@@ -14,19 +15,22 @@ export async function getById(db: Db, inboxId: string, id: string): Promise<Stor
   return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).where('id', '=', id).executeTakeFirst()
 }
 
+const byApiId = prepareQuery((db, { inboxId, hash }: { inboxId: string; hash: string }) =>
+  db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).where('api_message_id_hash', '=', hash),
+)
+
 /** @param hash SHA-256 (hex) of the api_message_id */
 export async function getByApiId(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
-  return db
-    .selectFrom('messages')
-    .selectAll()
-    .where('inbox_id', '=', inboxId)
-    .where('api_message_id_hash', '=', hash)
-    .executeTakeFirst()
+  const [row] = await byApiId(db, { inboxId, hash })
+  return row
 }
 
+const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db.selectFrom('messages').selectAll().where('id', 'in', ids),
+)
+
 export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {
-  if (ids.length === 0) return []
-  return db.selectFrom('messages').selectAll().where('id', 'in', ids).execute()
+  return ids.length === 0 ? [] : byIds(db, { ids })
 }
 
 /**
@@ -85,14 +89,22 @@ export interface ScannedRow {
  * The caller counts rows, so that a filter without matches ends in a short page, not in a scan of the whole inbox.
  */
 export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  const isSubstringFilter = criteria.from.length + criteria.to.length + criteria.subject.length > 0
+  return isSubstringFilter ? scanQuery(db, criteria, keyset).execute() : preparedScan(db, { criteria, keyset })
+}
+
+const preparedScan = prepareQuery((db, { criteria, keyset }: { criteria: MessageCriteria; keyset: Keyset }) =>
+  scanQuery(db, criteria, keyset),
+)
+
+function scanQuery(db: Db, criteria: MessageCriteria, keyset: Keyset) {
   return db
     .selectFrom('messages')
-    .select(['id', 'timestamp as sortKey', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .select(['id', 'timestamp as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
     .where('inbox_id', '=', criteria.inboxId)
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
     .$call((query) => onePage(query, 'timestamp', keyset))
-    .execute()
 }
 
 /** Returns the message if it meets the criteria. */
@@ -259,17 +271,19 @@ export async function changeLabels(
     .execute()
 }
 
-export async function labelsOf(db: Db, messageIds: readonly string[]): Promise<Map<string, string[]>> {
-  const byMessage = new Map<string, string[]>()
-  if (messageIds.length === 0) return byMessage
-  const rows = await db
+const labels = prepareQuery((db, { messageIds }: { messageIds: readonly string[] }) =>
+  db
     .selectFrom('message_labels')
     .selectAll()
     .where('message_id', 'in', messageIds)
     .orderBy('message_id')
-    .orderBy('label')
-    .execute()
-  for (const row of rows) append(byMessage, row.message_id, row.label)
+    .orderBy('label'),
+)
+
+export async function labelsOf(db: Db, messageIds: readonly string[]): Promise<Map<string, string[]>> {
+  const byMessage = new Map<string, string[]>()
+  if (messageIds.length === 0) return byMessage
+  for (const row of await labels(db, { messageIds })) append(byMessage, row.message_id, row.label)
   return byMessage
 }
 

@@ -18,7 +18,7 @@ import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import { isReadable } from '../readable.ts'
 import type { Message } from '../views/message.ts'
-import { showMessages } from '../views/message-views.ts'
+import { type KnownInbox, showMessages } from '../views/message-views.ts'
 import { type Bodies, decompressBodies, decompressHead, decompressInSteps } from './compressed-bodies.ts'
 import { findVerification } from './parsed-message.ts'
 
@@ -28,6 +28,8 @@ const AT_ONCE_BYTES_MAX = 512 * 1024
 interface BodySource {
   readonly store: Pick<Store, 'db' | 'blobs'>
   readonly limits: Limits
+  /** The inbox of all rows, if the caller has read it. */
+  readonly inbox?: KnownInbox
 }
 
 /**
@@ -45,11 +47,16 @@ export async function showWhole(
   readAgain = (ids: readonly string[]) => listByIds(source.store.db, ids),
 ): Promise<Message[]> {
   const { db } = source.store
-  const sizes = await contents.parsedSizes(db, contentIds(rows))
+  // Bodies that are small together are loaded with their sizes, in one statement.
+  const bytesMax = Math.floor(memory.freeBytes / Math.max(rows.length, 1))
+  const stored = await contents.listParsedUpTo(db, contentIds(rows), bytesMax)
+  const sizes = new Map(stored.map((row) => [row.id, row.parsed_size_bytes]))
   const sizeBytes = rows.reduce((sum, row) => sum + (sizes.get(row.content_id) ?? 0), 0)
   const hasWaited = await memory.reserve(sizeBytes)
+  const isLoaded = !hasWaited && stored.every((row) => row.parsed_size_bytes <= bytesMax)
   const present = hasWaited ? await stillReadable() : rows
-  return show(source, present, await contents.getParsed(db, contentIds(present)), (row) => load(source, row, memory))
+  const parsed = isLoaded ? stored : await contents.getParsed(db, contentIds(present))
+  return show(source, present, parsed, (row) => load(source, row, memory))
 
   async function stillReadable(): Promise<readonly StoredMessageRow[]> {
     await recheckAccess(source.store, actor, [...new Set(rows.map((row) => row.inbox_id))])
@@ -91,16 +98,16 @@ export async function showBounded(
 
 /** @param read returns the bodies of a content */
 async function show(
-  { store, limits }: BodySource,
+  { store, limits, inbox }: BodySource,
   rows: readonly StoredMessageRow[],
   stored: readonly contents.ParsedRow[],
   read: (row: contents.ParsedRow) => Promise<Bodies>,
 ): Promise<Message[]> {
-  const items = await showMessages(store.db, rows)
+  const items = await showMessages(store.db, rows, inbox)
   const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
   const byContent = new Map<string, Bodies & Verification>()
   for (const row of stored) {
-    await setImmediate() // let other work run: callers often request hundreds of messages
+    if (byContent.size > 0) await setImmediate() // let other work run: callers often request hundreds of messages
     const bodies = await read(row)
     byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies, limits) })
   }

@@ -35,7 +35,7 @@ export async function showPart(
 
   const ids = seen.map((message) => message.id)
   const labels = await messages.labelsOf(db, ids)
-  const addresses = await addressesOf(db, ids)
+  const addresses = await addressesOf(db, seen)
   const attachments = await attachmentsOf(seen.map((message) => message.content_id))
   const everyone = participants(ids.flatMap((id) => addresses.get(id) ?? []))
   const latest = (label: string) => seen.find((message) => labels.get(message.id)?.includes(label))?.timestamp

@@ -7,6 +7,7 @@ import type { Limits } from '../../../config/limits.ts'
 import type { Address } from '../../../formats/address/address.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { AddressKind, KindAddress, ThreadRow } from '../../../store/schema/message-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
@@ -18,16 +19,31 @@ import { showPart } from '../threads/thread-part.ts'
 import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 
-/** Returns messages in the order of the rows. */
-export async function showMessages(db: Db, rows: readonly messages.StoredMessageRow[]): Promise<MessageItem[]> {
-  const ids = rows.map((row) => row.id)
-  const labels = await messages.labelsOf(db, ids)
-  const addresses = await addressesOf(db, ids)
+export type KnownInbox = Pick<InboxRow, 'id' | 'address'>
+
+/**
+ * Returns messages in the order of the rows.
+ *
+ * @param inbox the inbox of all rows, if the caller has read it
+ */
+export async function showMessages(
+  db: Db,
+  rows: readonly messages.StoredMessageRow[],
+  inbox?: KnownInbox,
+): Promise<MessageItem[]> {
+  const labels = await messages.labelsOf(
+    db,
+    rows.map((row) => row.id),
+  )
+  const addresses = await addressesOf(db, rows)
   const attachments = await attachmentsByContent(
     db,
-    rows.map((row) => row.content_id),
+    rows.filter((row) => row.has_attachments === 1).map((row) => row.content_id),
   )
-  const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+  const inboxAddresses = inbox
+    ? new Map([[inbox.id, inbox.address]])
+    : await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+  const authenticationOf = parseOnce<Record<string, unknown>>()
 
   return rows.map((row) => {
     const mine = addresses.get(row.id) ?? []
@@ -54,7 +70,7 @@ export async function showMessages(db: Db, rows: readonly messages.StoredMessage
       ...(inReplyTo !== undefined && { inReplyTo }),
       references: parseIds(row.references_list),
       sizeBytes: row.size_bytes,
-      authentication: JSON.parse(row.authentication) as Record<string, unknown>,
+      authentication: authenticationOf(row.authentication),
       ...(row.verified_domain !== null && { verifiedDomain: row.verified_domain }),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
@@ -140,6 +156,18 @@ function ofKind(rows: readonly KindAddress[], kind: AddressKind): Address[] {
   return rows
     .filter((row) => row.kind === kind)
     .map((row) => ({ ...(row.name !== null && { name: row.name }), address: row.address }))
+}
+
+/** Parses equal texts once: most messages of a page have the same results. */
+function parseOnce<Value>(): (json: string) => Value {
+  const parsed = new Map<string, Value>()
+  return (json) => {
+    const known = parsed.get(json)
+    if (known) return known
+    const value = JSON.parse(json) as Value
+    parsed.set(json, value)
+    return value
+  }
 }
 
 function parseIds(json: string | null): string[] {

@@ -1,0 +1,107 @@
+/**
+ * Queries of the busiest paths, built and compiled once: building one again for each call takes longer than SQLite needs
+ * to run it. All other queries use Kysely directly.
+ */
+import {
+  type CompiledQuery,
+  createQueryId,
+  DummyDriver,
+  Kysely,
+  type QueryExecutor,
+  type SelectQueryNode,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { Db } from './handles.ts'
+import { LruCache } from './lru-cache.ts'
+import type { Schema } from './schema/schema.ts'
+
+/** A query of Kysely that has not run. */
+interface Query<Row> {
+  toOperationNode(): SelectQueryNode
+  execute(): Promise<Row[]>
+}
+
+/** Compiled forms of one query: each length of its lists is another statement. */
+const SHAPES_MAX = 100
+
+/** A parameter: the position of its value among all values of the call. */
+class Slot {
+  readonly index: number
+
+  constructor(index: number) {
+    this.index = index
+  }
+}
+
+/** Builds queries. Each is compiled by the database that it runs on. */
+const builder = new Kysely<Schema>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+})
+
+/**
+ * @param build returns the query. It gets `values` with placeholders instead of texts and numbers, which it must use as
+ *   parameters and must not look at. It may look at booleans, at the length of lists, and whether a value is undefined:
+ *   the query is built once for each combination of them
+ * @returns a function that runs the query with values and returns all rows
+ */
+export function prepareQuery<Values extends object, Row>(
+  build: (db: Db, values: Values) => Query<Row>,
+): (db: Db, values: Values) => Promise<Row[]> {
+  /** By adapter, because tests use two databases in one process. */
+  const shapesByDatabase = new WeakMap<object, LruCache<CompiledQuery>>()
+
+  return async (db, values) => {
+    const executor = (db as unknown as Kysely<Schema>).getExecutor() // `Db` hides it, because it also runs writes
+    let shapes = shapesByDatabase.get(executor.adapter)
+    if (!shapes) {
+      shapes = new LruCache<CompiledQuery>(SHAPES_MAX)
+      shapesByDatabase.set(executor.adapter, shapes)
+    }
+    const given: unknown[] = []
+    const compiled = shapes.getOrAdd(readValues(values, given), () => compile(executor, values))
+    const parameters = compiled.parameters.map((each) => (each instanceof Slot ? given[each.index] : each))
+    // What Kysely does for a query, without its plugins: we have none.
+    const { rows } = await executor.provideConnection((connection) =>
+      connection.executeQuery<Row>({ ...compiled, parameters }),
+    )
+    return rows
+  }
+
+  function compile(executor: QueryExecutor, values: Values): CompiledQuery {
+    let index = 0
+    const slots = replaceValues(values, () => new Slot(index++)) as Values
+    return executor.compileQuery(build(builder, slots).toOperationNode(), createQueryId())
+  }
+}
+
+/** Appends all texts and numbers to `given`. @returns everything else, as a text */
+function readValues(value: unknown, given: unknown[]): string {
+  if (value === undefined || typeof value === 'boolean') return String(value)
+  if (isGroup(value)) {
+    let shape = Array.isArray(value) ? '[' : '{'
+    for (const key in value) shape += `${readValues(value[key as never], given)},`
+    return shape
+  }
+  given.push(value)
+  return ''
+}
+
+/** Returns a copy, with replacements for the values that `readValues` appends, in the same order. */
+function replaceValues(value: unknown, replacement: () => Slot): unknown {
+  if (value === undefined || typeof value === 'boolean') return value
+  if (Array.isArray(value)) return value.map((item) => replaceValues(item, replacement))
+  if (!isGroup(value)) return replacement()
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replaceValues(each, replacement)]))
+}
+
+/** Whether it is a list or an object with values. */
+function isGroup(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
+}

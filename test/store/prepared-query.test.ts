@@ -1,0 +1,66 @@
+/** Queries that are compiled once run with the values of each call, on both databases. */
+import { expect, test } from 'vitest'
+import { prepareQuery } from '../../src/store/prepared-query.ts'
+import { insertOrganization, openTestStore } from './test-store.ts'
+
+interface Values {
+  readonly names: readonly string[]
+  readonly page: { readonly limit: number; readonly after?: string | undefined; readonly ascending: boolean }
+}
+
+/** @returns a query that finds organizations, and how often it was built */
+function prepared() {
+  const built = { count: 0 }
+  const query = prepareQuery((db, { names, page }: Values) => {
+    built.count += 1
+    return db
+      .selectFrom('organizations')
+      .select('id')
+      .where('name', 'in', names)
+      .$if(page.after !== undefined, (each) => each.where('id', '>', page.after!))
+      .orderBy('id', page.ascending ? 'asc' : 'desc')
+      .limit(page.limit)
+  })
+  return { query, built }
+}
+
+test('each call uses its own values, and only another shape is built again', async () => {
+  await using store = await openTestStore()
+  await store.transaction(async (tx) => {
+    for (const [id, name] of [
+      ['a', 'x'],
+      ['b', 'x'],
+      ['c', 'y'],
+      ['d', 'z'],
+    ] as const)
+      await insertOrganization(tx, id, name)
+  })
+  const { query, built } = prepared()
+  const find = async (names: readonly string[], page: Partial<Values['page']> = {}) =>
+    (await query(store.db, { names, page: { limit: 10, ascending: true, ...page } })).map(({ id }) => id)
+
+  expect(await find(['x'])).toEqual(['a', 'b'])
+  expect(await find(['y'])).toEqual(['c'])
+  expect(await find(['x'], { limit: 1 })).toEqual(['a'])
+  expect(built.count).toBe(1)
+  expect(await find(['z', 'x'])).toEqual(['a', 'b', 'd'])
+  expect(await find(['x', 'y'])).toEqual(['a', 'b', 'c'])
+  expect(built.count).toBe(2)
+  expect(await find(['x'], { ascending: false })).toEqual(['b', 'a'])
+  expect(await find(['x'], { after: 'a' })).toEqual(['b'])
+  expect(await find(['x'], { after: 'b' })).toEqual([])
+  expect(built.count).toBe(4)
+  expect(await Promise.all([find(['x']), find(['y']), find(['z'])])).toEqual([['a', 'b'], ['c'], ['d']])
+})
+
+test('a transaction sees its own writes, and a query throws when the transaction is over', async () => {
+  await using store = await openTestStore()
+  const { query } = prepared()
+  const values = { names: ['x'], page: { limit: 10, ascending: true } }
+  const ended = await store.transaction(async (tx) => {
+    await insertOrganization(tx, 'a', 'x')
+    expect(await query(tx, values)).toEqual([{ id: 'a' }])
+    return tx
+  })
+  await expect(query(ended, values)).rejects.toThrow('this transaction is over')
+})
