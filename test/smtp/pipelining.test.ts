@@ -1,5 +1,6 @@
 /** RFC 2920: commands may arrive in one segment with others, and with the end of a message. */
-import { expect, test } from 'vitest'
+import { Socket } from 'node:net'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { startListener } from './listener.ts'
 import { createGate } from './memory-receiving.ts'
 import { RawClient } from './raw-client.ts'
@@ -25,6 +26,17 @@ test('a whole session in one segment is answered in order', async () => {
     '221',
   ])
   expect(receiving.texts).toEqual(['one\r\n', 'two\r\n'])
+})
+
+test('the replies to commands of one segment are written together', async () => {
+  const { port } = await startListener()
+  const client = await RawClient.open(port, 'peer.test')
+  const write = vi.spyOn(Socket.prototype, '_write')
+  const writev = vi.spyOn(Socket.prototype, '_writev')
+  onTestFinished(() => void vi.restoreAllMocks())
+  client.send(envelope) // one write
+  expect(codes(await client.replies(3))).toEqual(['250', '250', '354'])
+  expect([write.mock.calls.length, writev.mock.calls.length]).toEqual([1, 1])
 })
 
 test('a refused recipient in a batch does not affect the others', async () => {

@@ -80,6 +80,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   readonly #quota: CommandQuota
   readonly #activity: PeerActivity
   #isWaitingForDrain = false
+  /** The socket while it collects replies. */
+  #corked: Socket | undefined
   /** The TLS socket if one exists, even during its handshake: destroying the socket below it would crash Node. */
   #topSocket: Socket
   /** An unhandled error cuts this connection; the peer keeps a message that has no 250 yet. */
@@ -176,7 +178,10 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     } else {
       await this.#answer(step.reply)
       if (step.next === 'close') this.close()
-      if (step.next === 'startTls') this.upgrade(() => undefined)
+      if (step.next === 'startTls') {
+        this.#uncork() // the reply must be written in clear text, before TLS has the socket
+        this.upgrade(() => undefined)
+      }
     }
   }
 
@@ -233,7 +238,26 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   #write(reply: Reply): void {
     if (reply.code >= 400) this.#countRefusal(reply)
-    if (this._socket.writable) this._socket.write(formatReply(reply))
+    if (!this._socket.writable) return
+    this.#cork()
+    this._socket.write(formatReply(reply))
+  }
+
+  /**
+   * Replies to pipelined commands are sent together (RFC 2920 §3.2), in one segment and with one system call: they wait
+   * until everything has run that waits for no I/O.
+   */
+  #cork(): void {
+    if (this.#corked) return
+    this.#corked = this._socket
+    this.#corked.cork()
+    process.nextTick(() => this.#uncork())
+  }
+
+  #uncork(): void {
+    const socket = this.#corked
+    this.#corked = undefined
+    socket?.uncork()
   }
 
   #countRefusal(reply: Reply): void {
