@@ -4,6 +4,7 @@
  * It never contains API keys or mail content. (The HTTP edge logs only paths, without headers and query strings; keys
  * that slip through are redacted here.) It does contain addresses: "where is my mail?" needs them.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config/settings.ts'
 
@@ -45,19 +46,34 @@ export function loggedText(text: string): string {
 /**
  * Not pino's own stream: at exit, it waits forever if the reader of the pipe is gone, and a crashed log collector must
  * not prevent a mail server from stopping.
+ *
+ * The lines of one turn of the event loop are written together, because a system call per line costs a request a tenth
+ * of its time. They are also written when the process exits; only a crash of Node itself or SIGKILL loses them.
  */
 export const standardOutput: DestinationStream = {
   write(line) {
     if (!isOutputWatched) watchOutput()
-    if (isOutputRead) process.stdout.write(line)
+    if (waitingLines === '') writeSoon()
+    waitingLines += line
   },
 }
 
 let isOutputWatched = false
 let isOutputRead = true
+let waitingLines = ''
+
+/** Bound to the context of the module: an error of the output must not end the request that has written a line. */
+const writeSoon = AsyncResource.bind(() => setImmediate(writeLines))
+
+function writeLines(): void {
+  const lines = waitingLines
+  waitingLines = ''
+  if (isOutputRead && lines !== '') process.stdout.write(lines)
+}
 
 function watchOutput(): void {
   isOutputWatched = true
+  process.once('exit', writeLines)
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
     isOutputRead = false
