@@ -66,7 +66,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
         criteria,
         substrings: [filter.from, filter.to, filter.subject],
         scan: (keyset) => messages.scan(store.db, criteria, keyset),
-        listByIds: (ids) => messages.listByIds(store.db, ids),
+        listByIds: (ids) => messages.listItemsByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
         show: (rows) => showMessages(store.db, rows, inbox),
       })

@@ -33,6 +33,23 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
   return ids.length === 0 ? [] : byIds(db, { ids })
 }
 
+/** The columns of a message in a list, besides those that decide who may see it. */
+const ITEM_COLUMNS = [
+  ...(['id', 'organization_id', 'pod_id', 'inbox_id', 'thread_id', 'content_id', 'api_message_id'] as const),
+  ...(['subject', 'preview', 'in_reply_to', 'references_list', 'envelope_recipient', 'size_bytes'] as const),
+  ...(['has_attachments', 'authentication', 'verified_domain', 'timestamp', 'created_at', 'updated_at'] as const),
+] as const
+
+export type MessageItemRow = Pick<StoredMessageRow, (typeof ITEM_COLUMNS)[number]>
+
+const itemsByIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db.selectFrom('messages').select(ITEM_COLUMNS).where('id', 'in', ids),
+)
+
+export async function listItemsByIds(db: Db, ids: readonly string[]): Promise<MessageItemRow[]> {
+  return ids.length === 0 ? [] : itemsByIds(db, { ids })
+}
+
 /**
  * A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again.
  */

@@ -142,22 +142,27 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     else whenFirst(socket, reply.raw, begin)
   })
   containRequests(app, errorHandler)
-  app.addHook('onRequest', async (request, reply) => {
+  // Hooks that await nothing use the callback: each promise costs a request one or two microseconds.
+  app.addHook('onRequest', (request, reply, next) => {
     requests.begin(request, reply)
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
     rejectEscapedQuery(request.raw.url)
     if (request.is404) throw unroutedError(app, request, reply) // before its body is read
+    next()
   })
-  app.addHook('preParsing', async (request, reply, payload) => bodies.admit(request, reply, payload))
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preParsing', (request, reply, payload, next) => next(null, bodies.admit(request, reply, payload)))
+  app.addHook('preValidation', (request, _reply, next) => {
     // A POST without a body and without a Content-Type never reaches a parser.
     if (request.body === undefined) request.body = {}
+    next()
   })
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, next) => {
     bodies.answered(request)
     if (isStopping()) reply.header('connection', 'close')
     closeIfUnread(request, reply)
-    return responses.send(request, reply, payload)
+    const sent = responses.send(request, reply, payload)
+    if (sent instanceof Promise) return sent // Fastify waits for it
+    next(null, sent)
   })
   app.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
   app.setNotFoundHandler((request, reply) => {

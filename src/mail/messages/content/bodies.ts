@@ -91,7 +91,7 @@ export async function showBounded(
       isWithoutBodies = parsed.parsed_size_bytes - head.sizeBytes > bytesMax
       if (isWithoutBodies) return head.bodies
     }
-    return decompressBodies(await readParsed(source, parsed))
+    return decompressBodies(await readParsed(source, parsed), parsed.parsed_size_bytes)
   })
   return message && { message, isWithoutBodies }
 }
@@ -130,7 +130,7 @@ function verificationOf(
 
 async function load(source: BodySource, row: contents.ParsedRow, memory: BodyMemory): Promise<Bodies> {
   const bytes = await readParsed(source, row)
-  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX) return decompressBodies(bytes)
+  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX) return decompressBodies(bytes, row.parsed_size_bytes)
   return decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
 }
 

@@ -71,9 +71,18 @@ function isFirstOfPair(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff
 }
 
-export function decompressBodies(bytes: Uint8Array): Bodies {
-  return JSON.parse(inflateRawSync(bytes).toString()) as Bodies
+/** @param sizeBytes of the JSON: the output buffer is then not larger than needed */
+export function decompressBodies(bytes: Uint8Array, sizeBytes?: number): Bodies {
+  return JSON.parse(inflateRawSync(bytes, inflateOptions(sizeBytes)).toString()) as Bodies
 }
+
+/** One output buffer: zlib would otherwise allocate 16 KiB at a time, or one more if it is full. */
+function inflateOptions(sizeBytes: number | undefined) {
+  return sizeBytes === undefined ? {} : { chunkSize: Math.max(sizeBytes + 1, CHUNK_BYTES_MIN) }
+}
+
+/** The least that zlib accepts. */
+const CHUNK_BYTES_MIN = 64
 
 /**
  * Decompresses a large message without blocking the event loop for long.

@@ -28,7 +28,7 @@ export type KnownInbox = Pick<InboxRow, 'id' | 'address'>
  */
 export async function showMessages(
   db: Db,
-  rows: readonly messages.StoredMessageRow[],
+  rows: readonly messages.MessageItemRow[],
   inbox?: KnownInbox,
 ): Promise<MessageItem[]> {
   const labels = await messages.labelsOf(

@@ -92,11 +92,12 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
 
     async routes(app, context) {
       await describeRoutes(app)
-      app.addHook('preValidation', async (request, reply) => {
+      app.addHook('preValidation', (request, reply, next) => {
         const query = normaliseQuery(request.query as Record<string, string | string[]>)
         const warning = warningOf(query, request.routeOptions.schema?.querystring)
         if (warning !== undefined) reply.header('martlet-warning', warning)
         request.query = query
+        next()
       })
       downloadRoutes(app, needs)
       openApiRoute(app)

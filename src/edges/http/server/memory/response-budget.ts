@@ -33,10 +33,10 @@ export interface ResponseBudget {
    * Call this when a response is rendered.
    *
    * @param payload as Fastify's onSend hook gets it
-   * @returns what to send instead
+   * @returns what to send instead, for a large response a promise of it
    * @throws too_many_responses
    */
-  send(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown>
+  send(request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown
   /** Call this for a request that ends without a response. */
   unanswered(request: FastifyRequest): void
   /** Bytes that count at present. */
@@ -79,30 +79,34 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
       }
     },
 
-    async send(request, reply, payload) {
+    send(request, reply, payload) {
       // A response to HEAD is only measured.
       if (request.method === 'HEAD' || !isLarge(payload, smallResponseBytesMax)) {
         releaseMemory(request)
         const progressed = watch(request, reply)
         return isStream(payload) ? passThrough(payload, progressed) : payload
       }
-      const response = countedOf(request, reply)
-      if (response.bytes === 0 && request.method === 'GET' && !queue.take(response, payload.length))
-        throw new MailError('too_many_responses', {})
-      queue.resize(response, Math.max(response.bytes, payload.length))
-      // In a separate turn of the event loop. As a Buffer, outside of the JavaScript heap: a slow client may keep it for long.
-      await nextTurn(response)
-      const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload)
-      response.isRendered = true
-      queue.resize(response, response.isClosed ? 0 : bytes.length)
-      reply.header('content-length', bytes.length)
-      return bytesInChunks(bytes, watch(request, reply, response))
+      return sendLarge(request, reply, payload)
     },
 
     unanswered: releaseMemory,
 
     usedBytes: queue.usedBytes,
     waitingCount: queue.waitingCount,
+  }
+
+  async function sendLarge(request: FastifyRequest, reply: FastifyReply, payload: string | Buffer): Promise<unknown> {
+    const response = countedOf(request, reply)
+    if (response.bytes === 0 && request.method === 'GET' && !queue.take(response, payload.length))
+      throw new MailError('too_many_responses', {})
+    queue.resize(response, Math.max(response.bytes, payload.length))
+    // In a separate turn of the event loop. As a Buffer, outside of the JavaScript heap: a slow client may keep it for long.
+    await nextTurn(response)
+    const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload)
+    response.isRendered = true
+    queue.resize(response, response.isClosed ? 0 : bytes.length)
+    reply.header('content-length', bytes.length)
+    return bytesInChunks(bytes, watch(request, reply, response))
   }
 
   function countedOf(request: FastifyRequest, reply: FastifyReply): Counted {

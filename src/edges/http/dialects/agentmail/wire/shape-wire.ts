@@ -28,9 +28,12 @@ export const nothing = { 204: Type.Null({ description: 'Done.' }) }
 /** ISO 8601 in UTC with milliseconds; clients parse it as a date. */
 export const Time = Type.String({ format: 'date-time' })
 
-/** @param ms epoch milliseconds */
+let lastTime = { ms: 0, text: new Date(0).toISOString() }
+
+/** @param ms epoch milliseconds; often the same as in the last call: most messages have three equal times */
 export function time(ms: number): string {
-  return new Date(ms).toISOString()
+  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() }
+  return lastTime.text
 }
 
 export function optionalTime(ms: number | undefined): string | undefined {
