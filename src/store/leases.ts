@@ -235,8 +235,18 @@ export function leaseEnd({ leaseNow }: Pick<Tx, 'leaseNow'>, leaseMs: number): L
  * The condition for claims, and for the queries that decide whether to claim at all: the commit of a claim makes the
  * loops poll again, so a row that must wait must not count as due.
  */
-export function mayBeClaimed({ interruptionsBelow, setAsideFrom }: InterruptionBounds): Expression<SqlBool> {
-  if (interruptionsBelow >= setAsideFrom) return sql<SqlBool>`1 = 1`
+export function mayBeClaimed(bounds: InterruptionBounds): Expression<SqlBool> {
+  const restriction = restrictionOf(bounds)
+  return restriction ? isWithin(restriction) : sql<SqlBool>`1 = 1`
+}
+
+/** @returns undefined when every number of interruptions is within the bounds */
+export function restrictionOf(bounds: InterruptionBounds): InterruptionBounds | undefined {
+  return bounds.interruptionsBelow >= bounds.setAsideFrom ? undefined : bounds
+}
+
+/** The condition of `mayBeClaimed` for a prepared query, which must not look at the numbers (prepared-query.ts). */
+export function isWithin({ interruptionsBelow, setAsideFrom }: InterruptionBounds): Expression<SqlBool> {
   return sql<SqlBool>`(${interruptionsNow} < ${interruptionsBelow} or ${interruptionsNow} >= ${setAsideFrom})`
 }
 

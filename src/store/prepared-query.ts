@@ -1,6 +1,6 @@
 /**
  * Queries of the busiest paths, built and compiled once: building one again for each call takes longer than SQLite needs
- * to run it. All other queries use Kysely directly.
+ * to run it. All other queries use Kysely directly; row-statements.ts has the statements that file messages.
  */
 import {
   type CompiledQuery,
@@ -32,6 +32,11 @@ class Slot {
 
   constructor(index: number) {
     this.index = index
+  }
+
+  /** For `a > b` and texts with a value, which would be wrong in the next call. */
+  [Symbol.toPrimitive](): never {
+    throw new Error('a prepared query must not look at its values')
   }
 }
 

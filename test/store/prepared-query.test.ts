@@ -64,3 +64,14 @@ test('a transaction sees its own writes, and a query throws when the transaction
   })
   await expect(query(ended, values)).rejects.toThrow('this transaction is over')
 })
+
+test('a query that looks at a value cannot be built', async () => {
+  await using store = await openTestStore()
+  const query = prepareQuery((db, { id }: { id: string }) =>
+    db
+      .selectFrom('organizations')
+      .select('id')
+      .$if(id > 'a', (each) => each.where('id', '=', id)),
+  )
+  await expect(query(store.db, { id: 'b' })).rejects.toThrow('must not look at its values')
+})

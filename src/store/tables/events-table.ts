@@ -1,5 +1,6 @@
 /** Queries for the event log. Rows only; the store numbers and inserts them at commit, mail/events reads and purges. */
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import { insertRows } from '../row-statements.ts'
 import type { EventLogRow, EventRow } from '../schema/event-rows.ts'
 
@@ -19,8 +20,12 @@ export const insertAll = insertRows('events', {
 
 /** Returns the log's identity and bounds: retained events have a seq in (floor_seq, last_seq]. */
 export async function requireLog(db: Db): Promise<EventLogRow> {
-  return db.selectFrom('event_log').selectAll().executeTakeFirstOrThrow()
+  const [row] = await log(db, {})
+  if (!row) throw new Error('the event log has no row')
+  return row
 }
+
+const log = prepareQuery((db) => db.selectFrom('event_log').selectAll())
 
 /** Returns the id of the event with a number; undefined when there is none, or it was purged. */
 export async function getEventId(db: Db, seq: number): Promise<string | undefined> {
@@ -28,16 +33,20 @@ export async function getEventId(db: Db, seq: number): Promise<string | undefine
   return row?.event_id
 }
 
-/** Lists all events after a number, in order. */
 /** Returns the time of the newest event, epoch ms; 0: the log is empty. */
 export async function newestTime(db: Db): Promise<number> {
   const newest = await db.selectFrom('events').select('at').orderBy('seq', 'desc').limit(1).executeTakeFirst()
   return newest?.at ?? 0
 }
 
+/** Lists all events after a number, in order. */
 export async function listAfter(db: Db, afterSeq: number, limit: number): Promise<EventRow[]> {
-  return db.selectFrom('events').selectAll().where('seq', '>', afterSeq).orderBy('seq').limit(limit).execute()
+  return eventsAfter(db, { afterSeq, limit })
 }
+
+const eventsAfter = prepareQuery((db, { afterSeq, limit }: { afterSeq: number; limit: number }) =>
+  db.selectFrom('events').selectAll().where('seq', '>', afterSeq).orderBy('seq').limit(limit),
+)
 
 export interface EventSelection {
   /** Exclusive and inclusive. They bound the rows that are read, however few of them match. */

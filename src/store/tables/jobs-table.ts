@@ -1,7 +1,8 @@
 /** Queries for background jobs. Rows only; ../leases.ts claims jobs; mail/jobs and the enqueuing modules run them. */
 import { sql } from 'kysely'
 import type { Db, LeaseTime, Tx } from '../handles.ts'
-import { type InterruptionBounds, isFree, mayBeClaimed } from '../leases.ts'
+import { type InterruptionBounds, isFree, isWithin, restrictionOf } from '../leases.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import type { JobRow } from '../schema/job-rows.ts'
 
 /**
@@ -25,28 +26,38 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
     .execute()
 }
 
+interface DueJobs {
+  readonly kinds: readonly string[]
+  readonly now: number
+  readonly leaseNow: LeaseTime
+  readonly interrupted: InterruptionBounds
+}
+
 /** Whether a claim would find a job, without writing. */
-export async function isAnyDue(
+export async function isAnyDue(db: Db, { interrupted, ...due }: DueJobs): Promise<boolean> {
+  if (due.kinds.length === 0) return false
+  const values = { ...due, restriction: restrictionOf(interrupted) }
+  // PostgreSQL's own clock is an expression, which cannot be a parameter.
+  const rows = await (typeof due.leaseNow === 'number' ? preparedDue(db, values) : dueQuery(db, values).execute())
+  return rows.length > 0
+}
+
+function dueQuery(
   db: Db,
-  {
-    kinds,
-    now,
-    leaseNow,
-    interrupted,
-  }: { kinds: readonly string[]; now: number; leaseNow: LeaseTime; interrupted: InterruptionBounds },
-): Promise<boolean> {
-  if (kinds.length === 0) return false
-  const row = await db
+  { kinds, now, leaseNow, restriction }: Omit<DueJobs, 'interrupted'> & { restriction: InterruptionBounds | undefined },
+) {
+  return db
     .selectFrom('jobs')
     .select('id')
     .where('run_at', '<=', now)
     .where('kind', 'in', kinds)
     .where(isFree(leaseNow))
-    .where(mayBeClaimed(interrupted))
+    .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
     .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
 }
+
+/** Runs after every commit. */
+const preparedDue = prepareQuery(dueQuery)
 
 /** Counts an attempt. Called when it begins, so that an attempt that crashes the process is counted too. */
 export async function countAttempts(tx: Tx, ids: readonly string[]): Promise<void> {

@@ -1,7 +1,8 @@
 /** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
 import { sql } from 'kysely'
 import type { Db, LeaseTime, Tx } from '../handles.ts'
-import { type InterruptionBounds, isFree, isLeased, mayBeClaimed } from '../leases.ts'
+import { type InterruptionBounds, isFree, isLeased, isWithin, mayBeClaimed, restrictionOf } from '../leases.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
@@ -38,17 +39,28 @@ export async function nextDue(
   leaseNow: LeaseTime,
   interrupted: InterruptionBounds,
 ): Promise<number | undefined> {
-  const row = await db
+  const values = { leaseNow, restriction: restrictionOf(interrupted) }
+  // PostgreSQL's own clock is an expression, which cannot be a parameter.
+  const [row] = await (typeof leaseNow === 'number' ? preparedNext(db, values) : nextQuery(db, values).execute())
+  return row?.next_attempt_at
+}
+
+function nextQuery(
+  db: Db,
+  { leaseNow, restriction }: { leaseNow: LeaseTime; restriction: InterruptionBounds | undefined },
+) {
+  return db
     .selectFrom('recipients')
     .select('next_attempt_at')
     .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
     .where(isFree(leaseNow))
-    .where(mayBeClaimed(interrupted))
+    .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
     .orderBy('next_attempt_at')
     .limit(1)
-    .executeTakeFirst()
-  return row?.next_attempt_at
 }
+
+/** Runs after every commit. */
+const preparedNext = prepareQuery(nextQuery)
 
 /** The queued mail of one pod to one domain. */
 export interface Flow {
