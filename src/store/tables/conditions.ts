@@ -1,5 +1,5 @@
 /** Conditions that several tables share, in SQL that both databases accept. */
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 
 /** Case-insensitive substring match; wildcards in the text are escaped. */
 export function containing(column: Expression<unknown>, text: string): Expression<SqlBool> {
@@ -11,4 +11,9 @@ export function containing(column: Expression<unknown>, text: string): Expressio
 /** Joins conditions with AND; true when there are none. */
 export function conjunction(all: readonly Expression<SqlBool>[]): Expression<SqlBool> {
   return all.length === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`(${sql.join(all, sql` and `)})`
+}
+
+/** A LIMIT inside SQL text. An expression, as in sqlite/sqlite-query-compiler.ts and for its reason. */
+export function limitTo(count: number): RawBuilder<unknown> {
+  return sql`limit (${count} + 0)`
 }

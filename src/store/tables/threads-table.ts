@@ -1,10 +1,11 @@
 /** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep, selectRows, updateRows } from '../row-statements.ts'
 import type { AddressKind, MessageRow, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
-import { conjunction, containing } from './conditions.ts'
+import { conjunction, containing, limitTo } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
 import type { NameInInbox, ScannedRow } from './messages-table.ts'
 
@@ -32,9 +33,12 @@ const ofInboxNotDeleting = sql<SqlBool>`not exists (select 1 from inboxes
   where inboxes.id = threads.inbox_id and inboxes.deleting_at is not null)`
 
 export async function listByIds(db: Db, ids: readonly string[]): Promise<ThreadRow[]> {
-  if (ids.length === 0) return []
-  return db.selectFrom('threads').selectAll().where('id', 'in', ids).execute()
+  return ids.length === 0 ? [] : byIds(db, { ids })
 }
+
+const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db.selectFrom('threads').selectAll().where('id', 'in', ids),
+)
 
 /** Returns the threads of known Message-IDs, each with the Message-ID: `hash`. */
 export const selectByReferences = selectRows<NameInInbox, ThreadRow & { readonly hash: string }>(
@@ -172,16 +176,18 @@ export async function removeParticipants(
 export async function labelsOf(db: Db, threadIds: readonly string[]): Promise<Map<string, string[]>> {
   const byThread = new Map<string, string[]>(threadIds.map((id) => [id, []]))
   if (threadIds.length === 0) return byThread
-  const rows = await db
+  for (const row of await labels(db, { threadIds })) byThread.get(row.thread_id)!.push(row.label)
+  return byThread
+}
+
+const labels = prepareQuery((db, { threadIds }: { threadIds: readonly string[] }) =>
+  db
     .selectFrom('thread_labels')
     .select(['thread_id', 'label'])
     .where('thread_id', 'in', threadIds)
     .orderBy('thread_id')
-    .orderBy('label')
-    .execute()
-  for (const row of rows) byThread.get(row.thread_id)!.push(row.label)
-  return byThread
-}
+    .orderBy('label'),
+)
 
 /** Returns the first `perThread` participants of each thread, ordered by kind (senders first) and address. */
 export async function participantsOf(
@@ -191,21 +197,25 @@ export async function participantsOf(
 ): Promise<Map<string, ThreadParticipantRow[]>> {
   const byThread = new Map<string, ThreadParticipantRow[]>(threadIds.map((id) => [id, []]))
   if (threadIds.length === 0) return byThread
-  const ranked = db
-    .selectFrom('thread_participants')
-    .selectAll()
-    .select(sql<number>`row_number() over (partition by thread_id order by kind desc, address)`.as('rank'))
-    .where('thread_id', 'in', threadIds)
-  const rows = await db
-    .selectFrom(ranked.as('ranked'))
-    .selectAll()
-    .where('rank', '<=', perThread)
-    .orderBy('thread_id')
-    .orderBy('rank')
-    .execute()
-  for (const row of rows) byThread.get(row.thread_id)!.push(row)
+  for (const row of await participants(db, { threadIds, perThread })) byThread.get(row.thread_id)!.push(row)
   return byThread
 }
+
+const participants = prepareQuery(
+  (db, { threadIds, perThread }: { threadIds: readonly string[]; perThread: number }) => {
+    const ranked = db
+      .selectFrom('thread_participants')
+      .selectAll()
+      .select(sql<number>`row_number() over (partition by thread_id order by kind desc, address)`.as('rank'))
+      .where('thread_id', 'in', threadIds)
+    return db
+      .selectFrom(ranked.as('ranked'))
+      .selectAll()
+      .where('rank', '<=', perThread)
+      .orderBy('thread_id')
+      .orderBy('rank')
+  },
+)
 
 /** Threads per statement of `contentsOf`: SQLite combines at most 500 selects. */
 const THREADS_AT_ONCE = 100
@@ -221,13 +231,7 @@ export async function contentsOf(
 ): Promise<Map<string, string[]>> {
   const byThread = new Map<string, string[]>()
   for (let at = 0; at < threadIds.length; at += THREADS_AT_ONCE) {
-    const each = threadIds.slice(at, at + THREADS_AT_ONCE).map(
-      (id) => sql`select * from (
-        select thread_id, content_id from messages where thread_id = ${id} and has_attachments = 1
-        order by timestamp desc, id desc limit ${sql.lit(perThread)}) as one`,
-    )
-    const found = sql<Pick<MessageRow, 'thread_id' | 'content_id'>>`(${sql.join(each, sql` union all `)})`.as('newest')
-    for (const row of await db.selectFrom(found).select(['newest.thread_id', 'newest.content_id']).execute()) {
+    for (const row of await newestContents(db, { threadIds: threadIds.slice(at, at + THREADS_AT_ONCE), perThread })) {
       const contentIds = byThread.get(row.thread_id)
       if (contentIds) contentIds.push(row.content_id)
       else byThread.set(row.thread_id, [row.content_id])
@@ -235,6 +239,18 @@ export async function contentsOf(
   }
   return byThread
 }
+
+const newestContents = prepareQuery(
+  (db, { threadIds, perThread }: { threadIds: readonly string[]; perThread: number }) => {
+    const each = threadIds.map(
+      (id) => sql`select * from (
+        select thread_id, content_id from messages where thread_id = ${id} and has_attachments = 1
+        order by timestamp desc, id desc ${limitTo(perThread)}) as one`,
+    )
+    const found = sql<Pick<MessageRow, 'thread_id' | 'content_id'>>`(${sql.join(each, sql` union all `)})`.as('newest')
+    return db.selectFrom(found).select(['newest.thread_id', 'newest.content_id'])
+  },
+)
 
 /** Returns the time of a thread's newest message with a label; null when no message has it. */
 export async function latestWith(db: Db, threadId: string, label: string): Promise<number | null> {
@@ -265,10 +281,20 @@ export interface ThreadCriteria {
 
 /** Reads threads in the same way as `messages.scan` reads messages. */
 export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  const { labels, senders, recipients, subject } = criteria
+  const isFilter = labels.length + senders.length + recipients.length + subject.length > 0
+  return isFilter ? scanQuery(db, criteria, keyset).execute() : preparedScan(db, { criteria, keyset })
+}
+
+const preparedScan = prepareQuery((db, { criteria, keyset }: { criteria: ThreadCriteria; keyset: Keyset }) =>
+  scanQuery(db, criteria, keyset),
+)
+
+function scanQuery(db: Db, criteria: ThreadCriteria, keyset: Keyset) {
   const { scope } = criteria
   return db
     .selectFrom('threads')
-    .select(['id', 'timestamp as sortKey', sql`${conjunction(matchers(criteria))}`.as('matches')])
+    .select(['id', 'timestamp as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
     .$call((query) => {
       if (scope.inboxId !== undefined) return query.where('inbox_id', '=', scope.inboxId)
       if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)
@@ -277,7 +303,6 @@ export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Pr
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
     .$call((query) => onePage(query, 'timestamp', keyset))
-    .execute()
 }
 
 function matchers(criteria: ThreadCriteria): Expression<SqlBool>[] {
@@ -310,7 +335,7 @@ function wholeOrShown(
 /** Selects the newest messages of a thread that may be shown, as `shown`. Their number is bounded. */
 function shownMessages({ hiddenMask, partMessagesMax }: ThreadCriteria) {
   const newest = sql`select messages.id, messages.hidden, messages.subject, messages.timestamp, messages.content_id
-    from messages where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc limit ${partMessagesMax}`
+    from messages where messages.thread_id = threads.id order by messages.timestamp desc, messages.id desc ${limitTo(partMessagesMax)}`
   return sql`(select * from (${newest}) as newest where (newest.hidden & ${hiddenMask}) = 0) as shown`
 }
 
