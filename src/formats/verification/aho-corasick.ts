@@ -29,18 +29,28 @@ interface Keyword<Kind> {
   readonly mayPrecedeLetter: boolean
 }
 
-interface State<Kind> {
-  readonly next: Map<number, State<Kind>>
-  /**
-   * Next state by ASCII character, failure links included. Filled on demand; only near the root, where most steps are.
-   */
-  readonly cached: (State<Kind> | undefined)[] | undefined
-  readonly keywords: Keyword<Kind>[]
-  /** Failure link: the state of the longest proper suffix; the root links to itself. */
-  failure: State<Kind>
-  /** Output link: the nearest state on the path of failure links at which a keyword ends. */
-  output: State<Kind> | undefined
+/**
+ * States are numbers; 0 is the root. The tables are flat: an object and a map for each of 20,000 states took 10 MB, and
+ * longer to build and to search.
+ */
+interface Automaton<Kind> {
+  /** Column by ASCII character; 0: in no keyword. */
+  readonly columns: Uint8Array
+  readonly columnCount: number
+  /** Next state by state and column, failure links included. */
+  readonly ascii: Uint16Array
+  /** Next state by state and other unit (UTF-16), without failure links. */
+  readonly others: Edges
+  /** The state of the longest proper suffix. */
+  readonly failures: Uint16Array
+  /** The state itself if a keyword ends there, else the nearest such state on the path of failure links; 0: none. */
+  readonly outputs: Uint16Array
+  readonly keywords: ReadonlyMap<number, readonly Keyword<Kind>[]>
 }
+
+/** States are stored in 16 bits. */
+const STATES_MAX = 0x1_0000
+const ASCII_END = 0x80
 
 export type KeywordFinder<Kind extends string> = (foldedText: string) => KeywordMatch<Kind>[]
 
@@ -53,94 +63,171 @@ export type KeywordFinder<Kind extends string> = (foldedText: string) => Keyword
 export function createKeywordFinder<Kind extends string>(
   table: Readonly<Record<Kind, readonly string[]>>,
 ): KeywordFinder<Kind> {
-  let root: State<Kind> | undefined
+  let automaton: Automaton<Kind> | undefined
   return (text) => {
-    root ??= buildAutomaton(table)
-    return findMatches(root, text)
+    automaton ??= buildAutomaton(table)
+    return findMatches(automaton, text)
   }
-}
-
-function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readonly string[]>>): State<Kind> {
-  const root = createState<Kind>(0)
-  for (const kind of Object.keys(table) as Kind[]) for (const keyword of table[kind]) addKeyword(root, kind, keyword)
-  addLinks(root)
-  return root
 }
 
 /** Matches in one text. This bounds the work for a text that consists of keywords. */
 const MATCHES_MAX = 20_000
 
-/** Greatest depth of states with a cache: some hundreds of states are at most two letters deep. */
-const CACHED_DEPTH_MAX = 2
-
-function createState<Kind>(depth: number): State<Kind> {
-  const cached = depth <= CACHED_DEPTH_MAX ? [] : undefined
-  const state = { next: new Map(), cached, keywords: [], output: undefined } as unknown as State<Kind>
-  state.failure = state
-  return state
+/** A keyword of the table, and the letters that lead to its state. */
+interface Entry<Kind> {
+  readonly letters: string
+  readonly keyword: Keyword<Kind>
 }
 
-function addKeyword<Kind>(root: State<Kind>, kind: Kind, keyword: string): void {
-  const letters = fold(plainText(keyword.replaceAll('*', '')))
-  const matchesAnywhere = !isAlphabetic(letters[0]) && !/^[0-9]/.test(letters)
-  let state = root
-  for (let index = 0; index < letters.length; index++) {
-    const unit = letters.charCodeAt(index)
-    let next = state.next.get(unit)
-    if (next === undefined) {
-      next = createState(index + 1)
-      state.next.set(unit, next)
-    }
-    state = next
+/** The states before they are linked. */
+interface Trie<Kind> {
+  /** The unit that leads to each state, and the state before it. */
+  readonly units: readonly number[]
+  readonly parents: readonly number[]
+  readonly byDepth: readonly (readonly number[])[]
+  readonly keywords: ReadonlyMap<number, readonly Keyword<Kind>[]>
+}
+
+function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readonly string[]>>): Automaton<Kind> {
+  const kinds = Object.keys(table) as Kind[]
+  const entries = kinds.flatMap((kind) => table[kind].map((keyword) => entryOf(kind, keyword)))
+  const { units, parents, byDepth, keywords } = buildTrie(entries)
+  const stateCount = units.length
+  const ascii = [...new Set(units)].filter((unit) => unit !== 0 && unit < ASCII_END)
+  const columnCount = ascii.length + 1
+  const automaton: Automaton<Kind> = {
+    ...{ columns: new Uint8Array(ASCII_END), columnCount, keywords },
+    ascii: new Uint16Array(stateCount * columnCount),
+    others: new Edges(units.filter((unit) => unit >= ASCII_END).length),
+    failures: new Uint16Array(stateCount),
+    outputs: new Uint16Array(stateCount),
   }
-  state.keywords.push({
+  for (const [index, unit] of ascii.entries()) automaton.columns[unit] = index + 1
+  for (const states of byDepth) addLinks(automaton, states, units, parents)
+  return automaton
+}
+
+/** @param states all of one depth. Those of smaller depth have their links: a link leads to a shorter state. */
+function addLinks(
+  automaton: Automaton<unknown>,
+  states: readonly number[],
+  units: readonly number[],
+  parents: readonly number[],
+): void {
+  const { columns, columnCount, ascii, others, failures, outputs, keywords } = automaton
+  for (const state of states) {
+    const parent = parents[state]!
+    failures[state] = parent === 0 ? 0 : nextState(automaton, failures[parent]!, units[state]!)
+  }
+  for (const state of states) {
+    const unit = units[state]!
+    if (unit < ASCII_END) ascii[parents[state]! * columnCount + columns[unit]!] = state
+    else others.set(parents[state]!, unit, state)
+  }
+  for (const state of states) {
+    const failure = failures[state]!
+    outputs[state] = keywords.has(state) ? state : outputs[failure]!
+    ascii.copyWithin(state * columnCount, failure * columnCount, (failure + 1) * columnCount)
+  }
+}
+
+function entryOf<Kind>(kind: Kind, text: string): Entry<Kind> {
+  const letters = fold(plainText(text.replaceAll('*', '')))
+  const matchesAnywhere = !isAlphabetic(letters[0]) && !/^[0-9]/.test(letters)
+  const keyword = {
     kind,
     length: letters.length,
-    mayFollowLetter: matchesAnywhere || keyword.startsWith('*'),
-    mayPrecedeLetter: matchesAnywhere || keyword.endsWith('*') || !isAlphabetic(letters.at(-1)),
-  })
+    mayFollowLetter: matchesAnywhere || text.startsWith('*'),
+    mayPrecedeLetter: matchesAnywhere || text.endsWith('*') || !isAlphabetic(letters.at(-1)),
+  }
+  return { letters, keyword }
 }
 
-/** Sets the failure and output links, breadth first: a state's links need those of shorter prefixes. */
-function addLinks<Kind>(root: State<Kind>): void {
-  const queue: State<Kind>[] = []
-  for (const state of root.next.values()) {
-    state.failure = root
-    queue.push(state)
-  }
-  for (const state of queue) {
-    for (const [unit, next] of state.next) {
-      let failure = state.failure
-      while (failure !== root && !failure.next.has(unit)) failure = failure.failure
-      next.failure = failure.next.get(unit) ?? root
-      next.output = next.failure.keywords.length > 0 ? next.failure : next.failure.output
-      queue.push(next)
+function buildTrie<Kind>(entries: readonly Entry<Kind>[]): Trie<Kind> {
+  const edges = new Edges(entries.reduce((sum, { letters }) => sum + letters.length, 0))
+  const units = [0]
+  const parents = [0]
+  const byDepth: number[][] = []
+  const keywords = new Map<number, Keyword<Kind>[]>()
+  for (const { letters, keyword } of entries) {
+    let state = 0
+    for (let depth = 0; depth < letters.length; depth += 1) {
+      const unit = letters.charCodeAt(depth)
+      let next = edges.get(state, unit)
+      if (next === 0) {
+        next = units.length
+        if (next === STATES_MAX) throw new Error('the keywords need more states than 16 bits can number')
+        units.push(unit)
+        parents.push(state)
+        byDepth[depth] ??= []
+        byDepth[depth]!.push(next)
+        edges.set(state, unit, next)
+      }
+      state = next
     }
+    const ending = keywords.get(state)
+    if (ending) ending.push(keyword)
+    else keywords.set(state, [keyword])
+  }
+  return { units, parents, byDepth, keywords }
+}
+
+/** A hash table with open addressing: state and unit to the next state, which is never 0. */
+class Edges {
+  readonly #keys: Uint32Array
+  readonly #values: Uint16Array
+  readonly #sizeBits: number
+
+  constructor(countMax: number) {
+    this.#sizeBits = Math.ceil(Math.log2(countMax * 2 + 2))
+    this.#keys = new Uint32Array(2 ** this.#sizeBits)
+    this.#values = new Uint16Array(2 ** this.#sizeBits)
+  }
+
+  set(state: number, unit: number, next: number): void {
+    const slot = this.#slot(state, unit)
+    this.#keys[slot] = keyOf(state, unit)
+    this.#values[slot] = next
+  }
+
+  /** Returns 0 if there is none. */
+  get(state: number, unit: number): number {
+    return this.#values[this.#slot(state, unit)]!
+  }
+
+  /** Returns the slot of this edge, or the empty one for it. */
+  #slot(state: number, unit: number): number {
+    const key = keyOf(state, unit)
+    // Fibonacci hashing: only the high bits of the product depend on all bits of the key.
+    let slot = Math.imul(key, 0x9e3779b1) >>> (32 - this.#sizeBits)
+    while (this.#values[slot] !== 0 && this.#keys[slot] !== key) slot = (slot + 1) % this.#keys.length
+    return slot
   }
 }
 
-function nextState<Kind>(root: State<Kind>, from: State<Kind>, unit: number): State<Kind> {
-  const cache = unit < 0x80 ? from.cached : undefined
-  const hit = cache?.[unit]
-  if (hit !== undefined) return hit
+function keyOf(state: number, unit: number): number {
+  return ((state << 16) | unit) >>> 0
+}
+
+function nextState({ columns, columnCount, ascii, others, failures }: Automaton<unknown>, from: number, unit: number) {
+  if (unit < ASCII_END) return ascii[from * columnCount + columns[unit]!]!
   let state = from
-  let next = state.next.get(unit)
-  while (next === undefined && state !== root) {
-    state = state.failure
-    next = state.next.get(unit)
+  let next = others.get(state, unit)
+  while (next === 0 && state !== 0) {
+    state = failures[state]!
+    next = others.get(state, unit)
   }
-  next ??= root
-  if (cache !== undefined) cache[unit] = next
   return next
 }
 
-function findMatches<Kind extends string>(root: State<Kind>, text: string): KeywordMatch<Kind>[] {
+function findMatches<Kind extends string>(automaton: Automaton<Kind>, text: string): KeywordMatch<Kind>[] {
+  const { keywords, outputs, failures } = automaton
   const matches: KeywordMatch<Kind>[] = []
-  let state = root
+  let state = 0
   for (let index = 0; index < text.length && matches.length < MATCHES_MAX; index++) {
-    state = nextState(root, state, text.charCodeAt(index))
-    for (let ending: State<Kind> | undefined = state; ending !== undefined; ending = ending.output) {
-      for (const { kind, length, mayFollowLetter, mayPrecedeLetter } of ending.keywords) {
+    state = nextState(automaton, state, text.charCodeAt(index))
+    for (let ending = outputs[state]!; ending !== 0; ending = outputs[failures[ending]!]!) {
+      for (const { kind, length, mayFollowLetter, mayPrecedeLetter } of keywords.get(ending)!) {
         const start = index + 1 - length
         if (!mayFollowLetter && isAlphabetic(text[start - 1])) continue
         if (!mayPrecedeLetter && isAlphabetic(text[index + 1])) continue
