@@ -227,7 +227,7 @@ export const errors = {
   }),
   parse_queue_full: define({
     kind: 'temporary',
-    message: () => 'Too many large messages are waiting to be parsed; nothing was changed',
+    message: () => 'Too many messages are waiting to be parsed; nothing was changed',
     fix: 'Retry in a minute.',
   }),
   disk_full: define({

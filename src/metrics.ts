@@ -36,7 +36,7 @@ export function createMetrics({ collectProcess = false } = {}) {
     }),
     messagesParsedInPart: new Counter({
       name: 'martlet_messages_parsed_in_part_total',
-      help: 'Large messages of which only the beginning was parsed, by cause: time, memory, or error (a bug)',
+      help: 'Messages of which only the header fields were read, by cause: time, memory, or error (a bug)',
       labelNames: ['cause'],
       registers,
     }),

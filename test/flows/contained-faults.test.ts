@@ -53,7 +53,7 @@ test(
     expect(String(answer)).toContain('subscribed')
     good.close()
 
-    await mailToAda(server, 'planted-exception').catch(() => undefined) // cut before or after its 250
+    await mailToAda(server, 'hello', '<planted-exception@example.test>').catch(() => undefined) // cut before or after its 250
     await expect.poll(() => unitsOf(server)).toContain('SMTP connection')
 
     const webhook = await api(server, KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))

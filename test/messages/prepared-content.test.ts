@@ -7,10 +7,9 @@ import { decompressBodies } from '../../src/mail/messages/content/compressed-bod
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
 import { contentSteps } from '../../src/mail/messages/content/insert-content.ts'
-import type { UnparsedMail } from '../../src/mail/messages/content/parse-worker.ts'
-import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { createParserHere } from '../support/parse-here.ts'
 
 const limits = withLimits({ store: { inlineBytesMax: 100 } })
 const HEAD = Buffer.from('Return-Path: <bob@example.test>\r\n')
@@ -32,8 +31,15 @@ function discardBlobs() {
   return createDiscardBlobs({ store, log: createLog('silent') })
 }
 
-function preparing(parse = async ({ load }: UnparsedMail) => parseMail(await load(), limits)) {
-  return createPrepareContent({ store, mailParser: { parse }, discardBlobs: discardBlobs(), limits })
+const { expectMail, parse: parseHere } = createParserHere(limits)
+
+function preparing(parse = parseHere) {
+  return createPrepareContent({
+    store,
+    mailParser: { parse, expectMail },
+    discardBlobs: discardBlobs(),
+    limits,
+  })
 }
 
 async function blobKeys(): Promise<string[]> {
@@ -86,9 +92,9 @@ test('the blobs stay when the transaction may have been committed', async () => 
 
 test('a check runs when all bytes have arrived; a message that it refuses is not parsed and leaves no blob', async () => {
   let isParsed = false
-  const prepareContent = preparing(async ({ load }) => {
+  const prepareContent = preparing(async (mail) => {
     isParsed = true
-    return parseMail(await load(), limits)
+    return parseHere(mail)
   })
   const refused = prepareContent({
     ...streamed(),

@@ -6,7 +6,6 @@ import { afterEach, expect, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
-import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
@@ -14,6 +13,7 @@ import { PostgresConnection } from '../../src/store/postgres/postgres-connection
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import type { RUN_LATER } from '../../src/store/store.ts'
+import { createParserHere } from '../support/parse-here.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertInbox } from './rows.ts'
 import { openTestStore, type TestStore } from './test-store.ts'
@@ -28,7 +28,7 @@ afterEach(() => vi.restoreAllMocks())
 /** Receives messages to different inboxes, as one batch. @param refersTo the Message-ID that message `index` replies to */
 async function receive(store: TestStore, inboxes: readonly InboxRow[], refersTo?: (index: number) => string) {
   const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
-  const mailParser = { parse: async ({ load }: { load(): Promise<Buffer> }) => parseMail(await load(), limits) }
+  const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ adapter: store.adapter, limits, domain: 'mail.test' })
   const fileReceived = createFileReceived({ fileMessages, limits })

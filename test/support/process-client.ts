@@ -22,10 +22,10 @@ export async function api(
 }
 
 /** Sends a message from an external address to ada@mail.localhost. */
-export async function mailToAda({ smtpPort }: ServerProcess, text: string): Promise<void> {
+export async function mailToAda({ smtpPort }: ServerProcess, text: string, messageId?: string): Promise<void> {
   const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
   try {
-    await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text })
+    await transport.sendMail({ from: 'ann@example.test', to: 'ada@mail.localhost', text, messageId })
   } finally {
     transport.close()
   }

@@ -9,7 +9,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/messages/compressed-bodies.test.ts',
   'test/messages/mail-list.test.ts',
   'test/messages/parse-queue.test.ts',
-  'test/messages/parse-worker.test.ts',
+  'test/messages/mail-parser.test.ts',
   'test/receiving/receive-queue.test.ts',
   'test/sending/remote-target.test.ts',
   'test/store/lru-cache.test.ts',

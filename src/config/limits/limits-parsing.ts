@@ -53,22 +53,56 @@ export const parsingLimits = {
     unit: 'count',
     description: 'Characters of context returned with a code or link.',
   },
-  onLoopBytesMax: {
+  smallBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    description: 'Largest message parsed on the event loop; larger ones are parsed in a worker thread.',
+    description: 'Largest message that counts as small. Small and large messages are parsed in two threads.',
+  },
+  batchMax: { default: 16, unit: 'count', description: 'Small messages that are parsed in one batch.' },
+  batchBytesMax: { default: 256 * KIB, unit: 'bytes', description: 'Size of a batch of several small messages.' },
+  smallTimeoutMs: {
+    default: SECOND,
+    unit: 'milliseconds',
+    description: 'Time to parse a small message in a batch. After that, it is parsed like a large one.',
   },
   timeoutMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
+    description: 'Time to parse a large message. After that, only its header fields are read.',
+  },
+  threadStartMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
     description:
-      'Time for a worker thread to parse a large message. After that, only the beginning of the message is parsed.',
+      'Time for a parse thread to start. After that, the messages that wait for it are rejected temporarily.',
+  },
+  idleMs: {
+    default: 4 * MINUTE,
+    unit: 'milliseconds',
+    description: 'Time without a message after which a parse thread ends.',
   },
   heapBytesMax: {
     default: 128 * MIB,
     unit: 'bytes',
     description:
-      'JavaScript heap of the thread that parses large messages. If a message needs more, only its beginning is parsed, and the thread is replaced.',
+      'JavaScript heap of a parse thread. If a message needs more, only its header fields are read, and the thread is replaced.',
+  },
+  youngHeapBytesMax: {
+    default: 12 * MIB,
+    unit: 'bytes',
+    description:
+      'The part of the heap of a parse thread that is for new objects. It stays in use while the thread exists.',
+  },
+  smallWaitingMax: {
+    default: 2_000,
+    unit: 'count',
+    description: 'Small messages that wait for the parse thread. A further one is rejected temporarily.',
+  },
+  waitingBytesMax: {
+    default: 64 * MIB,
+    unit: 'bytes',
+    description:
+      'Memory of the small messages that arrive or wait to be parsed. A further one is spooled to disk, as large ones are.',
   },
   waitingMax: {
     default: 100,
@@ -91,6 +125,6 @@ export const parsingLimits = {
     default: 30 * SECOND,
     unit: 'milliseconds',
     description:
-      'Pause before the next large message of a sender is parsed, after only the beginning of one could be parsed.',
+      'Pause before the next large message of a sender is parsed, after only the header fields of one could be read; and time for which the small messages of a sender are parsed like large ones, after one could not be parsed in a batch.',
   },
 } as const satisfies Record<string, Limit>

@@ -163,7 +163,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   /** Local delivery is limited by its worker, and large messages by the parse queue. */
   function waitsInQueue({ protocol }: Arrival, sizeBytes: number): boolean {
-    return protocol !== 'local' && sizeBytes <= limits.parsing.onLoopBytesMax
+    return protocol !== 'local' && sizeBytes <= limits.parsing.smallBytesMax
   }
 
   /** One line per message: with it, an operator finds out whether a message has arrived. */

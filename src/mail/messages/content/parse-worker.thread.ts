@@ -1,11 +1,45 @@
-/** The thread of parse-worker.ts: receives a message's bytes and sends back the parsed message. */
+/** The thread of parse-worker.ts: receives the bytes of messages, and sends back the parsed messages. */
+import { createHash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ParseThreadData } from './parse-worker.ts'
-import { parseMail } from './parsed-message.ts'
+import { joined, type ParseBatch, type ParsedBatch, type ParseThreadData, PROGRESS } from './parse-worker.ts'
+import { type ParsedMail, parseMail } from './parsed-message.ts'
 
-const { limits } = workerData as ParseThreadData
+const { limits, progress } = workerData as ParseThreadData
 
-parentPort!.on('message', (raw: Uint8Array) => {
-  // A Buffer arrives as a plain Uint8Array.
-  parentPort!.postMessage(parseMail(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), limits))
+parentPort!.on('message', ({ number, bytes, sizes, needHash }: ParseBatch) => {
+  Atomics.store(progress, PROGRESS.parsedCount, 0)
+  Atomics.store(progress, PROGRESS.batch, number)
+  const raws = split(bytes, sizes)
+  const mails = raws.map((raw, index) => {
+    const parsed = parseMail(raw, limits)
+    Atomics.store(progress, PROGRESS.parsedCount, index + 1)
+    return needHash[index] ? { ...parsed, sha256: createHash('sha256').update(raw).digest('hex') } : parsed
+  })
+  const bodies = mails.map((mail) => mail.compressedBodies.bytes)
+  const packed = joined(bodies)
+  const answer: ParsedBatch = { json: jsonOf(mails), bytes: packed, sizes: bodies.map(({ length }) => length) }
+  parentPort!.postMessage(answer, [packed.buffer as ArrayBuffer])
 })
+
+// Builds the tables that the parsers build when they are first used, which counts as the start of the thread.
+parseMail(
+  Buffer.from('Content-Type: text/html\r\n\r\n<p>Your code: 123456 <a href="https://a.test/">Verify</a></p>'),
+  limits,
+)
+Atomics.store(progress, PROGRESS.isReady, 1)
+
+function split(bytes: Uint8Array, sizes: readonly number[]): Buffer[] {
+  let end = bytes.byteOffset
+  return sizes.map((size) => {
+    const start = end
+    end += size
+    return Buffer.from(bytes.buffer, start, size)
+  })
+}
+
+/** JSON takes the receiver a third of the time of a structured clone. */
+function jsonOf(mails: readonly ParsedMail[]): string {
+  return JSON.stringify(
+    mails.map((mail) => ({ ...mail, compressedBodies: { ...mail.compressedBodies, bytes: undefined } })),
+  )
+}

@@ -1,145 +1,248 @@
 /**
- * Parses messages: small ones on the event loop, large ones in a worker thread, one at a time, round robin over their
- * senders (parse-queue.ts). On the event loop, a message of 50 MiB would block every other connection until it is parsed.
+ * One worker thread that parses messages, in batches. mail-parser.ts uses one for small messages and one for large ones.
  *
- * A message that exceeds the limit of time or memory ends the thread. Its beginning is then parsed on the event loop,
- * since no message is refused for being malformed, and the next large message gets a new thread. The heap limit ends
- * only the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
+ *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
+ *
+ * Both pieces change hands without a copy. The thread notes in shared memory how many messages of its batch it has
+ * parsed. So when it ends, or one message takes too long, it is known which message that was.
+ *
+ * Crash of the thread: `parse` rejects with ThreadEnded, and the next batch gets a new thread. The heap limit ends only
+ * the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
  * compressed-bodies.ts.
- *
- * Crash of the process: nothing was acknowledged or stored yet, so no restart parses the same message again by itself.
+ * Stop: `end` terminates the thread at once; callers first wait for their batch.
  */
-import { createHash, webcrypto } from 'node:crypto'
+import { strict as assert } from 'node:assert'
 import type { Worker } from 'node:worker_threads'
 import { MIB } from '../../../config/limits/limit.ts'
 import type { Limits } from '../../../config/limits.ts'
-import type { Log } from '../../../log.ts'
-import type { Metrics } from '../../../metrics.ts'
+import { outsideUnits } from '../../../fault-boundary.ts'
 import { startThread } from '../../../worker-threads.ts'
-import { createParseQueue } from './parse-queue.ts'
-import { type ParsedMail, parseMail } from './parsed-message.ts'
+import type { ParsedMail } from './parsed-message.ts'
 
-/** A message to parse. */
-export interface UnparsedMail {
-  /** The network or organization whose turn a large message uses. */
-  readonly fairnessKey: string
-  readonly sizeBytes: number
-  /** Returns the bytes. Called when it is this message's turn, so that messages in the queue occupy no memory. */
-  load(): Promise<Buffer>
+/** A message in memory. */
+export interface LoadedMail {
+  readonly bytes: Uint8Array
+  /** No one else uses this memory, so the thread may take it over. */
+  readonly isOwned: boolean
+  readonly needsHash: boolean
 }
 
-export interface MailParser {
+export interface ParseWorker {
+  /** Starts a thread if there is none: a message is about to arrive. */
+  start(): void
   /**
-   * Never throws because of the content of a message.
+   * Parses messages in this order. There must be only one call at a time.
    *
-   * @throws parse_queue_full, shutting_down; what `load` throws
+   * @throws ThreadEnded
    */
-  parse(mail: UnparsedMail): Promise<ParsedMail>
-  /** Refuses the messages in the queue, and finishes the one that is being parsed. */
-  stop(): Promise<void>
+  parse(mails: readonly LoadedMail[]): Promise<ParsedMail[]>
+  end(): Promise<void>
+}
+
+/** A message gets at most a quarter more time than its limit. */
+const CHECKS_PER_TIMEOUT = 4
+
+interface ParseWorkerNeeds {
+  readonly limits: Limits
+  /** Time for one message. */
+  readonly timeoutMs: number
+  /** After this time without a message, the thread ends. */
+  readonly idleMs: number
+}
+
+/** The thread ended before it had parsed a batch. */
+export class ThreadEnded extends Error {
+  override readonly name = 'ThreadEnded'
+  /** `start`: before it could parse anything, so no message is to blame. */
+  readonly reason: 'start' | 'time' | 'memory' | 'error'
+  /** The message that was being parsed. */
+  readonly index: number
+  constructor(reason: ThreadEnded['reason'], index: number, cause: unknown) {
+    super('the parse thread ended', { cause })
+    this.reason = reason
+    this.index = index
+  }
 }
 
 /** `workerData` of the thread. */
 export interface ParseThreadData {
   readonly limits: Limits
+  /** Shared with the thread, which alone writes it: see PROGRESS. */
+  readonly progress: Int32Array
 }
 
-/** Settles the call whose message the thread is parsing. */
-interface RunningParse {
-  resolve(parsedMail: ParsedMail): void
+/** Elements of `progress`. */
+export const PROGRESS = { isReady: 0, batch: 1, parsedCount: 2 } as const
+
+/** To the thread: the messages of a batch, one after the other. */
+export interface ParseBatch {
+  readonly number: number
+  readonly bytes: Uint8Array
+  readonly sizes: readonly number[]
+  readonly needHash: readonly boolean[]
+}
+
+/** From the thread: the JSON of all ParsedMails without the bytes of their bodies, and these bytes. */
+export interface ParsedBatch {
+  readonly json: string
+  readonly bytes: Uint8Array
+  readonly sizes: readonly number[]
+}
+
+/** The batch in the thread. */
+interface RunningBatch {
+  resolve(parsed: ParsedBatch): void
   reject(error: unknown): void
 }
 
-interface MailParserNeeds {
-  readonly limits: Limits
-  readonly log: Log
-  readonly metrics: Metrics
-}
-
-/** The thread ended before it had parsed a message. */
-class ThreadEnded extends Error {
-  override readonly name = 'ThreadEnded'
-  readonly reason: 'time' | 'memory' | 'error'
-  constructor(reason: ThreadEnded['reason'], cause: unknown) {
-    super('the parse thread ended', { cause })
-    this.reason = reason
-  }
-}
-
-export function createMailParser({ limits, log, metrics }: MailParserNeeds): MailParser {
-  const queue = createParseQueue(limits)
+export function createParseWorker({ limits, timeoutMs, idleMs }: ParseWorkerNeeds): ParseWorker {
   let thread: Worker | undefined
-  let running: RunningParse | undefined
+  let progress: Int32Array = new Int32Array(0)
+  let running: RunningBatch | undefined
+  let batchNumber = 0
+  let idleTimer: NodeJS.Timeout | undefined
 
   return {
-    async parse({ fairnessKey, sizeBytes, load }) {
-      if (sizeBytes <= limits.parsing.onLoopBytesMax) return parseMail(await load(), limits)
-      return queue.run(fairnessKey, async () => parseLarge(fairnessKey, await load()))
+    start() {
+      if (running) return
+      requireThread()
+      endLater()
     },
 
-    async stop() {
-      await queue.stop()
-      await thread?.terminate()
-    },
-  }
-
-  async function parseLarge(fairnessKey: string, raw: Buffer): Promise<ParsedMail> {
-    try {
-      return await parseInThread(raw)
-    } catch (error) {
-      const cause = error instanceof ThreadEnded ? error.reason : 'error'
-      queue.pauseKey(fairnessKey)
-      metrics.messagesParsedInPart.inc({ cause })
-      log.warn({ err: error, cause, fairnessKey, sizeBytes: raw.length }, 'only the beginning of a message was parsed')
-      return parseBeginning(raw)
-    }
-  }
-
-  async function parseBeginning(raw: Buffer): Promise<ParsedMail> {
-    // Hash all bytes: another message may have the same beginning. In the thread pool, because the message is large.
-    const digest = await webcrypto.subtle.digest('SHA-256', raw)
-    const fingerprint = createHash('sha256').update('in part').update(Buffer.from(digest)).digest('hex')
-    return { ...parseMail(raw.subarray(0, limits.parsing.onLoopBytesMax), limits, { isPart: true }), fingerprint }
-  }
-
-  async function parseInThread(raw: Buffer): Promise<ParsedMail> {
-    thread ??= startParseThread()
-    thread.postMessage(raw)
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      void thread?.terminate() // its exit rejects
-    }, limits.parsing.timeoutMs)
-    try {
-      return await new Promise<ParsedMail>((resolve, reject) => {
+    async parse(mails) {
+      assert(!running, 'the thread parses one batch at a time')
+      const current = requireThread()
+      batchNumber += 1
+      const batch = packBatch(batchNumber, mails)
+      const answer = new Promise<ParsedBatch>((resolve, reject) => {
         running = { resolve, reject }
       })
-    } catch (cause) {
-      const isOutOfMemory = (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
-      throw new ThreadEnded(isLate ? 'time' : isOutOfMemory ? 'memory' : 'error', cause)
-    } finally {
-      clearTimeout(timer)
-    }
+      current.postMessage(batch, [batch.bytes.buffer as ArrayBuffer])
+      const watch = watchProgress(current, mails.length)
+      try {
+        return unpackBatch(await answer)
+      } catch (cause) {
+        throw new ThreadEnded(reasonOf(cause, watch.isLate()), Math.min(parsedCount(), mails.length - 1), cause)
+      } finally {
+        watch.end()
+        endLater()
+      }
+    },
+
+    async end() {
+      clearTimeout(idleTimer)
+      await endThread()
+    },
+  }
+
+  function requireThread(): Worker {
+    clearTimeout(idleTimer)
+    thread ??= outsideUnits(startParseThread)
+    return thread
+  }
+
+  function endLater(): void {
+    clearTimeout(idleTimer)
+    idleTimer = outsideUnits(() => setTimeout(() => void endThread(), idleMs)).unref()
+  }
+
+  async function endThread(): Promise<void> {
+    const ended = thread
+    thread = undefined // a message that arrives before its exit gets another one
+    await ended?.terminate()
   }
 
   function startParseThread(): Worker {
-    const workerData: ParseThreadData = { limits }
-    const resourceLimits = { maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB) }
+    progress = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT))
+    const workerData: ParseThreadData = { limits, progress }
+    const resourceLimits = {
+      maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
+      maxYoungGenerationSizeMb: Math.ceil(limits.parsing.youngHeapBytesMax / MIB),
+    }
     const started = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
     started.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
     const end = (cause: unknown) => {
-      // An exit follows an error. By then the next message may be waiting for the next thread.
+      // An exit follows an error. By then the next batch may be waiting for the next thread.
       if (thread !== started) return
       thread = undefined
       running?.reject(cause)
       running = undefined
     }
-    started.on('message', (parsedMail: ParsedMail) => {
-      running?.resolve(parsedMail)
+    started.on('message', (parsed: ParsedBatch) => {
+      running?.resolve(parsed)
       running = undefined
     })
     started.on('error', end)
     started.on('exit', end)
     return started
   }
+
+  /** Returns how many messages of the current batch are parsed. */
+  function parsedCount(): number {
+    return Atomics.load(progress, PROGRESS.batch) === batchNumber ? Atomics.load(progress, PROGRESS.parsedCount) : 0
+  }
+
+  /** Ends the thread when it takes too long to start, or to parse one message. */
+  function watchProgress(watched: Worker, mailCount: number): { isLate(): boolean; end(): void } {
+    let isLate = false
+    let seen: number | undefined
+    let sinceMs = 0
+    const check = () => {
+      const current = isReady() ? parsedCount() : -1
+      if (current === mailCount) return // the answer is in the queue of this event loop
+      const now = performance.now()
+      if (current !== seen) {
+        seen = current
+        sinceMs = now
+      } else if (now - sinceMs >= (current < 0 ? limits.parsing.threadStartMs : timeoutMs)) {
+        isLate = true
+        clearInterval(timer)
+        void watched.terminate() // its exit rejects
+      }
+    }
+    const timer = outsideUnits(() => setInterval(check, timeoutMs / CHECKS_PER_TIMEOUT)).unref()
+    return { isLate: () => isLate, end: () => clearInterval(timer) }
+  }
+
+  function isReady(): boolean {
+    return Atomics.load(progress, PROGRESS.isReady) === 1
+  }
+
+  function reasonOf(cause: unknown, isLate: boolean): ThreadEnded['reason'] {
+    if (!isReady()) return 'start'
+    if (isLate) return 'time'
+    return (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'error'
+  }
+}
+
+function packBatch(number: number, mails: readonly LoadedMail[]): ParseBatch {
+  const sizes = mails.map(({ bytes }) => bytes.length)
+  const needHash = mails.map((mail) => mail.needsHash)
+  const [first] = mails
+  const isAlone = mails.length === 1 && first!.isOwned && first!.bytes.byteLength === first!.bytes.buffer.byteLength
+  return { number, bytes: isAlone ? first!.bytes : joined(mails.map(({ bytes }) => bytes)), sizes, needHash }
+}
+
+function unpackBatch({ json, bytes, sizes }: ParsedBatch): ParsedMail[] {
+  let end = 0
+  return (JSON.parse(json) as ParsedMail[]).map((mail, index) => {
+    const start = end
+    end += sizes[index]!
+    return {
+      ...mail,
+      ...(mail.date !== undefined && { date: new Date(mail.date) }), // JSON has no dates
+      compressedBodies: { ...mail.compressedBodies, bytes: bytes.subarray(start, end) },
+    }
+  })
+}
+
+/** Returns the pieces in one piece of memory of their own, which can change hands. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
 }

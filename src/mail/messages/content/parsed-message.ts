@@ -1,8 +1,8 @@
 /**
  * Parses a message once: everything that is stored of it besides its bytes, so that no later call parses it again.
  *
- * Pure and synchronous: it runs on the event loop for small messages and in a thread (parse-worker.thread.ts) for large
- * ones, so its result must survive a structured clone.
+ * Pure and synchronous. It runs in a thread (parse-worker.thread.ts), so its result, apart from the date and the bytes of
+ * the bodies, must survive as JSON.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
@@ -28,10 +28,11 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
+  /** SHA-256 of the message, hex, if the parser was asked for it. */
+  readonly sha256?: string
 }
 
-/** @param isPart whether `raw` is only the beginning of the message */
-export function parseMail(raw: Buffer, limits: Limits, { isPart = false } = {}): ParsedMail {
+export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
   const { headers, text, html, truncated, ...fields } = parseMessage(raw, {
     depthMax: limits.parsing.mimeDepthMax,
     partsMax: limits.parsing.mimePartsMax,
@@ -57,7 +58,7 @@ export function parseMail(raw: Buffer, limits: Limits, { isPart = false } = {}):
     ...(extractedText !== undefined && { extractedText }),
     ...(extractedHtml !== undefined && { extractedHtml }),
     headers,
-    ...((truncated || isPart) && { isTruncated: true }),
+    ...(truncated && { isTruncated: true }),
   }
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
   return {

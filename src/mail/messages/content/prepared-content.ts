@@ -4,7 +4,8 @@
  *   spool the bytes → check → parse → spool the compressed bodies → insert, inside the caller's transaction
  *
  * Up to limits.store.inlineBytesMax, bytes stay in memory and become part of that transaction (one fsync, not two).
- * More bytes are made durable as a blob before it.
+ * More bytes are made durable as a blob before it, and so is a small message while the memory for those that wait to be
+ * parsed is used up (spool-memory.ts). Its socket is read no faster than the disk takes its bytes.
  *
  * Crash between the blob and its transaction: a sweep deletes the blob by age. No row refers to missing bytes.
  */
@@ -13,9 +14,11 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
-import { type ContentRows, contentRows, inMemory, type Spooled, type SpooledMail } from './insert-content.ts'
-import type { MailParser } from './parse-worker.ts'
+import { type ContentRows, contentRows, type Spooled } from './insert-content.ts'
+import type { MailParser } from './mail-parser.ts'
+import type { LoadedMail } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
+import { createSpoolMemory, type SpoolMemory } from './spool-memory.ts'
 
 /** A message to prepare. */
 export interface MailSource<Checked> {
@@ -57,30 +60,39 @@ export type PrepareContent = <Checked = undefined>(source: MailSource<Checked>) 
 
 interface PrepareContentNeeds {
   readonly store: Pick<Store, 'blobs'>
-  readonly mailParser: Pick<MailParser, 'parse'>
+  readonly mailParser: Pick<MailParser, 'expectMail' | 'parse'>
   readonly discardBlobs: DiscardBlobs
   readonly limits: Limits
 }
 
+/** A message whose SHA-256 is known if it is a blob; otherwise the parser computes it. */
+type Arrived = Spooled & { readonly sizeBytes: number; readonly sha256?: string }
+
 export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent {
   const { store, mailParser, discardBlobs, limits } = needs
+  const openMemory = createSpoolMemory(limits)
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
     const { fairnessKey, raw, bytesMax, check } = source
-    const spooled = await spoolMail(raw, bytesMax)
-    const blobKeys = [spooled.blobKey]
+    const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
+    const blobKeys: (string | null)[] = []
 
     async function discard(error?: unknown): Promise<void> {
       if (!isMailError(error, 'outcome_unknown')) await discardBlobs(blobKeys)
     }
 
+    mailParser.expectMail()
+    const memory = openMemory()
     try {
+      const arrived = await spoolMail(head, bounded(chunks, bytesMax), memory)
+      blobKeys.push(arrived.blobKey)
       const checked = (await check?.()) as Checked
-      const { sizeBytes } = spooled
-      const load = async () => (Buffer.isBuffer(raw) ? raw : loadMail(spooled))
-      const parsed = await mailParser.parse({ fairnessKey, sizeBytes, load })
+      const { sizeBytes } = arrived
+      const unparsed = { fairnessKey, sizeBytes, ownBytes: head.length, load: () => loadMail(arrived) }
+      const parsed = await mailParser.parse(unparsed)
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
+      const spooled = { ...arrived, sha256: arrived.sha256 ?? parsed.sha256! }
       const inlineBytes = (spooled.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
       return {
         parsed,
@@ -92,31 +104,36 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     } catch (error) {
       await discard(error)
       throw error
+    } finally {
+      memory.release()
     }
   }
 
-  async function spoolMail(raw: MailSource<unknown>['raw'], bytesMax: number): Promise<SpooledMail> {
-    const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
+  async function spoolMail(head: Buffer, chunks: AsyncIterable<Uint8Array>, memory: SpoolMemory): Promise<Arrived> {
     const read: Uint8Array[] = head.length > 0 ? [head] : []
     let sizeBytes = head.length
-    const iterator = bounded(chunks, bytesMax)[Symbol.asyncIterator]()
+    const iterator = chunks[Symbol.asyncIterator]()
     for (;;) {
       const { value, done } = await iterator.next()
-      if (done) return inMemory(Buffer.concat(read, sizeBytes))
+      if (done) return { bytes: Buffer.concat(read, sizeBytes), blobKey: null, sizeBytes }
       read.push(value)
       sizeBytes += value.length
-      if (sizeBytes > limits.store.inlineBytesMax) break
+      if (sizeBytes > limits.store.inlineBytesMax || !memory.reserve(value.length)) break
     }
+    memory.release()
     const { key, ...stored } = await store.blobs.put(chain(read, iterator))
     return { ...stored, bytes: null, blobKey: key }
   }
 
-  /** Called when it is the message's turn to be parsed, so that messages in the queue occupy no memory. */
-  async function loadMail({ bytes, blobKey }: Spooled): Promise<Buffer> {
-    if (bytes) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const chunks: Uint8Array[] = []
-    for await (const chunk of store.blobs.get(blobKey)) chunks.push(chunk)
-    return Buffer.concat(chunks)
+  async function loadMail({ bytes, blobKey, sizeBytes }: Arrived): Promise<LoadedMail> {
+    if (bytes) return { bytes, isOwned: false, needsHash: true }
+    const loaded = Buffer.allocUnsafeSlow(sizeBytes)
+    let at = 0
+    for await (const chunk of store.blobs.get(blobKey)) {
+      loaded.set(chunk, at)
+      at += chunk.length
+    }
+    return { bytes: loaded, isOwned: true, needsHash: false }
   }
 
   async function spoolBodies(compressed: Uint8Array): Promise<Spooled> {

@@ -70,16 +70,13 @@ export function createSubmit(needs: SubmitNeeds): Submit {
 
   return async function submit(actor, inbox, draft, keyClaim) {
     store.checkWritable()
-    // Composing and parsing each take about a millisecond, after steps in which other requests got as far.
+    // Composing takes about a millisecond, after steps in which other requests got as far.
     await workQueue.wait()
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await compose(inbox, draft, messageId, now)
     const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({
-      ...{ fairnessKey, raw, bytesMax: config.messageBytesMax },
-      check: () => workQueue.wait(),
-    })
+    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
     try {
       const sent = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)

@@ -1,0 +1,293 @@
+/**
+ * Tests the threads that parse messages: the memory that they need, what ends them, what is then stored of the message
+ * to blame, and that all others are still parsed.
+ */
+import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
+import { createMailParser } from '../../src/mail/messages/content/mail-parser.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { fill } from '../formats/linear.ts'
+
+const MEGABYTE = 1_000_000
+const MIB = 1024 * 1024
+
+function openParser(limits: LimitOverrides = {}) {
+  const logged: Record<string, unknown>[] = []
+  const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const mailParser = createMailParser({ limits: withLimits(limits), log, metrics: createMetrics() })
+  onTestFinished(() => mailParser.stop())
+  return {
+    logged,
+    stop: () => mailParser.stop(),
+    expectMail: () => mailParser.expectMail(),
+    /** @param own what this server has put before the message */
+    parse: async (mail: string | Buffer, fairnessKey = 'a', own = '') => {
+      const bytes = Buffer.concat([Buffer.from(own), Buffer.from(mail)])
+      const load = async () => ({ bytes, isOwned: false, needsHash: true })
+      const parsed = await mailParser.parse({ fairnessKey, sizeBytes: bytes.length, ownBytes: own.length, load })
+      const { headers, isTruncated = false } = decompressBodies(parsed.compressedBodies.bytes)
+      return { ...parsed, headers, truncated: isTruncated }
+    },
+  }
+}
+
+/** Calls back for each thread that is started in this test. */
+function countThreads(): { readonly started: Worker[] } {
+  const started: Worker[] = []
+  const add = (worker: Worker) => void started.push(worker)
+  process.on('worker', add)
+  onTestFinished(() => void process.off('worker', add))
+  return { started }
+}
+
+const honest = (subject: string) => `Subject: ${subject}\r\n\r\n${fill('A line of a long report.\r\n', MEGABYTE)}`
+const body = (fields: string, piece: string, size: number) => `${fields}\r\n\r\n${fill(piece, size)}`
+
+/** Characters of these bodies: more than is parsed of one. */
+const SIZE = 4.5 * MEGABYTE
+const chinese = 'Content-Type: text/plain; charset=utf-8\r\n\r\n好' // then every character takes two bytes
+
+const GREEDY: Readonly<Record<string, () => string>> = {
+  'text in one-byte pieces of base64': () => body('Content-Transfer-Encoding: base64', 'YQ==\r\n', SIZE),
+  'an attachment in one-byte pieces of base64': () =>
+    body('Content-Type: image/png\r\nContent-Transfer-Encoding: base64', 'YQ==\r\n', SIZE),
+  'text in soft breaks': () => body('Content-Transfer-Encoding: quoted-printable', 'a=\r\n', SIZE),
+  'short lines': () => body('X: y', 'a\r\n', SIZE),
+  NULs: () => body('X: y', 'a\0', SIZE),
+  'flowed line breaks': () => body('Content-Type: text/plain; format=flowed', '\r\n', SIZE),
+  'control characters behind Chinese': () => `${chinese}${fill('\x01', SIZE)}`,
+  'short lines behind Chinese': () => `${chinese}${fill('a\r\n', SIZE)}`,
+  'text and HTML': () =>
+    `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n${chinese}${fill('\x01', SIZE)}\r\n` +
+    `--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n好${fill('\x01', SIZE)}\r\n--b--`,
+  'UTF-7': () => body('Content-Type: text/plain; charset=utf-7', '+-', SIZE),
+  'CESU-8': () => body('Content-Type: text/plain; charset=cesu-8', 'a', SIZE),
+  'UTF-7 of IMAP': () => body('Content-Type: text/plain; charset=utf-7-imap', '&-', SIZE),
+  'header fields': () => fill('a:\r\n', SIZE),
+  'parts with header fields': () =>
+    body('Content-Type: multipart/mixed; boundary=b', `--b\r\n${fill('a:\n', 40_000)}\r\nx\r\n`, SIZE),
+  HTML: () => body('Content-Type: text/html', '<p>&amp;', SIZE),
+}
+
+test('no body needs more than 64 MiB of heap, however it is encoded', { timeout: 60_000 }, async () => {
+  const { logged, parse } = openParser({ parsing: { heapBytesMax: 64 * MIB } })
+  for (const [label, make] of Object.entries(GREEDY)) {
+    await parse(make())
+    expect(logged, label).toEqual([])
+  }
+})
+
+/** Needs a hundred bytes of heap per field, if no other limit prevents that. */
+const manyFields = () => fill('a:\r\n', 4 * MEGABYTE)
+const unbounded = { parsing: { mimeHeaderBytesMax: 64 * MIB, mimeHeaderFieldsMax: 64 * MIB } }
+
+test('of a message that needs more heap than allowed, the header fields are stored; the next one is parsed', async () => {
+  const { logged, parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB } }))
+  const header = [
+    'From: Ann Example <ann@example.test>',
+    'To: bob@example.test, Cleo <cleo@example.test>',
+    'Subject: hostile',
+    'Message-ID: <1@example.test>',
+    'References: <a@example.test> <b@example.test>',
+    'Date: Sat, 21 Nov 2026 10:00:00 +0000',
+  ]
+  expect(await parse(`${header.join('\r\n')}\r\n${manyFields()}`)).toMatchObject({
+    ...{ subject: 'hostile', messageId: '<1@example.test>', references: ['<a@example.test>', '<b@example.test>'] },
+    ...{ from: [{ address: 'ann@example.test' }], date: new Date('2026-11-21T10:00:00Z') },
+    to: [{ address: 'bob@example.test' }, { address: 'cleo@example.test' }],
+    ...{ truncated: true, searchText: '', attachments: [] },
+  })
+  expect(logged).toMatchObject([{ msg: 'only the header of a message was read', cause: 'memory', fairnessKey: 'a' }])
+  expect(await parse(honest('honest'), 'b')).toMatchObject({ subject: 'honest', truncated: false })
+  expect(logged).toHaveLength(1)
+})
+
+test('of a message that takes too long, only the header fields are read', async () => {
+  const { logged, parse } = openParser({ parsing: { timeoutMs: 4 } })
+  expect(await parse(`X: ${fill('a', MEGABYTE)}\r\n${honest('slow')}`)).toMatchObject({ truncated: true })
+  expect(logged).toMatchObject([{ msg: 'only the header of a message was read', cause: 'time' }])
+})
+
+test('of a header without an end, a limited part is read', async () => {
+  const { parse } = openParser({ parsing: { timeoutMs: 4 } })
+  const { headers, truncated } = await parse(manyFields(), 'a', 'Received: by us\r\n')
+  expect([headers.length, headers[0], truncated]).toEqual([1000, ['Received', 'by us'], true])
+})
+
+test('a message of which only the header was read is recognised when it is sent again', async () => {
+  const { parse } = openParser({ parsing: { timeoutMs: 4 } })
+  const [one, two, again] = await Promise.all([
+    parse(`${honest('same')}one`, 'a', 'Received: by us at one\r\n'),
+    parse(`${honest('same')}two`, 'b', 'Received: by us at one\r\n'),
+    parse(`Received: by a relay\r\n${honest('same')}one`, 'c', 'Received: by us at one minute past one\r\n'),
+  ])
+  expect([one, two, again].map(({ truncated }) => truncated)).toEqual([true, true, true])
+  expect(one.fingerprint).toBe(again.fingerprint)
+  expect(one.fingerprint).not.toBe(two.fingerprint)
+  expect(one.sha256).not.toBe(again.sha256)
+})
+
+test('a sender whose message could only be read in part waits; others do not', async () => {
+  const { parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB, waitMs: 500 } }))
+  await parse(manyFields(), 'hostile')
+  const second = parse(honest('second'), 'hostile')
+  second.catch(() => undefined)
+  expect(await parse(honest('other'), 'honest')).toMatchObject({ truncated: false })
+  await expect(second).rejects.toMatchObject({ code: 'parse_queue_full' })
+})
+
+describe('small messages', () => {
+  const small = (subject: string) => `Subject: ${subject}\r\n\r\nhello`
+  /** With these limits, manyFields() is a small message that ends its thread. */
+  const poisonous = mergeLimits(unbounded, {
+    parsing: {
+      ...{ heapBytesMax: 32 * MIB, smallBytesMax: 8 * MIB, batchBytesMax: 8 * MIB },
+      ...{ keyPauseMs: 0, smallTimeoutMs: 30_000, timeoutMs: 30_000 },
+    },
+  })
+
+  test('that wait are parsed in one batch in one thread', async () => {
+    const { started } = countThreads()
+    const { parse } = openParser()
+    const subjects = Array.from({ length: 40 }, (_, index) => `${index}`)
+    const parsed = await Promise.all(subjects.map((subject) => parse(small(subject))))
+    expect(parsed.map(({ subject }) => subject)).toEqual(subjects)
+    expect(new Set(parsed.map(({ sha256 }) => sha256)).size).toBe(40)
+    expect(started).toHaveLength(1)
+  })
+
+  test('are parsed, although one of their batch ends the thread; that one is tried alone, and then only its header is read', async () => {
+    const { started } = countThreads()
+    const { logged, parse } = openParser(poisonous)
+    const poison = `Subject: hostile\r\n${manyFields()}`
+    const [first, hostile, last] = await Promise.all([
+      parse(small('first'), 'a'),
+      parse(poison, 'b'),
+      parse(small('last'), 'c'),
+    ])
+    expect([first.truncated, hostile.truncated, last.truncated]).toEqual([false, true, false])
+    expect([first.subject, hostile.subject, last.subject]).toEqual(['first', 'hostile', 'last'])
+    expect(logged).toMatchObject([
+      { msg: 'a small message ended the parse thread', cause: 'memory', fairnessKey: 'b' },
+      { msg: 'only the header of a message was read', cause: 'memory', fairnessKey: 'b' },
+    ])
+    expect(started).toHaveLength(3) // for small messages two, for large ones one
+  })
+
+  test('that take too long in a batch are parsed alone, with more time', async () => {
+    const slow = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${fill('--ba\r\n', 4 * MEGABYTE)}`
+    const { logged, parse } = openParser({
+      parsing: { smallBytesMax: 8 * MIB, smallTimeoutMs: 100, timeoutMs: 60_000 },
+    })
+    const [{ truncated }, other] = await Promise.all([parse(slow, 'a'), parse(small('other'), 'b')])
+    const line = { msg: 'a small message ended the parse thread', cause: 'time', fairnessKey: 'a' }
+    expect(logged[0]).toMatchObject(line)
+    expect([truncated, other.subject]).toEqual([false, 'other'])
+  })
+
+  test('of a sender who has ended a thread end no more batches for a while', async () => {
+    const { logged, parse } = openParser(mergeLimits(poisonous, { parsing: { keyPauseMs: 60_000, waitMs: 200 } }))
+    await parse(manyFields(), 'hostile')
+    const second = parse(manyFields(), 'hostile') // waits like a large message
+    second.catch(() => undefined)
+    expect(await parse(small('honest'), 'honest')).toMatchObject({ subject: 'honest' })
+    await expect(second).rejects.toMatchObject({ code: 'parse_queue_full' })
+    expect(logged).toHaveLength(2)
+  })
+
+  test('are refused if too many wait', async () => {
+    const { parse } = openParser({ parsing: { smallWaitingMax: 2 } })
+    const accepted = [parse(small('one')), parse(small('two'))]
+    await expect(parse(small('three'))).rejects.toMatchObject({ code: 'parse_queue_full' })
+    await Promise.all(accepted)
+  })
+})
+
+test('while no thread can start, messages are refused, and none is parsed on the event loop', async () => {
+  const { logged, parse } = openParser({ parsing: { threadStartMs: 0, smallTimeoutMs: 4, timeoutMs: 4 } })
+  await expect(parse('Subject: small\r\n\r\n')).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(parse(honest('large'))).rejects.toMatchObject({ code: 'unavailable' })
+  expect(logged).toEqual([])
+})
+
+test('the thread starts while the first message arrives, and ends if it does not', async () => {
+  const { started } = countThreads()
+  const { expectMail, parse } = openParser({ parsing: { idleMs: 100 } })
+  expectMail()
+  expectMail()
+  await parse('Subject: one\r\n\r\n')
+  expect(started).toHaveLength(1)
+  await once(started[0]!, 'exit')
+  expectMail()
+  await expect.poll(() => started).toHaveLength(2)
+  await once(started[1]!, 'exit')
+})
+
+test('an idle thread ends, and the next message gets a new one', async () => {
+  const { started } = countThreads()
+  const { parse } = openParser({ parsing: { idleMs: 0 } })
+  for (const subject of ['one', 'two']) {
+    expect(await parse(`Subject: ${subject}\r\n\r\n`)).toMatchObject({ subject })
+    await once(started.at(-1)!, 'exit')
+  }
+  expect(started).toHaveLength(2)
+})
+
+test('a message that arrives while an idle thread is ending is parsed by a new one', async () => {
+  const { started } = countThreads()
+  const { logged, parse } = openParser({ parsing: { idleMs: 1 } })
+  await parse('Subject: one\r\n\r\n')
+  const [first] = started
+  const ending = new Promise<void>((resolve) => {
+    const { terminate } = first!
+    first!.terminate = () => {
+      resolve()
+      return terminate.call(first)
+    }
+  })
+  await ending
+  expect(await parse('Subject: two\r\n\r\n')).toMatchObject({ subject: 'two', truncated: false })
+  expect(logged).toEqual([])
+  expect(started).toHaveLength(2)
+})
+
+test('a stop finishes what is being parsed, and refuses what waits', async () => {
+  const { parse, stop } = openParser({ parsing: { batchMax: 1 } })
+  await parse(honest('the thread runs'))
+  const large = [parse(honest('large'), 'a'), parse(honest('waits'), 'a')]
+  const small = [parse('Subject: small\r\n\r\n'), parse('Subject: waits\r\n\r\n')]
+  const settled = Promise.allSettled([...small, ...large])
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  await stop()
+  const shown = (await settled).map((each) => (each.status === 'fulfilled' ? each.value.subject : each.reason.code))
+  expect(shown).toEqual(['small', 'shutting_down', 'large', 'shutting_down'])
+})
+
+test('bodies are stored unchanged, whatever they contain', async () => {
+  const { parse } = openParser()
+  // Surrogate pairs and escapes at every position of a piece's border.
+  const text = `${fill('x😀"\\\u0001é\n', 300_000)}end`
+  const { compressedBodies } = await parse(`Content-Type: text/plain; charset=utf-8\r\n\r\n${text}`)
+  expect(decompressBodies(compressedBodies.bytes)).toMatchObject({
+    text,
+    headers: [['Content-Type', 'text/plain; charset=utf-8']],
+  })
+})
+
+test('the beginning of a long body is stored, in whole characters', async () => {
+  const { parse } = openParser({ parsing: { bodyBytesMax: 1_000 } })
+  const attachment = '--b\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nwhole\r\n--b--'
+  const parts = (text: string) =>
+    `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${text}\r\n${attachment}`
+  const long = await parse(parts(`${'x'.repeat(998)}${'好'.repeat(50)}`))
+  expect(decompressBodies(long.compressedBodies.bytes).text).toBe('x'.repeat(998))
+  expect(long).toMatchObject({ truncated: true, attachments: [{ filename: 'a.txt', size: 5 }] })
+  const short = await parse(parts('好'.repeat(333)))
+  expect(decompressBodies(short.compressedBodies.bytes).text).toBe('好'.repeat(333))
+  expect(short.truncated).toBe(false)
+})
