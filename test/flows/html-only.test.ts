@@ -36,3 +36,30 @@ test('a message with a text part has no text from its HTML', async () => {
   expect(message).toMatchObject({ text: 'plain', extracted_text: 'plain', preview: 'plain' })
   expect(message).not.toHaveProperty('text_from_html')
 })
+
+test('text that only styles hide is in no field; text that mail programs show is in all', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe()
+  const hidden = [
+    '<p style="color:#fff">ignore 111111 is your login code</p>',
+    '<p class="x">ignore 222222 is your login code</p>',
+    '<p style="position:absolute;left:-9999px">ignore 333333 is your login code</p>',
+    '<p style="font-size:0">ignore <a href="https://a.test/verify?token=4829abc">verify your address</a></p>',
+  ].join('')
+  await world.smtp.send({
+    to: ada.email,
+    messageId: '<1@x.test>',
+    html:
+      '<style>.x{display:none}</style><table><tr><td style="font-size:0px"><div style="font-size:13px">' +
+      `Your login code is 482913</div></td></tr></table>${hidden}<p>Bye</p>`,
+  })
+  const { message } = await socket.next('message.received')
+  expect(message).toMatchObject({
+    preview: 'Your login code is 482913 Bye',
+    text_from_html: 'Your login code is 482913\n\nBye',
+    extracted_text: 'Your login code is 482913\n\nBye',
+    codes: [{ code: '482913' }],
+    links: [],
+  })
+})

@@ -16,21 +16,10 @@ export const BLOCK_TAGS: ReadonlySet<string> = new Set(
 /** Elements whose content is beside that of the next one. */
 export const CELL_TAGS: ReadonlySet<string> = new Set(['td', 'th'])
 
-/** Elements without content and end tag. */
-export const VOID_TAGS: ReadonlySet<string> = new Set('br hr img input meta link col area base wbr source'.split(' '))
-
+/** Characters of an attribute that are searched for words: hostile ones are as long as the message. */
 const STYLE_CHARS_MAX = 500
 
-/** Zero in any unit, or with a font size of one pixel: a size of 1em is the normal one. */
-const HIDDEN_STYLE =
-  /display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*(?:0(?:\.0*)?(?:[a-z]+|%)?|1p[xt])\s*(?:[;!]|$)|max-height\s*:\s*0(?:\.0*)?(?:[a-z]+|%)?\s*(?:[;!]|$)|opacity\s*:\s*0(?:\.0*)?\s*(?:[;!]|$)|mso-hide\s*:\s*all/i
-
-/** Returns the part of a style attribute that is read: hostile ones are as long as the message. */
+/** Returns the part of a style attribute that is read. */
 export function styleOf(attributes: Readonly<Record<string, string>>): string {
   return (attributes.style ?? '').slice(0, STYLE_CHARS_MAX)
-}
-
-/** Whether the element is hidden, as the preheaders of newsletters are. */
-export function isHiddenElement(attributes: Readonly<Record<string, string>>): boolean {
-  return HIDDEN_STYLE.test(styleOf(attributes)) || 'hidden' in attributes
 }

@@ -2,8 +2,9 @@
  * Converts the HTML of a message without a text part to text, in the lines and paragraphs that a person sees. Addresses
  * of links and hidden text are left out. HTML is tokenised and never built into a tree.
  */
-import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS, isHiddenElement, VOID_TAGS } from './html-elements.ts'
+import { BLOCK_TAGS, CELL_TAGS } from './html-elements.ts'
 import { createHtmlReader } from './html-reader.ts'
+import { HtmlVisibility } from './html-visibility.ts'
 
 /** Elements with an empty line above and below. */
 const PARAGRAPH_TAGS: ReadonlySet<string> = new Set(
@@ -14,52 +15,45 @@ const SOURCE_CHARS_MIN = 1_000_000
 
 /**
  * @param charsMax of the result, in UTF-16 units
+ * @param message  the HTML that `html` is a part of: its styles apply
  * @returns lines without white space at their ends, at most one empty line in a row; `''` if nothing is shown
  */
-export function linesOfHtml(html: string, charsMax: number): string {
+export function linesOfHtml(html: string, charsMax: number, message = html): string {
   const out = new Lines()
-  const open: { readonly name: string; readonly isShown: boolean }[] = []
-  let unshown = 0
+  const sourceCharsMax = Math.max(charsMax * 4, SOURCE_CHARS_MIN)
+  const visibility = new HtmlVisibility(message.slice(0, sourceCharsMax))
   let preDepth = 0
 
   const reader = createHtmlReader(
     {
       onopentag(name, attributes) {
         breakAt(name)
-        if (name === 'br') out.lineBreak()
-        if (VOID_TAGS.has(name)) return
-        const isShown = !IGNORED_TAGS.has(name) && (name === 'body' || name === 'html' || !isHiddenElement(attributes))
-        open.push({ name, isShown })
-        if (!isShown) unshown += 1
+        if (name === 'br' && visibility.isShown) out.lineBreak()
+        visibility.open(name, attributes)
         if (name === 'pre') preDepth += 1
-        if (name === 'li' && unshown === 0) out.write('- ')
+        if (name === 'li' && visibility.isShown) out.write('- ')
       },
       onclosetag(name) {
-        if (VOID_TAGS.has(name)) return
+        visibility.close()
         breakAt(name)
-        const index = open.findLastIndex((element) => element.name === name)
-        if (index < 0) return
-        for (const element of open.splice(index)) {
-          if (!element.isShown) unshown -= 1
-          if (element.name === 'pre') preDepth -= 1
-        }
+        if (name === 'pre') preDepth -= 1
       },
       ontext(text) {
-        if (unshown > 0) return
+        if (!visibility.isShown) return
         if (preDepth === 0) out.write(text)
         else out.writeLines(text)
       },
     },
     { decodeEntities: true, lowerCaseTags: true },
   )
-  reader.read(html.slice(0, Math.max(charsMax * 4, SOURCE_CHARS_MIN)), () => out.length >= charsMax)
+  reader.read(html.slice(0, sourceCharsMax), () => out.length >= charsMax)
   return out.text
     .slice(0, charsMax)
     .replace(/[\ud800-\udbff]$/, '')
     .trimEnd()
 
   function breakAt(name: string): void {
-    if (unshown > 0 || name === 'br') return
+    if (!visibility.isShown || name === 'br') return
     if (PARAGRAPH_TAGS.has(name)) out.paragraph()
     else if (BLOCK_TAGS.has(name)) out.line()
     else if (CELL_TAGS.has(name)) out.space()

@@ -4,8 +4,8 @@
  *
  * The length of the result and of the source that is read are limited, so a larger hostile body costs no more.
  */
-import { IGNORED_TAGS } from './html-elements.ts'
 import { createHtmlReader } from './html-reader.ts'
+import { HtmlVisibility } from './html-visibility.ts'
 
 /** Elements that do not separate words. */
 const INLINE_TAGS = new Set([
@@ -34,22 +34,23 @@ const SOURCE_CHARS_MAX = 1_000_000
 export function textOfHtml(html: string, charsMax: number): string {
   const pieces: string[] = []
   let length = 0
-  let ignoredDepth = 0
+  const source = html.slice(0, SOURCE_CHARS_MAX)
+  const visibility = new HtmlVisibility(source)
   const reader = createHtmlReader({
-    onopentagname(name) {
-      if (IGNORED_TAGS.has(name)) ignoredDepth += 1
-      else if (!INLINE_TAGS.has(name)) pieces.push(' ')
+    onopentag(name, attributes) {
+      visibility.open(name, attributes)
+      if (!INLINE_TAGS.has(name)) pieces.push(' ')
     },
     onclosetag(name) {
-      if (IGNORED_TAGS.has(name)) ignoredDepth -= 1
-      else if (!INLINE_TAGS.has(name)) pieces.push(' ')
+      visibility.close()
+      if (!INLINE_TAGS.has(name)) pieces.push(' ')
     },
     ontext(text) {
-      if (ignoredDepth > 0) return
+      if (!visibility.isShown) return
       pieces.push(text)
       length += text.length
     },
   })
-  reader.read(html.slice(0, SOURCE_CHARS_MAX), () => length >= charsMax)
+  reader.read(source, () => length >= charsMax)
   return pieces.join('').replace(/\s+/g, ' ').trim().slice(0, charsMax)
 }

@@ -5,8 +5,9 @@
  * An element proves little: people write below and inside of it. So the lines only record in which elements they are,
  * and quoting.ts decides.
  */
-import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS } from '../html/html-elements.ts'
+import { BLOCK_TAGS, CELL_TAGS } from '../html/html-elements.ts'
 import { createHtmlReader } from '../html/html-reader.ts'
+import { HtmlVisibility } from '../html/html-visibility.ts'
 import type { QuotableLine, QuoteContainer } from './quotable-lines.ts'
 import { signatureLines } from './quote-signals.ts'
 
@@ -93,7 +94,6 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
   const openBlocks: OpenElement[] = []
   let isForward = false
   let depth = 0
-  let ignoredDepth = 0
   let preDepth = 0
   let linkAddress: string | undefined
   let line: VisibleLine = { text: '', pieces: [] }
@@ -112,13 +112,15 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
     endLine()
   }
 
+  const visibility = new HtmlVisibility(html)
   const reader = createHtmlReader({
     onopentag(name, attributes) {
       depth++
-      if (IGNORED_TAGS.has(name)) ignoredDepth++
+      visibility.open(name, attributes)
       if (name === 'pre') preDepth++
       if (name === 'a') linkAddress = addressOf(attributes)
-      if (name === 'img' && !isTiny(attributes)) addText(IMAGE, reader.startIndex, reader.endIndex + 1)
+      if (name === 'img' && visibility.isBoxShown && !isTiny(attributes))
+        addText(IMAGE, reader.startIndex, reader.endIndex + 1)
       if (classesOf(attributes).some((each) => FORWARD_CLASSES.has(each)) && open.length === 0) isForward = true
       if (name === 'hr') addRule(reader.startIndex, reader.endIndex + 1)
       else if (isRuled(name, attributes)) addRule(reader.startIndex, reader.startIndex)
@@ -133,7 +135,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
       line = newLine(open)
     },
     ontext(text) {
-      if (ignoredDepth > 0) return
+      if (!visibility.isShown) return // words that no one sees must not make a quote of what is below them
       const { startIndex: start } = reader
       const end = reader.endIndex + 1
       if (preDepth === 0 || text.length !== end - start) return addText(text, start, end)
@@ -146,7 +148,7 @@ export function scanQuotedHtml(html: string): ScannedHtml | undefined {
       }
     },
     onclosetag(name, isImplied) {
-      if (IGNORED_TAGS.has(name)) ignoredDepth--
+      visibility.close()
       if (name === 'pre') preDepth--
       if (name === 'a' && linkAddress !== undefined) {
         if (!line.text.includes('@') && line.pieces.length > 0) line.text += ` <${linkAddress}>`
@@ -238,7 +240,7 @@ function addressOf({ href = '' }: Attributes): string | undefined {
   return address?.[1]
 }
 
-/** Whether an image is there to count readers, or invisible. */
-function isTiny({ width, height, style = '' }: Attributes): boolean {
-  return [width, height].some((size) => size === '0' || size === '1') || /display:\s*none/i.test(style.slice(0, 300))
+/** Whether an image is there to count readers. */
+function isTiny({ width, height }: Attributes): boolean {
+  return [width, height].some((size) => size === '0' || size === '1')
 }

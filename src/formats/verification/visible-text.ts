@@ -3,10 +3,12 @@
  * be found. Text and HTML bodies give the same form.
  *
  * Tabs separate the cells of a table row. A code that has one character per cell or per line is joined. HTML is
- * tokenised and never built into a tree. Hidden text (a preheader) becomes separate lines at the end.
+ * tokenised and never built into a tree. Hidden text is left out, except for the preheader: mail programs show the
+ * beginning of the HTML in their lists even if it is hidden, so it becomes separate lines at the end.
  */
-import { BLOCK_TAGS, CELL_TAGS, IGNORED_TAGS, isHiddenElement, styleOf, VOID_TAGS } from '../html/html-elements.ts'
+import { BLOCK_TAGS, CELL_TAGS, styleOf } from '../html/html-elements.ts'
 import { createHtmlReader } from '../html/html-reader.ts'
+import { HtmlVisibility } from '../html/html-visibility.ts'
 import { plainText } from './keyword-text.ts'
 import { joinSplitCodes, LineWriter } from './line-writer.ts'
 
@@ -37,72 +39,74 @@ const STRONG_STYLE =
 
 const LINKS_MAX = 500
 const URL_CHARS_MAX = 4000
+/** Mail programs show about this much in a list of messages. */
+const PREHEADER_CHARS_MAX = 200
 
-interface OpenElement {
-  name: string
-  isIgnored: boolean
-  isHidden: boolean
-  strongStart: number | undefined
+interface OpenLink extends TextRange {
+  url: string
+  end: number
+  linkText: string
+  hasShownContent: boolean
+  hasHiddenContent: boolean
 }
 
 /** @param charsMax  of shown text; at most four times as much of the source is read, or 200,000 if that is more */
 export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
+  const source = html.slice(0, Math.max(charsMax * 4, 200_000))
+  const visibility = new HtmlVisibility(source)
   const shown = new LineWriter()
-  const hidden = new LineWriter()
+  const preheader = new LineWriter()
   const strong: TextRange[] = []
-  const links: { url: string; start: number; end: number; linkText: string }[] = []
-  const open: OpenElement[] = []
-  let ignoredDepth = 0
-  let hiddenDepth = 0
+  const links: OpenLink[] = []
+  /** Of each open element, where its text begins if it is strong. */
+  const strongStarts: (number | undefined)[] = []
   let preDepth = 0
-  let link: (typeof links)[number] | undefined
+  let link: OpenLink | undefined
 
   const reader = createHtmlReader(
     {
       onopentag(name, attributes) {
-        const isIgnored = IGNORED_TAGS.has(name)
-        const isHidden = isHiddenElement(attributes)
-        const out = hiddenDepth > 0 ? hidden : shown
-        breakBefore(out, name)
-        if (name === 'img' && link !== undefined) link.linkText += ` ${(attributes.alt ?? '').slice(0, 200)}`
-        if (name === 'input' && attributes.type !== 'hidden') out.write(` ${(attributes.value ?? '').slice(0, 100)} `)
-        if (VOID_TAGS.has(name)) return
+        breakBefore(name)
+        visibility.open(name, attributes)
+        if (name === 'img') addToLink(` ${(attributes.alt ?? '').slice(0, 200)}`, visibility.isBoxShown)
+        if (name === 'input' && attributes.type !== 'hidden' && visibility.isShown)
+          shown.write(` ${(attributes.value ?? '').slice(0, 100)} `)
         const isStrong = STRONG_TAGS.has(name) || STRONG_STYLE.test(styleOf(attributes)) || Number(attributes.size) >= 5
-        open.push({ name, isIgnored, isHidden, strongStart: isStrong ? shown.length : undefined })
-        if (isIgnored) ignoredDepth += 1
-        if (isHidden) {
-          hidden.endLine()
-          hiddenDepth += 1
-        }
+        strongStarts.push(isStrong ? shown.length : undefined)
         if (name === 'pre') preDepth += 1
         if (name === 'a') openLink(attributes.href, attributes.title ?? attributes['aria-label'])
       },
       onclosetag(name) {
-        if (VOID_TAGS.has(name)) return
-        breakBefore(hiddenDepth > 0 ? hidden : shown, name)
+        visibility.close()
+        breakBefore(name)
         if (name === 'a') closeLink()
-        let index = open.length - 1
-        while (index >= 0 && open[index]!.name !== name) index -= 1
-        if (index < 0) return
-        for (const element of open.splice(index)) {
-          if (element.isIgnored) ignoredDepth -= 1
-          if (element.isHidden) hiddenDepth -= 1
-          if (element.name === 'pre') preDepth -= 1
-          if (element.strongStart !== undefined && element.strongStart < shown.length)
-            strong.push({ start: element.strongStart, end: shown.length })
-        }
+        if (name === 'pre') preDepth -= 1
+        const start = strongStarts.pop()
+        if (start !== undefined && start < shown.length) strong.push({ start, end: shown.length })
       },
       ontext(text) {
-        if (ignoredDepth > 0) return
-        const out = hiddenDepth > 0 ? hidden : shown
+        if (visibility.current === 'ignored') return
         const plain = plainText(text)
-        if (preDepth > 0) for (const [index, line] of plain.split('\n').entries()) out.write(line, index > 0)
-        else out.write(plain)
-        if (link !== undefined && hiddenDepth === 0) link.linkText += plain
+        const { isShown } = visibility
+        if (text.trim() !== '') addToLink(plain, isShown)
+        if (isShown) write(shown, plain)
+        else if (shown.length === 0 && preheader.length < PREHEADER_CHARS_MAX) write(preheader, plain)
       },
     },
     { decodeEntities: true, lowerCaseTags: true },
   )
+
+  function breakBefore(tagName: string): void {
+    for (const out of visibility.isShown ? [shown, preheader] : [preheader]) {
+      if (CELL_TAGS.has(tagName)) out.endCell()
+      else if (BLOCK_TAGS.has(tagName)) out.endLine()
+    }
+  }
+
+  function write(out: LineWriter, text: string): void {
+    if (preDepth > 0) for (const [index, line] of text.split('\n').entries()) out.write(line, index > 0)
+    else out.write(text)
+  }
 
   function openLink(href: string | undefined, title: string | undefined): void {
     closeLink()
@@ -112,28 +116,32 @@ export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
       start: shown.length,
       end: shown.length,
       linkText: title === undefined ? '' : `${title.slice(0, 200)} `,
+      hasShownContent: false,
+      hasHiddenContent: !visibility.isBoxShown,
     }
+  }
+
+  function addToLink(text: string, isShown: boolean): void {
+    if (link === undefined) return
+    if (isShown) link.linkText += text
+    link.hasShownContent ||= isShown
+    link.hasHiddenContent ||= !isShown
   }
 
   function closeLink(): void {
     if (link === undefined) return
     link.end = shown.length
     link.linkText = plainText(link.linkText).replace(/\s+/g, ' ').trim().slice(0, 300)
-    links.push(link)
+    // No one can click on a link whose content is hidden.
+    if (link.hasShownContent || !link.hasHiddenContent) links.push(link)
     link = undefined
   }
 
-  const sourceCharsMax = Math.max(charsMax * 4, 200_000)
-  reader.read(html.slice(0, sourceCharsMax), () => shown.length >= charsMax)
+  reader.read(source, () => shown.length >= charsMax)
   closeLink()
   shown.endLine()
-  const text = shown.text + hidden.text.slice(0, charsMax)
+  const text = shown.text + preheader.text.slice(0, PREHEADER_CHARS_MAX)
   return { text: joinSplitCodes(text), strong, links }
-}
-
-function breakBefore(out: LineWriter, tagName: string): void {
-  if (CELL_TAGS.has(tagName)) out.endCell()
-  else if (BLOCK_TAGS.has(tagName)) out.endLine()
 }
 
 /** A line of this length may have been wrapped by the sender's mail program. */

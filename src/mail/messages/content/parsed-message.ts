@@ -50,7 +50,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
   const charsMax = limits.parsing.htmlTextCharsMax
   const textFromHtml = text === undefined && html !== undefined ? linesOfHtml(html, charsMax) : undefined
   const extractedText =
-    textFromHtml && extractedHtml !== undefined ? linesOfHtml(extractedHtml, charsMax) : extracted.extractedText
+    textFromHtml && extractedHtml !== undefined ? linesOfHtml(extractedHtml, charsMax, html) : extracted.extractedText
   const bodies: Bodies = {
     ...(text !== undefined && { text }),
     ...(html !== undefined && { html }),

@@ -1,0 +1,201 @@
+/**
+ * Decides which text of HTML a person sees. All code that reads the text of a message's HTML uses it, so that
+ * `text_from_html`, `extracted_text`, `preview`, search, and codes and links agree.
+ *
+ * Text is hidden if it, or an element around it, is not displayed, invisible, transparent, smaller than 3 pixels, cut off
+ * to nothing, moved off the screen, or has about the colour of its background; and if it is in an element that is never
+ * shown (a script). Inner elements can show themselves again where CSS says so: MJML writes `font-size:0` on each cell,
+ * and the real size inside of it.
+ *
+ * `mso-hide:all` alone hides nothing: it is on buttons that every mail program but one shows.
+ */
+import { BLACK, type Color, isAlike, isTransparent, LINK_BLUE, parseColor, WHITE } from './css-colors.ts'
+import { IGNORED_TAGS } from './html-elements.ts'
+import { type Declarations, StyleSheet } from './style-sheet.ts'
+
+/** `ignored`: inside of an element that is not text, such as a script. */
+export type Visibility = 'shown' | 'hidden' | 'ignored'
+
+/** What an element hands down to those inside of it. */
+interface Inherited {
+  readonly isIgnored: boolean
+  /** Nothing inside of it can be shown. */
+  readonly isRemoved: boolean
+  readonly isInvisible: boolean
+  readonly isTiny: boolean
+  /** undefined: unknown */
+  readonly color: Color | undefined
+  readonly background: Color | undefined
+  readonly visibility: Visibility
+}
+
+const ROOT: Inherited = {
+  ...{ isIgnored: false, isRemoved: false, isInvisible: false, isTiny: false },
+  ...{ color: BLACK, background: WHITE, visibility: 'shown' },
+}
+/** The most that is not readable. */
+const FONT_PX_MAX = 2
+const RELATIVE_FONT_MAX = 0.1
+const OPACITY_MAX = 0.1
+/** Elements that are moved this far, or further, are off the screen. */
+const OFF_SCREEN_PX = 500
+const OFF_SCREEN_SHARE = 100
+
+type Attributes = Readonly<Record<string, string>>
+
+/** Follows the open elements of one HTML text. */
+export class HtmlVisibility {
+  readonly #sheet: StyleSheet
+  readonly #open: Inherited[] = [ROOT]
+
+  /** @param html the whole message: its `<style>` elements apply to each part of it */
+  constructor(html: string) {
+    this.#sheet = new StyleSheet(html)
+  }
+
+  /** Of text at this point. */
+  get current(): Visibility {
+    return this.#open.at(-1)!.visibility
+  }
+
+  get isShown(): boolean {
+    return this.current === 'shown'
+  }
+
+  /** Of an image at this point: it has neither a font size nor a colour. */
+  get isBoxShown(): boolean {
+    const { isIgnored, isRemoved, isInvisible } = this.#open.at(-1)!
+    return !isIgnored && !isRemoved && !isInvisible
+  }
+
+  /** Call it for each opening tag, those of elements without content too. */
+  open(name: string, attributes: Attributes): void {
+    const outer = this.#open.at(-1)!
+    this.#open.push(outer.isIgnored ? outer : this.#inside(outer, name, attributes))
+  }
+
+  /** Call it for each closing tag, also for those that the parser adds. */
+  close(): void {
+    if (this.#open.length > 1) this.#open.pop()
+  }
+
+  #inside(outer: Inherited, name: string, attributes: Attributes): Inherited {
+    if (IGNORED_TAGS.has(name)) return { ...outer, isIgnored: true, visibility: 'ignored' }
+    const css = this.#sheet.declarationsOf(name, attributes)
+    const isLink = name === 'a' && 'href' in attributes
+    const hasColors =
+      'bgcolor' in attributes || 'color' in attributes || 'background' in attributes || 'text' in attributes
+    if (css.size === 0 && !isLink && !hasColors && !('hidden' in attributes) && name !== 'font') return outer
+    // Some senders hide the page until a script shows it. Mail programs put their own element in the place of these.
+    const isPage = name === 'body' || name === 'html'
+    const inner = {
+      isIgnored: false,
+      isRemoved: outer.isRemoved || (!isPage && ('hidden' in attributes || isRemoved(css))),
+      isInvisible: isPage ? outer.isInvisible : isInvisible(css, outer.isInvisible),
+      isTiny: isPage ? outer.isTiny : isTiny(css, name === 'font' && 'size' in attributes ? false : outer.isTiny),
+      color: colorOf(css, attributes, isLink ? LINK_BLUE : outer.color),
+      // A link with a class is a button, whose background can be in a rule that is not evaluated, or got lost.
+      background: backgroundOf(css, attributes, isLink && 'class' in attributes ? undefined : outer.background),
+    }
+    return { ...inner, visibility: isHidden(inner) ? 'hidden' : 'shown' }
+  }
+}
+
+function isHidden({ isRemoved, isInvisible, isTiny, color, background }: Omit<Inherited, 'visibility'>): boolean {
+  if (isRemoved || isInvisible || isTiny) return true
+  if (color === undefined) return false
+  return isTransparent(color) || (background !== undefined && isAlike(color, background))
+}
+
+function isRemoved(css: Declarations): boolean {
+  const of = (property: string) => css.get(property)?.value ?? ''
+  if (of('display') === 'none' || of('content-visibility') === 'hidden') return true
+  const opacity = of('opacity')
+  if (opacity !== '' && Number.parseFloat(opacity) / (opacity.endsWith('%') ? 100 : 1) < OPACITY_MAX) return true
+  return isCutOff(of) || isOffScreen(of)
+}
+
+/** Whether nothing of it is left. `max-height:0` counts alone, as preheaders have it. */
+function isCutOff(of: (property: string) => string): boolean {
+  if (isNothing(of('max-height'), 0)) return true
+  const isClipped = ['overflow', 'overflow-x', 'overflow-y'].some((each) => /hidden|clip/.test(of(each)))
+  if (isClipped && ['width', 'height', 'max-width', 'max-height'].some((each) => isNothing(of(each), 1))) return true
+  if (/^rect\((?:\s*[01](?:px)?\s*,?){4}\)$/.test(of('clip')) && /absolute|fixed/.test(of('position'))) return true
+  return /^(?:inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0)/.test(of('clip-path'))
+}
+
+function isOffScreen(of: (property: string) => string): boolean {
+  const isFar = (property: string) => /^-/.test(of(property)) && isFarAway(of(property).slice(1))
+  if (['text-indent', 'margin-left', 'margin-top'].some(isFar)) return true
+  if (
+    of('margin')
+      .split(/\s+/)
+      .some((each) => each.startsWith('-') && isFarAway(each.slice(1)))
+  )
+    return true
+  const isMoved = /absolute|fixed|relative/.test(of('position'))
+  if (isMoved && ['left', 'right', 'top', 'bottom'].some(isFar)) return true
+  const [, moved] = /translate(?:x|y|3d)?\(\s*-([\d.]+[a-z%]*)/.exec(of('transform')) ?? []
+  return (moved !== undefined && isFarAway(moved)) || /scale(?:x|y|3d)?\(\s*0(?:\.0\d*)?\s*[,)]/.test(of('transform'))
+}
+
+function isInvisible(css: Declarations, outer: boolean): boolean {
+  const value = css.get('visibility')?.value
+  if (value === 'visible' || value === 'initial') return false
+  return value === 'hidden' || value === 'collapse' || outer
+}
+
+/** Sizes in `em` and per cent are parts of the outer size; all others replace it. */
+function isTiny(css: Declarations, outer: boolean): boolean {
+  const font = css
+    .get('font')
+    ?.value.split(/\s+/)
+    .find((each) => /^[\d.]/.test(each) && !/^\d00$/.test(each))
+  const value = css.get('font-size')?.value ?? font?.replace(/\/.*/, '')
+  if (value === undefined) return outer
+  const [, digits, unit = ''] = /^([\d.]+)([a-z%]*)$/.exec(value) ?? []
+  if (digits === undefined) return outer && !/^(?:x+-)?(?:small|large)$|medium|initial/.test(value)
+  const size = Number.parseFloat(digits)
+  if (unit === '%' || unit === 'em' || unit === 'ex' || unit === 'ch')
+    return outer || size / (unit === '%' ? 100 : 1) < RELATIVE_FONT_MAX
+  return unit === 'rem' || unit === 'vw' || unit === 'in' || unit === 'cm'
+    ? size < RELATIVE_FONT_MAX
+    : size <= FONT_PX_MAX
+}
+
+function colorOf(css: Declarations, attributes: Attributes, outer: Color | undefined): Color | undefined {
+  const value =
+    css.get('-webkit-text-fill-color')?.value ?? css.get('color')?.value ?? attributes.color ?? attributes.text
+  if (value === undefined || value === 'inherit') return outer
+  return value === 'initial' ? BLACK : parseColor(value)
+}
+
+/** Text is on the nearest background that is not transparent. One with an image is unknown. */
+function backgroundOf(css: Declarations, attributes: Attributes, outer: Color | undefined): Color | undefined {
+  const image = css.get('background-image')?.value ?? 'none'
+  if ('background' in attributes || image !== 'none') return undefined
+  const value = css.get('background-color')?.value ?? css.get('background')?.value ?? attributes.bgcolor
+  if (value === undefined || /^(?:none|inherit|initial|unset|0)$/.test(value)) return outer
+  if (/url\(|gradient\(|unknown/.test(value)) return undefined
+  const color = parseColor(value) ?? parseColor(/^[^\s(]+(?:\([^)]*\))?/.exec(value)?.[0] ?? '')
+  if (color === undefined) return undefined
+  if (isTransparent(color)) return outer
+  return color.alpha < 1 ? undefined : color
+}
+
+function isNothing(value: string, pxMax: number): boolean {
+  const [, digits, unit = ''] = /^([\d.]+)([a-z%]*)$/.exec(value) ?? []
+  if (digits === undefined) return false
+  return Number.parseFloat(digits) <= (unit === '' || unit === 'px' || unit === 'pt' ? pxMax : 0)
+}
+
+/** @param length without its sign */
+function isFarAway(length: string): boolean {
+  const [, digits, unit = ''] = /^([\d.]+)([a-z%]*)$/.exec(length) ?? []
+  if (digits === undefined) return false
+  const isInPixels = unit === '' || unit === 'px' || unit === 'pt'
+  return (
+    Number.parseFloat(digits) >=
+    (isInPixels ? OFF_SCREEN_PX : unit === '%' || unit.startsWith('v') ? OFF_SCREEN_SHARE : 50)
+  )
+}
