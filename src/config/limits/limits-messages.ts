@@ -36,7 +36,13 @@ export const messagesLimits = {
     default: 200,
     unit: 'count',
     description:
-      'Estimated rows that a received message writes in all its inboxes. A message with more is committed apart from other writes, which wait for one such message at a time; these take turns by peer.',
+      'Estimated rows that a message writes in all its inboxes, or a change of labels in a thread. A change with more is committed apart from other writes, which wait for one such change at a time; these take turns by peer, or by organization.',
+  },
+  transactionRowsMax: {
+    default: 1_000,
+    unit: 'count',
+    description:
+      'Estimated rows that one transaction writes for a message in several inboxes, or for the labels of a thread. More are divided over several transactions, and other writes run in between.',
   },
   participantsMax: {
     default: 200,

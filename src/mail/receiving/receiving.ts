@@ -21,11 +21,11 @@ import { RUN_LATER, type Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
-import { headerAddresses } from '../messages/content/mail-addresses.ts'
-import type { ParsedMail } from '../messages/content/parsed-message.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
+import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
 import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
+import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
 import { decideFiling, type FilingDecision } from './policy.ts'
 import { createReceiveQueue } from './receive-queue.ts'
@@ -59,8 +59,9 @@ export interface Receiving {
   isOverloaded(): boolean
 
   /**
-   * Files a message for every recipient, or throws and files it for none. Resolves after the commit: from then on we
-   * are responsible for the message (RFC 5321 §6.1).
+   * Files a message for every recipient, or throws. Resolves after the commit: from then on we are responsible for the
+   * message (RFC 5321 §6.1). If it throws, no inbox has the message; except if it writes so many rows that it is filed
+   * in parts: then some may have it, and recognise it when it is sent again.
    *
    * @param raw the message as received: CRLF lines, dots unstuffed, at most `config.messageBytesMax` bytes
    * @returns one receipt per recipient, in the order of the envelope
@@ -104,9 +105,6 @@ interface Prepared {
  * would reply to that.
  */
 const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
-
-/** About how many rows a message with no addresses writes in an inbox. */
-const ROWS_PER_INBOX = 10
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
   const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock, eventLoop } = needs
@@ -196,28 +194,63 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     envelope: Envelope,
     content: PreparedContent<Checks>,
   ): Promise<Receipt[]> {
+    const shared = shareContent(content)
     try {
-      const receipts = await fileAll(arrival, envelope, content)
+      const receipts = await fileAll(arrival, envelope, shared)
       metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
       // If every inbox already had the message, no row refers to these bytes.
       if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
       return receipts
     } catch (error) {
-      await content.discard(error)
+      if (!shared.isStored) await content.discard(error)
       throw error
     }
   }
 
-  async function fileAll(arrival: Arrival, envelope: Envelope, content: PreparedContent<Checks>): Promise<Receipt[]> {
+  async function fileAll(arrival: Arrival, envelope: Envelope, shared: SharedContent<Checks>): Promise<Receipt[]> {
+    const { content } = shared
     const owners = await domainOwners.find(unverifiedDomains(arrival, content.parsed.from))
     const prepared = { arrival, envelope, content, owners }
     const { recipients } = envelope
-    const isLong = estimatedRows(content.parsed, recipients.length) > limits.messages.shortFilingRowsMax
+    const perItem = rowsOfFiling(content.parsed, limits)
+    const rows = rowsOfContent(content.parsed) + recipients.length * perItem
+    if (rows > limits.messages.transactionRowsMax && recipients.length > 1)
+      return fileDivided(prepared, shared, perItem)
+    const isLong = rows > limits.messages.shortFilingRowsMax
     // A message to oneself changes the sent message, which others of the batch may read.
     if (!isLong && !recipients.map(withoutTag).includes(envelope.sender)) return fileTogether(prepared)
     return store.transaction(async (tx) => (await fileBatch(tx, [prepared]))[0] as Receipt[], {
       fairnessKey: isLong ? fairnessKeyOf(arrival) : undefined,
     })
+  }
+
+  /** Files a message that writes many rows in several transactions. @param perItem rows per recipient */
+  async function fileDivided(prepared: Prepared, shared: SharedContent<Checks>, perItem: number): Promise<Receipt[]> {
+    const { arrival, envelope, content } = prepared
+    const rows = { perItem, first: rowsOfContent(content.parsed), max: limits.messages.transactionRowsMax }
+    const parts = inParts(await byInbox(envelope.recipients), rows).map((part) => part.flat())
+    const fairnessKey = fairnessKeyOf(arrival)
+    return fileParts(envelope.recipients, parts, async (recipients) => {
+      const file = async (tx: Tx) => {
+        await lockInboxes(tx, recipients, { skipLocked: false })
+        await shared.begin(tx)
+        const [receipts] = await fileBatch(tx, [{ ...prepared, envelope: { ...envelope, recipients } }])
+        return receipts as Receipt[]
+      }
+      const receipts = await store.transaction(file, { fairnessKey })
+      shared.recordCommit()
+      return receipts
+    })
+  }
+
+  /** Groups the recipients that are the same inbox: with plus-tags, or role names. It gets the message once. */
+  async function byInbox(recipients: readonly string[]): Promise<string[][]> {
+    const groups = new Map<string, string[]>()
+    for (const recipient of recipients) {
+      const key = (await findInbox(recipient))?.id ?? recipient
+      groups.set(key, [...(groups.get(key) ?? []), recipient])
+    }
+    return [...groups.values()]
   }
 
   /**
@@ -311,11 +344,6 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     const { localPart, domain } = splitAddress(withoutTag(recipient))
     return ROLE_NAMES.has(localPart) && (await domains.getByName(db, domain)) !== undefined
   }
-}
-
-/** Returns roughly how many rows are written: each inbox gets the message, and the participants of its thread. */
-function estimatedRows(parsed: ParsedMail, recipientCount: number): number {
-  return recipientCount * (ROWS_PER_INBOX + headerAddresses(parsed).length) + parsed.attachments.length
 }
 
 /** Calls `onEnd` with the number of bytes when the last chunk has arrived. */

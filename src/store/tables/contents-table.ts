@@ -45,6 +45,12 @@ export const insertAttachments = insertRows('attachments', {
   size_bytes: 'bigint',
 })
 
+/** Keeps the content until the commit. @returns false if it does not exist */
+export async function lockShared(tx: Tx, id: string): Promise<boolean> {
+  const row = await tx.forShare(tx.selectFrom('contents')).select('id').where('id', '=', id).executeTakeFirst()
+  return row !== undefined
+}
+
 export async function getLocation(db: Db, id: string): Promise<ContentLocation | undefined> {
   return db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id).executeTakeFirst()
 }

@@ -17,8 +17,10 @@ export type Spooled =
 
 export type SpooledMail = Spooled & { readonly sizeBytes: number; readonly sha256: string }
 
-/** The rows of a content that is not stored yet. */
+/** The rows of a content. */
 export interface ContentRows {
+  /** An earlier transaction has stored them. */
+  readonly isStored?: true
   readonly row: ContentRow
   readonly attachments: readonly AttachmentRow[]
   readonly addresses: readonly ContentAddressRow[]

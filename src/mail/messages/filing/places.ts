@@ -44,7 +44,7 @@ export type Place = PlacedMessage | { readonly existing: messages.NewMessageRow 
 export interface Places {
   /** In the order of the filings. */
   readonly places: readonly Place[]
-  /** The contents of new messages, each once. */
+  /** The contents of new messages that are not stored yet, each once. */
   readonly contents: readonly ContentRows[]
   /** The Message-IDs that belong to a thread from now on. */
   readonly references: readonly ThreadReferenceRow[]
@@ -104,7 +104,7 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
     const participants = participantsOfMessage(addresses, limits.messages.participantsMax)
     return { filing, content, row, thread, round, isNewThread: !before, bcc, addresses, participants }
   })
-  return { places, contents: [...contents.values()], references }
+  return { places, contents: [...contents.values()].filter(({ isStored }) => !isStored), references }
 }
 
 function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {

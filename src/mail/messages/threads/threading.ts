@@ -15,7 +15,7 @@ import * as threads from '../../../store/tables/threads-table.ts'
 /**
  * Number of ancestors that are looked up and stored, nearest first. A thread with 50 generations does not need more.
  */
-const ANCESTORS_MAX = 50
+export const ANCESTORS_MAX = 50
 
 export interface Ancestry {
   /** Message-ID field; undefined when there is none. */

@@ -24,6 +24,7 @@ import type { Permission } from '../../access/permissions.ts'
 import { showWhole } from '../content/bodies.ts'
 import type { DiscardBlobs } from '../content/discard-blobs.ts'
 import type { Downloads } from '../content/downloads.ts'
+import { rowsOfLabels } from '../estimated-rows.ts'
 import type { LabelChange } from '../labels/label-rules.ts'
 import { changeLabels, parseLabelChange } from '../labels/labels.ts'
 import { checkValueCount, listMail } from '../mail-list.ts'
@@ -62,7 +63,11 @@ export interface Threads {
     memory: BodyMemory,
   ): Promise<{ readonly thread: ThreadItem; readonly messages: Page<Message> }>
   attachment(actor: Actor, within: Within, threadId: string, attachmentId: string): Promise<Attachment & DownloadLink>
-  /** Changes all messages of the thread that the actor may see. @throws thread_too_large, system_label */
+  /**
+   * Changes all messages of the thread that the actor may see, some at a time: if a part fails, the call can be repeated.
+   *
+   * @throws thread_too_large, system_label
+   */
   changeLabels(
     actor: Actor,
     within: Within,
@@ -142,22 +147,46 @@ export function createThreads(needs: ThreadsNeeds): Threads {
 
     async changeLabels(actor, within, threadId, requested) {
       const change = parseLabelChange(requested, limits)
-      return store.transaction(async (tx) => {
+      // In parts: other writes wait for each transaction, and a change of many labels of many messages is long.
+      const partMax = Math.max(1, Math.floor(limits.messages.transactionRowsMax / rowsOfLabels(change)))
+      const { organization_id, message_count } = await requireThread(
+        store.db,
+        actor,
+        'message_update',
+        within,
+        threadId,
+      )
+      const isLong = message_count * rowsOfLabels(change) > limits.messages.shortFilingRowsMax
+      const fairnessKey = isLong ? `organization ${organization_id}` : undefined
+      const labels = new Set<string>()
+      let after: PagePosition | undefined
+      do {
+        const part = await store.transaction((tx) => changePart(tx, after), { fairnessKey })
+        for (const label of part.labels) labels.add(label)
+        after = part.last && { key: part.last.timestamp, id: part.last.id }
+      } while (after)
+      return { threadId, labels: [...labels].sort() }
+
+      async function changePart(tx: Tx, after: PagePosition | undefined) {
         await assertKeyUnchanged(tx, actor)
-        const row = await lockThread(tx, actor, 'message_update', within, threadId)
+        // After the first part, the change itself can have hidden the thread from the actor.
+        const row = after
+          ? await lockIfPresent(tx, threadId)
+          : await lockThread(tx, actor, 'message_update', within, threadId)
+        if (!row) return { labels: [], last: undefined }
         if (row.message_count >= limits.messages.threadLabelMessagesMax) {
           throw new MailError('thread_too_large', { messagesMax: limits.messages.threadLabelMessagesMax })
         }
         const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
-        const everyMessage = { limit: limits.messages.threadLabelMessagesMax, ascending: true }
-        const labels = new Set<string>()
-        for (const message of await messagesTable.listByThread(tx, row.id, everyMessage)) {
-          if (!isReadable(actor, message)) continue
-          const changed = await changeLabels(tx, actorName(actor), message, address, change, limits)
-          for (const label of changed) labels.add(label)
+        const found = await messagesTable.listByThread(tx, row.id, { limit: partMax + 1, ascending: true, after })
+        const part = found.slice(0, partMax)
+        const labels: string[] = []
+        for (const message of part) {
+          if (isReadable(actor, message))
+            labels.push(...(await changeLabels(tx, actorName(actor), message, address, change, limits)))
         }
-        return { threadId: row.id, labels: [...labels].sort() }
-      })
+        return { labels, last: found.length > partMax ? part.at(-1) : undefined }
+      }
     },
 
     async delete(actor, within, threadId) {

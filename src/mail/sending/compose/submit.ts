@@ -20,6 +20,7 @@ import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageSent } from '../../events/log/message-events.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
+import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
 import type { FiledMessage, FileMessages } from '../../messages/filing/filing.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
@@ -39,7 +40,7 @@ export type Submit = (actor: Actor, inbox: InboxRow, draft: ThreadedDraft, keyCl
 
 interface SubmitNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'messageBytesMax'>
+  readonly config: Pick<Config, 'messageBytesMax' | 'limits'>
   readonly domains: Domains
   readonly prepareContent: PrepareContent
   readonly fileMessages: FileMessages
@@ -66,6 +67,7 @@ interface Composed {
 
 export function createSubmit(needs: SubmitNeeds): Submit {
   const { store, config, domains, prepareContent, fileMessages, log, metrics, wallClock, random, eventLoop } = needs
+  const { limits } = config
   const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, inbox, draft, keyClaim) {
@@ -78,13 +80,17 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const fairnessKey = `organization ${inbox.organization_id}`
     const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
     try {
-      const sent = await store.transaction(async (tx) => {
+      const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
         const current = await lockInbox(tx, actor, 'message_send', inbox.id)
         const result = await fileAndEnqueue(tx, actor, current, draft, { messageId, content, selector })
         await recordResult(tx, keyClaim, result)
         return result
-      })
+      }
+      const { parsed } = content
+      const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(draft).length
+      const isLong = rows > limits.messages.shortFilingRowsMax
+      const sent = await store.transaction(send, { fairnessKey: isLong ? fairnessKey : undefined })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(draft))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }

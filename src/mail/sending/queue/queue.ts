@@ -15,7 +15,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as queue from '../../../store/tables/queue-table.ts'
 import { assertKeyUnchanged, forbiddenMask, requireInbox, requireScope } from '../../access/access.ts'
-import type { Actor, Within } from '../../access/actor.ts'
+import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
@@ -96,6 +96,9 @@ interface QueueNeeds {
   readonly limits: Limits
 }
 
+/** A change of more recipients is committed apart from short transactions. */
+const SHORT_CHANGE_IDS_MAX = 20
+
 export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay, limits }: QueueNeeds): Queue {
   return {
     async list(actor, within, filter, page) {
@@ -112,7 +115,7 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
       if (route !== undefined && action !== 'release') throw invalid('route', 'route can only be set for a release')
       if (route === 'relay' && !hasRelay) throw invalid('route', 'There is no relay: MARTLET_RELAY_URL is not set')
       const from = statesBefore(action)
-      const { changed, blobs } = await store.transaction(async (tx) => {
+      const run = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
         const criteria = await criteriaOf(tx, actor, 'message_send', within, selection)
         const matching = { ...criteria, states: from.filter((state) => criteria.states.includes(state)) }
@@ -128,7 +131,8 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
         const isMore = found.length > ids.length
         const busy = isMore ? 0 : await queue.countBusy(tx, matching) // once, at the end
         return { changed: { changed: rows.length, busy, isMore }, blobs }
-      })
+      }
+      const { changed, blobs } = await store.transaction(run, { fairnessKey: fairnessKeyOf(actor, selection) })
       await discardBlobs(blobs)
       return changed
     },
@@ -174,6 +178,12 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
 }
 
 /** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
+/** Returns the key of a change that can be long: of more than a few recipients. */
+function fairnessKeyOf(actor: Actor, { ids }: Selection): string | undefined {
+  if (ids !== undefined && ids.length <= SHORT_CHANGE_IDS_MAX) return undefined
+  return actor.kind === 'key' ? `organization ${actor.organizationId}` : actorName(actor)
+}
+
 function checkSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
   if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
   throw new MailError('validation_error', {
