@@ -30,6 +30,7 @@ const VALUE_CHARS_MAX = 200
 /** Of all `<style>` elements of a message. */
 const SHEET_CHARS_MAX = 200_000
 const SELECTORS_MAX = 5_000
+const PARSED_MAX = 1_000
 /** Of one element. */
 const CLASSES_MAX = 20
 
@@ -37,7 +38,6 @@ const NONE: Declarations = new Map()
 
 /** Returns the declarations of a `style` attribute. The last one of a property counts. */
 export function parseDeclarations(style: string): Declarations {
-  if (style === '') return NONE
   const found = new Map<string, Declaration>()
   for (const text of unescaped(withoutComments(style)).split(';')) {
     const colon = text.indexOf(':')
@@ -54,6 +54,8 @@ export function parseDeclarations(style: string): Declarations {
 
 export class StyleSheet {
   readonly #rules = new Map<string, Map<string, Declaration>>()
+  /** By the text of a `style` attribute: most elements of a message have the same few. */
+  readonly #parsed = new Map<string, Declarations>()
 
   /** Reads the `<style>` elements of a message, wherever they are: they apply to all of it. */
   constructor(html: string) {
@@ -67,7 +69,7 @@ export class StyleSheet {
 
   /** Returns what applies to an element, by the cascade: rules for tags, then classes, ids and the attribute `style`. */
   declarationsOf(name: string, attributes: Readonly<Record<string, string>>): Declarations {
-    const own = parseDeclarations(attributes.style ?? '')
+    const own = this.#parse(attributes.style ?? '')
     if (this.#rules.size === 0) return own
     const classes = attributes.class?.split(/\s+/, CLASSES_MAX) ?? []
     const keys = [
@@ -86,6 +88,15 @@ export class StyleSheet {
     if (all === undefined) return own
     for (const [property, declaration] of own) put(all, property, declaration)
     return all
+  }
+
+  #parse(style: string): Declarations {
+    if (style === '') return NONE
+    const known = this.#parsed.get(style)
+    if (known !== undefined) return known
+    const declarations = parseDeclarations(style)
+    if (this.#parsed.size < PARSED_MAX) this.#parsed.set(style, declarations)
+    return declarations
   }
 
   #read(css: string): void {
