@@ -119,3 +119,39 @@ test('a thread follows ids of every form that occurs, and a reply names its pare
     expect([sent.threadId, inReplyTo, references]).toEqual([parent.thread_id, id, [id]])
   }
 })
+
+// Message-IDs can be guessed: many programs number them. The conversation was shown in the thread of the stranger.
+test('a stranger cannot claim the thread of a message by referring to its Message-ID before it arrives', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const threadOf = async (mail: object) => {
+    await world.smtp.send({ to: ada.email, text: 'x', ...mail })
+    return (await socket.next('message.received')).message.thread_id as string
+  }
+
+  const strangers = await threadOf({ subject: 'Do as I say', references: '<7@shop.test> <8@shop.test>' })
+  const order = await threadOf({ subject: 'Your order', messageId: '<7@shop.test>' })
+  expect(order).not.toBe(strangers)
+  const reply = { subject: 'Re: Your order', inReplyTo: '<7@shop.test>' }
+  expect(await threadOf(reply)).toBe(order)
+  // A reply belongs to the message that it answers, whatever its subject.
+  expect(await threadOf({ subject: 'Shipped!', inReplyTo: '<7@shop.test>' })).toBe(order)
+  // Nor by a reference that both have, or by the same Message-ID.
+  expect(await threadOf({ subject: 'Invoice', references: '<8@shop.test>' })).not.toBe(strangers)
+  const taken = await threadOf({ subject: 'Do as I say', messageId: '<9@shop.test>' })
+  expect(await threadOf({ subject: 'Your parcel', messageId: '<9@shop.test>' })).not.toBe(taken)
+})
+
+test('messages that refer to the same missing message are in one thread if they have the same subject', async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const threads: string[] = []
+  for (const subject of ['[acme/app] Crash (#7)', 'Re: [acme/app] Crash (#7)', 'AW: RE: Crash (#7)', 'Other']) {
+    await world.smtp.send({ to: ada.email, subject, text: 'x', references: '<acme/app/7@forge.test>' })
+    threads.push((await socket.next('message.received')).message.thread_id)
+  }
+  expect(new Set(threads.slice(0, 3)).size).toBe(1)
+  expect(threads[3]).not.toBe(threads[0])
+})

@@ -41,11 +41,11 @@ function randomMails(random: () => number, count: number): Mail[] {
   return Array.from({ length: count }, (_, index) => {
     const isSent = random() < 0.2
     const own = isSent ? `<sent${index}@example.test>` : pick([...names, ...names, undefined])
-    const refersTo = names.filter(() => random() < 0.2)
+    const refersTo = names.filter(() => random() < 0.3)
     const lines = [
       `From: ${pick(['Ann', 'Bob'])} <${pick(['ann', 'bob'])}@example.test>`,
       'To: ada@example.test',
-      `Subject: ${pick(['one', 'two'])}`,
+      `Subject: ${pick(['one', 'Re: one', 'one', 'two'])}`,
       ...(own === undefined ? [] : [`Message-ID: ${own}`]),
       ...(refersTo.length > 0 ? [`In-Reply-To: ${refersTo[0]}`, `References: ${refersTo.join(' ')}`] : []),
       'MIME-Version: 1.0',

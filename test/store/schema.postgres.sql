@@ -441,6 +441,7 @@ create table thread_references (
   inbox_id text collate "C" not null,
   message_id_hash text collate "C" not null,
   thread_id text collate "C" not null,
+  is_own integer not null,
   PRIMARY KEY (inbox_id, message_id_hash),
   FOREIGN KEY (thread_id) REFERENCES threads(id) ON DELETE CASCADE
 );

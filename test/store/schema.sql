@@ -422,6 +422,7 @@ CREATE TABLE thread_references (
   inbox_id text not null,
   message_id_hash text not null,
   thread_id text not null references threads on delete cascade,
+  is_own integer not null,
   primary key (inbox_id, message_id_hash)
 ) strict, without rowid;
 

@@ -45,6 +45,8 @@ export interface ThreadReferenceRow {
   inbox_id: string
   message_id_hash: string
   thread_id: string
+  /** 1: a message of the thread has this Message-ID. 0: its messages only refer to it. */
+  is_own: number
 }
 
 export interface MessageRow {

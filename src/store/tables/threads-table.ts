@@ -3,7 +3,13 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep, selectRows, updateRows } from '../row-statements.ts'
-import type { AddressKind, MessageRow, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
+import type {
+  AddressKind,
+  MessageRow,
+  ThreadParticipantRow,
+  ThreadReferenceRow,
+  ThreadRow,
+} from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing, limitTo } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
@@ -41,9 +47,12 @@ const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
 )
 
 /** Returns the threads of known Message-IDs, each with the Message-ID: `hash`. */
-export const selectByReferences = selectRows<NameInInbox, ThreadRow & { readonly hash: string }>(
+export const selectByReferences = selectRows<
+  NameInInbox,
+  ThreadRow & { readonly hash: string } & Pick<ThreadReferenceRow, 'is_own'>
+>(
   { inbox_id: 'text', hash: 'text' },
-  `select threads.*, thread_references.message_id_hash as hash from thread_references
+  `select threads.*, thread_references.message_id_hash as hash, thread_references.is_own from thread_references
     join threads on threads.id = thread_references.thread_id
     where thread_references.inbox_id = :inbox_id and thread_references.message_id_hash = :hash`,
 )
@@ -53,11 +62,11 @@ export const selectByIds = selectRows<Pick<ThreadRow, 'id'>, ThreadRow>(
   'select * from threads where id = :id',
 )
 
-/** Maps Message-IDs to a thread. A Message-ID that already belongs to a thread stays there. */
-export const addReferences = insertRows(
+/** Maps Message-IDs to a thread, or moves them there: the caller has read them under the lock of the inbox. */
+export const setReferences = insertRows(
   'thread_references',
-  { inbox_id: 'text', message_id_hash: 'text', thread_id: 'text' },
-  { columns: ['inbox_id', 'message_id_hash'] },
+  { inbox_id: 'text', message_id_hash: 'text', thread_id: 'text', is_own: 'integer' },
+  { columns: ['inbox_id', 'message_id_hash'], set: ['thread_id', 'is_own'] },
 )
 
 export const insertAll = insertRows('threads', {

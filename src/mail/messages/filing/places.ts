@@ -19,7 +19,7 @@ import * as threads from '../../../store/tables/threads-table.ts'
 import type { ContentRows } from '../content/insert-content.ts'
 import { bccAddresses, headerAddresses, participantsOfMessage } from '../content/mail-addresses.ts'
 import type { PreparedContent } from '../content/prepared-content.ts'
-import { hashId, lookupHashes, referenceHashes } from '../threads/threading.ts'
+import { hashId, joins, lookupHashes, type Reference, referencesOf } from '../threads/threading.ts'
 import type { Filing } from './filing.ts'
 import { messageRow, threadWith } from './filing-rows.ts'
 
@@ -58,8 +58,8 @@ interface Candidate {
   readonly headerHash: string | undefined
   /** The id that clients see; undefined: that of its Message-ID field, if it is free. */
   readonly apiMessageId: string | undefined
-  /** Hashes of its own Message-ID and of those that it refers to. */
-  readonly references: readonly string[]
+  /** Its own Message-ID and those that it refers to. */
+  readonly references: readonly Reference[]
   /** The hashes by which its thread is found, nearest first. */
   readonly lookups: readonly string[]
 }
@@ -69,7 +69,7 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
   const known = await readKnown(tx, candidates)
   const contents = new Map<PreparedContent, ContentRows>()
   const rounds = new Map<string, number>()
-  const references: ThreadReferenceRow[] = []
+  const references = new Map<string, ThreadReferenceRow>()
 
   const places = candidates.map((candidate): Place => {
     const { filing } = candidate
@@ -93,18 +93,25 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
     if (candidate.headerHash !== undefined && !known.messages.has(`${headerName} ${fingerprint}`)) {
       known.messages.set(`${headerName} ${fingerprint}`, row)
     }
-    for (const hash of candidate.references) {
+    for (const { hash, isOwn } of candidate.references) {
       const name = `${inboxId} ${hash}`
-      if (known.threadIds.has(name)) continue // a Message-ID that already belongs to a thread stays there
-      known.threadIds.set(name, thread.id)
-      references.push({ inbox_id: inboxId, message_id_hash: hash, thread_id: thread.id })
+      const before = known.references.get(name)
+      // It stays in its thread, unless that only refers to it, and this thread has its message.
+      if (before && (before.isOwn || !isOwn)) continue
+      known.references.set(name, { hash, isOwn, threadId: thread.id })
+      const row = { inbox_id: inboxId, message_id_hash: hash, thread_id: thread.id, is_own: Number(isOwn) }
+      references.set(name, row)
     }
     const bcc = bccAddresses(filing.bcc ?? [])
     const addresses = [...headerAddresses(filing.content.parsed), ...bcc]
     const participants = participantsOfMessage(addresses, limits.messages.participantsMax)
     return { filing, content, row, thread, round, isNewThread: !before, bcc, addresses, participants }
   })
-  return { places, contents: [...contents.values()].filter(({ isStored }) => !isStored), references }
+  return {
+    places,
+    contents: [...contents.values()].filter(({ isStored }) => !isStored),
+    references: [...references.values()],
+  }
 }
 
 function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {
@@ -118,7 +125,7 @@ function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {
   return {
     ...{ filing, id, apiMessageId },
     headerHash: messageId === undefined ? undefined : hashId(messageId),
-    references: referenceHashes(ancestry),
+    references: referencesOf(ancestry),
     lookups: lookupHashes(ancestry),
   }
 }
@@ -130,7 +137,7 @@ interface Known {
   /** Inboxes and hashes of api_message_ids. */
   readonly apiIds: Set<string>
   /** By inbox and hash of a Message-ID. */
-  readonly threadIds: Map<string, string>
+  readonly references: Map<string, Reference & { readonly threadId: string }>
   readonly threads: Map<string, ThreadRow>
 }
 
@@ -154,7 +161,12 @@ async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Know
   return {
     messages: new Map(same.map((row) => [`${row.inbox_id} ${row.header_message_id_hash} ${row.fingerprint}`, row])),
     apiIds: new Set(taken.map((row) => `${row.inbox_id} ${row.api_message_id_hash}`)),
-    threadIds: new Map(byReference.map(({ hash, inbox_id, id }) => [`${inbox_id} ${hash}`, id])),
+    references: new Map(
+      byReference.map(({ hash, inbox_id, id, is_own }) => [
+        `${inbox_id} ${hash}`,
+        { hash, isOwn: is_own === 1, threadId: id },
+      ]),
+    ),
     threads: new Map([...byReference, ...byId].map((row) => [row.id, row])),
   }
 }
@@ -166,9 +178,17 @@ function freeMessageId(tx: Tx, { filing, headerHash }: Candidate, taken: Readonl
   return isFree ? messageId : messageIdFrom(tx.newId(), domain)
 }
 
-/** Returns the thread that the filing names, or that of its nearest known relative. */
-function findThread({ filing, lookups }: Candidate, known: Known): ThreadRow | undefined {
-  const nearest = lookups.find((hash) => known.threadIds.has(`${filing.inbox.id} ${hash}`))
-  const threadId = filing.threadId ?? (nearest && known.threadIds.get(`${filing.inbox.id} ${nearest}`))
-  return threadId === undefined ? undefined : known.threads.get(threadId)
+/** Returns the thread that the filing names, or that of its nearest known relative which it may join. */
+function findThread({ filing, lookups, references }: Candidate, known: Known): ThreadRow | undefined {
+  if (filing.threadId !== undefined) return known.threads.get(filing.threadId)
+  const message = {
+    ownHash: references.find(({ isOwn }) => isOwn)?.hash,
+    subject: filing.content.parsed.subject,
+  }
+  for (const hash of lookups) {
+    const relative = known.references.get(`${filing.inbox.id} ${hash}`)
+    const thread = relative && known.threads.get(relative.threadId)
+    if (thread && joins(message, relative, thread)) return thread
+  }
+  return undefined
 }

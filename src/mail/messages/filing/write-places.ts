@@ -32,7 +32,7 @@ export async function writeFirstRound(
     insertAttachments,
     insertAddresses,
     rowStep(threads.insertAll, newThreads),
-    rowStep(threads.addReferences, references),
+    rowStep(threads.setReferences, references),
     ...messageSteps(first),
     rowStep(inboxes.addCounts, countsOf(placed)),
     rowStep(rollups.addAll, rollupsOf(tx, placed)),

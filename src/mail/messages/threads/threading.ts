@@ -5,9 +5,14 @@
  * A thread stores the Message-IDs of its messages and those that they refer to, so that replies that arrive before
  * their parent get the same thread. Threads are never merged: a message that refers to two joins the one of its nearest
  * ancestor.
+ *
+ * Anyone can refer to a Message-ID that does not exist yet, or use one that does, and some are easy to guess. So a message
+ * joins the thread of a message to which it replies, whatever its subject; but a thread that only knows its id, or an id
+ * that both refer to, it joins only with the same subject (RFC 8621 §3; docs/adr/0037).
  */
 import { createHash } from 'node:crypto'
 import { relayPart } from '../../../formats/ids.ts'
+import { splitSubject } from '../../../formats/reply/reply-context.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
@@ -25,13 +30,29 @@ export interface Ancestry {
   readonly references: readonly string[]
 }
 
-/** Returns hashes of a message's own id, then of its ancestors, nearest first; each once. */
-export function referenceHashes(ancestry: Ancestry): string[] {
-  return relatives(ancestry).map(hashId)
+/** A Message-ID, and whether a message of the thread has it; otherwise its messages only refer to it. */
+export interface Reference {
+  readonly hash: string
+  readonly isOwn: boolean
+}
+
+/** Returns a message's own id, then its ancestors, nearest first; each once. */
+export function referencesOf(ancestry: Ancestry): Reference[] {
+  return relatives(ancestry).map((id) => ({ hash: hashId(id), isOwn: id === ancestry.messageId }))
+}
+
+/** Whether a message joins a thread that has, or refers to, one of its relatives. */
+export function joins(
+  message: { readonly ownHash: string | undefined; readonly subject: string | undefined },
+  relative: Reference,
+  thread: { readonly subject: string | null },
+): boolean {
+  if (relative.isOwn && relative.hash !== message.ownHash) return true // it is a reply
+  return splitSubject(thread.subject ?? '').base === splitSubject(message.subject ?? '').base
 }
 
 /**
- * Returns the hashes by which the thread of a message is found, nearest first: those of `referenceHashes`, and of the ids
+ * Returns the hashes by which the thread of a message is found, nearest first: those of `referencesOf`, and of the ids
  * that a relay may have given to our messages among them.
  */
 export function lookupHashes(ancestry: Ancestry): string[] {
@@ -60,7 +81,8 @@ export async function addRelayId(
   relayId: string,
 ): Promise<void> {
   const { inbox_id, thread_id } = message
-  await tx.runRows([rowStep(threads.addReferences, [{ inbox_id, thread_id, message_id_hash: hashRelayId(relayId) }])])
+  const row = { inbox_id, thread_id, message_id_hash: hashRelayId(relayId), is_own: 1 }
+  await tx.runRows([rowStep(threads.setReferences, [row])])
 }
 
 /** Differs from the hash of every Message-ID, so that no received message can take the name first. */

@@ -52,6 +52,7 @@ export function messageTables({
       inbox_id ${text} not null,
       message_id_hash ${text} not null,
       thread_id ${text} not null references threads on delete cascade,
+      is_own ${integer} not null,
       primary key (inbox_id, message_id_hash)
     ) ${linkTable}`,
     `create index thread_references_by_thread on thread_references (thread_id)`,
