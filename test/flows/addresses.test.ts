@@ -155,3 +155,35 @@ test('mail between inboxes does not count as a stranger who uses our domain', as
   await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, text: 'x' })
   expect((await socket.next('message.received')).message.authentication).toEqual({ result: 'not checked' })
 })
+
+test("only keys of the organization, of the default pod and of the postmaster's inbox can read mail to role names", async () => {
+  await using world = await startWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' }) // in the default pod too
+  const pods = (await world.request('GET', '/v0/pods')).body.pods as { pod_id: string }[]
+  const { podId: otherPod } = await world.agentmail.pods.create({ name: 'other' })
+  const keyOf = async (path: string) => (await world.request('POST', `${path}/api-keys`, { body: {} })).body.api_key
+  const keys = {
+    organization: world.rootKey,
+    'default pod': await keyOf(`/v0/pods/${pods[0]!.pod_id}`),
+    postmaster: await keyOf('/v0/inboxes/postmaster@mail.localhost'),
+    'other pod': await keyOf(`/v0/pods/${otherPod}`),
+    'inbox of the default pod': await keyOf(`/v0/inboxes/${ada.email}`),
+  }
+  const socket = await world.subscribe()
+  // An agent of another pod answers a notice, and quotes it.
+  await world.smtp.send({ to: 'mailer-daemon@mail.localhost', subject: 'Re: Undelivered', text: '> my secret' })
+  const { message } = await socket.next('message.received')
+
+  const paths = [
+    `/v0/inboxes/postmaster@mail.localhost/messages/${encodeURIComponent(message.message_id)}`,
+    `/v0/threads/${message.thread_id}`,
+    '/v0/inboxes/postmaster@mail.localhost/messages',
+  ]
+  for (const [name, key] of Object.entries(keys)) {
+    const statuses = await Promise.all(paths.map(async (path) => (await world.request('GET', path, { key })).status))
+    const mayRead = ['organization', 'default pod', 'postmaster'].includes(name)
+    expect({ name, statuses }).toEqual({ name, statuses: paths.map(() => (mayRead ? 200 : 404)) })
+    const { body } = await world.request('GET', '/v0/threads', { key })
+    expect(body.threads).toHaveLength(mayRead ? 1 : 0)
+  }
+})
