@@ -58,9 +58,18 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           // Everything that has a store below it; the rest cannot tell the difference.
           include: [
-            ...['access', 'store', 'flows', 'events', 'jobs', 'messages', 'receiving', 'sending', 'webhooks'].map(
-              (folder) => `test/${folder}/**/*.test.ts`,
-            ),
+            ...[
+              'access',
+              'store',
+              'flows',
+              'events',
+              'hostile',
+              'jobs',
+              'messages',
+              'receiving',
+              'sending',
+              'webhooks',
+            ].map((folder) => `test/${folder}/**/*.test.ts`),
             'test/dialects/agentmail/{api-keys,downloads,hostile,inboxes,messages,queue,sending,tenants,threads,webhooks}.test.ts',
           ],
           exclude: [...ofSqlite, ...WITHOUT_STORE],

@@ -16,7 +16,8 @@ type Play = (socket: WebSocket) => void
 /** A socket without a frame for this time has got all its answers. */
 const QUIET_MS = 200
 
-function frameFloods(random: Random): Attack[] {
+/** Frames that are valid, and so reach the database. */
+export function frameFloods(random: Random): Attack[] {
   const ids = (count: number) => Array.from({ length: count }, (_, i) => `inbox${i}@mail.localhost`)
   const subscribe = (more: object = {}) => JSON.stringify({ type: 'subscribe', ...more })
   const seed = random.below(2 ** 31)

@@ -6,7 +6,12 @@ import { exchange, type Piece, request } from './http-peer.ts'
 import { jsonShapes, randomBody } from './json-bodies.ts'
 
 export function httpAttacks(random: Random): Attack[] {
-  return [...bodyAttacks(random), ...fuzzedBodies(random), ...framingAttacks(), ...headerAttacks(), ...queries(random)]
+  return [...httpDatabaseAttacks(random), ...framingAttacks(), ...headerAttacks()]
+}
+
+/** Those whose requests reach the database. */
+export function httpDatabaseAttacks(random: Random): Attack[] {
+  return [...bodyAttacks(random), ...fuzzedBodies(random), ...queries(random)]
 }
 
 /** Routes that accept a body; the first accepts large ones. `:inbox` and `:message` are those of the target. */

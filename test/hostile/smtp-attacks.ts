@@ -12,7 +12,8 @@ export function smtpAttacks(random: Random): Attack[] {
   return [...mailAttacks(random), ...sessionAttacks(random)]
 }
 
-function mailAttacks(random: Random): Attack[] {
+/** Messages, which reach the database. */
+export function mailAttacks(random: Random): Attack[] {
   const shaped = Object.entries(mailShapes).flatMap(([name, shape]) => {
     const large = random.below(8) === 0 ? [scale.largeBytes] : []
     return [scale.sizeBytes, ...large].map((sizeBytes) => ({
