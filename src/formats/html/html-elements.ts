@@ -2,7 +2,7 @@
 
 /** Elements whose content is not shown as text. */
 export const IGNORED_TAGS: ReadonlySet<string> = new Set(
-  'head script style title template noscript select svg math'.split(' '),
+  'head script style title template noscript select svg math iframe noembed noframes datalist'.split(' '),
 )
 
 /** Elements that begin and end a line. */

@@ -57,6 +57,8 @@ const hidden: Readonly<Record<string, string>> = {
   'a tag with a class': '<style>@import "a"; p.x{color:#fff}</style><p class=x>secret</p>',
   'scripts, styles and titles':
     '<title>secret</title><style>secret</style><script>secret</script><template>secret</template>',
+  'content for programs that do not know an element':
+    '<iframe>secret</iframe><noembed>secret</noembed><noframes>secret</noframes><datalist><option>secret</datalist>',
 }
 
 const shown: Readonly<Record<string, string>> = {
