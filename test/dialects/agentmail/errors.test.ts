@@ -3,7 +3,7 @@
  * and reveals no internals. The core is a stub here: the tests of the core cover the errors that it returns itself.
  */
 import { connect } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { renderError } from '../../../src/edges/http/dialects/agentmail/agentmail-errors.ts'
 import { type ErrorCode, errors, MailError } from '../../../src/errors.ts'
 import { anyone, KEY, startEdge } from './edge.ts'
@@ -218,6 +218,23 @@ test('a request that does not arrive in time is refused with 408', async () => {
   await using edge = await startEdge({ limits: { http: { requestMs: 200 } } })
   const head = `POST /v0/inboxes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: 10\r\n\r\n{`
   expect(await raw(edge.url, head)).toMatch(/^HTTP\/1\.1 408 [\s\S]*did not arrive in time/)
+})
+
+// Thousands of connections that had been opened in half a minute were answered in one turn of the event loop.
+test('connections that time out together are refused in many turns of the event loop', async () => {
+  await using edge = await startEdge({ limits: { http: { requestMs: 200 }, server: { workMs: 0 } } })
+  const refused = () => edge.log.filter(({ msg }) => msg === 'malformed request').length
+  let before = 0
+  let mostInOneTurn = 0
+  let ticking = setImmediate(function tick() {
+    mostInOneTurn = Math.max(mostInOneTurn, refused() - before)
+    before = refused()
+    ticking = setImmediate(tick)
+  })
+  onTestFinished(() => clearImmediate(ticking))
+  const answers = await Promise.all(Array.from({ length: 40 }, () => raw(edge.url, 'GET / HTTP/1.1\r\nHost: h\r\nX: ')))
+  expect(answers.filter((answer) => answer.startsWith('HTTP/1.1 408 '))).toHaveLength(40)
+  expect(mostInOneTurn).toBeLessThanOrEqual(2)
 })
 
 test('a validation error names the field in every format that clients read', async () => {

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
+import type { WorkQueue } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
 import type { Dialect } from './http-dialect.ts'
 import { loggedPath } from './requests/request-log.ts'
@@ -17,16 +18,22 @@ interface ErrorHandlerNeeds {
   readonly dialectOf: (url: string | undefined) => Dialect
   /** Called for a request that ends without a response. */
   readonly unanswered: (request: FastifyRequest) => void
+  readonly workQueue: Pick<WorkQueue, 'begin'>
 }
 
 export interface ErrorHandler {
   /** Responds with the error, as the dialect of the path renders it. */
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void
-  /** Responds to input that Node's parser rejected. No request object exists, and the socket may already be closed. */
+  /**
+   * Responds to input that Node's parser rejected, or that did not arrive in time. No request object exists, and the socket
+   * may already be closed. Thousands of connections can time out in one turn of the event loop, so they wait their turn.
+   */
   answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
-export function createErrorHandler({ limits, log, dialectOf, unanswered }: ErrorHandlerNeeds): ErrorHandler {
+export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
+  const { limits, log, dialectOf, unanswered, workQueue } = needs
+
   return {
     answer(error, request, reply) {
       const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.http.bodyBytesMax)
@@ -51,12 +58,16 @@ export function createErrorHandler({ limits, log, dialectOf, unanswered }: Error
     },
 
     answerUnreadable(error, socket) {
-      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-      const [status, detail] = unreadable(error.code)
-      log.info({ status, code: error.code }, 'malformed request')
-      const failure = new MailError('validation_error', { detail })
-      writeFailure(socket, dialectOf(undefined), failure, status)
+      workQueue.begin(() => refuse(error, socket))
     },
+  }
+
+  function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    const [status, detail] = unreadable(error.code)
+    log.info({ status, code: error.code }, 'malformed request')
+    const failure = new MailError('validation_error', { detail })
+    writeFailure(socket, dialectOf(undefined), failure, status)
   }
 }
 

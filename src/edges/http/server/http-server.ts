@@ -86,7 +86,10 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     bodies.answered(request)
     responses.unanswered(request)
   }
-  const errorHandler = createErrorHandler({ limits, log, dialectOf, unanswered })
+  const errorHandler = createErrorHandler({
+    ...{ limits, log, dialectOf, unanswered },
+    workQueue: eventLoop.createWorkQueue(),
+  })
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createSseRegistry({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
@@ -102,8 +105,9 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     bodyLimit: limits.http.bodyBytesMax,
     requestTimeout: limits.http.requestMs,
     http: {
-      // Node checks for slow requests at this interval. It never does if headersTimeout exceeds requestTimeout.
-      connectionsCheckingInterval: Math.min(30_000, limits.http.requestMs),
+      // Node checks for slow requests at this interval, all at once. So it is short: few have become slow since the last
+      // check. It never checks if headersTimeout exceeds requestTimeout.
+      connectionsCheckingInterval: Math.min(1_000, limits.http.requestMs),
       headersTimeout: Math.min(60_000, limits.http.requestMs),
     },
     // Set at creation: otherwise Fastify loads Ajv before it can be replaced, which costs a tenth of the start time.
