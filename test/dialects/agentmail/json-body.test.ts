@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
-import { parseJsonBody } from '../../../src/edges/http/server/requests/json-body.ts'
+import { parseInTurns, parseJsonBody } from '../../../src/edges/http/server/requests/json-body.ts'
 import { MailError } from '../../../src/errors.ts'
 import { expectBounded } from '../../formats/bounded.ts'
 
@@ -35,6 +35,20 @@ test.each<[string, unknown]>([
   ['{"a":"never closed\\', 'invalid_json'],
 ])('a body is parsed or refused by its number of tokens: %s', (text, result) => {
   expect(parse(text)).toEqual(result)
+})
+
+test('a large body is checked, decoded and parsed in different turns of the event loop', async () => {
+  let turns = 0
+  const nextTurn = async () => {
+    turns += 1
+  }
+  const parseIt = (text: string, bodyBytesMax: number) =>
+    parseInTurns({}, Buffer.from(text), withLimits({ http: { bodyBytesMax } }), nextTurn)
+  expect(await parseIt('{"a":"b"}', 9)).toEqual({ a: 'b' })
+  expect(turns).toBe(0)
+  expect(await parseIt('\uFEFF{"a":"\\ud800","__proto__":1}', 8)).toEqual({ a: '\ufffd' })
+  expect(turns).toBe(4)
+  await expect(parseIt('{"a":"b"', 7)).rejects.toMatchObject({ code: 'invalid_json' })
 })
 
 const LENGTH = 8 * 1024 * 1024

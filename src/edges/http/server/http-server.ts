@@ -32,7 +32,7 @@ import { createResponseBudget } from './memory/response-budget.ts'
 import { WritePacer } from './memory/write-pacer.ts'
 import { createDialectOf, registerDialect, unroutedError } from './register-dialect.ts'
 import { rejectEscapedQuery } from './requests/escaped-query.ts'
-import { parseJsonBody } from './requests/json-body.ts'
+import { parseInTurns } from './requests/json-body.ts'
 import { createPipelining } from './requests/pipelining.ts'
 import { createRequestLog, pathOf } from './requests/request-log.ts'
 import { containRequests } from './requests/request-unit.ts'
@@ -46,7 +46,7 @@ export interface HttpServerNeeds {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
-  readonly eventLoop: Pick<EventLoop, 'connectionAccepted' | 'createWorkQueue'>
+  readonly eventLoop: Pick<EventLoop, 'connectionAccepted' | 'createWorkQueue' | 'nextTurn'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly probes: Probes
   /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
@@ -134,7 +134,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
-    runIn(request.unit, async () => parseJsonBody(request.headers, body, limits)),
+    runIn(request.unit, () => parseInTurns(request.headers, body, limits, eventLoop.nextTurn)),
   )
   app.decorateRequest('actor')
   app.addHook('onRoute', answerHead)

@@ -7,11 +7,36 @@ import type { Limits } from '../../../../config/limits.ts'
 import { MailError } from '../../../../errors.ts'
 
 /**
+ * Parses a body in one turn of the event loop; one above `limits.http.bodyBytesMax` in several, because each of these steps
+ * takes up to 0.1 s for the largest body.
+ *
  * @param bytes the whole body, already within the route's limit
  * @returns the value, or an empty object for an empty body
  * @throws invalid_json, unsupported_media_type, body_too_complex
  */
+export async function parseInTurns(
+  headers: IncomingHttpHeaders,
+  bytes: Buffer,
+  limits: Limits,
+  nextTurn: () => Promise<void>,
+): Promise<unknown> {
+  if (bytes.length <= limits.http.bodyBytesMax) return parseJsonBody(headers, bytes, limits)
+  for (const steps = parseSteps(headers, bytes, limits); ; ) {
+    await nextTurn()
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+/** Like `parseInTurns`, at once. */
 export function parseJsonBody(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits): unknown {
+  for (const steps = parseSteps(headers, bytes, limits); ; ) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+function* parseSteps(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits): Generator<void, unknown> {
   if (bytes.length === 0) return {}
   const contentType = headers['content-type'] ?? 'application/json'
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
@@ -21,7 +46,19 @@ export function parseJsonBody(headers: IncomingHttpHeaders, bytes: Buffer, limit
     throw new MailError('body_too_complex', { tokensMax: limits.http.bodyTokensMax })
   }
   if (!isUtf8(bytes)) throw new MailError('invalid_json', { detail: 'it is not UTF-8' }) // RFC 8259 §8.1
-  return parse(bytes.toString())
+  yield
+  const text = bytes.toString()
+  yield
+  // RFC 8259 §8.1 allows us to ignore a byte order mark; some Windows clients send one.
+  const json = text.startsWith('\uFEFF') ? text.slice(1) : text
+  // `clean` costs time for every member, and everything that it changes contains this name or an escape sequence.
+  const reviver = /__proto__|\\u/.test(json) ? clean : undefined
+  yield
+  try {
+    return JSON.parse(json, reviver)
+  } catch (cause) {
+    throw new MailError('invalid_json', { detail: reasonOf(cause) }, { cause })
+  }
 }
 
 const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = Buffer.from('"\\,[{')
@@ -53,17 +90,6 @@ function endOfString(bytes: Buffer, start: number): number {
     if (bytes[at] === BACKSLASH) at += 1
   }
   return bytes.length
-}
-
-function parse(text: string): unknown {
-  // RFC 8259 §8.1 allows us to ignore a byte order mark; some Windows clients send one.
-  const json = text.startsWith('\uFEFF') ? text.slice(1) : text
-  try {
-    // `clean` costs time for every member, and everything that it changes contains this name or an escape sequence.
-    return /__proto__|\\u/.test(json) ? JSON.parse(json, clean) : JSON.parse(json)
-  } catch (cause) {
-    throw new MailError('invalid_json', { detail: reasonOf(cause) }, { cause })
-  }
 }
 
 /**
