@@ -8,7 +8,7 @@
  *
  * Anyone can refer to a Message-ID that does not exist yet, or use one that does, and some are easy to guess. So a message
  * joins the thread of a message to which it replies, whatever its subject; but a thread that only knows its id, or an id
- * that both refer to, it joins only with the same subject (RFC 8621 §3; docs/adr/0037).
+ * that both refer to, it joins only with the same subject (RFC 8621 §3; docs/adr/0040).
  */
 import { createHash } from 'node:crypto'
 import { relayPart } from '../../../formats/ids.ts'
