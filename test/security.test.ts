@@ -20,8 +20,9 @@ const time = (ms: number) =>
 
 const SENTENCES = [
   `work without a key for ${time(messages.downloadUrlMs)}`,
-  `Messages above ${kib(parsing.onLoopBytesMax)} are parsed in one worker thread, with ${seconds(parsing.timeoutMs)} and ${mib(parsing.heapBytesMax)} of heap`,
-  `Above ${count(parsing.waitingMax)} waiting messages, ${parsing.waitingPerSenderMax} of one peer, or ${time(parsing.waitMs)} of waiting`,
+  `one for messages up to ${kib(parsing.smallBytesMax)}, one for larger ones`,
+  `exceeds its time or ${mib(parsing.heapBytesMax)} of heap ends only its thread; it is tried once more alone, with ${seconds(parsing.timeoutMs)}, and`,
+  `Above ${count(parsing.waitingMax)} large messages that wait, ${parsing.waitingPerSenderMax} of one peer, ${time(parsing.waitMs)} of waiting, or ${count(parsing.smallWaitingMax)} small messages that wait`,
   `up to ${mib(http.bodyBytesMax)}, or ${mib(http.sendBodyBytesMax)} for requests that send a message`,
   `a body with more than ${count(http.bodyTokensMax)} is rejected`,
   `at most ${count(http.listItemsMax)} items, an object ${count(http.objectMembersMax)} members, a string ${count(http.textCharsMax)} characters`,
