@@ -47,12 +47,17 @@ async function open(limits: LimitOverrides = {}, freeBytes = 64 * 1024, whileItW
     { waitMs = 0, disconnected = never, draining = never }: RequestWait = {},
     word = numberOf,
     asker = actor,
+    estimate = 1,
   ) => {
     const render = async (event: Event) => {
       const text = await word(event)
       return text === undefined ? undefined : Buffer.from(text)
     }
-    const page = await pages.read(asker, query, render, { waitMs, disconnected, draining }, memory)
+    const renderer = {
+      sizesOf: async (events: readonly Event[]) => events.map(() => estimate),
+      render: (events: readonly Event[]) => Promise.all(events.map(render)),
+    }
+    const page = await pages.read(asker, query, renderer, { waitMs, disconnected, draining }, memory)
     return { ...page, texts: page.texts.map(String) }
   }
   return { world, inbox, actor, read, reserved }
@@ -235,6 +240,17 @@ test('a waiting request reads past events that do not match, and waits at the en
   const page = await read({}, { waitMs: 60_000 })
   expect(numbers(page)).toEqual([10])
   await expect(read({ after: page.cursor }, { waitMs: 30 })).resolves.toEqual({ texts: [], cursor: page.cursor })
+})
+
+test('a request whose time is over before the end of a large log is answered with the position that it has reached', async () => {
+  const { world, inbox, read } = await open({ lists: { scanRowsMax: 2 }, events: { searchPauseMs: 50 } })
+  await world.append(...Array.from({ length: 20 }, () => labelled(inbox)), sent(inbox))
+  const page = await read({}, { waitMs: 20 })
+  expect(page.texts).toEqual([])
+  expect(numbers(await read({ after: page.cursor }, { waitMs: 60_000 }))).toEqual([21])
+  const whole = await read({}, { waitMs: 60_000 })
+  expect(numbers(whole)).toEqual([21])
+  expect(whole.cursor).not.toBe(page.cursor)
 })
 
 test('on timeout or `draining`, the page is empty and its cursor is at the end of the events that were read', async () => {

@@ -39,8 +39,8 @@ async function drain(world: World, query: Query = {}): Promise<{ subjects: strin
   let after = query
   for (;;) {
     const { message, cursor } = await wait(world, { ...after, wait_seconds: 0 })
-    if (message === null) return { subjects, cursor }
-    subjects.push(message.subject)
+    if (message === null && cursor === after.after) return { subjects, cursor }
+    if (message !== null) subjects.push(message.subject)
     after = { ...query, after: cursor }
   }
 }

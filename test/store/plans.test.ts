@@ -170,7 +170,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => events.listSelected(db, { ...range, from: 1, before: 2 }, 10),
     'PRIMARY KEY (rowid>? AND rowid<?)',
   ],
-  ['check whether a message matches', (db) => messages.getMatching(db, criteria, 'm'), '(id=?)'],
+  ['check which messages match', (db) => messages.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
     (db) => lines.makeNextPending(asTx(db), { webhookId: 'w', key: 'k' }),

@@ -41,6 +41,22 @@ export const eventsLimits = {
     unit: 'bytes',
     description: 'Total size of the events of a page. The first event is always included, whatever its size.',
   },
+  renderBatchMax: {
+    default: 50,
+    unit: 'count',
+    description: 'Events of a page whose messages are read together, before other work runs on the event loop.',
+  },
+  renderBatchBytesMax: {
+    default: MIB,
+    unit: 'bytes',
+    description: 'Estimated size of the events of a page that are rendered together. A single one may be larger.',
+  },
+  searchPauseMs: {
+    default: 20,
+    unit: 'milliseconds',
+    description:
+      'Pause of a waiting request each time it has read `limits.lists.scanRowsMax` rows of which none matches, which takes some milliseconds.',
+  },
   waitMsMax: {
     default: 60 * SECOND,
     unit: 'milliseconds',

@@ -11,6 +11,7 @@ export interface ScannedPage {
   readonly ids: readonly string[]
   /** The last row examined, if more rows are left to examine. */
   readonly last: PagePosition | undefined
+  readonly rowsRead: number
 }
 
 export async function fillPage(
@@ -30,16 +31,16 @@ export async function fillPage(
     const rows = await scan({ limit, ascending: window.ascending, after })
     for (const row of rows) {
       if (isTrue(row.matches)) {
-        if (ids.length === window.limit) return { ids, last: after }
+        if (ids.length === window.limit) return { ids, last: after, rowsRead: looked + rows.length }
         ids.push(row.id)
       }
       after = { key: row.sortKey, id: row.id }
     }
     looked += rows.length
-    if (rows.length < limit) return { ids, last: undefined }
+    if (rows.length < limit) return { ids, last: undefined, rowsRead: looked }
     chunk *= 4
   }
-  return { ids, last: after }
+  return { ids, last: after, rowsRead: looked }
 }
 
 /** Sorts rows by `ids`, since the database returns them in any order. */

@@ -76,6 +76,18 @@ export async function parsedSizes(db: Db, ids: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.id, row.parsed_size_bytes]))
 }
 
+/** Maps ids of messages to the sizes of their parsed form before compression. Deleted messages are omitted. */
+export async function parsedSizesOfMessages(db: Db, messageIds: readonly string[]): Promise<Map<string, number>> {
+  if (messageIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('messages')
+    .innerJoin('contents', 'contents.id', 'messages.content_id')
+    .select(['messages.id', 'contents.parsed_size_bytes'])
+    .where('messages.id', 'in', messageIds)
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.parsed_size_bytes]))
+}
+
 const parsedUpTo = prepareQuery((db, { ids, bytesMax }: { ids: readonly string[]; bytesMax: number }) =>
   db
     .selectFrom('contents')

@@ -124,21 +124,22 @@ function scanQuery(db: Db, criteria: MessageCriteria, keyset: Keyset) {
     .$call((query) => onePage(query, 'timestamp', keyset))
 }
 
-/** Returns the message if it meets the criteria. */
-export async function getMatching(
+/** Returns those of the messages that meet the criteria, in any order. */
+export async function listMatching(
   db: Db,
   criteria: MessageCriteria,
-  id: string,
-): Promise<StoredMessageRow | undefined> {
+  ids: readonly string[],
+): Promise<StoredMessageRow[]> {
+  if (ids.length === 0) return []
   return db
     .selectFrom('messages')
     .selectAll()
     .where('inbox_id', '=', criteria.inboxId)
-    .where('id', '=', id)
+    .where('id', 'in', ids)
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
     .where(conjunction(matchers(criteria)))
-    .executeTakeFirst()
+    .execute()
 }
 
 function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {

@@ -11,10 +11,14 @@ import type { EventSubject } from '../../../src/mail/messages/views/event-subjec
 import { anyone } from './edge.ts'
 import { message, receivedEvent, thread } from './sample-views.ts'
 
+/** Tests of whole pages use these. */
+const forPages = { ofAll: async () => [], sizesOf: async () => [] }
+
 /** Creates a renderer of events whose subjects the test chooses. */
 function startRenderer(limits: LimitOverrides = {}) {
   const subjects = new Map<number, EventSubject>()
   const eventSubjects = {
+    ...forPages,
     async of({ seq }: Event) {
       const subject = subjects.get(seq) ?? { message, thread, version: 'whole' }
       subjects.set(seq, subject)
@@ -22,7 +26,7 @@ function startRenderer(limits: LimitOverrides = {}) {
     },
   }
   const eventJson = createEventJson({ eventSubjects, limits: withLimits(limits) })
-  return { subjects, render: (event: Event) => eventJson(event, anyone) }
+  return { subjects, render: (event: Event) => eventJson.of(event, anyone) }
 }
 
 test('all subscribers of an event share one rendered text, and so does a later reader', async () => {
@@ -66,9 +70,10 @@ test('after a failure the next reader reads the message again', async () => {
     Promise.reject(new MailError('unavailable', {})),
     Promise.resolve({ message, thread, version: 'whole' }),
   ]
-  const eventJson = createEventJson({ eventSubjects: { of: () => answers.shift()! }, limits: withLimits() })
-  await expect(eventJson(event, anyone)).rejects.toMatchObject({ code: 'unavailable' })
-  expect((await eventJson(event, anyone))!.toString()).toContain('cursor-7')
+  const eventSubjects = { ...forPages, of: () => answers.shift()! }
+  const eventJson = createEventJson({ eventSubjects, limits: withLimits() })
+  await expect(eventJson.of(event, anyone)).rejects.toMatchObject({ code: 'unavailable' })
+  expect((await eventJson.of(event, anyone))!.toString()).toContain('cursor-7')
 })
 
 test('no more rendered texts are cached than the limits allow', async () => {

@@ -22,6 +22,10 @@ import { type KnownInbox, showMessages } from '../views/message-views.ts'
 import { type Bodies, decompressBodies, decompressHead, decompressInSteps } from './compressed-bodies.ts'
 import { findVerification } from './parsed-message.ts'
 
+/** JSON that is decompressed and parsed, over several small messages, before other work runs. */
+const TURN_BYTES = 64 * 1024
+/** Decompressing and showing a message takes as long as this much JSON, besides its own. */
+const MESSAGE_BYTES = 4 * 1024
 /** JSON that is decompressed and parsed in one turn of the event loop: a few milliseconds. */
 const AT_ONCE_BYTES_MAX = 512 * 1024
 
@@ -76,24 +80,31 @@ export interface BoundedMessage {
 }
 
 /**
- * Returns a message, without its text and HTML if their JSON has more than `bytesMax` bytes. They are then not loaded.
+ * Returns messages by id, each without its text and HTML if their JSON has more than `bytesMax` bytes. They are then not
+ * loaded. The caller limits the number of rows and the sum of their sizes.
  */
 export async function showBounded(
   source: BodySource,
-  row: StoredMessageRow,
+  rows: readonly StoredMessageRow[],
   bytesMax: number,
-): Promise<BoundedMessage | undefined> {
-  const stored = await contents.getParsed(source.store.db, [row.content_id])
-  let isWithoutBodies = false
-  const [message] = await show(source, [row], stored, async (parsed) => {
+): Promise<Map<string, BoundedMessage>> {
+  const stored = await contents.getParsed(source.store.db, contentIds(rows))
+  const withoutBodies = new Set<string>()
+  const messages = await show(source, rows, stored, async (parsed) => {
     if (parsed.parsed_size_bytes > bytesMax && parsed.parsed_head_bytes > 0) {
       const head = decompressHead(await readParsed(source, parsed, parsed.parsed_head_bytes))
-      isWithoutBodies = parsed.parsed_size_bytes - head.sizeBytes > bytesMax
-      if (isWithoutBodies) return head.bodies
+      if (parsed.parsed_size_bytes - head.sizeBytes > bytesMax) {
+        withoutBodies.add(parsed.id)
+        return head.bodies
+      }
     }
     return decompressBodies(await readParsed(source, parsed), parsed.parsed_size_bytes)
   })
-  return message && { message, isWithoutBodies }
+  const contentOf = new Map(rows.map((row) => [row.id, row.content_id]))
+  const isWithoutBodies = ({ id }: Message) => withoutBodies.has(contentOf.get(id)!)
+  return new Map(
+    messages.map((message) => [message.id, { message, isWithoutBodies: isWithoutBodies(message) }] as const),
+  )
 }
 
 /** @param read returns the bodies of a content */
@@ -106,8 +117,14 @@ async function show(
   const items = await showMessages(store.db, rows, inbox)
   const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
   const byContent = new Map<string, Bodies & Verification>()
+  let turnBytes = 0
   for (const row of stored) {
-    if (byContent.size > 0) await setImmediate() // let other work run: callers often request hundreds of messages
+    if (turnBytes > TURN_BYTES) {
+      await setImmediate() // let other work run: callers often request hundreds of messages
+      turnBytes = 0
+    }
+    const isSearched = row.verification === null // which takes several times as long
+    turnBytes += isSearched ? TURN_BYTES + 1 : row.parsed_size_bytes + MESSAGE_BYTES
     const bodies = await read(row)
     byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies, limits) })
   }

@@ -1,6 +1,7 @@
 /**
  * Reads the subject of a message event: the message with its bodies, while it exists, and the thread as it was at the
- * time of the event. One read serves all readers on a node that get the event at about the same time.
+ * time of the event. One read serves all readers on a node that get the event at about the same time. The messages of
+ * several events are read together.
  *
  * Each request checks what the reader may see, by the classes that hide the message now (readable.ts): the label may
  * have been added after the event. A thread with a hidden message is shown as it is now, built from its other messages:
@@ -9,6 +10,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
+import { parsedSizesOfMessages } from '../../../store/tables/contents-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { forbiddenMask } from '../../access/access.ts'
@@ -44,6 +46,13 @@ export interface EventSubjects {
    *   was deleted and may have been hidden before
    */
   of(event: Event, actor: Actor, bodiesBytesMax: number): Promise<EventSubject | undefined>
+  /**
+   * As `of`, for several events, in their order. The number of statements does not depend on the number of events,
+   * unless a message is in a thread of which the actor may not see everything. The caller limits the sum of their sizes.
+   */
+  ofAll(events: readonly Event[], actor: Actor, bodiesBytesMax: number): Promise<readonly (EventSubject | undefined)[]>
+  /** Estimates the bytes of each subject in JSON, in the order of the events, without loading bodies. */
+  sizesOf(events: readonly Event[], bodiesBytesMax: number): Promise<readonly number[]>
 }
 
 interface EventSubjectsNeeds {
@@ -65,6 +74,8 @@ interface CachedSubject {
 }
 
 const NOTHING: EventSubject = { version: 'nothing' }
+/** Size of a subject besides its bodies and header: addresses and the thread. An estimate. */
+const FIELDS_BYTES = 2 * 1024
 
 export function createEventSubjects({ store, limits }: EventSubjectsNeeds): EventSubjects {
   /** Keyed by event and bound of the bodies. */
@@ -75,21 +86,47 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
   const currentRow = createCurrentRows(store)
 
   return {
-    async of(event, actor, bodiesBytesMax) {
-      if (!isMessageEvent(event, ...receivedTypes)) return NOTHING
-      const key = `${event.seq} ${bodiesBytesMax}`
-      const known = cached.get(key)
-      if (known) {
-        const subject = await known
-        const row = subject.row && (await currentRow(subject.row.id))
-        const isDeletedSince = subject.row !== undefined && row === undefined
-        if (!isDeletedSince) return subjectFor(event, subject, row, actor)
-      }
-      const reading = read(event, bodiesBytesMax)
-      cache(key, reading)
-      const subject = await reading
-      return subjectFor(event, subject, subject.row, actor)
+    of: async (event, actor, bodiesBytesMax) => (await ofAll([event], actor, bodiesBytesMax))[0],
+
+    ofAll,
+
+    async sizesOf(events, bodiesBytesMax) {
+      const ids = events.filter(isReceived).flatMap(({ messageId }) => messageId ?? [])
+      const sizes = await parsedSizesOfMessages(store.db, ids)
+      return events.map((event) => {
+        const size = isReceived(event) ? (sizes.get(event.messageId ?? '') ?? 0) : 0
+        return Math.min(size, bodiesBytesMax) + FIELDS_BYTES
+      })
     },
+  }
+
+  async function ofAll(events: readonly Event[], actor: Actor, bodiesBytesMax: number) {
+    const received = events.filter(isReceived)
+    const known = new Map(received.map((event) => [event.seq, cached.get(keyOf(event, bodiesBytesMax))]))
+    const unknown = received.filter(({ seq }) => known.get(seq) === undefined)
+    const started = startReading(unknown, bodiesBytesMax)
+    const subjectOf = async (event: ReceivedEvent) => {
+      const subject = await (known.get(event.seq) ?? started.get(event.seq)!)
+      if (started.has(event.seq)) return subjectFor(event, subject, subject.row, actor)
+      const row = subject.row && (await currentRow(subject.row.id))
+      const isDeletedSince = subject.row !== undefined && row === undefined
+      if (!isDeletedSince) return subjectFor(event, subject, row, actor)
+      const again = await startReading([event], bodiesBytesMax).get(event.seq)!
+      return subjectFor(event, again, again.row, actor)
+    }
+    return Promise.all(events.map((event) => (isReceived(event) ? subjectOf(event) : NOTHING)))
+  }
+
+  /** Reads the subjects of events together. Each reading is cached at once, so that other readers wait for it. */
+  function startReading(events: readonly ReceivedEvent[], bodiesBytesMax: number) {
+    const reading = readAll(events, bodiesBytesMax)
+    return new Map(
+      events.map((event, index) => {
+        const subject = reading.then((subjects) => subjects[index]!)
+        cache(keyOf(event, bodiesBytesMax), subject)
+        return [event.seq, subject] as const
+      }),
+    )
   }
 
   function cache(key: string, reading: Promise<CachedSubject>): void {
@@ -100,10 +137,16 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
     )
   }
 
-  async function read(event: ReceivedEvent, bodiesBytesMax: number): Promise<CachedSubject> {
-    const [row] = event.messageId === undefined ? [] : await messages.listInThreads(store.db, [event.messageId])
-    const found = row && (await showBounded({ store, limits }, row, bodiesBytesMax))
-    return { row, whole: found ? asOfThen(event, found) : NOTHING, parts: new Map(), partsState: '' }
+  async function readAll(events: readonly ReceivedEvent[], bodiesBytesMax: number): Promise<CachedSubject[]> {
+    const ids = new Set(events.flatMap(({ messageId }) => messageId ?? []))
+    const rows = await messages.listInThreads(store.db, [...ids])
+    const shown = await showBounded({ store, limits }, rows, bodiesBytesMax)
+    const byId = new Map(rows.map((row) => [row.id, row]))
+    return events.map((event) => {
+      const row = byId.get(event.messageId ?? '')
+      const found = row && shown.get(row.id)
+      return { row, whole: found ? asOfThen(event, found) : NOTHING, parts: new Map(), partsState: '' }
+    })
   }
 
   /** @param row of the message as it is now; undefined: it was deleted */
@@ -139,6 +182,14 @@ export function createEventSubjects({ store, limits }: EventSubjectsNeeds): Even
     const [thread] = await showThreads(store.db, rows, limits, mask)
     return thread && { ...whole, thread, version } // without a thread the message was deleted or hidden meanwhile
   }
+}
+
+function isReceived(event: Event): event is ReceivedEvent {
+  return isMessageEvent(event, ...receivedTypes)
+}
+
+function keyOf({ seq }: Event, bodiesBytesMax: number): string {
+  return `${seq} ${bodiesBytesMax}`
 }
 
 /** An estimate: a text needs one or two bytes per character. */

@@ -7,7 +7,7 @@
  * later, and those that began to match because their labels changed. No message is missed between the two, because the
  * position is fixed before the list is read.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
@@ -16,6 +16,7 @@ import * as messages from '../../../store/tables/messages-table.ts'
 import { hasPermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
+import type { PagePosition } from '../../access/paging/page-tokens.ts'
 import { filterOf } from '../../events/feed/subscription-filter.ts'
 import { type EventRange, readEvents } from '../../events/history/read-events.ts'
 import { toEvent } from '../../events/log/event.ts'
@@ -40,6 +41,9 @@ export function typesFor(actor: Actor): string[] {
   return [...arrivalTypes.filter(mayReceive), ...labelTypes]
 }
 
+/** Comparing an event takes about as long as the database needs for this many rows that it skips. */
+const EVENT_ROWS = 10
+
 interface FirstMatchNeeds {
   readonly store: Store
   readonly limits: Limits
@@ -47,36 +51,59 @@ interface FirstMatchNeeds {
   readonly criteria: messages.MessageCriteria
   readonly start: WaitPosition
   readonly memory: BodyMemory
+  /** Until then a search continues; it then ends after `limits.lists.scanRowsMax` rows (performance.now()). */
+  readonly waitsUntilMs: number
   /** Whether the search must end early. */
   readonly isOver: () => boolean
 }
 
 export interface FirstMatch {
-  /** The next message, or undefined when there is none yet. @throws cursor_expired, too_many_responses */
-  search(): Promise<Message | undefined>
+  /**
+   * Searches from the position to the end of the log. @throws cursor_expired, too_many_responses
+   *
+   * @returns the next message; without one, the time of the request is over, and the next one must continue the search.
+   *   undefined: there is none yet
+   */
+  search(): Promise<{ readonly message?: Message } | undefined>
   position(): WaitPosition
 }
 
 export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
-  const { store, limits, actor, criteria, start, memory, isOver } = needs
+  const { store, limits, actor, criteria, start, memory, waitsUntilMs, isOver } = needs
   const { inboxId } = criteria
   const filter = filterOf(actor, { inboxIds: [inboxId], podIds: [], eventTypes: typesFor(actor) })
+  /** Events of a whole change: all labels removed, as many added. */
+  const changeEventsMax = 2 * limits.messages.labelsPerMessageMax
   let position = start
-  return { search: async () => (await searchList()) ?? (await searchLog()), position: () => position }
+  /** Since the last pause. Those of the log at most: some may be of other inboxes. */
+  let rowsRead = 0
+  return { search, position: () => position }
 
-  /** Searches the list for messages that matched at the position. */
-  async function searchList(): Promise<Message | undefined> {
-    while (position.listing !== undefined && !isOver()) {
-      const from = position.listing === 'start' ? undefined : position.listing
-      const window = { limit: 1, ascending: true, ...(from && { after: from }) }
-      const page = await fillPage(window, limits, (keyset) => messages.scan(store.db, criteria, keyset))
-      const [row] = await messages.listByIds(store.db, page.ids)
-      const message = row && (await matchedAtPosition(row)) ? await showMessage(row) : undefined
-      position = { ...position, listing: page.last }
-      if (message) return message
+  async function search(): Promise<{ message?: Message } | undefined> {
+    rowsRead = 0
+    while (!isOver()) {
+      const logRow = await eventsTable.requireLog(store.db)
+      const message = await (position.listing === undefined ? searchLog(logRow) : searchList(position.listing))
+      if (message) return { message }
+      if (position.listing === undefined && position.seq >= logRow.last_seq) return undefined
       await setImmediate() // let other work run
+      if (rowsRead < limits.lists.scanRowsMax) continue
+      if (performance.now() >= waitsUntilMs) return {}
+      await delay(limits.events.searchPauseMs)
+      rowsRead = 0
     }
     return undefined
+  }
+
+  /** Searches a part of the list for a message that matched at the position. */
+  async function searchList(listing: PagePosition | 'start'): Promise<Message | undefined> {
+    const window = { limit: 1, ascending: true, ...(listing !== 'start' && { after: listing }) }
+    const page = await fillPage(window, limits, (keyset) => messages.scan(store.db, criteria, keyset))
+    const [row] = await messages.listByIds(store.db, page.ids)
+    const message = row && (await matchedAtPosition(row)) ? await showMessage(row) : undefined
+    position = { ...position, listing: page.last }
+    rowsRead += page.rowsRead
+    return message
   }
 
   /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
@@ -88,26 +115,23 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
     return labelChange !== undefined && matchesLabels(labelChange.before, criteria)
   }
 
-  /** Searches the log for messages that arrived, or began to match, after the position. */
-  async function searchLog(): Promise<Message | undefined> {
-    while (position.listing === undefined && !isOver()) {
-      const logRow = await eventsTable.requireLog(store.db)
-      const endSeq = logRow.last_seq
-      const request = { filter, afterSeq: position.seq, endSeq, limit: limits.events.batchMax }
-      const range = await readEvents(request, { store, limits })
-      const { changes, seq, cursor } = await wholeChanges(range, logRow)
-      for (const change of changes) {
-        if (!(await beginsToMatch(change))) continue
-        const row = await messages.getMatching(store.db, criteria, change.messageId)
-        const message = row && (await showMessage(row))
-        if (!message) continue // changed again, or deleted
-        position = { ...position, seq: change.last.seq, cursor: change.last.cursor }
-        return message
-      }
-      position = { ...position, seq, cursor }
-      if (seq >= endSeq) return undefined
-      await setImmediate()
+  /** Searches a range of the log for a message that arrived, or began to match, after the position. */
+  async function searchLog(logRow: EventLogRow): Promise<Message | undefined> {
+    const request = { filter, afterSeq: position.seq, endSeq: logRow.last_seq, limit: limits.events.batchMax }
+    const range = await readEvents(request, { store, limits })
+    const { changes, seq, cursor } = await wholeChanges(range, logRow)
+    rowsRead += seq - position.seq + range.events.length * EVENT_ROWS
+    const possible = changes.filter(mayBeginToMatch)
+    const ids = new Set(possible.map(({ messageId }) => messageId))
+    const rows = new Map((await messages.listMatching(store.db, criteria, [...ids])).map((row) => [row.id, row]))
+    for (const change of possible) {
+      const row = rows.get(change.messageId) // missing: changed again, or deleted
+      const message = row && (await matchedAfter(change, row)) ? await showMessage(row) : undefined
+      if (!message) continue
+      position = { ...position, seq: change.last.seq, cursor: change.last.cursor }
+      return message
     }
+    position = { ...position, seq, cursor }
     return undefined
   }
 
@@ -121,17 +145,20 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
     return { changes: changes.slice(0, -1), seq, cursor: await cursorAt(store, seq, logRow) }
   }
 
-  async function beginsToMatch(change: MessageChange): Promise<boolean> {
-    const { messageId, last } = change
+  /** Whether a message may have begun to match with this change, as far as its event says. */
+  function mayBeginToMatch(change: MessageChange): boolean {
     const labelChange = labelsAround(change)
     if (labelChange) return matchesLabels(labelChange.after, criteria) && !matchesLabels(labelChange.before, criteria)
-    const { labels } = last.payload
-    if (Array.isArray(labels)) {
-      // A message to oneself arrived when it was sent; labels added when it was received have events of their own.
-      return !labels.includes('sent') && matchesLabels(labels as string[], criteria)
-    }
-    const row = await messages.getMatching(store.db, criteria, messageId)
-    if (!row || row.modseq <= last.seq) return row !== undefined // most messages; a search of its later history is slow
+    const { labels } = change.last.payload
+    // A message to oneself arrived when it was sent; labels added when it was received have events of their own.
+    return !Array.isArray(labels) || (!labels.includes('sent') && matchesLabels(labels as string[], criteria))
+  }
+
+  /** Whether a message that may have begun to match with a change, and matches now, matched just after the change. */
+  async function matchedAfter(change: MessageChange, row: messages.StoredMessageRow): Promise<boolean> {
+    const { messageId, last } = change
+    if (labelsAround(change) || Array.isArray(last.payload.labels)) return true // its event said so
+    if (row.modseq <= last.seq) return true // most messages; a search of its later history is slow
     const later = await changeAfter(last.seq, messageId, labelTypes)
     return !later || matchesLabels(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
   }
@@ -142,16 +169,12 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
     types: readonly string[],
   ): Promise<MessageChange | undefined> {
     await setImmediate() // let other work run: this reads everything that happened in the inbox since
-    const rowsMax = 2 * limits.messages.labelsPerMessageMax // a whole change: all labels removed, as many added
-    const rows = await eventsTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, rowsMax)
+    const rows = await eventsTable.listOfMessage(store.db, { inboxId, messageId, afterSeq }, types, changeEventsMax)
     return changesOf(rows.map((row) => toEvent(row, store.epoch)))[0]
   }
 
   async function showMessage(row: messages.StoredMessageRow): Promise<Message | undefined> {
-    const stillMatching = async () => {
-      const again = await messages.getMatching(store.db, criteria, row.id)
-      return again ? [again] : []
-    }
+    const stillMatching = () => messages.listMatching(store.db, criteria, [row.id])
     const [message] = await showWhole({ store, limits }, actor, [row], memory, stillMatching)
     if (!message) await memory.reserve(0) // the search may wait for the next message
     return message

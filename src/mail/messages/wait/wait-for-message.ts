@@ -24,7 +24,7 @@ export interface WaitForMessage {
    * @param inbox address or id
    * @param filter without labels: received messages
    * @param after a time (epoch ms, exclusive), or the cursor of a response or of an event; undefined: the whole inbox
-   * @returns without `message` when the time is over; `cursor` is where the next call continues, in any case
+   * @returns without `message` when the time is over, although the search may not have reached the end; `cursor` is where the next call continues, in any case
    * @param memory not used while it waits
    * @throws not_found, missing_permission, validation_error, cursor_expired, too_many_responses; unknown_api_key when
    *   revoked meanwhile
@@ -56,8 +56,9 @@ export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeed
       const start = await startOf(after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED
       const criteria = criteriaOf(actor, inbox.id, { ...filter, labels, after: start.since })
+      const waitsUntilMs = performance.now() + wait.waitMs
       const isOver = () => wait.disconnected.aborted || wait.draining.aborted
-      const match = createFirstMatch({ store, limits, actor, criteria, start, memory, isOver })
+      const match = createFirstMatch({ store, limits, actor, criteria, start, memory, waitsUntilMs, isOver })
 
       const ending = hasPermission(actor, 'inbox_read') ? ['inbox.deleted'] : []
       const eventFilter = { inboxIds: [inbox.id], eventTypes: [...typesFor(actor), ...ending] }
@@ -65,8 +66,8 @@ export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeed
         await requireInbox(store.db, actor, 'message_read', inbox.id) // it may have been deleted
         return match.search()
       }
-      const message = await queryOrWait(actor, eventFilter, wait, query, { feed, store })
-      return { ...(message && { message }), cursor: formatWaitCursor(match.position()) }
+      const found = await queryOrWait(actor, eventFilter, wait, query, { feed, store })
+      return { ...found, cursor: formatWaitCursor(match.position()) }
     },
   }
 

@@ -67,7 +67,7 @@ export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
       metrics,
       eventFilter: { ...readEventFilter(query), after: lastEventId(request) ?? query.after },
       acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
-      render: (event) => eventJson(event, actor),
+      render: (event) => eventJson.of(event, actor),
       renderError: renderErrorFrame,
     })
     if (finish) streams.add(reply, finish)

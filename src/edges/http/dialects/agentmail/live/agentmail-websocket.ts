@@ -41,7 +41,7 @@ const subscribe = Compile(Subscribe)
 /** @returns a function that serves one socket until it closes */
 export function agentMailSocket(needs: SocketNeeds) {
   return (socket: WebSocket, actor: KeyActor, context: SocketContext) => {
-    const render = (event: Event) => needs.eventJson(event, actor)
+    const render = (event: Event) => needs.eventJson.of(event, actor)
     return serveWebSocket({ ...needs, ...context, socket, actor, onFrame, renderError: renderErrorFrame })
 
     async function onFrame(frame: object, session: WebSocketSession): Promise<void> {

@@ -11,13 +11,19 @@ import { EncodedText } from '../../../live/encoded-text.ts'
 import { eventFrame } from '../wire/event-frame-wire.ts'
 import { renderEvent } from '../wire/event-wire.ts'
 
-/**
- * Renders an event for a reader as one JSON object on one line. Call this for each reader just before sending, because
- * a message can become hidden. Readers that may see the same data get the same text.
- *
- * @returns undefined for an event that this dialect cannot represent, or that must not be sent to this reader
- */
-export type EventJson = (event: Event, actor: Actor) => Promise<EncodedText | undefined>
+export interface EventJson {
+  /**
+   * Renders an event for a reader as one JSON object on one line. Call this for each reader just before sending, because
+   * a message can become hidden. Readers that may see the same data get the same text.
+   *
+   * @returns undefined for an event that this dialect cannot represent, or that must not be sent to this reader
+   */
+  of(event: Event, actor: Actor): Promise<EncodedText | undefined>
+  /** As `of`, for several events, in their order; their messages are read together. */
+  ofAll(events: readonly Event[], actor: Actor): Promise<readonly (EncodedText | undefined)[]>
+  /** Estimates the bytes of each text, without loading messages. */
+  sizesOf(events: readonly Event[]): Promise<readonly number[]>
+}
 
 interface EventJsonNeeds {
   readonly eventSubjects: EventSubjects
@@ -31,9 +37,20 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
     bytesMax: limits.events.jsonCachedBytesMax,
   })
 
-  return async (event, actor) => {
-    const subject = await eventSubjects.of(event, actor, limits.sockets.frameBytesMax)
-    return subject && textOf(event, subject)
+  const { frameBytesMax } = limits.sockets
+
+  return {
+    async of(event, actor) {
+      const subject = await eventSubjects.of(event, actor, frameBytesMax)
+      return subject && textOf(event, subject)
+    },
+
+    async ofAll(events, actor) {
+      const subjects = await eventSubjects.ofAll(events, actor, frameBytesMax)
+      return events.map((event, index) => subjects[index] && textOf(event, subjects[index]))
+    },
+
+    sizesOf: (events) => eventSubjects.sizesOf(events, frameBytesMax),
   }
 
   function textOf(event: Event, subject: EventSubject): EncodedText | undefined {
@@ -42,7 +59,6 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
     if (known) return known
     const rendered = renderEvent(event, subject)
     if (!rendered) return undefined
-    const { frameBytesMax } = limits.sockets
     const frame = eventFrame({ ...rendered, cursor: event.cursor }, frameBytesMax, subject.isWithoutBodies)
     const text = new EncodedText(frame)
     cached.set(key, text, text.bytes)

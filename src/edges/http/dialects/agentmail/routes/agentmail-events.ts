@@ -4,9 +4,8 @@
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
-import type { EventPages } from '../../../../../mail/events/history/event-pages.ts'
+import type { EventPages, EventRenderer } from '../../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
-import type { Event } from '../../../../../mail/events/log/event.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import type { EventJson } from '../live/event-json.ts'
 import { eventFilterQuery, pageQuery, readEventFilter, readPage, readTime } from '../query-parameters.ts'
@@ -58,9 +57,12 @@ export function eventRoutes(app: HttpApp, needs: EventNeeds): void {
     const { after, limit, wait_seconds = 0 } = query
     const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
     const wanted = { ...readEventFilter(query), ...times, after, limit }
-    const render = async (event: Event) => (await eventJson(event, actor))?.buffer
+    const renderer: EventRenderer = {
+      sizesOf: (events) => eventJson.sizesOf(events),
+      render: async (events) => (await eventJson.ofAll(events, actor)).map((text) => text?.buffer),
+    }
     const wait = longPolls.begin(reply, actor.apiKeyId, wait_seconds * 1_000)
-    const page = await eventPages.read(actor, wanted, render, wait, responses.memoryOf(request, reply))
+    const page = await eventPages.read(actor, wanted, renderer, wait, responses.memoryOf(request, reply))
     return reply.type('application/json; charset=utf-8').send(eventList(page))
   })
 
