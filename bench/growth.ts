@@ -1,70 +1,97 @@
 /**
  * Does a message cost more CPU time in a long thread than in a short one, and in a large mailbox than in a small one?
  *
- *   npm run bench -- growth            # to 10,000 messages; MESSAGES=50000 takes ten minutes
+ *   npm run bench -- growth            KINDS=thread,mailbox  MESSAGES=10000   (50,000 take about ten minutes for each kind)
  *
  * Each message has a small attachment, because events list the attachments of the thread, and one WebSocket receives
- * the events. The time is that of the whole server process (Linux only), over windows of messages.
+ * the events. The time is that of the whole server process (Linux only). At each size, messages go alternately to the
+ * large inbox and to an empty one: both ratios compare figures of the same minute, in a database of the same size.
  */
-import { readFileSync } from 'node:fs'
 import { WebSocket } from 'ws'
-import { KEY, startBenchServer } from './server.ts'
+import { cpuMs, KEY, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
+const KINDS = (process.env.KINDS ?? 'thread,mailbox').split(',')
 const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
-/** Messages per measured window. */
-const WINDOW = 1_000
-const SESSIONS = 8
-/** /proc counts CPU time in hundredths of a second. */
-const TICK_MS = 10
+/** Before the first figure, to another inbox: loads and compiles code. */
+const WARM_UP_MESSAGES = 4_000
+const ROUNDS = 8
+const ROUND_MESSAGES = 250
+/** A connection may send `limits.smtp.commandsMax` commands, three per message. */
+const MESSAGES_PER_SESSION = 3_000
+/** Sessions that fill the inbox, and that are measured. */
+const SESSIONS = 50
+const MEASURED_SESSIONS = 8
 
-for (const kind of ['one thread', 'one mailbox, a thread per message'] as const) {
+for (const kind of KINDS) {
   const server = await startBenchServer()
   try {
-    await server.request('POST', '/inboxes', { username: 'load' })
     const socket = await subscribe(server.url)
-    const sessions = await Promise.all(Array.from({ length: SESSIONS }, () => Session.open(server.smtpPort)))
-    let sent = 0
-    await window(sessions, () => mail(kind, sent++)) // warms up
-    let firstMs: number | undefined
-    const marks = [0, 0.2, 0.5, 1].map((share) => Math.round(MESSAGES * share))
-    for (const mark of marks) {
-      while (sent < mark) await window(sessions, () => mail(kind, sent++))
+    /** Sends messages to an inbox. Returns the CPU time per message. */
+    const send = async (target: Target, count: number, sessionCount = SESSIONS): Promise<number> => {
       const before = cpuMs(server.pid)
-      const at = sent
-      await window(sessions, () => mail(kind, sent++))
-      const ms = (cpuMs(server.pid) - before) / WINDOW
-      firstMs ??= ms
+      let left = count
+      const deliver = async () => {
+        while (left > 0) {
+          const session = await Session.open(server.smtpPort)
+          for (let sent = 0; sent < MESSAGES_PER_SESSION && left-- > 0; sent += 1) {
+            await session.deliver('ann@example.test', `${target.inbox}@mail.localhost`, mail(kind, target))
+          }
+          await session.quit()
+        }
+      }
+      await Promise.all(Array.from({ length: sessionCount }, deliver))
+      return (cpuMs(server.pid) - before) / count
+    }
+    const open = async (inbox: string): Promise<Target> => {
+      await server.request('POST', '/inboxes', { username: inbox })
+      return { inbox, sent: 0 }
+    }
+
+    await send(await open('warm-up'), WARM_UP_MESSAGES / 2)
+    await send(await open('warm-up-2'), WARM_UP_MESSAGES / 2, MEASURED_SESSIONS)
+    const large = await open('large')
+    let firstMs: number | undefined
+    for (const mark of [0, 0.2, 0.5, 1].map((share) => Math.round(MESSAGES * share))) {
+      await send(large, Math.max(0, mark - large.sent))
+      const at = large.sent
+      const small = await open(`small-${mark}`)
+      let largeMs = 0
+      let smallMs = 0
+      for (let round = 0; round < ROUNDS; round += 1) {
+        largeMs += (await send(large, ROUND_MESSAGES, MEASURED_SESSIONS)) / ROUNDS
+        smallMs += (await send(small, ROUND_MESSAGES, MEASURED_SESSIONS)) / ROUNDS
+      }
+      firstMs ??= largeMs
       console.log(
-        `${kind}: after ${at} messages ${ms.toFixed(2)} ms of CPU time per message, ratio ${(ms / firstMs).toFixed(2)}`,
+        `${kind}: after ${at} messages ${largeMs.toFixed(2)} ms of CPU time per message, ` +
+          `in an empty inbox ${smallMs.toFixed(2)} ms, ratio ${(largeMs / smallMs).toFixed(2)}; ` +
+          `compared with the first ${(largeMs / firstMs).toFixed(2)}`,
       )
     }
-    for (const session of sessions) await session.quit()
     socket.close()
   } finally {
     await server.stop()
   }
 }
 
-/** Sends a window of messages over all sessions. */
-async function window(sessions: readonly Session[], next: () => Buffer): Promise<void> {
-  let left = WINDOW
-  await Promise.all(
-    sessions.map(async (session) => {
-      while (left-- > 0) await session.deliver('ann@example.test', 'load@mail.localhost', next())
-    }),
-  )
+interface Target {
+  readonly inbox: string
+  sent: number
 }
 
-function mail(kind: string, index: number): Buffer {
-  const isReply = kind === 'one thread' && index > 0
+/** The next message to an inbox: with the kind "thread" a reply to its first one, otherwise in a thread of its own. */
+function mail(kind: string, target: Target): Buffer {
+  const { inbox } = target
+  const index = target.sent++
+  const isReply = kind === 'thread' && index > 0
   return Buffer.from(
     [
       'From: Ann Example <ann@example.test>',
-      'To: load@mail.localhost',
-      `Subject: ${isReply ? 'Re: ' : ''}${kind === 'one thread' ? 'growth' : `growth ${index}`}`,
-      `Message-ID: <${index}@growth.example>`,
-      ...(isReply ? ['In-Reply-To: <0@growth.example>'] : []),
+      `To: ${inbox}@mail.localhost`,
+      `Subject: ${isReply ? 'Re: ' : ''}${kind === 'thread' ? 'growth' : `growth ${index}`}`,
+      `Message-ID: <${index}.${inbox}@growth.example>`,
+      ...(isReply ? [`In-Reply-To: <0.${inbox}@growth.example>`] : []),
       'MIME-Version: 1.0',
       'Content-Type: multipart/mixed; boundary=b',
       '',
@@ -89,10 +116,4 @@ async function subscribe(url: string): Promise<WebSocket> {
   socket.send(JSON.stringify({ type: 'subscribe' }))
   socket.on('message', () => undefined)
   return socket
-}
-
-/** User and system time of the process so far (proc(5), fields 14 and 15). */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }

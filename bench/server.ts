@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { startPostgresServer } from '../test/support/postgres-server.ts'
 
@@ -21,10 +21,11 @@ export interface BenchServer {
 export async function startBenchServer(
   env: Readonly<Record<string, string>> = {},
   nodeFlags: readonly string[] = [],
+  cli = 'dist/cli.js',
 ): Promise<BenchServer> {
   const dataDir = mkdtempSync('.bench-data-')
   const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
-  const child = spawn(process.execPath, [...nodeFlags, 'dist/cli.js', 'serve'], {
+  const child = spawn(process.execPath, [...nodeFlags, cli, 'serve'], {
     env: {
       PATH: process.env.PATH,
       MARTLET_DATA_DIR: dataDir,
@@ -67,4 +68,13 @@ export async function startBenchServer(
       rmSync(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+/** /proc counts CPU time in hundredths of a second. */
+const TICK_MS = 10
+
+/** User and system time of a process so far, all threads (proc(5), fields 14 and 15; Linux only). */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }

@@ -46,6 +46,9 @@ export class Session {
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.#read(bytes.toString('latin1')))
+    socket.on('close', () => {
+      for (const resolve of this.#waiting.splice(0)) resolve('421 the connection was closed\r\n')
+    })
   }
 
   static async open(port: number): Promise<Session> {
