@@ -8,8 +8,8 @@ import { expect, test } from 'vitest'
 import type { Backlog, BacklogItem } from '../../src/mail/events/feed/backlog.ts'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { inboxGone, keyRevoked, podGone } from '../../src/mail/events/log/resource-events.ts'
-import type { Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
+import { observeStatements } from '../store/count-statements.ts'
 import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
 test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {
@@ -241,7 +241,7 @@ test('the log is not read for readers that aborted or left their loop', async ()
   const countReads = (table: string) => {
     if (table === 'events') reads++
   }
-  await using world = await FeedWorld.open({}, (store) => observed(store, countReads))
+  await using world = await FeedWorld.open({}, (store) => observeStatements(store, countReads))
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox)
   const aborted = await world.listen(actor)
@@ -296,7 +296,7 @@ test('a key can be used again as soon as its permissions were changed', async ()
   const fail = (table: string) => {
     if (isGone && table === 'events') throw new Error('the disk is gone')
   }
-  await using world = await FeedWorld.open({ events: { pollMs: 1 } }, (store) => observed(store, fail))
+  await using world = await FeedWorld.open({ events: { pollMs: 1 } }, (store) => observeStatements(store, fail))
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox, { permissions: ['message_read', 'inbox_read'] })
   const before = await world.listen(actor)
@@ -344,7 +344,7 @@ test('a read that fails is counted and retried, and no event is missed', async (
   const fail = () => {
     if (isGone) throw new Error('the disk is gone')
   }
-  await using world = await FeedWorld.open({ events: { pollMs: 1 } }, (store) => observed(store, fail))
+  await using world = await FeedWorld.open({ events: { pollMs: 1 } }, (store) => observeStatements(store, fail))
   const inbox = await world.addInbox()
   const listener = await world.listen(await world.addKey(inbox))
   await world.append(sent(inbox))
@@ -366,7 +366,7 @@ test('after many failures the log is still read every second poll interval', asy
     failedAt.push(performance.now())
     throw new Error('the database is away')
   }
-  await using world = await FeedWorld.open({ events: { pollMs: 40 } }, (store) => observed(store, fail))
+  await using world = await FeedWorld.open({ events: { pollMs: 40 } }, (store) => observeStatements(store, fail))
   const listener = await world.listen(await world.addKey(await world.addInbox()))
   isGone = true
   await expect.poll(() => failedAt.length, { timeout: 10_000 }).toBeGreaterThan(8)
@@ -448,17 +448,6 @@ async function pullReader(world: FeedWorld, ...[actor, eventFilter]: Parameters<
 
 function seqOf(cursor: string): number {
   return Number(Buffer.from(cursor, 'base64url').toString().split('.')[2])
-}
-
-/** Wraps a store: `check` is called before each query and may throw. */
-function observed(store: Store, check: (table: string) => void): Store {
-  const db: Store['db'] = Object.assign(Object.create(store.db), {
-    selectFrom(table: 'events') {
-      check(table)
-      return store.db.selectFrom(table)
-    },
-  })
-  return Object.assign(Object.create(store), { db })
 }
 
 async function failuresOf(world: FeedWorld): Promise<number> {

@@ -10,8 +10,8 @@ import { endOf } from '../../src/mail/events/log/log-position.ts'
 import { labelEvents, messageHeld, messageReceived } from '../../src/mail/events/log/message-events.ts'
 import { inboxCreated, keyRevoked } from '../../src/mail/events/log/resource-events.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
-import type { Store } from '../../src/store/store.ts'
 import { requireLog } from '../../src/store/tables/events-table.ts'
+import { observeStatements } from '../store/count-statements.ts'
 import { FeedWorld, messageIn, sent, type TestInbox } from './feed-world.ts'
 
 const actor = 'system:test'
@@ -195,15 +195,7 @@ describe('refusals', () => {
 
   test('the maximum number of ids, even repeated, is looked up with one statement of each kind', async () => {
     const asked: string[] = []
-    await using world = await FeedWorld.open({}, (store) => {
-      const db: Store['db'] = Object.assign(Object.create(store.db), {
-        selectFrom(table: 'inboxes') {
-          asked.push(table)
-          return store.db.selectFrom(table)
-        },
-      })
-      return Object.assign(Object.create(store), { db })
-    })
+    await using world = await FeedWorld.open({}, (store) => observeStatements(store, (table) => asked.push(table)))
     const home = await world.addInbox()
     const { organizationId } = home
     const inboxes = [home]

@@ -6,18 +6,23 @@ import type { Store } from '../../src/store/store.ts'
 /** @returns the store, and its number of select statements by the first table that each reads */
 export function countStatements<S extends Store>(store: S): { counted: S; statements: Record<string, number> } {
   const statements: Record<string, number> = {}
-  const count = (table: string) => {
+  const counted = observeStatements(store, (table) => {
     statements[table] = (statements[table] ?? 0) + 1
-  }
+  })
+  return { counted, statements }
+}
+
+/** @returns the store, which calls `onRead` with the first table of each select statement; it may throw */
+export function observeStatements<S extends Store>(store: S, onRead: (table: string) => void): S {
   const db = withOther(store.db, {
     selectFrom: (from: string) => {
-      count(from)
+      onRead(from)
       return store.db.selectFrom(from as 'messages')
     },
     // Queries that were compiled before (prepared-query.ts).
-    getExecutor: () => countExecutor((store.db as unknown as { getExecutor(): QueryExecutor }).getExecutor(), count),
+    getExecutor: () => countExecutor((store.db as unknown as { getExecutor(): QueryExecutor }).getExecutor(), onRead),
   }) as Db
-  return { counted: { ...store, db }, statements }
+  return Object.assign(Object.create(store) as S, { db })
 }
 
 function countExecutor(executor: QueryExecutor, count: (table: string) => void): QueryExecutor {
