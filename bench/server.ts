@@ -14,6 +14,9 @@ export interface BenchServer {
   readonly url: string
   readonly smtpPort: number
   readonly pid: number
+  readonly dataDir: string
+  /** undefined: SQLite. */
+  readonly databaseUrl: string | undefined
   request(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
   stop(): Promise<void>
 }
@@ -52,6 +55,8 @@ export async function startBenchServer(
   return {
     ...ready,
     pid: child.pid!,
+    dataDir,
+    databaseUrl: postgres?.url,
     async request(method, path, body) {
       const response = await fetch(`${ready.url}/v0${path}`, {
         method,

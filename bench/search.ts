@@ -1,0 +1,187 @@
+/**
+ * How long does a page of a search take, in an inbox of 10,000 messages beside 100,000 in others?
+ *
+ *   MESSAGES=10000 OTHERS=100000 DATABASE=postgres npm run bench -- search
+ *
+ * Per class of query: the page with up to 50 results. The same store in the same process, as in the server; messages are
+ * inserted as filing would leave them, and the index is made by its job. A page that ends early, because its work is
+ * limited, is marked with the number of pages that all results take.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadConfig } from '../src/config/settings.ts'
+import { createLog } from '../src/log.ts'
+import { headerAddresses } from '../src/mail/messages/content/mail-addresses.ts'
+import { type ParsedMail, parseMail } from '../src/mail/messages/content/parsed-message.ts'
+import { createIndexMessages } from '../src/mail/messages/search/index-messages.ts'
+import { searchMessages } from '../src/mail/messages/search/search.ts'
+import { createSignatureThread } from '../src/mail/messages/search/signature-thread.ts'
+import { createMetrics } from '../src/metrics.ts'
+import type { Tx } from '../src/store/handles.ts'
+import { openStore } from '../src/store/store.ts'
+import { startPostgresServer } from '../test/support/postgres-server.ts'
+import { seededRandom } from '../test/support/seeded-random.ts'
+import { createVariedMail } from './varied-mail.ts'
+
+const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
+const OTHERS = Number(process.env.OTHERS ?? 100_000)
+/** The others are copies of these. */
+const DISTINCT = 1_000
+const CHUNK = 100
+const RUNS = 100
+
+const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
+const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
+const config = loadConfig({
+  MARTLET_DATA_DIR: dataDir,
+  ...(postgres && { MARTLET_DATABASE_URL: postgres.url, MARTLET_ROOT_KEY: 'am_bench_key_of_this_run' }),
+})
+const { limits } = config
+const store = await openStore({
+  config,
+  log: createLog('warn'),
+  metrics: createMetrics(),
+  clock: Date.now,
+  random: randomBytes,
+})
+const thread = createSignatureThread(limits)
+try {
+  const inboxIds = await store.transaction(insertInboxes)
+  const [inboxId] = inboxIds as [string]
+  const mail = createVariedMail(1, 2_000)
+  const parsed: ParsedMail[] = []
+  for (let at = 0, other = 0; at < MESSAGES; at += CHUNK) {
+    if (parsed.length < DISTINCT) {
+      const more = Array.from({ length: CHUNK }, (_, index) => mail(at + index, 'ann@mail.test'))
+      parsed.push(...more.map(({ raw }) => parseMail(raw, limits)))
+    }
+    const first = at % parsed.length
+    await insertMessages(inboxId, parsed.slice(first, first + CHUNK))
+    for (const end = ((at + CHUNK) / MESSAGES) * OTHERS; other < end; other += CHUNK) {
+      const from = other % (parsed.length - CHUNK + 1)
+      await insertMessages(inboxIds[1 + ((other / CHUNK) % 10)]!, parsed.slice(from, from + CHUNK))
+    }
+  }
+  const indexing = performance.now()
+  const job = createIndexMessages({ store, thread, limits })
+  for (const key of inboxIds)
+    await job({ kind: '', key, payload: {}, attempt: 1, signal: new AbortController().signal })
+  const seconds = (performance.now() - indexing) / 1_000
+  console.log(`${MESSAGES} and ${OTHERS} messages, indexed in ${seconds.toFixed(0)} s with pauses`)
+
+  const random = seededRandom(2)
+  const words = ['the', 'message', 'server', 'database']
+  const phrases = ['the message that the', 'and the store of', 'when the server is not', 'one of the rows that']
+  await measure('common word', () => words[Math.floor(random() * words.length)]!)
+  await measure('absent word', () => `zq${Math.floor(random() * 1e6)}vx`)
+  await measure(
+    'absent phrase of common trigrams',
+    () => `${phrases[Math.floor(random() * phrases.length)]} ${words[Math.floor(random() * 4)]} there`,
+  )
+  await measure('two characters, rare', () => '坏怕')
+  await measure('two characters, absent', () => '∀∃')
+  await measure('Chinese word', () => '验证码')
+  await measure('rare number', () => String(Math.floor(random() * 1e6)).padStart(6, '1'))
+
+  async function measure(name: string, query: () => string): Promise<void> {
+    const times: number[] = []
+    let pages = 0
+    let cpuMs = 0
+    let results = 0
+    for (let run = 0; run < RUNS; run += 1) {
+      const anyOf = [{ columns: ['subject', 'addresses', 'body'] as const, allOf: [query()] }]
+      let beforeNumber: number | undefined
+      do {
+        const start = performance.now()
+        const cpuBefore = process.cpuUsage()
+        const page = await searchMessages({ store, limits }, { inboxId, anyOf, beforeNumber, limit: 50 })
+        times.push(performance.now() - start)
+        const { user, system } = process.cpuUsage(cpuBefore)
+        cpuMs += (user + system) / 1_000
+        beforeNumber = page.nextNumber
+        pages += 1
+        results += page.messages.length
+        if (page.messages.length === 50) break
+      } while (beforeNumber !== undefined && run < 5)
+    }
+    times.sort((a, b) => a - b)
+    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!.toFixed(1)
+    console.log(
+      `${name}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, ${(cpuMs / times.length).toFixed(1)} ms of CPU time per page; ${(pages / RUNS).toFixed(1)} pages and ${(results / RUNS).toFixed(1)} results per query`,
+    )
+  }
+} finally {
+  await thread.stop()
+  await store.close()
+  await postgres?.[Symbol.asyncDispose]()
+  rmSync(dataDir, { recursive: true })
+}
+
+async function insertInboxes(tx: Tx): Promise<string[]> {
+  const times = { created_at: tx.now, updated_at: tx.now }
+  const [organization_id, pod_id, domain_id] = [tx.newId(), tx.newId(), tx.newId()]
+  await tx
+    .insertInto('organizations')
+    .values({ id: organization_id, ...times })
+    .execute()
+  await tx
+    .insertInto('pods')
+    .values({ id: pod_id, organization_id, name: 'bench', is_default: 1, inbox_count: 11, ...times })
+    .execute()
+  await tx
+    .insertInto('domains')
+    .values({ id: domain_id, domain: 'bench.test', status: 'verified', dkim_selector: 'm1', ...times })
+    .execute()
+  const counts = { message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 }
+  const rows = Array.from({ length: 11 }, (_, index) => ({
+    ...{
+      id: tx.newId(),
+      organization_id,
+      pod_id,
+      domain_id,
+      address: `${index}@bench.test`,
+      status: 'active' as const,
+    },
+    ...counts,
+    ...times,
+  }))
+  await tx.insertInto('inboxes').values(rows).execute()
+  return rows.map(({ id }) => id)
+}
+
+async function insertMessages(inbox: string, mails: readonly ParsedMail[]): Promise<void> {
+  await store.transaction(async (tx) => {
+    const { organization_id, pod_id } = await tx
+      .selectFrom('inboxes')
+      .select(['organization_id', 'pod_id'])
+      .where('id', '=', inbox)
+      .executeTakeFirstOrThrow()
+    const scope = { organization_id, pod_id, inbox_id: inbox }
+    const times = { timestamp: tx.now, created_at: tx.now, updated_at: tx.now }
+    const rows = mails.map((mail) => ({ mail, id: tx.newId(), contentId: tx.newId() }))
+    const threadId = tx.newId()
+    await tx
+      .insertInto('threads')
+      .values({
+        ...{ id: threadId, ...scope, last_message_id: '', hidden: 0, size_bytes: 0 },
+        ...{ message_count: CHUNK, visible_count: CHUNK, ...times },
+      })
+      .execute()
+    const contents = rows.map(({ mail, contentId }) => ({
+      ...{ id: contentId, size_bytes: 0, created_at: tx.now, parsed: mail.compressedBodies.bytes },
+      ...{ parsed_size_bytes: mail.compressedBodies.sizeBytes, parsed_head_bytes: mail.compressedBodies.headBytes },
+    }))
+    await tx.insertInto('contents').values(contents).execute()
+    const addresses = rows.flatMap(({ mail, contentId }) =>
+      headerAddresses(mail).map((row) => ({ content_id: contentId, ...row })),
+    )
+    await tx.insertInto('content_addresses').values(addresses).execute()
+    const messages = rows.map(({ mail, id, contentId }) => ({
+      ...{ id, ...scope, thread_id: threadId, content_id: contentId, subject: mail.subject ?? null },
+      ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '', size_bytes: 0, hidden: 0, modseq: 0 },
+      ...{ has_attachments: 0 as const, authentication: '{}', ...times },
+    }))
+    await tx.insertInto('messages').values(messages).execute()
+  })
+}
