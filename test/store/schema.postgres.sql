@@ -504,7 +504,7 @@ create table webhook_deliveries (
   lease_owner text collate "C",
   lease_until bigint,
   interruptions integer not null,
-  body text collate "C",
+  body bytea,
   last_code integer,
   last_error text collate "C",
   created_at bigint not null,

@@ -485,7 +485,7 @@ CREATE TABLE webhook_deliveries (
   lease_owner text,
   lease_until integer,
   interruptions integer not null,
-  body text,
+  body blob,
   last_code integer,
   last_error text,
   created_at integer not null,

@@ -7,6 +7,7 @@ import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/l
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createCancelPending } from '../../src/mail/webhooks/delivery/cancel-pending.ts'
+import { compressBody } from '../../src/mail/webhooks/delivery/webhook-body.ts'
 import { createWebhookDeliveryLog } from '../../src/mail/webhooks/delivery/webhook-delivery-log.ts'
 import { sweepWebhookDeliveries } from '../../src/mail/webhooks/delivery/webhook-sweep.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
@@ -173,11 +174,12 @@ test('the first delivery of each ordering key is released even if transactions a
   const within = { organizationId: inbox.organizationId, podId: inbox.podId }
   const inboxes = [inbox, ...(await Promise.all(Array.from({ length: 4 }, () => feedWorld.addInbox(within))))]
   const id = await hooks.world.add({ isOrdered: true })
+  const body = await compressBody('{}')
   await store.transaction(async (tx) => {
     const webhook = await lockById(tx, id)
     for (const [index, { inboxId }] of inboxes.entries()) {
       const eventRow = { seq: index + 1, event_id: `${index}`, type: 'message.sent', inbox_id: inboxId } as EventRow
-      await insert(tx, [newWebhookDelivery(tx, { eventRow, webhook: webhook!, body: '{}' })])
+      await insert(tx, [newWebhookDelivery(tx, { eventRow, webhook: webhook!, body })])
     }
   })
   // Each transaction is rolled back once and repeated, as when another node needs the same rows.

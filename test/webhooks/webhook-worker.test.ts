@@ -2,6 +2,7 @@
  * Tests that every delivery is sent until it ends, whatever its receiver does and whatever other deliveries are
  * pending. The tests use a real store, and answer the requests of the worker.
  */
+import { deflateRawSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -515,15 +516,23 @@ async function addDeliveries(
   lease: Partial<WebhookDeliveryRow> = {},
 ): Promise<string[]> {
   const ids: string[] = []
-  for (let start = 0; start < count; start += 10_000) {
+  for (let start = 0; start < count; start += 2_000) {
+    const chunk = Math.min(2_000, count - start)
+    const bodies = Array.from({ length: chunk }, (_, index) => deflateRawSync(`body ${firstSeq + start + index}`))
     const added = await store.transaction(async (tx) => {
-      const added = Array.from({ length: Math.min(10_000, count - start) }, (_, index): WebhookDeliveryRow => {
+      const added = Array.from({ length: chunk }, (_, index): WebhookDeliveryRow => {
         const seq = firstSeq + start + index
         return {
           ...{ id: tx.newId(), webhook_id: webhook.id, seq, event_id: `event-${seq}`, event_type: 'message.sent' },
           ...{ state: 'pending', attempts: 0, next_attempt_at: 1, lease_owner: null, lease_until: null },
           ...{ ordering_key: null, term: 0, attempts_before: 0, scheduled_at: null, probes: 0, interruptions: 0 },
-          ...{ body: `body ${seq}`, last_code: null, last_error: null, created_at: tx.now, updated_at: tx.now },
+          ...{
+            body: bodies[index]!,
+            last_code: null,
+            last_error: null,
+            created_at: tx.now,
+            updated_at: tx.now,
+          },
           ...lease,
         }
       })

@@ -72,8 +72,8 @@ export interface WebhookDeliveryRow {
   lease_until: number | null
   /** Claims in a row that ended without an outcome (docs/adr/0022). */
   interruptions: number
-  /** The request body, fixed before the first attempt so that each retry sends the same bytes. */
-  body: string | null
+  /** The request body, fixed before the first attempt so that each retry sends the same bytes; compressed. */
+  body: Uint8Array | null
   last_code: number | null
   last_error: string | null
   created_at: number

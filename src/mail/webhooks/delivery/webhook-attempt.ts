@@ -12,6 +12,7 @@ import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webho
 import type { Store } from '../../../store/store.ts'
 import { isProbe, probeWaitMs } from '../ordering/probes.ts'
 import { recordAttempt } from './attempt-outcome.ts'
+import { decompressBody } from './webhook-body.ts'
 import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
 import { postToWebhook, storedResult } from './webhook-request.ts'
 import { askedWaitMs, outcomeOf } from './webhook-retry.ts'
@@ -84,8 +85,9 @@ export function createWebhookAttempt(
   ): Promise<AttemptEnd | undefined> {
     const profile = requireProfile(profiles, webhook.profile)
     const startedAt = clock()
-    const { event_id: eventId, body } = delivery
-    assert(body !== null, 'a body is fixed before the first attempt')
+    const { event_id: eventId } = delivery
+    assert(delivery.body !== null, 'a body is fixed before the first attempt')
+    const body = decompressBody(delivery.body)
     const payload = { eventId, body, at: wallClock() }
     const answered = await postToWebhook(webhook, payload, { profile, fetch, signal })
     const { response, failure } = answered

@@ -27,6 +27,7 @@ import { fillPage, inOrder } from '../../messages/scanning.ts'
 import { lockWebhook, requireWebhook } from '../config/webhook-lookup.ts'
 import { matcherOf, matches } from '../dispatch/matching.ts'
 import { checkEnabled, redeliver } from './redeliver.ts'
+import { decompressBody } from './webhook-body.ts'
 
 export interface LoggedWebhookDelivery {
   readonly id: string
@@ -116,7 +117,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
       const permission = missingToSee(actor, row.event_type, event, present)
       if (permission) throw new MailError('missing_permission', { permission })
       const [shown] = await showDeliveries(store.db, actor, [row])
-      return { ...shown!, ...(row.body !== null && { body: row.body }) }
+      return { ...shown!, ...(row.body !== null && { body: decompressBody(row.body) }) }
     },
 
     async redeliver(actor, within, ref, id) {

@@ -42,7 +42,7 @@ export async function insertDeliveries(tx: Tx, prepared: readonly PreparedDelive
 /** Creates the row that delivers an event to a webhook, with its body and its position in the order. */
 export function newWebhookDelivery(
   tx: { readonly now: number; newId(): string },
-  { eventRow, webhook, body }: { readonly eventRow: EventRow; readonly webhook: WebhookRow; readonly body: string },
+  { eventRow, webhook, body }: { readonly eventRow: EventRow; readonly webhook: WebhookRow; readonly body: Uint8Array },
 ): WebhookDeliveryRow {
   return {
     id: tx.newId(),

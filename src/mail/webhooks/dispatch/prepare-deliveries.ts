@@ -11,6 +11,7 @@ import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import { forbiddenMask } from '../../access/access.ts'
 import { type Event, toEvent } from '../../events/log/event.ts'
+import { compressBody } from '../delivery/webhook-body.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
 import { matchesNew, type WebhookMatcher } from './matching.ts'
 
@@ -24,7 +25,9 @@ export interface PreparedDelivery {
   readonly eventRow: EventRow
   readonly payload: Event['payload']
   readonly webhook: WebhookRow
-  readonly body: string
+  /** Compressed (../delivery/webhook-body.ts). */
+  readonly body: Uint8Array
+  readonly bodyChars: number
 }
 
 export interface PrepareDeliveriesNeeds {
@@ -52,15 +55,15 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
     matchers: readonly WebhookMatcher[],
   ): Promise<PreparedBatch> {
     const prepared: PreparedDelivery[] = []
-    let bytes = 0
+    let chars = 0
     for (const row of rows) {
       if (matchers.length > 0 && row.visibility !== 'internal') {
         for (const each of await prepareOne(row, matchers)) {
           prepared.push(each)
-          bytes += Buffer.byteLength(each.body)
+          chars += each.bodyChars
         }
       }
-      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || bytes >= limits.webhooks.batchBytesMax
+      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || chars >= limits.webhooks.batchBytesMax
       if (isFull) return { prepared, throughSeq: row.seq }
     }
     return { prepared, throughSeq: rows.at(-1)!.seq }
@@ -70,13 +73,16 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
     try {
       const event = toEvent(eventRow, store.epoch)
       const matching = matchers.filter((matcher) => matchesNew(matcher, { eventRow, payload: event.payload }))
-      const bodies = new Map<string, string | undefined>()
+      const bodies = new Map<string, Pick<PreparedDelivery, 'body' | 'bodyChars'> | undefined>()
       const prepared: PreparedDelivery[] = []
       for (const { webhook, actor } of matching) {
         const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same data share one body
-        if (!bodies.has(form)) bodies.set(form, await requireProfile(profiles, webhook.profile).render(event, actor))
+        if (!bodies.has(form)) {
+          const text = await requireProfile(profiles, webhook.profile).render(event, actor)
+          bodies.set(form, text === undefined ? text : { body: await compressBody(text), bodyChars: text.length })
+        }
         const body = bodies.get(form)
-        if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, body })
+        if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, ...body })
       }
       return prepared
     } catch (error) {

@@ -24,6 +24,7 @@ import type { KeyActor } from '../../access/actor.ts'
 import { toEvent } from '../../events/log/event.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
 import { redeliver } from '../delivery/redeliver.ts'
+import { compressBody } from '../delivery/webhook-body.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
 import { newWebhookDelivery } from '../dispatch/insert-deliveries.ts'
 import { matcherOf } from '../dispatch/matching.ts'
@@ -44,7 +45,7 @@ interface ReplayJobNeeds {
 /** An event, and its body if the webhook has no delivery of it yet. */
 interface Rendered {
   readonly eventRow: EventRow
-  readonly body: string | undefined
+  readonly body: Uint8Array | undefined
 }
 
 /** Handles jobs REPLAY_WEBHOOK; the key is the webhook's id. */
@@ -85,7 +86,7 @@ export function createReplayWebhook({ store, profiles, signalPending, log, limit
     for (const eventRow of some) {
       if (bytes >= limits.webhooks.batchBytesMax) return { rendered, throughSeq: eventRow.seq - 1 }
       const body = known.has(eventRow.seq) ? undefined : await render(profile, eventRow, actor)
-      rendered.push({ eventRow, body })
+      rendered.push({ eventRow, body: body === undefined ? undefined : await compressBody(body) })
       bytes += Buffer.byteLength(body ?? '')
     }
     return { rendered, throughSeq }

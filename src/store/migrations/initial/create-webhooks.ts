@@ -1,7 +1,7 @@
 /** Webhooks, their deliveries, attempts and replays. Part of ../0001-initial.ts. */
 import type { DefinitionLanguage } from '../../sql-adapter.ts'
 
-export function webhookTables({ text, integer, bigint, table }: DefinitionLanguage): string[] {
+export function webhookTables({ text, integer, bigint, bytes, table }: DefinitionLanguage): string[] {
   return [
     `create table webhooks (
       id ${text} primary key,
@@ -51,7 +51,7 @@ export function webhookTables({ text, integer, bigint, table }: DefinitionLangua
       lease_owner ${text},
       lease_until ${bigint},
       interruptions ${integer} not null,
-      body ${text},
+      body ${bytes},
       last_code ${integer},
       last_error ${text},
       created_at ${bigint} not null,
