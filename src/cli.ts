@@ -43,6 +43,7 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
     return (await import('./cli/restore-command.ts')).runRestore(loadConfig(process.env), rest[0]!, process.stdout)
   }
   if (command === 'resume') return resume(loadConfig(process.env), rest)
+  if (command === 'search' && rest[0] === 'rebuild') return rebuildIndex(loadConfig(process.env), rest.slice(1))
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
   if (command === 'check' && rest.length === 0)
     return (await import('./cli/check-command.ts')).runCheck(loadConfig(process.env), process.stdout)
@@ -147,6 +148,14 @@ async function resume(config: Config, args: readonly string[]): Promise<number> 
   const client = await openServerClient(config, values.url)
   const { was_paused } = (await client.request('POST', '/v0/outbound/resume')) as { was_paused: boolean }
   return print(was_paused ? 'Outbound mail and webhooks run again.\n' : 'Nothing was paused.\n')
+}
+
+async function rebuildIndex(config: Config, args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { url: { type: 'string' } } })
+  const { openServerClient } = await import('./cli/server-client.ts')
+  const client = await openServerClient(config, values.url)
+  const { blocks } = (await client.request('POST', '/v0/search/rebuild')) as { blocks: number }
+  return print(`The server makes ${blocks} blocks of the text index again. Searches work meanwhile, but take longer.\n`)
 }
 
 /** A server that cannot start writes the reason to its log, which must stay one JSON object per line. */

@@ -26,6 +26,12 @@ applies to all servers with this database, until "martlet resume" ends it.`,
     summary: 'resume outbound mail and webhooks on the running server',
     details: ANY_SERVER,
   },
+  {
+    name: 'search',
+    usage: 'rebuild [--url URL]',
+    summary: 'make the text index again on the running server',
+    details: `The index repairs itself; use this if a search misses a message. ${ANY_SERVER}`,
+  },
   { name: 'migrate', usage: '', summary: 'migrate the database schema and exit' },
   {
     name: 'check',

@@ -14,6 +14,7 @@ import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
+import { searchLimits } from './limits/limits-search.ts'
 import { sendingLimits } from './limits/limits-sending.ts'
 import { serverLimits } from './limits/limits-server.ts'
 import { smtpLimits } from './limits/limits-smtp.ts'
@@ -34,6 +35,7 @@ export const limits = {
   streams: streamsLimits,
   events: eventsLimits,
   messages: messagesLimits,
+  search: searchLimits,
   sending: sendingLimits,
   delivery: deliveryLimits,
   dns: dnsLimits,

@@ -12,6 +12,7 @@ import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
 import { createMessages } from '../mail/messages/messages.ts'
+import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
@@ -74,6 +75,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
 
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),
+    rebuildIndex: createRebuildIndex({ store, limits }),
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
     labels: createLabels({ store, limits }),
 

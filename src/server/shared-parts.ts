@@ -15,6 +15,7 @@ import { createMailParser } from '../mail/messages/content/mail-parser.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
+import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
 import { createReceiving } from '../mail/receiving/receiving.ts'
@@ -43,7 +44,7 @@ export function createSharedParts({ config, store, log, metrics, clock, wallCloc
   const mailParser = createMailParser({ limits, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
-  const fileMessages = createFiling({ adapter: store.adapter, limits, domain: config.domain })
+  const fileMessages = createFiling({ limits, domain: config.domain })
   const domainOwners = createDomainOwners({ store, clock, limits })
   const fileReceived = createFileReceived({ fileMessages, limits })
   const eventSubjects = createEventSubjects({ store, limits })
@@ -68,7 +69,8 @@ export function createSharedParts({ config, store, log, metrics, clock, wallCloc
     discardBlobs,
     fileMessages,
     receiving: createReceiving(receivingNeeds),
-    removal: createRemoval({ store, limits }),
+    removal: createRemoval({ limits }),
+    signatureThread: createSignatureThread(limits),
     eventSubjects,
     /** One per dialect that has webhooks. */
     webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,

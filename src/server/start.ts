@@ -101,6 +101,7 @@ async function startAll({ freeBytes, lookup, startPaused, ...given }: MartletNee
   const credentials = createCredentials({ store, clock: wallClock })
   const shared = createSharedParts(context)
   stops.add('mail parser', () => shared.mailParser.stop())
+  stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })
   stops.add('outgoing connections', () => outbound.close())
   const workers = createWorkers({ ...context, shared, outbound, credentials })

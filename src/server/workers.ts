@@ -9,6 +9,7 @@ import { CANCEL_PENDING, ENABLE_ORDERING, REPLAY_WEBHOOK } from '../mail/jobs/jo
 import { JobRunner } from '../mail/jobs/job-runner.ts'
 import { createSweeps } from '../mail/jobs/sweeps.ts'
 import { sweepBlobs, sweepRollups } from '../mail/messages/content/message-sweeps.ts'
+import { checkIndexes, createIndexMessages, INDEX_MESSAGES } from '../mail/messages/search/index-messages.ts'
 import { sweepIdempotencyKeys } from '../mail/sending/idempotency/idempotency-sweep.ts'
 import { createBounceNotices } from '../mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome } from '../mail/sending/queue/delivery-outcome.ts'
@@ -33,7 +34,7 @@ interface WorkersNeeds extends ServerContext {
 export function createWorkers({ shared, outbound, credentials, ...context }: WorkersNeeds) {
   const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
-  const { contents, discardBlobs, removal, outboundPause, webhookProfiles: profiles } = shared
+  const { contents, discardBlobs, removal, signatureThread, outboundPause, webhookProfiles: profiles } = shared
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)
@@ -62,6 +63,7 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
   const jobs = new JobRunner({
     ...common,
     handlers: {
+      [INDEX_MESSAGES]: createIndexMessages({ store, thread: signatureThread, limits }),
       [REMOVE_INBOX]: createRemoveInbox({ store, removal, discardBlobs, limits }),
       [CANCEL_PENDING]: createCancelPending({ store, limits }),
       [ENABLE_ORDERING]: createEnableOrdering({ store, signalPending, limits }),
@@ -76,6 +78,7 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
     const needs = { store, clock, limits }
     const { readThrough } = dispatch
     const { sweepMs } = limits.store
+    sweeps.every(limits.search.indexCheckMs, 'text index', (signal) => checkIndexes(needs, signal))
     sweeps.every(sweepMs, 'events', (signal) => sweepEvents({ ...needs, readThrough }, signal))
     sweeps.every(sweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
     sweeps.every(sweepMs, 'counts', (signal) => sweepRollups(needs, signal))

@@ -13,7 +13,7 @@ import type { Config } from '../config/settings.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { UnnumberedEvent } from './commit/append-events.ts'
-import type { Db, LeaseTime, Tx } from './handles.ts'
+import type { Db, LeaseTime } from './handles.ts'
 import type { Guard } from './kysely-props.ts'
 import type { RowStep } from './row-statements.ts'
 import type { Schema } from './schema/schema.ts'
@@ -80,15 +80,6 @@ export interface SqlAdapter {
    * rejected. Inside the transaction, use `on conflict do nothing`: PostgreSQL runs no statement after an error.
    */
   isUniqueViolation(error: unknown): boolean
-
-  /** Adds a message's text to the index; searches find it after the commit. Long texts are truncated. */
-  indexText(tx: Tx, messageNumber: number, text: IndexedText): Promise<void>
-
-  /** Removes a message's text from the index. Call this in the transaction that removes the message. */
-  unindexText(tx: Tx, messageNumber: number): Promise<void>
-
-  /** Finds messages by substrings, newest first. The texts are plain data: no character in them is an operator. */
-  searchText(db: Db, search: TextSearch): Promise<TextFound>
 }
 
 /** Types and clauses of `create table` that differ between databases. */
@@ -105,38 +96,8 @@ export interface DefinitionLanguage {
   readonly table: string
   /** The end of `create table` for a link table, which is little more than its primary key. */
   readonly linkTable: string
-  /** Statements that create the text index, which differs between databases. */
-  readonly textIndex: readonly string[]
-}
-
-export type TextColumn = 'subject' | 'addresses' | 'body'
-export type IndexedText = Readonly<Record<TextColumn, string>>
-
-/** Each text must be a substring of one of the columns, regardless of case. */
-export interface TextClause {
-  readonly columns: readonly TextColumn[]
-  readonly allOf: readonly string[]
-}
-
-export interface TextSearch {
-  readonly inboxId: string
-  /**
-   * A message is found when at least one clause matches. The index cannot find texts of one or two characters. In a
-   * clause with a longer text they are ignored; a clause of only such texts searches subject, addresses and preview,
-   * not the body.
-   */
-  readonly anyOf: readonly TextClause[]
-  /** The position at which the previous page ended: its `nextNumber`. */
-  readonly beforeNumber?: number | undefined
-  readonly limit: number
-  /** The maximum number of candidates to read. A page can therefore be empty and still have a next page. */
-  readonly scanRowsMax: number
-}
-
-export interface TextFound {
-  readonly messages: readonly { readonly id: string; readonly number: number }[]
-  /** undefined: this is the last page. */
-  readonly nextNumber: number | undefined
+  /** Statements that make a table store a column of some KiB in the row, and not apart or compressed. */
+  readonly inRow: (table: string, column: string) => readonly string[]
 }
 
 /** An open database. */

@@ -35,11 +35,8 @@ export interface Store {
   readonly blobs: Blobs
   /** The epoch of the event log: a random text, created with the log. */
   readonly epoch: string
-  /** The parts of queries that differ between databases: text search, claims, unique violations. */
-  readonly adapter: Pick<
-    SqlAdapter,
-    'name' | 'skipLocked' | 'isUniqueViolation' | 'indexText' | 'unindexText' | 'searchText'
-  >
+  /** The parts of queries that differ between databases: claims, unique violations. */
+  readonly adapter: Pick<SqlAdapter, 'name' | 'skipLocked' | 'isUniqueViolation'>
 
   /**
    * Runs `fn` in a transaction that is committed together with other callers' transactions (docs/adr/0003, 0011).

@@ -2,7 +2,6 @@
 import { describe, test } from 'vitest'
 import { DataDecoder } from '../../src/edges/smtp/protocol/data-decoder.ts'
 import { linesOfHtml } from '../../src/formats/html/html-lines.ts'
-import { textOfHtml } from '../../src/formats/html/html-text.ts'
 import { decodeCharset } from '../../src/formats/mime/charset.ts'
 import { contentFingerprint } from '../../src/formats/mime/content-fingerprint.ts'
 import { unflow } from '../../src/formats/mime/flowed-text.ts'
@@ -281,7 +280,6 @@ describe('text', () => {
 describe('HTML', () => {
   test.each<[string, (html: string) => unknown]>([
     ['lines', (html) => linesOfHtml(html, 1_000_000)],
-    ['search text', (html) => textOfHtml(html, 1_000_000)],
     ['replies', (html) => extractReply({ html }, REPLY, Number.POSITIVE_INFINITY)],
     ['visible text', (html) => visibleTextOfHtml(html, 1_000_000)],
     ['codes and links', (html) => extractVerification({ subject: 'code', html })],

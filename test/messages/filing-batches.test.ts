@@ -68,7 +68,7 @@ function filingIn(store: TestStore) {
   const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
   const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
-  const fileMessages = createFiling({ adapter: store.adapter, limits, domain: 'mail.test' })
+  const fileMessages = createFiling({ limits, domain: 'mail.test' })
   const fileReceived = createFileReceived({ fileMessages, limits })
 
   return {
@@ -176,7 +176,7 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
       .map((message) => message.api_message_id_hash),
   )
   const withoutHashes = (text: string) =>
-    text.replace(/[0-9a-f]{64}/g, (hash) => (generated.has(hash) ? 'generated' : hash))
+    text.replace(/[\w-]{24}/g, (hash) => (generated.has(hash) ? 'generated' : hash))
   return {
     ordered: JSON.parse(withoutHashes(first)) as unknown,
     unordered: Object.fromEntries(

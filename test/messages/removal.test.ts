@@ -32,7 +32,7 @@ test.each([
       }
       const rows = await messages.listByInbox(tx, inbox.inbox_id, 10)
       const deleted: string[] = []
-      await createRemoval({ store, limits }).remove(recordDeletes(tx, deleted), inbox.inbox_id, rows)
+      await createRemoval({ limits }).remove(recordDeletes(tx, deleted), inbox.inbox_id, rows)
       expect(deleted.filter((from) => from === 'contents')).toHaveLength(steps)
     })
     for (const table of ['messages', 'contents', 'content_addresses', 'threads'] as const) {

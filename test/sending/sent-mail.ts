@@ -48,7 +48,7 @@ export async function sendMail(addresses: readonly string[], more: Partial<Recip
     await tx
       .insertInto('contents')
       .values({
-        ...{ id: submission.content_id, size_bytes: bytes.length, sha256: '', bytes, created_at: tx.now },
+        ...{ id: submission.content_id, size_bytes: bytes.length, bytes, created_at: tx.now },
         ...{ parsed_size_bytes: 0, parsed_head_bytes: 0 },
       })
       .execute()

@@ -92,10 +92,10 @@ function inDatabase<T>(dataDir: string, use: (database: BetterSqlite.Database) =
 
 function dumpSchema(database: BetterSqlite.Database): string {
   const statements = database
-    // Leave out what SQLite creates by itself: its own tables, indexes of keys, shadow tables of the text index.
+    // Leave out what SQLite creates by itself: its own tables, and indexes of keys.
     .prepare(
       `select sql from sqlite_schema
-       where sql is not null and name not like 'sqlite_%' and name not like 'messages_text_%'
+       where sql is not null and name not like 'sqlite_%'
        order by tbl_name, type desc, name`,
     )
     .pluck()

@@ -42,7 +42,7 @@ export async function insertContent(tx: Tx): Promise<string> {
   const sizes = { size_bytes: 0, parsed_size_bytes: 0, parsed_head_bytes: 0 }
   await tx
     .insertInto('contents')
-    .values({ id, ...sizes, sha256: '', created_at: tx.now })
+    .values({ id, ...sizes, created_at: tx.now })
     .execute()
   return id
 }

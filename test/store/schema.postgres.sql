@@ -59,13 +59,13 @@ create table content_addresses (
 create table contents (
   id text collate "C" not null,
   size_bytes bigint not null,
-  sha256 text collate "C" not null,
   blob_key text collate "C",
   parsed_blob_key text collate "C",
   parsed_size_bytes bigint not null,
   parsed_head_bytes bigint not null,
   created_at bigint not null,
   verification text collate "C",
+  search_text bytea,
   parsed bytea,
   bytes bytea,
   PRIMARY KEY (id)
@@ -276,17 +276,6 @@ CREATE INDEX messages_by_number ON public.messages USING btree (inbox_id, number
 CREATE INDEX messages_by_thread ON public.messages USING btree (thread_id, "timestamp", id);
 CREATE INDEX messages_with_attachments ON public.messages USING btree (thread_id, "timestamp", id) WHERE (has_attachments = 1);
 
-create table messages_text (
-  number bigint not null,
-  inbox_id text collate "C" not null,
-  subject text collate "C" not null,
-  addresses text collate "C" not null,
-  body text collate "C" not null,
-  PRIMARY KEY (number)
-);
-CREATE INDEX messages_text_by_inbox ON public.messages_text USING btree (inbox_id, number);
-CREATE INDEX messages_text_trigrams ON public.messages_text USING gin (subject gin_trgm_ops, addresses gin_trgm_ops, body gin_trgm_ops);
-
 create table organizations (
   id text collate "C" not null,
   name text collate "C",
@@ -391,6 +380,25 @@ create table schema_migrations (
   hash text collate "C" not null,
   applied_at bigint not null,
   PRIMARY KEY (number)
+);
+
+create table search_blocks (
+  id bigint not null generated always as identity,
+  inbox_id text collate "C" not null,
+  after_number bigint not null,
+  last_number bigint not null,
+  text_function text collate "C" not null,
+  numbers bytea not null,
+  has_removed integer not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
+CREATE UNIQUE INDEX search_blocks_by_inbox ON public.search_blocks USING btree (inbox_id, last_number);
+
+create table search_chunks (
+  id bigint not null,
+  bytes bytea not null,
+  PRIMARY KEY (id)
 );
 
 create table secrets (

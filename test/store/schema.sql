@@ -50,13 +50,13 @@ CREATE TABLE content_addresses (
 CREATE TABLE contents (
   id text primary key,
   size_bytes integer not null,
-  sha256 text not null,
   blob_key text,
   parsed_blob_key text,
   parsed_size_bytes integer not null,
   parsed_head_bytes integer not null,
   created_at integer not null,
   verification text,
+  search_text blob,
   parsed blob,
   bytes blob
 ) strict;
@@ -266,10 +266,6 @@ CREATE INDEX messages_by_thread on messages (thread_id, timestamp, id);
 
 CREATE INDEX messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1;
 
-CREATE VIRTUAL TABLE messages_text using fts5(
-subject, addresses, body, content = '', contentless_delete = 1, tokenize = 'trigram'
-  );
-
 CREATE TABLE organizations (
   id text primary key,
   name text,
@@ -376,6 +372,23 @@ CREATE TABLE schema_migrations (
 number integer primary key, name text not null, hash text not null,
 applied_at integer not null
   ) strict;
+
+CREATE TABLE search_blocks (
+  id integer primary key autoincrement,
+  inbox_id text not null references inboxes,
+  after_number integer not null,
+  last_number integer not null,
+  text_function text not null,
+  numbers blob not null,
+  has_removed integer not null
+) strict;
+
+CREATE UNIQUE INDEX search_blocks_by_inbox on search_blocks (inbox_id, last_number);
+
+CREATE TABLE search_chunks (
+  id integer primary key,
+  bytes blob not null
+) strict;
 
 CREATE TABLE secrets (
   kind text not null,

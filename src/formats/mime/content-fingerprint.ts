@@ -21,6 +21,9 @@ export interface FingerprintFields {
   headers: readonly (readonly [name: string, value: string])[]
 }
 
+/** Six bits each. */
+const FINGERPRINT_CHARS = 24
+
 const BODY_FIELDS: ReadonlySet<string> = new Set(['content-type', 'content-transfer-encoding', 'content-disposition'])
 
 /**
@@ -28,7 +31,7 @@ const BODY_FIELDS: ReadonlySet<string> = new Set(['content-type', 'content-trans
  * @param body    the raw body: `raw.subarray(parsed.bodyOffset)`. White space at line ends and the kind of line ends
  *                make no difference, because relays change them. If a relay re-encodes the body, the fingerprint
  *                differs: then the message is stored twice, which is safer than losing one.
- * @returns SHA-256, hex
+ * @returns 144 bits of SHA-256
  */
 export function contentFingerprint(fields: FingerprintFields, body: Buffer): string {
   const list = (addresses: readonly Address[]) =>
@@ -40,5 +43,10 @@ export function contentFingerprint(fields: FingerprintFields, body: Buffer): str
   const lists = [from, to, cc, replyTo, sender ? [sender] : []].map(list)
   // JSON, so that different values never give the same text
   const header = JSON.stringify([lists, subject, date?.getTime() ?? null, bodyFields])
-  return createHash('sha256').update(header).update('\n').update(relaxedBody(body)).digest('hex')
+  return createHash('sha256')
+    .update(header)
+    .update('\n')
+    .update(relaxedBody(body))
+    .digest('base64url')
+    .slice(0, FINGERPRINT_CHARS)
 }

@@ -7,9 +7,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
+import type { Tx } from '../../store/handles.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
+import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
 import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
 import type { Removal } from '../messages/removal.ts'
@@ -28,7 +30,7 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
       const { count, blobs } = await store.transaction(async (tx) => {
         await inboxes.lockEvenIfDeleting(tx, inboxId)
         const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalMessages)
-        if (rows.length === 0) await inboxes.remove(tx, inboxId)
+        if (rows.length === 0) await removeEmpty(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })
       await discardBlobs(blobs)
@@ -36,4 +38,14 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
       await delay(limits.jobs.removalPauseMs, undefined, { signal })
     }
   }
+}
+
+async function removeEmpty(tx: Tx, inboxId: string): Promise<void> {
+  // Blocks of the text index without messages: normally each was removed with its last message.
+  const blocks = await listRanges(tx, inboxId)
+  await removeBlocks(
+    tx,
+    blocks.map(({ id }) => id),
+  )
+  await inboxes.remove(tx, inboxId)
 }

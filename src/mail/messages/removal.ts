@@ -6,7 +6,6 @@ import type { Limits } from '../../config/limits.ts'
 import type { Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
 import type { KindAddress } from '../../store/schema/message-rows.ts'
-import type { Store } from '../../store/store.ts'
 import { addressesOf } from '../../store/tables/addresses-table.ts'
 import * as contents from '../../store/tables/contents-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
@@ -14,6 +13,7 @@ import * as messagesTable from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { participantsOfMessage } from './content/mail-addresses.ts'
+import { removeFromIndex } from './search/index-messages.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from './threads/thread-fields.ts'
 
 export interface Removal {
@@ -26,11 +26,10 @@ export interface Removal {
 }
 
 interface RemovalNeeds {
-  readonly store: Pick<Store, 'adapter'>
   readonly limits: Limits
 }
 
-export function createRemoval({ store, limits }: RemovalNeeds): Removal {
+export function createRemoval({ limits }: RemovalNeeds): Removal {
   return {
     async remove(tx, inboxId, rows) {
       const blobs: string[] = []
@@ -75,7 +74,12 @@ export function createRemoval({ store, limits }: RemovalNeeds): Removal {
     const labels = await messagesTable.labelsOf(tx, ids)
     const addresses = await addressesOf(tx, rows)
     await messagesTable.remove(tx, ids)
-    for (const row of rows) await store.adapter.unindexText(tx, row.number)
+    await removeFromIndex(
+      tx,
+      inboxId,
+      rows.map((row) => row.number),
+      limits,
+    )
 
     let removedThreads = 0
     for (const [threadId, mine] of groupByThread(rows)) {

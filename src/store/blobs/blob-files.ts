@@ -6,7 +6,6 @@
  * returns the key of the blob.
  * Several nodes may share the root: this module keeps no state, names never collide, and only old files are swept.
  */
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -104,21 +103,16 @@ export function blobFile(root: string, key: string): string {
 }
 
 /** Writes the source to a new file. Rejects with the source's error, or with disk_full or unavailable. */
-async function writeFile(
-  path: string,
-  source: AsyncIterable<Uint8Array>,
-): Promise<{ sizeBytes: number; sha256: string }> {
+async function writeFile(path: string, source: AsyncIterable<Uint8Array>): Promise<{ sizeBytes: number }> {
   const file = await open(path, 'wx', 0o600).catch(throwWriteError)
   try {
-    const hash = createHash('sha256')
     let sizeBytes = 0
     for await (const chunk of source) {
-      hash.update(chunk)
       sizeBytes += chunk.byteLength
       await writeWhole(file, chunk).catch(throwWriteError)
     }
     await file.sync().catch(throwWriteError)
-    return { sizeBytes, sha256: hash.digest('hex') }
+    return { sizeBytes }
   } finally {
     await file.close()
   }

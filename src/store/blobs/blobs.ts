@@ -8,7 +8,7 @@ export interface Blobs {
    *
    * @throws disk_full, unavailable, or what the source throws; nothing is then stored
    */
-  put(source: AsyncIterable<Uint8Array>): Promise<{ key: string; sizeBytes: number; sha256: string }>
+  put(source: AsyncIterable<Uint8Array>): Promise<{ key: string; sizeBytes: number }>
   /**
    * @param range bytes [start, end) of the object; defaults to the whole object
    * @throws not_found when it was removed; unavailable

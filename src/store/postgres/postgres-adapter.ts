@@ -18,7 +18,6 @@ import { conflict, isIoError, isUniqueViolation } from './postgres-errors.ts'
 import { inspectPostgres } from './postgres-inspection.ts'
 import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
 import { Readers } from './postgres-readers.ts'
-import { createTextIndex, indexText, searchText, unindexText } from './postgres-text-index.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 
 /** Not `now()`, which is the beginning of the transaction. */
@@ -34,7 +33,7 @@ export const postgres: SqlAdapter = {
     identity: 'bigint generated always as identity primary key',
     table: '',
     linkTable: '',
-    textIndex: createTextIndex,
+    inRow: (table, column) => [`alter table ${table} alter column ${column} set storage plain`],
   },
   open,
   inspect: inspectPostgres,
@@ -48,9 +47,6 @@ export const postgres: SqlAdapter = {
   conflict,
   isIoError,
   isUniqueViolation,
-  indexText,
-  unindexText,
-  searchText,
 }
 
 async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Database> {

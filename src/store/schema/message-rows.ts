@@ -50,7 +50,7 @@ export interface ThreadReferenceRow {
 }
 
 export interface MessageRow {
-  /** A local number, used only by the text index. It never leaves the store. */
+  /** A local number, used by searches. Within an inbox, messages are committed in the order of their numbers. */
   number: Generated<number>
   id: string
   organization_id: string
@@ -125,10 +125,17 @@ export interface MessageBccRow {
 export interface ContentRow {
   id: string
   size_bytes: number
-  sha256: string
-  /** null if larger than limits.store.inlineBytesMax; blob_key is then set. */
+  /**
+   * null if larger than limits.store.inlineBytesMax; blob_key is then set. Fewer than size_bytes are compressed
+   * (mail/messages/content/compressed-source.ts).
+   */
   bytes: Uint8Array | null
   blob_key: string | null
+  /**
+   * The beginning of the text, compressed (mail/messages/search/message-text.ts), if `parsed` is too large for a search
+   * to read; else null.
+   */
+  search_text: Uint8Array | null
   /** Compressed JSON of the parsed bodies and headers (compressed-bodies.ts); null if parsed_blob_key is set. */
   parsed: Uint8Array | null
   parsed_blob_key: string | null

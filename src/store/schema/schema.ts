@@ -3,7 +3,7 @@
  * through `Db` and `Tx` (../handles.ts).
  *
  * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
- * the SHA-256 (hex) of a text that may be too long for an index key.
+ * a hash of a text that may be too long for an index key.
  */
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
 import type { JobRow, OutboundPauseRow } from './job-rows.ts'
@@ -20,6 +20,7 @@ import type {
   ThreadReferenceRow,
   ThreadRow,
 } from './message-rows.ts'
+import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, RollupRow, SecretRow } from './tenant-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
@@ -43,6 +44,8 @@ export interface Schema {
   contents: ContentRow
   content_addresses: ContentAddressRow
   attachments: AttachmentRow
+  search_blocks: SearchBlockRow
+  search_chunks: SearchChunkRow
   submissions: SubmissionRow
   recipients: RecipientRow
   recipient_history: RecipientHistoryRow

@@ -14,7 +14,6 @@ import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
 import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 import { isIoError, isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
 import { inspectSqlite } from './sqlite-inspection.ts'
-import { createTextIndex, indexText, searchText, unindexText } from './sqlite-text-index.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 
 /**
@@ -35,7 +34,7 @@ export const sqlite: SqlAdapter = {
     identity: 'integer primary key autoincrement',
     table: 'strict',
     linkTable: 'strict, without rowid',
-    textIndex: createTextIndex,
+    inRow: () => [], // as it does by itself
   },
   open,
   inspect: inspectSqlite,
@@ -46,9 +45,6 @@ export const sqlite: SqlAdapter = {
   conflict: () => undefined,
   isIoError,
   isUniqueViolation,
-  indexText,
-  unindexText,
-  searchText,
 }
 
 async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Promise<Database> {

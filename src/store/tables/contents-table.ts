@@ -20,7 +20,6 @@ export type ParsedRow = Pick<
 export const insertAll = insertRows('contents', {
   id: 'text',
   size_bytes: 'bigint',
-  sha256: 'text',
   bytes: 'bytes',
   blob_key: 'text',
   parsed: 'bytes',
@@ -28,6 +27,7 @@ export const insertAll = insertRows('contents', {
   parsed_size_bytes: 'bigint',
   parsed_head_bytes: 'bigint',
   verification: 'text',
+  search_text: 'bytes',
   created_at: 'bigint',
 })
 
@@ -55,9 +55,21 @@ export async function getLocation(db: Db, id: string): Promise<ContentLocation |
   return db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id).executeTakeFirst()
 }
 
-export async function getBytes(db: Db, id: string): Promise<Uint8Array | undefined> {
-  const row = await db.selectFrom('contents').select('bytes').where('id', '=', id).executeTakeFirst()
-  return row?.bytes ?? undefined
+/** The bytes of a content in its row, and its parsed form if the bytes are compressed with it. */
+export interface StoredBytes {
+  readonly bytes: Uint8Array
+  readonly sizeBytes: number
+  readonly parsed: Uint8Array | null
+}
+
+export async function getBytes(db: Db, id: string): Promise<StoredBytes | undefined> {
+  const row = await db
+    .selectFrom('contents')
+    .select(['bytes', 'size_bytes as sizeBytes'])
+    .select(sql<Uint8Array | null>`case when length(bytes) < size_bytes then parsed end`.as('parsed'))
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row?.bytes ? { ...row, bytes: row.bytes } : undefined
 }
 
 export async function getParsed(db: Db, ids: readonly string[]): Promise<ParsedRow[]> {

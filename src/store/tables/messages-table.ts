@@ -19,7 +19,7 @@ const byApiId = prepareQuery((db, { inboxId, hash }: { inboxId: string; hash: st
   db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).where('api_message_id_hash', '=', hash),
 )
 
-/** @param hash SHA-256 (hex) of the api_message_id */
+/** @param hash of the api_message_id */
 export async function getByApiId(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
   const [row] = await byApiId(db, { inboxId, hash })
   return row

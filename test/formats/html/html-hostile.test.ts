@@ -5,7 +5,6 @@
  */
 import { describe, expect, test } from 'vitest'
 import { linesOfHtml } from '../../../src/formats/html/html-lines.ts'
-import { textOfHtml } from '../../../src/formats/html/html-text.ts'
 import { replyContext } from '../../../src/formats/reply/reply-context.ts'
 import { extractReplyHtml } from '../../../src/formats/reply/reply-html.ts'
 import { visibleTextOfHtml } from '../../../src/formats/verification/visible-text.ts'
@@ -33,7 +32,6 @@ const shapes = {
 const NO_CONTEXT = replyContext({})
 
 const readers = {
-  'text for search': (html: string) => textOfHtml(html, 32_768),
   'reply without quotes': (html: string) => extractReplyHtml(html, NO_CONTEXT),
   lines: (html: string) => linesOfHtml(html, 200_000),
   'visible text': (html: string) => visibleTextOfHtml(html, 10_000),
@@ -47,8 +45,6 @@ describe.each(Object.entries(readers))('%s', (_name, read) => {
 
 test('elements up to 500 deep are read, deeper ones are not', () => {
   const nested = (depth: number) => `${'<div>'.repeat(depth - 1)}<p>here</p>${'</div>'.repeat(depth - 1)}<p>below</p>`
-  expect(textOfHtml(nested(500), 100)).toBe('here below')
-  expect(textOfHtml(nested(501), 100)).toBe('')
   expect(linesOfHtml(nested(500), 100)).toBe('here\n\nbelow')
   expect(linesOfHtml(`<p>above</p>${nested(501)}`, 100)).toBe('above')
   expect(visibleTextOfHtml(nested(500), 100).text).toBe('here\nbelow\n')

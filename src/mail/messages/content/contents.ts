@@ -6,6 +6,7 @@
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
+import { sourceOf } from './compressed-source.ts'
 
 export interface Contents {
   /**
@@ -24,8 +25,9 @@ export function createContents({ store }: { readonly store: Pick<Store, 'db' | '
         for await (const chunk of store.blobs.get(location.blob_key, range)) yield asBuffer(chunk)
         return
       }
-      const bytes = await contents.getBytes(store.db, contentId)
-      if (!bytes) throw new MailError('not_found', { what: 'Message' })
+      const stored = await contents.getBytes(store.db, contentId)
+      if (!stored) throw new MailError('not_found', { what: 'Message' })
+      const bytes = sourceOf(stored)
       yield asBuffer(range ? bytes.subarray(range.start, range.end) : bytes)
     },
   }

@@ -1,5 +1,4 @@
 /** Inserts the rows of a content, in the transaction that stores its message. Part of prepared-content.ts. */
-import { createHash } from 'node:crypto'
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { AttachmentRow, ContentAddressRow, ContentRow } from '../../../store/schema/message-rows.ts'
@@ -15,7 +14,7 @@ export type Spooled =
   | { readonly bytes: Uint8Array; readonly blobKey: null }
   | { readonly bytes: null; readonly blobKey: string }
 
-export type SpooledMail = Spooled & { readonly sizeBytes: number; readonly sha256: string }
+export type SpooledMail = Spooled & { readonly sizeBytes: number }
 
 /** The rows of a content. */
 export interface ContentRows {
@@ -46,14 +45,14 @@ export function contentRows(tx: Tx, spooled: SpooledMail, parsed: ParsedMail, bo
   const row = {
     id,
     size_bytes: spooled.sizeBytes,
-    sha256: spooled.sha256,
-    bytes: spooled.bytes,
+    bytes: (spooled.bytes && bodies.bytes && parsed.compressedSource) ?? spooled.bytes,
     blob_key: spooled.blobKey,
     parsed: bodies.bytes,
     parsed_blob_key: bodies.blobKey,
     parsed_size_bytes: parsed.compressedBodies.sizeBytes,
     parsed_head_bytes: parsed.compressedBodies.headBytes,
     verification: JSON.stringify(parsed.verification),
+    search_text: parsed.searchText ?? null,
     created_at: tx.now,
   }
   const addresses = headerAddresses(parsed).map((address) => ({ content_id: id, ...address }))
@@ -86,11 +85,10 @@ export function contentSteps(contentsToStore: readonly ContentRows[]) {
  */
 export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
   const id = tx.newId()
-  const { bytes, sizeBytes, sha256 } = inMemory(raw)
+  const { bytes, sizeBytes } = inMemory(raw)
   const row = {
     id,
     size_bytes: sizeBytes,
-    sha256,
     bytes,
     blob_key: null,
     parsed: null,
@@ -98,6 +96,7 @@ export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
     parsed_size_bytes: 0,
     parsed_head_bytes: 0,
     verification: null,
+    search_text: null,
     created_at: tx.now,
   }
   await tx.runRows([rowStep(contents.insertAll, [row])])
@@ -105,5 +104,5 @@ export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
 }
 
 export function inMemory(bytes: Buffer): SpooledMail {
-  return { sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), bytes, blobKey: null }
+  return { sizeBytes: bytes.length, bytes, blobKey: null }
 }

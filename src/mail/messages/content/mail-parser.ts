@@ -127,7 +127,6 @@ async function headerOnly({ ownBytes }: UnparsedMail, { bytes, needsHash }: Load
     contentType: 'text/plain',
     attachments: [],
     fingerprint: fingerprint(await sha256(raw.subarray(fields.bodyOffset))),
-    searchText: '',
     verification: { codes: [], links: [] },
     compressedBodies: compressBodies({ headers, isTruncated: true }),
     ...(needsHash && { sha256: Buffer.from(await sha256(raw)).toString('hex') }),

@@ -226,12 +226,17 @@ function packBatch(number: number, mails: readonly LoadedMail[]): ParseBatch {
 function unpackBatch({ json, bytes, sizes }: ParsedBatch): ParsedMail[] {
   let end = 0
   return (JSON.parse(json) as ParsedMail[]).map((mail, index) => {
-    const start = end
-    end += sizes[index]!
+    // Three pieces per message; an empty one is missing.
+    const [bodies, compressedSource, searchText] = sizes.slice(3 * index, 3 * index + 3).map((size) => {
+      end += size
+      return bytes.subarray(end - size, end)
+    })
     return {
       ...mail,
+      ...(compressedSource!.length > 0 && { compressedSource: compressedSource! }),
+      ...(searchText!.length > 0 && { searchText: searchText! }),
       ...(mail.date !== undefined && { date: new Date(mail.date) }), // JSON has no dates
-      compressedBodies: { ...mail.compressedBodies, bytes: bytes.subarray(start, end) },
+      compressedBodies: { ...mail.compressedBodies, bytes: bodies! },
     }
   })
 }

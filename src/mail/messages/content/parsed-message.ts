@@ -6,7 +6,6 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
-import { textOfHtml } from '../../../formats/html/html-text.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
@@ -16,15 +15,19 @@ import {
   type Verification,
   type VerificationInput,
 } from '../../../formats/verification/verification.ts'
+import { compressSearchText } from '../search/message-text.ts'
 import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
+import { compressSource } from './compressed-source.ts'
 
 /** The parsed fields that become rows, and the bodies. */
 export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html' | 'truncated'> {
   readonly preview?: string
   /** Equal for messages with the same body, From, To, Cc, Subject and Date. */
   readonly fingerprint: string
-  /** The text that search indexes. */
-  readonly searchText: string
+  /** The beginning of the text, compressed, if the bodies are too large for a search (../search/message-text.ts). */
+  readonly searchText?: Uint8Array
+  /** The message itself, compressed; undefined for a large one (compressed-source.ts). */
+  readonly compressedSource?: Uint8Array
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
@@ -61,13 +64,21 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
     ...(truncated && { isTruncated: true }),
   }
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
+  const compressedBodies = compressBodies(bodies)
+  const sourceOf = () => {
+    const compressedSource = compressSource(raw, compressedBodies)
+    return compressedSource && { compressedSource }
+  }
+  const isLarge = compressedBodies.headBytes > 0
+  const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
-    searchText: searchText(text, html, limits.parsing.searchTextCharsMax),
+    ...(isLarge && { searchText: compressSearchText(searchText) }),
     verification: findVerification({ subject: fields.subject, text, html }, limits),
-    compressedBodies: compressBodies(bodies),
+    compressedBodies,
+    ...sourceOf(),
   }
 }
 
@@ -78,9 +89,4 @@ export function findVerification(content: VerificationInput, limits: Limits): Ve
     findingsMax: limits.parsing.verificationFindingsMax,
     contextCharsMax: limits.parsing.verificationContextCharsMax,
   })
-}
-
-function searchText(text: string | undefined, html: string | undefined, charsMax: number): string {
-  if (text !== undefined) return text.slice(0, charsMax)
-  return html === undefined ? '' : textOfHtml(html, charsMax)
 }

@@ -1,6 +1,6 @@
 /**
  * Files emails as messages of inboxes, whoever brings them: received mail and sent copies. It writes all that changes
- * together: content, message, labels, addresses, thread, participants, text index, counters and hourly counts. The
+ * together: content, message, labels, addresses, thread, participants, counters and hourly counts. The
  * caller's transaction also appends the events.
  *
  *   find the places of all messages → write them, round by round → read the threads that events show
@@ -12,21 +12,21 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
-import type { Store } from '../../../store/store.ts'
 import type { ThreadSnapshot } from '../../events/log/message-events.ts'
+import { requestIndexing } from '../search/index-messages.ts'
 import { showThreads } from '../views/message-views.ts'
 import { bareThread, newThread } from './filed-thread.ts'
 import type { FileMessages } from './filing.ts'
 import { findPlaces, type PlacedMessage } from './places.ts'
 import { writeFirstRound, writeRound } from './write-places.ts'
 
-interface FilingNeeds extends Pick<Store, 'adapter'> {
+interface FilingNeeds {
   readonly limits: Limits
   /** Domain of the Message-IDs that we generate. */
   readonly domain: string
 }
 
-export function createFiling({ adapter, limits, domain }: FilingNeeds): FileMessages {
+export function createFiling({ limits, domain }: FilingNeeds): FileMessages {
   return async function fileMessages(tx, filings) {
     const found = await findPlaces(tx, filings, limits, domain)
     const placed = found.places.filter((place) => place.existing === undefined)
@@ -36,7 +36,7 @@ export function createFiling({ adapter, limits, domain }: FilingNeeds): FileMess
     for (let round = 0; round < roundCount; round += 1) {
       const inRound = placed.filter((message) => message.round === round)
       const numbers = await (round === 0 ? writeFirstRound(tx, found, placed) : writeRound(tx, inRound))
-      for (const message of inRound) await adapter.indexText(tx, numbers.get(message.row.id)!, searchableText(message))
+      for (const { filing, row } of inRound) await requestIndexing(tx, filing.inbox, numbers.get(row.id)!, limits)
       for (const [message, thread] of await showThreadsOf(tx, inRound)) threads.set(message, thread)
     }
 
@@ -70,9 +70,4 @@ export function createFiling({ adapter, limits, domain }: FilingNeeds): FileMess
     }
     return shown
   }
-}
-
-function searchableText({ filing, addresses }: PlacedMessage) {
-  const { subject = '', searchText } = filing.content.parsed
-  return { subject, addresses: addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n'), body: searchText }
 }

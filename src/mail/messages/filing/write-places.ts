@@ -17,7 +17,7 @@ import type { PlacedMessage, Places } from './places.ts'
  * Writes what belongs to no single message: contents, new threads, their Message-IDs, counters. Then writes the first
  * messages of each thread.
  *
- * @returns the numbers of the messages in the text index, by id
+ * @returns the numbers of the messages, by id
  */
 export async function writeFirstRound(
   tx: Tx,

@@ -22,6 +22,9 @@ import * as threads from '../../../store/tables/threads-table.ts'
  */
 export const ANCESTORS_MAX = 50
 
+/** Six bits each. */
+const HASH_CHARS = 24
+
 export interface Ancestry {
   /** Message-ID field; undefined when there is none. */
   readonly messageId?: string | undefined
@@ -90,7 +93,10 @@ function hashRelayId(relayId: string): string {
   return hashId(`relay ${relayId}`)
 }
 
-/** Returns the form in which Message-IDs are looked up: they can be longer than an index key may be. */
+/**
+ * Returns the form in which Message-IDs are looked up: they can be longer than an index key may be. 144 bits of SHA-256:
+ * the database stores each hash up to seven times per message.
+ */
 export function hashId(messageId: string): string {
-  return createHash('sha256').update(messageId).digest('hex')
+  return createHash('sha256').update(messageId).digest('base64url').slice(0, HASH_CHARS)
 }

@@ -1,4 +1,4 @@
-/** Threads, contents, attachments and messages, with the text index. Part of ../0001-initial.ts. */
+/** Threads, contents, attachments and messages, and the text index. Part of ../0001-initial.ts. */
 import type { DefinitionLanguage } from '../../sql-adapter.ts'
 
 export function messageTables({
@@ -9,7 +9,7 @@ export function messageTables({
   identity,
   table,
   linkTable,
-  textIndex,
+  inRow,
 }: DefinitionLanguage): string[] {
   return [
     `create table threads (
@@ -60,13 +60,13 @@ export function messageTables({
     `create table contents (
       id ${text} primary key,
       size_bytes ${bigint} not null,
-      sha256 ${text} not null,
       blob_key ${text},
       parsed_blob_key ${text},
       parsed_size_bytes ${bigint} not null,
       parsed_head_bytes ${bigint} not null,
       created_at ${bigint} not null,
       verification ${text},
+      search_text ${bytes},
       parsed ${bytes},
       bytes ${bytes}
     ) ${table}`,
@@ -146,6 +146,21 @@ export function messageTables({
       name ${text},
       primary key (message_id, position)
     ) ${linkTable}`,
-    ...textIndex,
+    // The text index (docs/adr/0038). No foreign key from a chunk to its block: it would need a column and an index.
+    `create table search_blocks (
+      id ${identity},
+      inbox_id ${text} not null references inboxes,
+      after_number ${bigint} not null,
+      last_number ${bigint} not null,
+      text_function ${text} not null,
+      numbers ${bytes} not null,
+      has_removed ${integer} not null
+    ) ${table}`,
+    `create unique index search_blocks_by_inbox on search_blocks (inbox_id, last_number)`,
+    `create table search_chunks (
+      id ${bigint} primary key,
+      bytes ${bytes} not null
+    ) ${table}`,
+    ...inRow('search_chunks', 'bytes'),
   ]
 }

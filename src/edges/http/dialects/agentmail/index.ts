@@ -14,6 +14,7 @@ import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
 import type { OutboundPause } from '../../../../mail/jobs/outbound-pause.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
+import type { RebuildIndex } from '../../../../mail/messages/search/rebuild-index.ts'
 import type { Threads } from '../../../../mail/messages/threads/threads.ts'
 import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { WaitForMessage } from '../../../../mail/messages/wait/wait-for-message.ts'
@@ -45,6 +46,7 @@ import { organizationRoutes } from './routes/agentmail-organizations.ts'
 import { outboundRoutes } from './routes/agentmail-outbound.ts'
 import { podRoutes } from './routes/agentmail-pods.ts'
 import { queueRoutes } from './routes/agentmail-queue.ts'
+import { searchRoutes } from './routes/agentmail-search.ts'
 import { sendingRoutes } from './routes/agentmail-sending.ts'
 import { threadRoutes } from './routes/agentmail-threads.ts'
 import { signUpRoute, unbuiltRoutes } from './routes/agentmail-unbuilt.ts'
@@ -69,6 +71,7 @@ export interface AgentMailNeeds {
   readonly recipientStatuses: RecipientStatuses
   readonly queue: Queue
   readonly outboundPause: OutboundPause
+  readonly rebuildIndex: RebuildIndex
   readonly webhooks: Webhooks
   readonly webhookDeliveryLog: WebhookDeliveryLog
   readonly replays: Replays
@@ -123,6 +126,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         sendingRoutes(keyed, { ...needs, ...context, limits })
         queueRoutes(keyed, needs)
         outboundRoutes(keyed, needs)
+        searchRoutes(keyed, needs)
         eventRoutes(keyed, { ...needs, ...context, eventJson, limits })
       })
     },

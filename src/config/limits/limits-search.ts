@@ -1,0 +1,42 @@
+/** Limits of text search and its index. Part of ../limits.ts. */
+import { HOUR, type Limit, MINUTE, SECOND } from './limit.ts'
+
+export const searchLimits = {
+  pageRowsMax: {
+    default: 250,
+    unit: 'count',
+    description:
+      'Messages that are compared for one page of a search, and blocks of the index that are read. A page that examines more is shorter, perhaps empty, and has a next page.',
+  },
+  indexEvery: {
+    default: 64,
+    unit: 'count',
+    description: 'One of this number of messages, chosen evenly, makes the index of its inbox continue.',
+  },
+  indexReadRows: {
+    default: 32,
+    unit: 'count',
+    description: 'Messages that are read at once for the index.',
+  },
+  indexPauseMs: {
+    default: 20,
+    unit: 'milliseconds',
+    description: 'Pause after each part of the index, for other work.',
+  },
+  indexCheckMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    description: 'Interval at which all inboxes are checked for messages that should be in the index.',
+  },
+  purgeDelayMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description:
+      'Time after which the text of a deleted message is removed from the index, with those deleted meanwhile.',
+  },
+  threadIdleMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    description: 'Time without work after which the thread of the text index ends.',
+  },
+} as const satisfies Record<string, Limit>

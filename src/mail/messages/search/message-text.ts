@@ -1,0 +1,53 @@
+/**
+ * The text of a message that a search sees: subject, addresses and body, each cut to a limit. The index and the comparison
+ * of candidates both use it, so that a search is exact.
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import type { Limits } from '../../../config/limits.ts'
+import { foldText } from '../../../formats/search/search-signature.ts'
+import type { KindAddress } from '../../../store/schema/message-rows.ts'
+import type { SearchableRow } from '../../../store/tables/search-index-table.ts'
+import { decompressBodies } from '../content/compressed-bodies.ts'
+
+/** Increase it with each change of the text below or of the signatures: the index is then made again. */
+const SEARCH_TEXT_VERSION = 1
+
+/** Names what makes the index: blocks that another text function has made are not used. */
+export function textFunctionOf({ parsing }: Limits): string {
+  return `${SEARCH_TEXT_VERSION}:${parsing.searchTextCharsMax}`
+}
+
+export type SearchColumn = 'subject' | 'addresses' | 'body'
+
+/** The stored parts of a message's text. */
+export type StoredText = Pick<SearchableRow, 'subject' | 'parsed' | 'search_text'> & {
+  readonly addresses: readonly KindAddress[]
+}
+
+/** Returns one column, folded. */
+export function searchText(stored: StoredText, column: SearchColumn, charsMax: number): string {
+  return foldText(textOf(stored, column).slice(0, charsMax))
+}
+
+function textOf({ subject, addresses, search_text, parsed }: StoredText, column: SearchColumn): string {
+  switch (column) {
+    case 'subject':
+      return subject ?? ''
+    case 'addresses':
+      return addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n')
+    case 'body': {
+      if (search_text) return inflateRawSync(search_text).toString('utf16le')
+      if (!parsed) return ''
+      const { text, textFromHtml } = decompressBodies(parsed)
+      return text ?? textFromHtml ?? ''
+    }
+  }
+}
+
+/**
+ * Compresses the text of a large message, to store it apart: a search must not decompress megabytes for the beginning of
+ * a text.
+ */
+export function compressSearchText(text: string): Uint8Array {
+  return deflateRawSync(Buffer.from(text, 'utf16le'), { level: 1 }) // keeps half of a surrogate pair, as the bodies do
+}

@@ -1,0 +1,189 @@
+/**
+ * Substring search in one inbox, newest first. It is exact from the moment at which a message is committed:
+ *
+ *   the messages after the last block of the index: compare all → a block: read the slices of the query, compare the
+ *   messages that may match → messages between two blocks: compare all → the next block → …
+ *
+ * Within an inbox, messages are committed in the order of their numbers, because each is inserted under the lock of the
+ * inbox. So a number divides what was examined from what was not, for the index, for pages and for new messages.
+ *
+ * The index is only a filter, and its blocks never change: one that is missing, damaged or removed meanwhile makes a
+ * search slower, not wrong. The work of one page is limited, so a page can be empty and have a next one.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import { decodeNumbers, positionsInAll } from '../../../formats/search/search-block.ts'
+import { foldText, queryBits } from '../../../formats/search/search-signature.ts'
+import type { Store } from '../../../store/store.ts'
+import { addressesOf } from '../../../store/tables/addresses-table.ts'
+import * as index from '../../../store/tables/search-index-table.ts'
+import { enqueue } from '../../jobs/jobs.ts'
+import { INDEX_MESSAGES } from './index-messages.ts'
+import { type SearchColumn, searchText, textFunctionOf } from './message-text.ts'
+
+/** Each text must be a substring of one of the columns, regardless of case. */
+export interface SearchClause {
+  readonly columns: readonly SearchColumn[]
+  readonly allOf: readonly string[]
+}
+
+export interface SearchRequest {
+  readonly inboxId: string
+  /** A message is found when at least one clause matches. The texts are plain data: no character in them is an operator. */
+  readonly anyOf: readonly SearchClause[]
+  /** Bits of the hidden classes to omit. */
+  readonly hiddenMask?: number
+  /** The position at which the previous page ended: its `nextNumber`. */
+  readonly beforeNumber?: number | undefined
+  readonly limit: number
+}
+
+export interface SearchPage {
+  readonly messages: readonly { readonly id: string; readonly number: number }[]
+  /** undefined: this is the last page. */
+  readonly nextNumber: number | undefined
+}
+
+/** Texts per clause, and characters per text: they bound the time for a query. */
+const TEXTS_MAX = 32
+const TEXT_CHARS_MAX = 256
+
+/** Messages that are compared before other work may run. */
+const COMPARED_AT_ONCE = 50
+/** Blocks whose slices one statement reads. */
+const BLOCKS_AT_ONCE = 64
+
+interface SearchNeeds {
+  readonly store: Pick<Store, 'db' | 'transaction'>
+  readonly limits: Limits
+}
+
+export async function searchMessages({ store, limits }: SearchNeeds, request: SearchRequest): Promise<SearchPage> {
+  const { db } = store
+  const { inboxId, hiddenMask = 0, limit } = request
+  const clauses = foldClauses(request.anyOf)
+  const bits = clauses.map(({ allOf }) => queryBits(allOf))
+  const found: { id: string; number: number }[] = []
+  let before = request.beforeNumber ?? Number.MAX_SAFE_INTEGER
+  let rowsLeft = limits.search.pageRowsMax
+  let isDamaged = false
+  if (clauses.length === 0) return { messages: [], nextNumber: undefined }
+  // Without a bit in each clause, a text of one or two characters for example, the index excludes nothing.
+  const hasReadAll = (await (bits.every((each) => each.length > 0) ? searchBlocks() : compareDownTo(0))) === 'all read'
+  if (isDamaged) await store.transaction((tx) => enqueue(tx, { kind: INDEX_MESSAGES, key: inboxId }))
+  return { messages: found, nextNumber: hasReadAll ? undefined : before }
+
+  async function searchBlocks(): Promise<Progress> {
+    for (;;) {
+      const page = { inboxId, textFunction: textFunctionOf(limits), before, limit: BLOCKS_AT_ONCE }
+      const blocks = await index.listBlocks(db, page)
+      const candidates = await candidatesIn(blocks)
+      for (const block of blocks) {
+        if ((await compareDownTo(block.last_number)) === 'page ends') return 'page ends'
+        rowsLeft -= 1
+        const numbers = candidates.get(block.id)
+        const progress = numbers ? await compareNumbers(numbers) : await compareDownTo(block.after_number)
+        if (progress === 'page ends') return 'page ends'
+        before = block.after_number + 1
+      }
+      if (blocks.length < BLOCKS_AT_ONCE) return compareDownTo(0)
+    }
+  }
+
+  /** Returns the numbers that may match, newest first, by the id of the block. A block is missing if a part of it is. */
+  async function candidatesIn(blocks: readonly index.StoredBlock[]): Promise<Map<number, number[]>> {
+    const positions = new Map<number, Set<number>>(blocks.map(({ id }) => [id, new Set<number>()]))
+    for (const each of bits) {
+      let slices = new Map<number, Uint8Array[]>([...positions.keys()].map((id) => [id, []]))
+      for (const bit of each) {
+        const open = [...slices].filter(([, of]) => of.length === 0 || positionsInAll(of).length > 0).map(([id]) => id)
+        if (open.length === 0) break
+        const read = await index.slicesOf(db, open, bit)
+        for (const id of open) {
+          const slice = read.get(id)
+          if (slice) slices.get(id)!.push(slice)
+          else positions.delete(id)
+          isDamaged ||= !slice
+        }
+        slices = new Map([...slices].filter(([id]) => positions.has(id)))
+      }
+      for (const [id, of] of slices) for (const position of positionsInAll(of)) positions.get(id)!.add(position)
+    }
+    return new Map(
+      blocks.flatMap((block) => {
+        const numbers = decodeNumbers(block.numbers)
+        const mine = positions.get(block.id)
+        return mine ? [[block.id, numbers.filter((_, position) => mine.has(position)).reverse()] as const] : []
+      }),
+    )
+  }
+
+  /** Compares all messages from `before` down to those with this number. */
+  async function compareDownTo(after: number): Promise<Progress> {
+    while (before > after + 1) {
+      if (rowsLeft <= 0) return 'page ends'
+      const rowsMax = Math.min(rowsLeft, COMPARED_AT_ONCE)
+      const rows = await index.listInRange(db, { inboxId, after, before, limit: rowsMax })
+      if ((await compare(rows)) === 'page ends') return 'page ends'
+      if (rows.length < rowsMax) before = after + 1
+    }
+    return 'all read'
+  }
+
+  /** @param numbers newest first */
+  async function compareNumbers(numbers: readonly number[]): Promise<Progress> {
+    const rest = numbers.filter((number) => number < before)
+    while (rest.length > 0) {
+      if (rowsLeft <= 0) return 'page ends'
+      const some = rest.splice(0, Math.min(rowsLeft, COMPARED_AT_ONCE))
+      if ((await compare(await index.listByNumbers(db, inboxId, some))) === 'page ends') return 'page ends'
+      before = some.at(-1)!
+    }
+    return 'all read'
+  }
+
+  async function compare(rows: readonly index.SearchableRow[]): Promise<Progress> {
+    const shown = rows.filter((row) => (row.hidden & hiddenMask) === 0)
+    const needsAddresses = clauses.some(({ columns }) => columns.includes('addresses'))
+    const addresses = needsAddresses ? await addressesOf(db, shown) : new Map()
+    for (const row of rows) {
+      before = row.number
+      rowsLeft -= 1
+      const stored = { ...row, addresses: addresses.get(row.id) ?? [] }
+      if (shown.includes(row) && isMatch(stored)) found.push({ id: row.id, number: row.number })
+      if (found.length === limit) return 'page ends'
+    }
+    await setImmediate()
+    return 'all read'
+  }
+
+  function isMatch(stored: Parameters<typeof searchText>[0]): boolean {
+    const texts = new Map<SearchColumn, string>()
+    const textOf = (column: SearchColumn) => {
+      const known = texts.get(column)
+      if (known !== undefined) return known
+      const text = searchText(stored, column, limits.parsing.searchTextCharsMax)
+      texts.set(column, text)
+      return text
+    }
+    return clauses.some(({ columns, allOf }) =>
+      allOf.every((text) => columns.some((column) => textOf(column).includes(text))),
+    )
+  }
+}
+
+type Progress = 'all read' | 'page ends'
+
+/** Folds the texts, and omits empty ones and clauses without any. The body is compared last: it must be decompressed. */
+function foldClauses(anyOf: readonly SearchClause[]): SearchClause[] {
+  const order: readonly SearchColumn[] = ['subject', 'addresses', 'body']
+  return anyOf
+    .map(({ columns, allOf }) => ({
+      columns: order.filter((column) => columns.includes(column)),
+      allOf: allOf
+        .slice(0, TEXTS_MAX)
+        .map((text) => foldText(text.slice(0, TEXT_CHARS_MAX)))
+        .filter((text) => text !== ''),
+    }))
+    .filter(({ columns, allOf }) => columns.length > 0 && allOf.length > 0)
+}

@@ -1,0 +1,85 @@
+/**
+ * Makes the signatures and blocks of the text index in a thread, so that indexing takes no time from the event loop.
+ *
+ * The thread starts with the first task, and ends when it has had none for a while. If it dies, its tasks fail, the job
+ * that waits for them is retried, and a new thread is started: nothing is stored here.
+ */
+import type { Worker } from 'node:worker_threads'
+import type { Limits } from '../../../config/limits.ts'
+import { startThread } from '../../../worker-threads.ts'
+import type { StoredText } from './message-text.ts'
+
+type Task =
+  | { readonly name: 'sign'; readonly texts: readonly StoredText[]; readonly charsMax: number }
+  | { readonly name: 'pack'; readonly signatures: readonly Uint8Array[] }
+  | { readonly name: 'unpack'; readonly chunks: readonly Uint8Array[]; readonly positions: readonly number[] }
+
+export interface SignatureRequest {
+  readonly id: number
+  readonly task: Task
+}
+interface SignatureResponse {
+  readonly id: number
+  readonly result?: Uint8Array[]
+  readonly error?: unknown
+}
+
+export interface SignatureThread {
+  /** @returns a signature per text, the chunks of a block, or the signatures in it */
+  run(task: Task): Promise<Uint8Array[]>
+  stop(): Promise<void>
+}
+
+export function createSignatureThread({ search }: Pick<Limits, 'search'>): SignatureThread {
+  let thread: Worker | undefined
+  let idle: NodeJS.Timeout | undefined
+  let lastId = 0
+  const waiting = new Map<number, { resolve(result: Uint8Array[]): void; reject(error: unknown): void }>()
+
+  return {
+    async run(task) {
+      clearTimeout(idle)
+      thread ??= start()
+      const request: SignatureRequest = { id: ++lastId, task }
+      try {
+        return await new Promise<Uint8Array[]>((resolve, reject) => {
+          waiting.set(request.id, { resolve, reject })
+          thread!.postMessage(request)
+        })
+      } finally {
+        if (waiting.size === 0) idle = setTimeout(() => void end(), search.threadIdleMs).unref()
+      }
+    },
+    async stop() {
+      clearTimeout(idle)
+      await end()
+    },
+  }
+
+  function start(): Worker {
+    const started = startThread(import.meta.url, './signature.thread.ts')
+    started.on('message', ({ id, result, error }: SignatureResponse) => {
+      const caller = waiting.get(id)
+      waiting.delete(id)
+      if (result) caller?.resolve(result)
+      else caller?.reject(error)
+    })
+    started.on('error', failAll)
+    started.on('exit', () => {
+      if (thread === started) thread = undefined
+      failAll(new Error('the thread of the text index ended'))
+    })
+    return started
+  }
+
+  function failAll(error: unknown): void {
+    for (const { reject } of waiting.values()) reject(error)
+    waiting.clear()
+  }
+
+  async function end(): Promise<void> {
+    const ending = thread
+    thread = undefined
+    await ending?.terminate()
+  }
+}

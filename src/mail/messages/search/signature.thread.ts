@@ -1,0 +1,29 @@
+/** The thread of signature-thread.ts: decompresses texts and makes signatures and blocks of them. */
+import { parentPort } from 'node:worker_threads'
+import { packSignatures, unpackSignatures } from '../../../formats/search/search-block.ts'
+import { signatureOf } from '../../../formats/search/search-signature.ts'
+import { searchText } from './message-text.ts'
+import type { SignatureRequest } from './signature-thread.ts'
+
+parentPort!.on('message', ({ id, task }: SignatureRequest) => {
+  try {
+    parentPort!.postMessage({ id, result: run(task) })
+  } catch (error) {
+    parentPort!.postMessage({ id, error })
+  }
+})
+
+function run(task: SignatureRequest['task']): Uint8Array[] {
+  switch (task.name) {
+    case 'sign':
+      return task.texts.map((text) =>
+        signatureOf(
+          (['subject', 'addresses', 'body'] as const).map((column) => searchText(text, column, task.charsMax)),
+        ),
+      )
+    case 'pack':
+      return packSignatures(task.signatures)
+    case 'unpack':
+      return unpackSignatures(task.chunks, task.positions)
+  }
+}

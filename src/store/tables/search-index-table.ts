@@ -1,0 +1,288 @@
+/** Queries for the text index, and for the texts that it finds. Rows only: mail/messages/search decides what they mean. */
+import { type Insertable, sql } from 'kysely'
+import { BLOCK_CHUNKS, SLICE_BYTES, sliceOf } from '../../formats/search/search-block.ts'
+import type { Db, Tx } from '../handles.ts'
+import type { SearchBlockRow } from '../schema/search-rows.ts'
+
+export type StoredBlock = Omit<SearchBlockRow, 'id'> & { readonly id: number }
+/** A block without the numbers of its messages. */
+export type BlockRange = Omit<StoredBlock, 'numbers'>
+
+/** Numbers in (after, through]. */
+export interface NumberRange {
+  readonly after: number
+  readonly through: number
+}
+
+const RANGE = ['id', 'inbox_id', 'after_number', 'last_number', 'text_function', 'has_removed'] as const
+
+/** Lists blocks with messages below a number, newest first. */
+export async function listBlocks(
+  db: Db,
+  page: { inboxId: string; textFunction: string; before: number; limit: number },
+): Promise<StoredBlock[]> {
+  return db
+    .selectFrom('search_blocks')
+    .selectAll()
+    .where('inbox_id', '=', page.inboxId)
+    .where('text_function', '=', page.textFunction)
+    .where('after_number', '<', page.before - 1)
+    .orderBy('last_number', 'desc')
+    .limit(page.limit)
+    .execute()
+}
+
+/** Lists all blocks of an inbox, oldest first. */
+export async function listRanges(db: Db, inboxId: string): Promise<BlockRange[]> {
+  return db.selectFrom('search_blocks').select(RANGE).where('inbox_id', '=', inboxId).orderBy('last_number').execute()
+}
+
+/** Returns the slice of a bit in each of the blocks, by the id of the block. A damaged block has none. */
+export async function slicesOf(db: Db, blockIds: readonly number[], bit: number): Promise<Map<number, Uint8Array>> {
+  const { chunk, offset } = sliceOf(bit)
+  const rows = await db
+    .selectFrom('search_chunks')
+    .select(['id', sql<Uint8Array>`substr(bytes, ${sql.lit(offset + 1)}, ${sql.lit(SLICE_BYTES)})`.as('slice')])
+    .where(
+      'id',
+      'in',
+      blockIds.map((id) => id * BLOCK_CHUNKS + chunk),
+    )
+    .execute()
+  const found = rows.filter(({ slice }) => slice.length === SLICE_BYTES)
+  return new Map(found.map(({ id, slice }) => [(id - chunk) / BLOCK_CHUNKS, slice]))
+}
+
+export async function chunksOf(db: Db, blockId: number): Promise<Uint8Array[]> {
+  const rows = await db
+    .selectFrom('search_chunks')
+    .select('bytes')
+    .where('id', '>=', blockId * BLOCK_CHUNKS)
+    .where('id', '<', (blockId + 1) * BLOCK_CHUNKS)
+    .orderBy('id')
+    .execute()
+  return rows.map(({ bytes }) => bytes)
+}
+
+export async function insertBlock(
+  tx: Tx,
+  row: Insertable<SearchBlockRow>,
+  chunks: readonly Uint8Array[],
+): Promise<void> {
+  const { id } = await tx.insertInto('search_blocks').values(row).returning('id').executeTakeFirstOrThrow()
+  await tx
+    .insertInto('search_chunks')
+    .values(chunks.map((bytes, position) => ({ id: id * BLOCK_CHUNKS + position, bytes })))
+    .execute()
+}
+
+/** @returns how many of them existed */
+export async function removeBlocks(tx: Tx, ids: readonly number[]): Promise<number> {
+  for (const id of ids) {
+    await tx
+      .deleteFrom('search_chunks')
+      .where('id', '>=', id * BLOCK_CHUNKS)
+      .where('id', '<', (id + 1) * BLOCK_CHUNKS)
+      .execute()
+  }
+  if (ids.length === 0) return 0
+  const { numDeletedRows } = await tx.deleteFrom('search_blocks').where('id', 'in', ids).executeTakeFirstOrThrow()
+  return Number(numDeletedRows)
+}
+
+/** Makes a block begin where the one before ends, if there is no message between them. */
+export async function extendBlock(tx: Tx, { id, after, through }: { id: number } & NumberRange): Promise<void> {
+  await tx
+    .updateTable('search_blocks')
+    .set({ after_number: after })
+    .where('id', '=', id)
+    .where('after_number', '=', through)
+    .execute()
+}
+
+/** Lists the blocks that contain one of these numbers. */
+export async function listContaining(db: Db, inboxId: string, numbers: readonly number[]): Promise<BlockRange[]> {
+  const [first, last] = [Math.min(...numbers), Math.max(...numbers)]
+  const rows = await db
+    .selectFrom('search_blocks')
+    .select(RANGE)
+    .where('inbox_id', '=', inboxId)
+    .where('last_number', '>=', first)
+    .where('after_number', '<', last)
+    .execute()
+  return rows.filter((row) => numbers.some((number) => number > row.after_number && number <= row.last_number))
+}
+
+export async function markRemoved(tx: Tx, ids: readonly number[]): Promise<void> {
+  await tx
+    .updateTable('search_blocks')
+    .set({ has_removed: 1 })
+    .where('id', 'in', ids)
+    .where('has_removed', '=', 0)
+    .execute()
+}
+
+/** Makes some blocks count as missing. @returns how many */
+export async function invalidate(tx: Tx, limit: number): Promise<number> {
+  const rows = await tx.selectFrom('search_blocks').select('id').where('text_function', '!=', '').limit(limit).execute()
+  if (rows.length === 0) return 0
+  const ids = rows.map(({ id }) => id)
+  await tx.updateTable('search_blocks').set({ text_function: '' }).where('id', 'in', ids).execute()
+  return rows.length
+}
+
+/** A message whose text may be searched. */
+export interface SearchableRow {
+  readonly number: number
+  readonly id: string
+  readonly content_id: string
+  readonly envelope_recipient: string | null
+  readonly hidden: number
+  readonly subject: string | null
+  readonly parsed: Uint8Array | null
+  readonly search_text: Uint8Array | null
+}
+
+/** Reads messages with numbers in (after, before), newest first. */
+export async function listInRange(
+  db: Db,
+  range: { inboxId: string; after: number; before: number; limit: number; ascending?: boolean },
+): Promise<SearchableRow[]> {
+  return searchable(db, range.inboxId)
+    .where('messages.number', '>', range.after)
+    .where('messages.number', '<', range.before)
+    .orderBy('messages.number', range.ascending ? 'asc' : 'desc')
+    .limit(range.limit)
+    .execute()
+}
+
+/** Reads messages with these numbers, newest first. */
+export async function listByNumbers(db: Db, inboxId: string, numbers: readonly number[]): Promise<SearchableRow[]> {
+  if (numbers.length === 0) return []
+  return searchable(db, inboxId).where('messages.number', 'in', numbers).orderBy('messages.number', 'desc').execute()
+}
+
+function searchable(db: Db, inboxId: string) {
+  return db
+    .selectFrom('messages')
+    .innerJoin('contents', 'contents.id', 'messages.content_id')
+    .select([
+      'messages.number',
+      'messages.id',
+      'messages.hidden',
+      'messages.subject',
+      'messages.content_id',
+      'messages.envelope_recipient',
+      'contents.search_text',
+    ])
+    .select(sql<Uint8Array | null>`case when contents.search_text is null then contents.parsed end`.as('parsed'))
+    .where('messages.inbox_id', '=', inboxId)
+}
+
+/** Returns the numbers of the messages in (after, through]. */
+export async function numbersIn(db: Db, inboxId: string, after: number, through: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .select('number')
+    .where('inbox_id', '=', inboxId)
+    .where('number', '>', after)
+    .where('number', '<=', through)
+    .orderBy('number')
+    .execute()
+  return rows.map(({ number }) => number)
+}
+
+/** An inbox, and the part of it that the index contains. */
+export interface IndexedInbox {
+  readonly id: string
+  /** null: nothing. */
+  readonly last_number: number | null
+  /** Blocks of another text function, or with messages that were deleted. */
+  readonly outdated: number
+}
+
+/** Lists inboxes in the order of their ids. */
+export async function listInboxes(
+  db: Db,
+  page: { afterId: string; textFunction: string; limit: number },
+): Promise<IndexedInbox[]> {
+  return db
+    .selectFrom('inboxes')
+    .select((eb) => [
+      'inboxes.id',
+      eb
+        .selectFrom('search_blocks')
+        .select(({ fn }) => fn.max('last_number').as('last_number'))
+        .whereRef('search_blocks.inbox_id', '=', 'inboxes.id')
+        .as('last_number'),
+      eb
+        .selectFrom('search_blocks')
+        .select(({ fn }) => fn.countAll<number>().as('count'))
+        .whereRef('search_blocks.inbox_id', '=', 'inboxes.id')
+        .where(({ or, eb: each }) => or([each('text_function', '!=', page.textFunction), each('has_removed', '=', 1)]))
+        .as('outdated'),
+    ])
+    .where('inboxes.id', '>', page.afterId)
+    .orderBy('inboxes.id')
+    .limit(page.limit)
+    .execute() as Promise<IndexedInbox[]>
+}
+
+/** Whether at least `count` messages have numbers above `after`. */
+export async function hasMessagesAfter(db: Db, inboxId: string, after: number, count: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('messages')
+    .select('number')
+    .where('inbox_id', '=', inboxId)
+    .where('number', '>', after)
+    .orderBy('number')
+    .offset(count - 1)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function isAnyIn(
+  db: Db,
+  { inboxId, after, through }: NumberRange & { inboxId: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('messages')
+    .select('number')
+    .where('inbox_id', '=', inboxId)
+    .where('number', '>', after)
+    .where('number', '<=', through)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function isAnyBlockIn(
+  db: Db,
+  { inboxId, after, through }: NumberRange & { inboxId: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('search_blocks')
+    .select('id')
+    .where('inbox_id', '=', inboxId)
+    .where('last_number', '>', after)
+    .where('after_number', '<', through)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function numbersOfBlock(db: Db, id: number): Promise<Uint8Array | undefined> {
+  const row = await db.selectFrom('search_blocks').select('numbers').where('id', '=', id).executeTakeFirst()
+  return row?.numbers
+}
+
+export async function countChunks(db: Db, blockId: number): Promise<number> {
+  const row = await db
+    .selectFrom('search_chunks')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('id', '>=', blockId * BLOCK_CHUNKS)
+    .where('id', '<', (blockId + 1) * BLOCK_CHUNKS)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+}

@@ -1,0 +1,221 @@
+/** Tests substring search: scripts without spaces, hostile queries, pages, and the index, which changes no result. */
+import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import { checkIndexes, requestIndexing } from '../../src/mail/messages/search/index-messages.ts'
+import type { SearchClause } from '../../src/mail/messages/search/search.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import { asKysely } from '../store/test-store.ts'
+import { fileMail, fillers, type Mail, openSearchWorld } from './search-world.ts'
+
+const cases: [string, Mail, string][] = [
+  ['inside a word', { text: 'an unbelievable offer' }, 'believ'],
+  ['upper and lower case alike', { text: 'GRÜSSE aus Köln' }, 'grüsse AUS kÖLN'],
+  ['Chinese inside a sentence', { text: '您的验证码是123456请勿告诉他人' }, '验证码'],
+  ['two characters', { text: '这封邮件很重要' }, '重要'],
+  ['one character', { text: 'only one of them has ß' }, 'ß'],
+  ['across a space', { text: 'invoice number 42' }, 'ce num'],
+  ['across lines', { text: 'the end of a\r\nline' }, 'of a line'],
+  ['with punctuation', { text: 'see https://example.test/a?b=c%20d' }, 'test/a?b=c%20'],
+  ['in the subject', { subject: 'Quarterly report' }, 'report'],
+  ['in addresses', { from: 'Ann Example' }, 'ann example sender@example'],
+  ['an emoji beside letters', { text: 'party 🎉 today' }, '🎉 to'],
+  ['a quote', { text: 'he said "hello" twice' }, '"hello"'],
+  ['HTML without a text part', { html: '<p>Dear <b>customer</b></p><style>p{}</style>' }, 'dear customer'],
+  ['the beginning of a message of megabytes', { text: `needle ${randomBytes(400_000).toString('base64')}` }, 'needle'],
+]
+
+describe.each([
+  { where: 'messages that are not indexed', isIndexed: false },
+  { where: 'the index', isIndexed: true },
+])('in $where', ({ isIndexed }) => {
+  let world: Awaited<ReturnType<typeof openSearchWorld>>
+  const wanted = new Map<string, string>()
+  beforeAll(async () => {
+    world = await openSearchWorld()
+    const before = isIndexed ? fillers(100) : []
+    const ids = await world.add(...before, ...cases.map(([, mail]) => mail), ...(isIndexed ? fillers(160) : []))
+    for (const [index, [name]] of cases.entries()) wanted.set(name, ids[before.length + index]!)
+    await world.index()
+  })
+  afterAll(() => world[Symbol.asyncDispose]())
+
+  test.each(cases)('finds %s', async (name, _mail, query) => {
+    expect(await world.blocks()).toBe(isIndexed ? 1 : 0)
+    expect(await world.find(query)).toEqual([wanted.get(name)])
+  })
+})
+
+// Each of these is an operator or the end of a string somewhere.
+test.each([
+  '" OR *',
+  'foo NEAR bar',
+  'subject:foo',
+  'foo*',
+  '^foo',
+  '(((',
+  'foo\0bar',
+  '\0\0\0\0',
+  '%_%',
+  "'; drop table messages; --",
+  '\ud800\ud800\ud800',
+  '\\"\\"\\"',
+  'x'.repeat(1_000),
+])('treats %j as plain text', async (query) => {
+  await using world = await openSearchWorld()
+  await world.add({ subject: 'foo', from: 'foo', text: 'foo bar foo bar' })
+  expect(await world.find(query)).toEqual([])
+})
+
+test('a clause needs all its texts in its columns; one matching clause is enough', async () => {
+  await using world = await openSearchWorld()
+  await world.add(...fillers(200))
+  const [both] = await world.add({ text: 'red apples and green pears' })
+  await world.add({ text: 'red apples' })
+  const [inSubject] = await world.add({ subject: 'green pears', text: 'see below' })
+  await world.add({ text: 'green pears' }, ...fillers(60))
+  const anyOf: SearchClause[] = [
+    { columns: ['body'], allOf: ['apples', 'pears', 'an'] },
+    { columns: ['subject', 'addresses'], allOf: ['green pears'] },
+  ]
+  for (const blocks of [0, 1]) {
+    expect(await world.blocks()).toBe(blocks)
+    expect(await world.search({ anyOf })).toEqual([inSubject, both])
+    await world.index()
+  }
+})
+
+test('hidden messages are omitted', async () => {
+  await using world = await openSearchWorld()
+  const [shown, hidden] = await world.add({ text: 'needle' }, { text: 'needle' })
+  await world.store.transaction((tx) =>
+    tx.updateTable('messages').set({ hidden: 4 }).where('id', '=', hidden!).execute(),
+  )
+  const anyOf: SearchClause[] = [{ columns: ['body'], allOf: ['needle'] }]
+  expect(await world.search({ anyOf, hiddenMask: 3 })).toEqual([hidden, shown])
+  expect(await world.search({ anyOf, hiddenMask: 6 })).toEqual([shown])
+})
+
+test.each(['needle', 'ne'])(
+  'pages of %j continue where the last one ended, within the limit of rows',
+  async (query) => {
+    await using world = await openSearchWorld({ limits: { search: { pageRowsMax: 4 } } })
+    const found: string[] = []
+    for (let n = 0; n < 30; n++) {
+      found.unshift(...(await world.add({ subject: 'needle' }, ...fillers(n % 3))).slice(0, 1))
+      await world.addElsewhere({ subject: 'needle' })
+    }
+    const anyOf: SearchClause[] = [{ columns: ['subject'], allOf: [query] }]
+    const sizes: number[] = []
+    const seen: string[] = []
+    let beforeNumber: number | undefined
+    do {
+      const page = await world.page({ anyOf, beforeNumber, limit: 5 })
+      sizes.push(page.messages.length)
+      seen.push(...page.messages.map(({ id }) => id))
+      beforeNumber = page.nextNumber
+    } while (beforeNumber !== undefined)
+    expect(seen).toEqual(found)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(4)
+  },
+)
+
+test('a page reads only the messages of the index that may match', async () => {
+  await using world = await openSearchWorld({ limits: { search: { pageRowsMax: 20 } } })
+  const [wanted] = await world.add({ text: 'the needle' }, ...fillers(255))
+  await world.index()
+  const page = await world.page({ anyOf: [{ columns: ['body'], allOf: ['needle'] }], limit: 10 })
+  expect(page).toEqual({ messages: [{ id: wanted, number: expect.any(Number) }], nextNumber: undefined })
+})
+
+test('an empty query finds nothing', async () => {
+  await using world = await openSearchWorld()
+  await world.add({ text: 'something' })
+  expect(await world.search({ anyOf: [] })).toEqual([])
+  expect(await world.search({ anyOf: [{ columns: ['body'], allOf: [''] }] })).toEqual([])
+})
+
+describe('the index', () => {
+  test('a deleted message is not found, and its signature is removed with the others of its block', async () => {
+    await using world = await openSearchWorld()
+    const [gone, kept] = await world.add({ text: 'the needle' }, { text: 'needles' }, ...fillers(254))
+    await world.index()
+    const [before] = await chunks()
+    await world.remove(gone!)
+    expect(await world.find('needle')).toEqual([kept])
+    const { run_at } = await world.store.db.selectFrom('jobs').select('run_at').executeTakeFirstOrThrow()
+    expect(run_at).toBeGreaterThan(Date.now())
+    await world.index()
+    expect(await world.find('needle')).toEqual([kept])
+    expect(await world.store.db.selectFrom('search_blocks').select('has_removed').execute()).toEqual([
+      { has_removed: 0 },
+    ])
+    // The first bit of each slice belongs to the first message of the block, which is another one now.
+    expect(await chunks()).not.toEqual([before])
+
+    async function chunks(): Promise<string[]> {
+      const rows = await world.store.db.selectFrom('search_chunks').select('bytes').orderBy('id').execute()
+      return [Buffer.concat(rows.map(({ bytes }) => bytes)).toString('base64')]
+    }
+  })
+
+  test('a block is deleted with its last message, and small neighbours become one block', async () => {
+    await using world = await openSearchWorld()
+    const ids = await world.add(...fillers(256 * 3))
+    await world.index()
+    expect(await world.blocks()).toBe(3)
+    await world.remove(...ids.slice(0, 256))
+    expect(await world.blocks()).toBe(2)
+    await world.remove(...ids.slice(300, 600))
+    await world.index()
+    expect(await world.blocks()).toBe(1)
+    expect(await world.find('filler 2')).toHaveLength(44)
+    expect(await world.find('filler')).toHaveLength(256 * 3 - 256 - 300)
+    await world.remove(...ids)
+    expect(await world.blocks()).toBe(0)
+    expect(await world.store.db.selectFrom('search_chunks').select('id').execute()).toEqual([])
+  })
+
+  test.each([
+    ['a part of a block is missing', 'delete from search_chunks where id % 48 > 0'],
+    ['another text function made it', "update search_blocks set text_function = '0:1'"],
+    ['it is missing', 'delete from search_blocks'],
+  ])('is made again when %s; until then a search finds the same', async (_what, damage) => {
+    await using world = await openSearchWorld()
+    const [wanted] = await world.add({ text: 'needle' }, ...fillers(600))
+    await world.index()
+    expect(await world.blocks()).toBe(2)
+    await world.store.transaction((tx) => sql.raw(damage).execute(asKysely(tx)))
+    await world.store.transaction((tx) => tx.deleteFrom('jobs').execute())
+    expect(await world.find('needle')).toEqual([wanted])
+    await checkIndexes(world, new AbortController().signal)
+    const jobs = await world.store.db.selectFrom('jobs').select(['kind', 'key']).execute()
+    expect(jobs).toEqual([{ kind: 'index-messages', key: world.inbox.inbox_id }])
+    await world.index()
+    expect(await world.find('needle')).toEqual([wanted])
+    const page = await world.page({ anyOf: [{ columns: ['body'], allOf: ['needle'] }], limit: 1 })
+    expect(page.messages).toHaveLength(1) // within one page, so the index is used again
+    expect(await world.blocks()).toBe(2)
+  })
+
+  test('a new message of an inbox with at least 256 makes its inbox indexed; one of 64 does so', async () => {
+    await using world = await openSearchWorld({ limits: { search: { indexEvery: 1 } } })
+    const { store, inbox, limits } = world
+    const jobs = () => store.db.selectFrom('jobs').select(['kind', 'key']).execute()
+    await world.add(...fillers(255))
+    await fileMail(store, inbox, {}, limits)
+    expect(await jobs()).toEqual([])
+    await fileMail(store, inbox, {}, limits)
+    expect(await jobs()).toEqual([{ kind: 'index-messages', key: inbox.inbox_id }])
+
+    const row = (await inboxes.getById(store.db, inbox.inbox_id))!
+    await store.transaction(async (tx) => {
+      for (let number = 1; number <= 640; number += 1) {
+        await requestIndexing(tx, { ...row, id: `inbox ${number}` }, number, withLimits({}))
+      }
+    })
+    const requests = (await jobs()).filter(({ key }) => key.startsWith('inbox '))
+    expect(requests).toHaveLength(10)
+  })
+})
