@@ -115,22 +115,15 @@ function unfit(database: string, why: string): string {
   )
 }
 
-/** Checks that a first start could create the tables and the extension. */
+/** Checks that a first start could create the tables. */
 async function checkRights(connection: PostgresConnection, database: string): Promise<void> {
   await connection.run('set default_transaction_read_only = on')
-  const { rows } = await connection.query<{ may_create: boolean; has_trigrams: boolean }>(
-    `select has_schema_privilege(current_schema(), 'create') as may_create,
-       exists (select 1 from pg_available_extensions where name = 'pg_trgm') as has_trigrams`,
+  const { rows } = await connection.query<{ may_create: boolean }>(
+    `select has_schema_privilege(current_schema(), 'create') as may_create`,
     [],
   )
-  const { may_create, has_trigrams } = rows[0]!
-  if (!may_create) {
+  if (!rows[0]!.may_create) {
     throw new StartupError(`Tables cannot be created in ${database}; make the user of MARTLET_DATABASE_URL its owner`)
-  }
-  if (!has_trigrams) {
-    throw new StartupError(
-      `PostgreSQL at ${database} lacks the extension pg_trgm; install PostgreSQL's contrib modules`,
-    )
   }
 }
 
@@ -138,18 +131,8 @@ async function prepare(connection: PostgresConnection, database: string): Promis
   await connection.run('begin; set local lock_timeout = 0; set local statement_timeout = 0')
   connection.setTimeLimits(false) // another node may be migrating
   await connection.run(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
-  await connection.run('create extension if not exists pg_trgm').catch((error: unknown) => {
-    const why = (error as Error).message
-    throw new StartupError(
-      `The extension pg_trgm cannot be created in ${database} (${why}); install PostgreSQL's contrib modules, and let the owner of the database or a superuser run: create extension pg_trgm`,
-      { cause: error },
-    )
-  })
-  const { rows } = await connection.query<{ has_letters: boolean }>(
-    `select show_trgm('验证码') <> '{}' and show_trgm('ÜBER') = show_trgm('über') as has_letters`,
-    [],
-  )
-  if (!rows[0]!.has_letters) throw new StartupError(unfit(database, 'its trigrams support no letters beyond a to z'))
+  const { rows } = await connection.query<{ has_letters: boolean }>(`select lower('ÜBER') = 'über' as has_letters`, [])
+  if (!rows[0]!.has_letters) throw new StartupError(unfit(database, 'it knows no letters beyond a to z'))
   await connection.run(MARKS_TABLE).catch((error: unknown) => {
     const why = (error as Error).message
     throw new StartupError(
