@@ -1,14 +1,12 @@
 /** One rule decides which text of HTML is shown: each row is read by all readers, which must agree. */
 import { describe, expect, test } from 'vitest'
 import { linesOfHtml } from '../../../src/formats/html/html-lines.ts'
-import { textOfHtml } from '../../../src/formats/html/html-text.ts'
 import { scanQuotedHtml } from '../../../src/formats/reply/quoted-html.ts'
 import { visibleTextOfHtml } from '../../../src/formats/verification/visible-text.ts'
 import { expectLinear, fill } from '../linear.ts'
 
 const readers: Readonly<Record<string, (html: string) => string>> = {
   'lines (text_from_html, extracted_text, preview)': (html) => linesOfHtml(html, 1_000),
-  'text for search': (html) => textOfHtml(html, 1_000),
   'text for codes and links': (html) => visibleTextOfHtml(html, 1_000).text,
   'lines of a reply': (html) =>
     scanQuotedHtml(html)!

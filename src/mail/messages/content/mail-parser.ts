@@ -119,7 +119,7 @@ export function createMailParser({ limits, log, metrics }: MailParserNeeds): Mai
   }
 }
 
-async function headerOnly({ ownBytes }: UnparsedMail, { bytes, needsHash }: LoadedMail): Promise<ParsedMail> {
+async function headerOnly({ ownBytes }: UnparsedMail, { bytes }: LoadedMail): Promise<ParsedMail> {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const { headers, fingerprint, ...fields } = readHeaderOnly(raw, ownBytes)
   return {
@@ -129,7 +129,6 @@ async function headerOnly({ ownBytes }: UnparsedMail, { bytes, needsHash }: Load
     fingerprint: fingerprint(await sha256(raw.subarray(fields.bodyOffset))),
     verification: { codes: [], links: [] },
     compressedBodies: compressBodies({ headers, isTruncated: true }),
-    ...(needsHash && { sha256: Buffer.from(await sha256(raw)).toString('hex') }),
   }
 }
 

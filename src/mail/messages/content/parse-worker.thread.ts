@@ -1,5 +1,4 @@
 /** The thread of parse-worker.ts: receives the bytes of messages, and sends back the parsed messages. */
-import { createHash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { joined, type ParseBatch, type ParsedBatch, type ParseThreadData, PROGRESS } from './parse-worker.ts'
 import { type ParsedMail, parseMail } from './parsed-message.ts'
@@ -9,14 +8,14 @@ const { limits, progress } = workerData as ParseThreadData
 /** A piece that a message does not have. */
 const NONE = new Uint8Array()
 
-parentPort!.on('message', ({ number, bytes, sizes, needHash }: ParseBatch) => {
+parentPort!.on('message', ({ number, bytes, sizes }: ParseBatch) => {
   Atomics.store(progress, PROGRESS.parsedCount, 0)
   Atomics.store(progress, PROGRESS.batch, number)
   const raws = split(bytes, sizes)
   const mails = raws.map((raw, index) => {
     const parsed = parseMail(raw, limits)
     Atomics.store(progress, PROGRESS.parsedCount, index + 1)
-    return needHash[index] ? { ...parsed, sha256: createHash('sha256').update(raw).digest('hex') } : parsed
+    return parsed
   })
   const pieces = mails.flatMap(({ compressedBodies, compressedSource = NONE, searchText = NONE }) => [
     compressedBodies.bytes,

@@ -24,7 +24,6 @@ export interface LoadedMail {
   readonly bytes: Uint8Array
   /** No one else uses this memory, so the thread may take it over. */
   readonly isOwned: boolean
-  readonly needsHash: boolean
 }
 
 export interface ParseWorker {
@@ -79,7 +78,6 @@ export interface ParseBatch {
   readonly number: number
   readonly bytes: Uint8Array
   readonly sizes: readonly number[]
-  readonly needHash: readonly boolean[]
 }
 
 /** From the thread: the JSON of all ParsedMails without the bytes of their bodies, and these bytes. */
@@ -217,10 +215,9 @@ export function createParseWorker({ limits, timeoutMs, idleMs }: ParseWorkerNeed
 
 function packBatch(number: number, mails: readonly LoadedMail[]): ParseBatch {
   const sizes = mails.map(({ bytes }) => bytes.length)
-  const needHash = mails.map((mail) => mail.needsHash)
   const [first] = mails
   const isAlone = mails.length === 1 && first!.isOwned && first!.bytes.byteLength === first!.bytes.buffer.byteLength
-  return { number, bytes: isAlone ? first!.bytes : joined(mails.map(({ bytes }) => bytes)), sizes, needHash }
+  return { number, bytes: isAlone ? first!.bytes : joined(mails.map(({ bytes }) => bytes)), sizes }
 }
 
 function unpackBatch({ json, bytes, sizes }: ParsedBatch): ParsedMail[] {

@@ -31,8 +31,6 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
-  /** SHA-256 of the message, hex, if the parser was asked for it. */
-  readonly sha256?: string
 }
 
 export function parseMail(raw: Buffer, limits: Limits): ParsedMail {

@@ -14,7 +14,7 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
-import { type ContentRows, contentRows, type Spooled } from './insert-content.ts'
+import { type ContentRows, contentRows, type Spooled, type SpooledMail } from './insert-content.ts'
 import type { MailParser } from './mail-parser.ts'
 import type { LoadedMail } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
@@ -65,9 +65,6 @@ interface PrepareContentNeeds {
   readonly limits: Limits
 }
 
-/** A message whose SHA-256 is known if it is a blob; otherwise the parser computes it. */
-type Arrived = Spooled & { readonly sizeBytes: number; readonly sha256?: string }
-
 export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent {
   const { store, mailParser, discardBlobs, limits } = needs
   const openMemory = createSpoolMemory(limits)
@@ -92,13 +89,12 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const parsed = await mailParser.parse(unparsed)
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
-      const spooled = { ...arrived, sha256: arrived.sha256 ?? parsed.sha256! }
-      const inlineBytes = (spooled.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
+      const inlineBytes = (arrived.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
       return {
         parsed,
         sizeBytes: inlineBytes,
         checked,
-        rows: (tx) => contentRows(tx, spooled, parsed, bodies),
+        rows: (tx) => contentRows(tx, arrived, parsed, bodies),
         discard,
       }
     } catch (error) {
@@ -109,7 +105,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     }
   }
 
-  async function spoolMail(head: Buffer, chunks: AsyncIterable<Uint8Array>, memory: SpoolMemory): Promise<Arrived> {
+  async function spoolMail(head: Buffer, chunks: AsyncIterable<Uint8Array>, memory: SpoolMemory): Promise<SpooledMail> {
     const read: Uint8Array[] = head.length > 0 ? [head] : []
     let sizeBytes = head.length
     const iterator = chunks[Symbol.asyncIterator]()
@@ -125,15 +121,15 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     return { ...stored, bytes: null, blobKey: key }
   }
 
-  async function loadMail({ bytes, blobKey, sizeBytes }: Arrived): Promise<LoadedMail> {
-    if (bytes) return { bytes, isOwned: false, needsHash: true }
+  async function loadMail({ bytes, blobKey, sizeBytes }: SpooledMail): Promise<LoadedMail> {
+    if (bytes) return { bytes, isOwned: false }
     const loaded = Buffer.allocUnsafeSlow(sizeBytes)
     let at = 0
     for await (const chunk of store.blobs.get(blobKey)) {
       loaded.set(chunk, at)
       at += chunk.length
     }
-    return { bytes: loaded, isOwned: true, needsHash: false }
+    return { bytes: loaded, isOwned: true }
   }
 
   async function spoolBodies(compressed: Uint8Array): Promise<Spooled> {
