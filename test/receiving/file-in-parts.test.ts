@@ -17,7 +17,7 @@ const prepared = {
 function contentRow(id: string, now: number) {
   const blobs = { bytes: Buffer.from('x'), blob_key: null, parsed: null, parsed_blob_key: null }
   const sizes = { size_bytes: 1, parsed_size_bytes: 0, parsed_head_bytes: 0 }
-  return { id, sha256: 'x', ...blobs, ...sizes, verification: null, created_at: now }
+  return { id, ...blobs, ...sizes, verification: null, created_at: now }
 }
 
 test('the first part that stores a message inserts its content, and the later ones use it', async () => {
