@@ -12,6 +12,7 @@ import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
 import { createMailParser } from '../mail/messages/content/mail-parser.ts'
+import { type ParseThreads, parseThreads } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
@@ -39,9 +40,14 @@ export interface ServerContext {
 
 export type SharedParts = ReturnType<typeof createSharedParts>
 
-export function createSharedParts({ config, store, log, metrics, clock, wallClock, eventLoop }: ServerContext) {
+interface SharedPartsNeeds extends ServerContext {
+  readonly parseThreads?: ParseThreads | undefined
+}
+
+export function createSharedParts({ parseThreads: threads = parseThreads, ...context }: SharedPartsNeeds) {
+  const { config, store, log, metrics, clock, wallClock, eventLoop } = context
   const { limits } = config
-  const mailParser = createMailParser({ limits, log, metrics })
+  const mailParser = createMailParser({ limits, threads, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: config.domain })

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts'
 import { makeKey } from '../mail/access/keys/api-keys.ts'
 import { createCredentials } from '../mail/access/keys/credentials.ts'
 import { prepareFirstStart } from '../mail/accounts/first-start.ts'
+import type { ParseThreads } from '../mail/messages/content/parse-worker.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Lookup } from '../net/fetch/safe-fetch.ts'
 import type { FreeBytes } from '../store/disk.ts'
@@ -59,6 +60,8 @@ export interface MartletNeeds {
   readonly freeBytes?: FreeBytes
   /** Looks up the host names of webhooks. Default: the resolvers of the configuration, else the system's. */
   readonly lookup?: Lookup
+  /** Starts and ends the threads that parse messages. Tests share them among servers. */
+  readonly parseThreads?: ParseThreads
 }
 
 /**
@@ -76,7 +79,7 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   }
 }
 
-async function startAll({ freeBytes, lookup, startPaused, ...given }: MartletNeeds, stops: StopList) {
+async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given }: MartletNeeds, stops: StopList) {
   const { config, log, metrics } = given
   const { shutdownGraceMs } = config.limits.server
   const random = randomBytes
@@ -99,7 +102,7 @@ async function startAll({ freeBytes, lookup, startPaused, ...given }: MartletNee
   // Built, not running
   const context = { config, store, log, metrics, clock, wallClock, random, eventLoop }
   const credentials = createCredentials({ store, clock: wallClock })
-  const shared = createSharedParts(context)
+  const shared = createSharedParts({ ...context, parseThreads })
   stops.add('mail parser', () => shared.mailParser.stop())
   stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })

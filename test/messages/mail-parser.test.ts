@@ -9,6 +9,7 @@ import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/l
 import { createLog } from '../../src/log.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMailParser } from '../../src/mail/messages/content/mail-parser.ts'
+import { parseThreads } from '../../src/mail/messages/content/parse-worker.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
 
@@ -18,7 +19,12 @@ const MIB = 1024 * 1024
 function openParser(limits: LimitOverrides = {}) {
   const logged: Record<string, unknown>[] = []
   const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
-  const mailParser = createMailParser({ limits: withLimits(limits), log, metrics: createMetrics() })
+  const mailParser = createMailParser({
+    limits: withLimits(limits),
+    threads: parseThreads,
+    log,
+    metrics: createMetrics(),
+  })
   onTestFinished(() => mailParser.stop())
   return {
     logged,

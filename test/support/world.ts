@@ -19,6 +19,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import type { Lookup } from '../../src/net/fetch/safe-fetch.ts'
 import type { Martlet } from '../../src/server/start.ts'
 import { ROOT_KEY } from './root-key.ts'
+import { sharedThreads } from './shared-threads.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 import { saveStarted } from './sqlite-templates.ts'
 import { createTestDatabase, databaseName, type TestDatabase } from './test-database.ts'
@@ -238,6 +239,7 @@ function boot(
     log: log ?? createLog(config.logLevel),
     metrics: createMetrics(),
     startPaused,
+    parseThreads: sharedThreads,
     ...given,
   })
 }

@@ -24,7 +24,7 @@ import type { Metrics } from '../../../metrics.ts'
 import { compressBodies } from './compressed-bodies.ts'
 import { createParseBatches } from './parse-batches.ts'
 import { createParseQueue } from './parse-queue.ts'
-import { createParseWorker, type LoadedMail, ThreadEnded } from './parse-worker.ts'
+import { createParseWorker, type LoadedMail, type ParseThreads, ThreadEnded } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
 /** A message to parse. */
@@ -55,14 +55,15 @@ export interface MailParser {
 
 interface MailParserNeeds {
   readonly limits: Limits
+  readonly threads: ParseThreads
   readonly log: Log
   readonly metrics: Metrics
 }
 
-export function createMailParser({ limits, log, metrics }: MailParserNeeds): MailParser {
+export function createMailParser({ limits, threads, log, metrics }: MailParserNeeds): MailParser {
   const { smallBytesMax, smallTimeoutMs, timeoutMs, idleMs } = limits.parsing
-  const smallWorker = createParseWorker({ limits, timeoutMs: smallTimeoutMs, idleMs })
-  const largeWorker = createParseWorker({ limits, timeoutMs, idleMs })
+  const smallWorker = createParseWorker({ limits, threads, timeoutMs: smallTimeoutMs, idleMs })
+  const largeWorker = createParseWorker({ limits, threads, timeoutMs, idleMs })
   const batches = createParseBatches(limits, smallWorker)
   const queue = createParseQueue(limits)
   /** Senders whose small messages are parsed like large ones, until a time of `performance.now()`. */

@@ -41,8 +41,39 @@ export interface ParseWorker {
 /** A message gets at most a quarter more time than its limit. */
 const CHECKS_PER_TIMEOUT = 4
 
+/** A thread that runs parse-worker.thread.ts. */
+export interface ParseThread {
+  readonly worker: Worker
+  /** See PROGRESS. */
+  readonly progress: Int32Array
+}
+
+/** Where threads come from. */
+export interface ParseThreads {
+  start(limits: Pick<Limits, 'parsing'>): ParseThread
+  /** Ends a thread that parses nothing, and that nobody listens to. */
+  end(thread: ParseThread): Promise<unknown>
+}
+
+export const parseThreads: ParseThreads = {
+  start(limits) {
+    const progress = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT))
+    const workerData: ParseThreadData = { limits: { parsing: limits.parsing }, progress }
+    const resourceLimits = {
+      maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
+      maxYoungGenerationSizeMb: Math.ceil(limits.parsing.youngHeapBytesMax / MIB),
+    }
+    const worker = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
+    worker.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
+    worker.on('error', () => undefined) // without a listener it would be an error of this thread; "exit" follows
+    return { worker, progress }
+  },
+  end: ({ worker }) => worker.terminate(),
+}
+
 interface ParseWorkerNeeds {
   readonly limits: Limits
+  readonly threads: ParseThreads
   /** Time for one message. */
   readonly timeoutMs: number
   /** After this time without a message, the thread ends. */
@@ -65,7 +96,7 @@ export class ThreadEnded extends Error {
 
 /** `workerData` of the thread. */
 export interface ParseThreadData {
-  readonly limits: Limits
+  readonly limits: Pick<Limits, 'parsing'>
   /** Shared with the thread, which alone writes it: see PROGRESS. */
   readonly progress: Int32Array
 }
@@ -93,9 +124,12 @@ interface RunningBatch {
   reject(error: unknown): void
 }
 
-export function createParseWorker({ limits, timeoutMs, idleMs }: ParseWorkerNeeds): ParseWorker {
-  let thread: Worker | undefined
+export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseWorkerNeeds): ParseWorker {
+  let thread: ParseThread | undefined
+  /** That of the thread, or of the last one. */
   let progress: Int32Array = new Int32Array(0)
+  /** Stops listening to the thread. */
+  let detach: () => void = () => undefined
   let running: RunningBatch | undefined
   let batchNumber = 0
   let idleTimer: NodeJS.Timeout | undefined
@@ -109,14 +143,14 @@ export function createParseWorker({ limits, timeoutMs, idleMs }: ParseWorkerNeed
 
     async parse(mails) {
       assert(!running, 'the thread parses one batch at a time')
-      const current = requireThread()
+      const { worker } = requireThread()
       batchNumber += 1
       const batch = packBatch(batchNumber, mails)
       const answer = new Promise<ParsedBatch>((resolve, reject) => {
         running = { resolve, reject }
       })
-      current.postMessage(batch, [batch.bytes.buffer as ArrayBuffer])
-      const watch = watchProgress(current, mails.length)
+      worker.postMessage(batch, [batch.bytes.buffer as ArrayBuffer])
+      const watch = watchProgress(worker, mails.length)
       try {
         return unpackBatch(await answer)
       } catch (cause) {
@@ -133,7 +167,7 @@ export function createParseWorker({ limits, timeoutMs, idleMs }: ParseWorkerNeed
     },
   }
 
-  function requireThread(): Worker {
+  function requireThread(): ParseThread {
     clearTimeout(idleTimer)
     thread ??= outsideUnits(startParseThread)
     return thread
@@ -147,32 +181,35 @@ export function createParseWorker({ limits, timeoutMs, idleMs }: ParseWorkerNeed
   async function endThread(): Promise<void> {
     const ended = thread
     thread = undefined // a message that arrives before its exit gets another one
-    await ended?.terminate()
+    if (!ended) return
+    if (running) return void (await ended.worker.terminate())
+    detach()
+    await threads.end(ended)
   }
 
-  function startParseThread(): Worker {
-    progress = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT))
-    const workerData: ParseThreadData = { limits, progress }
-    const resourceLimits = {
-      maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
-      maxYoungGenerationSizeMb: Math.ceil(limits.parsing.youngHeapBytesMax / MIB),
-    }
-    const started = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
-    started.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
-    const end = (cause: unknown) => {
+  function startParseThread(): ParseThread {
+    const started = threads.start(limits)
+    progress = started.progress
+    const fail = (cause: unknown) => {
       // An exit follows an error. By then the next batch may be waiting for the next thread.
       if (thread !== started) return
       thread = undefined
       running?.reject(cause)
       running = undefined
     }
-    started.on('message', (parsed: ParsedBatch) => {
-      running?.resolve(parsed)
-      running = undefined
-    })
-    started.on('error', end)
-    started.on('exit', end)
+    const { worker } = started
+    worker.on('message', settle)
+    for (const event of ['error', 'exit']) worker.on(event, fail)
+    detach = () => {
+      worker.off('message', settle)
+      for (const event of ['error', 'exit']) worker.off(event, fail)
+    }
     return started
+  }
+
+  function settle(parsed: ParsedBatch): void {
+    running?.resolve(parsed)
+    running = undefined
   }
 
   /** Returns how many messages of the current batch are parsed. */

@@ -33,7 +33,7 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly compressedBodies: CompressedBodies
 }
 
-export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
+export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedMail {
   const { headers, text, html, truncated, ...fields } = parseMessage(raw, {
     depthMax: limits.parsing.mimeDepthMax,
     partsMax: limits.parsing.mimePartsMax,
@@ -81,7 +81,7 @@ export function parseMail(raw: Buffer, limits: Limits): ParsedMail {
 }
 
 /** Finds the codes and links of a message: when it is parsed, or when it is shown and its row has none stored. */
-export function findVerification(content: VerificationInput, limits: Limits): Verification {
+export function findVerification(content: VerificationInput, limits: Pick<Limits, 'parsing'>): Verification {
   return extractVerification(content, {
     charsMax: limits.parsing.verificationCharsMax,
     findingsMax: limits.parsing.verificationFindingsMax,
