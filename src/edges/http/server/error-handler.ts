@@ -58,12 +58,14 @@ export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
     },
 
     answerUnreadable(error, socket) {
+      // At once: requests of this connection look whether it is destroyed before they begin.
+      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
       workQueue.begin(() => refuse(error, socket))
     },
   }
 
   function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    if (!socket.writable) return void socket.destroy() // meanwhile
     const [status, detail] = unreadable(error.code)
     log.info({ status, code: error.code }, 'malformed request')
     const failure = new MailError('validation_error', { detail })
