@@ -10,7 +10,7 @@
  * `mso-hide:all` alone hides nothing: it is on buttons that every mail program but one shows.
  */
 import { BLACK, type Color, isAlike, isTransparent, LINK_BLUE, parseColor, WHITE } from './css-colors.ts'
-import { IGNORED_TAGS } from './html-elements.ts'
+import { CELL_TAGS, IGNORED_TAGS } from './html-elements.ts'
 import { type Declarations, StyleSheet } from './style-sheet.ts'
 
 /** `ignored`: inside of an element that is not text, such as a script. */
@@ -90,10 +90,10 @@ export class HtmlVisibility {
     const isPage = name === 'body' || name === 'html'
     const inner = {
       isIgnored: false,
-      isRemoved: outer.isRemoved || (!isPage && ('hidden' in attributes || isRemoved(css))),
+      isRemoved: outer.isRemoved || (!isPage && ('hidden' in attributes || isRemoved(css, CELL_TAGS.has(name)))),
       isInvisible: isPage ? outer.isInvisible : isInvisible(css, outer.isInvisible),
       isTiny: isPage ? outer.isTiny : isTiny(css, name === 'font' && 'size' in attributes ? false : outer.isTiny),
-      color: colorOf(css, attributes, isLink ? LINK_BLUE : outer.color),
+      color: colorOf(css, attributes, { outer: outer.color, own: isLink ? LINK_BLUE : outer.color }),
       // A link with a class is a button, whose background can be in a rule that is not evaluated, or got lost.
       background: backgroundOf(css, attributes, isLink && 'class' in attributes ? undefined : outer.background),
     }
@@ -107,20 +107,24 @@ function isHidden({ isRemoved, isInvisible, isTiny, color, background }: Omit<In
   return isTransparent(color) || (background !== undefined && isAlike(color, background))
 }
 
-function isRemoved(css: Declarations): boolean {
+function isRemoved(css: Declarations, isCell: boolean): boolean {
   const of = (property: string) => css.get(property)?.value ?? ''
   if (of('display') === 'none' || of('content-visibility') === 'hidden') return true
   const opacity = of('opacity')
   if (opacity !== '' && Number.parseFloat(opacity) / (opacity.endsWith('%') ? 100 : 1) < OPACITY_MAX) return true
-  return isCutOff(of) || isOffScreen(of)
+  return isCutOff(of, isCell) || isOffScreen(of)
 }
 
-/** Whether nothing of it is left. `max-height:0` counts alone, as preheaders have it. */
-function isCutOff(of: (property: string) => string): boolean {
-  if (isNothing(of('max-height'), 0)) return true
+/**
+ * Whether nothing of it is left. `max-height:0` counts alone, as preheaders have it; with `position:relative` it puts
+ * text above an image. A cell is as large as its text: `max-width:0` only makes a long line end with an ellipsis.
+ */
+function isCutOff(of: (property: string) => string, isCell: boolean): boolean {
   const isClipped = ['overflow', 'overflow-x', 'overflow-y'].some((each) => /hidden|clip/.test(of(each)))
-  if (isClipped && ['width', 'height', 'max-width', 'max-height'].some((each) => isNothing(of(each), 1))) return true
-  if (/^rect\((?:\s*[01](?:px)?\s*,?){4}\)$/.test(of('clip')) && /absolute|fixed/.test(of('position'))) return true
+  if (isNothing(of('max-height'), 0) && (isClipped || of('position') !== 'relative')) return true
+  const sizes = isCell ? [] : ['width', 'height', 'max-width', 'max-height']
+  if (isClipped && sizes.some((each) => isNothing(of(each), 1))) return true
+  if (isEmptyRectangle(of('clip')) && /absolute|fixed/.test(of('position'))) return true
   return /^(?:inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0)/.test(of('clip-path'))
 }
 
@@ -145,16 +149,12 @@ function isInvisible(css: Declarations, outer: boolean): boolean {
   return value === 'hidden' || value === 'collapse' || outer
 }
 
-/** Sizes in `em` and per cent are parts of the outer size; all others replace it. */
+/** Sizes in `em` and per cent are parts of the outer size; all others replace it, also those that are computed. */
 function isTiny(css: Declarations, outer: boolean): boolean {
-  const font = css
-    .get('font')
-    ?.value.split(/\s+/)
-    .find((each) => /^[\d.]/.test(each) && !/^\d00$/.test(each))
-  const value = css.get('font-size')?.value ?? font?.replace(/\/.*/, '')
+  const value = css.get('font-size')?.value
   if (value === undefined) return outer
   const [, digits, unit = ''] = /^([\d.]+)([a-z%]*)$/.exec(value) ?? []
-  if (digits === undefined) return outer && !/^(?:x+-)?(?:small|large)$|medium|initial/.test(value)
+  if (digits === undefined) return outer && !/^(?:x+-)?(?:small|large)$|medium|initial|[a-z]\(/.test(value)
   const size = Number.parseFloat(digits)
   if (unit === '%' || unit === 'em' || unit === 'ex' || unit === 'ch')
     return outer || size / (unit === '%' ? 100 : 1) < RELATIVE_FONT_MAX
@@ -163,10 +163,17 @@ function isTiny(css: Declarations, outer: boolean): boolean {
     : size <= FONT_PX_MAX
 }
 
-function colorOf(css: Declarations, attributes: Attributes, outer: Color | undefined): Color | undefined {
+/** Text that its background fills is usually transparent, and has the colours of an image or gradient. */
+function colorOf(
+  css: Declarations,
+  attributes: Attributes,
+  inherited: { readonly outer: Color | undefined; readonly own: Color | undefined },
+): Color | undefined {
+  if (css.get('background-clip')?.value === 'text') return undefined
   const value =
     css.get('-webkit-text-fill-color')?.value ?? css.get('color')?.value ?? attributes.color ?? attributes.text
-  if (value === undefined || value === 'inherit') return outer
+  if (value === undefined) return inherited.own
+  if (value === 'inherit') return inherited.outer
   return value === 'initial' ? BLACK : parseColor(value)
 }
 
@@ -174,13 +181,19 @@ function colorOf(css: Declarations, attributes: Attributes, outer: Color | undef
 function backgroundOf(css: Declarations, attributes: Attributes, outer: Color | undefined): Color | undefined {
   const image = css.get('background-image')?.value ?? 'none'
   if ('background' in attributes || image !== 'none') return undefined
-  const value = css.get('background-color')?.value ?? css.get('background')?.value ?? attributes.bgcolor
+  const value = css.get('background-color')?.value ?? attributes.bgcolor
   if (value === undefined || /^(?:none|inherit|initial|unset|0)$/.test(value)) return outer
   if (/url\(|gradient\(|unknown/.test(value)) return undefined
   const color = parseColor(value) ?? parseColor(/^[^\s(]+(?:\([^)]*\))?/.exec(value)?.[0] ?? '')
   if (color === undefined) return undefined
   if (isTransparent(color)) return outer
   return color.alpha < 1 ? undefined : color
+}
+
+/** Not one pattern with white space before and after each number, which takes cubic time. */
+function isEmptyRectangle(clip: string): boolean {
+  const [, sides] = /^rect\(([^)]*)\)$/.exec(clip) ?? []
+  return sides?.split(/[\s,]+/).every((side) => /^(?:[01](?:px)?)?$/.test(side)) ?? false
 }
 
 function isNothing(value: string, pxMax: number): boolean {

@@ -2,30 +2,33 @@
  * Reads the declarations of CSS that can hide text: those of `style` attributes, and of the `<style>` elements of a
  * message as far as their selectors name one element by tag, class or id. Pure, in time linear in the length.
  *
- * Rules in @media and other at-rules are ignored: a message must be readable without them. A selector with several
- * elements, an attribute or a pseudo-class is not evaluated either, so it hides nothing; but what it colours has an
- * unknown colour from then on.
+ * Rules in @media and other at-rules are ignored, and so are `<style>` elements for other media than a screen: a message
+ * must be readable without them. A selector with several elements, an attribute or a pseudo-class is not evaluated
+ * either, so it hides nothing; but what it colours has an unknown colour.
  */
 
-/** The value of each property, in lower case. */
+/** The value of each property, in lower case. `font` and `background` are given as the properties that they set. */
 export type Declarations = ReadonlyMap<string, Declaration>
 
 interface Declaration {
   readonly value: string
   readonly isImportant: boolean
+  /** Of two declarations that are equally important, the one with the higher number applies. */
+  readonly order: number
 }
 
 const PROPERTIES: ReadonlySet<string> = new Set(
   (
     'display visibility opacity content-visibility font font-size color -webkit-text-fill-color background ' +
-    'background-color background-image width height max-width max-height overflow overflow-x overflow-y position ' +
-    'left right top bottom text-indent margin margin-left margin-top transform clip clip-path'
+    'background-color background-image background-clip -webkit-background-clip width height max-width max-height ' +
+    'overflow overflow-x overflow-y position left right top bottom text-indent margin margin-left margin-top ' +
+    'transform clip clip-path'
   ).split(' '),
 )
-const COLOR_PROPERTIES = ['color', '-webkit-text-fill-color', 'background', 'background-color', 'background-image']
+const COLOR_PROPERTIES = ['color', '-webkit-text-fill-color', 'background-color', 'background-image', 'background-clip']
 
 /** The value of a colour that depends on a selector which is not evaluated. */
-const UNKNOWN: Declaration = { value: 'unknown', isImportant: false }
+const UNKNOWN = 'unknown'
 const VALUE_CHARS_MAX = 200
 /** Of all `<style>` elements of a message. */
 const SHEET_CHARS_MAX = 200_000
@@ -33,6 +36,10 @@ const SELECTORS_MAX = 5_000
 const PARSED_MAX = 1_000
 /** Of one element. */
 const CLASSES_MAX = 20
+/** Declarations of one specificity are numbered below this. */
+const ORDERS = 1e9
+/** A `style` attribute applies before any selector. */
+const STYLE_ORDER = 6 * ORDERS
 
 const NONE: Declarations = new Map()
 
@@ -47,15 +54,34 @@ export function parseDeclarations(style: string): Declarations {
     const value = text.slice(colon + 1, colon + 1 + VALUE_CHARS_MAX).toLowerCase()
     const bang = value.lastIndexOf('!')
     const isImportant = bang >= 0 && value.slice(bang + 1).trim() === 'important'
-    put(found, property, { value: (isImportant ? value.slice(0, bang) : value).trim(), isImportant })
+    for (const [name, set] of longhands(property, (isImportant ? value.slice(0, bang) : value).trim()))
+      put(found, name, { value: set, isImportant, order: STYLE_ORDER })
   }
   return found
+}
+
+/** Returns what a declaration sets. So `font` and `font-size` replace each other, whichever is last. */
+function longhands(property: string, value: string): (readonly [property: string, value: string])[] {
+  if (property === '-webkit-background-clip') return [['background-clip', value]]
+  if (property === 'font') {
+    const size = value.split(/\s+/).find((each) => /^[\d.]|[a-z]\(/.test(each) && !/^\d00$/.test(each))
+    return size === undefined ? [] : [['font-size', size.replace(/\/.*/, '')]]
+  }
+  if (property !== 'background') return [[property, value]]
+  return [
+    ['background-color', value],
+    ['background-image', /url\(|gradient\(/.test(value) ? value : 'none'],
+    ['background-clip', /\btext\b/.test(value) ? 'text' : 'border-box'],
+  ]
 }
 
 export class StyleSheet {
   readonly #rules = new Map<string, Map<string, Declaration>>()
   /** By the text of a `style` attribute: most elements of a message have the same few. */
   readonly #parsed = new Map<string, Declarations>()
+  /** By all that the rules look at, likewise. */
+  readonly #merged = new Map<string, Declarations>()
+  #ruleCount = 0
 
   /** Reads the `<style>` elements of a message, wherever they are: they apply to all of it. */
   constructor(html: string) {
@@ -69,25 +95,25 @@ export class StyleSheet {
 
   /** Returns what applies to an element, by the cascade: rules for tags, then classes, ids and the attribute `style`. */
   declarationsOf(name: string, attributes: Readonly<Record<string, string>>): Declarations {
-    const own = this.#parse(attributes.style ?? '')
+    const { style = '', class: classNames = '', id = '' } = attributes
+    const own = this.#parse(style)
     if (this.#rules.size === 0) return own
-    const classes = attributes.class?.split(/\s+/, CLASSES_MAX) ?? []
-    const keys = [
-      ...['*', name],
-      ...classes.map((each) => `.${each}`),
-      ...classes.map((each) => `${name}.${each}`),
-      ...(attributes.id === undefined ? [] : [`#${attributes.id}`, `${name}#${attributes.id}`]),
-    ]
-    let all: Map<string, Declaration> | undefined
-    for (const key of keys) {
-      const rule = this.#rules.get(key)
-      if (rule === undefined) continue
-      all ??= new Map()
-      for (const [property, declaration] of rule) put(all, property, declaration)
-    }
-    if (all === undefined) return own
-    for (const [property, declaration] of own) put(all, property, declaration)
-    return all
+    // With the lengths, because "a" with "b c" must not be "a b" with "c".
+    const key = `${name} ${id.length} ${classNames.length} ${id}${classNames}${style}`
+    const known = this.#merged.get(key)
+    if (known !== undefined) return known
+    const declarations = this.#merge(name, classNames.split(/\s+/, CLASSES_MAX), id, own)
+    if (this.#merged.size < PARSED_MAX) this.#merged.set(key, declarations)
+    return declarations
+  }
+
+  #merge(name: string, classes: readonly string[], id: string, own: Declarations): Declarations {
+    const keys = ['*', name, ...classes.flatMap((each) => [`.${each}`, `${name}.${each}`]), `#${id}`, `${name}#${id}`]
+    const rules = keys.flatMap((key) => this.#rules.get(key) ?? [])
+    if (rules.length === 0) return own
+    const merged = new Map<string, Declaration>()
+    for (const rule of [...rules, own]) for (const [property, declaration] of rule) put(merged, property, declaration)
+    return merged
   }
 
   #parse(style: string): Declarations {
@@ -120,41 +146,62 @@ export class StyleSheet {
   #add(selectors: string, block: string): void {
     const declarations = parseDeclarations(block)
     if (declarations.size === 0) return
-    for (const each of selectors.split(',')) {
-      const selector = each.trim()
+    const position = this.#ruleCount++
+    for (const selector of new Set(selectors.split(',').map((each) => each.trim()))) {
       const isSimple = /^(?:\*|[a-z][a-z0-9]*)?(?:[.#][\w-]+)?$/i.test(selector)
-      if (isSimple) this.#addTo(selector, declarations)
-      else this.#addTo(lastElement(selector), colorsOf(declarations))
+      if (isSimple) this.#addTo(selector, declarations, position)
+      // It is more specific than the part of it that is used, so it applies after the rules for that part.
+      else this.#addTo(lastElement(selector), unknownColors(declarations), ORDERS - 1)
     }
   }
 
-  #addTo(selector: string, declarations: Declarations): void {
+  #addTo(selector: string, declarations: Declarations, position: number): void {
     const key = selector.replace(/^\*(?=[.#])/, '').replace(/^[a-z][a-z0-9]*/i, (tag) => tag.toLowerCase())
+    const order = specificityOf(key) * ORDERS + position
     let rule = this.#rules.get(key)
     if (rule === undefined) {
       if (key === '' || declarations.size === 0 || this.#rules.size >= SELECTORS_MAX) return
       rule = new Map()
       this.#rules.set(key, rule)
     }
-    for (const [property, declaration] of declarations) put(rule, property, declaration)
+    for (const [property, declaration] of declarations) put(rule, property, { ...declaration, order })
   }
 }
 
 function put(found: Map<string, Declaration>, property: string, declaration: Declaration): void {
-  if (declaration.isImportant || !found.get(property)?.isImportant) found.set(property, declaration)
+  const known = found.get(property)
+  if (known !== undefined && isStronger(known, declaration)) return
+  found.set(property, declaration)
 }
 
-/** Returns the part of a selector that names the element which it is for, without its state: "td.b" of "a > td.b:hover". */
+function isStronger(one: Declaration, other: Declaration): boolean {
+  return one.isImportant === other.isImportant ? one.order > other.order : one.isImportant
+}
+
+/** From 0 for "*" to 5 for "td#a" (CSS Cascade §6.4.3). */
+function specificityOf(selector: string): number {
+  if (selector === '*') return 0
+  const hasTag = /^[a-z]/.test(selector)
+  const name = selector.includes('#') ? 4 : selector.includes('.') ? 2 : 0
+  return name + (hasTag ? 1 : 0)
+}
+
+/**
+ * Returns the part of a selector that names the element which it is for, without its state and attributes: "td.b" of
+ * "a > td.b:hover".
+ */
 function lastElement(selector: string): string {
   const last = selector
     .slice(-VALUE_CHARS_MAX)
+    .replace(/\[[^\]]*\]/g, '[]')
     .split(/[\s>+~]+/)
     .at(-1)!
-  return /^(?:\*|[a-z][a-z0-9]*)?(?:[.#][\w-]+)?/i.exec(last)?.[0] ?? ''
+  return last.startsWith('[') ? '*' : (/^(?:\*|[a-z][a-z0-9]*)?(?:[.#][\w-]+)?/i.exec(last)?.[0] ?? '')
 }
 
-function colorsOf(declarations: Declarations): Declarations {
-  return new Map(COLOR_PROPERTIES.filter((each) => declarations.has(each)).map((each) => [each, UNKNOWN]))
+function unknownColors(declarations: Declarations): Declarations {
+  const colors = [...declarations].filter(([property]) => COLOR_PROPERTIES.includes(property))
+  return new Map(colors.map(([property, declaration]) => [property, { ...declaration, value: UNKNOWN }]))
 }
 
 /** Yields the contents of `<style>` elements that are not in a comment: Outlook's conditional comments have their own. */
@@ -175,12 +222,18 @@ function* styleElements(html: string): Generator<string> {
       if (open < 0) return
       end.lastIndex = open
       const close = end.exec(html)?.index ?? html.length
-      yield html.slice(open + 1, close)
+      if (isForScreens(html.slice(style, Math.min(open, style + VALUE_CHARS_MAX)))) yield html.slice(open + 1, close)
       start.lastIndex = close
       if (comment >= 0 && comment < close) comment = html.indexOf('<!--', close)
     }
     style = start.exec(html)?.index
   }
+}
+
+/** @param tag the opening tag of a `<style>`: as @media rules, one for other media hides nothing */
+function isForScreens(tag: string): boolean {
+  const [, media = ''] = /\smedia\s*=\s*["']?([^"'>]*)/i.exec(tag) ?? []
+  return media.split(',').some((each) => /^(?:(?:only\s+)?(?:all|screen))?$/i.test(each.trim()))
 }
 
 /** @returns -1 if the block does not end */

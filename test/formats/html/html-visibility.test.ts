@@ -52,6 +52,14 @@ const hidden: Readonly<Record<string, string>> = {
   'a class that a style sheet hides': '<style>.x{display:none}</style><p class="a x">secret</p>',
   'a style sheet below the text': '<p class=x>secret</p><style>\n/* } */ u , td.x, .x { DISPLAY: none }\n.y{}</style>',
   'an id, and a tag': '<style>#x{font-size:0}u{visibility:hidden}</style><p id=x>secret</p><u>secret</u>',
+  'a later size than that of a font': '<p style="font:14px a;font-size:0">secret</p>',
+  'a class that a rule for its tag cannot show':
+    '<style>.x{display:none} p{display:block}</style><p class=x>secret</p>',
+  'a style sheet for screens': '<style media="only screen, print">.x{display:none}</style><p class=x>secret</p>',
+  'a class and a style that are together the class of another element':
+    '<style>.x{top:0}</style><p class="x display:none" style=";">.</p><p class=x style=" display:none;">secret</p>',
+  'a link with the colour of its white surroundings':
+    '<p style="color:#fff"><a href="https://a.test/" style="color:inherit">secret</a></p>',
   'a tag with a class': '<style>@import "a"; p.x{color:#fff}</style><p class=x>secret</p>',
   'scripts, styles and titles':
     '<title>secret</title><style>secret</style><script>secret</script><template>secret</template>',
@@ -80,6 +88,29 @@ const shown: Readonly<Record<string, string>> = {
     '<style>@media (max-width:600px){.x{display:none}}</style><p class=x>seen</p>',
   'a class that is hidden only in Outlook':
     '<!--[if mso]><style>.x{display:none}</style><![endif]--><p class=x>seen</p>',
+  'a class that is hidden only in print, or on phones':
+    '<style media=print>.x{display:none}</style><style media="screen and (max-width:600px)">.x{font-size:0}</style><p class=x>seen</p>',
+  'text that a gradient fills':
+    '<h1 style="background:linear-gradient(90deg,red,blue);-webkit-background-clip:text;-webkit-text-fill-color:transparent">seen</h1>',
+  'a class that a later class undoes, in whatever order the element names them':
+    '<style>.x{display:none;color:#fff}.y{display:block;color:#000}</style><p class="y x">seen</p>',
+  'a background that replaces the colour of a class':
+    '<style>.x{background-color:#fff}</style><p class=x style="background:#06c;color:#fff">seen</p>',
+  'a background that replaces a colour': '<p style="background-color:#fff;background:#06c;color:#fff">seen</p>',
+  'a font that replaces the size of a class':
+    '<style>.x{font-size:0}</style><p class=x style="font:14px/1.5 a">seen</p>',
+  'a computed size inside of font-size:0':
+    '<td style="font-size:0"><p style="font-size:calc(13px + 1vw)">seen</p></td>',
+  'a colour in a rule that is not evaluated, above that of its class':
+    '<style>table td.b{background:#06c}td.b{background:#fff}</style><td class=b style="color:#fff">seen</td>',
+  'an important colour in a rule that is not evaluated':
+    '<style>div p{color:#000!important}</style><p style="color:#fff">seen</p>',
+  'a colour in a rule for an attribute':
+    '<style>[class="b"],td[title~="b"]{background:#06c}</style><table><td title=b><p style="color:#fff">seen</table>',
+  'a cell whose long text ends with an ellipsis':
+    '<table><td style="width:100%;max-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">seen</table>',
+  'text above an image':
+    '<div style="max-height:0;position:relative;opacity:0.999"><div style="display:inline-block">seen</div></div>',
   'an element that undoes its class': '<style>.x{display:none}</style><p class=x style="display:block">seen</p>',
   'sizes and opacities that are normal':
     '<p style="font-size:.9em;opacity:.8;max-height:0.9em;font:14px/1.5 a">seen</p>',
@@ -124,6 +155,8 @@ describe('styles that are made to be slow take linear time', () => {
     'rules, and classes': (size) =>
       `<style>${fill('.a{color:red}', size / 2)}</style>${fill('<b class="a a a a a">', size / 2)}`,
     'many rules': (size) => `<style>${Array.from({ length: size / 16 }, (_, i) => `.a${i}{top:0}`).join('')}</style>x`,
+    'rectangles with much white space': (size) =>
+      `<style>.a{clip:rect(${['0', '0', '0', '0', 'x'].join(' '.repeat(45))})}</style>${fill('<b class=a>', 5_000)}${fill('<i class=a></i>', size)}`,
     'one rule with many selectors': (size) => `<style>${fill('p,', size)}p{display:none}</style>`,
     'selectors that are not evaluated': (size) => `<style>${fill('a>', size)}{color:red}</style>`,
     'blocks in blocks': (size) => `<style>${fill('@media{', size)}`,
