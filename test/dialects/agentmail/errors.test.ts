@@ -35,6 +35,7 @@ test.each<[string, string, string, object, number, string]>([
   ['a path outside every dialect', 'GET', '/elsewhere', {}, 404, 'not_found'],
   ['a method that the path does not support', 'PUT', '/v0/pods', {}, 405, 'method_not_allowed'],
   ['a method that no path supports', 'OPTIONS', '/v0/pods', {}, 405, 'method_not_allowed'],
+  ['the same, with an id that is too long', 'OPTIONS', `/v0/inboxes/${'x'.repeat(3_000)}`, {}, 404, 'not_found'],
   ['another method of a path that is not built', 'PUT', '/v0/drafts', {}, 405, 'method_not_allowed'],
   ['another method of a health check', 'POST', '/healthz', {}, 405, 'method_not_allowed'],
   ['a method of ids for a word in their place', 'DELETE', `${inbox}/messages/send`, {}, 405, 'method_not_allowed'],
@@ -275,10 +276,17 @@ test('a temporary failure is a 503 with Retry-After', async () => {
   expect(answer.headers.get('retry-after')).toBe('1')
 })
 
-test('a wrong method gets an Allow header with the supported methods', async () => {
+test.each([
+  ['PUT', '/v0/pods/p', ['DELETE', 'GET', 'HEAD']],
+  ['OPTIONS', '/v0/pods/p', ['DELETE', 'GET', 'HEAD']],
+  ['DELETE', `${inbox}/messages/send`, ['POST']],
+  // It got all methods, also those that get 405.
+  ['OPTIONS', `${inbox}/messages/send`, ['POST']],
+  ['OPTIONS', `${inbox}/messages/wait`, ['GET']],
+])('a wrong method gets an Allow header with the supported methods: %s %s', async (method, path, allowed) => {
   await using edge = await startEdge()
-  const answer = await edge.request('PUT', '/v0/pods/p')
-  expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(['DELETE', 'GET', 'HEAD'])
+  const answer = await edge.request(method, path)
+  expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(allowed)
 })
 
 test('fix names the missing permission, and message stays the text that clients compare', () => {

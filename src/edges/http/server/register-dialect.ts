@@ -68,7 +68,7 @@ export function registerDialect(
 
       function rejectOtherMethods(url: string, known: readonly RouteOptions[]): void {
         const allowed = known.flatMap(({ method }) => method)
-        const rejected = METHODS.filter((method) => !allowed.includes(method))
+        const rejected = (scope.supportedMethods as HTTPMethods[]).filter((method) => !allowed.includes(method))
         if (rejected.length === 0) return
         scope.route({
           method: rejected,
@@ -97,7 +97,9 @@ function withoutNames(url: string): string {
 export function unroutedError(app: HttpApp, request: FastifyRequest, reply: FastifyReply): MailError {
   const path = pathOf(request.raw.url)
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null)
-  return allowed.length === 0 ? new MailError('not_found', { what: 'Path' }) : methodNotAllowed(request, reply, allowed)
+  // All of them are found if a parameter is too long, and where rejectOtherMethods() has added routes.
+  const isKnown = allowed.length > 0 && allowed.length < METHODS.length
+  return isKnown ? methodNotAllowed(request, reply, allowed) : new MailError('not_found', { what: 'Path' })
 }
 
 function methodNotAllowed({ method }: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): MailError {
