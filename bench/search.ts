@@ -76,7 +76,7 @@ try {
   await measure('common word', () => words[Math.floor(random() * words.length)]!)
   await measure('absent word', () => `zq${Math.floor(random() * 1e6)}vx`)
   await measure(
-    'absent phrase of common trigrams',
+    'absent phrase of common syllables',
     () => `${phrases[Math.floor(random() * phrases.length)]} ${words[Math.floor(random() * 4)]} there`,
   )
   await measure('two characters, rare', () => '坏怕')

@@ -1,6 +1,6 @@
 /**
  * The preflight check: verifies that Martlet can use a PostgreSQL server and database, and creates what the migrations
- * need: the trigram extension and the table of commit marks. Each error says what to do.
+ * need: the table of commit marks. Each error says what to do.
  */
 
 import type { Limits } from '../../config/limits.ts'
@@ -85,7 +85,7 @@ async function checkServer(connection: PostgresConnection, database: string): Pr
     throw new StartupError(`PostgreSQL at ${database} is a standby, which accepts no writes; use its primary`)
   }
   if (found.encoding !== 'UTF8') throw new StartupError(unfit(database, `its encoding is ${found.encoding}`))
-  // Trigrams consist of letters, and in these locales only a to z are letters.
+  // Filters compare lower-case text, and in these locales lower() knows only A to Z.
   if (/^(C|POSIX)$/i.test(found.ctype)) throw new StartupError(unfit(database, `its LC_CTYPE is ${found.ctype}`))
 }
 
