@@ -230,7 +230,7 @@ notSupported('postgres', 'a count after one commit may include a later commit')(
   'the deliveries of a burst are written in batches that are limited by number and by size',
   async () => {
     await using small = await openHookWorld(
-      { render: async () => 'x'.repeat(40) },
+      { render: async () => 'é'.repeat(20) }, // 40 bytes
       { webhooks: { batchBytesMax: 100 } },
     )
     const sizes = watchTransactions(small.feedWorld.store)

@@ -24,7 +24,8 @@ export const webhooksLimits = {
   batchBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',
-    description: 'Total size of webhook bodies that one transaction inserts, not counting the last body.',
+    description:
+      'Total size of webhook bodies, before compression, that one transaction inserts, not counting the last body.',
   },
   replayEventsMax: {
     default: 100_000,

@@ -27,7 +27,8 @@ export interface PreparedDelivery {
   readonly webhook: WebhookRow
   /** Compressed (../delivery/webhook-body.ts). */
   readonly body: Uint8Array
-  readonly bodyChars: number
+  /** Before compression. */
+  readonly bodyBytes: number
 }
 
 export interface PrepareDeliveriesNeeds {
@@ -55,15 +56,15 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
     matchers: readonly WebhookMatcher[],
   ): Promise<PreparedBatch> {
     const prepared: PreparedDelivery[] = []
-    let chars = 0
+    let bytes = 0
     for (const row of rows) {
       if (matchers.length > 0 && row.visibility !== 'internal') {
         for (const each of await prepareOne(row, matchers)) {
           prepared.push(each)
-          chars += each.bodyChars
+          bytes += each.bodyBytes
         }
       }
-      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || chars >= limits.webhooks.batchBytesMax
+      const isFull = prepared.length >= DELIVERIES_PER_COMMIT || bytes >= limits.webhooks.batchBytesMax
       if (isFull) return { prepared, throughSeq: row.seq }
     }
     return { prepared, throughSeq: rows.at(-1)!.seq }
@@ -73,13 +74,16 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
     try {
       const event = toEvent(eventRow, store.epoch)
       const matching = matchers.filter((matcher) => matchesNew(matcher, { eventRow, payload: event.payload }))
-      const bodies = new Map<string, Pick<PreparedDelivery, 'body' | 'bodyChars'> | undefined>()
+      const bodies = new Map<string, Pick<PreparedDelivery, 'body' | 'bodyBytes'> | undefined>()
       const prepared: PreparedDelivery[] = []
       for (const { webhook, actor } of matching) {
         const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same data share one body
         if (!bodies.has(form)) {
           const text = await requireProfile(profiles, webhook.profile).render(event, actor)
-          bodies.set(form, text === undefined ? text : { body: await compressBody(text), bodyChars: text.length })
+          bodies.set(
+            form,
+            text === undefined ? text : { body: await compressBody(text), bodyBytes: Buffer.byteLength(text) },
+          )
         }
         const body = bodies.get(form)
         if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, ...body })
