@@ -21,7 +21,7 @@ const SOURCE_CHARS_MIN = 1_000_000
 export function linesOfHtml(html: string, charsMax: number, message = html): string {
   const out = new Lines()
   const sourceCharsMax = Math.max(charsMax * 4, SOURCE_CHARS_MIN)
-  const visibility = new HtmlVisibility(message.slice(0, sourceCharsMax))
+  const visibility = new HtmlVisibility(message)
   let preDepth = 0
 
   const reader = createHtmlReader(

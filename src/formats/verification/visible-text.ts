@@ -53,7 +53,7 @@ interface OpenLink extends TextRange {
 /** @param charsMax  of shown text; at most four times as much of the source is read, or 200,000 if that is more */
 export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
   const source = html.slice(0, Math.max(charsMax * 4, 200_000))
-  const visibility = new HtmlVisibility(source)
+  const visibility = new HtmlVisibility(html)
   const shown = new LineWriter()
   const preheader = new LineWriter()
   const strong: TextRange[] = []

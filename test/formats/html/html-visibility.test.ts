@@ -130,6 +130,13 @@ describe.each(Object.entries(readers))('%s', (_, read) => {
   })
 })
 
+test.each(Object.entries(readers))('a style sheet far below the text hides it: %s', (_, read) => {
+  // Text for codes used only the styles in the first 200,000 characters.
+  const html = `<p>seen</p><p class=x>secret</p><!--${fill('far ', 1_100_000)}--><style>.x{display:none}</style>`
+  expect(read(html)).toContain('seen')
+  expect(read(html)).not.toContain('secret')
+})
+
 test('a link is not found if its content is hidden', () => {
   const urls = (html: string) => visibleTextOfHtml(html, 1_000).links.map(({ url }) => url)
   expect(urls('<p hidden><a href="https://a.test/1">verify</a></p>')).toEqual([])
