@@ -90,9 +90,10 @@ export function prepareQuery<Values extends object, Row>(
 function readValues(value: unknown, given: unknown[]): string {
   if (value === undefined || typeof value === 'boolean') return String(value)
   if (isGroup(value)) {
-    let shape = Array.isArray(value) ? '[' : '{'
-    for (const key in value) shape += `${readValues(value[key as never], given)},`
-    return shape
+    const isList = Array.isArray(value)
+    let shape = isList ? '[' : '{'
+    for (const key in value) shape += `${isList ? '' : key}:${readValues(value[key as never], given)},`
+    return `${shape}}`
   }
   given.push(value)
   return ''

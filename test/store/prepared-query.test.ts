@@ -65,6 +65,21 @@ test('a transaction sees its own writes, and a query throws when the transaction
   await expect(query(ended, values)).rejects.toThrow('this transaction is over')
 })
 
+test('an object with another member is another shape, although it has as many', async () => {
+  await using store = await openTestStore()
+  await store.transaction((tx) => insertOrganization(tx, 'a', 'x'))
+  const query = prepareQuery((db, { id, name }: { id?: string; name?: string }) =>
+    db
+      .selectFrom('organizations')
+      .select('id')
+      .$if(id !== undefined, (each) => each.where('id', '=', id!))
+      .$if(name !== undefined, (each) => each.where('name', '=', name!)),
+  )
+  expect(await query(store.db, { id: 'a' })).toEqual([{ id: 'a' }])
+  expect(await query(store.db, { name: 'a' })).toEqual([])
+  expect(await query(store.db, { name: 'x' })).toEqual([{ id: 'a' }])
+})
+
 test('a query that looks at a value cannot be built', async () => {
   await using store = await openTestStore()
   const query = prepareQuery((db, { id }: { id: string }) =>
