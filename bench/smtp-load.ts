@@ -2,9 +2,9 @@
  * An SMTP client with very low cost, so that the benchmark measures the server: it pipelines, with one socket per
  * session.
  */
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import type { NextMail } from './mail-pool.ts'
 
 /** Returns a message of about 5 KB with text and HTML alternatives, like a typical message from an agent. */
 export function sampleMail(id: string, subject = 'A message of about five kilobytes'): Buffer {
@@ -103,7 +103,9 @@ export class Session {
 
 export interface Load {
   readonly port: number
-  readonly to: string
+  /** Recipients, in turn. */
+  readonly to: readonly string[]
+  readonly nextMail: NextMail
   readonly sessions: number
   /** Opens a new connection for each message, as unrelated servers do. */
   readonly isFresh: boolean
@@ -114,19 +116,21 @@ export interface Load {
 export async function load({
   port,
   to,
+  nextMail,
   sessions,
   isFresh,
   durationMs,
 }: Load): Promise<{ perSecond: number; count: number }> {
   const end = performance.now() + durationMs
   const start = performance.now()
-  let count = 0
+  let [started, count] = [0, 0]
   await Promise.all(
     Array.from({ length: sessions }, async () => {
       let session = isFresh ? undefined : await Session.open(port)
       while (performance.now() < end) {
         const current = session ?? (await Session.open(port))
-        await current.deliver('ann@example.test', to, sampleMail(randomUUID()))
+        const recipient = to[started++ % to.length]!
+        await current.deliver('ann@example.test', recipient, nextMail(recipient))
         count += 1
         if (isFresh) await current.quit()
       }
