@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { isMailError, MailError } from '../../src/errors.ts'
 import type { Tx } from '../../src/store/handles.ts'
+import { rowStep, updateRows } from '../../src/store/row-statements.ts'
 import { notSupported } from '../support/test-database.ts'
 import {
   asKysely,
@@ -213,6 +214,24 @@ onSqlite(
     expect((await loggedEvents(store)).map(([, type]) => type)).toEqual(kept)
   },
 )
+
+// The statements of one call run without a pause in between: the ones after the failure were committed one by one.
+onSqlite('statements after the one that ended the transaction write nothing', async () => {
+  await using store = await openTestStore()
+  await addOrganization(store, 'before')
+  await store.transaction(limitPages)
+  const rename = updateRows('organizations', 'id', { id: 'text', name: 'text' })
+  const rows = (name: string) => rowStep(rename, [{ id: 'before', name }])
+  const failed = store.transaction((tx) => tx.runRows([rows('x'.repeat(1_000_000)), rows('after')]))
+  expect(await rejection(failed)).toMatchObject({ code: 'disk_full' })
+  const ignored = store.transaction(async (tx) => {
+    await fillDisk(tx).catch(() => undefined)
+    await tx.updateTable('organizations').set({ name: 'after' }).execute()
+  })
+  await rejection(ignored)
+  const names = await store.db.selectFrom('organizations').select('name').execute()
+  expect(names).toEqual([{ name: 'before' }])
+})
 
 onSqlite('a disk that fills up only when the events are written fails the whole group', async () => {
   await using store = await openTestStore()

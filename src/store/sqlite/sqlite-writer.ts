@@ -93,11 +93,19 @@ export class SqliteWriter implements Writer {
   giveUp(): void {} // the outcome of a commit is always known
 
   async runRows(step: RowStep): Promise<unknown[]> {
+    this.#assertInTransaction()
     return this.#connection.runRows(step)
   }
 
   kyselyProps(guard: Guard): KyselyProps {
-    return sqliteKyselyProps(() => this.#connection, guard)
+    const assertInTransaction = () => this.#assertInTransaction()
+    const guardWriter = () => {
+      const delay = guard()
+      if (delay) return delay.then(assertInTransaction)
+      assertInTransaction()
+      return undefined
+    }
+    return sqliteKyselyProps(() => this.#connection, guardWriter)
   }
 
   close(): void {
@@ -107,6 +115,11 @@ export class SqliteWriter implements Writer {
     } catch (error) {
       this.#needs.log.error({ err: error }, 'closing the write connection failed')
     }
+  }
+
+  /** A full disk or an I/O error ends the transaction: what a later statement writes would be committed at once. */
+  #assertInTransaction(): void {
+    if (!this.isInTransaction()) throw new Error('the transaction was ended by an earlier error')
   }
 
   #checkWal(): void {
