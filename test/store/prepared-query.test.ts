@@ -53,6 +53,23 @@ test('each call uses its own values, and only another shape is built again', asy
   expect(await Promise.all([find(['x']), find(['y']), find(['z'])])).toEqual([['a', 'b'], ['c'], ['d']])
 })
 
+test('a list without values is another query than a list with one', async () => {
+  await using store = await openTestStore()
+  await store.transaction(async (tx) => {
+    await insertOrganization(tx, 'a')
+    await insertOrganization(tx, 'b')
+  })
+  const query = prepareQuery((db, { names }: { names: readonly string[] }) =>
+    db
+      .selectFrom('organizations')
+      .select('id')
+      .$if(names.length > 0, (each) => each.where('name', 'in', names))
+      .orderBy('id'),
+  )
+  expect(await query(store.db, { names: [] })).toEqual([{ id: 'a' }, { id: 'b' }])
+  expect(await query(store.db, { names: ['b'] })).toEqual([{ id: 'b' }])
+})
+
 test('a transaction sees its own writes, and a query throws when the transaction is over', async () => {
   await using store = await openTestStore()
   const { query } = prepared()
