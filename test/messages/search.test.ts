@@ -129,6 +129,25 @@ test('a page reads only the messages of the index that may match', async () => {
   expect(page).toEqual({ messages: [{ id: wanted, number: expect.any(Number) }], nextNumber: undefined })
 })
 
+test.each([
+  ['does not occur', 'needle'],
+  ['is in the oldest message only', 'filler 0'],
+])('a page of a text that %s reads at most as many blocks as messages', async (_what, query) => {
+  await using world = await openSearchWorld({ limits: { search: { pageRowsMax: 2 } } })
+  await world.add(...fillers(5 * 256))
+  await world.index()
+  expect(await world.blocks()).toBe(5)
+  const anyOf: SearchClause[] = [{ columns: ['body', 'subject'], allOf: [query] }]
+  let pages = 0
+  let beforeNumber: number | undefined
+  do {
+    const page = await world.page({ anyOf, beforeNumber, limit: 10 })
+    pages += 1
+    beforeNumber = page.nextNumber
+  } while (beforeNumber !== undefined)
+  expect(pages).toBeGreaterThanOrEqual(3)
+})
+
 test('an empty query finds nothing', async () => {
   await using world = await openSearchWorld()
   await world.add({ text: 'something' })

@@ -80,6 +80,7 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
       const candidates = await candidatesIn(blocks)
       for (const block of blocks) {
         if ((await compareDownTo(block.last_number)) === 'page ends') return 'page ends'
+        if (rowsLeft <= 0) return 'page ends' // also when no block has a message to compare
         rowsLeft -= 1
         const numbers = candidates.get(block.id)
         const progress = numbers ? await compareNumbers(numbers) : await compareDownTo(block.after_number)
