@@ -30,24 +30,30 @@ export interface SignatureThread {
   stop(): Promise<void>
 }
 
+/** A thread and the callers that wait for it. One that is ending may exist beside the next one. */
+interface StartedThread {
+  readonly worker: Worker
+  readonly waiting: Map<number, { resolve(result: Uint8Array[]): void; reject(error: unknown): void }>
+}
+
 export function createSignatureThread({ search }: Pick<Limits, 'search'>): SignatureThread {
-  let thread: Worker | undefined
+  let thread: StartedThread | undefined
   let idle: NodeJS.Timeout | undefined
   let lastId = 0
-  const waiting = new Map<number, { resolve(result: Uint8Array[]): void; reject(error: unknown): void }>()
 
   return {
     async run(task) {
       clearTimeout(idle)
       thread ??= start()
+      const { worker, waiting } = thread
       const request: SignatureRequest = { id: ++lastId, task }
       try {
         return await new Promise<Uint8Array[]>((resolve, reject) => {
           waiting.set(request.id, { resolve, reject })
-          thread!.postMessage(request)
+          worker.postMessage(request)
         })
       } finally {
-        if (waiting.size === 0) idle = setTimeout(() => void end(), search.threadIdleMs).unref()
+        if (waiting.size === 0 && thread?.worker === worker) endLater()
       }
     },
     async stop() {
@@ -56,30 +62,36 @@ export function createSignatureThread({ search }: Pick<Limits, 'search'>): Signa
     },
   }
 
-  function start(): Worker {
-    const started = startThread(import.meta.url, './signature.thread.ts')
-    started.on('message', ({ id, result, error }: SignatureResponse) => {
+  function start(): StartedThread {
+    const worker = startThread(import.meta.url, './signature.thread.ts')
+    const started: StartedThread = { worker, waiting: new Map() }
+    const { waiting } = started
+    const failAll = (error: unknown) => {
+      for (const { reject } of waiting.values()) reject(error)
+      waiting.clear()
+    }
+    worker.on('message', ({ id, result, error }: SignatureResponse) => {
       const caller = waiting.get(id)
       waiting.delete(id)
       if (result) caller?.resolve(result)
       else caller?.reject(error)
     })
-    started.on('error', failAll)
-    started.on('exit', () => {
+    worker.on('error', failAll)
+    worker.on('exit', () => {
       if (thread === started) thread = undefined
       failAll(new Error('the thread of the text index ended'))
     })
     return started
   }
 
-  function failAll(error: unknown): void {
-    for (const { reject } of waiting.values()) reject(error)
-    waiting.clear()
+  function endLater(): void {
+    clearTimeout(idle)
+    idle = setTimeout(() => void end(), search.threadIdleMs).unref()
   }
 
   async function end(): Promise<void> {
     const ending = thread
     thread = undefined
-    await ending?.terminate()
+    await ending?.worker.terminate()
   }
 }
