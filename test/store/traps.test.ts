@@ -100,3 +100,28 @@ test('a participant whose address is longer than an index key is stored, and rem
   await store.transaction((tx) => threads.removeParticipants(tx, thread, everyone))
   expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toEqual([])
 })
+
+// PostgreSQL stores each of these differences as the same character, and one statement cannot change a row twice.
+test('participants whose addresses differ only in what cannot be stored are one', async () => {
+  await using store = await openTestStore()
+  const long = 'a'.repeat(319)
+  const addresses = [
+    `${long}\u{1f600}@example.test`,
+    `${long}\u{1d4b3}@example.test`,
+    'a\0b@example.test',
+    'a\ufffdb@example.test',
+  ]
+  const kind = 'to'
+  const everyone = participants(addresses.map((address, position) => ({ kind, position, address, name: null })))
+  const found = await store.transaction(async (tx) => {
+    const { id } = await insertMessage(tx, await insertInbox(tx))
+    const { thread_id } = await tx
+      .selectFrom('messages')
+      .select('thread_id')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    await tx.runRows([rowStep(threads.addParticipants, threads.participantRows(thread_id, everyone, 1))])
+    return (await threads.participantsOf(tx, [thread_id], 10)).get(thread_id)
+  })
+  expect(found).toHaveLength(2)
+})

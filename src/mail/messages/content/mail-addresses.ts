@@ -32,11 +32,19 @@ export function participants(addresses: readonly KindAddress[]): ThreadParticipa
     if (row.kind === 'sender' || row.kind === 'reply_to') continue
     const kind = row.kind === 'from' ? 'sender' : 'recipient'
     const display = formatAddress({ address: row.address, ...(row.name !== null && { name: row.name }) })
-    const address = row.address.toLowerCase().slice(0, PARTICIPANT_CHARS_MAX)
+    const address = storedForm(row.address.toLowerCase().slice(0, PARTICIPANT_CHARS_MAX))
     const key = `${kind} ${address}`
     if (!byKey.has(key)) byKey.set(key, { kind, address, display })
   }
   return [...byKey.values()]
+}
+
+/**
+ * Returns a text as PostgreSQL returns it. Two addresses that differ only in half of a surrogate pair, where one was cut
+ * for example, or in NUL are one key there, and a statement can change a row only once.
+ */
+function storedForm(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
 /**
