@@ -177,13 +177,13 @@ export function createQueue({ store, clock, discardBlobs, defaultRoute, hasRelay
   }
 }
 
-/** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
 /** Returns the key of a change that can be long: of more than a few recipients. */
 function fairnessKeyOf(actor: Actor, { ids }: Selection): string | undefined {
   if (ids !== undefined && ids.length <= SHORT_CHANGE_IDS_MAX) return undefined
   return actor.kind === 'key' ? `organization ${actor.organizationId}` : actorName(actor)
 }
 
+/** Refuses an empty filter, since it is more often a mistake than intended. @throws validation_error */
 function checkSelection({ ids, addresses, domain, inbox, message, isAll }: Selection): void {
   if (isAll || [ids, addresses, domain, inbox, message].some((each) => each !== undefined)) return
   throw new MailError('validation_error', {
