@@ -23,7 +23,8 @@ export interface ReplyContext {
   baseSubject: string
 }
 
-const SUBJECT_CHARS_MAX = 300
+/** Characters of a subject that are read: what follows makes no difference. */
+export const SUBJECT_CHARS_MAX = 300
 const PREFIXES_MAX = 10
 /** "Re:", "Re[2]:", "Re (2):" */
 const PREFIX = /^([\p{L}\p{M}.]{1,20}(?: [\p{L}\p{M}]{1,10})?) ?(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4})? ?:/u

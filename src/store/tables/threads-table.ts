@@ -1,19 +1,13 @@
-/** Queries for threads: list fields, label counts, participants, and the Message-IDs that belong to them. Rows only. */
+/** Queries for threads: list fields, label counts and participants. Rows only. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep, selectRows, updateRows } from '../row-statements.ts'
-import type {
-  AddressKind,
-  MessageRow,
-  ThreadParticipantRow,
-  ThreadReferenceRow,
-  ThreadRow,
-} from '../schema/message-rows.ts'
+import type { AddressKind, MessageRow, ThreadParticipantRow, ThreadRow } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing, limitTo } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
-import type { NameInInbox, ScannedRow } from './messages-table.ts'
+import type { ScannedRow } from './messages-table.ts'
 
 export interface ThreadScope {
   readonly organizationId: string
@@ -46,30 +40,7 @@ const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
   db.selectFrom('threads').selectAll().where('id', 'in', ids),
 )
 
-/** Returns the threads of known Message-IDs, each with the Message-ID: `hash`. */
-export const selectByReferences = selectRows<
-  NameInInbox,
-  ThreadRow & { readonly hash: string } & Pick<ThreadReferenceRow, 'is_own'>
->(
-  { inbox_id: 'text', hash: 'text' },
-  `select threads.*, thread_references.message_id_hash as hash, thread_references.is_own from thread_references
-    join threads on threads.id = thread_references.thread_id
-    where thread_references.inbox_id = :inbox_id and thread_references.message_id_hash = :hash`,
-)
-
-export const selectByIds = selectRows<Pick<ThreadRow, 'id'>, ThreadRow>(
-  { id: 'text' },
-  'select * from threads where id = :id',
-)
-
-/** Maps Message-IDs to a thread, or moves them there: the caller has read them under the lock of the inbox. */
-export const setReferences = insertRows(
-  'thread_references',
-  { inbox_id: 'text', message_id_hash: 'text', thread_id: 'text', is_own: 'integer' },
-  { columns: ['inbox_id', 'message_id_hash'], set: ['thread_id', 'is_own'] },
-)
-
-export const insertAll = insertRows('threads', {
+export const threadColumns = {
   id: 'text',
   organization_id: 'text',
   pod_id: 'text',
@@ -87,7 +58,14 @@ export const insertAll = insertRows('threads', {
   deleting_at: 'bigint',
   created_at: 'bigint',
   updated_at: 'bigint',
-})
+} as const
+
+export const selectByIds = selectRows<Pick<ThreadRow, 'id'>, ThreadRow>(
+  { id: 'text' },
+  'select * from threads where id = :id',
+)
+
+export const insertAll = insertRows('threads', threadColumns)
 
 /** Stores the fields that change when a message is added. */
 export const updateAfterMessage = updateRows('threads', 'id', {

@@ -12,6 +12,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
+import * as threadsTable from '../../../store/tables/threads-table.ts'
 import type { ThreadSnapshot } from '../../events/log/message-events.ts'
 import { requestIndexing } from '../search/index-messages.ts'
 import { showThreads } from '../views/message-views.ts'
@@ -60,7 +61,9 @@ export function createFiling({ limits, domain }: FilingNeeds): FileMessages {
       else toRead.set(threadMask, [...(toRead.get(threadMask) ?? []), message])
     }
     for (const [mask, messages] of toRead) {
-      const rows: ThreadRow[] = messages.map(({ thread }) => thread)
+      const cut = messages.filter(({ hasCutSubject }) => hasCutSubject).map(({ thread }) => thread.id)
+      const whole = new Map((await threadsTable.listByIds(tx, cut)).map((row) => [row.id, row]))
+      const rows: ThreadRow[] = messages.map(({ thread }) => whole.get(thread.id) ?? thread)
       const threads = new Map((await showThreads(tx, rows, limits, mask)).map((thread) => [thread.id, thread]))
       for (const message of messages) {
         const { filing, row } = message

@@ -14,6 +14,7 @@ import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { KindAddress, ThreadReferenceRow, ThreadRow } from '../../../store/schema/message-rows.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import { selectByReferences } from '../../../store/tables/thread-references-table.ts'
 import type { ThreadParticipant } from '../../../store/tables/threads-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import type { ContentRows } from '../content/insert-content.ts'
@@ -34,6 +35,8 @@ export interface PlacedMessage {
   /** How many messages before it in the list join the same thread. */
   readonly round: number
   readonly isNewThread: boolean
+  /** The subject of `thread` is only the start of it. */
+  readonly hasCutSubject: boolean
   readonly bcc: readonly KindAddress[]
   readonly addresses: readonly KindAddress[]
   readonly participants: readonly ThreadParticipant[]
@@ -105,7 +108,8 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
     const bcc = bccAddresses(filing.bcc ?? [])
     const addresses = [...headerAddresses(filing.content.parsed), ...bcc]
     const participants = participantsOfMessage(addresses, limits.messages.participantsMax)
-    return { filing, content, row, thread, round, isNewThread: !before, bcc, addresses, participants }
+    const hasCutSubject = known.cutSubjects.has(thread.id)
+    return { filing, content, row, thread, round, isNewThread: !before, hasCutSubject, bcc, addresses, participants }
   })
   return {
     places,
@@ -139,6 +143,8 @@ interface Known {
   /** By inbox and hash of a Message-ID. */
   readonly references: Map<string, Reference & { readonly threadId: string }>
   readonly threads: Map<string, ThreadRow>
+  /** The ids of those with only the start of their subject. */
+  readonly cutSubjects: ReadonlySet<string>
 }
 
 async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Known> {
@@ -149,15 +155,17 @@ async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Know
     fingerprint: filing.content.parsed.fingerprint,
   }))
   const names = candidates.flatMap(({ filing, lookups }) =>
-    lookups.map((hash) => ({ inbox_id: filing.inbox.id, hash })),
+    lookups.map((hash) => [`${filing.inbox.id} ${hash}`, { inbox_id: filing.inbox.id, hash }] as const),
   )
   const chosen = candidates.flatMap(({ filing: { threadId } }) => (threadId === undefined ? [] : [{ id: threadId }]))
   const [same, taken, byReference, byId] = await tx.runRows([
     rowStep(messages.selectSame, headers),
     rowStep(messages.selectTakenApiIds, headers),
-    rowStep(threads.selectByReferences, names),
+    rowStep(selectByReferences, [...new Map(names).values()]), // replies in one thread refer to the same
     rowStep(threads.selectByIds, chosen),
   ])
+  const chosenIds = new Set(byId.map(({ id }) => id))
+  const cut = byReference.filter((row) => row.is_subject_cut === 1 && !chosenIds.has(row.id))
   return {
     messages: new Map(same.map((row) => [`${row.inbox_id} ${row.header_message_id_hash} ${row.fingerprint}`, row])),
     apiIds: new Set(taken.map((row) => `${row.inbox_id} ${row.api_message_id_hash}`)),
@@ -168,6 +176,7 @@ async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Know
       ]),
     ),
     threads: new Map([...byReference, ...byId].map((row) => [row.id, row])),
+    cutSubjects: new Set(cut.map(({ id }) => id)),
   }
 }
 

@@ -9,6 +9,7 @@ import { insertBcc } from '../../../store/tables/addresses-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as rollups from '../../../store/tables/rollups-table.ts'
+import { setReferences } from '../../../store/tables/thread-references-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { contentSteps } from '../content/insert-content.ts'
 import type { PlacedMessage, Places } from './places.ts'
@@ -32,7 +33,7 @@ export async function writeFirstRound(
     insertAttachments,
     insertAddresses,
     rowStep(threads.insertAll, newThreads),
-    rowStep(threads.setReferences, references),
+    rowStep(setReferences, references),
     ...messageSteps(first),
     rowStep(inboxes.addCounts, countsOf(placed)),
     rowStep(rollups.addAll, rollupsOf(tx, placed)),

@@ -15,7 +15,7 @@ import { relayPart } from '../../../formats/ids.ts'
 import { splitSubject } from '../../../formats/reply/reply-context.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
-import * as threads from '../../../store/tables/threads-table.ts'
+import { setReferences } from '../../../store/tables/thread-references-table.ts'
 
 /**
  * Number of ancestors that are looked up and stored, nearest first. A thread with 50 generations does not need more.
@@ -85,7 +85,7 @@ export async function addRelayId(
 ): Promise<void> {
   const { inbox_id, thread_id } = message
   const row = { inbox_id, thread_id, message_id_hash: hashRelayId(relayId), is_own: 1 }
-  await tx.runRows([rowStep(threads.setReferences, [row])])
+  await tx.runRows([rowStep(setReferences, [row])])
 }
 
 /** Differs from the hash of every Message-ID, so that no received message can take the name first. */
