@@ -123,12 +123,23 @@ export async function markRemoved(tx: Tx, ids: readonly number[]): Promise<void>
 }
 
 /** Makes some blocks count as missing. @returns how many */
-export async function invalidate(tx: Tx, limit: number): Promise<number> {
+export async function invalidateSome(tx: Tx, limit: number): Promise<number> {
   const rows = await tx.selectFrom('search_blocks').select('id').where('text_function', '!=', '').limit(limit).execute()
-  if (rows.length === 0) return 0
-  const ids = rows.map(({ id }) => id)
-  await tx.updateTable('search_blocks').set({ text_function: '' }).where('id', 'in', ids).execute()
-  return rows.length
+  return invalidate(
+    tx,
+    rows.map(({ id }) => id),
+  )
+}
+
+/** Makes these blocks count as missing. @returns how many of them existed */
+export async function invalidate(tx: Tx, ids: readonly number[]): Promise<number> {
+  if (ids.length === 0) return 0
+  const { numUpdatedRows } = await tx
+    .updateTable('search_blocks')
+    .set({ text_function: '' })
+    .where('id', 'in', ids)
+    .executeTakeFirstOrThrow()
+  return Number(numUpdatedRows)
 }
 
 /** A message whose text may be searched. */
@@ -275,14 +286,4 @@ export async function isAnyBlockIn(
 export async function numbersOfBlock(db: Db, id: number): Promise<Uint8Array | undefined> {
   const row = await db.selectFrom('search_blocks').select('numbers').where('id', '=', id).executeTakeFirst()
   return row?.numbers
-}
-
-export async function countChunks(db: Db, blockId: number): Promise<number> {
-  const row = await db
-    .selectFrom('search_chunks')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('id', '>=', blockId * BLOCK_CHUNKS)
-    .where('id', '<', (blockId + 1) * BLOCK_CHUNKS)
-    .executeTakeFirstOrThrow()
-  return Number(row.count)
 }

@@ -76,7 +76,9 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
 
   return async function indexMessages({ key: inboxId, signal }) {
     for (const block of await index.listRanges(store.db, inboxId)) {
-      if (block.text_function !== textFunction || !(await isComplete(block))) await change(inboxId, [block])
+      // The parts of the other blocks are not counted: that would read the whole index, after every few messages. A search
+      // that misses a part marks the block.
+      if (block.text_function !== textFunction) await change(inboxId, [block])
       else if (block.has_removed) await rewrite(block)
       else continue
       await pause()
@@ -149,7 +151,10 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
     async function rewrite(block: index.BlockRange): Promise<void> {
       const next = (await index.listRanges(store.db, inboxId)).find((each) => each.after_number === block.last_number)
       const mine = await signaturesOf(block)
-      if (!mine) return // removed meanwhile
+      if (!mine) {
+        await change(inboxId, [block]) // unless it was removed meanwhile
+        return
+      }
       const others = next?.text_function === textFunction ? await signaturesOf(next) : undefined
       const joins = next !== undefined && others !== undefined && mine.length + others.length <= BLOCK_TEXTS
       const rows = joins ? [...mine, ...others] : mine
@@ -158,12 +163,13 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
       await change(inboxId, joins ? [block, next] : [block], made)
     }
 
-    /** Returns the signatures of a block's messages that still exist. */
+    /** Returns the signatures of a block's messages that still exist; undefined: a part of the block is missing. */
     async function signaturesOf({ id, after_number, last_number }: index.BlockRange): Promise<Signed[] | undefined> {
       const numbers = await index.numbersOfBlock(store.db, id)
       if (!numbers) return undefined
       const present = new Set(await index.numbersIn(store.db, inboxId, after_number, last_number))
       const chunks = await index.chunksOf(store.db, id)
+      if (chunks.length !== BLOCK_CHUNKS) return undefined
       const kept = [...decodeNumbers(numbers).entries()].filter(([, number]) => present.has(number))
       const positions = kept.map(([position]) => position)
       const signatures = await thread.run({ name: 'unpack', chunks: chunks.map((chunk) => copyOf(chunk)!), positions })
@@ -174,11 +180,6 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
       const chunks = await thread.run({ name: 'pack', signatures: rows.map(({ signature }) => signature) })
       return { after, last, numbers: rows.map(({ number }) => number), chunks }
     }
-  }
-
-  /** Whether a block has all its parts. */
-  async function isComplete(block: index.BlockRange): Promise<boolean> {
-    return (await index.countChunks(store.db, block.id)) === BLOCK_CHUNKS
   }
 
   /** @returns false if another node has changed the same part of the index, or the inbox is being deleted */

@@ -27,7 +27,7 @@ export function createRebuildIndex(needs: Parameters<typeof checkIndexes>[0]): R
     await requireRootKey(store, actor)
     let blocks = 0
     for (;;) {
-      const count = await store.transaction((tx) => index.invalidate(tx, BLOCKS_AT_ONCE))
+      const count = await store.transaction((tx) => index.invalidateSome(tx, BLOCKS_AT_ONCE))
       if (count === 0) break
       blocks += count
     }

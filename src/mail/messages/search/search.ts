@@ -14,6 +14,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { decodeNumbers, positionsInAll } from '../../../formats/search/search-block.ts'
 import { foldText, queryBits } from '../../../formats/search/search-signature.ts'
+import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
@@ -66,11 +67,12 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
   const found: { id: string; number: number }[] = []
   let before = request.beforeNumber ?? Number.MAX_SAFE_INTEGER
   let rowsLeft = limits.search.pageRowsMax
-  let isDamaged = false
+  /** Ids of blocks of which a part is missing. */
+  const damaged = new Set<number>()
   if (clauses.length === 0) return { messages: [], nextNumber: undefined }
   // Without a bit in each clause, a text of one or two characters for example, the index excludes nothing.
   const hasReadAll = (await (bits.every((each) => each.length > 0) ? searchBlocks() : compareDownTo(0))) === 'all read'
-  if (isDamaged) await store.transaction((tx) => enqueue(tx, { kind: INDEX_MESSAGES, key: inboxId }))
+  if (damaged.size > 0) await store.transaction(repair)
   return { messages: found, nextNumber: hasReadAll ? undefined : before }
 
   async function searchBlocks(): Promise<Progress> {
@@ -103,8 +105,10 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
         for (const id of open) {
           const slice = read.get(id)
           if (slice) slices.get(id)!.push(slice)
-          else positions.delete(id)
-          isDamaged ||= !slice
+          else {
+            positions.delete(id)
+            damaged.add(id)
+          }
         }
         slices = new Map([...slices].filter(([id]) => positions.has(id)))
       }
@@ -117,6 +121,11 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
         return mine ? [[block.id, numbers.filter((_, position) => mine.has(position)).reverse()] as const] : []
       }),
     )
+  }
+
+  /** The job makes the blocks again. One that was replaced while we read it is not damaged. */
+  async function repair(tx: Tx): Promise<void> {
+    if ((await index.invalidate(tx, [...damaged])) > 0) await enqueue(tx, { kind: INDEX_MESSAGES, key: inboxId })
   }
 
   /** Compares all messages from `before` down to those with this number. */
