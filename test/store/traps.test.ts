@@ -51,6 +51,44 @@ test('bytes are read back unchanged', async () => {
   expect(Buffer.from((await contents.getBytes(store.db, id))!.bytes)).toEqual(bytes)
 })
 
+// PostgreSQL gets the values of all rows as arrays, whose text has operators of its own.
+test('statements for many rows store every text and number', async () => {
+  await using store = await openTestStore()
+  const operators = ['{}', '{a,b}', '{"', 'a,b', 'NULL', '"', "'", '\\', '\\"', '\\x00', '[1:1]={1}', '$1', ':name']
+  const texts = [...operators, '', ' ', ' x ', '\r\n\t', '\u{1f600}', '\ufeff', null, 'before\0behind']
+  const numbers = {
+    message_count: 2 ** 31,
+    visible_count: -1,
+    size_bytes: Number.MAX_SAFE_INTEGER,
+    hidden: 2 ** 31 - 1,
+  }
+  const times = { timestamp: 0, received_timestamp: null, sent_timestamp: 2 ** 42, deleting_at: null }
+  const rows = await store.transaction(async (tx) => {
+    const ids = await insertInbox(tx)
+    const more = { ...ids, ...numbers, ...times, last_message_id: '', created_at: tx.now, updated_at: tx.now }
+    const rows = texts.map((text) => ({ id: tx.newId(), subject: text, preview: text, ...more }))
+    const counts = rows.map(({ id, subject }) => ({ thread_id: id, label: subject ?? '', message_count: 2 ** 40 }))
+    await tx.runRows([
+      rowStep(threads.insertAll, rows),
+      rowStep(threads.addToLabelCounts, counts),
+      rowStep(threads.addToLabelCounts, counts),
+      rowStep(threads.insertAll, []),
+    ])
+    return rows
+  })
+  const [found] = await store.transaction((tx) => tx.runRows([rowStep(threads.selectByIds, rows)]))
+  const stored = new Map(found.map((row) => [row.id, row]))
+  for (const row of rows) {
+    expect(withoutNul(stored.get(row.id))).toEqual(withoutNul(row))
+  }
+  const labels = await store.db.selectFrom('thread_labels').select('message_count').execute()
+  expect(labels).toEqual(rows.map(() => ({ message_count: 2 ** 41 })))
+})
+
+function withoutNul(row: unknown): unknown {
+  return JSON.parse(JSON.stringify(row).replaceAll('\\u0000', '\ufffd')) // as PostgreSQL stores it
+}
+
 test('times, sizes and counts are read as JavaScript numbers', async () => {
   await using store = await openTestStore()
   const far = Number.MAX_SAFE_INTEGER
