@@ -59,7 +59,7 @@ test.each([
   ])
   expect(reply.thread).toMatchObject({ id: parent.threadId, subject, messageCount: 2 })
   // They only refer to the same id, so the subjects are compared.
-  const same = await file(store, ids, ['References: <unknown@example.test>', `Subject: ${subject} and more`])
+  const same = await file(store, ids, ['References: <unknown@example.test>', `Subject: Re: ${subject} and more`])
   expect(same.thread).toMatchObject({ id: parent.threadId, subject, messageCount: 3 })
   const other = await file(store, ids, ['References: <unknown@example.test>', 'Subject: Re: report'])
   expect(other.threadId).not.toBe(parent.threadId)

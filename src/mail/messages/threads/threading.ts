@@ -22,6 +22,9 @@ import { setReferences } from '../../../store/tables/thread-references-table.ts'
  */
 export const ANCESTORS_MAX = 50
 
+/** Characters of a base subject that are compared: splitSubject reads 300 with the prefixes. */
+const COMPARED_CHARS = 200
+
 /** Six bits each. */
 const HASH_CHARS = 24
 
@@ -51,7 +54,12 @@ export function joins(
   thread: { readonly subject: string | null },
 ): boolean {
   if (relative.isOwn && relative.hash !== message.ownHash) return true // it is a reply
-  return splitSubject(thread.subject ?? '').base === splitSubject(message.subject ?? '').base
+  return comparedSubject(thread.subject) === comparedSubject(message.subject)
+}
+
+/** The start of the base subject: of a long subject, fewer characters are read behind "Re:" than without it. */
+function comparedSubject(subject: string | null | undefined): string {
+  return splitSubject(subject ?? '').base.slice(0, COMPARED_CHARS)
 }
 
 /**
