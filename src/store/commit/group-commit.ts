@@ -1,8 +1,8 @@
 /**
  * Commits many small transactions with one fsync (docs/adr/0003).
  *
- *   pending members → begin → each queued function (a member of the group) in its own savepoint → late writes → number the
- *   events → commit → commit signal → return results to the callers in order
+ *   pending members → begin → each queued function (a member of the group), or a batch of them, in its own savepoint →
+ *   number the events and commit → commit signal → return results to the callers in order
  *
  * A group ends when it has used `limits.store.groupMs`: its callers wait for the last member, and members that arrive
  * meanwhile would prolong the wait. Long transactions have groups of their own (member-queue.ts).
@@ -40,7 +40,6 @@ import { createMemberIntake } from './member-intake.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { type Batch, type BatchMember, runBatch, runItem } from './run-batch.ts'
 import { createRunInSavepoint, type RunMemberNeeds } from './run-member.ts'
-import { StoreTransaction } from './transaction.ts'
 
 /** Pause before a transaction that conflicted with another node runs again, so that the other one can finish first. */
 const AFTER_CONFLICT_MS = 20
@@ -84,7 +83,7 @@ interface Member extends BatchMember {
 }
 
 export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
-  const { writer, adapter, limits, clock, leaseNow, newId, log, metrics, eventLoop, failures } = needs
+  const { writer, adapter, limits, log, metrics, eventLoop, failures } = needs
   const { transactionGroupMax } = limits.store
   /** Members of the next group: fewer after an I/O error. */
   let groupMax = transactionGroupMax
@@ -253,17 +252,13 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     log.info({ err: error, members: group.length }, 'transactions conflicted with another node; will retry')
   }
 
-  /** Runs late writes, and commits with the events. Rolls back if every member of the group failed. */
+  /** Commits with the events. Rolls back if every member of the group failed. */
   async function commit(group: readonly Member[]): Promise<void> {
     const done = group.flatMap(({ outcome }) => (outcome && 'tx' in outcome ? [outcome.tx] : []))
     if (done.length === 0) return writer.rollback()
     const succeeded = [...new Set(done)] // the members of a batch share theirs
 
     await writer.endSavepoints()
-    const { yieldIfLong } = share
-    const tx = new StoreTransaction(writer, adapter, { now: clock(), leaseNow: leaseNow(), newId, yieldIfLong })
-    for (const write of succeeded.flatMap(({ lateWrites }) => lateWrites)) await write(tx)
-    tx.end()
     const events = succeeded.flatMap((each) => each.events)
     await intake.duringCommit(() => writer.commit(events))
     metrics.commitMembers.observe(done.length)

@@ -6,7 +6,6 @@
  * must not become part of another transaction. Before a statement it also yields to the event loop when its turn is
  * over: SQLite runs every statement on the event loop, and a long transaction must not stop all other work.
  */
-import assert from 'node:assert/strict'
 import { Kysely, type SelectQueryBuilder } from 'kysely'
 import type { LeaseTime, NewEvent, Tx } from '../handles.ts'
 import type { Guard } from '../kysely-props.ts'
@@ -16,9 +15,6 @@ import type { Schema } from '../schema/schema.ts'
 import type { SqlAdapter, Writer } from '../sql-adapter.ts'
 import type { UnnumberedEvent } from './append-events.ts'
 
-/** A write that runs after all members of the group have run. */
-export type LateWrite = (tx: Tx) => Promise<void>
-
 /** Rows per statement, so that a transaction with many rows can yield to the event loop between two statements. */
 const ROWS_AT_ONCE = 100
 
@@ -26,7 +22,6 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly now: number
   readonly leaseNow: LeaseTime
   readonly events: UnnumberedEvent[] = []
-  readonly lateWrites: LateWrite[] = []
   readonly #adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>
   readonly #newId: NewId
   readonly #end: { isOver: boolean }
@@ -111,15 +106,6 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   #assertOpen(): void {
     if (this.#end.isOver) throw transactionIsOver()
   }
-}
-
-/**
- * Runs `write` after the last member of the group, just before the commit. If it fails, the whole group fails: use it
- * only for writes that cannot fail because of their data.
- */
-export function writeLate(tx: Tx, write: LateWrite): void {
-  assert(tx instanceof StoreTransaction)
-  tx.lateWrites.push(write)
 }
 
 function transactionIsOver(): Error {

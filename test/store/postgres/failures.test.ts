@@ -3,7 +3,6 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { mergeLimits } from '../../../src/config/limits.ts'
-import { writeLate } from '../../../src/store/commit/transaction.ts'
 import type { Tx } from '../../../src/store/handles.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { PostgresProxy } from '../../support/postgres-proxy.ts'
@@ -67,13 +66,14 @@ test('a transaction that continues after a failed statement is rejected alone', 
 })
 
 // PostgreSQL answers COMMIT with ROLLBACK in this case, which is no error.
-test('a group with an ignored failure after the last member is rejected', async () => {
+test('a group whose events cannot be stored is rejected', async () => {
   await using store = await openTestStore()
+  await administrateOnce(store, 'raise_at_events', '22012')
   const result = store.transaction(async (tx) => {
     await insertOrganization(tx, 'a')
-    writeLate(tx, (late) => fail('22012')(late).then(undefined, () => undefined) as Promise<void>)
+    tx.append(event('a'))
   })
-  expect(await rejection(result)).toMatchObject({ code: 'unavailable' })
+  expect(await rejection(result)).toMatchObject({ code: 'unavailable', cause: { code: '22012' } })
   expect(await organizationIds(store)).toEqual([])
 })
 

@@ -143,14 +143,14 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
 
     async parse(mails) {
       assert(!running, 'the thread parses one batch at a time')
-      const { worker } = requireThread()
+      const current = requireThread()
       batchNumber += 1
       const batch = packBatch(batchNumber, mails)
       const answer = new Promise<ParsedBatch>((resolve, reject) => {
         running = { resolve, reject }
       })
-      worker.postMessage(batch, [batch.bytes.buffer as ArrayBuffer])
-      const watch = watchProgress(worker, mails.length)
+      current.worker.postMessage(batch, [batch.bytes.buffer as ArrayBuffer])
+      const watch = watchProgress(current, mails.length)
       try {
         return unpackBatch(await answer)
       } catch (cause) {
@@ -190,21 +190,25 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
   function startParseThread(): ParseThread {
     const started = threads.start(limits)
     progress = started.progress
-    const fail = (cause: unknown) => {
-      // An exit follows an error. By then the next batch may be waiting for the next thread.
-      if (thread !== started) return
-      thread = undefined
-      running?.reject(cause)
-      running = undefined
-    }
+    const onEnd = (cause: unknown) => fail(started, cause)
     const { worker } = started
     worker.on('message', settle)
-    for (const event of ['error', 'exit']) worker.on(event, fail)
+    for (const event of ['error', 'exit']) worker.on(event, onEnd)
     detach = () => {
       worker.off('message', settle)
-      for (const event of ['error', 'exit']) worker.off(event, fail)
+      for (const event of ['error', 'exit']) worker.off(event, onEnd)
     }
     return started
+  }
+
+  /** A thread has ended, or is being ended: its batch fails, and the next one gets another thread. */
+  function fail(ended: ParseThread, cause: unknown): void {
+    // An exit follows an error. By then the next batch may be waiting for the next thread.
+    if (thread !== ended) return
+    detach()
+    thread = undefined
+    running?.reject(cause)
+    running = undefined
   }
 
   function settle(parsed: ParsedBatch): void {
@@ -218,7 +222,7 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
   }
 
   /** Ends the thread when it takes too long to start, or to parse one message. */
-  function watchProgress(watched: Worker, mailCount: number): { isLate(): boolean; end(): void } {
+  function watchProgress(watched: ParseThread, mailCount: number): { isLate(): boolean; end(): void } {
     let isLate = false
     let seen: number | undefined
     let sinceMs = 0
@@ -232,7 +236,9 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
       } else if (now - sinceMs >= (current < 0 ? limits.parsing.threadStartMs : timeoutMs)) {
         isLate = true
         clearInterval(timer)
-        void watched.terminate() // its exit rejects
+        // At once, not when it has ended: the next batch must get another thread.
+        fail(watched, new Error('the thread took too long'))
+        void watched.worker.terminate()
       }
     }
     const timer = outsideUnits(() => setInterval(check, timeoutMs / CHECKS_PER_TIMEOUT)).unref()
