@@ -52,7 +52,7 @@ function configurationPage() {
     '',
     '## Limits',
     '',
-    'Bounds of every body, queue, buffer, wait and retry. They are part of the program: the environment cannot change them.',
+    'Bounds of every body, queue, buffer, wait and retry. They are part of the program: the environment cannot change them. To change one, edit its default in `src/config/limits/`; `npm start` builds again.',
     '',
     ...table(
       ['limit', 'value', 'meaning'],

@@ -36,7 +36,11 @@ export const parsingLimits = {
     unit: 'count',
     description: 'Characters of the text that is derived from the HTML of a message without text.',
   },
-  searchTextCharsMax: { default: 32_768, unit: 'count', description: 'Characters of a body that are searchable.' },
+  searchTextCharsMax: {
+    default: 32_768,
+    unit: 'count',
+    description: 'Characters of a body that the text index covers. No API searches text yet.',
+  },
   previewCharsMax: { default: 200, unit: 'count', description: 'Length of a preview.' },
   verificationCharsMax: {
     default: 10_000,
