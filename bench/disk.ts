@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import BetterSqlite from 'better-sqlite3'
 import pg from 'pg'
-import { type BenchServer, startBenchServer } from './server.ts'
+import { type BenchServer, cpuMs, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 import { createVariedMail } from './varied-mail.ts'
 
@@ -59,7 +59,7 @@ async function prepare(): Promise<void> {
 /** @returns the size of all messages */
 async function receive(): Promise<number> {
   const mail = createVariedMail(1, TEXT_CHARS)
-  const before = cpuMs(server)
+  const before = cpuMs(server.pid)
   const writtenBefore = writtenBytes(server)
   let [sent, sizeBytes] = [0, 0]
   await Promise.all(
@@ -74,15 +74,15 @@ async function receive(): Promise<number> {
       await session.quit()
     }),
   )
-  console.log(`${((cpuMs(server) - before) / MESSAGES).toFixed(2)} ms of CPU time per message until the last 250`)
+  console.log(`${((cpuMs(server.pid) - before) / MESSAGES).toFixed(2)} ms of CPU time per message until the last 250`)
   console.log(`${Math.round((writtenBytes(server) - writtenBefore) / MESSAGES / 1_024)} KiB written per message`)
   return sizeBytes
 }
 
 async function idle(): Promise<void> {
-  for (let last = cpuMs(server); ; ) {
+  for (let last = cpuMs(server.pid); ; ) {
     await delay(1_000)
-    const now = cpuMs(server)
+    const now = cpuMs(server.pid)
     if (now - last < IDLE_MS) return
     last = now
   }
@@ -150,12 +150,6 @@ function sizeOf(folders: readonly string[], counts: (name: string) => boolean = 
       .map((entry) => join(folder, entry.name)),
   )
   return files.reduce((sum, file) => sum + statSync(file).size, 0)
-}
-
-/** User and system time of the process so far (proc(5), fields 14 and 15, in hundredths of a second). */
-function cpuMs({ pid }: BenchServer): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 /** What the process has written to the disk, with the write-ahead log (proc(5), `io`). */

@@ -8,6 +8,7 @@
  * labels, 50 at a time. The time is that of the whole server process (Linux only).
  */
 import { randomUUID } from 'node:crypto'
+import { mailWithAttachment } from './mail-with-attachment.ts'
 import { type BenchServer, cpuMs, KEY, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -68,28 +69,10 @@ async function receive(server: BenchServer, inbox: string, count: number, textCh
 }
 
 function mail(inbox: string, textChars: number): Buffer {
-  return Buffer.from(
-    [
-      'From: Ann Example <ann@example.test>',
-      `To: ${inbox}@mail.localhost`,
-      `Subject: ${randomUUID()}`,
-      `Message-ID: <${randomUUID()}@pages.example>`,
-      'MIME-Version: 1.0',
-      'Content-Type: multipart/mixed; boundary=b',
-      '',
-      '--b',
-      'Content-Type: text/plain; charset=utf-8',
-      '',
-      Array.from({ length: textChars / 50 }, () => `The parcel ${randomUUID()}`.slice(0, 48)).join('\r\n'),
-      '--b',
-      'Content-Disposition: attachment; filename="a.txt"',
-      'Content-Type: text/plain',
-      '',
-      'file',
-      '--b--',
-      '',
-    ].join('\r\n'),
-  )
+  return mailWithAttachment({
+    ...{ inbox, subject: randomUUID(), messageId: `${randomUUID()}@pages.example`, file: 'a' },
+    text: Array.from({ length: textChars / 50 }, () => `The parcel ${randomUUID()}`.slice(0, 48)).join('\r\n'),
+  })
 }
 
 /** Adds labels to messages and removes them, until the log has enough events. */

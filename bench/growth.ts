@@ -8,6 +8,7 @@
  * large inbox and to an empty one: both ratios compare figures of the same minute, in a database of the same size.
  */
 import { WebSocket } from 'ws'
+import { mailWithAttachment } from './mail-with-attachment.ts'
 import { cpuMs, KEY, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -85,29 +86,14 @@ function mail(kind: string, target: Target): Buffer {
   const { inbox } = target
   const index = target.sent++
   const isReply = kind === 'thread' && index > 0
-  return Buffer.from(
-    [
-      'From: Ann Example <ann@example.test>',
-      `To: ${inbox}@mail.localhost`,
-      `Subject: ${isReply ? 'Re: ' : ''}${kind === 'thread' ? 'growth' : `growth ${index}`}`,
-      `Message-ID: <${index}.${inbox}@growth.example>`,
-      ...(isReply ? [`In-Reply-To: <0.${inbox}@growth.example>`] : []),
-      'MIME-Version: 1.0',
-      'Content-Type: multipart/mixed; boundary=b',
-      '',
-      '--b',
-      'Content-Type: text/plain; charset=utf-8',
-      '',
-      `Message ${index}: ${Array.from({ length: 150 }, (_, word) => `word${(index * 31 + word * 17) % 5_000}`).join(' ')}`,
-      '--b',
-      `Content-Disposition: attachment; filename="${index}.txt"`,
-      'Content-Type: text/plain',
-      '',
-      `file ${index}`,
-      '--b--',
-      '',
-    ].join('\r\n'),
-  )
+  return mailWithAttachment({
+    inbox,
+    subject: `${isReply ? 'Re: ' : ''}${kind === 'thread' ? 'growth' : `growth ${index}`}`,
+    messageId: `${index}.${inbox}@growth.example`,
+    ...(isReply && { inReplyTo: `0.${inbox}@growth.example` }),
+    text: `Message ${index}: ${Array.from({ length: 150 }, (_, word) => `word${(index * 31 + word * 17) % 5_000}`).join(' ')}`,
+    file: `${index}`,
+  })
 }
 
 async function subscribe(url: string): Promise<WebSocket> {

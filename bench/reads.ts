@@ -10,11 +10,11 @@
  */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { loadHttp } from './http-load.ts'
-import { type BenchServer, KEY, startBenchServer } from './server.ts'
+import { type BenchServer, cpuMs, KEY, startBenchServer } from './server.ts'
 import { Session, sampleMail } from './smtp-load.ts'
 
 const MAILBOXES = (process.env.MAILBOXES ?? '1000,10000').split(',').map(Number)
@@ -24,8 +24,6 @@ const CONNECTIONS = Number(process.env.CONNECTIONS ?? 10)
 const SESSIONS = 20
 /** Messages of a mailbox that are read. */
 const READ_MAX = 2_000
-/** /proc counts CPU time in hundredths of a second. */
-const TICK_MS = 10
 
 const headers = { authorization: `Bearer ${KEY}` }
 
@@ -130,10 +128,4 @@ async function startBare(files: readonly string[]) {
 function medianOf(all: readonly Measured[]): Measured {
   const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
   return { perSecond: median(all.map((each) => each.perSecond)), cpuUs: median(all.map((each) => each.cpuUs)) }
-}
-
-/** User and system time of the process so far (proc(5), fields 14 and 15). */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }

@@ -6,33 +6,16 @@
  * One writer commits one small row after another, first alone and then while all old events are swept, with the same
  * store in the same process, as in the server. The result is the ratio of the two commit times.
  */
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { loadConfig } from '../src/config/settings.ts'
-import { createLog } from '../src/log.ts'
 import { sweepEvents } from '../src/mail/events/log/retention.ts'
-import { createMetrics } from '../src/metrics.ts'
-import { openStore, type Store } from '../src/store/store.ts'
-import { startPostgresServer } from '../test/support/postgres-server.ts'
+import type { Store } from '../src/store/store.ts'
+import { openBenchStore } from './open-store.ts'
 
 const EVENTS = Number(process.env.EVENTS ?? 200_000)
 /** Rows per insert transaction. */
 const CHUNK = 5_000
 
-const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
-const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
-const config = loadConfig({
-  MARTLET_DATA_DIR: dataDir,
-  ...(postgres && { MARTLET_DATABASE_URL: postgres.url, MARTLET_ROOT_KEY: 'am_bench_key_of_this_run' }),
-})
-const store = await openStore({
-  config,
-  log: createLog('warn'),
-  metrics: createMetrics(),
-  clock: Date.now,
-  random: randomBytes,
-})
+const bench = await openBenchStore()
+const { store, limits } = bench
 try {
   await makeOldEvents(store, EVENTS)
   const alone: number[] = []
@@ -40,12 +23,10 @@ try {
 
   let isOver = false
   const start = performance.now()
-  const sweeping = sweepEvents({ store, clock: Date.now, limits: config.limits }, new AbortController().signal).then(
-    (count) => {
-      isOver = true
-      return { count, ms: performance.now() - start }
-    },
-  )
+  const sweeping = sweepEvents({ store, clock: Date.now, limits }, new AbortController().signal).then((count) => {
+    isOver = true
+    return { count, ms: performance.now() - start }
+  })
   const beside: number[] = []
   while (!isOver) beside.push(await commitOne(store))
   const { count, ms } = await sweeping
@@ -58,9 +39,7 @@ try {
     return (percentile(beside, share) / percentile(alone, share)).toFixed(2)
   }
 } finally {
-  await store.close()
-  await postgres?.[Symbol.asyncDispose]()
-  rmSync(dataDir, { recursive: true })
+  await bench.close()
 }
 
 /** Inserts events from 31 days ago, each as large as that of a received message. */

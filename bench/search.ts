@@ -7,21 +7,14 @@
  * inserted as filing would leave them, and the index is made by its job. A page that ends early, because its work is
  * limited, is marked with the number of pages that all results take.
  */
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { loadConfig } from '../src/config/settings.ts'
-import { createLog } from '../src/log.ts'
-import { headerAddresses } from '../src/mail/messages/content/mail-addresses.ts'
 import { type ParsedMail, parseMail } from '../src/mail/messages/content/parsed-message.ts'
 import { createIndexMessages } from '../src/mail/messages/search/index-messages.ts'
 import { searchMessages } from '../src/mail/messages/search/search.ts'
 import { createSignatureThread } from '../src/mail/messages/search/signature-thread.ts'
-import { createMetrics } from '../src/metrics.ts'
 import type { Tx } from '../src/store/handles.ts'
-import { openStore } from '../src/store/store.ts'
-import { startPostgresServer } from '../test/support/postgres-server.ts'
+import { insertParsedMails } from '../test/support/parsed-mail-rows.ts'
 import { seededRandom } from '../test/support/seeded-random.ts'
+import { openBenchStore } from './open-store.ts'
 import { createVariedMail } from './varied-mail.ts'
 
 const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
@@ -31,20 +24,8 @@ const DISTINCT = 1_000
 const CHUNK = 100
 const RUNS = 100
 
-const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
-const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
-const config = loadConfig({
-  MARTLET_DATA_DIR: dataDir,
-  ...(postgres && { MARTLET_DATABASE_URL: postgres.url, MARTLET_ROOT_KEY: 'am_bench_key_of_this_run' }),
-})
-const { limits } = config
-const store = await openStore({
-  config,
-  log: createLog('warn'),
-  metrics: createMetrics(),
-  clock: Date.now,
-  random: randomBytes,
-})
+const bench = await openBenchStore()
+const { store, limits } = bench
 const thread = createSignatureThread(limits)
 try {
   const inboxIds = await store.transaction(insertInboxes)
@@ -113,9 +94,7 @@ try {
   }
 } finally {
   await thread.stop()
-  await store.close()
-  await postgres?.[Symbol.asyncDispose]()
-  rmSync(dataDir, { recursive: true })
+  await bench.close()
 }
 
 async function insertInboxes(tx: Tx): Promise<string[]> {
@@ -157,31 +136,6 @@ async function insertMessages(inbox: string, mails: readonly ParsedMail[]): Prom
       .select(['organization_id', 'pod_id'])
       .where('id', '=', inbox)
       .executeTakeFirstOrThrow()
-    const scope = { organization_id, pod_id, inbox_id: inbox }
-    const times = { timestamp: tx.now, created_at: tx.now, updated_at: tx.now }
-    const rows = mails.map((mail) => ({ mail, id: tx.newId(), contentId: tx.newId() }))
-    const threadId = tx.newId()
-    await tx
-      .insertInto('threads')
-      .values({
-        ...{ id: threadId, ...scope, last_message_id: '', hidden: 0, size_bytes: 0 },
-        ...{ message_count: CHUNK, visible_count: CHUNK, ...times },
-      })
-      .execute()
-    const contents = rows.map(({ mail, contentId }) => ({
-      ...{ id: contentId, size_bytes: 0, created_at: tx.now, parsed: mail.compressedBodies.bytes },
-      ...{ parsed_size_bytes: mail.compressedBodies.sizeBytes, parsed_head_bytes: mail.compressedBodies.headBytes },
-    }))
-    await tx.insertInto('contents').values(contents).execute()
-    const addresses = rows.flatMap(({ mail, contentId }) =>
-      headerAddresses(mail).map((row) => ({ content_id: contentId, ...row })),
-    )
-    await tx.insertInto('content_addresses').values(addresses).execute()
-    const messages = rows.map(({ mail, id, contentId }) => ({
-      ...{ id, ...scope, thread_id: threadId, content_id: contentId, subject: mail.subject ?? null },
-      ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '', size_bytes: 0, hidden: 0, modseq: 0 },
-      ...{ has_attachments: 0 as const, authentication: '{}', ...times },
-    }))
-    await tx.insertInto('messages').values(messages).execute()
+    await insertParsedMails(tx, { organization_id, pod_id, inbox_id: inbox }, mails)
   })
 }

@@ -132,6 +132,21 @@ export interface CompiledRows {
   readonly parameters: readonly string[]
 }
 
+/** Makes a compiler that compiles each statement once. */
+export function compileOnce<Compiled extends CompiledRows>(
+  compile: (statement: RowStatement<never>) => Compiled,
+): (statement: RowStatement<never, unknown>) => Compiled {
+  const compiled = new WeakMap<RowStatement<never>, Compiled>()
+  return (statement) => {
+    const key = statement as RowStatement<never>
+    const known = compiled.get(key)
+    if (known) return known
+    const made = compile(key)
+    compiled.set(key, made)
+    return made
+  }
+}
+
 /** Replaces each `:name` of a select. */
 export function replaceParameters(sql: string, replace: (name: string) => string): string {
   return sql.replace(/(?<!:):([a-z_]+)/g, (_match, name: string) => replace(name))

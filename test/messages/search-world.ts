@@ -5,7 +5,6 @@ import { randomUUID } from 'node:crypto'
 import { type LimitOverrides, type Limits, withLimits } from '../../src/config/limits.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
 import { contentRows, inMemory } from '../../src/mail/messages/content/insert-content.ts'
-import { headerAddresses } from '../../src/mail/messages/content/mail-addresses.ts'
 import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../../src/mail/messages/removal.ts'
@@ -20,6 +19,7 @@ import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import { type InboxIds, insertInbox } from '../store/rows.ts'
 import { openTestStore, type TestStore, type TestStoreOptions } from '../store/test-store.ts'
+import { insertParsedMails } from '../support/parsed-mail-rows.ts'
 
 export interface Mail {
   readonly subject?: string
@@ -99,48 +99,14 @@ export async function openSearchWorld({ limits: overrides, ...options }: TestSto
   return world
 }
 
-/** Inserts messages as a transaction would leave them, with a few statements for all: to file them takes ten per message. */
 async function addMails(to: TestStore, ids: InboxIds, mails: readonly Mail[]): Promise<string[]> {
   const { limits } = to.needs.config
   const parsed = mails.map((mail) => parseMail(rawMail(mail), limits))
   return to.transaction(async (tx) => {
     await inboxes.lockById(tx, ids.inbox_id)
-    const times = { timestamp: tx.now, created_at: tx.now, updated_at: tx.now }
-    const threadId = tx.newId()
-    const counts = { message_count: mails.length, visible_count: mails.length, size_bytes: 0 }
-    await tx
-      .insertInto('threads')
-      .values({ id: threadId, ...ids, last_message_id: '', hidden: 0, ...counts, ...times })
-      .execute()
-    const filed: string[] = []
-    for (let at = 0; at < parsed.length; at += 100) {
-      const rows = parsed.slice(at, at + 100).map((mail) => ({ mail, id: tx.newId(), contentId: tx.newId() }))
-      const contents = rows.map(({ mail, contentId }) => ({
-        ...{ id: contentId, size_bytes: 0, created_at: tx.now },
-        ...{ parsed: mail.compressedBodies.bytes, parsed_size_bytes: mail.compressedBodies.sizeBytes },
-        ...{ parsed_head_bytes: mail.compressedBodies.headBytes, search_text: mail.searchText ?? null },
-      }))
-      await tx.insertInto('contents').values(contents).execute()
-      const addresses = rows.flatMap(({ mail, contentId }) =>
-        headerAddresses(mail).map((row) => ({ content_id: contentId, ...row })),
-      )
-      await tx.insertInto('content_addresses').values(addresses).execute()
-      const messages = rows.map(({ mail, id, contentId }) => ({
-        ...{ id, ...ids, thread_id: threadId, content_id: contentId, subject: mail.subject ?? null },
-        ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '', size_bytes: 0, hidden: 0, modseq: 0 },
-        ...{ has_attachments: 0 as const, authentication: '{}', ...times },
-      }))
-      for (let from = 0; from < messages.length; from += 50) {
-        await tx
-          .insertInto('messages')
-          .values(messages.slice(from, from + 50))
-          .execute()
-      }
-      filed.push(...rows.map(({ id }) => id))
-    }
     const added = { message_count: mails.length, unread_count: 0, thread_count: 1, size_bytes: 0 }
     await tx.runRows([rowStep(inboxes.addCounts, [{ id: ids.inbox_id, ...added }])])
-    return filed
+    return insertParsedMails(tx, ids, parsed)
   })
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { participants } from '../../src/mail/messages/content/mail-addresses.ts'
+import type { Tx } from '../../src/store/handles.ts'
 import { rowStep } from '../../src/store/row-statements.ts'
 import * as contents from '../../src/store/tables/contents-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
@@ -119,19 +120,25 @@ test('text sorts by code point', async () => {
   expect(found.map(({ label }) => label)).toEqual(labels)
 })
 
+/** Inserts a message, and participants of its thread. @returns the id of the thread */
+async function insertThreadOf(tx: Tx, everyone: readonly threads.ThreadParticipant[]): Promise<string> {
+  const { id } = await insertMessage(tx, await insertInbox(tx))
+  const { thread_id } = await tx
+    .selectFrom('messages')
+    .select('thread_id')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  await tx.runRows([rowStep(threads.addParticipants, threads.participantRows(thread_id, everyone, 1))])
+  return thread_id
+}
+
 // An index key has at most 2,704 bytes on PostgreSQL.
 test('a participant whose address is longer than an index key is stored, and removed with its message', async () => {
   await using store = await openTestStore()
   const address = `${randomBytes(5_000).toString('base64')}@example.test`
   const everyone = participants([{ kind: 'from', position: 0, address, name: null }])
   const thread = await store.transaction(async (tx) => {
-    const { id } = await insertMessage(tx, await insertInbox(tx))
-    const { thread_id } = await tx
-      .selectFrom('messages')
-      .select('thread_id')
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow()
-    await tx.runRows([rowStep(threads.addParticipants, threads.participantRows(thread_id, everyone, 1))])
+    const thread_id = await insertThreadOf(tx, everyone)
     return thread_id
   })
   expect((await threads.participantsOf(store.db, [thread], 10)).get(thread)).toMatchObject([{ display: address }])
@@ -152,13 +159,7 @@ test('participants whose addresses differ only in what cannot be stored are one'
   const kind = 'to'
   const everyone = participants(addresses.map((address, position) => ({ kind, position, address, name: null })))
   const found = await store.transaction(async (tx) => {
-    const { id } = await insertMessage(tx, await insertInbox(tx))
-    const { thread_id } = await tx
-      .selectFrom('messages')
-      .select('thread_id')
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow()
-    await tx.runRows([rowStep(threads.addParticipants, threads.participantRows(thread_id, everyone, 1))])
+    const thread_id = await insertThreadOf(tx, everyone)
     return (await threads.participantsOf(tx, [thread_id], 10)).get(thread_id)
   })
   expect(found).toHaveLength(2)

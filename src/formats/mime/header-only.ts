@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '../address/address.ts'
 import { readHeaderBlock } from './header-fields.ts'
+import type { MailFields } from './mime-parse.ts'
 
 /** A header above this size is cut. */
 const HEADER_BYTES_MAX = 64 * 1024
@@ -16,20 +17,8 @@ const VALUE_CHARS_MAX = 10_000
 /** Addresses of one field, and ids of one field. */
 const LIST_MAX = 100
 
-/** As in `MimeMessage`, but encoded words are not decoded. */
-export interface HeaderOnly {
-  headers: [name: string, value: string][]
-  messageId?: string
-  inReplyTo: string[]
-  references: string[]
-  subject?: string
-  date?: Date
-  from: Address[]
-  sender?: Address
-  replyTo: Address[]
-  to: Address[]
-  cc: Address[]
-  bcc: Address[]
+/** The fields as they are written: encoded words are not decoded. */
+export interface HeaderOnly extends MailFields {
   /** First byte after the part of the header that was read. */
   bodyOffset: number
   /** Equal if the fields that a person sees, and `body`, are equal. */

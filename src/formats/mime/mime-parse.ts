@@ -34,7 +34,8 @@ export interface ParsedAttachment extends PartLocation {
   size: number
 }
 
-export interface MimeMessage {
+/** What the header says, whoever reads it. */
+export interface MailFields {
   /** In order. Names are as written; values are decoded and on one line. */
   headers: [name: string, value: string][]
   /** With angle brackets. Undefined if it is missing or malformed. */
@@ -49,6 +50,9 @@ export interface MimeMessage {
   to: Address[]
   cc: Address[]
   bcc: Address[]
+}
+
+export interface MimeMessage extends MailFields {
   /** The type of the whole message, for example `multipart/report`. */
   contentType: string
   /** The text/plain parts, with LF line ends, without line breaks at the end. Absent if the message has only HTML. */

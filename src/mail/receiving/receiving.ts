@@ -312,6 +312,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     }
     for (const recipient of recipients) {
       if (found.has(recipient) || !(await isRoleName(tx, recipient))) continue
+      // It may have an inbox of its own that another node has locked: then it is not the postmaster's.
+      if (skipLocked && (await inboxes.getByAddress(tx, withoutTag(recipient)))) continue
       const postmaster = (await lock([postmasterAddress])).get(postmasterAddress)
       if (postmaster) found.set(recipient, postmaster)
     }

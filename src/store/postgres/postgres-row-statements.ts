@@ -8,6 +8,7 @@
  */
 import {
   type CompiledRows,
+  compileOnce,
   conflictClause,
   type RowLock,
   type RowStatement,
@@ -20,16 +21,7 @@ export interface CompiledForPostgres extends CompiledRows {
   readonly takesArrays: boolean
 }
 
-const compiled = new WeakMap<RowStatement<never>, CompiledForPostgres>()
-
-export function compileRows(statement: RowStatement<never, unknown>): CompiledForPostgres {
-  const key = statement as RowStatement<never>
-  const known = compiled.get(key)
-  if (known) return known
-  const made = compile(key)
-  compiled.set(key, made)
-  return made
-}
+export const compileRows = compileOnce(compile)
 
 function compile(statement: RowStatement<never>): CompiledForPostgres {
   const types = Object.entries(statement.parameters)

@@ -1,22 +1,14 @@
 /** Compiles row statements (../row-statements.ts) for SQLite, which runs them row by row. */
 import {
   type CompiledRows,
+  compileOnce,
   conflictClause,
   type RowStatement,
   replaceParameters,
   returningClause,
 } from '../row-statements.ts'
 
-const compiled = new WeakMap<RowStatement<never>, CompiledRows>()
-
-export function compileRows(statement: RowStatement<never, unknown>): CompiledRows {
-  const key = statement as RowStatement<never>
-  const known = compiled.get(key)
-  if (known) return known
-  const made = compile(key)
-  compiled.set(key, made)
-  return made
-}
+export const compileRows = compileOnce(compile)
 
 function compile(statement: RowStatement<never>): CompiledRows {
   const names = Object.keys(statement.parameters)

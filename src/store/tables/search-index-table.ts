@@ -239,23 +239,11 @@ export async function listInboxes(
     .execute() as Promise<IndexedInbox[]>
 }
 
-/** Whether at least `count` messages have numbers above `after`. */
-export async function hasMessagesAfter(db: Db, inboxId: string, after: number, count: number): Promise<boolean> {
-  const row = await db
-    .selectFrom('messages')
-    .select('number')
-    .where('inbox_id', '=', inboxId)
-    .where('number', '>', after)
-    .orderBy('number')
-    .offset(count - 1)
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-export async function isAnyIn(
+/** Whether at least `count` messages have numbers in the range; without `through`, it has no end. */
+export async function hasMessages(
   db: Db,
-  { inboxId, after, through }: NumberRange & { inboxId: string },
+  { inboxId, after, through = Number.MAX_SAFE_INTEGER }: Partial<NumberRange> & { inboxId: string; after: number },
+  count = 1,
 ): Promise<boolean> {
   const row = await db
     .selectFrom('messages')
@@ -263,6 +251,8 @@ export async function isAnyIn(
     .where('inbox_id', '=', inboxId)
     .where('number', '>', after)
     .where('number', '<=', through)
+    .orderBy('number')
+    .offset(count - 1)
     .limit(1)
     .executeTakeFirst()
   return row !== undefined

@@ -40,12 +40,8 @@ const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
   db.selectFrom('threads').selectAll().where('id', 'in', ids),
 )
 
-export const threadColumns = {
-  id: 'text',
-  organization_id: 'text',
-  pod_id: 'text',
-  inbox_id: 'text',
-  subject: 'text',
+/** The columns that change when a message is added. */
+const changingColumns = {
   preview: 'text',
   last_message_id: 'text',
   message_count: 'bigint',
@@ -55,9 +51,18 @@ export const threadColumns = {
   timestamp: 'bigint',
   received_timestamp: 'bigint',
   sent_timestamp: 'bigint',
+  updated_at: 'bigint',
+} as const
+
+export const threadColumns = {
+  id: 'text',
+  organization_id: 'text',
+  pod_id: 'text',
+  inbox_id: 'text',
+  subject: 'text',
   deleting_at: 'bigint',
   created_at: 'bigint',
-  updated_at: 'bigint',
+  ...changingColumns,
 } as const
 
 export const selectByIds = selectRows<Pick<ThreadRow, 'id'>, ThreadRow>(
@@ -68,19 +73,7 @@ export const selectByIds = selectRows<Pick<ThreadRow, 'id'>, ThreadRow>(
 export const insertAll = insertRows('threads', threadColumns)
 
 /** Stores the fields that change when a message is added. */
-export const updateAfterMessage = updateRows('threads', 'id', {
-  id: 'text',
-  preview: 'text',
-  last_message_id: 'text',
-  message_count: 'bigint',
-  visible_count: 'bigint',
-  size_bytes: 'bigint',
-  hidden: 'integer',
-  timestamp: 'bigint',
-  received_timestamp: 'bigint',
-  sent_timestamp: 'bigint',
-  updated_at: 'bigint',
-})
+export const updateAfterMessage = updateRows('threads', 'id', { id: 'text', ...changingColumns })
 
 export async function update(
   tx: Tx,

@@ -57,7 +57,7 @@ export async function removeFromIndex(
   const left: number[] = []
   for (const { id, after_number, last_number } of blocks) {
     const range = { inboxId, after: after_number, through: last_number }
-    if (await index.isAnyIn(tx, range)) left.push(id)
+    if (await index.hasMessages(tx, range)) left.push(id)
     else await index.removeBlocks(tx, [id])
   }
   if (left.length === 0) return
@@ -122,7 +122,7 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
         const last = signed.at(-1)?.number ?? after
         const limit = Math.min(limits.search.indexReadRows, BLOCK_TEXTS - signed.length)
         if (signed.length === 0 && through === Number.MAX_SAFE_INTEGER) {
-          if (!(await index.hasMessagesAfter(store.db, inboxId, after, BLOCK_TEXTS))) return []
+          if (!(await index.hasMessages(store.db, { inboxId, after }, BLOCK_TEXTS))) return []
         }
         const range = { inboxId, after: last, before: through + 1, limit, ascending: true }
         const rows = await index.listInRange(store.db, range)
@@ -240,7 +240,7 @@ export async function checkIndexes(
     for (const { id, last_number, outdated } of rows) {
       signal.throwIfAborted()
       const after = last_number ?? 0
-      if (outdated > 0 || (await index.hasMessagesAfter(store.db, id, after, BLOCK_TEXTS))) wanted.push(id)
+      if (outdated > 0 || (await index.hasMessages(store.db, { inboxId: id, after }, BLOCK_TEXTS))) wanted.push(id)
     }
     if (wanted.length > 0) {
       await store.transaction(async (tx) => {
