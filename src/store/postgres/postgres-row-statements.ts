@@ -6,6 +6,7 @@
  * rows and may read the whole table. Bytes are sent in binary, which arrays are not, so that a statement with bytes runs
  * once per row; it is pipelined and costs no round trip.
  */
+import { strict as assert } from 'node:assert'
 import {
   type CompiledRows,
   compileOnce,
@@ -30,6 +31,7 @@ function compile(statement: RowStatement<never>): CompiledForPostgres {
   const arrays = types.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')
   const given = `unnest(${arrays}) as given (${columns})`
   const takesArrays = types.every(([, type]) => type !== 'bytes')
+  assert(takesArrays || statement.kind === 'insert', 'only an insert can have bytes')
   const whole = (sql: string) => ({ sql, parameters: names, takesArrays })
 
   switch (statement.kind) {

@@ -1,4 +1,4 @@
-/** Inserts the rows of a content, in the transaction that stores its message. Part of prepared-content.ts. */
+/** The rows of a content, and the statements that store them with its message. Part of prepared-content.ts. */
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { AttachmentRow, ContentAddressRow, ContentRow } from '../../../store/schema/message-rows.ts'
