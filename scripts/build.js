@@ -10,7 +10,18 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -57,7 +68,8 @@ export function buildModules(root = repository) {
 }
 
 /**
- * Brings dist/ up to date.
+ * Brings dist/ up to date. Each file is replaced by a whole one: a server that starts meanwhile, or another build, never
+ * reads a part of a file.
  *
  * @param {string} root folder of the package, with its node_modules/
  * @returns {Promise<boolean>} whether anything had to be bundled
@@ -79,16 +91,23 @@ export async function bundle(root = repository) {
     platform: 'node',
     external: NOT_BUNDLED,
   })
-  const { output } = await bundled.write({
-    dir: folder,
-    format: 'esm',
-    sourcemap: true,
-    entryFileNames: '[name].js',
-    chunkFileNames: '[name].js',
-  })
-  await bundled.close()
-  writeFileSync(join(folder, LICENCES), licencesOf(output))
-  finish(folder, wanted, [LICENCES, ...output.map(({ fileName }) => fileName)])
+  const made = mkdtempSync(join(root, '.dist-')) // as deep as dist/, because source maps have relative paths
+  try {
+    const { output } = await bundled.write({
+      dir: made,
+      format: 'esm',
+      sourcemap: true,
+      entryFileNames: '[name].js',
+      chunkFileNames: '[name].js',
+    })
+    await bundled.close()
+    writeFileSync(join(made, LICENCES), licencesOf(output))
+    mkdirSync(folder, { recursive: true })
+    for (const file of readdirSync(made)) renameSync(join(made, file), join(folder, file))
+    finish(folder, wanted, [LICENCES, ...output.map(({ fileName }) => fileName)])
+  } finally {
+    rmSync(made, { recursive: true, force: true })
+  }
   return true
 }
 

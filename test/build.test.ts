@@ -1,9 +1,12 @@
 /** Tests scripts/build.js on small packages: what it compiles and bundles, and when it does nothing. */
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -99,11 +102,26 @@ test('a changed time stamp, a changed setting and a missing output each cause a 
   expect(buildModules(folder)).toBe(false)
 })
 
-/** Creates a package with our settings and our compiler. */
+// Files were written in place: a server that started meanwhile read an empty one ("Unexpected end of input").
+test('a program that is being loaded during a build reads whole files', async () => {
+  const entries = ['cli.ts', 'server/start.ts', 'config/settings.ts', 'fault-boundary.ts', 'log.ts', 'metrics.ts']
+  const { folder, write } = createPackage(Object.fromEntries(entries.map((file) => [file, `console.log('old')\n`])))
+  expect(await bundle(folder)).toBe(true)
+  const opened = openSync(join(folder, 'dist/cli.js'), 'r')
+  onTestFinished(() => closeSync(opened))
+
+  write('cli.ts', `console.log('newer')\n`)
+  expect(await bundle(folder)).toBe(true)
+  expect(readFileSync(opened, 'utf8')).toContain('old')
+  expect(readFileSync(join(folder, 'dist/cli.js'), 'utf8')).toContain('newer')
+  expect(readdirSync(folder).filter((file) => file.startsWith('.'))).toEqual([])
+})
+
+/** Creates a package with our settings, our compiler and our bundler. */
 function createPackage(sources: Readonly<Record<string, string>>) {
   const folder = mkdtempSync(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  for (const name of ['package.json', 'tsconfig.json', 'tsconfig.build.json'])
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.js'])
     cpSync(join(root, name), join(folder, name))
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   const write = (file: string, text: string) => {

@@ -15,14 +15,15 @@ declare module 'vitest' {
   }
 }
 
-let bundled: Promise<unknown> | undefined
+/** Each project loads this file by itself; all of them share one bundling. */
+const shared = globalThis as { martletBundled?: Promise<unknown> }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await buildOrExit(buildModules) // if it were thrown, Vitest would bury the error in its own output
-  bundled ??= buildOrExit(bundle)
+  shared.martletBundled ??= buildOrExit(bundle)
   project.provide('build', fingerprint())
   return async () => {
-    await bundled
+    await shared.martletBundled
     removeRunFolders()
   }
 }
