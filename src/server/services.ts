@@ -15,6 +15,7 @@ import { createMessages } from '../mail/messages/messages.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
+import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
 import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
@@ -54,6 +55,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
   } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
+  const composeMail = createComposeMail({ config, random })
   const downloads = createDownloads({ store, contents, clock, random, limits })
   return {
     apiKeys: createApiKeys({
@@ -85,8 +87,10 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
         store,
         config,
         domains,
+        composeMail,
         prepareContent,
         fileMessages,
+        discardBlobs,
         log,
         metrics,
         wallClock,

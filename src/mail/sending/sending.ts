@@ -1,16 +1,10 @@
 /**
- * Send, reply and forward: the calls an agent uses to send mail. Each becomes a draft (recipients, content, thread) that
- * submit.ts sends.
+ * Send, reply and forward: the calls an agent uses to send mail. Each becomes a checked message with its thread,
+ * which submit.ts sends.
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
-import {
-  forwardBody,
-  forwardSubject,
-  quotedBody,
-  replyReferences,
-  replySubject,
-} from '../../formats/reply/reply-compose.ts'
+import { forwardBody, quotedBody } from '../../formats/reply/reply-compose.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
@@ -18,14 +12,15 @@ import { keyOf, requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import { showWhole } from '../messages/content/bodies.ts'
-import type { Message, MessageItem } from '../messages/views/message.ts'
+import type { Message } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
-import { parseDraft } from './compose/draft.ts'
+import { checkMessage } from './compose/checked-message.ts'
+import type { ThreadedMessage } from './compose/compose-mail.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
-import { replyRecipients } from './compose/reply-recipients.ts'
+import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
-import type { Idempotency, KeyUse } from './idempotency/idempotency.ts'
+import type { Idempotency, KeyClaim, KeyUse } from './idempotency/idempotency.ts'
 
 export interface SendOptions {
   /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
@@ -83,7 +78,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
       return idempotency.once(keyUse(actor, inbox, options), request, (keyClaim) =>
-        submit(actor, inbox, parseDraft(message, limits), keyClaim),
+        submitNow(actor, inbox, checkMessage(message, limits), keyClaim),
       )
     },
 
@@ -98,19 +93,19 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
         const quoted = reply.quoteOriginal ? await readWhole(actor, row, memory) : undefined
-        const { dropped, ...defaults } = checkReplyRecipients(inbox, parent, reply)
+        const { recipients, subject, ...place } = deriveReply(inbox, row, parent, reply)
         const outgoing = {
           ...reply,
-          subject: replySubject(parent.subject),
-          ...(quoted && quotedBody(original(quoted), added(reply), limits.sending.quotedCharsMax)),
+          subject,
+          ...(quoted && quotedBody(originalOf(quoted), addedBodies(reply), limits.sending.quotedCharsMax)),
         }
-        const draft = {
-          ...parseDraft(outgoing, limits, defaults),
-          ...replyReferences(threadFields(row, parent)),
-          threadId: parent.threadId,
+        const { dropped } = recipients
+        const message = {
+          ...checkMessage(outgoing, limits, recipients),
+          ...place,
           ...(dropped.length > 0 && { dropped }),
         }
-        return submit(actor, inbox, draft, keyClaim)
+        return submitNow(actor, inbox, message, keyClaim)
       })
     },
 
@@ -121,18 +116,20 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
       return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await readWhole(actor, row, memory)
+        const { subject, ...place } = deriveForward(row, parent)
         const outgoing = {
           ...message,
-          subject: message.subject ?? forwardSubject(parent.subject),
-          ...forwardBody(original(parent), added(message)),
+          subject: message.subject ?? subject,
+          ...forwardBody(originalOf(parent), addedBodies(message)),
           attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
         }
-        // No In-Reply-To: a forward is not a reply. References let other mail programs show it with its source.
-        const { references } = replyReferences(threadFields(row, parent))
-        const draft = { ...parseDraft(outgoing, limits), references, threadId: parent.threadId }
-        return submit(actor, inbox, draft, keyClaim)
+        return submitNow(actor, inbox, { ...checkMessage(outgoing, limits), ...place }, keyClaim)
       })
     },
+  }
+
+  function submitNow(actor: Actor, inbox: InboxRow, message: ThreadedMessage, keyClaim: KeyClaim): Promise<Sent> {
+    return submit(actor, { inbox, message, permission: 'message_send', keyClaim })
   }
 
   async function readWhole(actor: Actor, row: StoredMessageRow, memory: BodyMemory): Promise<Message> {
@@ -145,50 +142,4 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
 function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOptions): KeyUse {
   const { inboxId, podId, organizationId } = keyOf(actor)
   return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
-}
-
-/** Returns the fields that a reply refers to. `messageId` is that of the parent's header, or ours if it had none. */
-function threadFields(row: StoredMessageRow, parent: MessageItem) {
-  return {
-    messageId: row.header_message_id ?? row.api_message_id,
-    ...(parent.inReplyTo !== undefined && { inReplyTo: [parent.inReplyTo] }),
-    references: parent.references,
-  }
-}
-
-/** @throws validation_error, no_recipients */
-function checkReplyRecipients(inbox: InboxRow, parent: MessageItem, { to, cc, bcc, toAll }: OutgoingReply) {
-  const isNamed = [to, cc, bcc].some((list) => list?.length)
-  if (toAll && isNamed) {
-    const detail = 'reply_all cannot be combined with to, cc or bcc'
-    throw new MailError('validation_error', { detail, path: ['reply_all'] })
-  }
-  const recipients = replyRecipients(inbox.address, parent, {
-    isToAll: toAll ?? false,
-    isToNamed: (to?.length ?? 0) > 0,
-  })
-  if (!isNamed && recipients.to.length + recipients.cc.length === 0) {
-    const addresses = recipients.dropped.map(({ address }) => address).join(', ')
-    const detail = `The original message has no address that can receive mail${addresses && `, only ${addresses}`}`
-    throw new MailError('no_recipients', { detail })
-  }
-  return recipients
-}
-
-function original(parent: Message) {
-  const date = parent.headers.find(([name]) => name.toLowerCase() === 'date')?.[1]
-  const parsed = date === undefined ? Number.NaN : Date.parse(date)
-  return {
-    from: parent.from ? [parent.from] : [],
-    to: parent.to,
-    cc: parent.cc,
-    ...(parent.subject !== undefined && { subject: parent.subject }),
-    date: new Date(Number.isNaN(parsed) ? parent.timestamp : parsed),
-    ...(parent.text !== undefined && { text: parent.text }),
-    ...(parent.html !== undefined && { html: parent.html }),
-  }
-}
-
-function added({ text, html }: { text?: string | undefined; html?: string | undefined }) {
-  return { ...(text !== undefined && { text }), ...(html !== undefined && { html }) }
 }

@@ -2,7 +2,7 @@
  * Chooses the recipients of a reply (RFC 5322 §3.6.2, §3.6.3). Pure.
  *
  * Addresses in received mail are read liberally: one that cannot receive mail is left out and reported, and the others
- * get the reply. A client's own addresses are checked strictly (draft.ts).
+ * get the reply. A client's own addresses are checked strictly (checked-message.ts).
  */
 import {
   type Address,
@@ -12,7 +12,7 @@ import {
   withoutTag,
 } from '../../../formats/address/address.ts'
 import type { MessageItem } from '../../messages/views/message.ts'
-import type { DefaultRecipients } from './draft.ts'
+import type { DefaultRecipients } from './checked-message.ts'
 import type { DroppedRecipient } from './outgoing.ts'
 
 /** `cc` is empty unless it is a reply to all. */

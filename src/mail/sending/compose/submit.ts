@@ -1,15 +1,13 @@
 /**
- * Sends a draft: composes, signs and prepares the message, and then stores it in one transaction with the submission,
+ * Sends a checked message: composes, signs and prepares it, and then stores it in one transaction with the submission,
  * one queue row per recipient, the event, and the result for the idempotency key. When the call returns an id, all of
  * it is on disk.
  */
 import type { Config } from '../../../config/settings.ts'
-import { MailError } from '../../../errors.ts'
 import type { EventLoop } from '../../../event-loop.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import { signMessage } from '../../../formats/dkim/dkim-sign.ts'
 import { messageIdFrom, uuidv7 } from '../../../formats/ids.ts'
-import { composeMessage } from '../../../formats/mime/mime-compose.ts'
 import { type Log, loggedAddresses } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -19,31 +17,42 @@ import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageSent } from '../../events/log/message-events.ts'
+import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
 import type { FiledMessage, FileMessages } from '../../messages/filing/filing.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
-import { type Draft, envelopeRecipients } from './draft.ts'
-import type { DroppedRecipient, Sent } from './outgoing.ts'
+import { envelopeRecipients } from './checked-message.ts'
+import type { ComposeMail, ThreadedMessage } from './compose-mail.ts'
+import type { Sent } from './outgoing.ts'
 
-/** A draft and the thread it belongs to. */
-export interface ThreadedDraft extends Draft {
-  readonly inReplyTo?: string
-  readonly references?: readonly string[]
-  readonly threadId?: string
-  /** Only reported in the result. */
-  readonly dropped?: readonly DroppedRecipient[]
+export interface Submission {
+  /** As it was when the request began; it is locked and read again in the transaction. */
+  readonly inbox: InboxRow
+  readonly message: ThreadedMessage
+  /** The permission that the call needs. */
+  readonly permission: 'message_send' | 'draft_send'
+  readonly keyClaim: KeyClaim
+  /**
+   * Runs in the transaction before the message is filed, when the inbox is locked. If it throws, nothing is sent.
+   *
+   * @returns keys of blobs to discard after the commit
+   */
+  readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
 }
 
-export type Submit = (actor: Actor, inbox: InboxRow, draft: ThreadedDraft, keyClaim: KeyClaim) => Promise<Sent>
+/** @throws not_found, missing_permission, idempotency_conflict, message_too_large; the errors of prepareContent */
+export type Submit = (actor: Actor, submission: Submission) => Promise<Sent>
 
 interface SubmitNeeds {
   readonly store: Store
   readonly config: Pick<Config, 'messageBytesMax' | 'limits'>
   readonly domains: Domains
+  readonly composeMail: ComposeMail
   readonly prepareContent: PrepareContent
   readonly fileMessages: FileMessages
+  readonly discardBlobs: DiscardBlobs
   readonly log: Log
   readonly metrics: Metrics
   /** The clock of the machine, epoch ms. */
@@ -51,8 +60,6 @@ interface SubmitNeeds {
   readonly random: (bytes: number) => Buffer
   readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
 }
-
-const BOUNDARY_BYTES = 12
 
 /** The random part of a UUID (uuidv7 in formats/ids.ts). */
 const UUID_RANDOM_BYTES = 10
@@ -66,36 +73,39 @@ interface Composed {
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
-  const { store, config, domains, prepareContent, fileMessages, log, metrics, wallClock, random, eventLoop } = needs
+  const { store, config, domains, composeMail, prepareContent, fileMessages, discardBlobs } = needs
+  const { log, metrics, wallClock, random, eventLoop } = needs
   const { limits } = config
   const workQueue = eventLoop.createWorkQueue()
 
-  return async function submit(actor, inbox, draft, keyClaim) {
+  return async function submit(actor, { inbox, message, permission, keyClaim, first }) {
     store.checkWritable()
     // Composing takes about a millisecond, after steps in which other requests got as far.
     await workQueue.wait()
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
-    const { raw, selector } = await compose(inbox, draft, messageId, now)
+    const { raw, selector } = await sign(inbox, await composeMail(inbox, message, messageId, now), now)
     const fairnessKey = `organization ${inbox.organization_id}`
     const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
     try {
       const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
-        const current = await lockInbox(tx, actor, 'message_send', inbox.id)
-        const result = await fileAndEnqueue(tx, actor, current, draft, { messageId, content, selector })
+        const current = await lockInbox(tx, actor, permission, inbox.id)
+        const blobs = (await first?.(tx)) ?? []
+        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector })
         await recordResult(tx, keyClaim, result)
-        return result
+        return { result, blobs }
       }
       const { parsed } = content
-      const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(draft).length
+      const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(message).length
       const isLong = rows > limits.messages.shortFilingRowsMax
-      const sent = await store.transaction(send, { fairnessKey: isLong ? fairnessKey : undefined })
+      const { result, blobs } = await store.transaction(send, { fairnessKey: isLong ? fairnessKey : undefined })
       metrics.messagesSent.inc()
-      const recipients = loggedAddresses('recipients', envelopeRecipients(draft))
+      const recipients = loggedAddresses('recipients', envelopeRecipients(message))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
       log.info(line, 'message accepted for delivery')
-      return sent
+      await discardBlobs(blobs)
+      return result
     } catch (error) {
       await content.discard(error)
       throw error
@@ -106,19 +116,19 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     tx: Tx,
     actor: Actor,
     inbox: InboxRow,
-    draft: ThreadedDraft,
+    message: ThreadedMessage,
     { messageId, content, selector }: Composed,
   ): Promise<Sent> {
-    const labels = ['sent', ...draft.labels]
-    const recipients = envelopeRecipients(draft)
+    const labels = ['sent', ...message.labels]
+    const recipients = envelopeRecipients(message)
     const [filed] = await fileMessages(tx, [
       {
         inbox,
         content,
         labels,
         apiMessageId: messageId,
-        bcc: draft.bcc,
-        threadId: draft.threadId,
+        bcc: message.bcc,
+        threadId: message.threadId,
         authentication: { result: 'own' },
         verifiedDomain: splitAddress(inbox.address).domain,
         metric: 'sent',
@@ -135,7 +145,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       sender: inbox.address,
       recipients,
     })
-    const message = {
+    const about = {
       id,
       organizationId: inbox.organization_id,
       podId: inbox.pod_id,
@@ -145,53 +155,15 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       messageId,
       labels,
     }
-    tx.append(messageSent({ actor: actorName(actor), message, timestamp: tx.now, recipients }))
-    return { messageId, threadId, ...(draft.dropped && { dropped: draft.dropped }) }
+    tx.append(messageSent({ actor: actorName(actor), message: about, timestamp: tx.now, recipients }))
+    return { messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
   }
 
-  async function compose(
-    inbox: InboxRow,
-    draft: ThreadedDraft,
-    messageId: string,
-    now: number,
-  ): Promise<{ raw: Buffer; selector: string | null }> {
+  async function sign(inbox: InboxRow, raw: Buffer, now: number): Promise<{ raw: Buffer; selector: string | null }> {
     const { domain } = splitAddress(inbox.address)
-    checkSize(sizeBytesMin(draft)) // before composing, which takes time and memory in proportion to the size
-    const composed = await composeMessage({
-      messageId,
-      date: new Date(now),
-      boundary: random(BOUNDARY_BYTES).toString('hex'),
-      from: { ...(inbox.display_name !== null && { name: inbox.display_name }), address: inbox.address },
-      to: draft.to,
-      cc: draft.cc,
-      replyTo: draft.replyTo,
-      ...(draft.subject !== undefined && { subject: draft.subject }),
-      ...(draft.text !== undefined && { text: draft.text }),
-      ...(draft.html !== undefined && { html: draft.html }),
-      ...(draft.inReplyTo !== undefined && { inReplyTo: draft.inReplyTo }),
-      references: draft.references ?? [],
-      headers: draft.headers,
-      attachments: draft.attachments.map((attachment) => ({
-        bytes: attachment.bytes,
-        ...(attachment.filename !== undefined && { filename: attachment.filename }),
-        ...(attachment.contentType !== undefined && { contentType: attachment.contentType }),
-        ...(attachment.disposition !== undefined && { disposition: attachment.disposition }),
-        ...(attachment.contentId !== undefined && { contentId: attachment.contentId }),
-      })),
-    })
-    checkSize(composed.length)
     const key = await domains.signingKey(domain)
-    if (!key) return { raw: composed, selector: null }
+    if (!key) return { raw, selector: null }
     const { selector, privateKey } = key
-    return { raw: await signMessage(composed, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
+    return { raw: await signMessage(raw, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
   }
-
-  function checkSize(bytes: number): void {
-    if (bytes > config.messageBytesMax) throw new MailError('message_too_large', { limitBytes: config.messageBytesMax })
-  }
-}
-
-/** Returns a lower bound of the message's size, for any encoding of its parts. */
-function sizeBytesMin({ attachments, text = '', html = '' }: Draft): number {
-  return attachments.reduce((sum, { bytes }) => sum + bytes.length, text.length + html.length)
 }

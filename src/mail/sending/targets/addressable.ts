@@ -2,7 +2,7 @@
  * Fails recipients that SMTP cannot address, each one permanently, before any server is called, so that the others get
  * the message. Both SMTP targets start with this check.
  *
- * The API refuses such addresses (compose/draft.ts). If one is in the queue all the same, only its own delivery fails.
+ * The API refuses such addresses (compose/checked-message.ts). If one is in the queue all the same, only its own delivery fails.
  */
 import { isSmtpMailbox } from '../../../formats/address/address.ts'
 import type { DeliveryTarget, Handover, Outcome } from './delivery-target.ts'

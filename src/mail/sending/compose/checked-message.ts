@@ -1,6 +1,6 @@
 /**
- * Validates a request to send and resolves it into a draft: every rule about what a client may request is checked here,
- * before anything is written. Pure.
+ * Checks a request to send and resolves its values: every rule about what a client may request is checked here, before
+ * anything is written. Pure.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -11,7 +11,7 @@ import { parseUserLabels } from '../../messages/labels/label-rules.ts'
 import type { OutgoingAttachment, OutgoingMessage } from './outgoing.ts'
 
 /** A client's request to send, with every value valid. */
-export interface Draft {
+export interface CheckedMessage {
   readonly to: readonly Address[]
   readonly cc: readonly Address[]
   readonly bcc: readonly Address[]
@@ -25,7 +25,7 @@ export interface Draft {
 }
 
 /** Recipients that are not the client's: those that a reply gets from the message that it answers. */
-export type DefaultRecipients = Pick<Draft, 'to' | 'cc'>
+export type DefaultRecipients = Pick<CheckedMessage, 'to' | 'cc'>
 
 const NONE: DefaultRecipients = { to: [], cc: [] }
 
@@ -33,7 +33,7 @@ const NONE: DefaultRecipients = { to: [], cc: [] }
  * @param defaults recipients for each of `to` and `cc` that the client leaves out or empty
  * @throws validation_error, no_recipients, too_many_recipients, system_label
  */
-export function parseDraft(message: OutgoingMessage, limits: Limits, defaults = NONE): Draft {
+export function checkMessage(message: OutgoingMessage, limits: Limits, defaults = NONE): CheckedMessage {
   checkCounts(message, limits, defaults)
   const labels = parseUserLabels(message.labels ?? [], limits)
   if (labels.length > limits.messages.labelsPerMessageMax) {
@@ -91,7 +91,7 @@ function checkCounts(
 }
 
 /** Returns the envelope recipients: each address once, in order. */
-export function envelopeRecipients({ to, cc, bcc }: Pick<Draft, 'to' | 'cc' | 'bcc'>): string[] {
+export function envelopeRecipients({ to, cc, bcc }: Pick<CheckedMessage, 'to' | 'cc' | 'bcc'>): string[] {
   return [...new Set([...to, ...cc, ...bcc].map(({ address }) => address))]
 }
 
