@@ -10,6 +10,7 @@ import { dnsLimits } from './limits/limits-dns.ts'
 import { eventsLimits } from './limits/limits-events.ts'
 import { httpLimits } from './limits/limits-http.ts'
 import { jobsLimits } from './limits/limits-jobs.ts'
+import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
@@ -31,6 +32,7 @@ export const limits = {
   http: httpLimits,
   access: accessLimits,
   lists: listsLimits,
+  listEntries: listEntriesLimits,
   sockets: socketsLimits,
   streams: streamsLimits,
   events: eventsLimits,

@@ -9,6 +9,7 @@ import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
+import { createLists } from '../mail/inboxes/lists/lists.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
 import { createMessages } from '../mail/messages/messages.ts'
@@ -69,6 +70,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     organizations: createOrganizations({ store }),
     pods: createPods({ store, limits }),
     inboxes: createInboxes({ store, sharedDomain: config.domain, random, limits }),
+    lists: createLists({ store, limits }),
 
     feed,
     eventPages: createEventPages({ store, feed, clock, limits }),

@@ -4,8 +4,9 @@ import type { Credentials } from '../mail/access/keys/credentials.ts'
 import { createRemoveInbox } from '../mail/accounts/remove-inbox.ts'
 import { sweepEvents } from '../mail/events/log/retention.ts'
 import { REMOVE_INBOX } from '../mail/inboxes/inboxes.ts'
+import { createRemoveListEntries } from '../mail/inboxes/lists/remove-list-entries.ts'
 import { createInterruptedWork } from '../mail/jobs/interrupted-work.ts'
-import { CANCEL_PENDING, ENABLE_ORDERING, REPLAY_WEBHOOK } from '../mail/jobs/job-kinds.ts'
+import { CANCEL_PENDING, ENABLE_ORDERING, REMOVE_LIST_ENTRIES, REPLAY_WEBHOOK } from '../mail/jobs/job-kinds.ts'
 import { JobRunner } from '../mail/jobs/job-runner.ts'
 import { createSweeps } from '../mail/jobs/sweeps.ts'
 import { sweepBlobs, sweepRollups } from '../mail/messages/content/message-sweeps.ts'
@@ -65,6 +66,7 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
     handlers: {
       [INDEX_MESSAGES]: createIndexMessages({ store, thread: signatureThread, limits }),
       [REMOVE_INBOX]: createRemoveInbox({ store, removal, discardBlobs, limits }),
+      [REMOVE_LIST_ENTRIES]: createRemoveListEntries({ store, limits }),
       [CANCEL_PENDING]: createCancelPending({ store, limits }),
       [ENABLE_ORDERING]: createEnableOrdering({ store, signalPending, limits }),
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),

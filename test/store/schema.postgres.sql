@@ -182,6 +182,23 @@ create table jobs (
 CREATE INDEX jobs_due ON public.jobs USING btree (run_at, id);
 CREATE UNIQUE INDEX jobs_key ON public.jobs USING btree (kind, key);
 
+create table list_entries (
+  scope_id text collate "C" not null,
+  direction text collate "C" not null,
+  list_type text collate "C" not null,
+  entry text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C",
+  inbox_id text collate "C",
+  reason text collate "C",
+  read_only integer not null,
+  created_at bigint not null,
+  PRIMARY KEY (scope_id, direction, list_type, entry),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX list_entries_by_organization ON public.list_entries USING btree (organization_id, direction);
+CREATE INDEX list_entries_of_clients ON public.list_entries USING btree (scope_id, direction, list_type) WHERE (read_only = 0);
+
 create table mailbox_entries (
   mailbox_id text collate "C" not null,
   uid bigint not null,

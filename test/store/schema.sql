@@ -171,6 +171,24 @@ CREATE INDEX jobs_due on jobs (run_at, id);
 
 CREATE UNIQUE INDEX jobs_key on jobs (kind, key);
 
+CREATE TABLE list_entries (
+  scope_id text not null,
+  direction text not null,
+  list_type text not null,
+  entry text not null,
+  organization_id text not null references organizations,
+  pod_id text,
+  inbox_id text,
+  reason text,
+  read_only integer not null,
+  created_at integer not null,
+  primary key (scope_id, direction, list_type, entry)
+) strict, without rowid;
+
+CREATE INDEX list_entries_by_organization on list_entries (organization_id, direction);
+
+CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0;
+
 CREATE TABLE mailbox_entries (
   mailbox_id text not null references mailboxes on delete cascade,
   uid integer not null,

@@ -11,3 +11,6 @@ export const REPLAY_WEBHOOK = 'replay-webhook'
 
 /** Enables or disables the ordering of a webhook (enable-ordering.ts). Key: the id of the webhook. */
 export const ENABLE_ORDERING = 'enable-ordering'
+
+/** Removes the list entries of a deleted inbox or pod (remove-list-entries.ts). Key: the id of the inbox or pod. */
+export const REMOVE_LIST_ENTRIES = 'remove-list-entries'

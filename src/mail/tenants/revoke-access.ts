@@ -1,13 +1,16 @@
-/** Ends access to an inbox or pod that is deleted: its API keys and its webhooks. */
+/** Ends access to an inbox or pod that is deleted: its API keys, its webhooks and its lists. */
 import type { Tx } from '../../store/handles.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'
 import { type Actor, actorName } from '../access/actor.ts'
 import { keyRevoked } from '../events/log/resource-events.ts'
-import { CANCEL_PENDING } from '../jobs/job-kinds.ts'
+import { CANCEL_PENDING, REMOVE_LIST_ENTRIES } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
 
-/** Removes the keys of an inbox or pod and marks its webhooks as deleted; a job removes these with their deliveries. */
+/**
+ * Removes the keys of an inbox or pod and marks its webhooks as deleted. Jobs remove these with their deliveries, and the
+ * entries of its lists, which no call can reach from now on.
+ */
 export async function revokeAccess(
   tx: Tx,
   actor: Actor,
@@ -20,4 +23,5 @@ export async function revokeAccess(
   for (const id of await webhooks.markDeletingOf(tx, column, row.id)) {
     await enqueue(tx, { kind: CANCEL_PENDING, key: id })
   }
+  await enqueue(tx, { kind: REMOVE_LIST_ENTRIES, key: row.id })
 }

@@ -9,6 +9,7 @@
  */
 import { eventTables } from './initial/create-events.ts'
 import { jobTables } from './initial/create-jobs.ts'
+import { listTables } from './initial/create-lists.ts'
 import { mailboxTables } from './initial/create-mailboxes.ts'
 import { messageTables } from './initial/create-messages.ts'
 import { sendingTables } from './initial/create-sending.ts'
@@ -16,7 +17,10 @@ import { tenantTables } from './initial/create-tenants.ts'
 import { webhookTables } from './initial/create-webhooks.ts'
 import type { Migration } from './migration.ts'
 
-const tables = [eventTables, tenantTables, messageTables, sendingTables, jobTables, mailboxTables, webhookTables]
+const tables = [
+  ...[eventTables, tenantTables, listTables, messageTables],
+  ...[sendingTables, jobTables, mailboxTables, webhookTables],
+]
 
 export const initial: Migration = {
   number: 1,

@@ -7,6 +7,7 @@
  */
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
 import type { JobRow, OutboundPauseRow } from './job-rows.ts'
+import type { ListEntryRow } from './list-rows.ts'
 import type { MailboxEntryRow, MailboxRow, MailboxTombstoneRow } from './mailbox-rows.ts'
 import type {
   AttachmentRow,
@@ -34,6 +35,7 @@ export interface Schema {
   secrets: SecretRow
   api_keys: ApiKeyRow
   inboxes: InboxRow
+  list_entries: ListEntryRow
   threads: ThreadRow
   thread_labels: ThreadLabelRow
   thread_participants: ThreadParticipantRow

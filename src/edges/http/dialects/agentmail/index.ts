@@ -11,6 +11,7 @@ import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
 import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
+import type { Lists } from '../../../../mail/inboxes/lists/lists.ts'
 import type { OutboundPause } from '../../../../mail/jobs/outbound-pause.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
@@ -41,6 +42,7 @@ import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
 import { eventRoutes } from './routes/agentmail-events.ts'
 import { inboxRoutes } from './routes/agentmail-inboxes.ts'
+import { listRoutes } from './routes/agentmail-lists.ts'
 import { messageRoutes } from './routes/agentmail-messages.ts'
 import { organizationRoutes } from './routes/agentmail-organizations.ts'
 import { outboundRoutes } from './routes/agentmail-outbound.ts'
@@ -63,6 +65,7 @@ export interface AgentMailNeeds {
   readonly organizations: Organizations
   readonly pods: Pods
   readonly inboxes: Inboxes
+  readonly lists: Lists
   readonly messages: Messages
   readonly waitForMessage: WaitForMessage
   readonly threads: Threads
@@ -119,6 +122,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
+        listRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
         webhookDeliveryRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...context })

@@ -24,12 +24,6 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
   ['Searches', EVERYWHERE, 'GET /threads/search'],
   ['Searches', INBOXES, 'GET /messages/search'],
   ['Batches of messages', INBOXES, 'POST /messages/batch-get, POST /messages/batch-update'],
-  [
-    'Allow and block lists',
-    EVERYWHERE,
-    `GET /lists/:direction/:type, POST /lists/:direction/:type, GET /lists/:direction/:type/:entry,
-     DELETE /lists/:direction/:type/:entry`,
-  ],
   ['Metrics', EVERYWHERE, 'GET /metrics/events, GET /metrics/usage, GET /metrics/rates'],
   [
     "Domains of one's own",

@@ -1,0 +1,57 @@
+/** Routes of allow and block lists, for the organization, a pod and an inbox. */
+import { Type } from 'typebox'
+import type { ListDirection, ListType } from '../../../../../mail/inboxes/lists/list-entry.ts'
+import type { Lists } from '../../../../../mail/inboxes/lists/lists.ts'
+import type { HttpApp } from '../../../server/http-dialect.ts'
+import { pageQuery, readPage } from '../query-parameters.ts'
+import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
+import { CreateListEntry, ListEntry, ListEntryList, listEntry, listEntryList } from '../wire/list-entry-wire.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
+
+const tags = ['Lists']
+
+interface ListParams extends Record<string, string> {
+  direction: ListDirection
+  type: ListType
+}
+
+const listParams = {
+  direction: Type.Enum(['send', 'receive', 'reply'], {
+    description: '`reply`: mail that answers a message of the inbox. `receive`: all other received mail.',
+  }),
+  type: Type.Enum(['allow', 'block']),
+}
+
+export function listRoutes(app: HttpApp, needs: { readonly lists: Lists }): void {
+  for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
+}
+
+function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly lists: Lists }): void {
+  const all = `${scopeRoute.path}/lists/:direction/:type`
+  const one = `${all}/:entry`
+  const params = paramsOf<ListParams>(scopeRoute, listParams)
+  const entryParams = paramsOf<ListParams & { entry: string }>(scopeRoute, { ...listParams, entry: Type.String() })
+  const { limit, page_token } = pageQuery
+  const querystring = Type.Object({ limit, page_token })
+
+  const list = { tags, summary: 'List the entries of a list', params, querystring, response: ok(ListEntryList) }
+  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+    listEntryList(await lists.list(actor, withinOf(params), params, readPage(query))),
+  )
+
+  const create = { tags, summary: 'Add an entry to a list', params, body: CreateListEntry, response: ok(ListEntry) }
+  app.post(all, { schema: create }, async ({ actor, params, body }) =>
+    listEntry(await lists.create(actor, withinOf(params), params, { entry: body.entry, reason: body.reason })),
+  )
+
+  const get = { tags, summary: 'Get an entry of a list', params: entryParams, response: ok(ListEntry) }
+  app.get(one, { schema: get }, async ({ actor, params }) =>
+    listEntry(await lists.get(actor, withinOf(params), params, params.entry)),
+  )
+
+  const remove = { tags, summary: 'Delete an entry of a list', params: entryParams, response: nothing }
+  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+    await lists.delete(actor, withinOf(params), params, params.entry)
+    return reply.code(204).send(null)
+  })
+}
