@@ -13,6 +13,7 @@ import { createLists } from '../mail/inboxes/lists/lists.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
 import { createMessages } from '../mail/messages/messages.ts'
+import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
@@ -79,6 +80,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
 
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),
+    mailSearch: createMailSearch({ store, limits }),
     rebuildIndex: createRebuildIndex({ store, limits }),
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
     labels: createLabels({ store, limits }),

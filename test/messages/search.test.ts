@@ -134,7 +134,11 @@ test('a page reads only the messages of the index that may match', async () => {
   const [wanted] = await world.add({ text: 'the needle' }, ...fillers(255))
   await world.index()
   const page = await world.page({ anyOf: [{ columns: ['body'], allOf: ['needle'] }], limit: 10 })
-  expect(page).toEqual({ messages: [{ id: wanted, number: expect.any(Number) }], nextNumber: undefined })
+  expect(page).toEqual({
+    messages: [{ id: wanted, number: expect.any(Number) }],
+    nextNumber: undefined,
+    rowsLeft: expect.any(Number),
+  })
 })
 
 test.each([

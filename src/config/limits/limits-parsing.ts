@@ -39,7 +39,7 @@ export const parsingLimits = {
   searchTextCharsMax: {
     default: 32_768,
     unit: 'count',
-    description: 'Characters of a body that the text index covers. No API searches text yet.',
+    description: 'Characters of a body that a search compares.',
   },
   previewCharsMax: { default: 200, unit: 'count', description: 'Length of a preview.' },
   verificationCharsMax: {

@@ -2,6 +2,18 @@
 import { HOUR, type Limit, MINUTE, SECOND } from './limit.ts'
 
 export const searchLimits = {
+  queryCharsMax: {
+    default: 250,
+    unit: 'count',
+    description: 'Length of the text of a search. Comparing a longer one can take much more time.',
+  },
+  queryWordsMax: { default: 64, unit: 'count', description: 'Words in the text of a search.' },
+  fragmentsMax: {
+    default: 3,
+    unit: 'count',
+    description: 'Fragments with matches that a search returns for one field of a result.',
+  },
+  fragmentCharsMax: { default: 200, unit: 'count', description: 'Length of such a fragment, without its marks.' },
   pageRowsMax: {
     default: 250,
     unit: 'count',

@@ -19,7 +19,11 @@ const QUERY_BITS_MAX = 16
  * Change SEARCH_TEXT_VERSION (mail/messages/search/message-text.ts) with it.
  */
 export function foldText(text: string): string {
-  return text.toLowerCase().replace(/\s*[^\S ]\s*| {2,}/g, ' ') // as /\s+/g, but without a match at each space
+  return collapseSpace(text.toLowerCase())
+}
+
+export function collapseSpace(text: string): string {
+  return text.replace(/\s*[^\S ]\s*| {2,}/g, ' ') // as /\s+/g, but without a match at each space
 }
 
 /** @param texts folded; a sequence never continues in the next text */

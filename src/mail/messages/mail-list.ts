@@ -7,8 +7,15 @@ import { MailError } from '../../errors.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages-table.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
-import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../access/paging/page-tokens.ts'
-import { fillPage, inOrder } from './scanning.ts'
+import {
+  closePage,
+  openPage,
+  type Page,
+  type PagePosition,
+  type PageRequest,
+  type PageWindow,
+} from '../access/paging/page-tokens.ts'
+import { type FoundPage, fillPage, inOrder } from './scanning.ts'
 import type { MailFilter } from './views/message.ts'
 
 /** The columns of a list item whose length a stranger chooses; JSON lists are as long as the header field. */
@@ -21,17 +28,29 @@ interface ListedRow {
   readonly references_list?: string | null
 }
 
-interface MailList<Row extends ListedRow, Item> {
+/** A list whose rows are found in any way. */
+interface FoundList<Row extends ListedRow, Item> {
   /** Everything that selects the rows. */
   readonly criteria: unknown
-  /** The texts of the filter, each of which must occur. */
-  readonly substrings: readonly (readonly string[] | undefined)[]
-  readonly scan: (keyset: Keyset) => Promise<ScannedRow[]>
+  /** A strict maximum rejects longer pages: lists that examine many rows for few results have it. */
+  readonly bounds: { readonly default: number; readonly max: number; readonly isStrict: boolean }
+  /** Finds the rows of a page, in its order. */
+  readonly find: (window: PageWindow) => Promise<FoundPage>
+  /** The position from which a page after this row continues. */
+  readonly positionOf: (row: Row) => PagePosition
   readonly listByIds: (ids: readonly string[]) => Promise<readonly Row[]>
   /** Checks again, after a wait, that the actor may see the list. */
   readonly recheck: () => Promise<unknown>
   /** Returns one item per row, in the same order. */
   readonly show: (rows: readonly Row[]) => Promise<readonly Item[]>
+}
+
+/** A list that scans the rows of a scope in the order of time. */
+interface MailList<Row extends ListedRow, Item>
+  extends Pick<FoundList<Row, Item>, 'criteria' | 'listByIds' | 'recheck' | 'show'> {
+  /** The texts of the filter, each of which must occur. */
+  readonly substrings: readonly (readonly string[] | undefined)[]
+  readonly scan: (keyset: Keyset) => Promise<ScannedRow[]>
 }
 
 /** Rows that one statement loads. A stranger can give each of them a subject of 256 KiB. */
@@ -46,10 +65,25 @@ export async function listMail<Row extends ListedRow, Item>(
   request: PageRequest,
   limits: Limits,
   memory: BodyMemory,
-  { criteria, substrings, scan, listByIds, recheck, show }: MailList<Row, Item>,
+  { substrings, scan, ...list }: MailList<Row, Item>,
 ): Promise<Page<Item>> {
   const isSubstringFilter = substrings.some((texts) => texts !== undefined && texts.length > 0)
-  const window = openPage(request, criteria, pageBounds(limits, isSubstringFilter))
+  return listFound(request, limits, memory, {
+    ...list,
+    bounds: pageBounds(limits, isSubstringFilter),
+    find: (window) => fillPage(window, limits, scan),
+    positionOf: ({ timestamp, id }) => ({ key: timestamp, id }),
+  })
+}
+
+/** The same for rows that are found in another way. @throws as listMail, and what `find` throws */
+export async function listFound<Row extends ListedRow, Item>(
+  request: PageRequest,
+  limits: Limits,
+  memory: BodyMemory,
+  { criteria, bounds, find, positionOf, listByIds, recheck, show }: FoundList<Row, Item>,
+): Promise<Page<Item>> {
+  const window = openPage(request, criteria, bounds)
   const { rows, last } = await loadIntoMemory()
   return closePage(await show(rows), window, criteria, last)
 
@@ -63,16 +97,15 @@ export async function listMail<Row extends ListedRow, Item>(
   }
 
   async function load(): Promise<LoadedPage<Row>> {
-    const scanned = await fillPage(window, limits, scan)
-    const page: LoadedPage<Row> = { rows: [], bytes: 0, last: scanned.last }
-    for (let at = 0; at < scanned.ids.length; at += ROWS_AT_ONCE) {
+    const found = await find(window)
+    const page: LoadedPage<Row> = { rows: [], bytes: 0, last: found.last }
+    for (let at = 0; at < found.ids.length; at += ROWS_AT_ONCE) {
       if (at > 0) await setImmediate() // let other work run
-      const ids = scanned.ids.slice(at, at + ROWS_AT_ONCE)
+      const ids = found.ids.slice(at, at + ROWS_AT_ONCE)
       for (const row of inOrder(ids, await listByIds(ids))) {
         const bytes = page.bytes + textBytes(row)
         const previous = page.rows.at(-1)
-        if (previous && bytes > limits.lists.pageBytesMax)
-          return { ...page, last: { key: previous.timestamp, id: previous.id } }
+        if (previous && bytes > limits.lists.pageBytesMax) return { ...page, last: positionOf(previous) }
         page.rows.push(row)
         page.bytes = bytes
       }
@@ -106,7 +139,10 @@ export function checkValueCount(filter: MailFilter, limits: Limits): void {
  * Substring filters examine many rows for few matches: a longer page than this is rejected
  * (docs/compatibility/agentmail.md).
  */
-function pageBounds(limits: Limits, isSubstringFilter: boolean): { default: number; max: number; isStrict: boolean } {
+export function pageBounds(
+  limits: Limits,
+  isSubstringFilter: boolean,
+): { default: number; max: number; isStrict: boolean } {
   const max = isSubstringFilter ? limits.lists.filteredPageMax : limits.lists.pageMax
   return { default: limits.lists.pageDefault, max, isStrict: isSubstringFilter }
 }

@@ -7,10 +7,13 @@ import type { Keyset } from '../../store/tables/keyset.ts'
 import type { ScannedRow } from '../../store/tables/messages-table.ts'
 import type { PagePosition, PageWindow } from '../access/paging/page-tokens.ts'
 
-export interface ScannedPage {
+export interface FoundPage {
   readonly ids: readonly string[]
   /** The last row examined, if more rows are left to examine. */
   readonly last: PagePosition | undefined
+}
+
+export interface ScannedPage extends FoundPage {
   readonly rowsRead: number
 }
 

@@ -16,10 +16,10 @@ export interface NumberRange {
 
 const RANGE = ['id', 'inbox_id', 'after_number', 'last_number', 'text_function', 'has_removed'] as const
 
-/** Lists blocks with messages below a number, newest first. */
+/** Lists blocks with messages in (after, before), newest first. */
 export async function listBlocks(
   db: Db,
-  page: { inboxId: string; textFunction: string; before: number; limit: number },
+  page: { inboxId: string; textFunction: string; after?: number; before: number; limit: number },
 ): Promise<StoredBlock[]> {
   return db
     .selectFrom('search_blocks')
@@ -27,6 +27,7 @@ export async function listBlocks(
     .where('inbox_id', '=', page.inboxId)
     .where('text_function', '=', page.textFunction)
     .where('after_number', '<', page.before - 1)
+    .where('last_number', '>', page.after ?? 0)
     .orderBy('last_number', 'desc')
     .limit(page.limit)
     .execute()
@@ -146,6 +147,8 @@ export async function invalidate(tx: Tx, ids: readonly number[]): Promise<number
 export interface SearchableRow {
   readonly number: number
   readonly id: string
+  readonly thread_id: string
+  readonly timestamp: number
   readonly content_id: string
   readonly envelope_recipient: string | null
   readonly hidden: number
@@ -173,6 +176,32 @@ export async function listByNumbers(db: Db, inboxId: string, numbers: readonly n
   return searchable(db, inboxId).where('messages.number', 'in', numbers).orderBy('messages.number', 'desc').execute()
 }
 
+/** Returns the number of the newest message before a time. */
+export async function newestBefore(db: Db, inboxId: string, timestamp: number): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('messages')
+    .select('number')
+    .where('inbox_id', '=', inboxId)
+    .where('timestamp', '<', timestamp)
+    .orderBy('timestamp', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.number
+}
+
+/** Returns the number of the oldest message after a time. */
+export async function oldestAfter(db: Db, inboxId: string, timestamp: number): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('messages')
+    .select('number')
+    .where('inbox_id', '=', inboxId)
+    .where('timestamp', '>', timestamp)
+    .orderBy('timestamp')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.number
+}
+
 function searchable(db: Db, inboxId: string) {
   return db
     .selectFrom('messages')
@@ -180,6 +209,8 @@ function searchable(db: Db, inboxId: string) {
     .select([
       'messages.number',
       'messages.id',
+      'messages.thread_id',
+      'messages.timestamp',
       'messages.hidden',
       'messages.subject',
       'messages.content_id',

@@ -86,7 +86,7 @@ test('the client gets an error with the code, at once', async () => {
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   const refused = { statusCode: 403, body: { code: 'not_implemented' } }
   await expect(world.agentmail.drafts.list()).rejects.toMatchObject(refused)
-  await expect(world.agentmail.inboxes.messages.search(inboxId, { q: 'x' })).rejects.toMatchObject(refused)
+  await expect(world.agentmail.inboxes.drafts.list(inboxId)).rejects.toMatchObject(refused)
   await expect(world.agentmail.domains.create({ domain: 'a.test', feedbackEnabled: false })).rejects.toMatchObject(
     refused,
   )

@@ -26,7 +26,12 @@ export type StoredText = Pick<SearchableRow, 'subject' | 'parsed' | 'search_text
 
 /** Returns one column, folded. */
 export function searchText(stored: StoredText, column: SearchColumn, charsMax: number): string {
-  return foldText(textOf(stored, column).slice(0, charsMax))
+  return foldText(shownText(stored, column, charsMax))
+}
+
+/** Returns the part of one column that is compared, as it is shown. */
+export function shownText(stored: StoredText, column: SearchColumn, charsMax: number): string {
+  return textOf(stored, column).slice(0, charsMax)
 }
 
 function textOf({ subject, addresses, search_text, parsed }: StoredText, column: SearchColumn): string {

@@ -14,13 +14,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { decodeNumbers, positionsInAll } from '../../../formats/search/search-block.ts'
 import { foldText, queryBits } from '../../../formats/search/search-signature.ts'
-import type { Tx } from '../../../store/handles.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { INDEX_MESSAGES } from './index-messages.ts'
-import { type SearchColumn, searchText, textFunctionOf } from './message-text.ts'
+import { type SearchColumn, type StoredText, searchText, textFunctionOf } from './message-text.ts'
 
 /** Each text must be a substring of one of the columns, regardless of case. */
 export interface SearchClause {
@@ -34,19 +34,31 @@ export interface SearchRequest {
   readonly anyOf: readonly SearchClause[]
   /** Bits of the hidden classes to omit. */
   readonly hiddenMask?: number
+  /** Epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
   /** The position at which the previous page ended: its `nextNumber`. */
   readonly beforeNumber?: number | undefined
   readonly limit: number
+  /** Work of the page; the default is limits.search.pageRowsMax. */
+  readonly rowsMax?: number
+  /** Called for each match, in their order. It says whether the match is a result, and how many messages it compared. */
+  readonly accept?: (match: Match) => Promise<{ readonly isResult: boolean; readonly rowsRead: number }>
 }
+
+/** A message that matches. */
+export type Match = index.SearchableRow & StoredText
 
 export interface SearchPage {
   readonly messages: readonly { readonly id: string; readonly number: number }[]
   /** undefined: this is the last page. */
   readonly nextNumber: number | undefined
+  /** How much of the work was not used. */
+  readonly rowsLeft: number
 }
 
 /** Texts per clause, and characters per text: they bound the time for a query. */
-const TEXTS_MAX = 32
+const TEXTS_MAX = 64
 const TEXT_CHARS_MAX = 256
 
 /** Messages that are compared before other work may run. */
@@ -66,18 +78,21 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
   const bits = clauses.map(({ allOf }) => queryBits(allOf))
   const found: { id: string; number: number }[] = []
   let before = request.beforeNumber ?? Number.MAX_SAFE_INTEGER
-  let rowsLeft = limits.search.pageRowsMax
+  let rowsLeft = request.rowsMax ?? limits.search.pageRowsMax
+  const range = await rangeOfTimes(db, request, limits)
+  before = Math.min(before, range.before)
   /** Ids of blocks of which a part is missing. */
   const damaged = new Set<number>()
-  if (clauses.length === 0) return { messages: [], nextNumber: undefined }
+  if (clauses.length === 0) return { messages: [], nextNumber: undefined, rowsLeft }
   // Without a bit in each clause, a text of one or two characters for example, the index excludes nothing.
-  const hasReadAll = (await (bits.every((each) => each.length > 0) ? searchBlocks() : compareDownTo(0))) === 'all read'
+  const isIndexed = bits.every((each) => each.length > 0)
+  const hasReadAll = (await (isIndexed ? searchBlocks() : compareDownTo(range.after))) === 'all read'
   if (damaged.size > 0) await store.transaction(repair)
-  return { messages: found, nextNumber: hasReadAll ? undefined : before }
+  return { messages: found, nextNumber: hasReadAll ? undefined : before, rowsLeft }
 
   async function searchBlocks(): Promise<Progress> {
-    for (;;) {
-      const page = { inboxId, textFunction: textFunctionOf(limits), before, limit: BLOCKS_AT_ONCE }
+    while (before > range.after + 1) {
+      const page = { inboxId, textFunction: textFunctionOf(limits), ...range, before, limit: BLOCKS_AT_ONCE }
       const blocks = await index.listBlocks(db, page)
       const candidates = await candidatesIn(blocks)
       for (const block of blocks) {
@@ -85,12 +100,14 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
         if (rowsLeft <= 0) return 'page ends' // also when no block has a message to compare
         rowsLeft -= 1
         const numbers = candidates.get(block.id)
-        const progress = numbers ? await compareNumbers(numbers) : await compareDownTo(block.after_number)
+        const end = Math.max(block.after_number, range.after)
+        const progress = numbers ? await compareNumbers(numbers) : await compareDownTo(end)
         if (progress === 'page ends') return 'page ends'
-        before = block.after_number + 1
+        before = end + 1
       }
-      if (blocks.length < BLOCKS_AT_ONCE) return compareDownTo(0)
+      if (blocks.length < BLOCKS_AT_ONCE) return compareDownTo(range.after)
     }
+    return 'all read'
   }
 
   /** Returns the numbers that may match, newest first, by the id of the block. A block is missing if a part of it is. */
@@ -142,7 +159,7 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
 
   /** @param numbers newest first */
   async function compareNumbers(numbers: readonly number[]): Promise<Progress> {
-    const rest = numbers.filter((number) => number < before)
+    const rest = numbers.filter((number) => number < before && number > range.after)
     while (rest.length > 0) {
       if (rowsLeft <= 0) return 'page ends'
       const some = rest.splice(0, Math.min(rowsLeft, COMPARED_AT_ONCE))
@@ -153,36 +170,65 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
   }
 
   async function compare(rows: readonly index.SearchableRow[]): Promise<Progress> {
-    const shown = rows.filter((row) => (row.hidden & hiddenMask) === 0)
+    const shown = rows.filter((row) => (row.hidden & hiddenMask) === 0 && isInTime(row, request))
     const needsAddresses = clauses.some(({ columns }) => columns.includes('addresses'))
     const addresses = needsAddresses ? await addressesOf(db, shown) : new Map()
     for (const row of rows) {
       before = row.number
       rowsLeft -= 1
+      if (!shown.includes(row)) continue
       const stored = { ...row, addresses: addresses.get(row.id) ?? [] }
-      if (shown.includes(row) && isMatch(stored)) found.push({ id: row.id, number: row.number })
+      if (isMatch(stored, clauses, limits) && (await isAccepted(stored))) found.push({ id: row.id, number: row.number })
       if (found.length === limit) return 'page ends'
     }
     await setImmediate()
     return 'all read'
   }
 
-  function isMatch(stored: Parameters<typeof searchText>[0]): boolean {
-    const texts = new Map<SearchColumn, string>()
-    const textOf = (column: SearchColumn) => {
-      const known = texts.get(column)
-      if (known !== undefined) return known
-      const text = searchText(stored, column, limits.parsing.searchTextCharsMax)
-      texts.set(column, text)
-      return text
-    }
-    return clauses.some(({ columns, allOf }) =>
-      allOf.every((text) => columns.some((column) => textOf(column).includes(text))),
-    )
+  async function isAccepted(match: Match): Promise<boolean> {
+    if (!request.accept) return true
+    const { isResult, rowsRead } = await request.accept(match)
+    rowsLeft -= rowsRead
+    return isResult
   }
 }
 
 type Progress = 'all read' | 'page ends'
+
+/**
+ * Returns the numbers between which the messages of the requested times are. Numbers have the order of the commits, and
+ * times nearly so: clocks of nodes differ, and a clock can be set back. So the range is wider by limits.events.disorderMs.
+ */
+async function rangeOfTimes(
+  db: Db,
+  { inboxId, before, after }: Pick<SearchRequest, 'inboxId' | 'before' | 'after'>,
+  { events: { disorderMs } }: Limits,
+): Promise<{ readonly after: number; readonly before: number }> {
+  const newest = before === undefined ? undefined : await index.newestBefore(db, inboxId, before + disorderMs)
+  const oldest = after === undefined ? undefined : await index.oldestAfter(db, inboxId, after - disorderMs)
+  return {
+    before: before === undefined ? Number.MAX_SAFE_INTEGER : (newest ?? 0) + 1,
+    after: after === undefined ? 0 : (oldest ?? Number.MAX_SAFE_INTEGER) - 1,
+  }
+}
+
+function isInTime({ timestamp }: index.SearchableRow, { before, after }: SearchRequest): boolean {
+  return (before === undefined || timestamp < before) && (after === undefined || timestamp > after)
+}
+
+function isMatch(stored: StoredText, clauses: readonly SearchClause[], limits: Limits): boolean {
+  const texts = new Map<SearchColumn, string>()
+  const textOf = (column: SearchColumn) => {
+    const known = texts.get(column)
+    if (known !== undefined) return known
+    const text = searchText(stored, column, limits.parsing.searchTextCharsMax)
+    texts.set(column, text)
+    return text
+  }
+  return clauses.some(({ columns, allOf }) =>
+    allOf.every((text) => columns.some((column) => textOf(column).includes(text))),
+  )
+}
 
 /** Folds the texts, and omits empty ones and clauses without any. The body is compared last: it must be decompressed. */
 function foldClauses(anyOf: readonly SearchClause[]): SearchClause[] {

@@ -15,6 +15,7 @@ import type { Lists } from '../../../../mail/inboxes/lists/lists.ts'
 import type { OutboundPause } from '../../../../mail/jobs/outbound-pause.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
+import type { MailSearch } from '../../../../mail/messages/search/mail-search.ts'
 import type { RebuildIndex } from '../../../../mail/messages/search/rebuild-index.ts'
 import type { Threads } from '../../../../mail/messages/threads/threads.ts'
 import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
@@ -74,6 +75,7 @@ export interface AgentMailNeeds {
   readonly recipientStatuses: RecipientStatuses
   readonly queue: Queue
   readonly outboundPause: OutboundPause
+  readonly mailSearch: MailSearch
   readonly rebuildIndex: RebuildIndex
   readonly webhooks: Webhooks
   readonly webhookDeliveryLog: WebhookDeliveryLog
@@ -130,7 +132,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         sendingRoutes(keyed, { ...needs, ...context, limits })
         queueRoutes(keyed, needs)
         outboundRoutes(keyed, needs)
-        searchRoutes(keyed, needs)
+        searchRoutes(keyed, { ...needs, ...context })
         eventRoutes(keyed, { ...needs, ...context, eventJson, limits })
       })
     },

@@ -105,25 +105,36 @@ function filterList(description: string) {
 
 export const substringList = filterList('Substrings, all of which must occur.')
 
-/** Filters of messages and threads, except by time. */
-export const mailFilters = {
-  labels: filterList('Labels, all of which must be present.'),
+/** Which hidden classes to include. */
+export const hiddenFilters = {
   include_spam: Type.Optional(Type.Boolean()),
   include_blocked: Type.Optional(Type.Boolean()),
   include_unauthenticated: Type.Optional(Type.Boolean()),
   include_trash: Type.Optional(Type.Boolean()),
+}
+
+/** Filters of messages and threads, except by time. */
+export const mailFilters = {
+  labels: filterList('Labels, all of which must be present.'),
+  ...hiddenFilters,
   subject: substringList,
 }
 
-/** Query parameters of every list of messages or threads. */
-export const mailQuery = {
-  ...pageQuery,
+export const timeFilters = {
   before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
   after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
-  ...mailFilters,
 }
 
-type MailQuery = { readonly [Key in `include_${HiddenLabel}`]?: boolean } & {
+/** Query parameters of every list of messages or threads. */
+export const mailQuery = { ...pageQuery, ...timeFilters, ...mailFilters }
+
+type HiddenFilter = { readonly [Key in `include_${HiddenLabel}`]?: boolean }
+
+export function readHiddenFilter(query: HiddenFilter): HiddenLabel[] {
+  return hiddenClasses.map((hidden) => hidden.label).filter((label) => query[`include_${label}`])
+}
+
+type MailQuery = HiddenFilter & {
   readonly labels?: readonly string[]
   readonly before?: string
   readonly after?: string
@@ -136,7 +147,7 @@ export function readMailFilter(query: MailQuery) {
     labels: query.labels,
     before: readTime('before', query.before),
     after: readTime('after', query.after),
-    include: hiddenClasses.map((hidden) => hidden.label).filter((label) => query[`include_${label}`]),
+    include: readHiddenFilter(query),
     subject: query.subject,
   }
 }

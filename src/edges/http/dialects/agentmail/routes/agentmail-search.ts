@@ -1,16 +1,55 @@
-/** The route that makes the text index again. Martlet's own addition. */
+/** Searches of messages, and the route that makes the text index again (Martlet's own). */
 import { Type } from 'typebox'
+import type { MailSearch } from '../../../../../mail/messages/search/mail-search.ts'
 import type { RebuildIndex } from '../../../../../mail/messages/search/rebuild-index.ts'
-import type { HttpApp } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { hiddenFilters, pageQuery, readHiddenFilter, readPage, readTime, timeFilters } from '../query-parameters.ts'
+import { FoundMessages, foundMessages } from '../wire/search-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
+
+interface SearchNeeds extends HttpContext {
+  readonly mailSearch: MailSearch
+  readonly rebuildIndex: RebuildIndex
+}
+
+const tags = ['Search']
+const q = Type.String({ description: 'Plain text: no character in it is an operator.' })
+const { limit, page_token } = pageQuery
+const mailQuery = Type.Object({ q, limit, page_token, ...timeFilters, ...hiddenFilters })
+
+const searchMessages = {
+  tags,
+  summary: 'Search the messages of an inbox, newest first',
+  description:
+    'Finds messages whose subject or addresses contain `q`, or whose text contains every word of it. A page can be ' +
+    'empty and still have a `next_page_token`.',
+  params: Type.Object({ inbox_id: Type.String({ description: 'Address.' }) }),
+  querystring: mailQuery,
+  response: ok(FoundMessages),
+}
 
 const Rebuilding = Type.Object({ blocks: Type.Integer() })
 
-export function searchRoutes(app: HttpApp, { rebuildIndex }: { readonly rebuildIndex: RebuildIndex }): void {
-  const schema = {
-    tags: ['Search'],
-    summary: 'Make the text index of all inboxes again (root key only)',
-    response: ok(Rebuilding),
-  }
+export function searchRoutes(app: HttpApp, { mailSearch, rebuildIndex, responses }: SearchNeeds): void {
+  app.get('/inboxes/:inbox_id/messages/search', { schema: searchMessages }, async (request, reply) => {
+    const { actor, params, query } = request
+    const memory = responses.memoryOf(request, reply)
+    const page = await mailSearch.messages(actor, params.inbox_id, readMailQuery(query), readPage(query), memory)
+    return foundMessages(page)
+  })
+
+  const schema = { tags, summary: 'Make the text index of all inboxes again (root key only)', response: ok(Rebuilding) }
   app.post('/search/rebuild', { schema }, async ({ actor }) => ({ blocks: await rebuildIndex(actor) }))
+}
+
+/** @throws validation_error for an invalid date */
+function readMailQuery({ q, before, after, ...include }: MailQueryParameters) {
+  const [from, to] = [readTime('before', before), readTime('after', after)]
+  return { q, before: from, after: to, include: readHiddenFilter(include) }
+}
+
+type MailQueryParameters = Parameters<typeof readHiddenFilter>[0] & {
+  readonly q: string
+  readonly before?: string
+  readonly after?: string
 }

@@ -31,7 +31,7 @@ const itemMembers = {
   created_at: Time,
 }
 
-const MessageItem = Type.Object(itemMembers)
+export const MessageItem = Type.Object(itemMembers)
 
 const findingMembers = {
   context: Type.String({ description: 'The surrounding text.' }),

@@ -1,0 +1,88 @@
+/**
+ * Searches the messages that an actor may see by their text, newest first (search.ts). The items are those of lists, with
+ * the fragments that match.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Store } from '../../../store/store.ts'
+import * as messagesTable from '../../../store/tables/messages-table.ts'
+import { hiddenMaskFor, recheckAccess, requireInbox } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
+import type { Page, PagePosition, PageRequest } from '../../access/paging/page-tokens.ts'
+import type { HiddenLabel } from '../../access/permissions.ts'
+import { listFound, pageBounds } from '../mail-list.ts'
+import type { MessageItem } from '../views/message.ts'
+import { showMessages } from '../views/message-views.ts'
+import { searchMessages } from './search.ts'
+import { type Highlights, parseQuery } from './search-query.ts'
+
+export interface MailQuery {
+  readonly q: string
+  /** Epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+  /** Hidden classes to include, if the key may see them. */
+  readonly include?: readonly HiddenLabel[] | undefined
+}
+
+export type Found<Item> = Item & { readonly highlights?: Highlights | undefined }
+
+/** All throw not_found, missing_permission, validation_error and too_many_responses. */
+export interface MailSearch {
+  /** Newest first. A page can be empty and still have a next one. */
+  messages(
+    actor: Actor,
+    inbox: string,
+    query: MailQuery,
+    page: PageRequest,
+    memory: BodyMemory,
+  ): Promise<Page<Found<MessageItem>>>
+}
+
+interface MailSearchNeeds {
+  readonly store: Store
+  readonly limits: Limits
+}
+
+export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch {
+  return {
+    async messages(actor, inboxRef, { q, before, after, include = [] }, page, memory) {
+      const query = parseQuery(q, limits)
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const hiddenMask = hiddenMaskFor(actor, include)
+      const highlights = new Map<string, Highlights | undefined>()
+      const numbers = new Map<string, number>()
+      return listFound(page, limits, memory, {
+        criteria: { search: 'messages', inboxId: inbox.id, q, before, after, hiddenMask },
+        bounds: pageBounds(limits, true),
+        async find({ limit, after: position }) {
+          const { messages, nextNumber } = await searchMessages(
+            { store, limits },
+            {
+              ...{ inboxId: inbox.id, anyOf: query.anyOf, hiddenMask, before, after, limit },
+              beforeNumber: position?.key,
+              async accept(match) {
+                highlights.set(match.id, query.highlight(match))
+                return { isResult: true, rowsRead: 0 }
+              },
+            },
+          )
+          for (const { id, number } of messages) numbers.set(id, number)
+          return { ids: messages.map(({ id }) => id), last: positionAt(nextNumber) }
+        },
+        positionOf: ({ id }: messagesTable.MessageItemRow) => positionAt(numbers.get(id)!)!,
+        listByIds: (ids) => messagesTable.listItemsByIds(store.db, ids),
+        recheck: () => recheckAccess(store, actor, [inbox.id]),
+        async show(rows) {
+          const items = await showMessages(store.db, rows, inbox)
+          return items.map((item) => ({ ...item, highlights: highlights.get(item.id) }))
+        },
+      })
+    },
+  }
+}
+
+/** @param number undefined: there is no next page */
+function positionAt(number: number | undefined): PagePosition | undefined {
+  return number === undefined ? undefined : { key: number, id: '' }
+}
