@@ -206,6 +206,10 @@ export const errors = {
     message: (p) => `A message can have at most ${p.recipientsMax} recipients in to, cc and bcc together`,
     fix: 'Send several messages.',
   }),
+  message_rejected: define<{ detail: string }>({
+    kind: 'rejected',
+    message: (p) => `Message rejected: ${p.detail}`,
+  }),
   idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
 
   // Receiving

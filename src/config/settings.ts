@@ -154,7 +154,7 @@ export const settings = {
     variable: 'MARTLET_ALLOW_PRIVATE_NETWORKS',
     default: '`true` if `MARTLET_HOST` is a loopback address, otherwise `false`',
     description:
-      'Whether mail servers of other domains and webhooks may have addresses in private or loopback networks. With `false`, strangers cannot make this server connect to others in its network. The relay is not checked.',
+      'Whether mail servers of other domains, webhooks and the URLs of attachments may have addresses in private or loopback networks. With `false`, strangers cannot make this server connect to others in its network. The relay is not checked.',
     read: readAllowPrivateNetworks,
   }),
   tlsCertFile: derived({

@@ -13,6 +13,7 @@ export interface Outbound {
   readonly routing: Routing
   /** Sends requests to URLs that clients have chosen. */
   readonly fetch: SafeFetch['fetch']
+  readonly download: SafeFetch['download']
   /** Closes the connections to webhooks and to the relay: call it when no request and no delivery is running. */
   close(): void
 }
@@ -47,6 +48,7 @@ export function createOutbound({ config, log, shared, lookup: givenLookup }: Out
   return {
     routing,
     fetch: safe.fetch,
+    download: safe.download,
     close() {
       safe.close()
       relay?.close()

@@ -18,6 +18,7 @@ import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
 import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
+import { createFetchAttachments } from '../mail/sending/compose/fetch-attachments.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
 import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
@@ -55,7 +56,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     removal,
     webhookProfiles: profiles,
   } = shared
-  const { routing, fetch } = outbound
+  const { routing, fetch, download } = outbound
   const { signalPending } = workers.webhooks
   const composeMail = createComposeMail({ config, random })
   const downloads = createDownloads({ store, contents, clock, random, limits })
@@ -103,6 +104,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
       }),
       idempotency: createIdempotency({ store, limits }),
       attachmentsOf: createForwardedAttachments({ store, contents }),
+      fetchAttachments: createFetchAttachments({ download, limits }),
       limits,
     }),
     outboundPause: shared.outboundPause,

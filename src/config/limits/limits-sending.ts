@@ -1,5 +1,5 @@
 /** Limits of one sent message, and of its idempotency key. Part of ../limits.ts. */
-import { DAY, KIB, type Limit, MIB, MINUTE } from './limit.ts'
+import { DAY, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const sendingLimits = {
   quotedCharsMax: {
@@ -26,6 +26,29 @@ export const sendingLimits = {
   },
   headersMax: { default: 100, unit: 'count', description: 'Extra header fields of one sent message.' },
   attachmentsMax: { default: 100, unit: 'count', description: 'Attachments of one sent message.' },
+  attachmentUrlsBytesMax: {
+    default: 30 * MIB,
+    unit: 'bytes',
+    description: 'Total size of the attachments of one message that are given by URL.',
+  },
+  attachmentUrlCharsMax: { default: 8_192, unit: 'count', description: 'Length of the URL of an attachment.' },
+  attachmentUrlsMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    description: 'Time to fetch all attachments of one message that are given by URL.',
+  },
+  attachmentUrlsAtOnceMax: {
+    default: 4,
+    unit: 'count',
+    description: 'Attachments of one message that are fetched at the same time.',
+  },
+  attachmentRedirectsMax: { default: 5, unit: 'count', description: 'Redirects from the URL of an attachment.' },
+  fetchingMessagesMax: {
+    default: 50,
+    unit: 'count',
+    description:
+      'Messages whose attachments are fetched at the same time. They are divided among pods and organizations. Further sends get 429.',
+  },
   idempotencyMs: {
     default: DAY,
     unit: 'milliseconds',

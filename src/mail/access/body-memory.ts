@@ -3,6 +3,12 @@
  * knows how long they stay in memory: until a response has been sent.
  */
 
+/** Memory for data that a request loads beside its own body. It is released when the request has ended. */
+export interface RequestMemory {
+  /** @throws too_many_bodies */
+  add(bytes: number): void
+}
+
 export interface BodyMemory {
   /** A caller may use this much without a reservation. */
   readonly freeBytes: number

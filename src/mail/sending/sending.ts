@@ -10,13 +10,14 @@ import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { keyOf, requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import type { BodyMemory } from '../access/body-memory.ts'
+import type { BodyMemory, RequestMemory } from '../access/body-memory.ts'
 import { showWhole } from '../messages/content/bodies.ts'
 import type { Message } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
-import { checkMessage } from './compose/checked-message.ts'
+import { type CheckedMessage, checkMessage } from './compose/checked-message.ts'
 import type { ThreadedMessage } from './compose/compose-mail.ts'
+import type { FetchAttachments } from './compose/fetch-attachments.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
@@ -25,12 +26,15 @@ import type { Idempotency, KeyClaim, KeyUse } from './idempotency/idempotency.ts
 export interface SendOptions {
   /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
   readonly idempotencyKey?: string | undefined
+  /** For attachments that are given by URL. */
+  readonly requestMemory?: RequestMemory | undefined
 }
 
 /**
  * Each call resolves when message, queue rows and event are on disk. All throw validation_error, no_recipients,
- * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission; and
- * disk_full, unavailable or shutting_down when nothing was accepted.
+ * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission,
+ * message_rejected; and disk_full, unavailable, shutting_down, too_many_bodies or too_many_at_once when nothing was
+ * accepted.
  */
 export interface Sending {
   /** Needs `message_send`. The two calls below also need `message_read`, and find only what the actor may see. */
@@ -69,16 +73,24 @@ interface SendingNeeds {
   readonly idempotency: Idempotency
   /** Returns the decoded attachments of a message. */
   readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
+  readonly fetchAttachments: FetchAttachments
   readonly limits: Limits
 }
 
-export function createSending({ store, submit, idempotency, attachmentsOf, limits }: SendingNeeds): Sending {
+export function createSending({
+  store,
+  submit,
+  idempotency,
+  attachmentsOf,
+  fetchAttachments,
+  limits,
+}: SendingNeeds): Sending {
   return {
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
       return idempotency.once(keyUse(actor, inbox, options), request, (keyClaim) =>
-        submitNow(actor, inbox, checkMessage(message, limits), keyClaim),
+        submitNow(actor, inbox, checkMessage(message, limits), keyClaim, options),
       )
     },
 
@@ -105,7 +117,7 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
           ...place,
           ...(dropped.length > 0 && { dropped }),
         }
-        return submitNow(actor, inbox, message, keyClaim)
+        return submitNow(actor, inbox, message, keyClaim, options)
       })
     },
 
@@ -123,12 +135,19 @@ export function createSending({ store, submit, idempotency, attachmentsOf, limit
           ...forwardBody(originalOf(parent), addedBodies(message)),
           attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
         }
-        return submitNow(actor, inbox, { ...checkMessage(outgoing, limits), ...place }, keyClaim)
+        return submitNow(actor, inbox, { ...checkMessage(outgoing, limits), ...place }, keyClaim, options)
       })
     },
   }
 
-  function submitNow(actor: Actor, inbox: InboxRow, message: ThreadedMessage, keyClaim: KeyClaim): Promise<Sent> {
+  async function submitNow(
+    actor: Actor,
+    inbox: InboxRow,
+    checked: CheckedMessage & Omit<ThreadedMessage, 'attachments'>,
+    keyClaim: KeyClaim,
+    { requestMemory }: SendOptions,
+  ): Promise<Sent> {
+    const message = { ...checked, attachments: await fetchAttachments(checked.attachments, inbox, requestMemory) }
     return submit(actor, { inbox, message, permission: 'message_send', keyClaim })
   }
 

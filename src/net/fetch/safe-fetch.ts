@@ -4,7 +4,8 @@
  * connection is checked again before a byte is sent, because a name can resolve differently the second time (DNS
  * rebinding).
  *
- * One request per call: a redirect is an ordinary response. Time and size are bounded; certificates are verified.
+ * One request per call: a redirect is an ordinary response. Time and size are bounded (that of a download by its caller);
+ * certificates are verified.
  * A few connections per host and port stay open for the next request, for limits.webhooks.idleSocketMs.
  */
 
@@ -13,6 +14,7 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Limits } from '../../config/limits.ts'
+import { MailError } from '../../errors.ts'
 import { withoutBrackets } from '../../host-name.ts'
 import { isPrivateIp } from '../private-networks.ts'
 
@@ -38,9 +40,22 @@ export interface SafeResponse {
   readonly body: string
 }
 
+/** A GET request for a whole file. */
+export interface SafeDownload extends Pick<SafeRequest, 'url' | 'headers' | 'timeoutMs' | 'signal'> {
+  /** Called with the size of each part of the body before it is kept. What it throws ends the download and is thrown. */
+  readonly onBytes: (count: number) => void
+}
+
+export interface DownloadedBytes extends Omit<SafeResponse, 'body'> {
+  /** Empty unless the status is 2xx. */
+  readonly bytes: Buffer
+}
+
 export interface SafeFetch {
   /** @throws FetchFailed for every failure; its message is written for the person who chose the URL */
   fetch(request: SafeRequest): Promise<SafeResponse>
+  /** @throws FetchFailed; a MailError of `onBytes` */
+  download(request: SafeDownload): Promise<DownloadedBytes>
   /** Closes all connections, also those in use: call it when no request is running. */
   close(): void
 }
@@ -64,6 +79,9 @@ interface SafeFetchNeeds {
   readonly isRefusedIp?: (address: string) => boolean
 }
 
+type Request = Omit<SafeRequest, 'body'> & { readonly body?: string }
+type Read<Result> = (response: IncomingMessage) => Promise<Result>
+
 /** Unused connections kept per host and port. */
 const FREE_SOCKETS_MAX = 2
 
@@ -83,60 +101,75 @@ export function createSafeFetch(needs: SafeFetchNeeds): SafeFetch {
   }
 
   return {
-    async fetch(request) {
-      const url = new URL(request.url)
-      if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-        throw new FetchFailed('unreachable', `The protocol ${url.protocol} is not supported`)
-      }
-      // Node connects to an address literal without DNS. The WHATWG parser has already normalised forms such as 0x7f.1.
-      const host = withoutBrackets(url.hostname)
-      if (isIP(host) && isRefusedIp(host)) throw privateIpFailure(host)
-      const ended = new AbortController()
-      const timer = setTimeout(() => ended.abort('timeout'), request.timeoutMs)
-      const abort = () => ended.abort('aborted')
-      request.signal?.addEventListener('abort', abort, { once: true })
-      if (request.signal?.aborted) abort()
-      try {
-        return await exchange(url, request, ended.signal)
-      } catch (error) {
-        if (error instanceof FetchFailed) throw error
-        if (ended.signal.reason === 'timeout')
-          throw new FetchFailed('timeout', `No response within ${request.timeoutMs} ms`)
-        if (ended.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
-        throw new FetchFailed('unreachable', messageOf(error), { cause: error })
-      } finally {
-        clearTimeout(timer)
-        request.signal?.removeEventListener('abort', abort)
-      }
-    },
+    fetch: (request) => run(request, (response) => readBeginning(response, limits.webhooks.responseBytesMax)),
+
+    download: ({ onBytes, ...request }) =>
+      run({ ...request, method: 'GET' }, (response) => readWhole(response, onBytes)),
 
     close() {
       for (const agent of Object.values(agents)) agent.destroy()
     },
   }
 
-  async function exchange(url: URL, request: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
+  async function run<Result>(request: Request, read: Read<Result>): Promise<Result> {
+    const url = new URL(request.url)
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+      throw new FetchFailed('unreachable', `The protocol ${url.protocol} is not supported`)
+    }
+    // Node connects to an address literal without DNS. The WHATWG parser has already normalised forms such as 0x7f.1.
+    const host = withoutBrackets(url.hostname)
+    if (isIP(host) && isRefusedIp(host)) throw privateIpFailure(host)
+    const ended = new AbortController()
+    const timer = setTimeout(() => ended.abort('timeout'), request.timeoutMs)
+    const abort = () => ended.abort('aborted')
+    request.signal?.addEventListener('abort', abort, { once: true })
+    if (request.signal?.aborted) abort()
     try {
-      return await once(url, request, signal)
+      return await exchange(url, request, ended.signal, read)
     } catch (error) {
-      // The server closed an idle connection at the moment we used it. It has read nothing of this request: send again.
-      if (!(error instanceof StaleSocket) || signal.aborted) throw error
-      return once(url, request, signal)
+      if (error instanceof FetchFailed || error instanceof MailError) throw error
+      if (ended.signal.reason === 'timeout')
+        throw new FetchFailed('timeout', `No response within ${request.timeoutMs} ms`)
+      if (ended.signal.aborted) throw new FetchFailed('aborted', 'The request was aborted')
+      throw new FetchFailed('unreachable', messageOf(error), { cause: error })
+    } finally {
+      clearTimeout(timer)
+      request.signal?.removeEventListener('abort', abort)
     }
   }
 
-  function once(url: URL, { method, headers, body }: SafeRequest, signal: AbortSignal): Promise<SafeResponse> {
+  async function exchange<Result>(
+    url: URL,
+    request: Request,
+    signal: AbortSignal,
+    read: Read<Result>,
+  ): Promise<Result> {
+    try {
+      return await once(url, request, signal, read)
+    } catch (error) {
+      // The server closed an idle connection at the moment we used it. It has read nothing of this request: send again.
+      if (!(error instanceof StaleSocket) || signal.aborted) throw error
+      return once(url, request, signal, read)
+    }
+  }
+
+  function once<Result>(
+    url: URL,
+    { method, headers, body }: Request,
+    signal: AbortSignal,
+    read: Read<Result>,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
       let hasResponse = false
       const send = url.protocol === 'https:' ? requestHttps : requestHttp
       const agent = agents[url.protocol as 'http:' | 'https:']
-      const length = { 'content-length': String(Buffer.byteLength(body)) }
+      const length = body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }
       const sent: ClientRequest = send(
         url,
         { method, headers: { ...headers, ...length }, agent, signal, lookup: resolver },
         (response) => {
           hasResponse = true
-          readResponse(response, limits.webhooks.responseBytesMax).then(resolve, reject)
+          read(response).then(resolve, reject)
         },
       )
       // An unsolicited 101: Node would emit neither a response nor an error.
@@ -191,7 +224,7 @@ function guard<Agent extends HttpAgent | HttpsAgent>(agent: Agent, isRefusedIp: 
 }
 
 /** Reads the response to its end, so that the connection can be reused, but not past the limit. */
-async function readResponse(response: IncomingMessage, bytesMax: number): Promise<SafeResponse> {
+async function readBeginning(response: IncomingMessage, bytesMax: number): Promise<SafeResponse> {
   const chunks: Buffer[] = []
   let sizeBytes = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -199,10 +232,26 @@ async function readResponse(response: IncomingMessage, bytesMax: number): Promis
     sizeBytes += chunk.length
     if (sizeBytes > bytesMax) break // leaving the loop closes the connection
   }
+  return { ...headOf(response), body: Buffer.concat(chunks).subarray(0, bytesMax).toString() }
+}
+
+async function readWhole(response: IncomingMessage, onBytes: (count: number) => void): Promise<DownloadedBytes> {
+  const head = headOf(response)
+  const chunks: Buffer[] = []
+  if (head.status < 200 || head.status > 299) response.destroy()
+  else
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      onBytes(chunk.length)
+      chunks.push(chunk)
+    }
+  return { ...head, bytes: Buffer.concat(chunks) }
+}
+
+function headOf(response: IncomingMessage): Omit<SafeResponse, 'body'> {
   const headers = Object.fromEntries(
     Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
   )
-  return { status: response.statusCode ?? 0, headers, body: Buffer.concat(chunks).subarray(0, bytesMax).toString() }
+  return { status: response.statusCode ?? 0, headers }
 }
 
 class StaleSocket extends Error {}

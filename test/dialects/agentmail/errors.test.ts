@@ -113,10 +113,10 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
-    'an attachment by url',
+    'an attachment with content and url',
     'POST',
     `${inbox}/messages/send`,
-    { body: { attachments: [{ url: 'https://h/' }] } },
+    { body: { attachments: [{ content: 'aGk=', url: 'https://h/' }] } },
     400,
     'validation_error',
   ],

@@ -2,7 +2,9 @@
  * Tests sending, replying and forwarding. Messages to local inboxes are really delivered; messages to external
  * addresses are held in capture mode, and their deliveries show it.
  */
+import { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
+import { startWebhookSink } from '../../support/webhook-sink.ts'
 import { startWorld } from '../../support/world.ts'
 
 async function startWithTwo() {
@@ -442,6 +444,47 @@ test('a key can reply to and forward only messages that it may read', async () =
     body: { to: 'eve@example.test', text: 'of my own' },
   })
   expect(status).toBe(200)
+})
+
+test('attachments can be given by URL, as data: URL and as base64url without padding', async () => {
+  const { world, ada, bob, messages } = await startWithTwo()
+  await using _world = world
+  await using files = await startWebhookSink(
+    (response) => void response.setHeader('content-type', 'text/csv').end('a,b'),
+  )
+  await using socket = disposable(await world.subscribe({ inboxIds: [bob] }))
+  const attachments = [
+    { url: files.url.replace('/hook', '/list.csv') },
+    { content: 'data:text/plain;base64,aGk', filename: 'hi.txt' },
+    { url: `data:,${'y'.repeat(70_000)}` },
+    { content: '_-8', contentType: 'application/octet-stream' },
+  ]
+  const send = (idempotencyKey: string, more: object[] = []) =>
+    messages.send(ada, { to: bob, text: 'x', attachments: [...attachments, ...more] }, { idempotencyKey })
+  const sent = await send('once')
+  const { message } = await socket.next('message.received')
+  const got = message.attachments.map(({ filename, content_type, size }: Record<string, unknown>) => [
+    filename,
+    content_type,
+    size,
+  ])
+  expect(got).toEqual([
+    ['list.csv', 'text/csv', 3],
+    ['hi.txt', 'text/plain', 2],
+    [undefined, 'application/octet-stream', 70_000],
+    [undefined, 'application/octet-stream', 2],
+  ])
+  expect(await send('once')).toEqual(sent)
+  expect(files.calls.length).toBe(1) // the repeated request has not fetched anything
+
+  await expect(send('other', [{ content: 'aGk', url: files.url }])).rejects.toMatchObject({ statusCode: 400 })
+  await expect(send('third', [{ filename: 'a' }])).rejects.toMatchObject({ statusCode: 400 })
+  files.answer = (response) => void response.writeHead(500).end()
+  const refused = send('fourth')
+  await expect(refused).rejects.toBeInstanceOf(AgentMail.MessageRejectedError)
+  await expect(refused).rejects.toMatchObject({ body: { message: expect.stringContaining('the response was 500') } })
+  files.answer = (response) => void response.end('a,b')
+  expect((await send('fourth')).messageId).not.toBe(sent.messageId) // a failed request releases its key
 })
 
 function disposable<Socket extends { close(): void }>(socket: Socket): Socket & AsyncDisposable {

@@ -10,7 +10,6 @@ import { eventFrame } from '../../../src/edges/http/dialects/agentmail/wire/even
 import { renderEvent } from '../../../src/edges/http/dialects/agentmail/wire/event-wire.ts'
 import { inbox } from '../../../src/edges/http/dialects/agentmail/wire/inbox-wire.ts'
 import { message, messageItem } from '../../../src/edges/http/dialects/agentmail/wire/message-wire.ts'
-import { decodeBase64 } from '../../../src/edges/http/dialects/agentmail/wire/outgoing-wire.ts'
 import { permissionFlags, readPermissions } from '../../../src/edges/http/dialects/agentmail/wire/permissions-wire.ts'
 import { thread, threadItem } from '../../../src/edges/http/dialects/agentmail/wire/thread-wire.ts'
 import * as view from './sample-views.ts'
@@ -245,20 +244,4 @@ describe('a frame over the limit', () => {
     expect(parsed.message.to).toHaveLength(100)
     expect(parse(sdk.MessageReceivedEvent, parsed)).toMatchObject({ ok: true })
   })
-})
-
-test.each([
-  ['aGVsbG8=', 'hello'],
-  ['aGVs\r\nbG8=', 'hello'],
-  ['', ''],
-  ['_-8=', '\u00ff\u00ef'],
-  ['aGVsbG8', undefined],
-  ['aGVsbG8==', undefined],
-  ['aGVs bG8=', undefined],
-  ['aGVsbG8@', undefined],
-  ['aG=sbG8=', undefined],
-  ['====', undefined],
-  ['data:;base64,aGVsbG8=', undefined],
-])('base64 %j is %j', (text, expected) => {
-  expect(decodeBase64(text)?.toString('latin1')).toBe(expected)
 })

@@ -15,6 +15,7 @@ import type { WebSocket } from 'ws'
 import type { MailError } from '../../../errors.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { BacklogBudget } from './memory/backlog-budget.ts'
+import type { BodyBudget } from './memory/body-budget.ts'
 import type { ResponseBudget } from './memory/response-budget.ts'
 import type { RoundRobin } from './memory/round-robin.ts'
 import type { WritePacer } from './memory/write-pacer.ts'
@@ -54,6 +55,8 @@ export interface HttpContext {
   /** Shared by all connections that stay open: the memory budget, and the bytes written per turn of the event loop. */
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
+  /** Memory for what a handler loads beside the body of its request. */
+  readonly bodies: Pick<BodyBudget, 'memoryOf'>
   /** Memory for the messages that a response will contain. */
   readonly responses: Pick<ResponseBudget, 'memoryOf'>
 }

@@ -177,7 +177,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
-  const context = { publicUrl, longPolls, streams, budget, pacer, responses }
+  const context = { publicUrl, longPolls, streams, budget, pacer, bodies, responses }
   for (const dialect of dialects) registerDialect(app, dialect, { context, errorHandler, limits })
 
   return {

@@ -8,7 +8,7 @@ import { MailError } from '../../../errors.ts'
 import { type Address, isSmtpMailbox, parseRecipient } from '../../../formats/address/address.ts'
 import { isForbiddenHeader } from '../../../formats/mime/protected-headers.ts'
 import { parseUserLabels } from '../../messages/labels/label-rules.ts'
-import type { OutgoingAttachment, OutgoingMessage } from './outgoing.ts'
+import type { OutgoingMessage, RequestedAttachment } from './outgoing.ts'
 
 /** A client's request to send, with every value valid. */
 export interface CheckedMessage {
@@ -19,7 +19,7 @@ export interface CheckedMessage {
   readonly subject?: string
   readonly text?: string
   readonly html?: string
-  readonly attachments: readonly OutgoingAttachment[]
+  readonly attachments: readonly RequestedAttachment[]
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly labels: readonly string[]
 }

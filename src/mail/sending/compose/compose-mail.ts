@@ -7,10 +7,11 @@ import { MailError } from '../../../errors.ts'
 import { composeMessage } from '../../../formats/mime/mime-compose.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { CheckedMessage } from './checked-message.ts'
-import type { DroppedRecipient } from './outgoing.ts'
+import type { DroppedRecipient, OutgoingAttachment } from './outgoing.ts'
 
 /** A checked message and the thread it belongs to. */
-export interface ThreadedMessage extends CheckedMessage {
+export interface ThreadedMessage extends Omit<CheckedMessage, 'attachments'> {
+  readonly attachments: readonly OutgoingAttachment[]
   readonly inReplyTo?: string
   readonly references?: readonly string[]
   readonly threadId?: string
@@ -73,6 +74,6 @@ export function createComposeMail({ config, random }: ComposeMailNeeds): Compose
 }
 
 /** Returns a lower bound of the message's size, for any encoding of its parts. */
-function sizeBytesMin({ attachments, text = '', html = '' }: CheckedMessage): number {
+function sizeBytesMin({ attachments, text = '', html = '' }: ThreadedMessage): number {
   return attachments.reduce((sum, { bytes }) => sum + bytes.length, text.length + html.length)
 }

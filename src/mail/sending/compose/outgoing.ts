@@ -1,13 +1,24 @@
 /** What a client may request to send, and the result of the request. */
 
-export interface OutgoingAttachment {
+interface AttachmentFields {
   readonly filename?: string | undefined
   readonly contentType?: string | undefined
   readonly disposition?: 'inline' | 'attachment' | undefined
   /** Without angle brackets. The HTML can refer to it as `cid:`. */
   readonly contentId?: string | undefined
+}
+
+export interface OutgoingAttachment extends AttachmentFields {
   readonly bytes: Buffer
 }
+
+/** An attachment that is fetched when the message is sent (fetch-attachments.ts). */
+export interface LinkedAttachment extends AttachmentFields {
+  /** http or https. */
+  readonly url: string
+}
+
+export type RequestedAttachment = OutgoingAttachment | LinkedAttachment
 
 /** Recipients are "address" or "Name <address>". */
 export interface OutgoingMessage {
@@ -18,7 +29,7 @@ export interface OutgoingMessage {
   readonly subject?: string | undefined
   readonly text?: string | undefined
   readonly html?: string | undefined
-  readonly attachments?: readonly OutgoingAttachment[] | undefined
+  readonly attachments?: readonly RequestedAttachment[] | undefined
   /** Extra header fields. Fields that the server sets are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** User labels for the sent copy. */

@@ -17,6 +17,7 @@ import { Transform } from 'node:stream'
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
 import type { Limits } from '../../../../config/limits.ts'
 import { MailError } from '../../../../errors.ts'
+import type { RequestMemory } from '../../../../mail/access/body-memory.ts'
 import { type BudgetOwner, ownersOf, SharedBudget } from './shared-budget.ts'
 
 export interface BodyBudget {
@@ -29,6 +30,8 @@ export interface BodyBudget {
   admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
   /** Call this when the handler has finished. The body is released when the connection has also finished with it. */
   answered(request: FastifyRequest): void
+  /** Returns the memory for what the handler loads beside the body. It counts like a part of the body. */
+  memoryOf(request: FastifyRequest): RequestMemory
   /** Returns the bytes of a request's body that count. */
   bytesOf(request: FastifyRequest): number
   /** Bytes that count into each budget at present, for metrics: a gauge per chunk would cost more than the chunk. */
@@ -54,6 +57,8 @@ export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
 
   return {
     usedBytes: () => ({ small: small.usedBytes, large: large.usedBytes }),
+
+    memoryOf: (request) => ({ add: (bytes) => reservations.get(request)?.body.grow(bytes) }),
 
     bytesOf: (request) => reservations.get(request)?.body.bytes() ?? 0,
 

@@ -40,7 +40,7 @@ interface SendingNeeds extends HttpContext {
   readonly limits: Limits
 }
 
-export function sendingRoutes(app: HttpApp, { sending, limits, responses }: SendingNeeds): void {
+export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses }: SendingNeeds): void {
   const bodyLimit = limits.http.sendBodyBytesMax
   // A key that may not send, or may not read the original message, is rejected before its body of up to 70 MiB is read.
   // The core checks again, for the inbox.
@@ -91,10 +91,11 @@ export function sendingRoutes(app: HttpApp, { sending, limits, responses }: Send
       )
     },
   )
-}
 
-/** Passes the header on unchanged; the core checks whether it is well-formed. */
-function optionsOf({ headers }: Pick<FastifyRequest, 'headers'>): SendOptions {
-  const key = headers['idempotency-key']
-  return { idempotencyKey: Array.isArray(key) ? key.join(', ') : key }
+  /** Passes the header on unchanged; the core checks whether it is well-formed. */
+  function optionsOf(request: FastifyRequest): SendOptions {
+    const key = request.headers['idempotency-key']
+    const idempotencyKey = Array.isArray(key) ? key.join(', ') : key
+    return { idempotencyKey, requestMemory: bodies.memoryOf(request) }
+  }
 }

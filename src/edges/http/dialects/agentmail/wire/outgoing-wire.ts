@@ -1,25 +1,12 @@
 /** Converts the body of a send, reply or forward request for the core (docs/compatibility/agentmail.md). */
 import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
-import type {
-  OutgoingAttachment,
-  OutgoingMessage,
-  OutgoingReply,
-  Sent,
-} from '../../../../../mail/sending/compose/outgoing.ts'
+import type { OutgoingMessage, OutgoingReply, Sent } from '../../../../../mail/sending/compose/outgoing.ts'
+import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { mapOf, type Wire } from './shape-wire.ts'
 
 /** One or several addresses, each "address" or "Name <address>". */
 const Recipients = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
-
-const SendAttachment = Type.Object({
-  filename: Type.Optional(Type.String()),
-  content_type: Type.Optional(Type.String()),
-  content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
-  content_id: Type.Optional(Type.String()),
-  content: Type.Optional(Type.String({ contentEncoding: 'base64', description: 'Base64.' })),
-  url: Type.Optional(Type.String({ description: 'Not supported in this version.' })),
-})
 
 const shared = {
   labels: Type.Optional(Type.Array(Type.String())),
@@ -87,7 +74,7 @@ function readShared(body: Static<typeof ReplyBody>) {
     replyTo: readRecipients(body.reply_to),
     text: body.text,
     html: body.html,
-    attachments: body.attachments?.map(readAttachment),
+    attachments: body.attachments?.map((each, index) => readAttachment(each, index)),
     headers: body.headers,
     labels: body.labels,
   }
@@ -101,42 +88,4 @@ function readRecipients(value: string | readonly string[] | undefined): readonly
 /** Reads a string or an array of strings: clients send recipients and labels in both forms. */
 export function readList(value: string | readonly string[] | undefined): readonly string[] | undefined {
   return typeof value === 'string' ? [value] : value
-}
-
-function readAttachment(body: Static<typeof SendAttachment>, index: number): OutgoingAttachment {
-  return {
-    filename: body.filename,
-    contentType: body.content_type,
-    disposition: body.content_disposition,
-    contentId: body.content_id?.replace(/^<(.*)>$/, '$1'),
-    bytes: readContent(body, ['attachments', index]),
-  }
-}
-
-function readContent({ content, url }: Static<typeof SendAttachment>, path: readonly (string | number)[]): Buffer {
-  if (url !== undefined) {
-    const detail = 'Attachments by url are not supported; send content as base64'
-    throw new MailError('validation_error', { detail, path: [...path, 'url'] })
-  }
-  const bytes = content === undefined ? undefined : decodeBase64(content)
-  if (bytes) return bytes
-  throw new MailError('validation_error', {
-    detail: 'An attachment must have content in base64',
-    path: [...path, 'content'],
-  })
-}
-
-/**
- * Decodes strictly: Node's decoder skips invalid characters, and an incomplete attachment is worse than an error. Line
- * breaks are allowed, because MIME encoders write them (RFC 2045 §6.8). Comparing lengths after decoding avoids another
- * scan of tens of megabytes.
- *
- * @returns undefined if the text is not base64
- */
-export function decodeBase64(text: string): Buffer | undefined {
-  const dense = text.includes('\n') ? text.replace(/[\r\n]+/g, '') : text
-  const padding = dense.endsWith('==') ? 2 : dense.endsWith('=') ? 1 : 0
-  if (dense.length % 4 !== 0) return undefined
-  const bytes = Buffer.from(dense, 'base64')
-  return bytes.length === (dense.length / 4) * 3 - padding ? bytes : undefined
 }
