@@ -194,6 +194,11 @@ export const errors = {
     message: (p) => `The labels of a thread with ${p.messagesMax} or more messages cannot be changed in one call`,
     fix: 'Change the labels of each message.',
   }),
+  query_range_too_wide: define<{ detail: string }>({
+    kind: 'unprocessable',
+    message: (p) => p.detail,
+    fix: 'Ask for a shorter time range, or for a longer period.',
+  }),
 
   // Sending
   no_recipients: define<{ detail?: string }>({

@@ -46,6 +46,7 @@ const MODULES = [
   ['receiving'],
   ['webhooks'],
   ['accounts'],
+  ['reports'],
 ]
 
 function isIn(file: string, places: readonly string[]): boolean {

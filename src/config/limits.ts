@@ -15,6 +15,7 @@ import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
+import { reportsLimits } from './limits/limits-reports.ts'
 import { searchLimits } from './limits/limits-search.ts'
 import { sendingLimits } from './limits/limits-sending.ts'
 import { serverLimits } from './limits/limits-server.ts'
@@ -43,6 +44,7 @@ export const limits = {
   dns: dnsLimits,
   jobs: jobsLimits,
   webhooks: webhooksLimits,
+  reports: reportsLimits,
   store: storeLimits,
   server: serverLimits,
 }

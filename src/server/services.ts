@@ -17,6 +17,7 @@ import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
+import { createReports } from '../mail/reports/reports.ts'
 import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
 import { createFetchAttachments } from '../mail/sending/compose/fetch-attachments.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
@@ -78,6 +79,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     eventPages: createEventPages({ store, feed, clock, limits }),
     eventSubjects: shared.eventSubjects,
     labelLog: createLabelLog({ store, limits }),
+    reports: createReports({ store, clock, limits }),
 
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),

@@ -134,6 +134,7 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
   workers.webhooks.start()
   stops.add('webhook worker', () => workers.webhooks.stop(shutdownGraceMs))
+  await workers.foldEvents.open()
   await workers.dispatch.start()
   stops.add('webhook dispatch', () => workers.dispatch.stop())
   workers.jobs.start()

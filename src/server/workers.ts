@@ -9,8 +9,11 @@ import { createInterruptedWork } from '../mail/jobs/interrupted-work.ts'
 import { CANCEL_PENDING, ENABLE_ORDERING, REMOVE_LIST_ENTRIES, REPLAY_WEBHOOK } from '../mail/jobs/job-kinds.ts'
 import { JobRunner } from '../mail/jobs/job-runner.ts'
 import { createSweeps } from '../mail/jobs/sweeps.ts'
-import { sweepBlobs, sweepRollups } from '../mail/messages/content/message-sweeps.ts'
+import { sweepBlobs } from '../mail/messages/content/message-sweeps.ts'
 import { checkIndexes, createIndexMessages, INDEX_MESSAGES } from '../mail/messages/search/index-messages.ts'
+import { createFoldEvents } from '../mail/reports/fold-events.ts'
+import { sweepRollups } from '../mail/reports/report-sweeps.ts'
+import { snapshotUsage } from '../mail/reports/snapshot-usage.ts'
 import { sweepIdempotencyKeys } from '../mail/sending/idempotency/idempotency-sweep.ts'
 import { createBounceNotices } from '../mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome } from '../mail/sending/queue/delivery-outcome.ts'
@@ -60,6 +63,7 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
   })
   outboundPause.onEnd(webhooks.resume)
   const dispatch = createDispatch({ store, profiles, worker: webhooks, log, metrics, limits })
+  const foldEvents = createFoldEvents({ store, limits })
   const { signalPending } = webhooks
   const jobs = new JobRunner({
     ...common,
@@ -72,18 +76,21 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),
     },
   })
-  return { delivery, webhooks, dispatch, jobs, sweeps: { start: startSweeps } }
+  return { delivery, webhooks, dispatch, foldEvents, jobs, sweeps: { start: startSweeps } }
 
   /** @returns a function that stops the sweeps */
   function startSweeps(): () => Promise<void> {
     const sweeps = createSweeps({ limits, log, metrics })
     const needs = { store, clock, limits }
-    const { readThrough } = dispatch
+    const readThrough = () => Math.min(dispatch.readThrough() ?? Number.POSITIVE_INFINITY, foldEvents.readThrough())
     const { sweepMs } = limits.store
+    const { foldMs, snapshotCheckMs } = limits.reports
     sweeps.every(limits.search.indexCheckMs, 'text index', (signal) => checkIndexes(needs, signal))
     sweeps.every(sweepMs, 'events', (signal) => sweepEvents({ ...needs, readThrough }, signal))
     sweeps.every(sweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
-    sweeps.every(sweepMs, 'counts', (signal) => sweepRollups(needs, signal))
+    sweeps.every(foldMs, 'counts', (signal) => foldEvents.run(signal))
+    sweeps.every(snapshotCheckMs, 'usage', (signal) => snapshotUsage(needs, signal))
+    sweeps.every(sweepMs, 'old counts', (signal) => sweepRollups(needs, signal))
     sweeps.every(sweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
     sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
     sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())

@@ -108,7 +108,6 @@ function filingIn(store: TestStore) {
         labels: ['sent'],
         apiMessageId: sentAs!,
         authentication: { result: 'own' },
-        metric: 'sent',
         threadMask: 0,
       })
       return store.transaction(async (tx: Tx) => {
@@ -145,7 +144,6 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
     attachments: await db.selectFrom('attachments').selectAll().where('content_id', 'in', contentIds).execute(),
     addresses: await db.selectFrom('content_addresses').selectAll().where('content_id', 'in', contentIds).execute(),
     inboxes: await db.selectFrom('inboxes').selectAll().where('id', 'in', ids).execute(),
-    rollups: await db.selectFrom('rollups').selectAll().where('inbox_id', 'in', ids).execute(),
   }
   const firstSeq = events[0]?.seq ?? 0
   const numbered = events.map(({ event_id: _event, seq, payload, ...event }) => ({

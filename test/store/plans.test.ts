@@ -19,9 +19,11 @@ import * as idempotency from '../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
+import * as rollups from '../../src/store/tables/rollups-table.ts'
 import * as submissions from '../../src/store/tables/submissions-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
+import * as usage from '../../src/store/tables/usage-table.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries-table.ts'
 import * as lines from '../../src/store/tables/webhook-ordering-table.ts'
 import * as webhooks from '../../src/store/tables/webhooks-table.ts'
@@ -35,6 +37,9 @@ const threadCriteria = { hiddenMask: 15, labels: [], senders: [], recipients: []
 const filtered = { labels: ['a'], senders: ['a'], recipients: ['a'], subject: ['a'] }
 
 const range = { afterSeq: 1, throughSeq: 9, types: ['message.sent'], organizationId: 'o', inboxIds: [], podIds: [] }
+
+const counted = { afterSeq: 1, throughSeq: 9, descending: true, withPayload: true }
+const counts = { from: 1, before: 2, metrics: ['m'], types: ['m'], consumer: 'c', logRowsMax: 9 }
 
 const flow = { domain: 'd', podId: 'p' }
 const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { interruptionsBelow: 1, setAsideFrom: 3 } }
@@ -170,6 +175,37 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => events.listSelected(db, { ...range, from: 1, before: 2 }, 10),
     'PRIMARY KEY (rowid>? AND rowid<?)',
   ],
+  [
+    'list hourly counts',
+    (db) => rollups.listCounts(db, { ...counts, scope: { organizationId: 'o', podId: 'p' } }),
+    'SEARCH rollups USING PRIMARY KEY (scope_id=? AND hour>? AND hour<?)',
+  ],
+  [
+    'list events that are not in the hourly counts',
+    (db) => rollups.listCounts(db, { ...counts, scope: { organizationId: 'o' } }),
+    'SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+  ],
+  ['remove old hourly counts', (db) => rollups.removeOlderThan(asTx(db), 1, 10), 'rollups_by_age (hour<?)'],
+  [
+    'list the events of an inbox that are counted',
+    (db) => events.listCounted(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, counted, 10),
+    'events_by_inbox (inbox_id=? AND seq>? AND seq<?)',
+  ],
+  [
+    'list the events of an organization that are counted',
+    (db) => events.listCounted(db, { organizationId: 'o' }, counted, 10),
+    'SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+  ],
+  [
+    'list snapshots of usage',
+    (db) => usage.listSnapshots(db, 's', { from: 1, through: 2 }),
+    'SEARCH usage_snapshots USING PRIMARY KEY (scope_id=? AND at>? AND at<?)',
+  ],
+  [
+    'add up the counters of the inboxes of a pod',
+    (db) => usage.sumCounters(db, { organizationId: 'o', podId: 'p' }, 10),
+    'inboxes_by_pod (pod_id=?)',
+  ],
   ['check which messages match', (db) => messages.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
@@ -211,7 +247,9 @@ test.each(statements)('%s: uses an index and sorts no whole table', async (name,
   if (name.startsWith('list')) expect(plan).not.toContain('USE TEMP B-TREE FOR ORDER BY')
   expect(
     plan.filter((step) =>
-      /^SCAN (messages|threads|inboxes|api_keys|webhooks|webhook_deliveries|events|d|later|next)\b/.test(step),
+      /^SCAN (messages|threads|inboxes|api_keys|webhooks|webhook_deliveries|events|rollups|usage_snapshots|last|d|later|next)\b/.test(
+        step,
+      ),
     ),
   ).toEqual([])
 })

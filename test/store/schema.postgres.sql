@@ -380,16 +380,13 @@ CREATE INDEX recipients_open ON public.recipients USING btree (organization_id, 
 CREATE INDEX recipients_open_by_inbox ON public.recipients USING btree (inbox_id, created_at, id) WHERE (state = ANY (ARRAY['queued'::text, 'held'::text]));
 
 create table rollups (
-  organization_id text collate "C" not null,
-  pod_id text collate "C" not null,
-  inbox_id text collate "C" not null,
+  scope_id text collate "C" not null,
   hour bigint not null,
   metric text collate "C" not null,
   count bigint not null,
-  PRIMARY KEY (inbox_id, hour, metric)
+  PRIMARY KEY (scope_id, hour, metric)
 );
 CREATE INDEX rollups_by_age ON public.rollups USING btree (hour);
-CREATE INDEX rollups_by_organization ON public.rollups USING btree (organization_id, hour);
 
 create table schema_migrations (
   number integer not null,
@@ -496,6 +493,18 @@ create table threads (
 CREATE INDEX threads_by_inbox ON public.threads USING btree (inbox_id, "timestamp", id, hidden);
 CREATE INDEX threads_by_organization ON public.threads USING btree (organization_id, "timestamp", id, hidden);
 CREATE INDEX threads_by_pod ON public.threads USING btree (pod_id, "timestamp", id, hidden);
+
+create table usage_snapshots (
+  scope_id text collate "C" not null,
+  at bigint not null,
+  storage_bytes bigint not null,
+  message_count bigint not null,
+  thread_count bigint not null,
+  inbox_count bigint not null,
+  domain_count bigint not null,
+  pod_count bigint not null,
+  PRIMARY KEY (scope_id, at)
+);
 
 create table webhook_attempts (
   id text collate "C" not null,

@@ -373,18 +373,14 @@ CREATE INDEX recipients_open_by_inbox on recipients (inbox_id, created_at, id)
   where state in ('queued', 'held');
 
 CREATE TABLE rollups (
-  organization_id text not null,
-  pod_id text not null,
-  inbox_id text not null,
+  scope_id text not null,
   hour integer not null,
   metric text not null,
   count integer not null,
-  primary key (inbox_id, hour, metric)
+  primary key (scope_id, hour, metric)
 ) strict, without rowid;
 
 CREATE INDEX rollups_by_age on rollups (hour);
-
-CREATE INDEX rollups_by_organization on rollups (organization_id, hour);
 
 CREATE TABLE schema_migrations (
 number integer primary key, name text not null, hash text not null,
@@ -484,6 +480,18 @@ CREATE INDEX threads_by_inbox on threads (inbox_id, timestamp, id, hidden);
 CREATE INDEX threads_by_organization on threads (organization_id, timestamp, id, hidden);
 
 CREATE INDEX threads_by_pod on threads (pod_id, timestamp, id, hidden);
+
+CREATE TABLE usage_snapshots (
+  scope_id text not null,
+  at integer not null,
+  storage_bytes integer not null,
+  message_count integer not null,
+  thread_count integer not null,
+  inbox_count integer not null,
+  domain_count integer not null,
+  pod_count integer not null,
+  primary key (scope_id, at)
+) strict, without rowid;
 
 CREATE TABLE webhook_attempts (
   id text primary key,

@@ -100,9 +100,4 @@ export const eventsLimits = {
     unit: 'milliseconds',
     description: 'Pause after each transaction of an event sweep, so that other writers can run.',
   },
-  rollupRetentionMs: {
-    default: 90 * DAY,
-    unit: 'milliseconds',
-    description: 'Age at which hourly counts are deleted.',
-  },
 } as const satisfies Record<string, Limit>

@@ -12,6 +12,7 @@ import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
+import { removeSnapshots } from '../../store/tables/usage-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
 import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
 import type { Removal } from '../messages/removal.ts'
@@ -47,5 +48,6 @@ async function removeEmpty(tx: Tx, inboxId: string): Promise<void> {
     tx,
     blocks.map(({ id }) => id),
   )
+  await removeSnapshots(tx, inboxId)
   await inboxes.remove(tx, inboxId)
 }

@@ -93,7 +93,7 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
       }
       const { verifiedDomain, ...shown } = authentication
       const envelope = { sender, recipient }
-      const own = { inbox, content, labels, envelope, authentication: shown, verifiedDomain, metric: 'received' }
+      const own = { inbox, content, labels, envelope, authentication: shown, verifiedDomain }
       byInbox.set(inbox.id, {
         ...{ received, recipients: [index] },
         filing: { ...own, threadMask: eventThreadMask(labels) },

@@ -6,6 +6,7 @@ import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
+import { removeSnapshots } from '../../store/tables/usage-table.ts'
 import { assertKeyUnchanged, keyOf, refuseInboxKey, requirePermission, requirePod } from '../access/access.ts'
 import { type Actor, actorName } from '../access/actor.ts'
 import { parseClientId } from '../access/client-id.ts'
@@ -105,6 +106,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
           throw new MailError('resource_deleting', { what: 'An inbox of this pod' })
         await revokeAccess(tx, actor, 'pod_id', row)
         tx.append(podGone({ actor: actorName(actor), pod: { id: row.id, organizationId: row.organization_id } }))
+        await removeSnapshots(tx, row.id)
         await tenants.removePod(tx, row.id)
       })
     },

@@ -12,6 +12,7 @@ import { jobTables } from './initial/create-jobs.ts'
 import { listTables } from './initial/create-lists.ts'
 import { mailboxTables } from './initial/create-mailboxes.ts'
 import { messageTables } from './initial/create-messages.ts'
+import { reportTables } from './initial/create-reports.ts'
 import { sendingTables } from './initial/create-sending.ts'
 import { tenantTables } from './initial/create-tenants.ts'
 import { webhookTables } from './initial/create-webhooks.ts'
@@ -19,7 +20,7 @@ import type { Migration } from './migration.ts'
 
 const tables = [
   ...[eventTables, tenantTables, listTables, messageTables],
-  ...[sendingTables, jobTables, mailboxTables, webhookTables],
+  ...[sendingTables, jobTables, mailboxTables, webhookTables, reportTables],
 ]
 
 export const initial: Migration = {

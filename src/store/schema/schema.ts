@@ -21,9 +21,10 @@ import type {
   ThreadReferenceRow,
   ThreadRow,
 } from './message-rows.ts'
+import type { RollupRow, UsageSnapshotRow } from './report-rows.ts'
 import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
-import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, RollupRow, SecretRow } from './tenant-rows.ts'
+import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, SecretRow } from './tenant-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
 
 export interface Schema {
@@ -63,4 +64,5 @@ export interface Schema {
   webhook_attempts: WebhookAttemptRow
   webhook_replays: WebhookReplayRow
   rollups: RollupRow
+  usage_snapshots: UsageSnapshotRow
 }

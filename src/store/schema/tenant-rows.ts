@@ -1,4 +1,4 @@
-/** Rows of organizations, pods, domains, keys, inboxes, secrets and hourly counts. */
+/** Rows of organizations, pods, domains, keys, inboxes and secrets. */
 
 export interface OrganizationRow {
   id: string
@@ -87,15 +87,4 @@ export interface InboxRow {
   deleting_at: number | null
   created_at: number
   updated_at: number
-}
-
-/** Hourly counts: one row per inbox, hour and metric, written in the transaction of the change that it counts. */
-export interface RollupRow {
-  organization_id: string
-  pod_id: string
-  inbox_id: string
-  /** Start of the hour, epoch ms. */
-  hour: number
-  metric: string
-  count: number
 }

@@ -17,3 +17,18 @@ export function conjunction(all: readonly Expression<SqlBool>[]): Expression<Sql
 export function limitTo(count: number): RawBuilder<unknown> {
   return sql`limit (${count} + 0)`
 }
+
+/** An organization, pod or inbox: the ids of it and of what it belongs to. */
+export interface ScopeIds {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+/** Returns the column that limits rows to a scope, and its value. */
+export function narrowest({ organizationId, podId, inboxId }: ScopeIds) {
+  if (inboxId !== undefined) return { column: 'inbox_id', id: inboxId } as const
+  return podId !== undefined
+    ? ({ column: 'pod_id', id: podId } as const)
+    : ({ column: 'organization_id', id: organizationId } as const)
+}

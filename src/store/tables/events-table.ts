@@ -1,8 +1,10 @@
 /** Queries for the event log. Rows only; the store numbers and inserts them at commit, mail/events reads and purges. */
+import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows } from '../row-statements.ts'
 import type { EventLogRow, EventRow } from '../schema/event-rows.ts'
+import { narrowest, type ScopeIds } from './conditions.ts'
 
 export const insertAll = insertRows('events', {
   seq: 'bigint',
@@ -84,6 +86,37 @@ export async function listSelected(db: Db, selection: EventSelection, limit: num
       ),
     )
     .orderBy('seq')
+    .limit(limit)
+    .execute()
+}
+
+/** What counting needs of an event. */
+export type CountedEvent = Pick<EventRow, 'seq' | 'at' | 'type' | 'payload'>
+
+export interface CountedRange {
+  /** Exclusive and inclusive. */
+  readonly afterSeq: number
+  readonly throughSeq: number
+  readonly descending: boolean
+  /** Without it, payloads are empty. */
+  readonly withPayload: boolean
+}
+
+/** Lists events of a scope by number, of every type: for one inbox the limit bounds the rows that are read. */
+export async function listCounted(
+  db: Db,
+  scope: ScopeIds,
+  { afterSeq, throughSeq, descending, withPayload }: CountedRange,
+  limit: number,
+): Promise<CountedEvent[]> {
+  const { column, id } = narrowest(scope)
+  return db
+    .selectFrom('events')
+    .select(['seq', 'at', 'type', withPayload ? 'payload' : sql<string>`''`.as('payload')])
+    .where(column, '=', id)
+    .where('seq', '>', afterSeq)
+    .where('seq', '<=', throughSeq)
+    .orderBy('seq', descending ? 'desc' : 'asc')
     .limit(limit)
     .execute()
 }

@@ -17,12 +17,13 @@ export async function insertOrganization(tx: Tx, row: OrganizationRow): Promise<
   await tx.insertInto('organizations').values(row).execute()
 }
 
-/** Counts inboxes from the counters of the pods, without a scan of the inboxes. */
-export async function countInboxes(db: Db, organizationId: string): Promise<number> {
+/** Counts inboxes from the counters of the pods, or of one of them, without a scan of the inboxes. */
+export async function countInboxes(db: Db, organizationId: string, podId?: string): Promise<number> {
   const row = await db
     .selectFrom('pods')
     .select(sql<number>`coalesce(sum(inbox_count), 0)`.as('count'))
     .where('organization_id', '=', organizationId)
+    .$if(podId !== undefined, (query) => query.where('id', '=', podId!))
     .executeTakeFirstOrThrow()
   return Number(row.count)
 }

@@ -1,8 +1,7 @@
-/** Removes leftovers: blobs that no row refers to (their transaction never committed), and old hourly counts. */
+/** Removes leftovers: blobs that no row refers to (their transaction never committed). */
 import type { Limits } from '../../../config/limits.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
-import * as rollups from '../../../store/tables/rollups-table.ts'
 
 interface SweepNeeds {
   readonly store: Store
@@ -16,13 +15,4 @@ export async function sweepBlobs({ store, clock, limits }: SweepNeeds, signal: A
     signal.throwIfAborted()
     if (!(await contents.isBlobUsed(store.db, key))) await store.blobs.delete(key)
   }
-}
-
-export async function sweepRollups({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
-  const before = clock() - limits.events.rollupRetentionMs
-  let removed: number
-  do {
-    signal.throwIfAborted()
-    removed = await store.transaction((tx) => rollups.removeOlderThan(tx, before, limits.jobs.removalChunkRows))
-  } while (removed === limits.jobs.removalChunkRows)
 }

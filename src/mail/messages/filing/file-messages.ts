@@ -1,6 +1,6 @@
 /**
  * Files emails as messages of inboxes, whoever brings them: received mail and sent copies. It writes all that changes
- * together: content, message, labels, addresses, thread, participants, counters and hourly counts. The
+ * together: content, message, labels, addresses, thread, participants and counters. The
  * caller's transaction also appends the events.
  *
  *   find the places of all messages → write them, round by round → read the threads that events show

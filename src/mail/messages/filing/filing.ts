@@ -24,8 +24,6 @@ export interface Filing {
   readonly envelope?: { readonly sender: string; readonly recipient: string }
   readonly authentication: Readonly<Record<string, unknown>>
   readonly verifiedDomain?: string | undefined
-  /** Name of the hourly count to increase, for example "received". */
-  readonly metric: string
   /** The hidden classes to leave out of the thread that is returned; undefined: no thread is needed. */
   readonly threadMask?: number
 }

@@ -4,11 +4,10 @@
  */
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
-import type { InboxRow, RollupRow } from '../../../store/schema/tenant-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import { insertBcc } from '../../../store/tables/addresses-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
-import * as rollups from '../../../store/tables/rollups-table.ts'
 import { setReferences } from '../../../store/tables/thread-references-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { contentSteps } from '../content/insert-content.ts'
@@ -36,7 +35,6 @@ export async function writeFirstRound(
     rowStep(setReferences, references),
     ...messageSteps(first),
     rowStep(inboxes.addCounts, countsOf(placed)),
-    rowStep(rollups.addAll, rollupsOf(tx, placed)),
   ])
   return numbersById(numbers)
 }
@@ -98,16 +96,4 @@ function countsOf(placed: readonly PlacedMessage[]) {
     byInbox.set(id, sum)
   }
   return [...byInbox.values()]
-}
-
-/** Returns what to add to the hourly counts: one row per inbox and metric. */
-function rollupsOf(tx: Tx, placed: readonly PlacedMessage[]): RollupRow[] {
-  const byKey = new Map<string, RollupRow>()
-  for (const { inbox, metric } of placed.map(({ filing }) => filing)) {
-    const key = `${inbox.id} ${metric}`
-    const known = byKey.get(key)
-    if (known) known.count += 1
-    else byKey.set(key, rollups.rollupRow(tx, inbox, metric, 1))
-  }
-  return [...byKey.values()]
 }

@@ -131,7 +131,6 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         threadId: message.threadId,
         authentication: { result: 'own' },
         verifiedDomain: splitAddress(inbox.address).domain,
-        metric: 'sent',
       },
     ])
     const { id, threadId, contentId } = filed as FiledMessage // a message with an id of its own is always new

@@ -8,13 +8,11 @@
 import type { Limits } from '../../../config/limits.ts'
 import { findRelayId } from '../../../formats/ids.ts'
 import type { Tx } from '../../../store/handles.ts'
-import { rowStep } from '../../../store/row-statements.ts'
 import type { RecipientRow, RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
-import * as rollups from '../../../store/tables/rollups-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import {
   type EventMessage,
@@ -189,13 +187,10 @@ async function appendEvents(
   byEvent: ReadonlyMap<RecipientEvent, Affected[]>,
 ): Promise<void> {
   const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
-  const scope = { id: row.inbox_id, organization_id: row.organization_id, pod_id: row.pod_id }
-
   for (const [name, affected] of byEvent) {
     const labels = await updateDeliveryLabels(tx, row, address, name)
     const message = eventMessage(row, address, labels)
     tx.append(eventOf(tx, name, message, affected))
-    await tx.runRows([rowStep(rollups.addAll, [rollups.rollupRow(tx, scope, name, affected.length)])])
   }
 }
 

@@ -1,7 +1,7 @@
-/** Background jobs, the pause of outbound work, and hourly counts. Part of ../0001-initial.ts. */
+/** Background jobs, and the pause of outbound work. Part of ../0001-initial.ts. */
 import type { DefinitionLanguage } from '../../sql-adapter.ts'
 
-export function jobTables({ text, integer, bigint, table, linkTable }: DefinitionLanguage): string[] {
+export function jobTables({ text, integer, bigint, table }: DefinitionLanguage): string[] {
   return [
     `create table jobs (
       id ${text} primary key,
@@ -24,17 +24,5 @@ export function jobTables({ text, integer, bigint, table, linkTable }: Definitio
       id ${integer} primary key check (id = 1),
       paused_at ${bigint} not null
     ) ${table}`,
-
-    `create table rollups (
-      organization_id ${text} not null,
-      pod_id ${text} not null,
-      inbox_id ${text} not null,
-      hour ${bigint} not null,
-      metric ${text} not null,
-      count ${bigint} not null,
-      primary key (inbox_id, hour, metric)
-    ) ${linkTable}`,
-    `create index rollups_by_organization on rollups (organization_id, hour)`,
-    `create index rollups_by_age on rollups (hour)`,
   ]
 }

@@ -20,6 +20,7 @@ import type { RebuildIndex } from '../../../../mail/messages/search/rebuild-inde
 import type { Threads } from '../../../../mail/messages/threads/threads.ts'
 import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { WaitForMessage } from '../../../../mail/messages/wait/wait-for-message.ts'
+import type { Reports } from '../../../../mail/reports/reports.ts'
 import type { Queue } from '../../../../mail/sending/queue/queue.ts'
 import type { RecipientStatuses } from '../../../../mail/sending/queue/recipient-statuses.ts'
 import type { Sending } from '../../../../mail/sending/sending.ts'
@@ -45,6 +46,7 @@ import { eventRoutes } from './routes/agentmail-events.ts'
 import { inboxRoutes } from './routes/agentmail-inboxes.ts'
 import { listRoutes } from './routes/agentmail-lists.ts'
 import { messageRoutes } from './routes/agentmail-messages.ts'
+import { metricsRoutes } from './routes/agentmail-metrics.ts'
 import { organizationRoutes } from './routes/agentmail-organizations.ts'
 import { outboundRoutes } from './routes/agentmail-outbound.ts'
 import { podRoutes } from './routes/agentmail-pods.ts'
@@ -84,6 +86,7 @@ export interface AgentMailNeeds {
   readonly feed: Feed
   readonly eventPages: EventPages
   readonly labelLog: LabelLog
+  readonly reports: Reports
   readonly eventSubjects: EventSubjects
 }
 
@@ -134,6 +137,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         outboundRoutes(keyed, needs)
         searchRoutes(keyed, { ...needs, ...context })
         eventRoutes(keyed, { ...needs, ...context, eventJson, limits })
+        metricsRoutes(keyed, needs)
       })
     },
 

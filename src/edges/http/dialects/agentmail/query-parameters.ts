@@ -19,6 +19,7 @@ const LISTS: ReadonlySet<string> = new Set([
   'inbox_ids',
   'pod_ids',
   'usage_types',
+  'rate_types',
 ])
 
 type RawQuery = Readonly<Record<string, string | string[]>>

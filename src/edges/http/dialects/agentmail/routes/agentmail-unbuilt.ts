@@ -23,7 +23,6 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
   ['Searches', [...ROOT, ...PODS], 'GET /inboxes/search'],
   ['Searches', EVERYWHERE, 'GET /threads/search'],
   ['Batches of messages', INBOXES, 'POST /messages/batch-get, POST /messages/batch-update'],
-  ['Metrics', EVERYWHERE, 'GET /metrics/events, GET /metrics/usage, GET /metrics/rates'],
   [
     "Domains of one's own",
     [...ROOT, ...PODS],
