@@ -9,7 +9,7 @@ export const eventsLimits = {
       'Memory for unsent data of all WebSockets and event streams of one node. Above this, the slowest connections are closed.',
   },
   turnBytesMax: {
-    default: 8 * MIB,
+    default: MIB,
     unit: 'bytes',
     description: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },

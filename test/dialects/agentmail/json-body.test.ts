@@ -48,6 +48,9 @@ test('a large body is checked, decoded and parsed in different turns of the even
   expect(turns).toBe(0)
   expect(await parseIt('\uFEFF{"a":"\\ud800","__proto__":1}', 8)).toEqual({ a: '\ufffd' })
   expect(turns).toBe(4)
+  turns = 0
+  expect(await parseIt(`{${' '.repeat(3 * 1024 * 1024)}}`, 8)).toEqual({})
+  expect(turns).toBe(4 + 3) // its tokens are counted a megabyte at a time
   await expect(parseIt('{"a":"b"', 7)).rejects.toMatchObject({ code: 'invalid_json' })
 })
 

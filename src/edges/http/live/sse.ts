@@ -76,7 +76,8 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   const backlog = budget.open(cutOff)
   const writer = new SinkWriter(sinkOf(response), limits, backlog)
   response.once('close', () => {
-    gone.abort()
+    // A reason: otherwise Node creates an error with a stack trace for each of a thousand streams that close at once.
+    gone.abort('disconnected')
     writer.close()
     backlog.close()
   })
@@ -109,14 +110,14 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
       write: (text, event) => writer.write(blockOf(text, event)),
     })
     clearInterval(heartbeat)
-    gone.abort()
+    gone.abort('disconnected')
     if (ending && !response.destroyed) await endStream(response, writer, ending, { ...needs, log })
   }
 
   /** Called when the memory budget is exceeded and no other client is slower. */
   function cutOff(): void {
     if (!gone.signal.aborted) log.info({ reason: 'too_slow', backlogBytes: backlog.bytes }, 'event stream ended')
-    gone.abort()
+    gone.abort('disconnected')
     writer.close()
     response.destroy()
   }

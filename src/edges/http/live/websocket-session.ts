@@ -146,14 +146,14 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     const next = new AbortController()
     const signal = AbortSignal.any([closed.signal, next.signal])
     const replaced = feed.subscribe(actor, eventFilter, signal, backlog).then((events) => {
-      currentSubscription.abort()
+      currentSubscription.abort('disconnected')
       currentSubscription = next
       return events
     })
     filterChecked = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
     const events = await replaced
 
-    if (socket.readyState !== socket.OPEN) return next.abort()
+    if (socket.readyState !== socket.OPEN) return next.abort('disconnected')
     send(acknowledge(events.cursor))
     pumping = pump(events, render, signal)
   }
@@ -181,8 +181,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 
   function end(): void {
-    closed.abort()
-    currentSubscription.abort()
+    closed.abort('disconnected')
+    currentSubscription.abort('disconnected')
   }
 
   function close(code: number, reason: string): void {

@@ -5,7 +5,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { WorkQueue } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
@@ -13,7 +12,6 @@ import type { Dialect } from './http-dialect.ts'
 import { loggedPath } from './requests/request-log.ts'
 
 interface ErrorHandlerNeeds {
-  readonly limits: Limits
   readonly log: Log
   readonly dialectOf: (url: string | undefined) => Dialect
   /** Called for a request that ends without a response. */
@@ -32,11 +30,11 @@ export interface ErrorHandler {
 }
 
 export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
-  const { limits, log, dialectOf, unanswered, workQueue } = needs
+  const { log, dialectOf, unanswered, workQueue } = needs
 
   return {
     answer(error, request, reply) {
-      const known = toMailError(error, request.routeOptions?.bodyLimit ?? limits.http.bodyBytesMax)
+      const known = toMailError(error)
       if (known.kind === 'internal') {
         log.error(
           { requestId: request.id, method: request.method, path: loggedPath(request), err: error },
@@ -107,18 +105,15 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
 }
 
 /**
- * @param error        thrown by a route, by Fastify or by Node
- * @param bodyBytesMax the body limit of the route
+ * @param error thrown by a route, by Fastify or by Node
  * @returns an entry of the catalogue. An unexpected error becomes the cause of an internal_error; invalid input must
  *   never do so
  */
-export function toMailError(error: unknown, bodyBytesMax: number): MailError {
+export function toMailError(error: unknown): MailError {
   if (error instanceof MailError) return error
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
 
   switch (code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new MailError('body_too_large', { limitBytes: bodyBytesMax }, { cause: error })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new MailError('unsupported_media_type', { contentType: 'unreadable' }, { cause: error })
     case 'FST_ERR_BAD_URL':
@@ -126,8 +121,6 @@ export function toMailError(error: unknown, bodyBytesMax: number): MailError {
     case 'FST_ERR_MAX_PARAM_LENGTH': // no id has that length
       return new MailError('not_found', { what: 'Path' }, { cause: error })
   }
-  // The client disconnected in the middle of its body. It reads no response, but this is not an internal error.
-  if (code === 'ECONNRESET' && statusCode === 400) return invalid('The connection closed before the body was complete')
   // Errors that Fastify attributes to the request (a body shorter than its Content-Length, a malformed header).
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) return invalid(message ?? 'Bad request')
   return new MailError('internal_error', {}, { cause: error })

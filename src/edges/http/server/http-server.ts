@@ -34,6 +34,7 @@ import { createDialectOf, registerDialect, unroutedError } from './register-dial
 import { rejectEscapedQuery } from './requests/escaped-query.ts'
 import { parseInTurns } from './requests/json-body.ts'
 import { createPipelining } from './requests/pipelining.ts'
+import { declaredLength, readBody } from './requests/read-body.ts'
 import { createRequestLog, pathOf } from './requests/request-log.ts'
 import { containRequests } from './requests/request-unit.ts'
 import { createLongPolls } from './requests/request-wait.ts'
@@ -87,17 +88,17 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     responses.unanswered(request)
   }
   const errorHandler = createErrorHandler({
-    ...{ limits, log, dialectOf, unanswered },
+    ...{ log, dialectOf, unanswered },
     workQueue: eventLoop.createWorkQueue(),
   })
   const requests = createRequestLog({ log, metrics, dialectOf })
   const streams = createSseRegistry({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
   const pacer = new WritePacer(limits)
-  const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, dialectOf, isStopping })
   const whenFirst = createPipelining(limits)
   const linger = createLinger(limits)
   const workQueue = eventLoop.createWorkQueue()
+  const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, workQueue, dialectOf, isStopping })
 
   const app: HttpApp = fastify({
     logger: false, // request-log.ts writes our log lines
@@ -133,9 +134,15 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.server.on('upgrade', upgrades.handle)
 
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer) =>
-    runIn(request.unit, () => parseInTurns(request.headers, body, limits, eventLoop.nextTurn)),
-  )
+  app.addContentTypeParser('*', async (request: FastifyRequest) => {
+    const { headers, routeOptions, unit } = request
+    const body = await readBody(request.raw, {
+      declaredBytes: declaredLength(headers),
+      bytesMax: routeOptions.bodyLimit ?? limits.http.bodyBytesMax,
+      reserve: (bytes) => bodies.grow(request, bytes),
+    })
+    return runIn(unit, () => parseInTurns(headers, body, limits, eventLoop.nextTurn))
+  })
   app.decorateRequest('actor')
   app.addHook('onRoute', answerHead)
   app.addHook('onRequest', (request, reply, next) => {
@@ -154,7 +161,10 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     if (request.is404) throw unroutedError(app, request, reply) // before its body is read
     next()
   })
-  app.addHook('preParsing', (request, reply, payload, next) => next(null, bodies.admit(request, reply, payload)))
+  app.addHook('preParsing', (request, reply, _payload, next) => {
+    bodies.admit(request, reply)
+    next()
+  })
   app.addHook('preValidation', (request, _reply, next) => {
     // A POST without a body and without a Content-Type never reaches a parser.
     if (request.body === undefined) request.body = {}
@@ -238,7 +248,7 @@ function answerHead(route: RouteOptions): void {
  * connection ends: otherwise the next request would have to wait until the rest of the body has been read.
  */
 function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
-  return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+  return !complete && declaredLength(headers) !== 0
 }
 
 /** Whether operators need the path: health checks and metrics respond until the port closes. */

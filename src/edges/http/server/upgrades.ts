@@ -9,6 +9,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Limits } from '../../../config/limits.ts'
 import { waitAtMost } from '../../../deadline.ts'
 import { MailError } from '../../../errors.ts'
+import type { WorkQueue } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { toMailError, writeFailure } from './error-handler.ts'
@@ -25,6 +26,8 @@ interface UpgradesNeeds {
   readonly metrics: Metrics
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
+  /** Handshakes begin in turn with requests. */
+  readonly workQueue: Pick<WorkQueue, 'wait'>
   /** Returns the dialect that a path belongs to. */
   readonly dialectOf: (url: string | undefined) => Dialect
   readonly isStopping: () => boolean
@@ -49,6 +52,7 @@ export function createUpgrades({
   metrics,
   budget,
   pacer,
+  workQueue,
   dialectOf,
   isStopping,
 }: UpgradesNeeds): Upgrades {
@@ -100,6 +104,7 @@ export function createUpgrades({
     const dialect = dialectOf(request.url)
     const line = { method: request.method, path: maskedPath(request.url) }
     try {
+      await workQueue.wait()
       if (isStopping()) throw new MailError('shutting_down', {})
       const live = liveOf(dialect, request)
       const actor = await live.authenticate(request)
@@ -128,7 +133,7 @@ export function createUpgrades({
   function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
     const dialect = dialectOf(url)
     const line = { method, path: maskedPath(url) }
-    const known = toMailError(error, limits.http.bodyBytesMax)
+    const known = toMailError(error)
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'websocket upgrade failed')
     const status = writeFailure(socket, dialect, known)
     log.info({ ...line, status }, 'request')

@@ -44,7 +44,7 @@ export async function queryOrWait<Found>(
 ): Promise<Found | undefined> {
   if (waitMs === 0 || draining.aborted) return query()
   const over = new AbortController()
-  const stopWaiting = () => over.abort()
+  const stopWaiting = () => over.abort('over')
   const timer = setTimeout(stopWaiting, waitMs)
   for (const signal of [disconnected, draining]) signal.addEventListener('abort', stopWaiting)
   if (disconnected.aborted) stopWaiting()

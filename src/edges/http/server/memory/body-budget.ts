@@ -5,7 +5,7 @@
  *
  *   key and permission → admit → body → handler → response → the bytes are released
  *
- * A body with a Content-Length counts before its first byte is read; a chunked body counts as it arrives. Small bodies
+ * A body with a Content-Length counts before its first byte is read; a chunked body counts as the buffer for it grows. Small bodies
  * have a separate budget, so that large bodies cannot block them. In both budgets, one key and one pod get only a
  * share (shared-budget.ts).
  *
@@ -13,21 +13,26 @@
  * message is being stored, nothing is released yet, because the handler still uses the body. Must not: read a body or
  * know a dialect.
  */
-import { Transform } from 'node:stream'
-import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../../config/limits.ts'
 import { MailError } from '../../../../errors.ts'
 import type { RequestMemory } from '../../../../mail/access/body-memory.ts'
+import { declaredLength } from '../requests/read-body.ts'
 import { type BudgetOwner, ownersOf, SharedBudget } from './shared-budget.ts'
 
 export interface BodyBudget {
   /**
    * Counts the body of a request. Call this after the key is checked and before the body is read.
    *
-   * @returns the stream to read the body from
    * @throws too_many_bodies
    */
-  admit(request: FastifyRequest, reply: FastifyReply, payload: RequestPayload): RequestPayload
+  admit(request: FastifyRequest, reply: FastifyReply): void
+  /**
+   * Counts more bytes for a body without a Content-Length.
+   *
+   * @throws too_many_bodies
+   */
+  grow(request: FastifyRequest, bytes: number): void
   /** Call this when the handler has finished. The body is released when the connection has also finished with it. */
   answered(request: FastifyRequest): void
   /** Returns the memory for what the handler loads beside the body. It counts like a part of the body. */
@@ -62,10 +67,12 @@ export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
 
     bytesOf: (request) => reservations.get(request)?.body.bytes() ?? 0,
 
-    admit(request, reply, payload) {
+    grow: (request, bytes) => reservations.get(request)?.body.grow(bytes),
+
+    admit(request, reply) {
       const declared = declaredBytes(request)
       // A client that has already disconnected sends no body, and no event would release its bytes.
-      if (declared === 'none' || reply.raw.destroyed) return payload
+      if (declared === 'none' || reply.raw.destroyed) return
       const body = createCountedBody(budgetOf, ownersOf(request))
       if (declared !== 'chunked') body.grow(declared)
       const reserved: Reserved = { body, isClosed: false, isAnswered: false }
@@ -75,7 +82,6 @@ export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
         // No handler starts before the body is complete.
         if (reserved.isAnswered || !request.raw.complete) body.release()
       })
-      return declared === 'chunked' ? countArriving(payload, body) : payload
     },
 
     answered(request) {
@@ -92,25 +98,9 @@ export function createBodyBudget({ limits }: BodyBudgetNeeds): BodyBudget {
  */
 function declaredBytes({ method, headers, routeOptions }: FastifyRequest): number | 'chunked' | 'none' {
   if (method === 'GET' || method === 'HEAD') return 'none'
-  if (headers['transfer-encoding'] !== undefined) return 'chunked'
-  const bytes = Number(headers['content-length'] ?? 0)
+  const bytes = declaredLength(headers)
+  if (bytes === undefined) return 'chunked'
   return bytes === 0 || bytes > (routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY) ? 'none' : bytes
-}
-
-/** Passes a chunked body through, and fails with an error as soon as the body exceeds the budget. */
-function countArriving(payload: RequestPayload, body: CountedBody): RequestPayload {
-  const counter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      try {
-        body.grow(chunk.length)
-      } catch (error) {
-        return done(error as Error)
-      }
-      done(null, chunk)
-    },
-  })
-  payload.once('error', (error) => counter.destroy(error)) // the client disconnected
-  return payload.pipe(counter)
 }
 
 interface CountedBody {

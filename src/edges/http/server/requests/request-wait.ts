@@ -25,10 +25,10 @@ export function createLongPolls({ limits, stopping }: LongPollsNeeds): LongPolls
     begin(reply, apiKeyId, waitMs) {
       const disconnected = new AbortController()
       const response = reply.raw
-      if (response.destroyed) disconnected.abort()
+      if (response.destroyed) disconnected.abort('disconnected')
       else {
         if (waitMs > 0) response.once('close', perKey.add(apiKeyId))
-        response.once('close', () => disconnected.abort())
+        response.once('close', () => disconnected.abort('disconnected'))
       }
       return { waitMs, disconnected: disconnected.signal, draining: stopping }
     },
