@@ -32,6 +32,20 @@ interface ErrorDefinition<Params> {
   fix?: string
 }
 
+/** The list that refuses a recipient. Each dialect says how to change it. */
+export interface ListRefusal {
+  readonly address: string
+  readonly direction: string
+  readonly type: 'allow' | 'block'
+  /** The matching entry of a block list. */
+  readonly entry?: string | undefined
+  /** The pod or inbox that has the list; neither: the organization. */
+  readonly podId?: string | undefined
+  readonly inboxAddress?: string | undefined
+  /** The server made the entry because mail to the address bounced. */
+  readonly isBounce?: boolean | undefined
+}
+
 function define<Params = Record<never, never>>(definition: ErrorDefinition<Params>): ErrorDefinition<Params> {
   return definition
 }
@@ -211,9 +225,14 @@ export const errors = {
     message: (p) => `A message can have at most ${p.recipientsMax} recipients in to, cc and bcc together`,
     fix: 'Send several messages.',
   }),
-  message_rejected: define<{ detail: string }>({
+  message_rejected: define<{ detail: string; refusals?: readonly ListRefusal[] }>({
     kind: 'rejected',
     message: (p) => `Message rejected: ${p.detail}`,
+  }),
+  inbox_paused: define<{ address: string }>({
+    kind: 'rejected',
+    message: (p) => `The inbox ${p.address} is paused`,
+    fix: 'Set its status to active, or use another inbox.',
   }),
   idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
 

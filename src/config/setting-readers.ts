@@ -87,6 +87,11 @@ export function parseRootKey(
   return value
 }
 
+export function readPausedInboxes(value: string, variable: string): 'defer' | 'drop' {
+  if (value === 'defer' || value === 'drop') return value
+  throw new StartupError(`${variable}=${value}: write defer or drop`)
+}
+
 export function readPath(value: string | undefined): string | undefined {
   return value === undefined ? undefined : resolve(value)
 }

@@ -30,6 +30,7 @@ import {
   readLogLevel,
   readMessageBytes,
   readPath,
+  readPausedInboxes,
   readPort,
   readUrl,
 } from './setting-readers.ts'
@@ -174,6 +175,13 @@ export const settings = {
     default: `${50 * MIB}`,
     description: 'Maximum size of a message, received or sent, in bytes.',
     read: readMessageBytes,
+  }),
+  pausedInboxes: fixed({
+    variable: 'MARTLET_PAUSED_INBOXES',
+    default: 'defer',
+    description:
+      'Mail for a paused inbox. `defer`: other servers get `450 4.2.1` and retry for days, and mail from inboxes of this server waits in the queue. `drop`: it is accepted and not stored.',
+    read: readPausedInboxes,
   }),
   logLevel: fixed({
     variable: 'MARTLET_LOG_LEVEL',

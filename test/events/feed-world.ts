@@ -136,7 +136,7 @@ export class FeedWorld implements AsyncDisposable {
       const address = `agent@${domain.domain}`
       const ids = { organization_id: organizationId, pod_id: podId, domain_id: domainId }
       const inbox = { ...ids, address, display_name: null, client_id: null, metadata: null }
-      const { id: inboxId } = await inboxes.insert(tx, inbox)
+      const { id: inboxId } = await inboxes.insert(tx, { ...inbox, status: 'active' })
       return { organizationId, podId, inboxId, address }
     })
   }

@@ -95,7 +95,7 @@ function filingIn(store: TestStore) {
         sender: 'ann@example.test',
         recipients: to.map((index) => ({
           recipient: inboxes[index]!.address,
-          inbox: inboxes[index]!,
+          inbox: { ...inboxes[index]!, has_inbound_lists: 0 },
           authentication: { result: 'not checked' as const },
         })),
         content,

@@ -18,7 +18,13 @@ test('the time to receive a message begins when its last byte has arrived', asyn
   }
   const receiving = createReceiving({
     store,
-    config: { domain: 'mail.example', hostname: 'mail.example', messageBytesMax: 1_000, limits: withLimits({}) },
+    config: {
+      domain: 'mail.example',
+      hostname: 'mail.example',
+      messageBytesMax: 1_000,
+      pausedInboxes: 'defer',
+      limits: withLimits({}),
+    },
     async prepareContent({ raw, check }) {
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
       await check?.()

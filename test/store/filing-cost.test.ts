@@ -26,7 +26,12 @@ const WITHOUT_YIELDS = { limits: { store: { turnMs: 60_000 } } }
 afterEach(() => vi.restoreAllMocks())
 
 /** Receives messages to different inboxes, as one batch. @param refersTo the Message-ID that message `index` replies to */
-async function receive(store: TestStore, inboxes: readonly InboxRow[], refersTo?: (index: number) => string) {
+async function receive(
+  store: TestStore,
+  inboxes: readonly InboxRow[],
+  refersTo?: (index: number) => string,
+  hasLists = false,
+) {
   const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
   const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
@@ -35,7 +40,7 @@ async function receive(store: TestStore, inboxes: readonly InboxRow[], refersTo?
   const contents = await Promise.all(
     inboxes.map((_inbox, index) => {
       const reply = refersTo ? `In-Reply-To: <${refersTo(index)}>\r\n` : ''
-      const id = `${refersTo ? 'reply' : 'first'}${index}@x.test`
+      const id = `${hasLists ? 'listed' : refersTo ? 'reply' : 'first'}${index}@x.test`
       const raw = `From: ann@x.test\r\nTo: ada@x.test\r\nMessage-ID: <${id}>\r\n${reply}Subject: s\r\n\r\nhello ${index}\r\n`
       return prepareContent({ fairnessKey: 'x', raw: Buffer.from(raw), bytesMax: 10_000 })
     }),
@@ -47,7 +52,11 @@ async function receive(store: TestStore, inboxes: readonly InboxRow[], refersTo?
         items.map((index) => ({
           sender: 'ann@x.test',
           recipients: [
-            { recipient: inboxes[index]!.address, inbox: inboxes[index]!, authentication: { result: 'not checked' } },
+            {
+              recipient: inboxes[index]!.address,
+              inbox: { ...inboxes[index]!, has_inbound_lists: hasLists ? 1 : 0 },
+              authentication: { result: 'not checked' },
+            },
           ],
           content: contents[index]!,
           decision: { labels: [] },
@@ -86,6 +95,10 @@ notSupported('postgres', 'its statements are counted by the next test')(
     await count(() => receive(store, inboxes, (index) => `first${index}@x.test`))
     // The threads of replies are read for their events.
     expect({ rows, statements }).toEqual({ rows: 19, statements: 8 })
+    // In organizations with lists for received mail: the address and its domains in three scopes, their allow lists, and
+    // whether the inbox has sent the message that is answered.
+    await count(() => receive(store, inboxes, (index) => `first${index}@y.test`, true))
+    expect({ rows, statements }).toEqual({ rows: 33, statements: 4 })
   },
 )
 
@@ -100,6 +113,9 @@ notSupported('sqlite', 'it has no server to wait for')(
     await receive(store, inboxes, (index) => `first${index}@x.test`)
     // The threads of replies are read for their events.
     expect(calls.take()).toEqual({ statements: 43, roundTrips: 8 })
+    // The entries of lists, and what the messages answer.
+    await receive(store, inboxes, (index) => `first${index}@y.test`, true)
+    expect(calls.take()).toEqual({ statements: 43, roundTrips: 6 })
   },
 )
 

@@ -82,6 +82,7 @@ async function ensurePostmaster(
     display_name: 'Postmaster',
     client_id: null,
     metadata: null,
+    status: 'active',
   })
   await tenants.addInboxCount(tx, podId, 1)
 }

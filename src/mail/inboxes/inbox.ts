@@ -2,6 +2,9 @@
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
+/** `paused`: it sends nothing, and mail for it is deferred or dropped (MARTLET_PAUSED_INBOXES). */
+export type InboxStatus = 'active' | 'paused'
+
 export interface Inbox {
   readonly id: string
   readonly organizationId: string
@@ -11,6 +14,7 @@ export interface Inbox {
   readonly displayName?: string
   readonly clientId?: string
   readonly metadata?: Metadata
+  readonly status: InboxStatus
   readonly createdAt: number
   readonly updatedAt: number
 }
@@ -23,10 +27,13 @@ export interface NewInbox {
   readonly displayName?: string | undefined
   readonly clientId?: string | undefined
   readonly metadata?: Metadata | undefined
+  /** Default: active. */
+  readonly status?: InboxStatus | undefined
 }
 
 export interface InboxChange {
   readonly displayName?: string | null | undefined
+  readonly status?: InboxStatus | undefined
   /** Keys are merged; a null value removes its key; null for all removes everything. */
   readonly metadata?: Readonly<Record<string, string | number | boolean | null>> | null | undefined
 }

@@ -37,7 +37,7 @@ export interface Inboxes {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
   /** @param ref address or id @throws not_found */
   get(actor: Actor, within: Within, ref: string): Promise<Inbox>
-  /** @throws validation_error when it changes nothing, not_found, missing_permission */
+  /** @throws validation_error when it changes nothing, not_found, missing_permission; forbidden to pause the postmaster */
   update(actor: Actor, within: Within, ref: string, change: InboxChange): Promise<Inbox>
   /**
    * Hides the inbox at once; a job deletes its mail (mail/accounts/remove-inbox.ts).
@@ -92,6 +92,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           display_name: request.displayName ?? null,
           client_id: clientId ?? null,
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
+          status: request.status ?? 'active',
         })
         await tenants.addInboxCount(tx, row.pod_id, 1)
         const inbox = showInbox(row)
@@ -114,8 +115,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     },
 
     async update(actor, within, ref, change) {
-      if (change.displayName === undefined && change.metadata === undefined) {
-        throw new MailError('validation_error', { detail: 'Send display_name or metadata' })
+      if (change.displayName === undefined && change.metadata === undefined && change.status === undefined) {
+        throw new MailError('validation_error', { detail: 'Send display_name, status or metadata' })
       }
       if (change.metadata && Object.keys(change.metadata).length === 0) {
         throw new MailError('validation_error', {
@@ -128,14 +129,18 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockWithin(tx, actor, 'inbox_update', within, ref)
+        if (change.status === 'paused' && isPostmaster(row)) {
+          throw new MailError('forbidden', { detail: 'The postmaster inbox cannot be paused' })
+        }
         const changed: InboxRow = {
           ...row,
+          status: change.status ?? row.status,
           display_name: change.displayName === undefined ? row.display_name : change.displayName,
           metadata: change.metadata === undefined ? row.metadata : mergedMetadata(row.metadata, change.metadata),
           updated_at: tx.now,
         }
-        const { display_name, metadata, updated_at } = changed
-        await inboxes.update(tx, row.id, { display_name, metadata, updated_at })
+        const { display_name, metadata, status, updated_at } = changed
+        await inboxes.update(tx, row.id, { display_name, metadata, status, updated_at })
         return showInbox(changed)
       })
     },
@@ -144,8 +149,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockWithin(tx, actor, 'inbox_delete', within, ref)
-        if (row.address === `postmaster@${sharedDomain}`) {
-          // RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster.
+        if (isPostmaster(row)) {
           throw new MailError('cannot_delete', { detail: 'The postmaster inbox cannot be deleted' })
         }
         // client_id is free at once: the agent may create its successor while the mail is still being deleted.
@@ -158,6 +162,11 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         tx.append(inboxGone(about))
       })
     },
+  }
+
+  /** RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster. */
+  function isPostmaster({ address }: Pick<InboxRow, 'address'>): boolean {
+    return address === `postmaster@${sharedDomain}`
   }
 
   function checkDisplayName(name: string | undefined): void {
@@ -217,6 +226,7 @@ function showInbox(row: InboxRow): Inbox {
     ...(row.display_name !== null && { displayName: row.display_name }),
     ...(row.client_id !== null && { clientId: row.client_id }),
     ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
+    status: row.status,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }

@@ -36,4 +36,6 @@ export interface Receipt {
   readonly messageId: string
   /** Whether the inbox already had the same message, so that nothing was stored (RFC 5321 §6.1: senders retry). */
   readonly isDuplicate: boolean
+  /** The inbox is paused, and mail for it is dropped: nothing was stored, and both ids are empty. */
+  readonly isDropped?: true
 }

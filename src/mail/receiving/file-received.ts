@@ -5,6 +5,7 @@
 import type { Limits } from '../../config/limits.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
+import type { RecipientInboxRow } from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
@@ -16,6 +17,7 @@ import { eventThreadMask } from '../messages/views/event-message.ts'
 import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
+import { findBlocked } from './blocked-senders.ts'
 import type { FilingDecision } from './policy.ts'
 
 export interface Received {
@@ -24,10 +26,11 @@ export interface Received {
   /** The inboxes are locked. */
   readonly recipients: readonly {
     readonly recipient: string
-    readonly inbox: InboxRow
+    readonly inbox: RecipientInboxRow
     readonly authentication: Authentication
   }[]
   readonly content: PreparedContent
+  /** Its labels are those in all inboxes; lists of an inbox may add `blocked`. */
   readonly decision: FilingDecision
   /** It was submitted here and never left this system. */
   readonly isFromQueue: boolean
@@ -47,7 +50,8 @@ const RECEIVED = ['received', 'unread'] as const
 /** A message for one inbox, and the indexes of its recipients. Several may be the same inbox: with plus-tags, or role names. */
 interface ForInbox {
   readonly received: Received
-  readonly filing: Filing
+  readonly inbox: RecipientInboxRow
+  readonly parsed: Received['content']['parsed']
   readonly recipients: number[]
 }
 
@@ -55,14 +59,17 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
   return async function fileReceived(tx, all) {
     const forInboxes = all.map(splitByInbox)
     const inOrder = forInboxes.flat()
-    const filed = await fileMessages(
+    const blocked = await findBlocked(
       tx,
-      inOrder.map(({ filing }) => filing),
+      inOrder.filter(({ received }) => !isNotice(received)),
     )
+    const filings = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const filed = await fileMessages(tx, filings)
     const receipts = new Map<ForInbox, Pick<Receipt, 'id' | 'messageId' | 'isDuplicate'>>()
     for (const [index, one] of filed.entries()) {
       const forInbox = inOrder[index]!
-      const { received, filing } = forInbox
+      const { received } = forInbox
+      const filing = filings[index]!
       if (one.existing) {
         if (received.isFromQueue) await appendReceivedIfSentHere(tx, filing.inbox, one.existing)
         receipts.set(forInbox, { id: one.existing.id, messageId: one.existing.api_message_id, isDuplicate: true })
@@ -81,25 +88,14 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
     )
   }
 
-  function splitByInbox(received: Received): ForInbox[] {
+  function filingOf({ received, inbox, recipients }: ForInbox, isBlocked: boolean): Filing {
     const { sender, content, decision } = received
-    const labels = [...RECEIVED, ...decision.labels].sort()
-    const byInbox = new Map<string, ForInbox>()
-    for (const [index, { recipient, inbox, authentication }] of received.recipients.entries()) {
-      const known = byInbox.get(inbox.id)
-      if (known) {
-        known.recipients.push(index)
-        continue
-      }
-      const { verifiedDomain, ...shown } = authentication
-      const envelope = { sender, recipient }
-      const own = { inbox, content, labels, envelope, authentication: shown, verifiedDomain }
-      byInbox.set(inbox.id, {
-        ...{ received, recipients: [index] },
-        filing: { ...own, threadMask: eventThreadMask(labels) },
-      })
-    }
-    return [...byInbox.values()]
+    const labels = [...new Set([...RECEIVED, ...decision.labels, ...(isBlocked ? ['blocked'] : [])])].sort()
+    const { recipient, authentication } = received.recipients[recipients[0]!]!
+    const { verifiedDomain, ...shown } = authentication
+    const envelope = { sender, recipient }
+    const own = { inbox, content, labels, envelope, authentication: shown, verifiedDomain }
+    return { ...own, threadMask: eventThreadMask(labels) }
   }
 
   /**
@@ -132,4 +128,20 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
     }
     tx.append(messageReceived({ actor: ACTOR, message, thread }))
   }
+}
+
+function splitByInbox(received: Received): ForInbox[] {
+  const { parsed } = received.content
+  const byInbox = new Map<string, ForInbox>()
+  for (const [index, { inbox }] of received.recipients.entries()) {
+    const known = byInbox.get(inbox.id)
+    if (known) known.recipients.push(index)
+    else byInbox.set(inbox.id, { received, inbox, parsed, recipients: [index] })
+  }
+  return [...byInbox.values()]
+}
+
+/** A bounce or delay notice of Martlet itself, about mail that the inbox has sent: no list hides it. */
+function isNotice({ isFromQueue, sender }: Received): boolean {
+  return isFromQueue && sender === ''
 }

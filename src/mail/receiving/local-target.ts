@@ -20,9 +20,13 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
     name: 'local',
     async deliver({ submissionId, organizationId, sender, recipients, read }) {
       const accepted: string[] = []
-      for (const recipient of recipients) if (await receiving.accepts(recipient)) accepted.push(recipient)
-      const outcomes = await deliverAll(accepted)
-      return recipients.map((recipient) => outcomes.get(recipient) ?? unknown(recipient))
+      const refused = new Map<string, Outcome>()
+      for (const recipient of recipients) {
+        if (await receiving.accepts(recipient)) accepted.push(recipient)
+        else refused.set(recipient, refusal(recipient, await receiving.rejectionOf(recipient)))
+      }
+      const outcomes = new Map([...refused, ...(await deliverAll(accepted))])
+      return recipients.map((recipient) => outcomes.get(recipient)!)
 
       /**
        * Delivers in one transaction. If that fails, delivers to each inbox alone, so that one cannot fail the others.
@@ -49,8 +53,9 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
             log.error({ err: error, submission: submissionId, recipients: to }, 'local delivery failed')
             return { kind: 'failed_for_now', reply: 'Internal error; will retry' }
           }
-          // An inbox that was deleted since accepts() fails permanently at the next attempt, by accepts().
-          const isForGood = error.kind !== 'temporary' && error.code !== 'unknown_recipient'
+          // An inbox that was deleted or paused since accepts() is refused at the next attempt, by accepts().
+          const isRefused = error.code === 'unknown_recipient' || error.code === 'inbox_paused'
+          const isForGood = error.kind !== 'temporary' && !isRefused
           return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', reply: error.message }
         }
       }
@@ -58,7 +63,11 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
   }
 }
 
-function unknown(recipient: string): Outcome {
+function refusal(recipient: string, error: MailError): Outcome {
+  if (error.code === 'inbox_paused') {
+    const reply = `${error.message}; will retry`
+    return { kind: 'failed_for_now', code: 450, enhancedCode: '4.2.1', reply }
+  }
   const reply = new MailError('unknown_recipient', { address: recipient }).message
   return { kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply }
 }

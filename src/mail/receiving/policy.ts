@@ -1,6 +1,7 @@
 /**
- * Decides how a received message is filed. Allow lists, block lists and spam verdicts are not implemented yet: every
- * message passes. A decision adds labels that hide a message; it never drops one.
+ * Decides how a received message is filed in all inboxes. Spam verdicts are not implemented yet: every message passes. A
+ * decision adds labels that hide a message; it never drops one. The lists of each inbox are applied when the inboxes are
+ * locked (blocked-senders.ts).
  */
 import type { Envelope } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'

@@ -14,12 +14,10 @@ import { networkOf } from '../../formats/address/peer-network.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses, loggedText } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
-import type { Db, Tx } from '../../store/handles.ts'
-import { rowStep } from '../../store/row-statements.ts'
+import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
-import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
@@ -29,11 +27,12 @@ import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
 import { decideFiling, type FilingDecision } from './policy.ts'
 import { createReceiveQueue } from './receive-queue.ts'
+import { createRecipientInboxes } from './recipient-inboxes.ts'
 
 export interface Receiving {
   /**
-   * Whether mail for this address can be filed: it is one of our inboxes, or a role name (`ROLE_NAMES`) of one of our
-   * domains.
+   * Whether mail for this address is accepted now: it is one of our inboxes, or a role name (recipient-inboxes.ts) of one of
+   * our domains, and the inbox is not paused, unless mail for paused inboxes is dropped.
    *
    * @param address normalised; a plus-tag is ignored
    * @throws unavailable when the store cannot be read
@@ -41,8 +40,8 @@ export interface Receiving {
   accepts(address: string): Promise<boolean>
 
   /**
-   * Returns the error for an address that `accepts` rejects: `relaying_denied` if its domain is not one of ours,
-   * otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
+   * Returns the error for an address that `accepts` rejects: `inbox_paused`; `relaying_denied` if its domain is not one of
+   * ours; otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
    *
    * @throws unavailable when the store cannot be read
    */
@@ -65,7 +64,7 @@ export interface Receiving {
    *
    * @param raw the message as received: CRLF lines, dots unstuffed, at most `config.messageBytesMax` bytes
    * @returns one receipt per recipient, in the order of the envelope
-   * @throws unknown_recipient when an inbox was deleted since RCPT; message_too_large; disk_full; unavailable
+   * @throws unknown_recipient or inbox_paused when an inbox was deleted or paused since RCPT; message_too_large; disk_full; unavailable
    * @throws shutting_down; parse_queue_full for a large message; what `raw` throws
    */
   receive(arrival: Arrival, envelope: Envelope, raw: AsyncIterable<Buffer>): Promise<Receipt[]>
@@ -73,7 +72,7 @@ export interface Receiving {
 
 interface ReceivingNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax' | 'limits'>
+  readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax' | 'pausedInboxes' | 'limits'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
   readonly log: Log
@@ -99,17 +98,12 @@ interface Prepared {
   readonly owners: ReadonlySet<string | null>
 }
 
-/**
- * Local parts that every domain accepts, even without such an inbox: RFC 2142 §5 and §4, and the sender of our notices.
- * Otherwise an agent that replies to every message would get a notice that its reply to a notice is undeliverable, and
- * would reply to that.
- */
-const ROLE_NAMES: ReadonlySet<string> = new Set(['postmaster', 'abuse', 'mailer-daemon'])
-
 export function createReceiving(needs: ReceivingNeeds): Receiving {
   const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock, eventLoop } = needs
   const { limits } = config
-  const postmasterAddress = `postmaster@${config.domain}`
+  const inboxes = createRecipientInboxes({ store, domain: config.domain })
+  /** If not, mail for a paused inbox is dropped. */
+  const isDeferring = config.pausedInboxes === 'defer'
   const fileTogether = store.batched<Prepared, Receipt[]>({
     run: fileBatch,
     sizeBytes: ({ content }) => content.sizeBytes,
@@ -118,11 +112,14 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   return {
     async accepts(address) {
-      return (await findInbox(address)) !== undefined
+      const inbox = await inboxes.find(address)
+      return inbox !== undefined && !(isDeferring && isPaused(inbox))
     },
 
     async rejectionOf(address) {
       const { domain } = splitAddress(address)
+      const inbox = await inboxes.find(address)
+      if (inbox && isPaused(inbox)) return new MailError('inbox_paused', { address })
       const isOurs = (await domains.getByName(store.db, domain)) !== undefined
       return isOurs ? new MailError('unknown_recipient', { address }) : new MailError('relaying_denied', { domain })
     },
@@ -172,14 +169,16 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     sizeBytes: number,
     seconds: number,
   ): void {
-    const [first] = receipts
+    const stored = receipts.filter((receipt) => !receipt.isDropped)
+    const [first] = stored
     const line = {
       messageId: first && loggedText(first.messageId),
       id: first?.id,
       from: sender,
       ...loggedAddresses('recipients', recipients),
       sizeBytes,
-      inboxes: new Set(receipts.map(({ id }) => id)).size,
+      inboxes: new Set(stored.map(({ id }) => id)).size,
+      ...(stored.length < receipts.length && { dropped: receipts.length - stored.length }),
       ...(receipts.every((receipt) => receipt.isDuplicate) && { isDuplicate: true }),
       via: protocol,
       session: traceId,
@@ -197,9 +196,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     const shared = shareContent(content)
     try {
       const receipts = await fileAll(arrival, envelope, shared)
-      metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, receipts.length)
-      // If every inbox already had the message, no row refers to these bytes.
-      if (receipts.every((receipt) => receipt.isDuplicate)) await content.discard()
+      const stored = receipts.filter((receipt) => !receipt.isDropped)
+      metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, stored.length)
+      // If no inbox stored the message now, no row refers to these bytes.
+      if (stored.every((receipt) => receipt.isDuplicate)) await content.discard()
       return receipts
     } catch (error) {
       if (!shared.isStored) await content.discard(error)
@@ -232,7 +232,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     const fairnessKey = fairnessKeyOf(arrival)
     return fileParts(envelope.recipients, parts, async (recipients) => {
       const file = async (tx: Tx) => {
-        await lockInboxes(tx, recipients, { skipLocked: false })
+        await inboxes.lock(tx, recipients, { skipLocked: false })
         await shared.begin(tx)
         const [receipts] = await fileBatch(tx, [{ ...prepared, envelope: { ...envelope, recipients } }])
         return receipts as Receipt[]
@@ -247,7 +247,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   async function byInbox(recipients: readonly string[]): Promise<string[][]> {
     const groups = new Map<string, string[]>()
     for (const recipient of recipients) {
-      const key = (await findInbox(recipient))?.id ?? recipient
+      const key = (await inboxes.find(recipient))?.id ?? recipient
       groups.set(key, [...(groups.get(key) ?? []), recipient])
     }
     return [...groups.values()]
@@ -258,23 +258,25 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
    * only it waits.
    */
   async function fileBatch(tx: Tx, batch: readonly Prepared[]): Promise<(Receipt[] | typeof RUN_LATER)[]> {
-    const found = await lockInboxes(
+    const found = await inboxes.lock(
       tx,
       batch.flatMap(({ envelope }) => envelope.recipients),
       { skipLocked: batch.length > 1 },
     )
-    const isReady = ({ envelope }: Prepared) => envelope.recipients.every((recipient) => found.has(recipient))
+    const isReady = ({ envelope }: Prepared) =>
+      envelope.recipients.every((recipient) => {
+        const inbox = found.get(recipient)
+        return inbox !== undefined && !(isDeferring && isPaused(inbox))
+      })
     const ready = batch.filter(isReady)
-    if (batch.length === 1 && ready.length === 0) {
-      const missing = batch[0]!.envelope.recipients.find((recipient) => !found.has(recipient))!
-      throw new MailError('unknown_recipient', { address: missing })
-    }
+    if (batch.length === 1 && ready.length === 0) throw refusalOf(batch[0]!.envelope, found)
     const receipts = await fileReceived(
       tx,
       ready.map(({ arrival, envelope, content, owners }) => ({
         sender: envelope.sender,
-        recipients: envelope.recipients.map((recipient) => {
+        recipients: envelope.recipients.flatMap((recipient) => {
           const inbox = found.get(recipient)!
+          if (isPaused(inbox)) return []
           const { authentication } = content.checked
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
@@ -289,35 +291,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       })),
     )
     const byMessage = new Map(ready.map((prepared, index) => [prepared, receipts[index]!]))
-    return batch.map((prepared) => byMessage.get(prepared) ?? RUN_LATER)
-  }
-
-  /** Locks the inboxes of recipients, in an order that is the same for all nodes. @returns those that exist, by recipient */
-  async function lockInboxes(
-    tx: Tx,
-    recipients: readonly string[],
-    { skipLocked }: { readonly skipLocked: boolean },
-  ): Promise<Map<string, InboxRow>> {
-    const select = skipLocked ? inboxes.selectAndLockFree : inboxes.selectAndLock
-    const lock = async (addresses: readonly string[]) => {
-      const rows = [...new Set(addresses)].sort().map((address) => ({ address }))
-      const [locked] = await tx.runRows([rowStep(select, rows)])
-      return new Map(locked.map((inbox) => [inbox.address, inbox]))
-    }
-    const byAddress = await lock(recipients.map(withoutTag))
-    const found = new Map<string, InboxRow>()
-    for (const recipient of recipients) {
-      const inbox = byAddress.get(withoutTag(recipient))
-      if (inbox) found.set(recipient, inbox)
-    }
-    for (const recipient of recipients) {
-      if (found.has(recipient) || !(await isRoleName(tx, recipient))) continue
-      // It may have an inbox of its own that another node has locked: then it is not the postmaster's.
-      if (skipLocked && (await inboxes.getByAddress(tx, withoutTag(recipient)))) continue
-      const postmaster = (await lock([postmasterAddress])).get(postmasterAddress)
-      if (postmaster) found.set(recipient, postmaster)
-    }
-    return found
+    return batch.map((prepared) => {
+      const filed = byMessage.get(prepared)
+      return filed ? withDropped(prepared.envelope, filed) : RUN_LATER
+    })
   }
 
   /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
@@ -333,19 +310,25 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       date: new Date(wallClock()),
     })
   }
+}
 
-  /** Returns the inbox that an address is delivered to. */
-  async function findInbox(address: string): Promise<InboxRow | undefined> {
-    const inbox = await inboxes.getByAddress(store.db, withoutTag(address))
-    if (inbox || !(await isRoleName(store.db, address))) return inbox
-    return inboxes.getByAddress(store.db, postmasterAddress)
-  }
+function isPaused({ status }: Pick<InboxRow, 'status'>): boolean {
+  return status === 'paused'
+}
 
-  /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */
-  async function isRoleName(db: Db, recipient: string): Promise<boolean> {
-    const { localPart, domain } = splitAddress(withoutTag(recipient))
-    return ROLE_NAMES.has(localPart) && (await domains.getByName(db, domain)) !== undefined
-  }
+/** The error for an envelope with an inbox that was deleted or paused since RCPT. */
+function refusalOf({ recipients }: Envelope, found: ReadonlyMap<string, InboxRow>): MailError {
+  const missing = recipients.find((recipient) => !found.has(recipient))
+  if (missing !== undefined) return new MailError('unknown_recipient', { address: missing })
+  return new MailError('inbox_paused', { address: recipients.find((recipient) => isPaused(found.get(recipient)!))! })
+}
+
+/** Adds a receipt for each recipient whose mail was dropped. @returns them in the order of the envelope */
+function withDropped({ recipients }: Envelope, filed: Receipt[]): Receipt[] {
+  if (filed.length === recipients.length) return filed
+  const byRecipient = new Map(filed.map((receipt) => [receipt.recipient, receipt]))
+  const dropped = { id: '', messageId: '', isDuplicate: false, isDropped: true } as const
+  return recipients.map((recipient) => byRecipient.get(recipient) ?? { recipient, ...dropped })
 }
 
 /** Calls `onEnd` with the number of bytes when the last chunk has arrived. */

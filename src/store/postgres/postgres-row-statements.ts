@@ -61,6 +61,7 @@ function compile(statement: RowStatement<never>): CompiledForPostgres {
 
 /** A lock cannot be taken inside `lateral`: the select is joined with the given rows instead. */
 function lockingSelect(sql: string, given: string, { of, orderBy, skipLocked }: RowLock): string {
-  const joined = sql.replace(' where ', `, ${given} where `)
+  const end = sql.lastIndexOf(' where ') // a column may be a subquery with a condition of its own
+  const joined = `${sql.slice(0, end)}, ${given}${sql.slice(end)}`
   return `${joined} order by ${orderBy} for no key update of ${of}${skipLocked ? ' skip locked' : ''}`
 }

@@ -4,6 +4,7 @@ import { prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
+import { hasInboundLists } from './list-entries-table.ts'
 
 const rowByAddress = prepareQuery((db, { address }: { address: string }) =>
   db.selectFrom('inboxes').selectAll().where('address', '=', address).where('deleting_at', 'is', null),
@@ -24,20 +25,31 @@ export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow |
     .executeTakeFirst()
 }
 
-const byAddress = `select inboxes.* from inboxes where inboxes.address = :address and inboxes.deleting_at is null`
+/** An inbox that gets mail. */
+export type RecipientInboxRow = InboxRow & {
+  /** 1: lists of its organization concern received mail. */
+  readonly has_inbound_lists: number
+}
+
+const byAddress = `select inboxes.*, ${hasInboundLists} from inboxes
+  where inboxes.address = :address and inboxes.deleting_at is null`
 const inboxLock = { of: 'inboxes', orderBy: 'inboxes.address' } as const
 
 /** The same for several addresses. It waits for other nodes. */
-export const selectAndLock = selectRows<Pick<InboxRow, 'address'>, InboxRow>({ address: 'text' }, byAddress, {
+export const selectAndLock = selectRows<Pick<InboxRow, 'address'>, RecipientInboxRow>({ address: 'text' }, byAddress, {
   ...inboxLock,
   skipLocked: false,
 })
 
 /** The same without the inboxes that another node has locked. */
-export const selectAndLockFree = selectRows<Pick<InboxRow, 'address'>, InboxRow>({ address: 'text' }, byAddress, {
-  ...inboxLock,
-  skipLocked: true,
-})
+export const selectAndLockFree = selectRows<Pick<InboxRow, 'address'>, RecipientInboxRow>(
+  { address: 'text' },
+  byAddress,
+  {
+    ...inboxLock,
+    skipLocked: true,
+  },
+)
 
 export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx
@@ -138,14 +150,13 @@ export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<I
 /** The fields that the caller sets; the other fields of a new inbox are always the same. */
 export type NewInboxRow = Pick<
   InboxRow,
-  'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata'
+  'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata' | 'status'
 >
 
 export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
   const row: InboxRow = {
     ...inbox,
     id: tx.newId(),
-    status: 'active',
     message_count: 0,
     unread_count: 0,
     thread_count: 0,
@@ -161,7 +172,7 @@ export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
 export async function update(
   tx: Tx,
   id: string,
-  change: Partial<Pick<InboxRow, 'display_name' | 'metadata' | 'updated_at' | 'deleting_at' | 'client_id'>>,
+  change: Partial<Pick<InboxRow, 'display_name' | 'metadata' | 'status' | 'updated_at' | 'deleting_at' | 'client_id'>>,
 ): Promise<void> {
   await tx.updateTable('inboxes').set(change).where('id', '=', id).execute()
 }

@@ -1,6 +1,8 @@
 /** Queries for the entries of allow and block lists. Rows only: mail/inboxes/lists decides. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
+import { selectRows } from '../row-statements.ts'
 import type { ListEntryRow } from '../schema/list-rows.ts'
 import { limitTo } from './conditions.ts'
 
@@ -96,3 +98,52 @@ export async function removeSome(tx: Tx, scopeId: string, limit: number): Promis
     .execute()
   return rows.length === limit
 }
+
+const anyOf = prepareQuery((db, { organizationId, direction }: { organizationId: string; direction: string }) =>
+  db
+    .selectFrom('list_entries')
+    .select('entry')
+    .where('organization_id', '=', organizationId)
+    .where('direction', '=', direction as ListEntryRow['direction'])
+    .limit(1),
+)
+
+/** Whether any list of the organization, or of a pod or inbox of it, has an entry for this direction. */
+export async function isAnyListed(
+  db: Db,
+  organizationId: string,
+  direction: ListEntryRow['direction'],
+): Promise<boolean> {
+  return (await anyOf(db, { organizationId, direction })).length > 0
+}
+
+/**
+ * A column for a select of inboxes: 1 if any list of the inbox's organization concerns received mail. It costs one probe of
+ * an index, so that mail of other organizations needs no statement for lists.
+ */
+export const hasInboundLists = `coalesce((select 1 from list_entries
+  where list_entries.organization_id = inboxes.organization_id and list_entries.direction in ('receive', 'reply') limit 1
+), 0) as has_inbound_lists`
+
+export type AllowLookup = Pick<ListEntryRow, 'scope_id' | 'direction'>
+
+export type EntryLookup = AllowLookup & Pick<ListEntryRow, 'entry'>
+
+/** Returns the entry in the allow list and in the block list, if it is there. */
+export const selectEntries = selectRows<
+  EntryLookup,
+  Pick<ListEntryRow, 'scope_id' | 'direction' | 'list_type' | 'entry' | 'read_only'>
+>(
+  { scope_id: 'text', direction: 'text', entry: 'text' },
+  `select scope_id, direction, list_type, entry, read_only from list_entries
+    where list_entries.scope_id = :scope_id and list_entries.direction = :direction
+      and list_entries.list_type in ('allow', 'block') and list_entries.entry = :entry`,
+)
+
+/** Returns the lookup if the allow list has any entry. */
+export const selectAllowing = selectRows<AllowLookup, AllowLookup>(
+  { scope_id: 'text', direction: 'text' },
+  `select scope_id, direction from list_entries
+    where list_entries.scope_id = :scope_id and list_entries.direction = :direction
+      and list_entries.list_type = 'allow' limit 1`,
+)

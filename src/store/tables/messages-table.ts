@@ -261,6 +261,14 @@ export const selectSame = selectRows<NameInInbox & { readonly fingerprint: strin
     where inbox_id = :inbox_id and header_message_id_hash = :hash and fingerprint = :fingerprint limit 1`,
 )
 
+/** Returns the given Message-IDs that the inbox has sent: a received message has an envelope. */
+export const selectSent = selectRows<NameInInbox, NameInInbox>(
+  { inbox_id: 'text', hash: 'text' },
+  `select inbox_id, header_message_id_hash as hash from messages
+    where messages.inbox_id = :inbox_id and messages.header_message_id_hash = :hash
+      and messages.envelope_sender is null limit 1`,
+)
+
 /** Returns those api_message_ids that a message of the inbox already has. */
 export const selectTakenApiIds = selectRows<NameInInbox, Pick<MessageRow, 'inbox_id' | 'api_message_id_hash'>>(
   { inbox_id: 'text', hash: 'text' },

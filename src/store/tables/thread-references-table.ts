@@ -30,6 +30,14 @@ export const selectByReferences = selectRows<NameInInbox, ReferencedThread>(
     where thread_references.inbox_id = :inbox_id and thread_references.message_id_hash = :hash`,
 )
 
+/** Returns the given Message-IDs that a message of a thread has. */
+export const selectOwnReferences = selectRows<NameInInbox, NameInInbox>(
+  { inbox_id: 'text', hash: 'text' },
+  `select inbox_id, message_id_hash as hash from thread_references
+    where thread_references.inbox_id = :inbox_id and thread_references.message_id_hash = :hash
+      and thread_references.is_own = 1`,
+)
+
 /** Maps Message-IDs to a thread, or moves them there: the caller has read them under the lock of the inbox. */
 export const setReferences = insertRows(
   'thread_references',

@@ -11,6 +11,8 @@ import type { NewInbox } from '../../../src/mail/inboxes/inbox.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { KEY, startEdge } from './edge.ts'
 
+const rest = { status: 'active', createdAt: 0, updatedAt: 0 } as const
+
 test.each<[string, RequestInit]>([
   ['no body and no content type', { method: 'POST' }],
   ['an empty body with a JSON content type', { method: 'POST', headers: { 'content-type': 'application/json' } }],
@@ -30,7 +32,7 @@ test.each<[string, RequestInit]>([
   const inboxes = {
     create: async (_actor: unknown, _within: unknown, request: unknown) => {
       given.push(request)
-      return { id: 'i', organizationId: 'o', podId: 'p', address: 'a@b.test', createdAt: 0, updatedAt: 0 }
+      return { id: 'i', organizationId: 'o', podId: 'p', address: 'a@b.test', ...rest }
     },
   }
   await using edge = await startEdge({ core: { inboxes } })
@@ -47,7 +49,7 @@ test('metadata that cannot be stored is cleaned, even if it is written with esca
   const inboxes = {
     create: async (_actor: unknown, _within: unknown, request: NewInbox) => {
       given.push(request.metadata ?? {})
-      return { id: 'i', organizationId: 'o', podId: 'p', address: 'a@b.test', createdAt: 0, updatedAt: 0 }
+      return { id: 'i', organizationId: 'o', podId: 'p', address: 'a@b.test', ...rest }
     },
   }
   await using edge = await startEdge({ core: { inboxes } })

@@ -107,8 +107,11 @@ test("inboxes and links parse with the SDK's parsers", () => {
     address: 'ada@mail.localhost',
     createdAt: 0,
     updatedAt: 0,
+    status: 'active' as const,
   }
   const rendered = json(inbox({ ...inboxView, metadata: { a: 1, b: true, c: 'x' } }))
+  expect(rendered).not.toHaveProperty('status')
+  expect(json(inbox({ ...inboxView, status: 'paused' }))).toMatchObject({ status: 'paused' })
   expect(parse(sdk.inboxes.Inbox, rendered)).toMatchObject({ ok: true })
   expect(rendered).toMatchObject({ inbox_id: 'ada@mail.localhost', email: 'ada@mail.localhost' })
 

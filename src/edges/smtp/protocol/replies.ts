@@ -80,6 +80,7 @@ export const replies = {
 /** SMTP code and enhanced code of the catalogue entries that receiving throws. */
 const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unknown_recipient: [550, '5.1.1'],
+  inbox_paused: [450, '4.2.1'], // RFC 3463 §3.3 X.2.1: the mailbox accepts no messages, for a while
   relaying_denied: [550, '5.7.1'], // RFC 3463 §3.8 X.7.1: the server may not deliver this message
   message_too_large: [552, '5.3.4'],
   parse_queue_full: [451, '4.3.2'],
@@ -125,9 +126,9 @@ export function formatReply(reply: Reply): string {
 
 /** RFC 5321 §4.5.3.1.5 limits a reply line to 512 octets, so only the first of many ids is included. */
 function filed(receipts: readonly Receipt[]): Reply {
-  const [first, ...others] = receipts
+  const [first, ...others] = receipts.filter((receipt) => !receipt.isDropped)
   const more = others.length > 0 ? ` and ${others.length} more` : ''
-  return ok(250, '2.0.0', `Ok: filed as ${first?.id ?? 'nothing'}${more}`)
+  return ok(250, '2.0.0', first ? `Ok: filed as ${first.id}${more}` : 'Ok')
 }
 
 function ok(code: number, enhancedCode: string, text: string): Reply {

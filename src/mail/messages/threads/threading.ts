@@ -73,6 +73,19 @@ export function lookupHashes(ancestry: Ancestry): string[] {
   })
 }
 
+/** What a message refers to, as it is stored: Message-IDs, and those that only our relay can have given. */
+export interface AncestorHashes {
+  readonly ids: readonly string[]
+  readonly relayIds: readonly string[]
+}
+
+/** Returns the hashes of a message's ancestors, nearest first. */
+export function ancestorHashes({ inReplyTo, references }: Omit<Ancestry, 'messageId'>): AncestorHashes {
+  const ids = relatives({ inReplyTo, references })
+  const relayIds = ids.map(relayPart).filter((id) => id !== undefined)
+  return { ids: ids.map(hashId), relayIds: relayIds.map(hashRelayId) }
+}
+
 /** Returns ids, each once. */
 function relatives({ messageId, inReplyTo, references }: Ancestry): string[] {
   const ancestors = [...inReplyTo, ...references.toReversed()]

@@ -26,6 +26,7 @@ import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { envelopeRecipients } from './checked-message.ts'
 import type { ComposeMail, ThreadedMessage } from './compose-mail.ts'
 import type { Sent } from './outgoing.ts'
+import { requireActive, requireSendable } from './require-sendable.ts'
 
 export interface Submission {
   /** As it was when the request began; it is locked and read again in the transaction. */
@@ -42,7 +43,7 @@ export interface Submission {
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
 }
 
-/** @throws not_found, missing_permission, idempotency_conflict, message_too_large; the errors of prepareContent */
+/** @throws not_found, missing_permission, inbox_paused, message_rejected, idempotency_conflict, message_too_large; the errors of prepareContent */
 export type Submit = (actor: Actor, submission: Submission) => Promise<Sent>
 
 interface SubmitNeeds {
@@ -80,6 +81,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
 
   return async function submit(actor, { inbox, message, permission, keyClaim, first }) {
     store.checkWritable()
+    requireActive(inbox) // a paused inbox composes nothing; the transaction checks again
     // Composing takes about a millisecond, after steps in which other requests got as far.
     await workQueue.wait()
     const now = wallClock()
@@ -91,6 +93,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
         const current = await lockInbox(tx, actor, permission, inbox.id)
+        await requireSendable(tx, current, envelopeRecipients(message))
         const blobs = (await first?.(tx)) ?? []
         const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector })
         await recordResult(tx, keyClaim, result)

@@ -3,7 +3,7 @@
  * those of 2024 (nested `error`). SDKs choose their error class by the status alone; application code branches on
  * `code` (docs/compatibility/agentmail.md).
  */
-import { type ErrorCode, type ErrorKind, isMailError, type MailError } from '../../../../errors.ts'
+import { type ErrorCode, type ErrorKind, isMailError, type ListRefusal, type MailError } from '../../../../errors.ts'
 
 interface Status {
   readonly status: number
@@ -100,10 +100,36 @@ function pathOf(error: MailError): readonly (string | number)[] | undefined {
 
 /** `message` stays "Forbidden" for a missing permission, because clients compare it; `fix` names the permission. */
 function fixOf(error: MailError): string | undefined {
+  // The generator of docs/errors.md renders errors with other params.
+  const refusals = isMailError(error, 'message_rejected') ? error.params.refusals : undefined
+  if (Array.isArray(refusals)) return fixOfRefusals(refusals)
   const permission = missingPermission(error)
   return permission === undefined ? error.fix : `${error.fix} It is "${permission}".`
 }
 
 function missingPermission(error: MailError): string | undefined {
   return isMailError(error, 'missing_permission') ? error.params.permission : undefined
+}
+
+/** Refusals in one response that come with the call that lifts them. */
+const FIXES_MAX = 5
+
+function fixOfRefusals(refusals: readonly ListRefusal[]): string {
+  const fixes = [...new Set(refusals.map(fixOfRefusal))]
+  const more = fixes.length > FIXES_MAX ? ` And ${fixes.length - FIXES_MAX} more.` : ''
+  return fixes.slice(0, FIXES_MAX).join(' ') + more
+}
+
+function fixOfRefusal({ address, direction, type, entry, podId, inboxAddress, isBounce }: ListRefusal): string {
+  const [owner, path] =
+    inboxAddress !== undefined
+      ? [`the inbox ${inboxAddress}`, `/inboxes/${encodeURIComponent(inboxAddress)}`]
+      : podId !== undefined
+        ? [`the pod ${podId}`, `/pods/${podId}`]
+        : ['the organization', '']
+  const list = `/v0${path}/lists/${direction}/${type}`
+  if (isBounce) return `Mail to ${address} bounced: correct the address (read-only entry of ${owner}: GET ${list}).`
+  if (type === 'allow') return `Add ${address} to the ${direction} allow list of ${owner}: POST ${list}.`
+  const remove = `DELETE ${list}/${encodeURIComponent(entry ?? address)}`
+  return `Delete the entry ${entry ?? address} from the ${direction} block list of ${owner}: ${remove}.`
 }

@@ -8,8 +8,9 @@ import { Inbox, InboxList, inbox, inboxList } from '../wire/inbox-wire.ts'
 import { mapOf, nothing, ok } from '../wire/shape-wire.ts'
 
 const tags = ['Inboxes']
-/** Pausing is not supported yet. If it were accepted without effect, mail would still be received and sent. */
-const status = Type.Optional(Type.Enum(['active']))
+const status = Type.Optional(
+  Type.Enum(['active', 'paused'], { description: 'A paused inbox sends nothing, and mail for it is not accepted.' }),
+)
 const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 
 const CreateInbox = Type.Object({
@@ -57,8 +58,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
 
   const create = { tags, summary: 'Create an inbox', params: scopeParams, body: CreateInbox, response: ok(Inbox) }
   app.post(all, { schema: create }, async ({ actor, params, body }) => {
-    const { username, domain, metadata, display_name: displayName, client_id: clientId } = body
-    return inbox(await inboxes.create(actor, withinOf(params), { username, domain, displayName, clientId, metadata }))
+    const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
+    const request = { username, domain, metadata, status, displayName, clientId }
+    return inbox(await inboxes.create(actor, withinOf(params), request))
   })
 
   const get = { tags, summary: 'Get an inbox', params, response: ok(Inbox) }
@@ -68,7 +70,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
 
   const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
   app.patch(one, { schema: update }, async ({ actor, params, body }) => {
-    const change = { displayName: body.display_name, metadata: body.metadata }
+    const change = { displayName: body.display_name, metadata: body.metadata, status: body.status }
     return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
   })
 

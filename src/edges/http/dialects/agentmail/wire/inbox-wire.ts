@@ -12,6 +12,7 @@ export const Inbox = Type.Object({
   display_name: Type.Optional(Type.String()),
   client_id: Type.Optional(Type.String()),
   metadata: Type.Optional(mapOf(Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
+  status: Type.Optional(Type.Enum(['paused'], { description: 'Present only if the inbox is paused.' })),
   updated_at: Time,
   created_at: Time,
 })
@@ -25,6 +26,7 @@ export function inbox(view: InboxView): Wire<typeof Inbox> {
     display_name: view.displayName,
     client_id: view.clientId,
     metadata: view.metadata,
+    status: view.status === 'paused' ? view.status : undefined,
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }

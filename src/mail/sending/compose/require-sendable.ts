@@ -1,0 +1,39 @@
+/** Decides whether an inbox may send to these recipients: it is not paused, and no list denies one of them. */
+import { type ListRefusal, MailError } from '../../../errors.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
+import { type Denial, describeDenial } from '../../inboxes/lists/list-rules.ts'
+
+/** @throws inbox_paused */
+export function requireActive({ status, address }: Pick<InboxRow, 'status' | 'address'>): void {
+  if (status === 'paused') throw new MailError('inbox_paused', { address })
+}
+
+/**
+ * @param inbox locked, so that it is not paused before the commit
+ * @throws inbox_paused, message_rejected
+ */
+export async function requireSendable(tx: Tx, inbox: InboxRow, recipients: readonly string[]): Promise<void> {
+  requireActive(inbox)
+  const denials = await findSendDenials(tx, inbox, recipients)
+  if (denials.length === 0) return
+  const refusals = denials.map((denial) => refusalOf(inbox, denial))
+  throw new MailError('message_rejected', { detail: blockedRecipients(denials), refusals })
+}
+
+/** Clients compare the beginning of this text. */
+export function blockedRecipients(denials: readonly Denial[]): string {
+  return `Recipient(s) blocked: ${denials.map(describeDenial).join(', ')}`
+}
+
+function refusalOf(inbox: InboxRow, { address = '', list, entry, isBounce, scopeId }: Denial): ListRefusal {
+  return {
+    address,
+    ...list,
+    ...(entry !== undefined && { entry }),
+    ...(isBounce && { isBounce }),
+    ...(scopeId === inbox.pod_id && { podId: scopeId }),
+    ...(scopeId === inbox.id && { inboxAddress: inbox.address }),
+  }
+}
