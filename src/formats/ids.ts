@@ -63,6 +63,21 @@ export function isSafeInPath(messageId: string): boolean {
   return !/[?#%\\]/.test(messageId) && !/\/\.{0,2}(?=\/)/.test(messageId)
 }
 
+/** What `pathSafeMessageId` writes for a character: two hexadecimal digits between tildes. */
+const ESCAPED = /~[0-9A-F]{2}~/
+
+/**
+ * Returns the form in which clients see a Message-ID: itself, if it is safe in a path. In any other, each of
+ * `? # % / \ ~` is written as its code between tildes: `<a?b@c>` becomes `<a~3F~b@c>`. Tildes are not escaped in URLs (RFC 3986
+ * §2.3), so all clients send them as they are.
+ *
+ * Two ids never have the same form: an id that already looks like one is escaped too.
+ */
+export function pathSafeMessageId(messageId: string): string {
+  if (isSafeInPath(messageId) && !ESCAPED.test(messageId)) return messageId
+  return messageId.replace(/[?#%/\\~]/g, (character) => `~${character.charCodeAt(0).toString(16).toUpperCase()}~`)
+}
+
 /** Removes white space and angle brackets around a Message-ID: clients send it with and without brackets. */
 export function trimMessageId(text: string): string {
   const trimmed = text.trim()

@@ -12,6 +12,7 @@ import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
+import { createMessageBatches } from '../mail/messages/message-batches.ts'
 import { createMessages } from '../mail/messages/messages.ts'
 import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
@@ -86,6 +87,7 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     mailSearch: createMailSearch({ store, limits }),
     rebuildIndex: createRebuildIndex({ store, limits }),
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
+    messageBatches: createMessageBatches({ store, limits }),
     labels: createLabels({ store, limits }),
 
     sending: createSending({

@@ -5,6 +5,7 @@ import {
   isUuid,
   messageIdFrom,
   parseMessageIds,
+  pathSafeMessageId,
   relayPart,
   trimMessageId,
   uuidv7,
@@ -121,4 +122,17 @@ describe('the id that a relay gives to a message', () => {
   ])('may be the left part of %j', (messageId, expected) => {
     expect(relayPart(messageId)).toBe(expected)
   })
+})
+
+test('two ids never have the same form in a path, and a form is safe', () => {
+  const random = seededRandom(7)
+  const parts = ['~', '3F', '7E', '?', '#', '%', '/', '..', '.', 'a', '~3F~']
+  const forms = new Map<string, string>()
+  for (let count = 0; count < 20_000; count += 1) {
+    const id = `<${Array.from({ length: 1 + random.below(6) }, () => parts[random.below(parts.length)]).join('')}>`
+    const form = pathSafeMessageId(id)
+    if ((forms.get(form) ?? id) !== id || !isSafeInPath(form)) expect([forms.get(form), id, form]).toEqual([])
+    forms.set(form, id)
+  }
+  expect(pathSafeMessageId('<a/b+c~d=e@x.test>')).toBe('<a/b+c~d=e@x.test>')
 })

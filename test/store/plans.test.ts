@@ -20,6 +20,7 @@ import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
 import * as rollups from '../../src/store/tables/rollups-table.ts'
+import * as search from '../../src/store/tables/search-index-table.ts'
 import * as submissions from '../../src/store/tables/submissions-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
@@ -51,6 +52,19 @@ function asTx(db: Db): Tx {
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
+  ['find many messages by their Message-IDs', (db) => messages.keysByApiIds(db, 'i', ['h', 'j']), 'messages_api_id'],
+  ['find where a search before a time begins', (db) => search.newestBefore(db, 'i', 1), 'messages_by_inbox'],
+  ['find where a search after a time ends', (db) => search.oldestAfter(db, 'i', 1), 'messages_by_inbox'],
+  [
+    'read the messages that a search compares',
+    (db) => search.listInRange(db, { inboxId: 'i', after: 1, before: 9, limit: 9 }),
+    'messages_by_number',
+  ],
+  [
+    'list the blocks of the text index',
+    (db) => search.listBlocks(db, { inboxId: 'i', textFunction: 't', before: 9, limit: 9 }),
+    'search_blocks_by_inbox',
+  ],
   ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
   ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],

@@ -23,6 +23,12 @@ export const messagesLimits = {
     description: 'Longest time for which a request may wait for a message.',
   },
   downloadUrlMs: { default: HOUR, unit: 'milliseconds', description: 'Time for which a download link is valid.' },
+  batchGetMax: { default: 500, unit: 'count', description: 'Messages that one call reads by their ids.' },
+  batchUpdateMax: {
+    default: 50,
+    unit: 'count',
+    description: 'Messages whose labels one call changes, in one transaction.',
+  },
   labelsPerMessageMax: { default: 64, unit: 'count', description: 'Labels on one message.' },
   labelCharsMax: { default: 256, unit: 'count', description: 'Length of a label.' },
   metadataKeysMax: { default: 256, unit: 'count', description: "Keys in an inbox's metadata." },

@@ -98,32 +98,46 @@ export async function listFound<Row extends ListedRow, Item>(
 
   async function load(): Promise<LoadedPage<Row>> {
     const found = await find(window)
-    const page: LoadedPage<Row> = { rows: [], bytes: 0, last: found.last }
-    for (let at = 0; at < found.ids.length; at += ROWS_AT_ONCE) {
-      if (at > 0) await setImmediate() // let other work run
-      const ids = found.ids.slice(at, at + ROWS_AT_ONCE)
-      for (const row of inOrder(ids, await listByIds(ids))) {
-        const bytes = page.bytes + textBytes(row)
-        const previous = page.rows.at(-1)
-        if (previous && bytes > limits.lists.pageBytesMax) return { ...page, last: positionOf(previous) }
-        page.rows.push(row)
-        page.bytes = bytes
-      }
-    }
-    return page
+    const { isCut, ...loaded } = await loadRows(found.ids, listByIds, limits)
+    return { ...loaded, last: isCut ? positionOf(loaded.rows.at(-1)!) : found.last }
   }
 }
 
-/**
- * The first rows of a page, as many as fit into `limits.lists.pageBytesMax`. A stranger can fill an inbox with subjects of
- * 250 KB, and 500 of them in one response would exhaust the memory: a control character takes six bytes in JSON.
- */
-interface LoadedPage<Row> {
+interface LoadedRows<Row> {
   readonly rows: Row[]
   /** Size of their texts in JSON. */
-  bytes: number
+  readonly bytes: number
+}
+
+interface LoadedPage<Row> extends LoadedRows<Row> {
   /** The position after which the next page continues. */
   readonly last: PagePosition | undefined
+}
+
+/**
+ * Loads the first rows, as many as fit into `limits.lists.pageBytesMax`. A stranger can fill an inbox with subjects of
+ * 250 KB, and 500 of them in one response would exhaust the memory: a control character takes six bytes in JSON.
+ *
+ * @returns `isCut` when there are more
+ */
+export async function loadRows<Row extends ListedRow>(
+  ids: readonly string[],
+  listByIds: (ids: readonly string[]) => Promise<readonly Row[]>,
+  { lists: { pageBytesMax } }: Limits,
+): Promise<LoadedRows<Row> & { readonly isCut: boolean }> {
+  const rows: Row[] = []
+  let bytes = 0
+  for (let at = 0; at < ids.length; at += ROWS_AT_ONCE) {
+    if (at > 0) await setImmediate() // let other work run
+    const some = ids.slice(at, at + ROWS_AT_ONCE)
+    for (const row of inOrder(some, await listByIds(some))) {
+      const more = textBytes(row)
+      if (rows.length > 0 && bytes + more > pageBytesMax) return { rows, bytes, isCut: true }
+      rows.push(row)
+      bytes += more
+    }
+  }
+  return { rows, bytes, isCut: false }
 }
 
 /** Each value is a condition of the query, and databases limit their number. @throws validation_error */

@@ -25,6 +25,36 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
   return row
 }
 
+/** What a lookup needs to know of a message. */
+type MessageKeyRow = Pick<StoredMessageRow, 'id' | 'hidden'>
+
+/** Returns messages of an inbox by the hash of their api_message_id. */
+export async function keysByApiIds(
+  db: Db,
+  inboxId: string,
+  hashes: readonly string[],
+): Promise<Map<string, MessageKeyRow>> {
+  if (hashes.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('messages')
+    .select(['id', 'hidden', 'api_message_id_hash'])
+    .where('inbox_id', '=', inboxId)
+    .where('api_message_id_hash', 'in', hashes)
+    .execute()
+  return new Map(rows.map(({ api_message_id_hash, ...key }) => [api_message_id_hash, key]))
+}
+
+export async function keysByIds(db: Db, inboxId: string, ids: readonly string[]): Promise<Map<string, MessageKeyRow>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('messages')
+    .select(['id', 'hidden'])
+    .where('inbox_id', '=', inboxId)
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(rows.map((key) => [key.id, key]))
+}
+
 const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
   db.selectFrom('messages').selectAll().where('id', 'in', ids),
 )

@@ -9,7 +9,7 @@
  * The tables are read once for all messages. A message finds an earlier one of the same list in memory.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { isSafeInPath, messageIdFrom } from '../../../formats/ids.ts'
+import { messageIdFrom, pathSafeMessageId } from '../../../formats/ids.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { KindAddress, ThreadReferenceRow, ThreadRow } from '../../../store/schema/message-rows.ts'
@@ -59,8 +59,10 @@ interface Candidate {
   readonly id: string
   /** Hash of its Message-ID field; undefined when there is none. */
   readonly headerHash: string | undefined
-  /** The id that clients see; undefined: that of its Message-ID field, if it is free. */
+  /** The id that clients see; undefined: `headerApiId`, if it is free. */
   readonly apiMessageId: string | undefined
+  /** The id of its Message-ID field as clients see it, and the hash of that; undefined when there is none. */
+  readonly headerApiId: { readonly id: string; readonly hash: string } | undefined
   /** Its own Message-ID and those that it refers to. */
   readonly references: readonly Reference[]
   /** The hashes by which its thread is found, nearest first. */
@@ -126,12 +128,24 @@ function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {
   const apiMessageId = filing.apiMessageId ?? generated
   // Replies refer to the Message-ID of the header, even when our clients see another id.
   const ancestry = { messageId: messageId ?? apiMessageId, inReplyTo, references }
+  const headerHash = messageId === undefined ? undefined : hashId(messageId)
   return {
     ...{ filing, id, apiMessageId },
-    headerHash: messageId === undefined ? undefined : hashId(messageId),
+    headerHash,
+    headerApiId: messageId === undefined ? undefined : headerApiIdOf(messageId, headerHash!),
     references: referencesOf(ancestry),
     lookups: lookupHashes(ancestry),
   }
+}
+
+/** An id longer than this would not fit into a path (limits.http.pathParameterCharsMax) if it is escaped once more. */
+const API_ID_CHARS_MAX = 1_000
+
+/** @returns undefined for an id that has no form in which it can be part of a path */
+function headerApiIdOf(messageId: string, headerHash: string): Candidate['headerApiId'] {
+  const id = pathSafeMessageId(messageId)
+  if (id === messageId) return { id, hash: headerHash }
+  return id.length > API_ID_CHARS_MAX ? undefined : { id, hash: hashId(id) }
 }
 
 /** What is known of the inboxes: from the tables at first, and then also from the messages of the list. */
@@ -154,13 +168,16 @@ async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Know
     hash: headerHash!,
     fingerprint: filing.content.parsed.fingerprint,
   }))
+  const apiIds = unnamed.flatMap(({ filing, headerApiId }) =>
+    headerApiId === undefined ? [] : [{ inbox_id: filing.inbox.id, hash: headerApiId.hash }],
+  )
   const names = candidates.flatMap(({ filing, lookups }) =>
     lookups.map((hash) => [`${filing.inbox.id} ${hash}`, { inbox_id: filing.inbox.id, hash }] as const),
   )
   const chosen = candidates.flatMap(({ filing: { threadId } }) => (threadId === undefined ? [] : [{ id: threadId }]))
   const [same, taken, byReference, byId] = await tx.runRows([
     rowStep(messages.selectSame, headers),
-    rowStep(messages.selectTakenApiIds, headers),
+    rowStep(messages.selectTakenApiIds, apiIds),
     rowStep(selectByReferences, [...new Map(names).values()]), // replies in one thread refer to the same
     rowStep(threads.selectByIds, chosen),
   ])
@@ -180,11 +197,10 @@ async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Know
   }
 }
 
-/** Returns the Message-ID of the header if it is free, and can be part of a URL; otherwise a generated one. */
-function freeMessageId(tx: Tx, { filing, headerHash }: Candidate, taken: ReadonlySet<string>, domain: string): string {
-  const { messageId } = filing.content.parsed
-  const isFree = messageId !== undefined && isSafeInPath(messageId) && !taken.has(`${filing.inbox.id} ${headerHash}`)
-  return isFree ? messageId : messageIdFrom(tx.newId(), domain)
+/** Returns the Message-ID of the header, as clients see it, if it is free; otherwise a generated one. */
+function freeMessageId(tx: Tx, { filing, headerApiId }: Candidate, taken: ReadonlySet<string>, domain: string): string {
+  const isFree = headerApiId !== undefined && !taken.has(`${filing.inbox.id} ${headerApiId.hash}`)
+  return isFree ? headerApiId.id : messageIdFrom(tx.newId(), domain)
 }
 
 /** Returns the thread that the filing names, or that of its nearest known relative which it may join. */

@@ -1,6 +1,6 @@
 /** Finds a message by a caller's reference: our id, or its Message-ID with or without brackets. */
 import { MailError } from '../../../errors.ts'
-import { isUuid, trimMessageId } from '../../../formats/ids.ts'
+import { isUuid, pathSafeMessageId, trimMessageId } from '../../../formats/ids.ts'
 import type { Db } from '../../../store/handles.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import type { Actor } from '../../access/actor.ts'
@@ -20,7 +20,47 @@ export async function requireMessage(
 }
 
 async function find(db: Db, inboxId: string, ref: string): Promise<messages.StoredMessageRow | undefined> {
-  const byApiId = await messages.getByApiId(db, inboxId, hashId(`<${trimMessageId(ref)}>`))
-  if (byApiId || !isUuid(ref)) return byApiId
-  return messages.getById(db, inboxId, ref)
+  for (const hash of hashesOf(ref)) {
+    const row = await messages.getByApiId(db, inboxId, hash)
+    if (row) return row
+  }
+  return isUuid(ref) ? messages.getById(db, inboxId, ref) : undefined
+}
+
+/** A message that a reference means. */
+export interface MessageKey {
+  readonly id: string
+  readonly hidden: number
+}
+
+/**
+ * Finds many messages with two statements, or one if no reference is a UUID.
+ *
+ * @returns the messages that exist and that the actor may see, by reference
+ */
+export async function findMessages(
+  db: Db,
+  actor: Actor,
+  inboxId: string,
+  refs: readonly string[],
+): Promise<Map<string, MessageKey>> {
+  const hashes = new Map(refs.map((ref) => [ref, hashesOf(ref)]))
+  const byHash = await messages.keysByApiIds(db, inboxId, [...hashes.values()].flat())
+  const byId = await messages.keysByIds(db, inboxId, refs.filter(isUuid))
+  const found = new Map<string, MessageKey>()
+  for (const ref of refs) {
+    const hash = hashes.get(ref)!.find((each) => byHash.has(each))
+    const key = hash === undefined ? byId.get(ref) : byHash.get(hash)
+    if (key && isReadable(actor, key)) found.set(ref, key)
+  }
+  return found
+}
+
+/**
+ * Returns the hashes by which a Message-ID is stored: as clients see it, and for the id of a header field that is not safe
+ * in a path, the form that is. The first one found is meant, so that every id that a client has seen finds its message.
+ */
+function hashesOf(ref: string): string[] {
+  const id = `<${trimMessageId(ref)}>`
+  return [...new Set([id, pathSafeMessageId(id)])].map(hashId)
 }

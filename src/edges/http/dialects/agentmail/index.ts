@@ -14,6 +14,7 @@ import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
 import type { Lists } from '../../../../mail/inboxes/lists/lists.ts'
 import type { OutboundPause } from '../../../../mail/jobs/outbound-pause.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
+import type { MessageBatches } from '../../../../mail/messages/message-batches.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
 import type { MailSearch } from '../../../../mail/messages/search/mail-search.ts'
 import type { RebuildIndex } from '../../../../mail/messages/search/rebuild-index.ts'
@@ -72,6 +73,7 @@ export interface AgentMailNeeds {
   readonly messages: Messages
   readonly waitForMessage: WaitForMessage
   readonly threads: Threads
+  readonly messageBatches: MessageBatches
   readonly labels: Labels
   readonly sending: Sending
   readonly recipientStatuses: RecipientStatuses

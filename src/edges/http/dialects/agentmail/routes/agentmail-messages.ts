@@ -5,6 +5,7 @@
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import type { Labels } from '../../../../../mail/messages/labels/labels.ts'
+import type { MessageBatches } from '../../../../../mail/messages/message-batches.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
 import type { RecipientStatuses } from '../../../../../mail/sending/queue/recipient-statuses.ts'
@@ -23,10 +24,14 @@ import {
   AwaitedMessage,
   awaitedMessage,
   Message,
+  MessageBatch,
   MessageLabels,
+  MessageLabelsBatch,
   MessageList,
   message,
+  messageBatch,
   messageLabels,
+  messageLabelsBatch,
   messageList,
 } from '../wire/message-wire.ts'
 import { RecipientStatusList, recipientStatusList } from '../wire/recipient-status-wire.ts'
@@ -34,6 +39,7 @@ import { nothing, ok } from '../wire/shape-wire.ts'
 
 interface MessageNeeds extends HttpContext {
   readonly messages: Messages
+  readonly messageBatches: MessageBatches
   readonly labels: Labels
   readonly recipientStatuses: RecipientStatuses
   readonly waitForMessage: WaitForMessage
@@ -93,6 +99,21 @@ const getAttachment = {
   params: Type.Object({ ...ids, attachment_id: Type.String() }),
   response: ok(AttachmentLink),
 }
+const messageIds = Type.Array(Type.String(), { description: 'Ids that are unknown are left out.' })
+const batchGet = {
+  tags,
+  summary: 'Get messages by their ids, without bodies',
+  params: Type.Object({ inbox_id: ids.inbox_id }),
+  body: Type.Object({ message_ids: messageIds }),
+  response: ok(MessageBatch),
+}
+const batchUpdate = {
+  tags,
+  summary: 'Add and remove labels of several messages at once',
+  params: Type.Object({ inbox_id: ids.inbox_id }),
+  body: Type.Object({ message_ids: messageIds, ...LabelsBody.properties }),
+  response: ok(MessageLabelsBatch),
+}
 const listDeliveries = {
   tags,
   summary: 'List the delivery state of each recipient of a sent message',
@@ -100,10 +121,9 @@ const listDeliveries = {
   response: ok(RecipientStatusList),
 }
 
-export function messageRoutes(
-  app: HttpApp,
-  { messages, labels, recipientStatuses, waitForMessage, limits, publicUrl, longPolls, responses }: MessageNeeds,
-): void {
+export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
+  const { messages, messageBatches, labels, recipientStatuses, waitForMessage, limits } = needs
+  const { publicUrl, longPolls, responses } = needs
   app.get(all, { schema: list }, async (request, reply) => {
     const { actor, params, query } = request
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
@@ -120,6 +140,19 @@ export function messageRoutes(
     const wait = longPolls.begin(reply, actor.apiKeyId, waitMs)
     const memory = responses.memoryOf(request, reply)
     return awaitedMessage(await waitForMessage.first(actor, params.inbox_id, filter, start, wait, memory))
+  })
+
+  app.post(`${all}/batch-get`, { schema: batchGet }, async (request, reply) => {
+    const { actor, params, body } = request
+    const memory = responses.memoryOf(request, reply)
+    const found = await messageBatches.get(actor, params.inbox_id, body.message_ids, memory)
+    return messageBatch(body.message_ids.length, found)
+  })
+
+  app.post(`${all}/batch-update`, { schema: batchUpdate }, async ({ actor, params, body }) => {
+    const { message_ids, ...change } = body
+    const changed = await messageBatches.changeLabels(actor, params.inbox_id, message_ids, readLabelChange(change))
+    return messageLabelsBatch(message_ids.length, changed)
   })
 
   app.get(one, { schema: get }, async (request, reply) => {

@@ -22,7 +22,6 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
   ['Drafts', INBOXES, 'POST /drafts, PATCH /drafts/:draft_id, DELETE /drafts/:draft_id, POST /drafts/:draft_id/send'],
   ['Searches', [...ROOT, ...PODS], 'GET /inboxes/search'],
   ['Searches', EVERYWHERE, 'GET /threads/search'],
-  ['Batches of messages', INBOXES, 'POST /messages/batch-get, POST /messages/batch-update'],
   [
     "Domains of one's own",
     [...ROOT, ...PODS],

@@ -119,6 +119,17 @@ export function messageList(page: Page<MessageItemView>): Wire<typeof MessageLis
   return { ...pageHead(page), messages: page.items.map(messageItem) }
 }
 
+/** Like a page, but its `limit` is the number of messages that were requested. */
+export const MessageBatch = Type.Object({
+  limit: Type.Integer({ description: 'Messages that were requested.' }),
+  count: Type.Integer({ description: 'Messages that were found.' }),
+  messages: Type.Array(MessageItem),
+})
+
+export function messageBatch(limit: number, found: readonly MessageItemView[]): Wire<typeof MessageBatch> {
+  return { limit, count: found.length, messages: found.map(messageItem) }
+}
+
 export const AwaitedMessage = Type.Object({
   message: Type.Union([Message, Type.Null()], { description: 'null if no message matched in time.' }),
   cursor: Type.String({ description: 'Send it as `after` to wait for the next message.' }),
@@ -138,6 +149,19 @@ export function messageLabels(changed: {
   readonly labels: readonly string[]
 }): Wire<typeof MessageLabels> {
   return { message_id: changed.messageId, labels: changed.labels }
+}
+
+export const MessageLabelsBatch = Type.Object({
+  limit: Type.Integer({ description: 'Messages that were requested.' }),
+  count: Type.Integer({ description: 'Messages that were found.' }),
+  updates: Type.Array(MessageLabels),
+})
+
+export function messageLabelsBatch(
+  limit: number,
+  changed: readonly Parameters<typeof messageLabels>[0][],
+): Wire<typeof MessageLabelsBatch> {
+  return { limit, count: changed.length, updates: changed.map(messageLabels) }
 }
 
 function formatAddresses(list: readonly Address[]): string[] {
