@@ -124,6 +124,11 @@ export const errors = {
     message: (p) => (p.eventType === undefined ? 'Forbidden' : `${p.permission} is forbidden`),
     fix: 'Use an API key with the permission that this call needs.',
   }),
+  narrow_key: define<{ narrowestKey: 'pod' | 'organization' | 'root' }>({
+    kind: 'forbidden',
+    message: () => 'Forbidden', // clients compare it
+    fix: 'Use an API key with a wider scope.',
+  }),
   permission_escalation: define<{ permission: string }>({
     kind: 'forbidden',
     message: (p) => `A key cannot grant the permission "${p.permission}", which it does not have itself`,

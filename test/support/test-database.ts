@@ -7,6 +7,7 @@ import { cp } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import BetterSqlite from 'better-sqlite3'
 import pg from 'pg'
 import { inject, type TestOptions, test } from 'vitest'
@@ -149,11 +150,23 @@ export async function changeRows({ shared, dataDir }: Stored, statement: string)
     await administrate(shared.databaseUrl, statement)
     return
   }
-  const database = new BetterSqlite(join(dataDir, SQLITE_FILE))
+  // The server runs in this process: while this waits for the end of a transaction, it must not block the event loop.
+  const database = new BetterSqlite(join(dataDir, SQLITE_FILE), { timeout: 0 })
   try {
-    database.exec(statement)
+    while (!tryExec(database, `begin immediate; ${statement}; commit`)) await nextTurn()
   } finally {
     database.close()
+  }
+}
+
+/** Returns false if another connection has locked the database. */
+function tryExec(database: BetterSqlite.Database, statement: string): boolean {
+  try {
+    database.exec(statement)
+    return true
+  } catch (error) {
+    if ((error as { code?: string }).code === 'SQLITE_BUSY') return false
+    throw error
   }
 }
 

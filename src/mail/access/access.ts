@@ -2,10 +2,11 @@
  * Decides whether an actor may do something to an object. Modules that act for a client ask here.
  *
  * An object outside the actor's scope is not_found, so that callers cannot learn that it exists. Two refusals say more:
- * missing_permission, for a permission that the key lacks inside its own scope, and forbidden, for a call about pods
- * with the key of one inbox, as AgentMail does. Lists put the scope into their query as a predicate; they never filter
+ * missing_permission, for a permission that the key lacks, and narrow_key, for a call about pods with the key of one
+ * inbox, or about the organization with the key of a pod, as AgentMail does. Lists put the scope into their query as a predicate; they never filter
  * afterwards.
  */
+import { channel } from 'node:diagnostics_channel'
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
@@ -15,6 +16,7 @@ import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import type { Actor, KeyActor, Within } from './actor.ts'
+import type { KeyScope, OperationAccess } from './operation-access.ts'
 import { type HiddenLabel, hiddenClasses, type Permission, parsePermissions } from './permissions.ts'
 
 /** The organization, pod or inbox that a call is limited to. Lists use it as a predicate of their query. */
@@ -24,8 +26,42 @@ export interface Scope {
   readonly inboxId?: string
 }
 
+/** Publishes each check below, so that a test can compare what the core checks with what the operations declare. */
+const checks = channel('martlet.access')
+
+export interface AccessCheck {
+  readonly permission?: Permission
+  readonly narrowestKey?: KeyScope
+}
+
+function publish(check: AccessCheck): void {
+  if (checks.hasSubscribers) checks.publish(check)
+}
+
+/**
+ * Admits the key to an operation, before any work is done: nothing that it refers to has been looked up. So an
+ * operation that the key may not use is refused in the same way for an object that exists and for one that does not.
+ *
+ * @returns the actor for the calls of the operation
+ * @throws narrow_key, missing_permission
+ */
+export function admit(actor: KeyActor, operation: OperationAccess): KeyActor {
+  refuseNarrowKey(actor, operation.narrowestKey)
+  for (const permission of operation.permissions) refuseWithout(actor, permission)
+  return { ...actor, operation }
+}
+
 /** Throws missing_permission unless the actor has the flag. */
 export function requirePermission(actor: Actor, permission: Permission): void {
+  publish({ permission })
+  const { operation } = actor.kind === 'key' ? actor : {}
+  if (operation && ![...operation.permissions, ...(operation.conditional ?? [])].includes(permission)) {
+    throw new Error(`the operation does not declare the permission ${permission}`) // a bug: no request can cause it
+  }
+  refuseWithout(actor, permission)
+}
+
+function refuseWithout(actor: Actor, permission: Permission): void {
   if (!hasPermission(actor, permission)) throw new MailError('missing_permission', { permission })
 }
 
@@ -146,15 +182,36 @@ function covers(actor: Actor, inbox: inboxes.InboxScopeRow): boolean {
   return actor.podId === undefined || actor.podId === inbox.pod_id
 }
 
-/** Refuses a call about pods with the key of one inbox: its scope contains no pod, not even that of its inbox. */
-export function refuseInboxKey(actor: KeyActor): void {
-  if (actor.inboxId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+/**
+ * Refuses a key with a narrower scope. The scope of an inbox's key contains no pod, not even that of its inbox.
+ *
+ * @throws narrow_key
+ */
+export function requireKeyScope(actor: KeyActor, narrowestKey: 'pod' | 'organization'): void {
+  publish({ narrowestKey })
+  refuseNarrowKey(actor, narrowestKey)
+}
+
+/** For operations that concern all organizations. Also checks that the key still exists. @throws narrow_key */
+export async function requireRootKey(tx: Tx, actor: Actor): Promise<void> {
+  publish({ narrowestKey: 'root' })
+  const { organizationId, apiKeyId } = keyOf(actor)
+  await assertKeyUnchanged(tx, actor)
+  const root = await apiKeys.getRoot(tx, organizationId)
+  if (root?.id !== apiKeyId) throw new MailError('narrow_key', { narrowestKey: 'root' })
+}
+
+/** Whether a key is the root key is in the database: here, any key of an organization may be it. */
+function refuseNarrowKey(actor: KeyActor, narrowestKey: KeyScope): void {
+  if (narrowestKey === 'inbox') return
+  const isTooNarrow = narrowestKey === 'pod' ? actor.inboxId !== undefined : actor.podId !== undefined
+  if (isTooNarrow) throw new MailError('narrow_key', { narrowestKey })
 }
 
 /**
  * Finds the pod that a call is about by id or client_id, if it is in the actor's scope.
  *
- * @throws not_found; missing_permission; forbidden for a key that is scoped to one inbox
+ * @throws not_found, missing_permission, narrow_key
  */
 export async function requirePod(db: Db, actor: KeyActor, permission: Permission, ref: string): Promise<PodRow> {
   const row = await requireVisiblePod(db, actor, ref)
@@ -163,7 +220,7 @@ export async function requirePod(db: Db, actor: KeyActor, permission: Permission
 }
 
 async function requireVisiblePod(db: Db, actor: KeyActor, ref: string): Promise<PodRow> {
-  refuseInboxKey(actor)
+  requireKeyScope(actor, 'pod')
   const row = await tenants.getPod(db, actor.organizationId, ref)
   if (!row || (actor.podId !== undefined && actor.podId !== row.id)) throw new MailError('not_found', { what: 'Pod' })
   return row
@@ -172,7 +229,7 @@ async function requireVisiblePod(db: Db, actor: KeyActor, ref: string): Promise<
 /**
  * Checks that the inbox or pod is in the key's scope, for calls that need no permission.
  *
- * @throws not_found; forbidden for a pod with the key of an inbox
+ * @throws not_found; narrow_key for a pod with the key of an inbox
  */
 export async function requireVisible(db: Db, actor: KeyActor, { inbox, pod }: Within): Promise<void> {
   if (pod !== undefined) await requireVisiblePod(db, actor, pod)
@@ -193,7 +250,7 @@ export async function requirePodIds(
   permission: Permission,
   refs: readonly string[],
 ): Promise<readonly string[]> {
-  if (actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' }) // see refuseInboxKey
+  if (actor.inboxId !== undefined) throw new MailError('not_found', { what: 'Pod' }) // see requireKeyScope
   const wanted = [...new Set(refs)]
   const found = new Map<string, string>()
   for (const { id } of await tenants.listPodsByIds(db, actor.organizationId, wanted)) found.set(id, id)
@@ -211,7 +268,7 @@ export async function requirePodIds(
 /**
  * Returns the scope of a call: what its route names, limited to what the actor may see.
  *
- * @throws not_found, missing_permission, forbidden
+ * @throws not_found, missing_permission, narrow_key
  */
 export async function requireScope(db: Db, actor: Actor, permission: Permission, within: Within): Promise<Scope> {
   const key = keyOf(actor)

@@ -3,6 +3,7 @@
  * download of a link, whose token is its credential. The edge makes an Actor from a credential (credentials.ts); the
  * program itself acts as a named system actor.
  */
+import type { OperationAccess } from './operation-access.ts'
 import type { Permission } from './permissions.ts'
 
 /** A credential with its scope: the organization, one pod of it, or one inbox. */
@@ -18,6 +19,8 @@ export interface KeyActor {
   readonly inboxAddress?: string
   /** undefined: everything in scope. */
   readonly permissions?: ReadonlySet<Permission>
+  /** What the operation of this request declares; the core may demand no other permission. */
+  readonly operation?: OperationAccess
 }
 
 /** A part of the program that acts on its own behalf, for example "queue". It may do everything. */

@@ -4,7 +4,7 @@ import { requireVisible } from './access.ts'
 import type { KeyActor, Within } from './actor.ts'
 
 export interface Scopes {
-  /** @throws not_found for what does not exist or is outside the key's scope; forbidden for a pod with an inbox's key */
+  /** @throws not_found for what does not exist or is outside the key's scope; narrow_key for a pod with an inbox's key */
   requireVisible(actor: KeyActor, within: Within): Promise<void>
 }
 

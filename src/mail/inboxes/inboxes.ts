@@ -10,7 +10,15 @@ import type { Store } from '../../store/store.ts'
 
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requireScope, type Scope } from '../access/access.ts'
+import {
+  assertKeyUnchanged,
+  keyOf,
+  lockInbox,
+  requireInbox,
+  requireKeyScope,
+  requireScope,
+  type Scope,
+} from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { parseClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
@@ -29,8 +37,8 @@ export interface Inboxes {
   /**
    * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
    * @returns the new inbox, or the existing one if the clientId was used before in this pod
-   * @throws validation_error, resource_taken, domain_not_available, missing_permission, not_found; forbidden for a
-   *         reserved name (inbox-address.ts), and for the key of one inbox
+   * @throws validation_error, resource_taken, domain_not_available, missing_permission, narrow_key, not_found;
+   *         forbidden for a reserved name (inbox-address.ts)
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
   /** Lists inboxes, newest first. */
@@ -67,9 +75,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
+        requireKeyScope(keyOf(actor), 'pod')
         const scope = await requireScope(tx, actor, 'inbox_create', within)
-        if (scope.inboxId !== undefined)
-          throw new MailError('forbidden', { detail: 'A key of one inbox cannot create inboxes' })
         const podId = scope.podId ?? (await defaultPodId(tx, scope))
         // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
         const existing = clientId === undefined ? undefined : await inboxes.getByClientId(tx, podId, clientId)

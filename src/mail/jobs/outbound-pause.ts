@@ -5,11 +5,9 @@
  * The pause is a row in the database, so it survives restarts. Workers ask before they claim work; an attempt that runs
  * already is not stopped.
  */
-import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
-import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as outboundPause from '../../store/tables/outbound-pause-table.ts'
-import { assertKeyUnchanged, keyOf } from '../access/access.ts'
+import { requireRootKey } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 
 export interface OutboundPause {
@@ -22,7 +20,7 @@ export interface OutboundPause {
    * Ends the pause. The root key only: it concerns all organizations.
    *
    * @returns whether there was a pause
-   * @throws forbidden
+   * @throws narrow_key
    */
   end(actor: Actor): Promise<boolean>
   /** Calls the listener after this node has ended a pause. Other nodes notice it at their next poll. */
@@ -39,11 +37,8 @@ export function createOutboundPause({ store }: { readonly store: Store }): Outbo
     begin: () => store.transaction((tx) => outboundPause.insert(tx)),
 
     async end(actor) {
-      const { organizationId, apiKeyId } = keyOf(actor)
       const wasPaused = await store.transaction(async (tx) => {
-        await assertKeyUnchanged(tx, actor)
-        const root = await apiKeys.getRoot(tx, organizationId)
-        if (root?.id !== apiKeyId) throw new MailError('forbidden', { detail: 'Only the root key may do this' })
+        await requireRootKey(tx, actor)
         return outboundPause.remove(tx)
       })
       for (const listener of listeners) listener()

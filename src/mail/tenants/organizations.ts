@@ -3,7 +3,7 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
-import { keyOf } from '../access/access.ts'
+import { keyOf, requireKeyScope } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 
 export interface Organization {
@@ -15,7 +15,7 @@ export interface Organization {
 }
 
 export interface Organizations {
-  /** Returns the actor's own organization. Needs an organization-wide key. @throws forbidden */
+  /** Returns the actor's own organization. Needs an organization-wide key. @throws narrow_key */
   get(actor: Actor): Promise<Organization>
 }
 
@@ -24,7 +24,7 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
     async get(actor) {
       const key = keyOf(actor)
       // docs/compatibility/agentmail.md: reading the organization needs an organization-wide key, with any permissions.
-      if (key.podId !== undefined) throw new MailError('forbidden', { detail: 'Forbidden' })
+      requireKeyScope(key, 'organization')
       const row = await tenants.getOrganization(store.db, key.organizationId)
       if (!row) throw new MailError('not_found', { what: 'Organization' })
       return {

@@ -7,7 +7,7 @@ import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { removeSnapshots } from '../../store/tables/usage-table.ts'
-import { assertKeyUnchanged, keyOf, refuseInboxKey, requirePermission, requirePod } from '../access/access.ts'
+import { assertKeyUnchanged, keyOf, requireKeyScope, requirePermission, requirePod } from '../access/access.ts'
 import { type Actor, actorName } from '../access/actor.ts'
 import { parseClientId } from '../access/client-id.ts'
 import { parseName } from '../access/object-name.ts'
@@ -29,7 +29,7 @@ export interface Pods {
   /**
    * Creates a pod; returns the existing one if the clientId was used before.
    *
-   * @throws missing_permission, validation_error
+   * @throws narrow_key, missing_permission, validation_error
    */
   create(actor: Actor, request: { name?: string | undefined; clientId?: string | undefined }): Promise<Pod>
   list(actor: Actor, page: PageRequest): Promise<Page<Pod>>
@@ -52,9 +52,8 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const key = keyOf(actor)
+        requireKeyScope(key, 'organization')
         requirePermission(key, 'pod_create')
-        if (key.podId !== undefined)
-          throw new MailError('forbidden', { detail: 'Only a key of the organization can create pods' })
         const existing = clientId === undefined ? undefined : await tenants.getPod(tx, key.organizationId, clientId)
         if (existing) return showPod(existing)
 
@@ -76,7 +75,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
 
     async list(actor, page) {
       const key = keyOf(actor)
-      refuseInboxKey(key)
+      requireKeyScope(key, 'pod')
       requirePermission(key, 'pod_read')
       const scope = { organizationId: key.organizationId, podId: key.podId }
       return listPage(page, limits, {

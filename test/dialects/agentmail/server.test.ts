@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/settings.ts'
 import type { Dialect } from '../../../src/edges/http/server/http-dialect.ts'
 import { createHttpServer } from '../../../src/edges/http/server/http-server.ts'
+import { publicRoute } from '../../../src/edges/http/server/route-access.ts'
 import { createEventLoop } from '../../../src/event-loop.ts'
 import { createLog } from '../../../src/log.ts'
 import type { NewInbox } from '../../../src/mail/inboxes/inbox.ts'
@@ -133,7 +134,7 @@ test('with several dialects, each path gets the routes, hooks and error bodies o
     prefix,
     routes: async (app) => {
       app.addHook('onSend', async (_request, reply) => void reply.header('x-hook-of', name))
-      app.get('/here', () => ({ name }))
+      app.get('/here', { config: publicRoute }, () => ({ name }))
     },
     renderError: (error) => ({ status: 418, body: { receivedBy: name, code: error.code } }),
   })
@@ -162,6 +163,24 @@ test('with several dialects, each path gets the routes, hooks and error bodies o
     expect((await get(path!)).slice(0, 2), path).toEqual([418, { receivedBy: name, code: expect.any(String) }])
   }
   await server.stop(100)
+})
+
+test('a route that does not declare its access stops the start', async () => {
+  const config = loadConfig({ MARTLET_HTTP_PORT: '0' })
+  const dialect: Dialect = {
+    name: 'toy',
+    prefix: '',
+    routes: async (app) => void app.get('/open', () => 'everyone reads this'),
+    renderError: () => ({ status: 400, body: {} }),
+  }
+  const server = createHttpServer({
+    ...{ config, log: createLog('silent'), metrics: createMetrics(), probes: {} },
+    eventLoop: createEventLoop(config.limits),
+    credentials: { authenticate: async () => Promise.reject() },
+    dialects: [dialect],
+  })
+  await expect(server.listen()).rejects.toThrow('GET,HEAD /open does not declare its access')
+  await server.stop(0)
 })
 
 test('a port in use stops the start with one sentence', async () => {

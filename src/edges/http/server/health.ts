@@ -8,6 +8,7 @@ import type { BacklogBudget } from './memory/backlog-budget.ts'
 import type { BodyBudget } from './memory/body-budget.ts'
 import type { ResponseBudget } from './memory/response-budget.ts'
 import { authenticateHeader } from './requests/http-credentials.ts'
+import { publicRoute } from './route-access.ts'
 
 /** Probes by name. A probe throws or rejects while its component does not work. */
 export type Probes = Readonly<Record<string, () => void | Promise<void>>>
@@ -28,7 +29,7 @@ export function healthRoutes(
   app: HttpApp,
   { log, metrics, budget, bodies, responses, credentials, probes, readyDetails, isStopping }: HealthNeeds,
 ): void {
-  const config = { quiet: true }
+  const config = { ...publicRoute, quiet: true } // each route checks for itself
 
   /** Liveness: the process responds, so do not kill it. Also 200 during a shutdown. */
   app.get('/healthz', { config }, () => ({ status: 'ok' }))

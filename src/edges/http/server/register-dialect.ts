@@ -6,6 +6,7 @@ import type { ErrorHandler } from './error-handler.ts'
 import type { Dialect, HttpApp, HttpContext } from './http-dialect.ts'
 import { boundRequest } from './requests/bounded-schema.ts'
 import { pathOf } from './requests/request-log.ts'
+import { assertAccessDeclared, publicRoute } from './route-access.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -46,6 +47,7 @@ export function registerDialect(
     async (scope) => {
       const routes = new Map<string, RouteOptions[]>()
       scope.addHook('onRoute', (route) => {
+        assertAccessDeclared(route)
         routes.set(route.url, [...(routes.get(route.url) ?? []), route])
         if (route.schema) route.schema = boundRequest(route.schema, route.bodyLimit ?? limits.http.bodyBytesMax, limits)
       })
@@ -74,7 +76,7 @@ export function registerDialect(
           method: rejected,
           url: url.slice(dialect.prefix.length),
           schema: { hide: true },
-          config: { secretPath: known[0]?.config?.secretPath ?? false },
+          config: { ...publicRoute, secretPath: known[0]?.config?.secretPath ?? false },
           onRequest: async (request, reply) => {
             throw methodNotAllowed(request, reply, allowed)
           },

@@ -8,7 +8,14 @@ import type { ListEntryRow } from '../../../store/schema/list-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requireScope } from '../../access/access.ts'
+import {
+  assertKeyUnchanged,
+  keyOf,
+  lockInbox,
+  requireInbox,
+  requireKeyScope,
+  requireScope,
+} from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { closePage, openPage, type Page, type PageRequest } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
@@ -125,10 +132,7 @@ async function requireOwner(db: Db, actor: Actor, permission: Permission, within
     const { id, address, organization_id, pod_id } = await requireInbox(db, actor, permission, within.inbox)
     return { id, organizationId: organization_id, podId: pod_id, inbox: { id, address } }
   }
-  const isOfOrganization = within.pod === undefined
-  if (isOfOrganization && keyOf(actor).podId !== undefined) {
-    throw new MailError('forbidden', { detail: 'Only a key of the organization can use lists of the organization' })
-  }
+  if (within.pod === undefined) requireKeyScope(keyOf(actor), 'organization')
   const { organizationId, podId } = await requireScope(db, actor, permission, within)
   return { id: podId ?? organizationId, organizationId, ...(podId !== undefined && { podId }) }
 }

@@ -17,7 +17,7 @@ import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { type LoggedWebhookDeliveryRow, lockByEvents } from '../../../store/tables/webhook-deliveries-table.ts'
 import * as webhookLog from '../../../store/tables/webhook-log-table.ts'
-import { assertKeyUnchanged, hasPermission } from '../../access/access.ts'
+import { assertKeyUnchanged, hasPermission, requirePermission } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { closePage, openPage, type Page, type PageRequest } from '../../access/paging/page-tokens.ts'
 import { hiddenClasses, type Permission } from '../../access/permissions.ts'
@@ -110,6 +110,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
 
     async get(actor, within, ref, id) {
       const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      requirePermission(actor, 'message_read') // the body is a message
       const row = await webhookLog.getByWebhook(store.db, webhook.id, id)
       if (!row) throw new MailError('not_found', { what: 'Delivery' })
       const [event] = await events.listByNumbers(store.db, [row.seq])

@@ -36,6 +36,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   no_recipients: 'unprocessable',
   domain_not_available: 'unprocessable',
   thread_too_large: 'unprocessable',
+  narrow_key: 'forbidden',
   idempotency_conflict: 'conflict',
   too_many_connections: 'rate_limit_exceeded',
   too_many_frames: 'rate_limit_exceeded',
@@ -98,13 +99,22 @@ function pathOf(error: MailError): readonly (string | number)[] | undefined {
   return 'path' in error.params ? error.params.path : undefined
 }
 
-/** `message` stays "Forbidden" for a missing permission, because clients compare it; `fix` names the permission. */
+/** The keys that may make a call, by the narrowest scope. */
+const keysFor = {
+  pod: 'a key of the pod or of the organization',
+  organization: 'a key of the organization',
+  root: 'the root key',
+} as const
+
+/** `message` stays "Forbidden", because clients compare it; `fix` names the permission or the scope. */
 function fixOf(error: MailError): string | undefined {
   // The generator of docs/errors.md renders errors with other params.
   const refusals = isMailError(error, 'message_rejected') ? error.params.refusals : undefined
   if (Array.isArray(refusals)) return fixOfRefusals(refusals)
   const permission = missingPermission(error)
-  return permission === undefined ? error.fix : `${error.fix} It is "${permission}".`
+  if (permission !== undefined) return `${error.fix} It is "${permission}".`
+  if (isMailError(error, 'narrow_key')) return `${error.fix} This call needs ${keysFor[error.params.narrowestKey]}.`
+  return error.fix
 }
 
 function missingPermission(error: MailError): string | undefined {

@@ -34,6 +34,7 @@ import type { Replays } from '../../../../mail/webhooks/replay/replays.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import type { Dialect } from '../../server/http-dialect.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../../server/requests/http-credentials.ts'
+import { requireKey } from '../../server/route-access.ts'
 import { renderError } from './agentmail-errors.ts'
 import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
@@ -120,9 +121,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         streamRoute(streamed, { ...needs, ...context, eventJson, limits })
       })
       await app.register(async (keyed) => {
-        keyed.addHook('onRequest', async (request) => {
-          request.actor = await authenticateHeader(credentials, request)
-        })
+        requireKey(keyed, (request) => authenticateHeader(credentials, request))
         authMeRoutes(keyed)
         unbuiltRoutes(keyed, needs)
         organizationRoutes(keyed, needs)

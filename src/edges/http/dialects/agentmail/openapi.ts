@@ -1,6 +1,8 @@
 /** The API description, generated from the schemas of the routes, so that it matches the validation. */
 import swagger from '@fastify/swagger'
+import type { OperationAccess } from '../../../../mail/access/operation-access.ts'
 import type { HttpApp } from '../../server/http-dialect.ts'
+import { publicRoute } from '../../server/route-access.ts'
 
 /** Call this before the routes that it describes are registered. */
 export async function describeRoutes(app: HttpApp): Promise<void> {
@@ -11,12 +13,20 @@ export async function describeRoutes(app: HttpApp): Promise<void> {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
     },
+    transform: ({ schema, url, route }) => ({ schema: { ...schema, ...accessOf(route.config?.access) }, url }),
   })
+}
+
+/** Describes what a route demands of the key, for readers and as a member for programs. */
+function accessOf(access: OperationAccess | 'public' | undefined): object {
+  if (access === undefined || access === 'public') return {}
+  const { narrowestKey, permissions, conditional } = access
+  return { 'x-martlet-access': { narrowest_key: narrowestKey, permissions, conditional } }
 }
 
 export function openApiRoute(app: HttpApp): void {
   let text: string | undefined // the routes do not change once the server listens
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/openapi.json', { schema: { hide: true }, config: publicRoute }, async (_request, reply) => {
     text ??= JSON.stringify(withoutHead(app.swagger() as object))
     return reply.type('application/json; charset=utf-8').send(text)
   })

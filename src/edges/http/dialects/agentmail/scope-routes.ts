@@ -9,11 +9,21 @@ export interface ScopeRoute {
   /** Path prefix of the resource. */
   readonly path: string
   readonly params: Readonly<Record<string, TSchema>>
+  /** The narrowest key that can have such an object in its scope. */
+  readonly narrowestKey: 'inbox' | 'pod'
 }
 
-const organization: ScopeRoute = { path: '', params: {} }
-const pod: ScopeRoute = { path: '/pods/:pod_id', params: { pod_id: Type.String({ description: 'Id or client_id.' }) } }
-const inbox: ScopeRoute = { path: '/inboxes/:inbox_id', params: { inbox_id: Type.String({ description: 'Address.' }) } }
+const organization: ScopeRoute = { path: '', params: {}, narrowestKey: 'inbox' }
+const pod: ScopeRoute = {
+  path: '/pods/:pod_id',
+  params: { pod_id: Type.String({ description: 'Id or client_id.' }) },
+  narrowestKey: 'pod',
+}
+const inbox: ScopeRoute = {
+  path: '/inboxes/:inbox_id',
+  params: { inbox_id: Type.String({ description: 'Address.' }) },
+  narrowestKey: 'inbox',
+}
 
 export const scopeRoutes = { organization, pod, inbox }
 

@@ -8,6 +8,7 @@ import type { Metrics } from '../../../../../metrics.ts'
 import { answerWithRetry, lastEventId, openEventStream } from '../../../live/sse.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { authenticateHeaderOrQuery } from '../../../server/requests/http-credentials.ts'
+import { access, requireKey } from '../../../server/route-access.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
 import { eventFilterQuery, readEventFilter } from '../query-parameters.ts'
 import type { EventJson } from './event-json.ts'
@@ -44,33 +45,35 @@ const stream = {
 /** Register this route in a separate scope, because it accepts the key in the URL. */
 export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
   const { credentials, feed, eventJson, limits, log, metrics, streams, budget, pacer } = needs
-  app.addHook('onRequest', async (request) => {
-    request.actor = await authenticateHeaderOrQuery(credentials, request.raw, 'api_key')
-  })
+  requireKey(app, (request) => authenticateHeaderOrQuery(credentials, request.raw, 'api_key'))
   app.setErrorHandler((error, request, reply) => {
     if (!answerWithRetry(error, request, reply, limits)) throw error
   })
 
-  app.get('/events/stream', { schema: stream, exposeHeadRoute: false }, async (request, reply) => {
-    const { actor, query } = request
-    const { event_types, inbox_ids, pod_ids } = query
-    const finish = await openEventStream({
-      request,
-      reply,
-      actor,
-      feed,
-      streams,
-      budget,
-      pacer,
-      limits,
-      log,
-      metrics,
-      eventFilter: { ...readEventFilter(query), after: lastEventId(request) ?? query.after },
-      acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
-      render: (event) => eventJson.of(event, actor),
-      renderError: renderErrorFrame,
-    })
-    if (finish) streams.add(reply, finish)
-    return reply
-  })
+  app.get(
+    '/events/stream',
+    { schema: stream, config: access('message_read'), exposeHeadRoute: false },
+    async (request, reply) => {
+      const { actor, query } = request
+      const { event_types, inbox_ids, pod_ids } = query
+      const finish = await openEventStream({
+        request,
+        reply,
+        actor,
+        feed,
+        streams,
+        budget,
+        pacer,
+        limits,
+        log,
+        metrics,
+        eventFilter: { ...readEventFilter(query), after: lastEventId(request) ?? query.after },
+        acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
+        render: (event) => eventJson.of(event, actor),
+        renderError: renderErrorFrame,
+      })
+      if (finish) streams.add(reply, finish)
+      return reply
+    },
+  )
 }

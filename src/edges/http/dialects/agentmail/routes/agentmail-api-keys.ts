@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { ApiKeys } from '../../../../../mail/access/keys/api-keys.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
@@ -33,7 +34,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
   const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
 
   const list = { tags, summary: 'List API keys', params: scopeParams, querystring, response: ok(ApiKeyList) }
-  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+  app.get(all, { schema: list, config: access('api_key_read', scopeRoute) }, async ({ actor, params, query }) =>
     apiKeyList(await apiKeys.list(actor, withinOf(params), readPage(query))),
   )
 
@@ -44,12 +45,12 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
     body: CreateApiKey,
     response: ok(CreatedApiKey),
   }
-  app.post(all, { schema: create }, async ({ actor, params, body }) =>
+  app.post(all, { schema: create, config: access('api_key_create', scopeRoute) }, async ({ actor, params, body }) =>
     createdApiKey(await apiKeys.create(actor, withinOf(params), readNewKey(body))),
   )
 
   const get = { tags, summary: 'Get an API key', params, response: ok(ApiKey) }
-  app.get(one, { schema: get }, async ({ actor, params }) =>
+  app.get(one, { schema: get, config: access('api_key_read', scopeRoute) }, async ({ actor, params }) =>
     apiKey(await apiKeys.get(actor, withinOf(params), params.api_key_id)),
   )
 
@@ -60,13 +61,17 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
     body: UpdateApiKey,
     response: ok(ApiKey),
   }
-  app.patch(one, { schema: update }, async ({ actor, params, body }) =>
+  app.patch(one, { schema: update, config: access('api_key_update', scopeRoute) }, async ({ actor, params, body }) =>
     apiKey(await apiKeys.update(actor, withinOf(params), params.api_key_id, readKeyChange(body))),
   )
 
   const remove = { tags, summary: 'Delete an API key; it stops working at once', params, response: nothing }
-  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
-    await apiKeys.delete(actor, withinOf(params), params.api_key_id)
-    return reply.code(204).send(null)
-  })
+  app.delete(
+    one,
+    { schema: remove, config: access('api_key_delete', scopeRoute) },
+    async ({ actor, params }, reply) => {
+      await apiKeys.delete(actor, withinOf(params), params.api_key_id)
+      return reply.code(204).send(null)
+    },
+  )
 }

@@ -11,6 +11,7 @@ import type { Log } from '../../../../../log.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { DownloadedFile } from '../../../../../mail/messages/views/message.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { publicRoute } from '../../../server/route-access.ts'
 
 const schema = {
   tags: ['Downloads'],
@@ -25,7 +26,7 @@ interface DownloadNeeds {
 }
 
 export function downloadRoutes(app: HttpApp, { messages, log }: DownloadNeeds): void {
-  app.get('/downloads/:token', { schema, config: { secretPath: true } }, async (request, reply) => {
+  app.get('/downloads/:token', { schema, config: { ...publicRoute, secretPath: true } }, async (request, reply) => {
     const content = await messages.download(request.params.token)
     const stream = Readable.from(content.bytes, { objectMode: false })
     // The header is already sent, so we can only end the response before its Content-Length is reached.

@@ -7,6 +7,7 @@ import type { Limits } from '../../../../../config/limits.ts'
 import type { EventPages, EventRenderer } from '../../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import type { EventJson } from '../live/event-json.ts'
 import { eventFilterQuery, pageQuery, readEventFilter, readPage, readTime } from '../query-parameters.ts'
 import { EventList, eventList } from '../wire/event-list-wire.ts'
@@ -52,21 +53,27 @@ export function eventRoutes(app: HttpApp, needs: EventNeeds): void {
     response: { 200: Type.Unsafe<Buffer>(EventList) },
   }
 
-  app.get('/events', { schema: list, exposeHeadRoute: false }, async (request, reply) => {
-    const { actor, query } = request
-    const { after, limit, wait_seconds = 0 } = query
-    const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
-    const wanted = { ...readEventFilter(query), ...times, after, limit }
-    const renderer: EventRenderer = {
-      sizesOf: (events) => eventJson.sizesOf(events),
-      render: async (events) => (await eventJson.ofAll(events, actor)).map((text) => text?.buffer),
-    }
-    const wait = longPolls.begin(reply, actor.apiKeyId, wait_seconds * 1_000)
-    const page = await eventPages.read(actor, wanted, renderer, wait, responses.memoryOf(request, reply))
-    return reply.type('application/json; charset=utf-8').send(eventList(page))
-  })
+  app.get(
+    '/events',
+    { schema: list, config: access('message_read'), exposeHeadRoute: false },
+    async (request, reply) => {
+      const { actor, query } = request
+      const { after, limit, wait_seconds = 0 } = query
+      const times = { start: readTime('start', query.start), end: readTime('end', query.end) }
+      const wanted = { ...readEventFilter(query), ...times, after, limit }
+      const renderer: EventRenderer = {
+        sizesOf: (events) => eventJson.sizesOf(events),
+        render: async (events) => (await eventJson.ofAll(events, actor)).map((text) => text?.buffer),
+      }
+      const wait = longPolls.begin(reply, actor.apiKeyId, wait_seconds * 1_000)
+      const page = await eventPages.read(actor, wanted, renderer, wait, responses.memoryOf(request, reply))
+      return reply.type('application/json; charset=utf-8').send(eventList(page))
+    },
+  )
 
-  app.get('/inboxes/:inbox_id/events', { schema: listLabels }, async ({ actor, params, query }) =>
-    inboxEventList(await labelLog.list(actor, params.inbox_id, readPage(query))),
+  app.get(
+    '/inboxes/:inbox_id/events',
+    { schema: listLabels, config: access('message_read') },
+    async ({ actor, params, query }) => inboxEventList(await labelLog.list(actor, params.inbox_id, readPage(query))),
   )
 }

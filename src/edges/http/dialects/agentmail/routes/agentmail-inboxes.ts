@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Inboxes } from '../../../../../mail/inboxes/inboxes.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { Inbox, InboxList, inbox, inboxList } from '../wire/inbox-wire.ts'
@@ -52,30 +53,34 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
   const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
 
   const list = { tags, summary: 'List inboxes', params: scopeParams, querystring, response: ok(InboxList) }
-  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+  app.get(all, { schema: list, config: access('inbox_read', scopeRoute) }, async ({ actor, params, query }) =>
     inboxList(await inboxes.list(actor, withinOf({ ...query, ...params }), readPage(query))),
   )
 
   const create = { tags, summary: 'Create an inbox', params: scopeParams, body: CreateInbox, response: ok(Inbox) }
-  app.post(all, { schema: create }, async ({ actor, params, body }) => {
-    const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
-    const request = { username, domain, metadata, status, displayName, clientId }
-    return inbox(await inboxes.create(actor, withinOf(params), request))
-  })
+  app.post(
+    all,
+    { schema: create, config: access('inbox_create', { narrowestKey: 'pod' }) },
+    async ({ actor, params, body }) => {
+      const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
+      const request = { username, domain, metadata, status, displayName, clientId }
+      return inbox(await inboxes.create(actor, withinOf(params), request))
+    },
+  )
 
   const get = { tags, summary: 'Get an inbox', params, response: ok(Inbox) }
-  app.get(one, { schema: get }, async ({ actor, params }) =>
+  app.get(one, { schema: get, config: access('inbox_read', scopeRoute) }, async ({ actor, params }) =>
     inbox(await inboxes.get(actor, podOf(params), params.inbox_id)),
   )
 
   const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
-  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+  app.patch(one, { schema: update, config: access('inbox_update', scopeRoute) }, async ({ actor, params, body }) => {
     const change = { displayName: body.display_name, metadata: body.metadata, status: body.status }
     return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
   })
 
   const remove = { tags, summary: 'Delete an inbox with its messages', params, response: nothing }
-  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+  app.delete(one, { schema: remove, config: access('inbox_delete', scopeRoute) }, async ({ actor, params }, reply) => {
     await inboxes.delete(actor, podOf(params), params.inbox_id)
     return reply.code(204).send(null)
   })

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { ListDirection, ListType } from '../../../../../mail/inboxes/lists/list-entry.ts'
 import type { Lists } from '../../../../../mail/inboxes/lists/lists.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { CreateListEntry, ListEntry, ListEntryList, listEntry, listEntryList } from '../wire/list-entry-wire.ts'
@@ -34,23 +35,25 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly l
   const { limit, page_token } = pageQuery
   const querystring = Type.Object({ limit, page_token })
 
+  // Lists of the organization concern all pods.
+  const keys = scopeRoute === scopeRoutes.organization ? ({ narrowestKey: 'organization' } as const) : scopeRoute
   const list = { tags, summary: 'List the entries of a list', params, querystring, response: ok(ListEntryList) }
-  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+  app.get(all, { schema: list, config: access('list_entry_read', keys) }, async ({ actor, params, query }) =>
     listEntryList(await lists.list(actor, withinOf(params), params, readPage(query))),
   )
 
   const create = { tags, summary: 'Add an entry to a list', params, body: CreateListEntry, response: ok(ListEntry) }
-  app.post(all, { schema: create }, async ({ actor, params, body }) =>
+  app.post(all, { schema: create, config: access('list_entry_create', keys) }, async ({ actor, params, body }) =>
     listEntry(await lists.create(actor, withinOf(params), params, { entry: body.entry, reason: body.reason })),
   )
 
   const get = { tags, summary: 'Get an entry of a list', params: entryParams, response: ok(ListEntry) }
-  app.get(one, { schema: get }, async ({ actor, params }) =>
+  app.get(one, { schema: get, config: access('list_entry_read', keys) }, async ({ actor, params }) =>
     listEntry(await lists.get(actor, withinOf(params), params, params.entry)),
   )
 
   const remove = { tags, summary: 'Delete an entry of a list', params: entryParams, response: nothing }
-  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+  app.delete(one, { schema: remove, config: access('list_entry_delete', keys) }, async ({ actor, params }, reply) => {
     await lists.delete(actor, withinOf(params), params, params.entry)
     return reply.code(204).send(null)
   })

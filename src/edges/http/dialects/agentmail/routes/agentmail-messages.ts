@@ -10,6 +10,7 @@ import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
 import type { RecipientStatuses } from '../../../../../mail/sending/queue/recipient-statuses.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import {
   mailFilters,
   mailQuery,
@@ -124,63 +125,75 @@ const listDeliveries = {
 export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
   const { messages, messageBatches, labels, recipientStatuses, waitForMessage, limits } = needs
   const { publicUrl, longPolls, responses } = needs
-  app.get(all, { schema: list }, async (request, reply) => {
+  app.get(all, { schema: list, config: access('message_read') }, async (request, reply) => {
     const { actor, params, query } = request
     const filter = { ...readMailFilter(query), from: query.from, to: query.to }
     const memory = responses.memoryOf(request, reply)
     return messageList(await messages.list(actor, params.inbox_id, filter, readPage(query), memory))
   })
 
-  app.get(`${all}/wait`, { schema: wait(limits), exposeHeadRoute: false }, async (request, reply) => {
-    const { actor, params, query } = request
-    const { from, to, after, wait_seconds, ...rest } = query
-    const waitMs = wait_seconds === undefined ? limits.messages.waitMs : wait_seconds * 1_000
-    const filter = { ...readMailFilter(rest), from, to }
-    const start = readTimeOrCursor('after', after)
-    const wait = longPolls.begin(reply, actor.apiKeyId, waitMs)
-    const memory = responses.memoryOf(request, reply)
-    return awaitedMessage(await waitForMessage.first(actor, params.inbox_id, filter, start, wait, memory))
-  })
+  app.get(
+    `${all}/wait`,
+    { schema: wait(limits), config: access('message_read'), exposeHeadRoute: false },
+    async (request, reply) => {
+      const { actor, params, query } = request
+      const { from, to, after, wait_seconds, ...rest } = query
+      const waitMs = wait_seconds === undefined ? limits.messages.waitMs : wait_seconds * 1_000
+      const filter = { ...readMailFilter(rest), from, to }
+      const start = readTimeOrCursor('after', after)
+      const wait = longPolls.begin(reply, actor.apiKeyId, waitMs)
+      const memory = responses.memoryOf(request, reply)
+      return awaitedMessage(await waitForMessage.first(actor, params.inbox_id, filter, start, wait, memory))
+    },
+  )
 
-  app.post(`${all}/batch-get`, { schema: batchGet }, async (request, reply) => {
+  app.post(`${all}/batch-get`, { schema: batchGet, config: access('message_read') }, async (request, reply) => {
     const { actor, params, body } = request
     const memory = responses.memoryOf(request, reply)
     const found = await messageBatches.get(actor, params.inbox_id, body.message_ids, memory)
     return messageBatch(body.message_ids.length, found)
   })
 
-  app.post(`${all}/batch-update`, { schema: batchUpdate }, async ({ actor, params, body }) => {
-    const { message_ids, ...change } = body
-    const changed = await messageBatches.changeLabels(actor, params.inbox_id, message_ids, readLabelChange(change))
-    return messageLabelsBatch(message_ids.length, changed)
-  })
+  app.post(
+    `${all}/batch-update`,
+    { schema: batchUpdate, config: access('message_update') },
+    async ({ actor, params, body }) => {
+      const { message_ids, ...change } = body
+      const changed = await messageBatches.changeLabels(actor, params.inbox_id, message_ids, readLabelChange(change))
+      return messageLabelsBatch(message_ids.length, changed)
+    },
+  )
 
-  app.get(one, { schema: get }, async (request, reply) => {
+  app.get(one, { schema: get, config: access('message_read') }, async (request, reply) => {
     const { actor, params } = request
     const memory = responses.memoryOf(request, reply)
     return message(await messages.get(actor, params.inbox_id, params.message_id, memory))
   })
 
-  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+  app.patch(one, { schema: update, config: access('message_update') }, async ({ actor, params, body }) => {
     const [changed] = await labels.change(actor, params.inbox_id, [params.message_id], readLabelChange(body))
     return messageLabels(changed!) // one message in, one out
   })
 
-  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
+  app.delete(one, { schema: remove, config: access('message_delete') }, async ({ actor, params }, reply) => {
     await messages.delete(actor, params.inbox_id, params.message_id)
     return reply.code(204).send(null)
   })
 
-  app.get(`${one}/raw`, { schema: raw }, async ({ actor, params }) =>
+  app.get(`${one}/raw`, { schema: raw, config: access('message_read') }, async ({ actor, params }) =>
     rawMessage(publicUrl(), await messages.raw(actor, params.inbox_id, params.message_id)),
   )
 
-  app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment }, async ({ actor, params }) => {
-    const { inbox_id, message_id, attachment_id } = params
-    return attachmentLink(publicUrl(), await messages.attachment(actor, inbox_id, message_id, attachment_id))
-  })
+  app.get(
+    `${one}/attachments/:attachment_id`,
+    { schema: getAttachment, config: access('message_read') },
+    async ({ actor, params }) => {
+      const { inbox_id, message_id, attachment_id } = params
+      return attachmentLink(publicUrl(), await messages.attachment(actor, inbox_id, message_id, attachment_id))
+    },
+  )
 
-  app.get(`${one}/deliveries`, { schema: listDeliveries }, async ({ actor, params }) =>
+  app.get(`${one}/deliveries`, { schema: listDeliveries, config: access('message_read') }, async ({ actor, params }) =>
     recipientStatusList(await recipientStatuses.list(actor, params.inbox_id, params.message_id)),
   )
 }

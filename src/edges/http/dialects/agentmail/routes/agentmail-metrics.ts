@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { ReportQuery } from '../../../../../mail/reports/report-query.ts'
 import type { Reports } from '../../../../../mail/reports/reports.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { readTime } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
@@ -80,20 +81,28 @@ function addEvents(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void
       querystring: eventQuery,
       response: ok(EventMetrics),
     }
-    app.get(`${scopeRoute.path}${name}`, { schema }, async ({ actor, params, query }) => {
-      const wanted = { ...readQuery(query), types: query.event_types }
-      return eventMetrics(await reports.events(actor, withinOf(params), wanted))
-    })
+    app.get(
+      `${scopeRoute.path}${name}`,
+      { schema, config: access('metrics_read', scopeRoute) },
+      async ({ actor, params, query }) => {
+        const wanted = { ...readQuery(query), types: query.event_types }
+        return eventMetrics(await reports.events(actor, withinOf(params), wanted))
+      },
+    )
   }
 }
 
 function addOthers(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void {
   const params = paramsOf(scopeRoute, {})
   const usage = { tags, summary: 'Usage over time', params, querystring: usageQuery, response: ok(UsageMetrics) }
-  app.get(`${scopeRoute.path}/metrics/usage`, { schema: usage }, async ({ actor, params, query }) => {
-    const wanted = { ...readQuery(query), types: query.usage_types }
-    return usageMetrics(await reports.usage(actor, withinOf(params), wanted))
-  })
+  app.get(
+    `${scopeRoute.path}/metrics/usage`,
+    { schema: usage, config: access('metrics_read', scopeRoute) },
+    async ({ actor, params, query }) => {
+      const wanted = { ...readQuery(query), types: query.usage_types }
+      return usageMetrics(await reports.usage(actor, withinOf(params), wanted))
+    },
+  )
 
   const rates = {
     tags,
@@ -102,9 +111,13 @@ function addOthers(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void
     querystring: rateQuery,
     response: ok(RateMetrics),
   }
-  app.get(`${scopeRoute.path}/metrics/rates`, { schema: rates }, async ({ actor, params, query }) => {
-    const windowMs = query.window === undefined ? undefined : query.window * 1_000
-    const wanted = { ...readQuery(query), types: query.rate_types, windowMs }
-    return rateMetrics(await reports.rates(actor, withinOf(params), wanted))
-  })
+  app.get(
+    `${scopeRoute.path}/metrics/rates`,
+    { schema: rates, config: access('metrics_read', scopeRoute) },
+    async ({ actor, params, query }) => {
+      const windowMs = query.window === undefined ? undefined : query.window * 1_000
+      const wanted = { ...readQuery(query), types: query.rate_types, windowMs }
+      return rateMetrics(await reports.rates(actor, withinOf(params), wanted))
+    },
+  )
 }

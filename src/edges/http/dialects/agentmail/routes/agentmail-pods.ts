@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Pods } from '../../../../../mail/tenants/pods.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 import { Pod, PodList, pod, podList } from '../wire/tenant-wire.ts'
@@ -20,18 +21,26 @@ const create = {
 }
 
 export function podRoutes(app: HttpApp, { pods }: { readonly pods: Pods }): void {
-  app.get('/pods', { schema: list }, async ({ actor, query }) => podList(await pods.list(actor, readPage(query))))
+  app.get('/pods', { schema: list, config: access('pod_read', { narrowestKey: 'pod' }) }, async ({ actor, query }) =>
+    podList(await pods.list(actor, readPage(query))),
+  )
 
-  app.get('/pods/:pod_id', { schema: get }, async (request) =>
+  app.get('/pods/:pod_id', { schema: get, config: access('pod_read', { narrowestKey: 'pod' }) }, async (request) =>
     pod(await pods.get(request.actor, request.params.pod_id)),
   )
 
-  app.post('/pods', { schema: create }, async ({ actor, body }) =>
-    pod(await pods.create(actor, { name: body.name, clientId: body.client_id })),
+  app.post(
+    '/pods',
+    { schema: create, config: access('pod_create', { narrowestKey: 'organization' }) },
+    async ({ actor, body }) => pod(await pods.create(actor, { name: body.name, clientId: body.client_id })),
   )
 
-  app.delete('/pods/:pod_id', { schema: remove }, async (request, reply) => {
-    await pods.delete(request.actor, request.params.pod_id)
-    return reply.code(204).send(null)
-  })
+  app.delete(
+    '/pods/:pod_id',
+    { schema: remove, config: access('pod_delete', { narrowestKey: 'pod' }) },
+    async (request, reply) => {
+      await pods.delete(request.actor, request.params.pod_id)
+      return reply.code(204).send(null)
+    },
+  )
 }

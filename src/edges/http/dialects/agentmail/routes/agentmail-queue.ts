@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Queue } from '../../../../../mail/sending/queue/queue.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
@@ -55,24 +56,28 @@ function addList(app: HttpApp, scopeRoute: ScopeRoute, { queue }: { readonly que
     querystring: listQuery,
     response: ok(WaitingList),
   }
-  app.get(`${scopeRoute.path}/queue`, { schema: list }, async ({ actor, params, query }) => {
-    const filter = { state: query.state, domain: query.domain, inbox: query.inbox_id, message: query.message_id }
-    return waitingList(await queue.list(actor, withinOf(params), filter, readPage(query)))
-  })
+  app.get(
+    `${scopeRoute.path}/queue`,
+    { schema: list, config: access('message_read', scopeRoute) },
+    async ({ actor, params, query }) => {
+      const filter = { state: query.state, domain: query.domain, inbox: query.inbox_id, message: query.message_id }
+      return waitingList(await queue.list(actor, withinOf(params), filter, readPage(query)))
+    },
+  )
 }
 
 function addAction(app: HttpApp, action: keyof typeof summaries, { queue }: { readonly queue: Queue }): void {
   const summary = summaries[action]
 
   const many = { tags, summary, body: Type.Object({ ...SelectionBody.properties, route }), response }
-  app.post(`/queue/${action}`, { schema: many }, async ({ actor, body }) =>
+  app.post(`/queue/${action}`, { schema: many, config: access('message_send') }, async ({ actor, body }) =>
     queueChange(await queue.change(actor, {}, action, readSelection(body), body.route)),
   )
 
   const one = { tags, summary: `${summary} (one message)`, params: messageParams, body: MessageSelection, response }
   app.post(
     `/inboxes/:inbox_id/messages/:message_id/deliveries/${action}`,
-    { schema: one },
+    { schema: one, config: access('message_send') },
     async ({ actor, params, body }) => {
       const selection = { message: params.message_id, addresses: body.recipients }
       return queueChange(await queue.change(actor, { inbox: params.inbox_id }, action, selection, body.route))

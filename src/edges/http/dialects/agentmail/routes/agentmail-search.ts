@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { MailSearch } from '../../../../../mail/messages/search/mail-search.ts'
 import type { RebuildIndex } from '../../../../../mail/messages/search/rebuild-index.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { hiddenFilters, pageQuery, readHiddenFilter, readPage, readTime, timeFilters } from '../query-parameters.ts'
 import { FoundMessages, foundMessages } from '../wire/search-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
@@ -31,15 +32,21 @@ const searchMessages = {
 const Rebuilding = Type.Object({ blocks: Type.Integer() })
 
 export function searchRoutes(app: HttpApp, { mailSearch, rebuildIndex, responses }: SearchNeeds): void {
-  app.get('/inboxes/:inbox_id/messages/search', { schema: searchMessages }, async (request, reply) => {
-    const { actor, params, query } = request
-    const memory = responses.memoryOf(request, reply)
-    const page = await mailSearch.messages(actor, params.inbox_id, readMailQuery(query), readPage(query), memory)
-    return foundMessages(page)
-  })
+  app.get(
+    '/inboxes/:inbox_id/messages/search',
+    { schema: searchMessages, config: access('message_read') },
+    async (request, reply) => {
+      const { actor, params, query } = request
+      const memory = responses.memoryOf(request, reply)
+      const page = await mailSearch.messages(actor, params.inbox_id, readMailQuery(query), readPage(query), memory)
+      return foundMessages(page)
+    },
+  )
 
   const schema = { tags, summary: 'Make the text index of all inboxes again (root key only)', response: ok(Rebuilding) }
-  app.post('/search/rebuild', { schema }, async ({ actor }) => ({ blocks: await rebuildIndex(actor) }))
+  app.post('/search/rebuild', { schema, config: access([], { narrowestKey: 'root' }) }, async ({ actor }) => ({
+    blocks: await rebuildIndex(actor),
+  }))
 }
 
 /** @throws validation_error for an invalid date */

@@ -2,9 +2,9 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
-import { requirePermission } from '../../../../../mail/access/access.ts'
 import type { Sending, SendOptions } from '../../../../../mail/sending/sending.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import {
   ReplyBody,
   readMessage,
@@ -42,55 +42,37 @@ interface SendingNeeds extends HttpContext {
 
 export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses }: SendingNeeds): void {
   const bodyLimit = limits.http.sendBodyBytesMax
-  // A key that may not send, or may not read the original message, is rejected before its body of up to 70 MiB is read.
-  // The core checks again, for the inbox.
-  const maySend = async ({ actor }: Pick<FastifyRequest, 'actor'>) => requirePermission(actor, 'message_send')
-  const maySendAndRead = async ({ actor }: Pick<FastifyRequest, 'actor'>) => {
-    requirePermission(actor, 'message_send')
-    requirePermission(actor, 'message_read')
-  }
+  const config = access(['message_send', 'message_read']) // a reply or a forward discloses the original message
   // AgentMail's documentation of 2024 and 2025 sends with a POST to the list itself (docs/compatibility/agentmail.md).
   for (const path of [`${all}/send`, all]) {
-    app.post(path, { schema: send, bodyLimit, onRequest: maySend }, async (request) => {
+    app.post(path, { schema: send, bodyLimit, config: access('message_send') }, async (request) => {
       const { actor, params, body } = request
       return sentMessage(await sending.send(actor, params.inbox_id, readMessage(body), optionsOf(request)))
     })
   }
 
-  app.post(
-    `${all}/:message_id/reply`,
-    { schema: reply, bodyLimit, onRequest: maySendAndRead },
-    async (request, response) => {
-      const { inbox_id, message_id } = request.params
-      const memory = responses.memoryOf(request, response)
-      const outgoing = readReply(request.body)
-      return sentReply(await sending.reply(request.actor, inbox_id, message_id, outgoing, memory, optionsOf(request)))
-    },
-  )
+  app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, config }, async (request, response) => {
+    const { inbox_id, message_id } = request.params
+    const memory = responses.memoryOf(request, response)
+    const outgoing = readReply(request.body)
+    return sentReply(await sending.reply(request.actor, inbox_id, message_id, outgoing, memory, optionsOf(request)))
+  })
 
-  app.post(
-    `${all}/:message_id/reply-all`,
-    { schema: replyAll, bodyLimit, onRequest: maySendAndRead },
-    async (request, response) => {
-      const { inbox_id, message_id } = request.params
-      const memory = responses.memoryOf(request, response)
-      const toAll = readReply({ ...request.body, reply_all: true })
-      return sentReply(await sending.reply(request.actor, inbox_id, message_id, toAll, memory, optionsOf(request)))
-    },
-  )
+  app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, config }, async (request, response) => {
+    const { inbox_id, message_id } = request.params
+    const memory = responses.memoryOf(request, response)
+    const toAll = readReply({ ...request.body, reply_all: true })
+    return sentReply(await sending.reply(request.actor, inbox_id, message_id, toAll, memory, optionsOf(request)))
+  })
 
-  app.post(
-    `${all}/:message_id/forward`,
-    { schema: forward, bodyLimit, onRequest: maySendAndRead },
-    async (request, response) => {
-      const { actor, params, body } = request
-      const { inbox_id, message_id } = params
-      const memory = responses.memoryOf(request, response)
-      return sentMessage(
-        await sending.forward(actor, inbox_id, message_id, readMessage(body), memory, optionsOf(request)),
-      )
-    },
-  )
+  app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, config }, async (request, response) => {
+    const { actor, params, body } = request
+    const { inbox_id, message_id } = params
+    const memory = responses.memoryOf(request, response)
+    return sentMessage(
+      await sending.forward(actor, inbox_id, message_id, readMessage(body), memory, optionsOf(request)),
+    )
+  })
 
   /** Passes the header on unchanged; the core checks whether it is well-formed. */
   function optionsOf(request: FastifyRequest): SendOptions {

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Threads } from '../../../../../mail/messages/threads/threads.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
@@ -28,7 +29,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
   const params = paramsOf<{ thread_id: string }>(scopeRoute, id)
 
   const list = { tags, summary: 'List threads', params: scopeParams, querystring: listQuery, response: ok(ThreadList) }
-  app.get(all, { schema: list }, async (request, reply) => {
+  app.get(all, { schema: list, config: access('message_read', scopeRoute) }, async (request, reply) => {
     const { actor, params, query } = request
     const filter = { ...readMailFilter(query), senders: query.senders, recipients: query.recipients }
     const memory = responses.memoryOf(request, reply)
@@ -42,7 +43,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
     querystring: Type.Object(pageQuery),
     response: ok(Thread),
   }
-  app.get(one, { schema: get }, async (request, reply) => {
+  app.get(one, { schema: get, config: access('message_read', scopeRoute) }, async (request, reply) => {
     const { actor, params, query } = request
     const memory = responses.memoryOf(request, reply)
     return thread(await threads.get(actor, withinOf(params), params.thread_id, readPage(query), memory))
@@ -55,17 +56,21 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
     body: LabelsBody,
     response: ok(ThreadLabels),
   }
-  app.patch(one, { schema: update }, async ({ actor, params, body }) =>
+  app.patch(one, { schema: update, config: access('message_update', scopeRoute) }, async ({ actor, params, body }) =>
     threadLabels(await threads.changeLabels(actor, withinOf(params), params.thread_id, readLabelChange(body))),
   )
 
   // Until July 2026, the first call moved the thread to the trash, and `?permanent=true` deleted it at once. The
   // parameter is still accepted, without effect.
   const remove = { tags, summary: 'Delete a thread and its messages permanently', params, response: nothing }
-  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
-    await threads.delete(actor, withinOf(params), params.thread_id)
-    return reply.code(204).send(null)
-  })
+  app.delete(
+    one,
+    { schema: remove, config: access('message_delete', scopeRoute) },
+    async ({ actor, params }, reply) => {
+      await threads.delete(actor, withinOf(params), params.thread_id)
+      return reply.code(204).send(null)
+    },
+  )
 
   const getAttachment = {
     tags,
@@ -73,8 +78,12 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
     params: paramsOf<{ thread_id: string; attachment_id: string }>(scopeRoute, { ...id, attachment_id: Type.String() }),
     response: ok(AttachmentLink),
   }
-  app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment }, async ({ actor, params }) => {
-    const { thread_id, attachment_id } = params
-    return attachmentLink(publicUrl(), await threads.attachment(actor, withinOf(params), thread_id, attachment_id))
-  })
+  app.get(
+    `${one}/attachments/:attachment_id`,
+    { schema: getAttachment, config: access('message_read', scopeRoute) },
+    async ({ actor, params }) => {
+      const { thread_id, attachment_id } = params
+      return attachmentLink(publicUrl(), await threads.attachment(actor, withinOf(params), thread_id, attachment_id))
+    },
+  )
 }

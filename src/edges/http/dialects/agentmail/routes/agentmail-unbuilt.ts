@@ -9,6 +9,7 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import type { Scopes } from '../../../../../mail/access/scopes.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access, publicRoute } from '../../../server/route-access.ts'
 import { withinOf } from '../scope-routes.ts'
 
 const ROOT = ['']
@@ -103,7 +104,10 @@ interface UnbuiltNeeds {
 }
 
 const hidden = { hide: true }
-const config = { isUnbuilt: true }
+const accessOf = (url: string) => ({
+  ...access([], { narrowestKey: url.startsWith('/pods/') ? 'pod' : 'inbox' }),
+  isUnbuilt: true,
+})
 const params = Type.Object({ pod_id: Type.Optional(Type.String()), inbox_id: Type.Optional(Type.String()) })
 
 /** Routes that need a key. Each path has one route for all its methods, because each route delays the start. */
@@ -119,7 +123,7 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
     app.route({
       method: [...byMethod.keys()],
       url,
-      config,
+      config: accessOf(url),
       schema: { ...hidden, params },
       // Before the body is read.
       onRequest: async (request) => {
@@ -130,7 +134,7 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
     })
   for (const [items, paths] of Object.entries(EMPTY))
     for (const url of paths)
-      app.get(url, { config, schema: { ...hidden, params } }, async (request) => {
+      app.get(url, { config: accessOf(url), schema: { ...hidden, params } }, async (request) => {
         await scopes.requireVisible(request.actor, withinOf(request.params))
         return { count: 0, limit: 50, [items]: [] }
       })
@@ -147,5 +151,6 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
 export function signUpRoute(app: HttpApp): void {
   const { method, path: url } = parse(SIGN_UP)[0]!
   const error = new MailError('not_implemented', { subject: 'Sign-ups', operation: `${method} /v0${url}` })
+  const config = { ...publicRoute, isUnbuilt: true }
   app.route({ method, url, config, schema: hidden, onRequest: () => Promise.reject(error), handler: () => undefined })
 }

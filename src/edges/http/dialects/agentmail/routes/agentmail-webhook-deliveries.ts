@@ -4,6 +4,7 @@ import type { WebhookTests } from '../../../../../mail/webhooks/delivery/test-re
 import type { WebhookDeliveryLog } from '../../../../../mail/webhooks/delivery/webhook-delivery-log.ts'
 import type { Replays } from '../../../../../mail/webhooks/replay/replays.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { ok } from '../wire/shape-wire.ts'
@@ -56,18 +57,26 @@ function addRoutes(
     querystring: Type.Object(deliveryQuery),
     response: ok(DeliveryList),
   }
-  app.get(`${webhookPath}/deliveries`, { schema: list }, async ({ actor, params, query }) => {
-    const ref = readWebhookId(params.webhook_id)
-    return deliveryList(
-      await webhookDeliveryLog.list(actor, withinOf(params), ref, readDeliveryFilter(query), readPage(query)),
-    )
-  })
+  app.get(
+    `${webhookPath}/deliveries`,
+    { schema: list, config: access('webhook_read', scopeRoute) },
+    async ({ actor, params, query }) => {
+      const ref = readWebhookId(params.webhook_id)
+      return deliveryList(
+        await webhookDeliveryLog.list(actor, withinOf(params), ref, readDeliveryFilter(query), readPage(query)),
+      )
+    },
+  )
 
   const get = { tags, summary: 'Get a delivery with its request body', params: ofOne, response: ok(Delivery) }
-  app.get(`${webhookPath}/deliveries/:delivery_id`, { schema: get }, async ({ actor, params }) => {
-    const id = readDeliveryId(params.delivery_id)
-    return delivery(await webhookDeliveryLog.get(actor, withinOf(params), readWebhookId(params.webhook_id), id))
-  })
+  app.get(
+    `${webhookPath}/deliveries/:delivery_id`,
+    { schema: get, config: access(['webhook_read', 'message_read'], scopeRoute) },
+    async ({ actor, params }) => {
+      const id = readDeliveryId(params.delivery_id)
+      return delivery(await webhookDeliveryLog.get(actor, withinOf(params), readWebhookId(params.webhook_id), id))
+    },
+  )
 
   const again = {
     tags,
@@ -75,10 +84,14 @@ function addRoutes(
     params: ofOne,
     response: ok(Delivery),
   }
-  app.post(`${webhookPath}/deliveries/:delivery_id/redeliver`, { schema: again }, async ({ actor, params }) => {
-    const id = readDeliveryId(params.delivery_id)
-    return delivery(await webhookDeliveryLog.redeliver(actor, withinOf(params), readWebhookId(params.webhook_id), id))
-  })
+  app.post(
+    `${webhookPath}/deliveries/:delivery_id/redeliver`,
+    { schema: again, config: access('webhook_update', scopeRoute) },
+    async ({ actor, params }) => {
+      const id = readDeliveryId(params.delivery_id)
+      return delivery(await webhookDeliveryLog.redeliver(actor, withinOf(params), readWebhookId(params.webhook_id), id))
+    },
+  )
 
   const many = {
     tags,
@@ -87,8 +100,11 @@ function addRoutes(
     body: RequestReplay,
     response: ok(Replay),
   }
-  app.post(`${webhookPath}/replay`, { schema: many }, async ({ actor, params, body }) =>
-    replay(await replays.replay(actor, withinOf(params), readWebhookId(params.webhook_id), readReplay(body))),
+  app.post(
+    `${webhookPath}/replay`,
+    { schema: many, config: access('webhook_update', scopeRoute) },
+    async ({ actor, params, body }) =>
+      replay(await replays.replay(actor, withinOf(params), readWebhookId(params.webhook_id), readReplay(body))),
   )
 
   const test = {
@@ -97,7 +113,10 @@ function addRoutes(
     params,
     response: ok(TestOutcome),
   }
-  app.post(`${webhookPath}/test`, { schema: test }, async ({ actor, params }) =>
-    testOutcome(await webhookTestRequests.test(actor, withinOf(params), readWebhookId(params.webhook_id))),
+  app.post(
+    `${webhookPath}/test`,
+    { schema: test, config: access('webhook_update', scopeRoute) },
+    async ({ actor, params }) =>
+      testOutcome(await webhookTestRequests.test(actor, withinOf(params), readWebhookId(params.webhook_id))),
   )
 }

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import type { Webhooks } from '../../../../../mail/webhooks/config/webhooks.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
@@ -44,23 +45,29 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     querystring: Type.Object(pageQuery),
     response: ok(WebhookList),
   }
-  app.get(all, { schema: list }, async ({ actor, params, query }) =>
+  app.get(all, { schema: list, config: access('webhook_read', scopeRoute) }, async ({ actor, params, query }) =>
     webhookList(await webhooks.list(actor, withinOf(params), readPage(query))),
   )
 
   const create = { tags, summary: 'Create a webhook', params: scopeParams, body: CreateWebhook, response: ok(Webhook) }
-  app.post(all, { schema: create }, async ({ actor, params, body }) => {
-    rejectOutsideScope(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
-    return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
-  })
+  app.post(
+    all,
+    { schema: create, config: access(['webhook_create', 'message_read'], scopeRoute) },
+    async ({ actor, params, body }) => {
+      rejectOutsideScope(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
+      return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))
+    },
+  )
 
   const get = { tags, summary: 'Get a webhook', params, response: ok(Webhook) }
-  app.get(one, { schema: get }, async ({ actor, params }) =>
+  app.get(one, { schema: get, config: access('webhook_read', scopeRoute) }, async ({ actor, params }) =>
     webhook(await webhooks.get(actor, withinOf(params), readWebhookId(params.webhook_id))),
   )
 
+  // A change that only disables a webhook needs no permission for the mail that it receives.
+  const change = access('webhook_update', { ...scopeRoute, conditional: ['message_read'] })
   const update = { tags, summary: 'Update a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
-  app.patch(one, { schema: update }, async ({ actor, params, body }) => {
+  app.patch(one, { schema: update, config: change }, async ({ actor, params, body }) => {
     const { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids } = body
     rejectOutsideScope(scopeRoute, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
     const ref = readWebhookId(params.webhook_id)
@@ -74,17 +81,21 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     body: ReplaceWebhook,
     response: ok(Webhook),
   }
-  app.put(one, { schema: replace }, async ({ actor, params, body }) => {
+  app.put(one, { schema: replace, config: change }, async ({ actor, params, body }) => {
     rejectOutsideScope(scopeRoute, { inbox_ids: body.inbox_ids })
     const ref = readWebhookId(params.webhook_id)
     return webhook(await webhooks.update(actor, withinOf(params), ref, readReplacement(body)))
   })
 
   const remove = { tags, summary: 'Delete a webhook with all its deliveries', params, response: nothing }
-  app.delete(one, { schema: remove }, async ({ actor, params }, reply) => {
-    await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
-    return reply.code(204).send(null)
-  })
+  app.delete(
+    one,
+    { schema: remove, config: access('webhook_delete', scopeRoute) },
+    async ({ actor, params }, reply) => {
+      await webhooks.delete(actor, withinOf(params), readWebhookId(params.webhook_id))
+      return reply.code(204).send(null)
+    },
+  )
 
   const rotate = {
     tags,
@@ -93,28 +104,35 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     body: Type.Optional(RotateSecret),
     response: ok(Webhook),
   }
-  app.post(`${one}/rotate-secret`, { schema: rotate }, async ({ actor, params, body }) =>
-    webhook(await webhooks.rotateSecret(actor, withinOf(params), readWebhookId(params.webhook_id), body?.secret)),
+  app.post(
+    `${one}/rotate-secret`,
+    { schema: rotate, config: access('webhook_update', scopeRoute) },
+    async ({ actor, params, body }) =>
+      webhook(await webhooks.rotateSecret(actor, withinOf(params), readWebhookId(params.webhook_id), body?.secret)),
   )
 
   const headers = `${one}/headers`
   const names = { tags, summary: 'List the names of the custom header fields', params, response: ok(HeaderNames) }
-  app.get(headers, { schema: names }, async ({ actor, params }) => ({
+  app.get(headers, { schema: names, config: access('webhook_read', scopeRoute) }, async ({ actor, params }) => ({
     header_names: [...(await webhooks.headerNames(actor, withinOf(params), readWebhookId(params.webhook_id)))],
   }))
 
-  const change = {
+  const headerChange = {
     tags,
     summary: 'Set and remove custom header fields',
     params,
     body: UpdateHeaders,
     response: nothing,
   }
-  app.patch(headers, { schema: change }, async ({ actor, params, body }, reply) => {
-    const asked = { set: body.headers, remove: body.remove_headers }
-    await webhooks.changeHeaders(actor, withinOf(params), readWebhookId(params.webhook_id), asked)
-    return reply.code(204).send(null)
-  })
+  app.patch(
+    headers,
+    { schema: headerChange, config: access('webhook_update', scopeRoute) },
+    async ({ actor, params, body }, reply) => {
+      const asked = { set: body.headers, remove: body.remove_headers }
+      await webhooks.changeHeaders(actor, withinOf(params), readWebhookId(params.webhook_id), asked)
+      return reply.code(204).send(null)
+    },
+  )
 }
 
 /**
