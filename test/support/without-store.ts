@@ -12,6 +12,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/messages/mail-parser.test.ts',
   'test/receiving/receive-queue.test.ts',
   'test/sending/remote-target.test.ts',
+  'test/sending/suppress-bounced.test.ts',
   'test/store/lru-cache.test.ts',
   'test/webhooks/endpoint.test.ts',
   'test/webhooks/webhook-limits.test.ts',

@@ -16,7 +16,7 @@ export interface SubmissionRow {
   created_at: number
 }
 
-export type RecipientState = 'queued' | 'delivered' | 'held' | 'bounced' | 'cancelled'
+export type RecipientState = 'queued' | 'delivered' | 'held' | 'bounced' | 'rejected' | 'cancelled'
 
 /** One envelope address of one submission. */
 export interface RecipientRow {

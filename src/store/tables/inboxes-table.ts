@@ -95,6 +95,17 @@ async function listScopes(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
+/** Returns those of the inboxes that are paused. */
+export async function listPaused(db: Db, ids: readonly string[]): Promise<Pick<InboxRow, 'id' | 'address'>[]> {
+  if (ids.length === 0) return []
+  return db
+    .selectFrom('inboxes')
+    .select(['id', 'address'])
+    .where('id', 'in', ids)
+    .where('status', '=', 'paused')
+    .execute()
+}
+
 /** A client_id is unique within a pod. */
 export async function getByClientId(db: Db, podId: string, clientId: string): Promise<InboxRow | undefined> {
   return db

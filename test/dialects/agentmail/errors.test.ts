@@ -113,7 +113,7 @@ test.each<[string, string, string, object, number, string]>([
     400,
     'validation_error',
   ],
-  ['open tracking', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 400, 'validation_error'],
+  ['open tracking', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 403, 'not_implemented'],
   ['labels that are numbers', 'PATCH', `${inbox}/messages/1`, { body: { add_labels: 5 } }, 400, 'validation_error'],
   ['a body over the limit', 'POST', '/v0/inboxes', { body: { username: 'x'.repeat(300_000) } }, 413, 'body_too_large'],
   [

@@ -387,3 +387,34 @@ test('custom header fields are dropped when a webhook moves to another origin', 
   expect(await namesAfter('http://127.0.0.1:9/b')).toEqual(['authorization'])
   expect(await namesAfter('http://127.0.0.1:10/b')).toEqual([])
 })
+
+test("every event type of AgentMail's clients is accepted in every filter", async () => {
+  await using world = await startWorld()
+  const { inboxId, podId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const types = [
+    ...['message.received', 'message.received.spam', 'message.received.blocked', 'message.received.unauthenticated'],
+    ...['message.sent', 'message.delivered', 'message.bounced', 'message.complained', 'message.rejected'],
+    ...['message.opened', 'domain.verified', 'message.security.completed', 'message.security.review'],
+    ...['message.security.override', 'calendar.event.created', 'calendar.event.updated', 'calendar.event.deleted'],
+    ...['calendar.event.responded', 'calendar.event.starting', 'calendar.event.ending'],
+  ]
+  expect(types).toHaveLength(20)
+  for (const level of ['/v0', `/v0/pods/${podId}`, `/v0/inboxes/${inboxId}`]) {
+    const made = await world.request('POST', `${level}/webhooks`, { body: { url, event_types: types } })
+    expect(made).toMatchObject({ status: 200, body: { event_types: types } })
+    const at = `${level}/webhooks/${made.body.webhook_id}`
+    const changed = await world.request('PATCH', at, { body: { event_types: types.toReversed() } })
+    expect(changed).toMatchObject({ status: 200, body: { event_types: types.toReversed() } })
+  }
+  const socket = await world.subscribe()
+  socket.send({ type: 'subscribe', event_types: types })
+  const answer = await socket.nextFrame((frame) => ['subscribed', 'error'].includes(frame.type))
+  expect(answer).toMatchObject({ type: 'subscribed', event_types: types })
+  const query = `event_types=${encodeURIComponent(JSON.stringify(types))}`
+  for (const path of ['/v0/events', '/v0/events?wait_seconds=0'])
+    expect((await world.request('GET', `${path}${path.includes('?') ? '&' : '?'}${query}`)).status).toBe(200)
+  const headers = { authorization: `Bearer ${world.rootKey}` }
+  const stream = await fetch(`${world.url}/v0/events/stream?${query}`, { headers })
+  expect(stream.status).toBe(200)
+  await stream.body!.cancel()
+})

@@ -178,6 +178,34 @@ describe('events', () => {
     expect(rendered(bounced).bounce).toMatchObject({ type: 'Permanent', sub_type: 'NoEmail' })
   })
 
+  test('have the frame that the SDK parses, also if nothing creates them yet', () => {
+    const about = { inbox_id: 'ada@mail.localhost', thread_id: view.reference.threadId }
+    const timestamp = '2026-11-21T10:30:00.007Z'
+    const complained = view.event('message.complained', {
+      ...{ ...recipients, complaintType: 'abuse', complaintSubType: 'general' },
+    })
+    const complaint = json(renderEvent(complained, {}))
+    expect(parse(sdk.MessageComplainedEvent, complaint)).toMatchObject({ ok: true })
+    expect(complaint.complaint).toMatchObject({ ...about, timestamp, type: 'abuse', sub_type: 'general' })
+
+    const reject = json(renderEvent(view.event('message.rejected', { ...recipients, reason: 'paused' }), {}))
+    expect(parse(sdk.MessageRejectedEvent, reject)).toMatchObject({ ok: true })
+    expect(reject.reject).toMatchObject({ ...about, timestamp, reason: 'paused', recipients: ['bo@example.test'] })
+
+    const opened = json(renderEvent(view.event('message.opened', { ...view.reference, timestamp: view.AT }), {}))
+    expect(parse(sdk.MessageOpenedEvent, opened)).toMatchObject({ ok: true })
+    expect(opened.open).toEqual({ ...about, message_id: '<a/b+c@example.test>', timestamp })
+
+    const verified = view.event('domain.verified', {
+      ...{ domain: 'a.test', isFeedbackEnabled: true, hasSubdomains: false, isTrackingEnabled: false },
+      records: [{ type: 'MX', name: 'a.test', value: 'mail.test', priority: 10 }],
+      ...{ createdAt: view.AT, updatedAt: view.AT },
+    })
+    const domain = json(renderEvent(verified, {}))
+    expect(parse(sdk.DomainVerifiedEvent, domain)).toMatchObject({ ok: true })
+    expect(domain.domain).toMatchObject({ domain_id: 'a.test', status: 'VERIFIED', records: [{ status: 'VALID' }] })
+  })
+
   test("contain their subject if their type is Martlet's own", () => {
     const delayed = view.event('message.delayed', { ...recipients, nextAttemptAt: view.AT, reply: '451 later' })
     expect(json(renderEvent(delayed, {}))).toMatchObject({

@@ -92,6 +92,28 @@ export interface BouncedPayload extends MessageReference {
   }[]
 }
 
+/** No code creates it yet: complaints arrive through feedback loops. */
+export interface ComplainedPayload extends MessageReference {
+  readonly timestamp: number
+  /** A value of Amazon SES: abuse, fraud, virus … */
+  readonly complaintType: string
+  readonly complaintSubType: string
+  readonly recipients: readonly string[]
+}
+
+export interface RejectedPayload extends MessageReference {
+  readonly timestamp: number
+  /** Sentences without a full stop. */
+  readonly reason: string
+  /** Those to which the message is not sent any more. */
+  readonly recipients: readonly string[]
+}
+
+/** No code creates it yet: opens are not tracked. */
+export interface OpenedPayload extends MessageReference {
+  readonly timestamp: number
+}
+
 export interface DelayedPayload extends MessageReference {
   readonly timestamp: number
   readonly recipients: readonly string[]
@@ -115,6 +137,9 @@ interface MessagePayloads {
   'message.sent': RecipientsPayload
   'message.delivered': RecipientsPayload
   'message.bounced': BouncedPayload
+  'message.complained': ComplainedPayload
+  'message.rejected': RejectedPayload
+  'message.opened': OpenedPayload
   'message.delayed': DelayedPayload
   'message.held': RecipientsPayload
   'message.released': RecipientsPayload
@@ -171,6 +196,11 @@ export function messageDelivered({ actor, message, ...own }: About & Own<Recipie
 /** Delivery to these recipients failed permanently. */
 export function messageBounced({ actor, message, ...own }: About & Own<BouncedPayload>): NewEvent {
   return messageEvent('message.bounced', { actor, message }, own)
+}
+
+/** The inbox may no longer send to these recipients: it was paused, or a list denies them. */
+export function messageRejected({ actor, message, ...own }: About & Own<RejectedPayload>): NewEvent {
+  return messageEvent('message.rejected', { actor, message }, own)
 }
 
 /** Delivery failed temporarily and will be retried. */

@@ -28,6 +28,24 @@ export interface WebhookDisabledPayload {
   readonly failingSince?: number
 }
 
+/** A domain whose DNS records were found. No code creates the event yet. */
+export interface DomainVerifiedPayload {
+  readonly domain: string
+  readonly clientId?: string
+  readonly isFeedbackEnabled: boolean
+  readonly hasSubdomains: boolean
+  readonly isTrackingEnabled: boolean
+  readonly records: readonly {
+    readonly type: 'TXT' | 'CNAME' | 'MX'
+    readonly name: string
+    readonly value: string
+    readonly priority?: number
+  }[]
+  /** Epoch ms. */
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
 export interface KeyRevokedPayload {
   readonly apiKeyId: string
 }
@@ -39,6 +57,10 @@ export function isInboxEvent(event: Event): event is Event & { readonly payload:
 
 export function isWebhookDisabled(event: Event): event is Event & { readonly payload: WebhookDisabledPayload } {
   return event.type === 'webhook.disabled'
+}
+
+export function isDomainVerified(event: Event): event is Event & { readonly payload: DomainVerifiedPayload } {
+  return event.type === 'domain.verified'
 }
 
 /** @param about `actor` is the name that `actorName` returns */

@@ -10,6 +10,7 @@ import * as submissionsTable from '../../../store/tables/submissions-table.ts'
 import type { Tenant } from '../../jobs/capacity-shares.ts'
 import type { DeliveryTarget } from '../targets/delivery-target.ts'
 import type { ClaimedRecipients, Destination } from './destination-limits.ts'
+import { createRejectingTarget, findForbidden } from './forbidden-recipients.ts'
 
 /** Recipients of one submission that have the same target: one delivery. */
 export interface DeliveryGroup {
@@ -35,12 +36,15 @@ export async function groupRecipients(
 ): Promise<DeliveryGroup[]> {
   const submissions = await submissionsTable.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
   const byId = new Map(submissions.map((submission) => [submission.id, submission]))
+  const forbidden = await findForbidden(store, rows, byId)
+  const rejectingTarget = createRejectingTarget(rows, forbidden)
   const groups = new Map<string, DeliveryGroup>()
   for (const row of rows) {
     const submission = byId.get(row.submission_id)
     if (!submission) continue // removed with its inbox just now
     const isSetAside = row.interruptions >= limits.jobs.interruptionsMax
-    const target = isSetAside ? setAsideTarget : await targetFor(row)
+    const ending = isSetAside ? setAsideTarget : forbidden.has(row.id) ? rejectingTarget : undefined
+    const target = ending ?? (await targetFor(row))
     const key = `${submission.id} ${target.name}`
     const known = groups.get(key)
     if (known) known.rows.push(row)

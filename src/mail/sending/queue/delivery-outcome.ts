@@ -1,6 +1,6 @@
 /**
  * Records a delivery attempt in one transaction: each recipient's state and history, the message's labels, the events,
- * and the notice to the sender.
+ * the suppression of addresses that do not exist, and the notice to the sender.
  *
  * An outcome counts only while the worker still has the lease. After the lease expired another worker may deliver, and
  * its outcome counts.
@@ -20,6 +20,7 @@ import {
   messageDelayed,
   messageDelivered,
   messageHeld,
+  messageRejected,
 } from '../../events/log/message-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
@@ -28,6 +29,7 @@ import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { ageStartOf, type BounceNotices, statusOf } from './bounce-notices.ts'
 import { retryDelayMs } from './delivery-retry.ts'
+import { isSuppressing, suppressBounced } from './suppress-bounced.ts'
 
 /** One attempt for some recipients of one submission, and its outcome for each. */
 export interface EndedDelivery {
@@ -63,7 +65,7 @@ interface OutcomeNeeds {
 const ACTOR = 'system:queue'
 
 /** The event to append for a recipient; `delayed` only the first time. */
-type RecipientEvent = 'delivered' | 'held' | 'delayed' | 'bounced'
+type RecipientEvent = 'delivered' | 'held' | 'delayed' | 'bounced' | 'rejected'
 
 interface Affected {
   readonly row: RecipientRow
@@ -94,12 +96,13 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
       if (attempted.submission.inbox_id !== null) await inboxes.lockEvenIfDeleting(tx, attempted.submission.inbox_id)
       const byEvent = new Map<RecipientEvent, Affected[]>()
       const late: Affected[] = []
+      const suppressed: { address: string; outcome: Outcome }[] = []
       const changes: RecordedOutcomes['changes'][number][] = []
       for (const { row, outcome } of attempted.recipients) {
         const change = stateAfter(tx, row, outcome)
         const hasLease = await submissions.recordOutcome(tx, row.id, attempted.owner, {
           state: change.state,
-          attempts: row.attempts + 1,
+          attempts: row.attempts + (outcome.kind === 'rejected' ? 0 : 1),
           next_attempt_at: change.nextAttemptAt,
           delay_notice_at: change.isLate ? tx.now : row.delay_notice_at,
           last_code: outcome.code ?? null,
@@ -112,10 +115,12 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
         const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
         if (change.event) byEvent.set(change.event, [...(byEvent.get(change.event) ?? []), affected])
         if (change.isLate) late.push(affected)
+        if (isSuppressing(attempted.target, outcome)) suppressed.push({ address: row.address, outcome })
       }
       const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
       if (message) await appendEvents(tx, message, byEvent)
       if (message && attempted.target === 'relay') await addRelayIds(tx, message, byEvent.get('delivered') ?? [])
+      await suppressBounced(tx, submission.organization_id, suppressed, limits)
       // The failure of a deleted message is reported too: its owner may be waiting for a reply.
       const about = { submission, head, messageId: message?.api_message_id }
       await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
@@ -132,6 +137,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     const nextAttemptAt = row.next_attempt_at
     if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, event: 'delivered' }
     if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, event: 'held' }
+    if (outcome.kind === 'rejected') return { state: 'rejected', nextAttemptAt, event: 'rejected' }
     const ageStartAt = ageStartOf(row)
     const isTooOld = ageStartAt + limits.delivery.retryForMs <= tx.now
     if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, event: 'bounced' }
@@ -212,6 +218,10 @@ function eventOf(tx: Tx, name: RecipientEvent, message: EventMessage, affected: 
   const recipients = affected.map(({ row }) => row.address)
   if (name === 'delivered') return messageDelivered({ ...about, recipients })
   if (name === 'held') return messageHeld({ ...about, recipients })
+  if (name === 'rejected') {
+    const reasons = new Set(affected.map(({ outcome }) => outcome.reply ?? ''))
+    return messageRejected({ ...about, recipients, reason: [...reasons].join('; ') })
+  }
   const [first] = affected
   if (name === 'delayed') {
     return messageDelayed({ ...about, recipients, nextAttemptAt: first?.nextAttemptAt, reply: first?.outcome.reply })

@@ -10,6 +10,7 @@ import type { EndedDelivery, RecordedOutcomes } from './delivery-outcome.ts'
 const TEXTS: Readonly<Record<RecipientState, string>> = {
   delivered: 'message delivered',
   bounced: 'message bounced',
+  rejected: 'message rejected: its inbox may no longer send it',
   held: 'message held',
   queued: 'delivery failed; will retry',
   cancelled: 'message cancelled',

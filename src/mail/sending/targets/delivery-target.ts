@@ -2,7 +2,8 @@
 
 /** The reply of a remote server (or of Martlet) for one recipient. */
 export interface Outcome {
-  readonly kind: 'delivered' | 'held' | 'failed_for_now' | 'failed_for_good'
+  /** `rejected`: the inbox may no longer send to this recipient. */
+  readonly kind: 'delivered' | 'held' | 'rejected' | 'failed_for_now' | 'failed_for_good'
   /** SMTP reply code and RFC 3463 enhanced code, if any. */
   readonly code?: number
   readonly enhancedCode?: string

@@ -11,7 +11,12 @@ import {
   type ReceivedPayload,
   receivedTypes,
 } from '../../../../../mail/events/log/message-events.ts'
-import { isInboxEvent, isWebhookDisabled } from '../../../../../mail/events/log/resource-events.ts'
+import {
+  type DomainVerifiedPayload,
+  isDomainVerified,
+  isInboxEvent,
+  isWebhookDisabled,
+} from '../../../../../mail/events/log/resource-events.ts'
 import type { EventSubject } from '../../../../../mail/messages/views/event-subject.ts'
 import { message } from './message-wire.ts'
 import { optionalTime, time } from './shape-wire.ts'
@@ -34,6 +39,17 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
   if (isMessageEvent(event, 'message.sent')) return { send: recipients(event.payload) }
   if (isMessageEvent(event, 'message.delivered')) return { delivery: recipients(event.payload) }
   if (isMessageEvent(event, 'message.bounced')) return { bounce: bounce(event.payload) }
+  if (isMessageEvent(event, 'message.complained')) {
+    const { complaintType, complaintSubType } = event.payload
+    return { complaint: { ...recipients(event.payload), type: complaintType, sub_type: complaintSubType } }
+  }
+  if (isMessageEvent(event, 'message.rejected')) {
+    return { reject: { ...recipients(event.payload), reason: event.payload.reason } }
+  }
+  if (isMessageEvent(event, 'message.opened')) {
+    return { open: { ...reference(event.payload), timestamp: time(event.payload.timestamp) } }
+  }
+  if (isDomainVerified(event)) return { domain: verifiedDomain(event) }
 
   // Martlet's own types, sent only to subscribers that name them.
   if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
@@ -102,6 +118,22 @@ function bounce(payload: BouncedPayload) {
     type: payload.bounceType === 'permanent' ? 'Permanent' : 'Transient',
     sub_type: payload.bounceSubType,
     recipients: payload.recipients.map(({ address, status }) => ({ address, status })),
+  }
+}
+
+function verifiedDomain({ podId, payload }: Event & { readonly payload: DomainVerifiedPayload }) {
+  return {
+    pod_id: podId,
+    domain_id: payload.domain,
+    domain: payload.domain,
+    status: 'VERIFIED',
+    feedback_enabled: payload.isFeedbackEnabled,
+    subdomains_enabled: payload.hasSubdomains,
+    tracking_enabled: payload.isTrackingEnabled,
+    records: payload.records.map((record) => ({ ...record, status: 'VALID' })),
+    client_id: payload.clientId,
+    updated_at: time(payload.updatedAt),
+    created_at: time(payload.createdAt),
   }
 }
 

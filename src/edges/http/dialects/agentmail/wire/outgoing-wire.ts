@@ -52,20 +52,19 @@ export function sentReply(sent: Sent): Wire<typeof SentReply> {
   }
 }
 
-/** @throws validation_error */
+/** @throws validation_error, not_implemented */
 export function readMessage(body: Static<typeof SendBody>): OutgoingMessage {
   return { ...readShared(body), subject: body.subject }
 }
 
-/** @throws validation_error */
+/** @throws validation_error, not_implemented */
 export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
   return { ...readShared(body), toAll: body.reply_all, quoteOriginal: body.quote_original }
 }
 
 function readShared(body: Static<typeof ReplyBody>) {
   if (body.track_opens) {
-    const detail = 'track_opens is not supported; omit it or send false'
-    throw new MailError('validation_error', { detail, path: ['track_opens'] })
+    throw new MailError('not_implemented', { subject: 'Tracking pixels', operation: 'track_opens: true' })
   }
   return {
     to: readRecipients(body.to),

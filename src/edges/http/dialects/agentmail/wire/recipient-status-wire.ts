@@ -20,7 +20,7 @@ const HistoryEntry = Type.Object({
 const RecipientStatusShape = Type.Object({
   recipient_id: Type.String({ description: 'Id of the recipient in the queue.' }),
   recipient: Type.String(),
-  state: Type.Enum(['queued', 'delivering', 'delivered', 'held', 'bounced', 'cancelled']),
+  state: Type.Enum(['queued', 'delivering', 'delivered', 'held', 'bounced', 'rejected', 'cancelled']),
   route: Type.Optional(Type.Enum(['relay', 'direct'], { description: 'Route that was chosen at the release.' })),
   ...recipientProperties,
   history: Type.Array(HistoryEntry),

@@ -1,0 +1,43 @@
+/**
+ * Adds addresses that cannot receive mail to the block list for `send` of the organization, so that no inbox of it sends to
+ * them again: senders who repeat such mail lose their reputation. Clients see these entries and cannot delete them.
+ *
+ * Only failures that concern the address suppress it (RFC 3463 §3.2, X.1), never a refusal by policy, a full mailbox or a
+ * fault of the server.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { Tx } from '../../../store/handles.ts'
+import * as listEntries from '../../../store/tables/list-entries-table.ts'
+import type { Outcome } from '../targets/delivery-target.ts'
+
+/** X.1.7 and X.1.8 concern the address of the sender. */
+const ADDRESS_FAILURE = /^5\.1\.(?!0*[78]$)\d{1,3}$/
+
+/** @param target name of the target: an inbox of this server may be created later, and each send looks it up */
+export function isSuppressing(target: string, { kind, enhancedCode }: Outcome): boolean {
+  return target !== 'local' && kind === 'failed_for_good' && ADDRESS_FAILURE.test(enhancedCode ?? '')
+}
+
+/** An entry that exists stays as it is. Call it in the transaction that records the failures. */
+export async function suppressBounced(
+  tx: Tx,
+  organizationId: string,
+  failed: readonly { readonly address: string; readonly outcome: Outcome }[],
+  { listEntries: { reasonCharsMax } }: Limits,
+): Promise<void> {
+  await listEntries.insertMissing(
+    tx,
+    failed.map(({ address, outcome: { reply = 'no reply' } }) => ({
+      scope_id: organizationId,
+      direction: 'send' as const,
+      list_type: 'block' as const,
+      entry: address,
+      organization_id: organizationId,
+      pod_id: null,
+      inbox_id: null,
+      reason: `Bounced: ${reply}`.slice(0, reasonCharsMax).toWellFormed(),
+      read_only: 1,
+      created_at: tx.now,
+    })),
+  )
+}
