@@ -239,6 +239,16 @@ export const errors = {
     message: (p) => `The inbox ${p.address} is paused`,
     fix: 'Set its status to active, or use another inbox.',
   }),
+  draft_sending: define({
+    kind: 'conflict',
+    message: () => 'The draft is being sent',
+    fix: 'Retry in a moment. A draft that was sent is gone, and its message is in the inbox.',
+  }),
+  draft_changed: define({
+    kind: 'conflict',
+    message: () => 'Another call has just changed the draft; nothing was changed or sent by this one',
+    fix: 'Read the draft again, then retry.',
+  }),
   idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
 
   // Receiving

@@ -19,11 +19,8 @@ import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
 import { createReports } from '../mail/reports/reports.ts'
-import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
-import { createFetchAttachments } from '../mail/sending/compose/fetch-attachments.ts'
-import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
-import { createSubmit } from '../mail/sending/compose/submit.ts'
-import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
+import { createDrafts } from '../mail/sending/drafts/drafts.ts'
+import { createUpdateDraft } from '../mail/sending/drafts/update-draft.ts'
 import { createQueue } from '../mail/sending/queue/queue.ts'
 import { createRecipientStatuses } from '../mail/sending/queue/recipient-statuses.ts'
 import { createSending } from '../mail/sending/sending.ts'
@@ -34,6 +31,7 @@ import { createWebhookTests } from '../mail/webhooks/delivery/test-request.ts'
 import { createWebhookDeliveryLog } from '../mail/webhooks/delivery/webhook-delivery-log.ts'
 import { createReplays } from '../mail/webhooks/replay/replays.ts'
 import type { Outbound } from './outbound.ts'
+import type { SendingParts } from './sending-parts.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
 import type { Workers } from './workers.ts'
 
@@ -41,26 +39,18 @@ export type Services = ReturnType<typeof createServices>
 
 interface ServicesNeeds extends ServerContext {
   readonly shared: SharedParts
+  readonly sendingParts: SendingParts
   readonly outbound: Outbound
-  readonly workers: Pick<Workers, 'webhooks' | 'dispatch'>
+  readonly workers: Pick<Workers, 'scheduler' | 'webhooks' | 'dispatch'>
 }
 
-export function createServices({ shared, outbound, workers, ...context }: ServicesNeeds) {
-  const { config, store, log, metrics, clock, wallClock, random, eventLoop } = context
+export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
+  const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const {
-    feed,
-    contents,
-    prepareContent,
-    discardBlobs,
-    fileMessages,
-    domains,
-    removal,
-    webhookProfiles: profiles,
-  } = shared
-  const { routing, fetch, download } = outbound
+  const { feed, contents, discardBlobs, removal, webhookProfiles: profiles } = shared
+  const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
-  const composeMail = createComposeMail({ config, random })
+  const { signalScheduled } = workers.scheduler
   const downloads = createDownloads({ store, contents, clock, random, limits })
   return {
     apiKeys: createApiKeys({
@@ -90,27 +80,18 @@ export function createServices({ shared, outbound, workers, ...context }: Servic
     messageBatches: createMessageBatches({ store, limits }),
     labels: createLabels({ store, limits }),
 
-    sending: createSending({
+    sending: createSending({ store, ...sendingParts, limits }),
+    drafts: createDrafts({
       store,
-      submit: createSubmit({
-        store,
-        config,
-        domains,
-        composeMail,
-        prepareContent,
-        fileMessages,
-        discardBlobs,
-        log,
-        metrics,
-        wallClock,
-        random,
-        eventLoop,
-      }),
-      idempotency: createIdempotency({ store, limits }),
-      attachmentsOf: createForwardedAttachments({ store, contents }),
-      fetchAttachments: createFetchAttachments({ download, limits }),
+      ...sendingParts,
+      updateDraft: createUpdateDraft({ store, ...sendingParts, discardBlobs, signalScheduled, clock, limits }),
+      downloads,
+      discardBlobs,
+      signalScheduled,
+      clock,
       limits,
     }),
+    sendDraft: sendingParts.sendDraft,
     outboundPause: shared.outboundPause,
     recipientStatuses: createRecipientStatuses({ store, clock }),
     queue: createQueue({

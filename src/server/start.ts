@@ -21,6 +21,7 @@ import { checkPortFree, httpAddress, smtpAddress } from './free-ports.ts'
 import { createListeners } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
+import { createSendingParts } from './sending-parts.ts'
 import { createServerClock } from './server-clock.ts'
 import { createServices } from './services.ts'
 import { createSharedParts } from './shared-parts.ts'
@@ -107,8 +108,9 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })
   stops.add('outgoing connections', () => outbound.close())
-  const workers = createWorkers({ ...context, shared, outbound, credentials })
-  const services = createServices({ ...context, shared, outbound, workers })
+  const sendingParts = createSendingParts({ ...context, shared, outbound })
+  const workers = createWorkers({ ...context, shared, sendingParts, outbound, credentials })
+  const services = createServices({ ...context, shared, sendingParts, outbound, workers })
 
   // First start, and warnings for the operator
   const newKey = await prepareFirstStart({
@@ -132,6 +134,8 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   stops.add('event feed', () => shared.feed.stop())
   workers.delivery.start()
   stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
+  workers.scheduler.start()
+  stops.add('scheduler of drafts', () => workers.scheduler.stop(shutdownGraceMs))
   workers.webhooks.start()
   stops.add('webhook worker', () => workers.webhooks.stop(shutdownGraceMs))
   await workers.foldEvents.open()

@@ -14,6 +14,7 @@ import { checkIndexes, createIndexMessages, INDEX_MESSAGES } from '../mail/messa
 import { createFoldEvents } from '../mail/reports/fold-events.ts'
 import { sweepRollups } from '../mail/reports/report-sweeps.ts'
 import { snapshotUsage } from '../mail/reports/snapshot-usage.ts'
+import { createDraftScheduler } from '../mail/sending/drafts/draft-scheduler.ts'
 import { sweepIdempotencyKeys } from '../mail/sending/idempotency/idempotency-sweep.ts'
 import { createBounceNotices } from '../mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome } from '../mail/sending/queue/delivery-outcome.ts'
@@ -25,17 +26,19 @@ import { createDispatch } from '../mail/webhooks/dispatch/dispatch.ts'
 import { createEnableOrdering } from '../mail/webhooks/ordering/enable-ordering.ts'
 import { createReplayWebhook } from '../mail/webhooks/replay/replay-job.ts'
 import type { Outbound } from './outbound.ts'
+import type { SendingParts } from './sending-parts.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export type Workers = ReturnType<typeof createWorkers>
 
 interface WorkersNeeds extends ServerContext {
   readonly shared: SharedParts
+  readonly sendingParts: SendingParts
   readonly outbound: Outbound
   readonly credentials: Credentials
 }
 
-export function createWorkers({ shared, outbound, credentials, ...context }: WorkersNeeds) {
+export function createWorkers({ shared, sendingParts, outbound, credentials, ...context }: WorkersNeeds) {
   const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
   const { contents, discardBlobs, removal, signatureThread, outboundPause, webhookProfiles: profiles } = shared
@@ -53,6 +56,14 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
     destinationOf: outbound.routing.destinationOf,
     targetFor: outbound.routing.targetFor,
   })
+  const scheduler = createDraftScheduler({
+    ...common,
+    sendDraft: sendingParts.sendDraft,
+    keyActor: credentials.actorOf,
+    isPaused: outboundPause.isPaused,
+    eventLoop: context.eventLoop,
+  })
+  outboundPause.onEnd(scheduler.signalScheduled)
   const webhooks = createWebhookWorker({
     ...common,
     wallClock,
@@ -76,7 +87,7 @@ export function createWorkers({ shared, outbound, credentials, ...context }: Wor
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),
     },
   })
-  return { delivery, webhooks, dispatch, foldEvents, jobs, sweeps: { start: startSweeps } }
+  return { delivery, scheduler, webhooks, dispatch, foldEvents, jobs, sweeps: { start: startSweeps } }
 
   /** @returns a function that stops the sweeps */
   function startSweeps(): () => Promise<void> {

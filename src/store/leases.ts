@@ -13,13 +13,14 @@
  */
 import { type Expression, type Kysely, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely'
 import type { LeaseTime, Tx } from './handles.ts'
+import type { DraftRow } from './schema/draft-rows.ts'
 import type { JobRow } from './schema/job-rows.ts'
 import type { Schema } from './schema/schema.ts'
 import type { RecipientRow } from './schema/sending-rows.ts'
 import type { WebhookDeliveryRow } from './schema/webhook-rows.ts'
 import type { SqlAdapter } from './sql-adapter.ts'
 
-export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries'
+export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries' | 'drafts'
 
 /** The `interruptionsBelow` of a claim that takes no interrupted work. */
 export const UNINTERRUPTED = 1
@@ -92,6 +93,25 @@ export async function claimJobs(
     .orderBy('id')
     .limit(claim.limit)
   return lease(tx, 'jobs', await adapter.skipLocked(rows).execute(), claim, ({ run_at }) => run_at)
+}
+
+/** Claims scheduled drafts that are due and under no lease; those due longest come first. */
+export async function claimDrafts(
+  tx: Tx,
+  adapter: Pick<SqlAdapter, 'skipLocked'>,
+  claim: ClaimRequest,
+): Promise<Selectable<DraftRow>[]> {
+  const rows = tx
+    .selectFrom('drafts')
+    .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
+    .where('send_status', '=', sql.lit('scheduled')) // a literal, as above
+    .where('next_attempt_at', '<=', tx.now)
+    .where(isClaimable(tx, claim))
+    .orderBy('next_attempt_at')
+    .orderBy('id')
+    .limit(claim.limit)
+  const found = await adapter.skipLocked(rows).execute()
+  return lease(tx, 'drafts', found, claim, ({ next_attempt_at }) => next_attempt_at!)
 }
 
 /** Claims deliveries of one webhook that are due and under no lease, and that belong to its current term. */
@@ -199,6 +219,7 @@ export async function clearLeases(tx: Tx): Promise<void> {
     .where('state', '=', sql.lit('pending'))
     .where('lease_owner', 'is not', null)
     .execute()
+  await tx.updateTable('drafts').set(freedFromDeadOwner).where('lease_owner', 'is not', null).execute()
   // An interrupted send has left only its idempotency key, and its client may soon retry with that key.
   await tx.deleteFrom('idempotency_keys').where('state', '=', 'running').execute()
 }

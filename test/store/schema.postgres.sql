@@ -89,6 +89,83 @@ create table domains (
 );
 CREATE INDEX domains_by_organization ON public.domains USING btree (organization_id, created_at, id);
 
+create table draft_labels (
+  draft_id text collate "C" not null,
+  label text collate "C" not null,
+  PRIMARY KEY (draft_id, label),
+  FOREIGN KEY (draft_id) REFERENCES drafts(id) ON DELETE CASCADE
+);
+
+create table draft_parts (
+  id text collate "C" not null,
+  draft_id text collate "C" not null,
+  kind text collate "C" not null,
+  position integer not null,
+  filename text collate "C",
+  content_type text collate "C",
+  disposition text collate "C",
+  cid text collate "C",
+  content_id text collate "C" not null,
+  size_bytes bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (content_id) REFERENCES contents(id),
+  FOREIGN KEY (draft_id) REFERENCES drafts(id) ON DELETE CASCADE
+);
+CREATE INDEX draft_parts_by_content ON public.draft_parts USING btree (content_id);
+CREATE INDEX draft_parts_by_draft ON public.draft_parts USING btree (draft_id, "position");
+
+create table draft_revisions (
+  id text collate "C" not null,
+  draft_id text collate "C" not null,
+  content_id text collate "C" not null,
+  created_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (content_id) REFERENCES contents(id),
+  FOREIGN KEY (draft_id) REFERENCES drafts(id) ON DELETE CASCADE
+);
+CREATE INDEX draft_revisions_by_content ON public.draft_revisions USING btree (content_id);
+CREATE INDEX draft_revisions_by_draft ON public.draft_revisions USING btree (draft_id);
+
+create table drafts (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
+  inbox_id text collate "C" not null,
+  client_id text collate "C",
+  kind text collate "C" not null,
+  source_id text collate "C",
+  source_message_id text collate "C",
+  thread_id text collate "C",
+  in_reply_to text collate "C",
+  references_list text collate "C",
+  to_list text collate "C" not null,
+  cc_list text collate "C" not null,
+  bcc_list text collate "C" not null,
+  reply_to_list text collate "C" not null,
+  subject text collate "C",
+  preview text collate "C",
+  revision_id text collate "C" not null,
+  size_bytes bigint not null,
+  send_status text collate "C",
+  send_at bigint,
+  next_attempt_at bigint,
+  send_error text collate "C",
+  scheduled_by text collate "C",
+  lease_owner text collate "C",
+  lease_until bigint,
+  interruptions integer not null,
+  created_at bigint not null,
+  updated_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
+CREATE INDEX drafts_by_inbox ON public.drafts USING btree (inbox_id, updated_at, id);
+CREATE INDEX drafts_by_organization ON public.drafts USING btree (organization_id, updated_at, id);
+CREATE INDEX drafts_by_pod ON public.drafts USING btree (pod_id, updated_at, id);
+CREATE UNIQUE INDEX drafts_client_id ON public.drafts USING btree (inbox_id, client_id) WHERE (client_id IS NOT NULL);
+CREATE INDEX drafts_due ON public.drafts USING btree (next_attempt_at, id) WHERE (send_status = 'scheduled'::text);
+CREATE INDEX drafts_leased ON public.drafts USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
+
 create table event_consumers (
   name text collate "C" not null,
   cursor_seq bigint not null,

@@ -79,6 +79,84 @@ CREATE TABLE domains (
 
 CREATE INDEX domains_by_organization on domains (organization_id, created_at, id);
 
+CREATE TABLE draft_labels (
+  draft_id text not null references drafts on delete cascade,
+  label text not null,
+  primary key (draft_id, label)
+) strict, without rowid;
+
+CREATE TABLE draft_parts (
+  id text primary key,
+  draft_id text not null references drafts on delete cascade,
+  kind text not null,
+  position integer not null,
+  filename text,
+  content_type text,
+  disposition text,
+  cid text,
+  content_id text not null references contents,
+  size_bytes integer not null
+) strict;
+
+CREATE INDEX draft_parts_by_content on draft_parts (content_id);
+
+CREATE INDEX draft_parts_by_draft on draft_parts (draft_id, position);
+
+CREATE TABLE draft_revisions (
+  id text primary key,
+  draft_id text not null references drafts on delete cascade,
+  content_id text not null references contents,
+  created_at integer not null
+) strict;
+
+CREATE INDEX draft_revisions_by_content on draft_revisions (content_id);
+
+CREATE INDEX draft_revisions_by_draft on draft_revisions (draft_id);
+
+CREATE TABLE drafts (
+  id text primary key,
+  organization_id text not null,
+  pod_id text not null,
+  inbox_id text not null references inboxes,
+  client_id text,
+  kind text not null,
+  source_id text,
+  source_message_id text,
+  thread_id text,
+  in_reply_to text,
+  references_list text,
+  to_list text not null,
+  cc_list text not null,
+  bcc_list text not null,
+  reply_to_list text not null,
+  subject text,
+  preview text,
+  revision_id text not null,
+  size_bytes integer not null,
+  send_status text,
+  send_at integer,
+  next_attempt_at integer,
+  send_error text,
+  scheduled_by text,
+  lease_owner text,
+  lease_until integer,
+  interruptions integer not null,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX drafts_by_inbox on drafts (inbox_id, updated_at, id);
+
+CREATE INDEX drafts_by_organization on drafts (organization_id, updated_at, id);
+
+CREATE INDEX drafts_by_pod on drafts (pod_id, updated_at, id);
+
+CREATE UNIQUE INDEX drafts_client_id on drafts (inbox_id, client_id) where client_id is not null;
+
+CREATE INDEX drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled';
+
+CREATE INDEX drafts_leased on drafts (lease_owner) where lease_owner is not null;
+
 CREATE TABLE event_consumers (
   name text primary key,
   cursor_seq integer not null

@@ -59,4 +59,33 @@ export const sendingLimits = {
     unit: 'milliseconds',
     description: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
   },
+  draftsPerInboxMax: { default: 1_000, unit: 'count', description: 'Drafts of one inbox.' },
+  draftLeaseMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    description:
+      'Lease of a draft while it is sent: no other call changes or sends it. If the process dies, the draft is free after this time.',
+  },
+  scheduleAheadMsMax: {
+    default: 366 * DAY,
+    unit: 'milliseconds',
+    description: 'How far ahead the `send_at` of a draft may be.',
+  },
+  schedulePollMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    description:
+      'Interval at which scheduled drafts are polled. A poll also finds those that are due before the next one.',
+  },
+  scheduleConcurrencyMax: {
+    default: 2,
+    unit: 'count',
+    description: 'Scheduled drafts that one process sends at once.',
+  },
+  scheduleRetryMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description:
+      'Time until a scheduled draft is tried again when this server could not send it, for example because its disk was full.',
+  },
 } as const satisfies Record<string, Limit>

@@ -4,8 +4,8 @@
  *
  * Deterministic: Message-ID, Date and boundary are arguments, so that a repeated call returns the same bytes. The
  * result has CRLF line ends, is 7-bit and has no line over 998 characters (RFC 5321 §4.5.3.1.6), so any server accepts
- * it, also one without 8BITMIME. Bcc recipients are only in the envelope (RFC 5322 §3.6.3 allows this), so there is no
- * argument for them.
+ * it, also one without 8BITMIME. Bcc recipients of a message that is sent are only in the envelope (RFC 5322 §3.6.3 allows
+ * this): only a draft has the field, so that a mail program can edit it.
  */
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { type Address, singleLine } from '../address/address.ts'
@@ -32,6 +32,8 @@ export interface ComposeInput {
   sender?: Address
   to: readonly Address[]
   cc?: readonly Address[]
+  /** Only for a draft. */
+  bcc?: readonly Address[]
   replyTo?: readonly Address[]
   subject?: string
   text?: string
@@ -68,6 +70,7 @@ export async function composeMessage(input: ComposeInput): Promise<Buffer> {
     ...(input.sender && { sender: mailbox(input.sender) }),
     to: input.to.map(mailbox),
     cc: (input.cc ?? []).map(mailbox),
+    bcc: (input.bcc ?? []).map(mailbox),
     replyTo: (input.replyTo ?? []).map(mailbox),
     ...(input.subject !== undefined && { subject: headerText(input.subject) }),
     ...(input.inReplyTo !== undefined && { inReplyTo: singleLine(input.inReplyTo) }),
@@ -82,7 +85,9 @@ export async function composeMessage(input: ComposeInput): Promise<Buffer> {
     disableUrlAccess: true,
     newline: '\r\n',
   })
-  return composer.compile().build()
+  const root = composer.compile()
+  root.keepBcc = true
+  return root.build()
 }
 
 /** Returns an object, not text: nodemailer would parse text, and a name could become a second address. */

@@ -1,5 +1,5 @@
 /**
- * The job that deletes an inbox: first its mail, a few messages at a time with a pause for other writers after each
+ * The job that deletes an inbox: first its drafts and its mail, a few at a time with a pause for other writers after each
  * transaction, then the inbox itself. The inbox has been hidden since the deletion was committed. Its address cannot be
  * used until the job has finished: a new inbox must not contain old mail.
  *
@@ -16,6 +16,7 @@ import { removeSnapshots } from '../../store/tables/usage-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
 import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
 import type { Removal } from '../messages/removal.ts'
+import { removeDrafts } from '../sending/drafts/remove-drafts.ts'
 
 interface RemoveInboxNeeds {
   readonly store: Store
@@ -30,6 +31,8 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
       signal.throwIfAborted()
       const { count, blobs } = await store.transaction(async (tx) => {
         await inboxes.lockEvenIfDeleting(tx, inboxId)
+        const drafts = await removeDrafts(tx, inboxId, limits.jobs.removalMessages)
+        if (drafts.count > 0) return drafts
         const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalMessages)
         if (rows.length === 0) await removeEmpty(tx, inboxId)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }

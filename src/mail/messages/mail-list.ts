@@ -1,5 +1,5 @@
 /**
- * The filtered lists of messages and threads: one page, bounded in the rows that are examined and in its size.
+ * The filtered lists of messages, threads and drafts: one page, bounded in the rows that are examined and in its size.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
@@ -26,6 +26,10 @@ interface ListedRow {
   readonly preview: string | null
   readonly in_reply_to?: string | null
   readonly references_list?: string | null
+  /** The recipients of a draft. */
+  readonly to_list?: string
+  readonly cc_list?: string
+  readonly bcc_list?: string
 }
 
 /** A list whose rows are found in any way. */
@@ -161,7 +165,9 @@ export function pageBounds(
   return { default: limits.lists.pageDefault, max, isStrict: isSubstringFilter }
 }
 
-function textBytes({ subject, preview, in_reply_to = null, references_list = null }: ListedRow): number {
-  const texts = [subject, preview, in_reply_to, references_list].filter((text) => text !== null)
+function textBytes({ subject, preview, in_reply_to, references_list, ...recipients }: ListedRow): number {
+  const { to_list, cc_list, bcc_list } = recipients
+  const all = [subject, preview, in_reply_to, references_list, to_list, cc_list, bcc_list]
+  const texts = all.filter((text) => text !== null && text !== undefined)
   return texts.reduce((bytes, text) => bytes + Buffer.byteLength(JSON.stringify(text)), 0)
 }

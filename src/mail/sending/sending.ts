@@ -8,7 +8,7 @@ import { forwardBody, quotedBody } from '../../formats/reply/reply-compose.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
-import { keyOf, requireInbox, requirePermission } from '../access/access.ts'
+import { requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../access/body-memory.ts'
 import { showWhole } from '../messages/content/bodies.ts'
@@ -21,7 +21,7 @@ import type { FetchAttachments } from './compose/fetch-attachments.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
-import type { Idempotency, KeyClaim, KeyUse } from './idempotency/idempotency.ts'
+import { type Idempotency, type KeyClaim, keyUse } from './idempotency/idempotency.ts'
 
 export interface SendOptions {
   /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
@@ -89,7 +89,7 @@ export function createSending({
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
-      return idempotency.once(keyUse(actor, inbox, options), request, (keyClaim) =>
+      return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, (keyClaim) =>
         submitNow(actor, inbox, checkMessage(message, limits), keyClaim, options),
       )
     },
@@ -100,7 +100,7 @@ export function createSending({
       requirePermission(actor, 'message_read')
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
-      return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
+      return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
@@ -113,7 +113,7 @@ export function createSending({
         }
         const { dropped } = recipients
         const message = {
-          ...checkMessage(outgoing, limits, recipients),
+          ...checkMessage(outgoing, limits, { defaults: recipients }),
           ...place,
           ...(dropped.length > 0 && { dropped }),
         }
@@ -125,7 +125,7 @@ export function createSending({
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
-      return idempotency.once(keyUse(actor, inbox, options), request, async (keyClaim) => {
+      return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await readWhole(actor, row, memory)
         const { subject, ...place } = deriveForward(row, parent)
@@ -156,9 +156,4 @@ export function createSending({
     if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
     return message
   }
-}
-
-function keyUse(actor: Actor, inbox: InboxRow, { idempotencyKey: key }: SendOptions): KeyUse {
-  const { inboxId, podId, organizationId } = keyOf(actor)
-  return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }

@@ -7,6 +7,7 @@
  * deleted with the owner (cascade). They are checked at once, never deferred: a violation must fail its own statement,
  * not the commit of a whole group.
  */
+import { draftTables } from './initial/create-drafts.ts'
 import { eventTables } from './initial/create-events.ts'
 import { jobTables } from './initial/create-jobs.ts'
 import { listTables } from './initial/create-lists.ts'
@@ -20,7 +21,7 @@ import type { Migration } from './migration.ts'
 
 const tables = [
   ...[eventTables, tenantTables, listTables, messageTables],
-  ...[sendingTables, jobTables, mailboxTables, webhookTables, reportTables],
+  ...[sendingTables, draftTables, jobTables, mailboxTables, webhookTables, reportTables],
 ]
 
 export const initial: Migration = {

@@ -5,6 +5,7 @@
  * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
  * a hash of a text that may be too long for an index key.
  */
+import type { DraftLabelRow, DraftPartRow, DraftRevisionRow, DraftRow } from './draft-rows.ts'
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
 import type { JobRow, OutboundPauseRow } from './job-rows.ts'
 import type { ListEntryRow } from './list-rows.ts'
@@ -53,6 +54,10 @@ export interface Schema {
   recipients: RecipientRow
   recipient_history: RecipientHistoryRow
   idempotency_keys: IdempotencyKeyRow
+  drafts: DraftRow
+  draft_labels: DraftLabelRow
+  draft_revisions: DraftRevisionRow
+  draft_parts: DraftPartRow
   jobs: JobRow
   outbound_pause: OutboundPauseRow
   mailboxes: MailboxRow

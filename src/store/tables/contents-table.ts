@@ -1,6 +1,7 @@
 /**
  * Queries for contents (the bytes of a message and their parsed form) and the attachments inside them. Rows only. All
  * messages and submissions with the same bytes share one content, which is deleted when nothing refers to it any more.
+ * The parts of a draft are contents too: bytes that are not parsed.
  */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
@@ -174,6 +175,22 @@ export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<stri
     .where('id', 'in', ids)
     .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('messages').select('messages.id').whereRef('messages.content_id', '=', 'contents.id'))),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('draft_revisions')
+            .select('draft_revisions.id')
+            .whereRef('draft_revisions.content_id', '=', 'contents.id'),
+        ),
+      ),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('draft_parts').select('draft_parts.id').whereRef('draft_parts.content_id', '=', 'contents.id'),
+        ),
+      ),
     )
     .where(({ not, exists, selectFrom }) =>
       not(

@@ -12,7 +12,7 @@ export interface Keyset {
 /** Limits a query to one page and sorts it. An index on (column, id) serves this on both databases. */
 export function onePage<Tables extends keyof Schema, Row>(
   query: SelectQueryBuilder<Schema, Tables, Row>,
-  column: 'created_at' | 'timestamp',
+  column: 'created_at' | 'timestamp' | 'updated_at',
   keyset: Keyset,
 ): SelectQueryBuilder<Schema, Tables, Row> {
   return query

@@ -10,6 +10,11 @@ import type { World } from '../../support/world.ts'
 /** One object of each kind, by the name of its path parameter. All belong to one inbox. */
 export type Ids = Readonly<Record<string, string>>
 
+/** Returns the ids for a path: below a draft, an attachment is one of the draft. */
+export function idsFor(path: string, ids: Ids): Ids {
+  return path.includes('{draft_id}') ? { ...ids, attachment_id: ids.draft_attachment_id! } : ids
+}
+
 /** Objects in an inbox, with a key of the inbox and a key of its pod. */
 export interface Owned {
   readonly ids: Ids
@@ -104,6 +109,7 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
   await Promise.all(['', `/pods/${pod.pod_id}`, at].map((scope) => make(`${scope}/lists/send/block`, { entry })))
   const attachments = [{ filename: 'a.txt', content: 'YQ==' }]
   const message = await make(`${at}/messages/send`, { to: 'bob@example.test', text: 'walk', attachments })
+  const draft = await make(`${at}/drafts`, { to: 'bob@example.test', text: 'walk', attachments })
   const shown = await world.request('GET', `/v0${at}/messages/${encodeURIComponent(message.message_id)}`, { key })
   return {
     podKey: podKey.api_key,
@@ -114,6 +120,8 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
       message_id: message.message_id,
       thread_id: message.thread_id,
       attachment_id: shown.body.attachments[0].attachment_id,
+      draft_id: draft.draft_id,
+      draft_attachment_id: draft.attachments[0].attachment_id,
       webhook_id: webhook.webhook_id,
       ...(needsDelivery && { delivery_id: await firstDelivery(world, key, webhook.webhook_id) }),
       api_key_id: plainKey.api_key_id,

@@ -12,6 +12,7 @@ import type { OperationAccess } from '../../../src/mail/access/operation-access.
 import { startWorld, type World } from '../../support/world.ts'
 import {
   type Ids,
+  idsFor,
   makeObjects,
   makeOrganization,
   type Owned,
@@ -165,7 +166,7 @@ test('every route asks for exactly the permissions and the scope that it declare
         root: world.rootKey,
       }
       const checks = checksOf()
-      const answer = await ask(operation, owned.ids, keyOfKind[kind])
+      const answer = await ask(operation, idsFor(operation.path, owned.ids), keyOfKind[kind])
       const checked = checks.end()
       const expected = isTooNarrow ? '403 forbidden' : undefined
       if (refusal(answer) !== expected) report(operation, `answers ${answer.status} ${answer.code} to a key of ${kind}`)
@@ -201,8 +202,9 @@ test('what is outside the scope of a key is not found, whichever part of the pat
     for (const [kind, key, mine, theirs] of keys) {
       if (!isWideEnough(kind, operation)) continue
       for (const name of names) {
-        if (mine.ids[name] === theirs.ids[name]) continue // it names no object
-        const answer = await ask(operation, { ...mine.ids, [name]: theirs.ids[name]! }, key)
+        const [ids, foreignIds] = [idsFor(operation.path, mine.ids), idsFor(operation.path, theirs.ids)]
+        if (ids[name] === foreignIds[name]) continue // it names no object
+        const answer = await ask(operation, { ...ids, [name]: foreignIds[name]! }, key)
         if (answer.status !== 404)
           problems.push(
             `${titleOf(operation)}: answers ${answer.status} ${answer.code} to a key of ${kind}, foreign ${name}`,
@@ -224,7 +226,8 @@ function isTried(operation: Operation, kind: KeyKind): boolean {
 
 /** Whether the request removes an object, so that others cannot use it. */
 function removes(operation: Operation, kind: KeyKind): boolean {
-  return operation.method === 'DELETE' && isWideEnough(kind, operation)
+  const isRemoval = operation.method === 'DELETE' || operation.path.endsWith('/drafts/{draft_id}/send')
+  return isRemoval && isWideEnough(kind, operation)
 }
 
 test('a hidden message or thread is not found by a key that may not see its class', async () => {

@@ -18,6 +18,8 @@ import { parsePermissions } from '../permissions.ts'
 export interface Credentials {
   /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
   authenticate(key: string): Promise<KeyActor>
+  /** Returns the actor of a key as it is now; undefined when it was deleted or has expired. */
+  actorOf(apiKeyId: string): Promise<KeyActor | undefined>
   /** Writes the times of last use that are still in memory. A crash loses only these times. */
   flushUses(): Promise<void>
 }
@@ -35,9 +37,14 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
       const row = await apiKeys.getByHash(store.db, hashKey(key))
       const now = clock()
       if (row?.kind !== 'bearer' || isExpired(row, now)) throw new MailError('unknown_api_key', {})
-      const inbox = row.inbox_id === null ? undefined : await inboxes.getById(store.db, row.inbox_id)
       uses.set(row.id, now)
-      return toActor(row, inbox?.address)
+      return readActor(row)
+    },
+
+    async actorOf(apiKeyId) {
+      const row = await apiKeys.getById(store.db, apiKeyId)
+      if (row?.kind !== 'bearer' || isExpired(row, clock())) return undefined
+      return readActor(row)
     },
 
     async flushUses() {
@@ -48,6 +55,11 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
       })
       for (const [id, usedAt] of flushed) if (uses.get(id) === usedAt) uses.delete(id)
     },
+  }
+
+  async function readActor(row: ApiKeyRow): Promise<KeyActor> {
+    const inbox = row.inbox_id === null ? undefined : await inboxes.getById(store.db, row.inbox_id)
+    return toActor(row, inbox?.address)
   }
 }
 

@@ -2,7 +2,7 @@
  * Links to bytes that work without a key until they expire: clients pass them to programs without API keys.
  *
  * A token contains the object and the expiry, signed with a secret that every node has. Nothing is stored, and a link
- * stops working when the message is deleted.
+ * stops working when the message or draft is deleted.
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
@@ -11,21 +11,21 @@ import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
+import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as secrets from '../../../store/tables/secrets-table.ts'
 import type { DownloadedFile, DownloadLink } from '../views/message.ts'
 import type { Contents } from './contents.ts'
 
-interface Target {
-  readonly messageId: string
-  /** undefined: the raw message. */
-  readonly attachmentId?: string
-}
+type Target =
+  /** Without attachmentId: the raw message. */
+  | { readonly messageId: string; readonly attachmentId?: string; readonly draftId?: undefined }
+  | { readonly draftId: string; readonly attachmentId: string }
 
 export interface Downloads {
   link(target: Target): Promise<DownloadLink>
-  /** @throws not_found for an invalid or expired token, and when the message was deleted */
+  /** @throws not_found for an invalid or expired token, and when the message or draft was deleted */
   open(token: string): Promise<DownloadedFile>
 }
 
@@ -38,19 +38,23 @@ interface DownloadsNeeds {
 }
 
 const SECRET_BYTES = 32
+/** Before the id of a draft in a token; the id of a message has nothing before it. */
+const DRAFT = 'draft:'
 
 export function createDownloads({ store, contents, clock, random, limits }: DownloadsNeeds): Downloads {
   let secret: Promise<Buffer> | undefined
 
   return {
-    async link({ messageId, attachmentId }) {
+    async link(target) {
       const expiresAt = clock() + limits.messages.downloadUrlMs
-      const payload = Buffer.from([messageId, attachmentId ?? '', expiresAt].join(' ')).toString('base64url')
+      const owner = target.draftId === undefined ? target.messageId : `${DRAFT}${target.draftId}`
+      const payload = Buffer.from([owner, target.attachmentId ?? '', expiresAt].join(' ')).toString('base64url')
       return { token: `${payload}.${sign(await getSecret(), payload)}`, expiresAt }
     },
 
     async open(token) {
       const target = verify(await getSecret(), token, clock())
+      if (target?.draftId !== undefined) return openOfDraft(target.draftId, target.attachmentId)
       const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
       const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
       if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
@@ -75,6 +79,21 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
         bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
       }
     },
+  }
+
+  async function openOfDraft(draftId: string, attachmentId: string): Promise<DownloadedFile> {
+    const [draft] = await drafts.listByIds(store.db, [draftId], store.leaseNow())
+    const inbox = draft && (await inboxes.getById(store.db, draft.inbox_id))
+    const part = inbox && (await drafts.getAttachment(store.db, draftId, attachmentId))
+    if (!part) throw new MailError('not_found', { what: 'Download' })
+    const contentType = part.content_type ?? 'application/octet-stream'
+    return {
+      ...(part.filename !== null && { filename: part.filename }),
+      contentType,
+      disposition: isActiveContent(contentType.toLowerCase()) ? 'attachment' : (part.disposition ?? 'attachment'),
+      sizeBytes: part.size_bytes,
+      bytes: contents.read(part.content_id),
+    }
   }
 
   function getSecret(): Promise<Buffer> {
@@ -117,7 +136,9 @@ function verify(secret: Buffer, token: string, now: number): Target | undefined 
   const expected = Buffer.from(sign(secret, payload))
   const given = Buffer.from(signature)
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-  const [messageId, attachmentId, expiresAt] = Buffer.from(payload, 'base64url').toString().split(' ')
-  if (messageId === undefined || attachmentId === undefined || !(Number(expiresAt) > now)) return undefined
+  const [owner, attachmentId, expiresAt] = Buffer.from(payload, 'base64url').toString().split(' ')
+  if (owner === undefined || attachmentId === undefined || !(Number(expiresAt) > now)) return undefined
+  if (owner.startsWith(DRAFT)) return { draftId: owner.slice(DRAFT.length), attachmentId }
+  const messageId = owner
   return { messageId, ...(attachmentId !== '' && { attachmentId }) }
 }

@@ -84,13 +84,18 @@ export function contentSteps(contentsToStore: readonly ContentRows[]) {
  * @returns the id of the content
  */
 export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
-  const id = tx.newId()
-  const { bytes, sizeBytes } = inMemory(raw)
-  const row = {
-    id,
+  const row = unparsedRow(tx, inMemory(raw))
+  await tx.runRows([rowStep(contents.insertAll, [row])])
+  return row.id
+}
+
+/** Returns the row of a content that is not parsed. */
+export function unparsedRow(tx: Tx, { bytes, blobKey, sizeBytes }: SpooledMail): ContentRow {
+  return {
+    id: tx.newId(),
     size_bytes: sizeBytes,
     bytes,
-    blob_key: null,
+    blob_key: blobKey,
     parsed: null,
     parsed_blob_key: null,
     parsed_size_bytes: 0,
@@ -99,8 +104,6 @@ export async function insertUnparsed(tx: Tx, raw: Buffer): Promise<string> {
     search_text: null,
     created_at: tx.now,
   }
-  await tx.runRows([rowStep(contents.insertAll, [row])])
-  return id
 }
 
 export function inMemory(bytes: Buffer): SpooledMail {

@@ -29,12 +29,20 @@ export type DefaultRecipients = Pick<CheckedMessage, 'to' | 'cc'>
 
 const NONE: DefaultRecipients = { to: [], cc: [] }
 
-/**
- * @param defaults recipients for each of `to` and `cc` that the client leaves out or empty
- * @throws validation_error, no_recipients, too_many_recipients, system_label
- */
-export function checkMessage(message: OutgoingMessage, limits: Limits, defaults = NONE): CheckedMessage {
-  checkCounts(message, limits, defaults)
+interface CheckOptions {
+  /** Recipients for each of `to` and `cc` that the client leaves out or empty. */
+  readonly defaults?: DefaultRecipients
+  /** It may have no recipients yet. */
+  readonly isDraft?: boolean
+}
+
+/** @throws validation_error, no_recipients, too_many_recipients, system_label */
+export function checkMessage(
+  message: OutgoingMessage,
+  limits: Limits,
+  { defaults = NONE, isDraft = false }: CheckOptions = {},
+): CheckedMessage {
+  checkSizes(message, limits, { defaults, isDraft })
   const labels = parseUserLabels(message.labels ?? [], limits)
   if (labels.length > limits.messages.labelsPerMessageMax) {
     throw invalid(`A message can have at most ${limits.messages.labelsPerMessageMax} labels`, 'labels')
@@ -54,15 +62,18 @@ export function checkMessage(message: OutgoingMessage, limits: Limits, defaults 
 }
 
 /**
- * Checks the counts before any address is parsed or text is copied, so that an oversized request is refused cheaply.
+ * Checks counts and lengths before any address is parsed or text is copied, so that an oversized request is refused
+ * cheaply.
+ *
+ * @throws validation_error, no_recipients, too_many_recipients
  */
-function checkCounts(
+export function checkSizes(
   { to = [], cc = [], bcc = [], replyTo = [], attachments = [], text = '', html = '', ...more }: OutgoingMessage,
   limits: Limits,
-  defaults: DefaultRecipients,
+  { defaults = NONE, isDraft = false }: CheckOptions = {},
 ): void {
   const recipients = (to.length || defaults.to.length) + (cc.length || defaults.cc.length) + bcc.length
-  if (recipients === 0) throw new MailError('no_recipients', {})
+  if (recipients === 0 && !isDraft) throw new MailError('no_recipients', {})
   if (recipients > limits.sending.recipientsMax) {
     throw new MailError('too_many_recipients', { recipientsMax: limits.sending.recipientsMax })
   }

@@ -27,6 +27,7 @@ interface ComposeMailNeeds {
 /**
  * @param messageId with angle brackets
  * @param now the Date of the message, epoch ms
+ * @param isDraft it is not sent, so it has its Bcc field
  * @returns the whole message, not signed
  * @throws message_too_large
  */
@@ -35,12 +36,13 @@ export type ComposeMail = (
   message: ThreadedMessage,
   messageId: string,
   now: number,
+  isDraft?: boolean,
 ) => Promise<Buffer>
 
 const BOUNDARY_BYTES = 12
 
 export function createComposeMail({ config, random }: ComposeMailNeeds): ComposeMail {
-  return async function composeMail(inbox, message, messageId, now) {
+  return async function composeMail(inbox, message, messageId, now, isDraft = false) {
     checkSize(sizeBytesMin(message))
     const composed = await composeMessage({
       messageId,
@@ -49,6 +51,7 @@ export function createComposeMail({ config, random }: ComposeMailNeeds): Compose
       from: { ...(inbox.display_name !== null && { name: inbox.display_name }), address: inbox.address },
       to: message.to,
       cc: message.cc,
+      ...(isDraft && { bcc: message.bcc }),
       replyTo: message.replyTo,
       ...(message.subject !== undefined && { subject: message.subject }),
       ...(message.text !== undefined && { text: message.text }),

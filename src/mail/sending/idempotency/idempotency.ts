@@ -14,8 +14,11 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { leaseEnd } from '../../../store/leases.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as idempotency from '../../../store/tables/idempotency-table.ts'
+import { keyOf } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
 import type { Sent } from '../compose/outgoing.ts'
 
 /** The claim of a call on its Idempotency-Key; undefined when the caller gave no key. */
@@ -39,6 +42,12 @@ export interface Idempotency {
    *   another request, or its request is still running
    */
   once(use: KeyUse, request: unknown, send: (keyClaim: KeyClaim) => Promise<Sent>): Promise<Sent>
+}
+
+/** @param key as the caller gave it */
+export function keyUse(actor: Actor, inbox: Pick<InboxRow, 'id'>, key: string | undefined): KeyUse {
+  const { inboxId, podId, organizationId } = keyOf(actor)
+  return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
 interface IdempotencyNeeds {

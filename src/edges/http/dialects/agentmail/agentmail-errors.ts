@@ -38,6 +38,8 @@ const codes: Partial<Record<ErrorCode, string>> = {
   thread_too_large: 'unprocessable',
   narrow_key: 'forbidden',
   idempotency_conflict: 'conflict',
+  draft_sending: 'conflict',
+  draft_changed: 'race_condition',
   too_many_connections: 'rate_limit_exceeded',
   too_many_frames: 'rate_limit_exceeded',
   too_many_bodies: 'service_unavailable',

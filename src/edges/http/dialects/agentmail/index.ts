@@ -22,6 +22,8 @@ import type { Threads } from '../../../../mail/messages/threads/threads.ts'
 import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { WaitForMessage } from '../../../../mail/messages/wait/wait-for-message.ts'
 import type { Reports } from '../../../../mail/reports/reports.ts'
+import type { Drafts } from '../../../../mail/sending/drafts/drafts.ts'
+import type { SendDraft } from '../../../../mail/sending/drafts/send-draft.ts'
 import type { Queue } from '../../../../mail/sending/queue/queue.ts'
 import type { RecipientStatuses } from '../../../../mail/sending/queue/recipient-statuses.ts'
 import type { Sending } from '../../../../mail/sending/sending.ts'
@@ -44,6 +46,7 @@ import { normaliseQuery, warningOf } from './query-parameters.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
+import { draftRoutes } from './routes/agentmail-drafts.ts'
 import { eventRoutes } from './routes/agentmail-events.ts'
 import { inboxRoutes } from './routes/agentmail-inboxes.ts'
 import { listRoutes } from './routes/agentmail-lists.ts'
@@ -77,6 +80,8 @@ export interface AgentMailNeeds {
   readonly messageBatches: MessageBatches
   readonly labels: Labels
   readonly sending: Sending
+  readonly drafts: Drafts
+  readonly sendDraft: SendDraft
   readonly recipientStatuses: RecipientStatuses
   readonly queue: Queue
   readonly outboundPause: OutboundPause
@@ -134,6 +139,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         threadRoutes(keyed, { ...needs, ...context })
         messageRoutes(keyed, { ...needs, ...context, limits })
         sendingRoutes(keyed, { ...needs, ...context, limits })
+        draftRoutes(keyed, { ...needs, ...context, limits })
         queueRoutes(keyed, needs)
         outboundRoutes(keyed, needs)
         searchRoutes(keyed, { ...needs, ...context })

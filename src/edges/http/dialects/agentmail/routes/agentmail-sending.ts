@@ -16,6 +16,7 @@ import {
   sentReply,
 } from '../wire/outgoing-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
+import { idempotencyKeyOf } from './idempotency-header.ts'
 
 const tags = ['Sending']
 const all = '/inboxes/:inbox_id/messages'
@@ -74,10 +75,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
     )
   })
 
-  /** Passes the header on unchanged; the core checks whether it is well-formed. */
   function optionsOf(request: FastifyRequest): SendOptions {
-    const key = request.headers['idempotency-key']
-    const idempotencyKey = Array.isArray(key) ? key.join(', ') : key
-    return { idempotencyKey, requestMemory: bodies.memoryOf(request) }
+    return { idempotencyKey: idempotencyKeyOf(request), requestMemory: bodies.memoryOf(request) }
   }
 }

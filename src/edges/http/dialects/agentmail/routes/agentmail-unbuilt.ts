@@ -19,8 +19,6 @@ const EVERYWHERE = [...ROOT, ...PODS, ...INBOXES]
 
 /** Subjects as plural nouns, each with prefixes and the operations below each prefix. */
 const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[], operations: string])[] = [
-  ['Drafts', EVERYWHERE, 'GET /drafts, GET /drafts/:draft_id, GET /drafts/:draft_id/attachments/:attachment_id'],
-  ['Drafts', INBOXES, 'POST /drafts, PATCH /drafts/:draft_id, DELETE /drafts/:draft_id, POST /drafts/:draft_id/send'],
   ['Searches', [...ROOT, ...PODS], 'GET /inboxes/search'],
   ['Searches', EVERYWHERE, 'GET /threads/search'],
   [

@@ -9,7 +9,7 @@ import type {
 import { Attachment, attachment } from './attachment-wire.ts'
 import { mapOf, nonEmpty, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
-const addresses = Type.Array(Type.String({ description: '`Name <address>` or the address.' }))
+export const addresses = Type.Array(Type.String({ description: '`Name <address>` or the address.' }))
 
 const itemMembers = {
   inbox_id: Type.String(),
@@ -164,7 +164,7 @@ export function messageLabelsBatch(
   return { limit, count: changed.length, updates: changed.map(messageLabels) }
 }
 
-function formatAddresses(list: readonly Address[]): string[] {
+export function formatAddresses(list: readonly Address[]): string[] {
   return list.map(formatAddress)
 }
 

@@ -6,7 +6,8 @@ import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { mapOf, type Wire } from './shape-wire.ts'
 
 /** One or several addresses, each "address" or "Name <address>". */
-const Recipients = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
+export const RecipientList = Type.Union([Type.String(), Type.Array(Type.String())])
+const Recipients = Type.Optional(RecipientList)
 
 const shared = {
   labels: Type.Optional(Type.Array(Type.String())),
@@ -80,7 +81,7 @@ function readShared(body: Static<typeof ReplyBody>) {
 }
 
 /** Forms send an empty string for a field that nobody filled in: it names nobody. */
-function readRecipients(value: string | readonly string[] | undefined): readonly string[] | undefined {
+export function readRecipients(value: string | readonly string[] | undefined): readonly string[] | undefined {
   return typeof value === 'string' && value.trim() === '' ? [] : readList(value)
 }
 

@@ -1,0 +1,167 @@
+/** Drafts, and the bodies that create, change and send them (docs/compatibility/agentmail.md). */
+import { type Static, type TSchema, Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import type { LabelChange } from '../../../../../mail/messages/labels/label-rules.ts'
+import type {
+  DraftChange,
+  DraftItem as DraftItemView,
+  Draft as DraftView,
+  NewDraft,
+} from '../../../../../mail/sending/drafts/draft.ts'
+import { readTime } from '../query-parameters.ts'
+import { Attachment, attachment } from './attachment-wire.ts'
+import { LabelsBody, readLabelChange } from './labels-wire.ts'
+import { addresses, formatAddresses } from './message-wire.ts'
+import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
+import { RecipientList, readList, readRecipients } from './outgoing-wire.ts'
+import { nonEmpty, optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+
+const itemMembers = {
+  inbox_id: Type.String(),
+  draft_id: Type.String(),
+  labels: Type.Array(Type.String()),
+  to: Type.Optional(addresses),
+  cc: Type.Optional(addresses),
+  bcc: Type.Optional(addresses),
+  subject: Type.Optional(Type.String()),
+  preview: Type.Optional(Type.String()),
+  attachments: Type.Optional(Type.Array(Attachment)),
+  in_reply_to: Type.Optional(Type.String({ description: 'The message that it answers.' })),
+  forward_of: Type.Optional(Type.String({ description: 'The message that it forwards.' })),
+  send_status: Type.Optional(Type.Enum(['scheduled', 'sending', 'failed'])),
+  send_at: Type.Optional(Time),
+  send_error: Type.Optional(Type.String({ description: "Martlet's own: why it could not be sent at `send_at`." })),
+  updated_at: Time,
+}
+
+const DraftItem = Type.Object(itemMembers)
+
+export const Draft = Type.Object({
+  ...itemMembers,
+  client_id: Type.Optional(Type.String()),
+  reply_to: Type.Optional(addresses),
+  text: Type.Optional(Type.String()),
+  html: Type.Optional(Type.String()),
+  references: Type.Optional(Type.Array(Type.String())),
+  created_at: Time,
+})
+
+export const DraftList = pageOf({ drafts: Type.Array(DraftItem) })
+
+/** null and an absent member mean the same when a draft is created; when it is changed, null clears. */
+function nullable<Schema extends TSchema>(schema: Schema) {
+  return Type.Optional(Type.Union([schema, Type.Null()]))
+}
+
+const Text = Type.String({ contentMediaType: 'text/plain' })
+const Html = Type.String({ contentMediaType: 'text/html' })
+const SendAt = Type.String({ description: 'ISO 8601. The draft is sent then; a time in the past means now.' })
+
+const contentMembers = {
+  reply_to: nullable(RecipientList),
+  to: nullable(RecipientList),
+  cc: nullable(RecipientList),
+  bcc: nullable(RecipientList),
+  subject: nullable(Type.String()),
+  text: nullable(Text),
+  html: nullable(Html),
+  send_at: nullable(SendAt),
+}
+
+export const CreateDraftBody = Type.Object({
+  ...contentMembers,
+  labels: nullable(Type.Array(Type.String())),
+  attachments: nullable(Type.Array(SendAttachment)),
+  in_reply_to: nullable(Type.String({ description: 'Id of the message to answer.' })),
+  forward_of: nullable(Type.String({ description: 'Id of the message to forward.' })),
+  reply_all: nullable(Type.Boolean()),
+  client_id: nullable(Type.String()),
+})
+
+export const UpdateDraftBody = Type.Object({
+  ...contentMembers,
+  add_attachments: nullable(Type.Array(SendAttachment)),
+  remove_attachments: nullable(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'Ids.' })),
+  add_labels: nullable(Type.Union([Type.String(), Type.Array(Type.String())])),
+  remove_labels: nullable(Type.Union([Type.String(), Type.Array(Type.String())])),
+})
+
+export const SendDraftBody = LabelsBody
+
+export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {
+  return {
+    inbox_id: view.inboxAddress,
+    draft_id: view.id,
+    labels: view.labels,
+    to: nonEmpty(formatAddresses(view.to)),
+    cc: nonEmpty(formatAddresses(view.cc)),
+    bcc: nonEmpty(formatAddresses(view.bcc)),
+    subject: view.subject,
+    preview: view.preview,
+    attachments: nonEmpty(view.attachments.map(attachment)),
+    in_reply_to: view.inReplyTo,
+    forward_of: view.forwardOf,
+    send_status: view.sendStatus,
+    send_at: optionalTime(view.sendAt),
+    send_error: view.sendError,
+    updated_at: time(view.updatedAt),
+  }
+}
+
+export function draft(view: DraftView): Wire<typeof Draft> {
+  return {
+    ...draftItem(view),
+    client_id: view.clientId,
+    reply_to: nonEmpty(formatAddresses(view.replyTo)),
+    text: view.text,
+    html: view.html,
+    references: nonEmpty(view.references),
+    created_at: time(view.createdAt),
+  }
+}
+
+export function draftList(page: Page<DraftItemView>): Wire<typeof DraftList> {
+  return { ...pageHead(page), drafts: page.items.map(draftItem) }
+}
+
+/** @throws validation_error */
+export function readNewDraft(body: Static<typeof CreateDraftBody>): NewDraft {
+  return {
+    to: readRecipients(body.to ?? undefined),
+    cc: readRecipients(body.cc ?? undefined),
+    bcc: readRecipients(body.bcc ?? undefined),
+    replyTo: readRecipients(body.reply_to ?? undefined),
+    subject: body.subject ?? undefined,
+    text: body.text ?? undefined,
+    html: body.html ?? undefined,
+    attachments: body.attachments?.map((each, index) => readAttachment(each, index)),
+    labels: body.labels ?? undefined,
+    inReplyTo: body.in_reply_to ?? undefined,
+    forwardOf: body.forward_of ?? undefined,
+    toAll: body.reply_all ?? undefined,
+    sendAt: readTime('send_at', body.send_at ?? undefined),
+    clientId: body.client_id ?? undefined,
+  }
+}
+
+/** @throws validation_error */
+export function readDraftChange(body: Static<typeof UpdateDraftBody>): DraftChange {
+  return {
+    to: body.to === null ? null : readRecipients(body.to),
+    cc: body.cc === null ? null : readRecipients(body.cc),
+    bcc: body.bcc === null ? null : readRecipients(body.bcc),
+    replyTo: body.reply_to === null ? null : readRecipients(body.reply_to),
+    subject: body.subject,
+    text: body.text,
+    html: body.html,
+    addAttachments: body.add_attachments?.map((each, index) => readAttachment(each, index, 'add_attachments')),
+    removeAttachments: readList(body.remove_attachments ?? undefined),
+    addLabels: readList(body.add_labels ?? undefined),
+    removeLabels: readList(body.remove_labels ?? undefined),
+    sendAt: body.send_at === null ? null : readTime('send_at', body.send_at),
+  }
+}
+
+export function readSendDraft(body: Static<typeof SendDraftBody> | undefined): LabelChange {
+  return readLabelChange(body ?? {})
+}

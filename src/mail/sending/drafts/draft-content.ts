@@ -1,0 +1,120 @@
+/**
+ * The content of a draft: merges a change into it, checks the result as a message that will be sent, and composes the
+ * bytes of a revision. Sending composes again, with the final Message-ID and Date.
+ */
+import type { Config } from '../../../config/settings.ts'
+import { formatAddress, splitAddress } from '../../../formats/address/address.ts'
+import { linesOfHtml } from '../../../formats/html/html-lines.ts'
+import { messageIdFrom, uuidv7 } from '../../../formats/ids.ts'
+import { preview } from '../../../formats/mime/text-preview.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { DraftRow } from '../../../store/schema/draft-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import * as drafts from '../../../store/tables/drafts-table.ts'
+import { contentSteps } from '../../messages/content/insert-content.ts'
+import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
+import type { ComposeMail, ThreadedMessage } from '../compose/compose-mail.ts'
+import type { OutgoingMessage } from '../compose/outgoing.ts'
+import { columnText, type DraftBodies } from './draft-parts.ts'
+import { parseAddresses, parseIds } from './draft-views.ts'
+
+/** The composed bytes of a revision, which a transaction can store. Its owner must insert or discard them. */
+export interface PreparedRevision {
+  /** The columns of the draft that follow from its content. */
+  readonly columns: ContentColumns
+  /** @returns the id of the revision */
+  insert(tx: Tx, draftId: string, revisionId: string): Promise<void>
+  /** Never rejects. @param error what the transaction threw */
+  discard(error?: unknown): Promise<void>
+}
+
+type ContentColumns = Pick<
+  DraftRow,
+  'to_list' | 'cc_list' | 'bcc_list' | 'reply_to_list' | 'subject' | 'preview' | 'size_bytes'
+>
+
+/** @throws message_too_large; the errors of prepareContent */
+export type PrepareRevision = (inbox: InboxRow, message: ThreadedMessage) => Promise<PreparedRevision>
+
+interface PrepareRevisionNeeds {
+  readonly config: Pick<Config, 'messageBytesMax'>
+  readonly composeMail: ComposeMail
+  readonly prepareContent: PrepareContent
+  /** The clock of the machine, epoch ms. */
+  readonly wallClock: () => number
+  readonly random: (bytes: number) => Buffer
+}
+
+/** The random part of a UUID (uuidv7 in formats/ids.ts). */
+const UUID_RANDOM_BYTES = 10
+/** Of HTML, so much text is read for the preview. */
+const PREVIEW_SOURCE_CHARS = 2_000
+
+export function createPrepareRevision(needs: PrepareRevisionNeeds): PrepareRevision {
+  const { config, composeMail, prepareContent, wallClock, random } = needs
+
+  return async function prepareRevision(inbox, message) {
+    const now = wallClock()
+    const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
+    const raw = await composeMail(inbox, message, messageId, now, true)
+    const fairnessKey = `organization ${inbox.organization_id}`
+    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    return {
+      columns: { ...columnsOf(message), size_bytes: raw.length },
+      insert: (tx, draftId, revisionId) => insertRevision(tx, content, draftId, revisionId),
+      discard: content.discard,
+    }
+  }
+}
+
+async function insertRevision(tx: Tx, content: PreparedContent, draftId: string, revisionId: string): Promise<void> {
+  const rows = content.rows(tx)
+  await tx.runRows(contentSteps([rows]))
+  const revision = { id: revisionId, draft_id: draftId, content_id: rows.row.id, created_at: tx.now }
+  await drafts.insertRevision(tx, revision)
+}
+
+function columnsOf(message: ThreadedMessage): Omit<ContentColumns, 'size_bytes'> {
+  const { subject, text, html } = message
+  const shown = preview(text ?? (html === undefined ? undefined : linesOfHtml(html, PREVIEW_SOURCE_CHARS)))
+  return {
+    to_list: JSON.stringify(message.to),
+    cc_list: JSON.stringify(message.cc),
+    bcc_list: JSON.stringify(message.bcc),
+    reply_to_list: JSON.stringify(message.replyTo),
+    subject: subject === undefined ? null : columnText(subject),
+    preview: shown === undefined ? null : columnText(shown),
+  }
+}
+
+/** Returns a stored draft as the message that it will be. */
+export function messageOfDraft(row: DraftRow, bodies: DraftBodies, labels: readonly string[]): ThreadedMessage {
+  return {
+    to: parseAddresses(row.to_list),
+    cc: parseAddresses(row.cc_list),
+    bcc: parseAddresses(row.bcc_list),
+    replyTo: parseAddresses(row.reply_to_list),
+    ...(row.subject !== null && { subject: row.subject }),
+    ...bodies,
+    headers: [],
+    labels,
+    ...(row.in_reply_to !== null && { inReplyTo: row.in_reply_to }),
+    references: parseIds(row.references_list),
+    ...(row.thread_id !== null && { threadId: row.thread_id }),
+  }
+}
+
+/** Returns a checked message as a client would have written it, to check its sizes after a merge. */
+export function asOutgoing(message: ThreadedMessage): OutgoingMessage {
+  const { to, cc, bcc, replyTo, subject, text, html, attachments } = message
+  return {
+    to: to.map(formatAddress),
+    cc: cc.map(formatAddress),
+    bcc: bcc.map(formatAddress),
+    replyTo: replyTo.map(formatAddress),
+    subject,
+    text,
+    html,
+    attachments,
+  }
+}

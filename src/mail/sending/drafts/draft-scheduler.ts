@@ -1,0 +1,176 @@
+/**
+ * Sends scheduled drafts when they are due.
+ *
+ *   poll interval, the time of the next one, or a signal of this node → claim due drafts (a lease, renewed meanwhile) → act
+ *   for the key that scheduled it → send-draft.ts, which removes the draft in the transaction of the message
+ *
+ * Every node does this; a claim skips rows that another node is claiming. A draft is sent once: the transaction that files
+ * its message removes it, if the lease still belongs to this worker.
+ * Crash: the lease expires, or is cleared at the next start (SQLite), and the draft is claimed again. One whose attempts end
+ *   without an outcome is tried while no other such work runs, and fails after limits.jobs.interruptionsMax of them
+ *   (docs/adr/0022).
+ * Temporary failure (the disk, the database, memory): tried again after limits.sending.scheduleRetryMs.
+ * Other failures, and a key that is gone or may no longer send: the draft gets the status `failed` and a sentence, and stays.
+ * Pause (jobs/outbound-pause.ts): no claims, also for local mail. What a restored backup has scheduled may have been sent.
+ * Stop: no new claims. Running sends get the grace period; a later one is left to its lease.
+ * Must not: send what the key could not send with a call.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import { waitAtMost } from '../../../deadline.ts'
+import { isMailError, isTemporary, MailError } from '../../../errors.ts'
+import type { EventLoop } from '../../../event-loop.ts'
+import { contain } from '../../../fault-boundary.ts'
+import type { Log } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import { createPollLoop } from '../../../store/commit/poll-loop.ts'
+import { claimDrafts, leaseEnd } from '../../../store/leases.ts'
+import type { DraftRow } from '../../../store/schema/draft-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import * as drafts from '../../../store/tables/drafts-table.ts'
+import type { Actor } from '../../access/actor.ts'
+import type { BodyMemory } from '../../access/body-memory.ts'
+import { createGuarded } from '../../jobs/guarded.ts'
+import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
+import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
+import type { SendDraft } from './send-draft.ts'
+
+export interface DraftScheduler {
+  start(): void
+  /** A draft was scheduled on this node: it may be due before the next poll. */
+  signalScheduled(): void
+  /** Resolves when nothing is being sent any more, or after the grace period. */
+  stop(graceMs: number): Promise<void>
+}
+
+interface DraftSchedulerNeeds {
+  readonly store: Store
+  readonly sendDraft: Pick<SendDraft, 'sendClaimed'>
+  /** Returns the key as it is now; undefined if it was deleted or has expired. */
+  readonly keyActor: (apiKeyId: string) => Promise<Actor | undefined>
+  readonly interrupted: InterruptedWork
+  readonly isPaused: () => Promise<boolean>
+  /** Prefix of this worker's lease owners; unique across nodes and restarts. */
+  readonly owner: string
+  readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
+  readonly clock: () => number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: Limits
+}
+
+interface Running {
+  readonly owner: string
+  readonly row: DraftRow
+  readonly abort: AbortController
+}
+
+export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler {
+  const { store, sendDraft, keyActor, interrupted, isPaused, clock, log, metrics, limits } = needs
+  const { schedulePollMs, scheduleConcurrencyMax, scheduleRetryMs, draftLeaseMs } = limits.sending
+  const running = new Map<Running, Promise<void>>()
+  const guarded = createGuarded('drafts', { log, metrics })
+  const pollLoop = createPollLoop({ name: 'drafts', poll, pollMs: schedulePollMs, limits, log, metrics })
+  const renewal = createLeaseRenewal({
+    store,
+    table: 'drafts',
+    leaseMs: draftLeaseMs,
+    running: () => [...running.keys()].map(({ owner, row, abort }) => ({ owner, ids: [row.id], abort })),
+    guarded,
+  })
+  const workQueue = needs.eventLoop.createWorkQueue()
+  /** No request limits the memory of a scheduled draft: the number of drafts that are sent at once does. */
+  const memory: BodyMemory = {
+    freeBytes: Number.POSITIVE_INFINITY,
+    reserve: async () => false,
+    nextTurn: () => workQueue.wait(),
+  }
+  let claims = 0
+
+  return {
+    start() {
+      renewal.start()
+      pollLoop.pollSoon()
+    },
+
+    signalScheduled: pollLoop.pollSoon,
+
+    async stop(graceMs) {
+      await pollLoop.stop()
+      await waitAtMost(graceMs, Promise.all(running.values()))
+      renewal.stop()
+    },
+  }
+
+  /** @returns ms until the next poll */
+  async function poll(): Promise<number> {
+    const free = scheduleConcurrencyMax - running.size
+    if (free <= 0 || (await isPaused())) return schedulePollMs // the end of a send polls again
+    const due = await drafts.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
+    if (due === undefined) return schedulePollMs
+    const waitMs = due - clock()
+    if (waitMs > 0) return Math.min(schedulePollMs, waitMs)
+
+    claims += 1
+    const owner = `${needs.owner} draft ${claims}`
+    const rows = await interrupted.claimWith(
+      (reserved) =>
+        store.transaction((tx) => {
+          const untilMs = leaseEnd(tx, draftLeaseMs)
+          return claimDrafts(tx, store.adapter, { owner, untilMs, limit: free, interrupted: reserved })
+        }),
+      (claimed) => claimed,
+      pollLoop.pollSoon,
+    )
+    for (const row of rows) begin({ owner, row, abort: new AbortController() })
+    return rows.length === 0 ? schedulePollMs : 0
+  }
+
+  function begin(work: Running): void {
+    const ended = guarded('sending a scheduled draft', () => contain('job', () => attempt(work))).then(() => {
+      running.delete(work)
+      if (interrupted.isInterrupted(work.row)) interrupted.ended()
+      pollLoop.pollSoon()
+    })
+    running.set(work, ended)
+  }
+
+  /** @throws errors that are bugs: the lease expires, and the attempt counts as interrupted */
+  async function attempt(work: Running): Promise<void> {
+    const { row, owner } = work
+    if (row.interruptions >= limits.jobs.interruptionsMax) {
+      metrics.workSetAside.inc({ work: 'draft' })
+      return fail(work, 'Each attempt to send it was interrupted')
+    }
+    const actor = row.scheduled_by === null ? undefined : await keyActor(row.scheduled_by)
+    if (!actor) return fail(work, 'The API key that scheduled it was deleted or has expired')
+    try {
+      const { messageId } = await sendDraft.sendClaimed(actor, { row, owner }, memory)
+      log.info({ draftId: row.id, messageId }, 'scheduled draft sent')
+    } catch (error) {
+      await recordFailure(work, error)
+    }
+  }
+
+  async function recordFailure(work: Running, error: unknown): Promise<void> {
+    if (!(error instanceof MailError) || error.kind === 'unknown' || error.kind === 'internal') throw error
+    const { row, owner } = work
+    if (error.code === 'draft_changed') return // the lease was lost: what happens to the draft is the work of others
+    // `forbidden` in the transaction: the permissions of the key have just changed.
+    if (!isTemporary(error) && error.code !== 'forbidden') return fail(work, reasonOf(error))
+    log.warn({ err: error, draftId: row.id }, 'a scheduled draft could not be sent; will retry')
+    await store.transaction((tx) => drafts.endLease(tx, row.id, owner, { next_attempt_at: tx.now + scheduleRetryMs }))
+  }
+
+  async function fail({ row, owner }: Running, reason: string): Promise<void> {
+    log.warn({ draftId: row.id, inboxId: row.inbox_id, reason }, 'a scheduled draft could not be sent')
+    await store.transaction((tx) =>
+      drafts.endLease(tx, row.id, owner, { send_status: 'failed', send_error: reason, updated_at: tx.now }),
+    )
+  }
+}
+
+/** @returns a sentence without a full stop */
+function reasonOf(error: MailError): string {
+  if (!isMailError(error, 'missing_permission')) return error.message
+  return `The API key that scheduled it lacks the permission "${error.params.permission}"`
+}

@@ -1,0 +1,304 @@
+/**
+ * Queries for drafts, their labels, parts and revisions. Rows only: mail/sending/drafts decides. Drafts of an inbox that is
+ * being deleted are hidden unless stated.
+ */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { Db, LeaseTime, Tx } from '../handles.ts'
+import { type InterruptionBounds, isFree, isLeased, isWithin, restrictionOf } from '../leases.ts'
+import { prepareQuery } from '../prepared-query.ts'
+import type { DraftPartRow, DraftRevisionRow, DraftRow } from '../schema/draft-rows.ts'
+import { conjunction } from './conditions.ts'
+import { type Keyset, onePage } from './keyset.ts'
+import type { ScannedRow } from './messages-table.ts'
+
+/** A draft, and whether it is under a lease: it is being sent. */
+export type LeasedDraftRow = DraftRow & { readonly is_leased: number }
+
+export interface DraftScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+  readonly inboxId?: string | undefined
+}
+
+const ofInboxNotDeleting = sql<SqlBool>`not exists (select 1 from inboxes
+  where inboxes.id = drafts.inbox_id and inboxes.deleting_at is not null)`
+
+export async function get(
+  db: Db,
+  scope: DraftScope,
+  id: string,
+  leaseNow: LeaseTime,
+): Promise<LeasedDraftRow | undefined> {
+  return db
+    .selectFrom('drafts')
+    .selectAll()
+    .select(isLeased(leaseNow).as('is_leased'))
+    .where('id', '=', id)
+    .where('organization_id', '=', scope.organizationId)
+    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
+    .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
+    .where(ofInboxNotDeleting)
+    .executeTakeFirst()
+}
+
+export async function getByClientId(
+  db: Db,
+  inboxId: string,
+  clientId: string,
+  leaseNow: LeaseTime,
+): Promise<LeasedDraftRow | undefined> {
+  return db
+    .selectFrom('drafts')
+    .selectAll()
+    .select(isLeased(leaseNow).as('is_leased'))
+    .where('inbox_id', '=', inboxId)
+    .where('client_id', '=', clientId)
+    .executeTakeFirst()
+}
+
+export async function listByIds(db: Db, ids: readonly string[], leaseNow: LeaseTime): Promise<LeasedDraftRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('drafts').selectAll().select(isLeased(leaseNow).as('is_leased')).where('id', 'in', ids).execute()
+}
+
+/** Whether an inbox has at least `count` drafts. It reads no more than these. */
+export async function hasAtLeast(db: Db, inboxId: string, count: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('drafts')
+    .select('id')
+    .where('inbox_id', '=', inboxId)
+    .orderBy('updated_at')
+    .orderBy('id')
+    .offset(count - 1)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export interface DraftCriteria {
+  readonly scope: DraftScope
+  readonly labels: readonly string[]
+  /** Compared with `updated_at`, epoch ms, exclusive. */
+  readonly before?: number | undefined
+  readonly after?: number | undefined
+}
+
+/** Reads drafts by the time of their last change, in the same way as `messages.scan` reads messages. */
+export async function scan(db: Db, criteria: DraftCriteria, keyset: Keyset): Promise<ScannedRow[]> {
+  return preparedScan(db, { criteria, keyset })
+}
+
+const preparedScan = prepareQuery((db, { criteria, keyset }: { criteria: DraftCriteria; keyset: Keyset }) => {
+  const { scope, before, after } = criteria
+  return db
+    .selectFrom('drafts')
+    .select(['id', 'updated_at as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
+    .$call((query) => {
+      if (scope.inboxId !== undefined) return query.where('inbox_id', '=', scope.inboxId)
+      if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)
+      return query.where('organization_id', '=', scope.organizationId)
+    })
+    .$if(before !== undefined, (query) => query.where('updated_at', '<', before!))
+    .$if(after !== undefined, (query) => query.where('updated_at', '>', after!))
+    .$call((query) => onePage(query, 'updated_at', keyset))
+})
+
+/** The label `scheduled` has no row: it follows from the state. */
+function matchers({ labels }: DraftCriteria): Expression<SqlBool>[] {
+  return [
+    ofInboxNotDeleting,
+    ...labels.map(
+      (label) => sql<SqlBool>`(exists (select 1 from draft_labels
+        where draft_labels.draft_id = drafts.id and draft_labels.label = ${label})
+        or (drafts.send_status = 'scheduled' and ${label} = 'scheduled'))`,
+    ),
+  ]
+}
+
+export async function insert(tx: Tx, row: DraftRow): Promise<void> {
+  await tx.insertInto('drafts').values(row).execute()
+}
+
+/** Changes a draft that its caller has locked with the inbox, and ends any lease: a late sender must not send it. */
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Omit<DraftRow, 'id' | 'lease_owner' | 'lease_until'>>,
+): Promise<void> {
+  await tx
+    .updateTable('drafts')
+    .set({ ...change, lease_owner: null, lease_until: null, updated_at: tx.now })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Puts a draft under a lease, if it is under none. @returns whether it was */
+export async function claim(tx: Tx, id: string, owner: string, untilMs: LeaseTime): Promise<boolean> {
+  const claimed = await tx
+    .updateTable('drafts')
+    .set({ lease_owner: owner, lease_until: untilMs })
+    .where('id', '=', id)
+    .where(isFree(tx.leaseNow))
+    .returning('id')
+    .executeTakeFirst()
+  return claimed !== undefined
+}
+
+/** Writes the outcome of an attempt that did not send it, and ends the lease, if the owner still has it. */
+export async function endLease(
+  tx: Tx,
+  id: string,
+  owner: string,
+  change: Partial<Pick<DraftRow, 'send_status' | 'send_error' | 'next_attempt_at' | 'updated_at'>> = {},
+): Promise<void> {
+  await tx
+    .updateTable('drafts')
+    .set({ ...change, lease_owner: null, lease_until: null, interruptions: 0 })
+    .where('id', '=', id)
+    .where('lease_owner', '=', owner)
+    .execute()
+}
+
+/** Returns when the next scheduled draft without a running lease is due; undefined if there is none. */
+export async function nextDue(
+  db: Db,
+  leaseNow: LeaseTime,
+  interrupted: InterruptionBounds,
+): Promise<number | undefined> {
+  const restriction = restrictionOf(interrupted)
+  const row = await db
+    .selectFrom('drafts')
+    .select('next_attempt_at')
+    .where('send_status', '=', sql.lit('scheduled')) // a literal: with a parameter, the planner cannot use the partial index
+    .where(isFree(leaseNow))
+    .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
+    .orderBy('next_attempt_at')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.next_attempt_at ?? undefined
+}
+
+/**
+ * Deletes a draft with its labels, parts and revisions.
+ *
+ * @param owner deletes it only while this owner has the lease; undefined: in any case
+ * @returns ids of contents that may be unused now; undefined if it was not deleted
+ */
+export async function remove(tx: Tx, id: string, owner?: string): Promise<string[] | undefined> {
+  const contentIds = await contentIdsOf(tx, id)
+  const removed = await tx
+    .deleteFrom('drafts')
+    .where('id', '=', id)
+    .$if(owner !== undefined, (query) => query.where('lease_owner', '=', owner!))
+    .returning('id')
+    .executeTakeFirst()
+  return removed && contentIds
+}
+
+/** Lists some drafts of an inbox, also of one that is being deleted. */
+export async function listIdsOfInbox(db: Db, inboxId: string, limit: number): Promise<string[]> {
+  const rows = await db.selectFrom('drafts').select('id').where('inbox_id', '=', inboxId).limit(limit).execute()
+  return rows.map(({ id }) => id)
+}
+
+async function contentIdsOf(db: Db, draftId: string): Promise<string[]> {
+  const parts = await db.selectFrom('draft_parts').select('content_id').where('draft_id', '=', draftId).execute()
+  const revisions = await db
+    .selectFrom('draft_revisions')
+    .select('content_id')
+    .where('draft_id', '=', draftId)
+    .execute()
+  return [...parts, ...revisions].map((row) => row.content_id)
+}
+
+// Labels
+
+export async function labelsOf(db: Db, draftIds: readonly string[]): Promise<Map<string, string[]>> {
+  const byDraft = new Map<string, string[]>()
+  if (draftIds.length === 0) return byDraft
+  const rows = await db
+    .selectFrom('draft_labels')
+    .selectAll()
+    .where('draft_id', 'in', draftIds)
+    .orderBy('draft_id')
+    .orderBy('label')
+    .execute()
+  for (const { draft_id, label } of rows) byDraft.set(draft_id, [...(byDraft.get(draft_id) ?? []), label])
+  return byDraft
+}
+
+/** Replaces the labels of a draft. */
+export async function setLabels(tx: Tx, draftId: string, labels: readonly string[]): Promise<void> {
+  await tx.deleteFrom('draft_labels').where('draft_id', '=', draftId).execute()
+  if (labels.length === 0) return
+  const rows = labels.map((label) => ({ draft_id: draftId, label }))
+  await tx.insertInto('draft_labels').values(rows).execute()
+}
+
+// Parts and revisions
+
+/** Lists the parts of drafts: text and HTML, and the attachments in their order. */
+export async function listParts(db: Db, draftIds: readonly string[]): Promise<DraftPartRow[]> {
+  if (draftIds.length === 0) return []
+  return db
+    .selectFrom('draft_parts')
+    .selectAll()
+    .where('draft_id', 'in', draftIds)
+    .orderBy('draft_id')
+    .orderBy('position')
+    .orderBy('id')
+    .execute()
+}
+
+export async function getAttachment(db: Db, draftId: string, id: string): Promise<DraftPartRow | undefined> {
+  return db
+    .selectFrom('draft_parts')
+    .selectAll()
+    .where('id', '=', id)
+    .where('draft_id', '=', draftId)
+    .where('kind', '=', 'attachment')
+    .executeTakeFirst()
+}
+
+export async function insertParts(tx: Tx, rows: readonly DraftPartRow[]): Promise<void> {
+  if (rows.length === 0) return
+  await tx
+    .insertInto('draft_parts')
+    .values([...rows])
+    .execute()
+}
+
+/** @returns ids of contents that may be unused now */
+export async function removeParts(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await tx.deleteFrom('draft_parts').where('id', 'in', ids).returning('content_id').execute()
+  return rows.map((row) => row.content_id)
+}
+
+export async function insertRevision(tx: Tx, row: DraftRevisionRow): Promise<void> {
+  await tx.insertInto('draft_revisions').values(row).execute()
+}
+
+/**
+ * Deletes the revisions of a draft but the given one. Those that an IMAP mailbox still shows stay.
+ *
+ * @returns ids of contents that may be unused now
+ */
+export async function removeReplacedRevisions(tx: Tx, draftId: string, currentId: string): Promise<string[]> {
+  const rows = await tx
+    .deleteFrom('draft_revisions')
+    .where('draft_id', '=', draftId)
+    .where('id', '!=', currentId)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('mailbox_entries')
+            .select('mailbox_entries.uid')
+            .whereRef('mailbox_entries.item_id', '=', 'draft_revisions.id'),
+        ),
+      ),
+    )
+    .returning('content_id')
+    .execute()
+  return rows.map((row) => row.content_id)
+}

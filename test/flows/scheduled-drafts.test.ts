@@ -1,0 +1,104 @@
+/**
+ * Tests that a scheduled draft is sent once: after a kill in the middle of sending, by several nodes, and after a pause.
+ * Each failure would show as a message too many or too few.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import { api } from '../support/process-client.ts'
+import { startServer } from '../support/server-process.ts'
+import { createTestDatabase, notSupported, readRows } from '../support/test-database.ts'
+import { startNodes, startWorld } from '../support/world.ts'
+
+const KEY = 'am_test_key_for_scheduled_drafts'
+const INBOX = '/inboxes/ada@mail.localhost'
+
+/** Kills the process when it hashes the text: between the claim of the draft and the commit of its message. */
+const KILL_ON_TEXT = `--import=data:text/javascript;base64,${Buffer.from(`
+  import { Hash } from 'node:crypto'
+  const { update } = Hash.prototype
+  Hash.prototype.update = function (data, encoding) {
+    if (data.includes('text-that-kills')) process.kill(process.pid, 'SIGKILL')
+    return update.call(this, data, encoding)
+  }`).toString('base64')}`
+
+test('a draft whose sender is killed before its commit is sent once, after the restart', {
+  timeout: 90_000,
+}, async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  await using database = await createTestDatabase('migrated', dataDir)
+  const blobsDir = join(dataDir, 'blobs')
+  const start = (env: Record<string, string> = {}) =>
+    startServer(
+      {
+        MARTLET_DATA_DIR: dataDir,
+        MARTLET_DATABASE_URL: database.url ?? '',
+        MARTLET_BLOBS_URL: pathToFileURL(blobsDir).href,
+        MARTLET_HTTP_PORT: '0',
+        MARTLET_SMTP_PORT: '0',
+        MARTLET_ROOT_KEY: KEY,
+        ...env,
+      },
+      { sending: { draftLeaseMs: 1_000, schedulePollMs: 50 }, jobs: { interruptedDelayMs: 100 } },
+    )
+  const first = await start()
+  await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
+  const { draft_id } = await api(first, KEY, 'POST', `${INBOX}/drafts`, {
+    to: 'bob@example.test',
+    text: 'text-that-kills',
+    send_at: new Date(Date.now() + 3_600_000),
+  })
+  await api(first, KEY, 'PATCH', `${INBOX}/drafts/${draft_id}`, { send_at: new Date(Date.now() + 700) })
+  first.signal('SIGKILL')
+  await first.exited
+
+  const second = await start({ NODE_OPTIONS: KILL_ON_TEXT })
+  expect(await second.exited).toBeNull()
+  const place = { dataDir, shared: { databaseUrl: database.url, blobsDir } }
+  expect(await readRows(place, 'select lease_owner is null, (select count(*) from messages) from drafts')).toEqual([
+    [expect.toSatisfy((isFree) => isFree === false || isFree === 0), 0],
+  ])
+
+  const third = await start()
+  await expect.poll(async () => (await api(third, KEY, 'GET', `${INBOX}/drafts`)).count, { timeout: 20_000 }).toBe(0)
+  third.signal('SIGTERM')
+  await third.exited
+  const counts = `select (select count(*) from messages), (select count(*) from submissions),
+    (select count(*) from events where type = 'message.sent'), (select count(*) from drafts)`
+  expect(await readRows(place, counts)).toEqual([[1, 1, 1, 0]])
+})
+
+notSupported('sqlite', 'one process uses a data folder')('two nodes send each scheduled draft once', async () => {
+  await using nodes = await startNodes({ sending: { schedulePollMs: 20 } })
+  const { inboxId } = await nodes.one.agentmail.inboxes.create({ username: 'ada' })
+  const sendAt = new Date(Date.now() + 500)
+  const count = 30
+  for (let number = 0; number < count; number += 1) {
+    const { drafts } = nodes.both[number % 2]!.agentmail.inboxes
+    await drafts.create(inboxId, { to: [`r${number}@example.test`], text: 'x', sendAt })
+  }
+  await expect.poll(async () => (await nodes.two.agentmail.drafts.list()).count).toBe(0)
+  const sent = `select count(*), count(distinct address) from recipients`
+  expect(await readRows(nodes.one, sent)).toEqual([[count, count]])
+})
+
+// A server restored from a backup would send drafts that the original has sent since.
+test('while outbound mail is paused, no scheduled draft is sent; at the end of the pause, all are', async () => {
+  await using world = await startWorld({ startPaused: true, limits: { sending: { schedulePollMs: 600_000 } } })
+  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const { drafts, messages } = world.agentmail.inboxes
+  const socket = await world.subscribe({ eventTypes: ['message.sent', 'message.delivered'] })
+  const { draftId } = await drafts.create(ada.inboxId, { to: [bob.email], text: 'x', sendAt: new Date(0) })
+  await messages.send(ada.inboxId, { to: [bob.email], text: 'now' })
+  await socket.next('message.delivered')
+  expect(await drafts.get(ada.inboxId, draftId)).toMatchObject({ sendStatus: 'scheduled' })
+
+  await world.request('POST', '/v0/outbound/resume')
+  await expect.poll(async () => (await drafts.list(ada.inboxId)).count).toBe(0)
+  await socket.next('message.delivered')
+  expect((await messages.list(bob.inboxId)).count).toBe(2)
+})
