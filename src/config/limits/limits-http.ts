@@ -14,6 +14,11 @@ export const httpLimits = {
     description:
       'Strings, arrays, objects and commas in a JSON body. A body with more is rejected before it is parsed.',
   },
+  bodyDepthMax: {
+    default: 100,
+    unit: 'count',
+    description: 'Arrays and objects inside each other in a JSON body. A deeper body is rejected before it is parsed.',
+  },
   smallBodyBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',

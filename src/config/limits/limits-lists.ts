@@ -27,6 +27,7 @@ export const listsLimits = {
       'Total size of the messages returned with a thread. The first message is always included, whatever its size.',
   },
   filterValuesMax: { default: 100, unit: 'count', description: 'Values of one filter of a list.' },
+  filterCharsMax: { default: 1_000, unit: 'count', description: 'Length of a text by which a list is filtered.' },
   scanRowsMax: {
     default: 5_000,
     unit: 'count',

@@ -144,12 +144,25 @@ export async function loadRows<Row extends ListedRow>(
   return { rows, bytes, isCut: false }
 }
 
-/** Each value is a condition of the query, and databases limit their number. @throws validation_error */
-export function checkValueCount(filter: MailFilter, limits: Limits): void {
-  const valuesMax = limits.lists.filterValuesMax
+/**
+ * Checks the lists of a filter: each value is a condition of the query, and databases limit their number. A longer label
+ * cannot exist, and a longer text is no filter.
+ *
+ * @throws validation_error
+ */
+export function checkFilterValues(filter: MailFilter, limits: Limits): void {
+  const { filterValuesMax, filterCharsMax } = limits.lists
   for (const [name, values] of Object.entries(filter)) {
-    if (!Array.isArray(values) || values.length <= valuesMax) continue
-    throw new MailError('validation_error', { detail: `${name} can have at most ${valuesMax} values`, path: [name] })
+    if (!Array.isArray(values)) continue
+    if (values.length > filterValuesMax) {
+      const detail = `${name} can have at most ${filterValuesMax} values`
+      throw new MailError('validation_error', { detail, path: [name] })
+    }
+    const charsMax = name === 'labels' ? limits.messages.labelCharsMax : filterCharsMax
+    const tooLong = values.findIndex((value: string) => value.length > charsMax)
+    if (tooLong === -1) continue
+    const detail = `${name}.${tooLong} can have at most ${charsMax} characters`
+    throw new MailError('validation_error', { detail, path: [name, tooLong] })
   }
 }
 

@@ -12,7 +12,7 @@ import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
-import { checkValueCount, listMail } from './mail-list.ts'
+import { checkFilterValues, listMail } from './mail-list.ts'
 import type { Removal } from './removal.ts'
 import { showAttachment } from './views/attachment.ts'
 import type { Attachment, DownloadedFile, DownloadLink, Message, MessageFilter, MessageItem } from './views/message.ts'
@@ -59,7 +59,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
 
   return {
     async list(actor, inboxRef, filter, page, memory) {
-      checkValueCount(filter, limits)
+      checkFilterValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const criteria = criteriaOf(actor, inbox.id, filter)
       return listMail(page, limits, memory, {

@@ -9,7 +9,7 @@ import { parseInTurns, parseJsonBody } from '../../../src/edges/http/server/requ
 import { MailError } from '../../../src/errors.ts'
 import { expectBounded } from '../../formats/bounded.ts'
 
-const limits = withLimits({ http: { bodyTokensMax: 10 } })
+const limits = withLimits({ http: { bodyTokensMax: 10, bodyDepthMax: 4 } })
 
 function parse(text: string): unknown {
   try {
@@ -25,12 +25,18 @@ test.each<[string, unknown]>([
   ['[1,2,3,4,5,6,7,8,9,10,11]', 'body_too_complex'],
   ['{"a":"b","c":"d","e":"f"}', { a: 'b', c: 'd', e: 'f' }],
   ['{"a":"b","c":"d","e":"f","g":"h"}', 'body_too_complex'],
-  ['[[[[[[[[[[]]]]]]]]]]', [[[[[[[[[[]]]]]]]]]]],
-  ['[[[[[[[[[[[]]]]]]]]]]]', 'body_too_complex'],
+  ['[[[[]]]]', [[[[]]]]],
+  ['[[[[[]]]]]', 'invalid_json'],
   ['""""""""""""""""""""""', 'body_too_complex'],
   ['{"a":",,,,,,,,,,,,,[[[[[[[[[[{{{{{{{{{{"}', { a: ',,,,,,,,,,,,,[[[[[[[[[[{{{{{{{{{{' }],
   ['{"a":"\\",,,,,,,,,,,,,\\"","b":"\\\\"}', { a: '",,,,,,,,,,,,,"', b: '\\' }],
   ['{"a":"\\\\","b":[1,2,3]}', { a: '\\', b: [1, 2, 3] }],
+  ['{"a":{"b":"\\u0000"}}', 'validation_error'],
+  ['{"a":[{"\\u0000":"b"}]}', 'validation_error'],
+  ['{"a":"\\\\u0000"}', { a: '\\u0000' }],
+  ['{"a":[[{}]]}', { a: [[{}]] }],
+  ['{"a":[[{"b":{}}]]}', 'invalid_json'],
+  ['[[],[],[],[],{}]', [[], [], [], [], {}]],
   ['{"a":"never closed', 'invalid_json'],
   ['{"a":"never closed\\', 'invalid_json'],
 ])('a body is parsed or refused by its number of tokens: %s', (text, result) => {

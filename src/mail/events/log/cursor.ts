@@ -33,7 +33,7 @@ export function parseCursor(cursor: string, epochNow: string): { readonly seq: n
   const [, version, epoch, digits, mark = ''] = FORM.exec(decode(cursor)) ?? []
   const seq = Number(digits)
   if (version === undefined || !Number.isSafeInteger(seq)) {
-    throw new MailError('validation_error', { detail: 'The cursor is invalid' })
+    throw new MailError('validation_error', { detail: 'The cursor is invalid', path: ['after'] })
   }
   if (Number(version) !== VERSION || epoch !== epochNow) throw new MailError('cursor_expired', {})
   return { seq, mark }

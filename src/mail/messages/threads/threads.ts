@@ -27,7 +27,7 @@ import type { Downloads } from '../content/downloads.ts'
 import { rowsOfLabels } from '../estimated-rows.ts'
 import type { LabelChange } from '../labels/label-rules.ts'
 import { changeLabels, parseLabelChange } from '../labels/labels.ts'
-import { checkValueCount, listMail } from '../mail-list.ts'
+import { checkFilterValues, listMail } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
 import type { Removal } from '../removal.ts'
 import { showAttachment } from '../views/attachment.ts'
@@ -91,7 +91,7 @@ export function createThreads(needs: ThreadsNeeds): Threads {
 
   return {
     async list(actor, within, filter, page, memory) {
-      checkValueCount(filter, limits)
+      checkFilterValues(filter, limits)
       const scope = await requireScope(store.db, actor, 'message_read', within)
       const criteria = {
         scope,

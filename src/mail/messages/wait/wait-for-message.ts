@@ -13,7 +13,7 @@ import type { Feed } from '../../events/feed/feed.ts'
 import { queryOrWait, type RequestWait } from '../../events/feed/long-poll.ts'
 import { formatCursor } from '../../events/log/cursor.ts'
 import { endOf, parsePosition } from '../../events/log/log-position.ts'
-import { checkValueCount } from '../mail-list.ts'
+import { checkFilterValues } from '../mail-list.ts'
 import { criteriaOf } from '../messages.ts'
 import type { Message, MessageFilter } from '../views/message.ts'
 import { createFirstMatch, typesFor } from './first-match.ts'
@@ -51,7 +51,7 @@ const RECEIVED = ['received']
 export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeeds): WaitForMessage {
   return {
     async first(actor, inboxRef, filter, after, wait, memory) {
-      checkValueCount(filter, limits)
+      checkFilterValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const start = await startOf(after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED

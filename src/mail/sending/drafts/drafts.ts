@@ -19,7 +19,7 @@ import { parseClientId } from '../../access/client-id.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { Downloads } from '../../messages/content/downloads.ts'
-import { checkValueCount, listMail } from '../../messages/mail-list.ts'
+import { checkFilterValues, listMail } from '../../messages/mail-list.ts'
 import type { Attachment, DownloadLink } from '../../messages/views/message.ts'
 import { checkMessage } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
@@ -131,7 +131,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     },
 
     async list(actor, within, filter, page, memory) {
-      checkValueCount(filter, limits)
+      checkFilterValues(filter, limits)
       const scope = await requireScope(store.db, actor, 'draft_read', within)
       const { labels = [], before, after } = filter
       const criteria = { scope, labels: labels.map((label) => label.toLowerCase()), before, after }

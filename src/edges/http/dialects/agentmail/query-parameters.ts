@@ -26,17 +26,31 @@ type RawQuery = Readonly<Record<string, string | string[]>>
 
 /**
  * Normalises a query before validation: decodes lists, and renames `last_key` of the oldest clients to `page_token`.
+ *
+ * @throws validation_error for a NUL
  */
 export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
   const query: Record<string, unknown> = Object.create(null) // a parameter may be named "__proto__"
   for (const [key, value] of Object.entries(raw)) {
+    refuseNul(key, value)
     const name = key.replace(/\[\d{0,4}\]$/, '')
     if (!LISTS.has(name)) query[key] = value
-    else query[name] = [...((query[name] as string[] | undefined) ?? []), ...readList(value)]
+    else {
+      const list = readList(value)
+      refuseNul(name, list) // JSON can escape it
+      query[name] = [...((query[name] as string[] | undefined) ?? []), ...list]
+    }
   }
   query.page_token ??= query.last_key
   if (!query.page_token) delete query.page_token // some clients send an empty one for the first page
   return query
+}
+
+/** No name, address or text that is stored contains NUL (server/requests/json-body.ts). */
+function refuseNul(name: string, value: string | readonly string[]): void {
+  if (!`${name}${value}`.includes('\0')) return
+  const shown = name.replaceAll('\0', '').slice(0, WARNED_CHARS_MAX)
+  throw new MailError('validation_error', { detail: `${shown} contains a NUL character`, path: [shown] })
 }
 
 /** Parameters that clients send and no schema has: an older name, and a flag without effect. */

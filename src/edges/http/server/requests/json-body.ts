@@ -12,7 +12,7 @@ import { MailError } from '../../../../errors.ts'
  *
  * @param bytes the whole body, already within the route's limit
  * @returns the value, or an empty object for an empty body
- * @throws invalid_json, unsupported_media_type, body_too_complex
+ * @throws invalid_json, unsupported_media_type, body_too_complex, validation_error for a text with NUL
  */
 export async function parseInTurns(
   headers: IncomingHttpHeaders,
@@ -42,9 +42,7 @@ function* parseSteps(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
     throw new MailError('unsupported_media_type', { contentType: contentType.slice(0, 100) })
   }
-  if (yield* hasMoreTokens(bytes, limits.http.bodyTokensMax)) {
-    throw new MailError('body_too_complex', { tokensMax: limits.http.bodyTokensMax })
-  }
+  yield* checkTokens(bytes, limits)
   if (!isUtf8(bytes)) throw new MailError('invalid_json', { detail: 'it is not UTF-8' }) // RFC 8259 §8.1
   yield
   const text = bytes.toString()
@@ -54,37 +52,46 @@ function* parseSteps(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits
   // `clean` costs time for every member, and everything that it changes contains this name or an escape sequence.
   const reviver = /__proto__|\\u/.test(json) ? clean : undefined
   yield
+  let value: unknown
   try {
-    return JSON.parse(json, reviver)
+    value = JSON.parse(json, reviver)
   } catch (cause) {
     throw new MailError('invalid_json', { detail: reasonOf(cause) }, { cause })
   }
+  if (json.includes('\\u0000')) refuseNul(value, [])
+  return value
 }
 
-const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = Buffer.from('"\\,[{')
+const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT, LIST_END, OBJECT_END] = Buffer.from('"\\,[{]}')
 
 /** Bytes that are counted in one step, about 10 ms. */
 const STEP_BYTES = 1024 * 1024
 
 /**
  * Counts strings, arrays, objects and commas before the body is parsed: 40 MB of `{},{},…` would become a gigabyte of
- * objects, and each would be checked against a schema. Stops at `max`; otherwise the time is linear, and short for a
- * long string without escapes, such as base64.
+ * objects, and each would be checked against a schema. Also limits the depth, for code that follows a value down. The
+ * time is linear, and short for a long string without escapes, such as base64.
  */
-function* hasMoreTokens(bytes: Buffer, max: number): Generator<void, boolean> {
+function* checkTokens(bytes: Buffer, limits: Limits): Generator<void, void> {
+  const { bodyTokensMax, bodyDepthMax } = limits.http
   let count = 0
+  let depth = 0
   let stepEnd = STEP_BYTES
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at]
     const isToken = byte === QUOTE || byte === COMMA || byte === LIST || byte === OBJECT
     if (isToken) count += 1
-    if (count > max) return true
+    if (count > bodyTokensMax) throw new MailError('body_too_complex', { tokensMax: bodyTokensMax })
+    if (byte === LIST || byte === OBJECT) depth += 1
+    else if (byte === LIST_END || byte === OBJECT_END) depth -= 1
+    if (depth > bodyDepthMax) {
+      throw new MailError('invalid_json', { detail: `it is nested more than ${bodyDepthMax} levels deep` })
+    }
     if (byte === QUOTE) at = endOfString(bytes, at + 1)
     if (at < stepEnd) continue
     yield
     stepEnd = at + STEP_BYTES
   }
-  return false
 }
 
 /** @returns the position of the closing quote, or the length of the bytes if there is none */
@@ -109,8 +116,27 @@ function clean(key: string, value: unknown): unknown {
   return typeof value === 'string' ? value.toWellFormed() : value
 }
 
+/**
+ * Refuses NUL in texts and names: PostgreSQL cannot store it, and a program that reads the text may end there.
+ *
+ * @throws validation_error
+ */
+function refuseNul(value: unknown, path: readonly (string | number)[]): void {
+  if (typeof value === 'string') {
+    if (!value.includes('\0')) return
+    throw new MailError('validation_error', {
+      detail: `${path.join('.') || 'The body'} contains a NUL character`,
+      path,
+    })
+  }
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, member] of Object.entries(value)) {
+    refuseNul(name, path)
+    refuseNul(member, [...path, Array.isArray(value) ? Number(name) : name])
+  }
+}
+
 /** Returns V8's message without the text that it quotes from the body, which may be part of a message. */
 function reasonOf(cause: unknown): string {
-  if (!(cause instanceof SyntaxError)) return 'it is nested too deeply' // RangeError from the recursion of the reviver
-  return cause.message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
+  return (cause as SyntaxError).message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
 }
