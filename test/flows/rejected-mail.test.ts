@@ -86,7 +86,7 @@ test('an address that does not exist is suppressed for the organization; other f
       body: {
         code: 'message_rejected',
         message: 'Message rejected: Recipient(s) blocked: gone@a.test (mail to it bounced)',
-        fix: expect.stringContaining('GET /v0/lists/send/block'),
+        fix: expect.stringContaining('is read-only: GET /v0/lists/send/block/gone%40a.test'),
       },
     })
   }

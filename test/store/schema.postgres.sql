@@ -273,7 +273,7 @@ create table list_entries (
   PRIMARY KEY (scope_id, direction, list_type, entry),
   FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );
-CREATE INDEX list_entries_by_organization ON public.list_entries USING btree (organization_id, direction);
+CREATE INDEX list_entries_by_organization ON public.list_entries USING btree (organization_id, direction, entry);
 CREATE INDEX list_entries_of_clients ON public.list_entries USING btree (scope_id, direction, list_type) WHERE (read_only = 0);
 
 create table mailbox_entries (

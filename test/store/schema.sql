@@ -263,7 +263,7 @@ CREATE TABLE list_entries (
   primary key (scope_id, direction, list_type, entry)
 ) strict, without rowid;
 
-CREATE INDEX list_entries_by_organization on list_entries (organization_id, direction);
+CREATE INDEX list_entries_by_organization on list_entries (organization_id, direction, entry);
 
 CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0;
 

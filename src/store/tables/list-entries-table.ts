@@ -105,6 +105,7 @@ const anyOf = prepareQuery((db, { organizationId, direction }: { organizationId:
     .select('entry')
     .where('organization_id', '=', organizationId)
     .where('direction', '=', direction as ListEntryRow['direction'])
+    .orderBy('entry') // see hasInboundLists
     .limit(1),
 )
 
@@ -118,11 +119,13 @@ export async function isAnyListed(
 }
 
 /**
- * A column for a select of inboxes: 1 if any list of the inbox's organization concerns received mail. It costs one probe of
- * an index, so that mail of other organizations needs no statement for lists.
+ * A column for a select of inboxes: 1 if any list of the inbox's organization concerns received mail ('receive' and 'reply'
+ * are before 'send'). It costs one probe of an index, so that mail of other organizations needs no statement for lists. With
+ * `limit` and without an order, PostgreSQL would expect to find an entry soon, and read the whole table if there is none.
  */
 export const hasInboundLists = `coalesce((select 1 from list_entries
-  where list_entries.organization_id = inboxes.organization_id and list_entries.direction in ('receive', 'reply') limit 1
+  where list_entries.organization_id = inboxes.organization_id and list_entries.direction < 'send'
+  order by list_entries.direction limit 1
 ), 0) as has_inbound_lists`
 
 export type AllowLookup = Pick<ListEntryRow, 'scope_id' | 'direction'>
@@ -145,5 +148,5 @@ export const selectAllowing = selectRows<AllowLookup, AllowLookup>(
   { scope_id: 'text', direction: 'text' },
   `select scope_id, direction from list_entries
     where list_entries.scope_id = :scope_id and list_entries.direction = :direction
-      and list_entries.list_type = 'allow' limit 1`,
+      and list_entries.list_type = 'allow' order by list_entries.entry limit 1`,
 )

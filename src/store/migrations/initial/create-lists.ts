@@ -17,7 +17,7 @@ export function listTables({ text, integer, bigint, linkTable }: DefinitionLangu
       primary key (scope_id, direction, list_type, entry)
     ) ${linkTable}`,
     // Most organizations have no entry for received mail: each received message asks this index once.
-    `create index list_entries_by_organization on list_entries (organization_id, direction)`,
+    `create index list_entries_by_organization on list_entries (organization_id, direction, entry)`,
     // The limit of a list does not count the entries that the server made, of which there may be many.
     `create index list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0`,
   ]

@@ -140,8 +140,9 @@ function fixOfRefusal({ address, direction, type, entry, podId, inboxAddress, is
         ? [`the pod ${podId}`, `/pods/${podId}`]
         : ['the organization', '']
   const list = `/v0${path}/lists/${direction}/${type}`
-  if (isBounce) return `Mail to ${address} bounced: correct the address (read-only entry of ${owner}: GET ${list}).`
+  const one = `${list}/${encodeURIComponent(entry ?? address)}`
+  if (isBounce)
+    return `Mail to ${address} bounced: correct the address. The entry of ${owner} is read-only: GET ${one}.`
   if (type === 'allow') return `Add ${address} to the ${direction} allow list of ${owner}: POST ${list}.`
-  const remove = `DELETE ${list}/${encodeURIComponent(entry ?? address)}`
-  return `Delete the entry ${entry ?? address} from the ${direction} block list of ${owner}: ${remove}.`
+  return `Delete the entry ${entry ?? address} from the ${direction} block list of ${owner}: DELETE ${one}.`
 }

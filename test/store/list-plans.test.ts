@@ -1,0 +1,122 @@
+/**
+ * Tests, on both databases and with rows, that the statements for allow and block lists use an index: each received message
+ * of an organization with lists runs them.
+ */
+import { CompiledQuery, type Kysely } from 'kysely'
+import { expect, test } from 'vitest'
+import type { Db } from '../../src/store/handles.ts'
+import { compileRows as compileForPostgres } from '../../src/store/postgres/postgres-row-statements.ts'
+import type { RowStatement } from '../../src/store/row-statements.ts'
+import type { Schema } from '../../src/store/schema/schema.ts'
+import { compileRows as compileForSqlite } from '../../src/store/sqlite/sqlite-row-statements.ts'
+import { selectAndLock, selectAndLockFree } from '../../src/store/tables/inboxes-table.ts'
+import * as listEntries from '../../src/store/tables/list-entries-table.ts'
+import { selectSent } from '../../src/store/tables/messages-table.ts'
+import { selectOwnReferences } from '../../src/store/tables/thread-references-table.ts'
+import { databaseName } from '../support/test-database.ts'
+import { insertInbox, insertMessage } from './rows.ts'
+import { openTestStore, type TestStore } from './test-store.ts'
+
+const ENTRIES = 5_000
+const key = { direction: 'send', list_type: 'block' } as const
+
+/** Fills lists of an organization, and analyzes the tables. @returns the id of the organization */
+async function fill(store: TestStore): Promise<string> {
+  const ids = await store.transaction(async (tx) => {
+    const ids = await insertInbox(tx)
+    for (let index = 0; index < 200; index += 1) await insertMessage(tx, ids)
+    const { id: thread_id } = await tx.selectFrom('threads').select('id').limit(1).executeTakeFirstOrThrow()
+    const references = Array.from({ length: 500 }, (_, index) => ({
+      ...{ inbox_id: ids.inbox_id, message_id_hash: `h${index}`, thread_id, is_own: 1 },
+    }))
+    await tx.insertInto('thread_references').values(references).execute()
+    return ids
+  })
+  const rows = Array.from({ length: ENTRIES }, (_, index) => ({
+    ...{ scope_id: `scope${index % 10}`, direction: index % 3 === 0 ? ('send' as const) : ('receive' as const) },
+    ...{ list_type: index % 2 === 0 ? ('allow' as const) : ('block' as const), entry: `d${index}.test` },
+    ...{ organization_id: ids.organization_id, pod_id: null, inbox_id: null, reason: null },
+    ...{ read_only: index % 5 === 0 ? 1 : 0, created_at: index },
+  }))
+  for (let start = 0; start < ENTRIES; start += 500)
+    await store.transaction((tx) => listEntries.insertMissing(tx, rows.slice(start, start + 500)))
+  const analyze = async (tx: unknown) => (tx as Kysely<Schema>).executeQuery(CompiledQuery.raw('analyze'))
+  if (databaseName() === 'postgres') await store.transaction(analyze) // it does so itself, SQLite does not
+  return ids.organization_id
+}
+
+async function explain({ db }: { db: Db }, sql: string, values: readonly unknown[]): Promise<string> {
+  const command = databaseName() === 'sqlite' ? 'explain query plan' : 'explain'
+  const query = CompiledQuery.raw(`${command} ${sql}`, [...values])
+  const { rows } = await (db as unknown as Kysely<Schema>).executeQuery<Record<string, string>>(query)
+  return rows.map((row) => row.detail ?? row['QUERY PLAN']).join('\n')
+}
+
+/** @param values of the parameters, for one row */
+async function planOfRows(store: TestStore, statement: RowStatement<never>, values: object): Promise<string> {
+  const compiled = databaseName() === 'sqlite' ? compileForSqlite(statement) : compileForPostgres(statement)
+  const given = compiled.parameters.map((name) => (values as Record<string, unknown>)[name])
+  return explain(store, compiled.sql, databaseName() === 'sqlite' ? given : given.map((value) => [value]))
+}
+
+async function planOf(store: TestStore, run: (db: Db) => Promise<unknown>): Promise<string> {
+  const seen: { sql: string; parameters: readonly unknown[] }[] = []
+  const executor = (store.db as unknown as Kysely<Schema>).getExecutor()
+  const original = executor.provideConnection.bind(executor)
+  executor.provideConnection = (use) =>
+    original((connection) =>
+      use({
+        ...connection,
+        executeQuery: (query) => {
+          seen.push(query)
+          return connection.executeQuery(query)
+        },
+        streamQuery: connection.streamQuery.bind(connection),
+      }),
+    )
+  try {
+    await run(store.db)
+  } finally {
+    executor.provideConnection = original
+  }
+  expect(seen).toHaveLength(1)
+  return explain(store, seen[0]!.sql, seen[0]!.parameters)
+}
+
+const SCANS = /Seq Scan|\bSCAN (?:list_entries|messages|thread_references|inboxes)\b/
+
+test('entries, sent messages and inboxes are found by an index', async () => {
+  await using store = await openTestStore()
+  const organizationId = await fill(store)
+  const entry = { scope_id: 'scope1', direction: 'receive', entry: 'd1.test' }
+  const name = { inbox_id: 'i', hash: 'h' }
+  const plans = {
+    entries: await planOfRows(store, listEntries.selectEntries as never, entry),
+    allowing: await planOfRows(store, listEntries.selectAllowing as never, entry),
+    sent: await planOfRows(store, selectSent as never, name),
+    references: await planOfRows(store, selectOwnReferences as never, name),
+    anyListed: await planOf(store, (db) => listEntries.isAnyListed(db, organizationId, 'send')),
+    page: await planOf(store, (db) => listEntries.list(db, { ...key, scope_id: 'scope1' }, { limit: 9, after: 'd' })),
+    count: await planOf(store, (db) => listEntries.countOfClients(db, { ...key, scope_id: 'scope1' }, 10)),
+    locked: await planOfRows(store, selectAndLock as never, { address: 'a@b.test' }),
+    free: await planOfRows(store, selectAndLockFree as never, { address: 'a@b.test' }),
+  }
+  for (const [title, plan] of Object.entries(plans)) {
+    const own = plan.replace('Seq Scan on inboxes', '') // it has one row
+    expect(own, `${title}\n${plan}`).not.toMatch(SCANS)
+  }
+  for (const title of ['locked', 'free'] as const) expect(plans[title]).toContain('list_entries_by_organization')
+  expect(plans.anyListed).toContain('list_entries_by_organization')
+  expect(plans.count).toMatch(/list_entries_of_clients|PRIMARY KEY|list_entries_pkey/)
+  expect(plans.page).not.toMatch(/Sort|TEMP B-TREE/)
+})
+
+test('the entries of a deleted scope are removed in chunks, and no others', async () => {
+  await using store = await openTestStore()
+  await fill(store)
+  const count = async () => (await store.db.selectFrom('list_entries').select('entry').execute()).length
+  let chunks = 0
+  for (let isMore = true; isMore; chunks += 1)
+    isMore = await store.transaction((tx) => listEntries.removeSome(tx, 'scope1', 90))
+  expect([chunks, await count()]).toEqual([6, ENTRIES - ENTRIES / 10])
+})
