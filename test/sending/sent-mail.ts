@@ -39,6 +39,7 @@ export async function sendMail(addresses: readonly string[], more: Partial<Recip
   const sent = await store.transaction(async (tx) => {
     const ids = await insertInbox(tx)
     const message = await insertMessage(tx, ids, { subject: 'lunch?' })
+    await tx.insertInto('message_labels').values({ message_id: message.id, label: 'sent' }).execute()
     const submission: SubmissionRow = {
       ...{ id: tx.newId(), organization_id: ids.organization_id, inbox_id: ids.inbox_id, message_id: message.id },
       ...{ content_id: tx.newId(), kind: 'message', envelope_sender: 'ada@example.test' },

@@ -31,7 +31,7 @@ export interface SendOptions {
 }
 
 /**
- * Each call resolves when message, queue rows and event are on disk. All throw validation_error, no_recipients,
+ * Each call resolves when message, queue rows and event are on disk. A message that is held gets `message.held`. All throw validation_error, no_recipients,
  * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission,
  * message_rejected, inbox_paused; and disk_full, unavailable, shutting_down, too_many_bodies or too_many_at_once when nothing was
  * accepted.
@@ -90,7 +90,7 @@ export function createSending({
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
       return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, (keyClaim) =>
-        submitNow(actor, inbox, checkMessage(message, limits), keyClaim, options),
+        submitNow(actor, inbox, checkMessage(message, limits), keyClaim, { ...options, isHeld: message.isHeld }),
       )
     },
 
@@ -117,7 +117,7 @@ export function createSending({
           ...place,
           ...(dropped.length > 0 && { dropped }),
         }
-        return submitNow(actor, inbox, message, keyClaim, options)
+        return submitNow(actor, inbox, message, keyClaim, { ...options, isHeld: reply.isHeld })
       })
     },
 
@@ -135,7 +135,10 @@ export function createSending({
           ...forwardBody(originalOf(parent), addedBodies(message)),
           attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
         }
-        return submitNow(actor, inbox, { ...checkMessage(outgoing, limits), ...place }, keyClaim, options)
+        return submitNow(actor, inbox, { ...checkMessage(outgoing, limits), ...place }, keyClaim, {
+          ...options,
+          isHeld: message.isHeld,
+        })
       })
     },
   }
@@ -145,10 +148,10 @@ export function createSending({
     inbox: InboxRow,
     checked: CheckedMessage & Omit<ThreadedMessage, 'attachments'>,
     keyClaim: KeyClaim,
-    { requestMemory }: SendOptions,
+    { requestMemory, isHeld }: SendOptions & Pick<OutgoingMessage, 'isHeld'>,
   ): Promise<Sent> {
     const message = { ...checked, attachments: await fetchAttachments(checked.attachments, inbox, requestMemory) }
-    return submit(actor, { inbox, message, permission: 'message_send', keyClaim })
+    return submit(actor, { inbox, message, permission: 'message_send', keyClaim, isHeld })
   }
 
   async function readWhole(actor: Actor, row: StoredMessageRow, memory: BodyMemory): Promise<Message> {

@@ -405,11 +405,11 @@ test('invalid drafts are refused with a sentence, and not stored', async () => {
   expect((await world.request('PATCH', `${path}/${draftId}`, { body: { remove_attachments: ['x'] } })).status).toBe(404)
   expect((await world.request('GET', `${path}/%3Cany%2Fid%3E`)).status).toBe(404)
 
-  // Text that PostgreSQL does not accept in a column.
+  // Line breaks and half a character do not belong into a header field.
   const odd = await drafts.create(inboxId, {
-    subject: 'a\0b\ud800',
-    text: 'c\0d',
-    attachments: [{ filename: 'e\0', content: '' }],
+    subject: 'a\nb\ud800',
+
+    attachments: [{ filename: 'e\n', content: '' }],
   })
   expect(odd).toMatchObject({ subject: 'a b\ufffd', attachments: [{ filename: 'e', size: 0 }] })
 

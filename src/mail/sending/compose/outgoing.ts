@@ -34,6 +34,8 @@ export interface OutgoingMessage {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** User labels for the sent copy. */
   readonly labels?: readonly string[] | undefined
+  /** Its recipients are held: it is sent when it is released (queue.ts). */
+  readonly isHeld?: boolean | undefined
 }
 
 /**

@@ -41,7 +41,9 @@ export function replyRecipients(
   const isInbox = ({ address }: Address) => withoutTag(normaliseAddress(address) ?? address) === inboxAddress
   const mailboxes = (addresses: readonly Address[]) => addresses.flatMap((each) => mailboxOf(each, dropped) ?? [])
 
-  const isOwn = parent.labels.includes('sent') && parent.from !== undefined && isInbox(parent.from)
+  // Its own message may be held and not sent yet. Mail that others write in its name is received.
+  const isSent = parent.labels.includes('sent') || !parent.labels.includes('received')
+  const isOwn = isSent && parent.from !== undefined && isInbox(parent.from)
   const from = parent.from ? [parent.from] : []
   let candidates: Address[] = []
   let others: Address[] = []

@@ -16,7 +16,7 @@ import type { Store } from '../../../store/store.ts'
 import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
-import { messageSent } from '../../events/log/message-events.ts'
+import { messageHeld, messageSent } from '../../events/log/message-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
@@ -35,6 +35,8 @@ export interface Submission {
   /** The permission that the call needs. */
   readonly permission: 'message_send' | 'draft_send'
   readonly keyClaim: KeyClaim
+  /** Its recipients are held. It gets the label and the event of a sent message when it is released (queue-change.ts). */
+  readonly isHeld?: boolean | undefined
   /**
    * Runs in the transaction before the message is filed, when the inbox is locked. If it throws, nothing is sent.
    *
@@ -71,6 +73,7 @@ interface Composed {
   readonly content: PreparedContent
   /** null: not signed. */
   readonly selector: string | null
+  readonly isHeld: boolean
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
@@ -79,7 +82,8 @@ export function createSubmit(needs: SubmitNeeds): Submit {
   const { limits } = config
   const workQueue = eventLoop.createWorkQueue()
 
-  return async function submit(actor, { inbox, message, permission, keyClaim, first }) {
+  return async function submit(actor, submission) {
+    const { inbox, message, permission, keyClaim, first, isHeld = false } = submission
     store.checkWritable()
     requireActive(inbox) // a paused inbox composes nothing; the transaction checks again
     // Composing takes about a millisecond, after steps in which other requests got as far.
@@ -95,7 +99,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         const current = await lockInbox(tx, actor, permission, inbox.id)
         await requireSendable(tx, current, envelopeRecipients(message))
         const blobs = (await first?.(tx)) ?? []
-        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector })
+        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, isHeld })
         await recordResult(tx, keyClaim, result)
         return { result, blobs }
       }
@@ -106,7 +110,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(message))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
-      log.info(line, 'message accepted for delivery')
+      log.info(line, isHeld ? 'message accepted and held' : 'message accepted for delivery')
       await discardBlobs(blobs)
       return result
     } catch (error) {
@@ -120,9 +124,9 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     actor: Actor,
     inbox: InboxRow,
     message: ThreadedMessage,
-    { messageId, content, selector }: Composed,
+    { messageId, content, selector, isHeld }: Composed,
   ): Promise<Sent> {
-    const labels = ['sent', ...message.labels]
+    const labels = [...(isHeld ? [] : ['sent']), ...message.labels]
     const recipients = envelopeRecipients(message)
     const [filed] = await fileMessages(tx, [
       {
@@ -146,6 +150,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       inbox,
       sender: inbox.address,
       recipients,
+      ...(isHeld && { heldBy: actor }),
     })
     const about = {
       id,
@@ -157,7 +162,8 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       messageId,
       labels,
     }
-    tx.append(messageSent({ actor: actorName(actor), message: about, timestamp: tx.now, recipients }))
+    const event = isHeld ? messageHeld : messageSent
+    tx.append(event({ actor: actorName(actor), message: about, timestamp: tx.now, recipients }))
     return { messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
   }
 

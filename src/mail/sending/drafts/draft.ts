@@ -39,7 +39,7 @@ export interface Draft extends DraftItem {
   readonly references: readonly string[]
 }
 
-export interface NewDraft extends Omit<OutgoingMessage, 'headers'> {
+export interface NewDraft extends Omit<OutgoingMessage, 'headers' | 'isHeld'> {
   /** The message that it answers. Excludes forwardOf. */
   readonly inReplyTo?: string | undefined
   readonly forwardOf?: string | undefined

@@ -7,6 +7,8 @@ import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
+import type { Actor } from '../../access/actor.ts'
+import { appendChangeHistory, replyOf } from './queue-change.ts'
 
 /** The columns that differ between submissions, and the envelope. */
 export interface NewSubmission
@@ -17,10 +19,12 @@ export interface NewSubmission
   readonly sender: string
   /** Normalised addresses, each once. */
   readonly recipients: readonly string[]
+  /** The recipients are held from the beginning, by this actor. */
+  readonly heldBy?: Actor
 }
 
 export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Promise<void> {
-  const { inbox, sender, recipients, ...columns } = submission
+  const { inbox, sender, recipients, heldBy, ...columns } = submission
   const row: SubmissionRow = {
     ...columns,
     organization_id: inbox.organization_id,
@@ -29,12 +33,16 @@ export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Prom
     smtputf8: [sender, ...recipients].every(isAsciiAddress) ? 0 : 1,
     created_at: tx.now,
   }
-  await submissions.insert(
-    tx,
-    row,
-    recipients.map((address, position) => recipientRow(tx, row, inbox.pod_id, address, position)),
-  )
+  const state = heldBy ? { state: 'held' as const, last_reply: replyOf(heldBy, 'hold') } : QUEUED
+  const rows = recipients.map((address, position) => ({
+    ...recipientRow(tx, row, inbox.pod_id, address, position),
+    ...state,
+  }))
+  await submissions.insert(tx, row, rows)
+  if (heldBy) await appendChangeHistory(tx, heldBy, 'hold', rows)
 }
+
+const QUEUED = { state: 'queued', last_reply: null } as const
 
 function recipientRow(
   tx: Tx,
@@ -42,7 +50,7 @@ function recipientRow(
   podId: string,
   address: string,
   position: number,
-): RecipientRow {
+): Omit<RecipientRow, 'state' | 'last_reply'> {
   return {
     id: tx.newId(),
     submission_id: submission.id,
@@ -53,7 +61,6 @@ function recipientRow(
     pod_id: podId,
     organization_id: submission.organization_id,
     inbox_id: submission.inbox_id,
-    state: 'queued',
     route: null,
     delay_notice_at: null,
     released_at: null,
@@ -66,7 +73,6 @@ function recipientRow(
     interruptions: 0,
     last_code: null,
     last_enhanced_code: null,
-    last_reply: null,
     created_at: tx.now,
     updated_at: tx.now,
   }

@@ -10,8 +10,9 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import type { OpenChange } from '../../../store/tables/queue-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
+import * as threads from '../../../store/tables/threads-table.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
-import { messageCancelled, messageHeld, messageReleased } from '../../events/log/message-events.ts'
+import { messageCancelled, messageHeld, messageReleased, messageSent } from '../../events/log/message-events.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 
@@ -68,6 +69,28 @@ export async function appendChangeEvents(
   action: QueueAction,
   rows: readonly RecipientRow[],
 ): Promise<string[]> {
+  await appendChangeHistory(tx, actor, action, rows)
+  const known = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
+  const addresses = await inboxes.addresses(tx, [...new Set(known.map((message) => message.inbox_id))])
+  for (const message of known) {
+    const recipients = rows.filter((row) => row.message_id === message.id).map((row) => row.address)
+    await appendChangeEvent(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
+  }
+  if (action !== 'cancel') return []
+  // If no message shows a recipient, no call can show its history.
+  const shown = new Set(known.map((message) => message.id))
+  const lost = rows.filter((row) => row.message_id === null || !shown.has(row.message_id))
+  const ids = [...new Set(lost.map((row) => row.submission_id))]
+  return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', ids))
+}
+
+/** Appends a manual change to the history of each recipient. */
+export async function appendChangeHistory(
+  tx: Tx,
+  actor: Actor,
+  action: QueueAction,
+  rows: readonly Pick<RecipientRow, 'id'>[],
+): Promise<void> {
   const { done } = ACTIONS[action]
   await submissions.appendHistory(
     tx,
@@ -85,18 +108,6 @@ export async function appendChangeEvents(
       ended_at: tx.now,
     })),
   )
-  const known = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
-  const addresses = await inboxes.addresses(tx, [...new Set(known.map((message) => message.inbox_id))])
-  for (const message of known) {
-    const recipients = rows.filter((row) => row.message_id === message.id).map((row) => row.address)
-    await appendChangeEvent(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
-  }
-  if (action !== 'cancel') return []
-  // If no message shows a recipient, no call can show its history.
-  const shown = new Set(known.map((message) => message.id))
-  const lost = rows.filter((row) => row.message_id === null || !shown.has(row.message_id))
-  const ids = [...new Set(lost.map((row) => row.submission_id))]
-  return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', ids))
 }
 
 async function appendChangeEvent(
@@ -109,6 +120,7 @@ async function appendChangeEvent(
 ): Promise<void> {
   const { event } = ACTIONS[action]
   if (!event) return
+  if (action === 'release') await recordSent(tx, actor, row, inboxAddress)
   const isLate = await submissions.isAnyDelayed(tx, row.id)
   const labels = await changeLabels(tx, actorName(actor), row, inboxAddress, { remove: isLate ? [] : ['delayed'] })
   const message = eventMessage(row, inboxAddress, labels)
@@ -116,8 +128,24 @@ async function appendChangeEvent(
   tx.append(event({ ...about, recipients }))
 }
 
+/**
+ * The first release of a message that was held from the beginning sends it: it gets the label and the event. The event
+ * has all recipients that may still get the message, also those that are not released yet.
+ */
+async function recordSent(tx: Tx, actor: Actor, row: messages.StoredMessageRow, inboxAddress: string): Promise<void> {
+  const before = (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
+  if (before.includes('sent')) return
+  const labels = await changeLabels(tx, actorName(actor), row, inboxAddress, { add: ['sent'] })
+  const sentTimestamp = await threads.latestWith(tx, row.thread_id, 'sent')
+  await threads.update(tx, row.thread_id, { sent_timestamp: sentTimestamp, updated_at: tx.now })
+  const all = await submissions.listRecipients(tx, row.id, tx.leaseNow)
+  const recipients = all.filter(({ state }) => state !== 'cancelled').map(({ address }) => address)
+  const message = eventMessage(row, inboxAddress, labels)
+  tx.append(messageSent({ actor: actorName(actor), message, timestamp: tx.now, recipients }))
+}
+
 /** Returns "Held by key:0199…", for the history and as the recipient's last reply. */
-function replyOf(actor: Actor, action: QueueAction): string {
+export function replyOf(actor: Actor, action: QueueAction): string {
   const { done } = ACTIONS[action]
   return `${done[0]!.toUpperCase()}${done.slice(1)} by ${actorName(actor)}`
 }

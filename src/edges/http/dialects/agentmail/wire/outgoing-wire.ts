@@ -19,6 +19,12 @@ const shared = {
   html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
   attachments: Type.Optional(Type.Array(SendAttachment)),
   headers: Type.Optional(mapOf(Type.String())),
+  hold: Type.Optional(
+    Type.Boolean({
+      description:
+        "Martlet's own: the message is held in the queue, and is sent when it is released. The default is false.",
+    }),
+  ),
   track_opens: Type.Optional(Type.Boolean({ description: 'Must be false in this version.' })),
 }
 
@@ -77,6 +83,7 @@ function readShared(body: Static<typeof ReplyBody>) {
     attachments: body.attachments?.map((each, index) => readAttachment(each, index)),
     headers: body.headers,
     labels: body.labels,
+    isHeld: body.hold,
   }
 }
 
