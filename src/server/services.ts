@@ -8,6 +8,7 @@ import { createScopes } from '../mail/access/scopes.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
+import { createInboxSearch } from '../mail/inboxes/inbox-search.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
@@ -75,6 +76,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),
     mailSearch: createMailSearch({ store, limits }),
+    inboxSearch: createInboxSearch({ store, limits }),
     rebuildIndex: createRebuildIndex({ store, limits }),
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
     messageBatches: createMessageBatches({ store, limits }),

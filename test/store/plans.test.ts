@@ -61,6 +61,26 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'messages_by_number',
   ],
   [
+    'compare the newer messages of a thread that a search finds',
+    (db) => search.listInThread(db, 'i', { threadId: 't', newerThan: 1, from: 1, through: 9 }, next),
+    'messages_by_thread',
+  ],
+  [
+    'list the inboxes of an organization for a search',
+    (db) => inboxes.listNames(db, { organizationId: 'o' }, next),
+    'inboxes_by_organization',
+  ],
+  [
+    'list the inboxes of a pod for a search',
+    (db) => inboxes.listNames(db, { organizationId: 'o', podId: 'p' }, next),
+    'inboxes_by_pod',
+  ],
+  [
+    'find the newest message of inboxes',
+    (db) => inboxes.listNewest(db, { organizationId: 'o' }, next),
+    'messages_by_number (inbox_id=?)',
+  ],
+  [
     'list the blocks of the text index',
     (db) => search.listBlocks(db, { inboxId: 'i', textFunction: 't', before: 9, limit: 9 }),
     'search_blocks_by_inbox',

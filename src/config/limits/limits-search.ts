@@ -20,6 +20,16 @@ export const searchLimits = {
     description:
       'Messages that are compared for one page of a search, and blocks of the index that are read. A page that examines more is shorter, perhaps empty, and has a next page.',
   },
+  scopeRowsMax: {
+    default: 1_000,
+    unit: 'count',
+    description: 'The same for one page of a search in several inboxes.',
+  },
+  scopeInboxesMax: {
+    default: 200,
+    unit: 'count',
+    description: 'Inboxes that one page of a search of threads examines.',
+  },
   indexEvery: {
     default: 64,
     unit: 'count',

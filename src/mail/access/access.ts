@@ -288,6 +288,12 @@ export async function requireScope(db: Db, actor: Actor, permission: Permission,
   }
 }
 
+/** Whether an inbox is in a scope. */
+export function isInScope({ organizationId, podId, inboxId }: Scope, inbox: inboxes.InboxScopeRow): boolean {
+  if (inbox.organization_id !== organizationId) return false
+  return (podId === undefined || inbox.pod_id === podId) && (inboxId === undefined || inbox.id === inboxId)
+}
+
 /** Returns the key, for calls that belong to a tenant; a system actor has none. */
 export function keyOf(actor: Actor): KeyActor {
   if (actor.kind === 'key') return actor

@@ -224,7 +224,7 @@ async function defaultPodId(db: Db, scope: Scope): Promise<string> {
   return pod.id
 }
 
-function showInbox(row: InboxRow): Inbox {
+export function showInbox(row: InboxRow): Inbox {
   return {
     id: row.id,
     organizationId: row.organization_id,

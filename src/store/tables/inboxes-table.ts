@@ -147,15 +147,52 @@ export interface InboxScope {
 }
 
 export async function list(db: Db, scope: InboxScope, keyset: Keyset): Promise<InboxRow[]> {
+  return inScope(db, scope, keyset).selectAll().execute()
+}
+
+/** What a search compares. */
+export type InboxNames = Pick<InboxRow, 'id' | 'address' | 'display_name' | 'created_at'>
+
+/** Lists the same inboxes without their metadata. */
+export async function listNames(db: Db, scope: InboxScope, keyset: Keyset): Promise<InboxNames[]> {
+  return inScope(db, scope, keyset).select(['id', 'address', 'display_name', 'created_at']).execute()
+}
+
+/** An inbox and the number of its newest message; null: it has none. */
+export type InboxWithNewest = Pick<InboxRow, 'id' | 'created_at' | 'message_count'> & { newest: number | null }
+
+/** Lists the same inboxes with the number of their newest message. */
+export async function listNewest(db: Db, scope: InboxScope, keyset: Keyset): Promise<InboxWithNewest[]> {
+  return inScope(db, scope, keyset)
+    .select((eb) => [
+      'id',
+      'created_at',
+      'message_count',
+      eb
+        .selectFrom('messages')
+        .select(({ fn }) => fn.max('messages.number').as('newest'))
+        .whereRef('messages.inbox_id', '=', 'inboxes.id')
+        .as('newest'),
+    ])
+    .execute() as Promise<InboxWithNewest[]>
+}
+
+function inScope(db: Db, scope: InboxScope, keyset: Keyset) {
   return db
     .selectFrom('inboxes')
-    .selectAll()
+    .$call((query) => {
+      if (scope.inboxId !== undefined) return query.where('id', '=', scope.inboxId)
+      if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)
+      return query
+    })
     .where('organization_id', '=', scope.organizationId)
-    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
-    .$if(scope.inboxId !== undefined, (query) => query.where('id', '=', scope.inboxId!))
     .where('deleting_at', 'is', null)
     .$call((query) => onePage(query, 'created_at', keyset))
-    .execute()
+}
+
+export async function listRows(db: Db, ids: readonly string[]): Promise<InboxRow[]> {
+  if (ids.length === 0) return []
+  return db.selectFrom('inboxes').selectAll().where('id', 'in', ids).where('deleting_at', 'is', null).execute()
 }
 
 /** The fields that the caller sets; the other fields of a new inbox are always the same. */

@@ -1,8 +1,9 @@
 /** Queries for the text index, and for the texts that it finds. Rows only: mail/messages/search decides what they mean. */
-import { type Insertable, sql } from 'kysely'
+import { type Insertable, type SqlBool, sql } from 'kysely'
 import { BLOCK_CHUNKS, SLICE_BYTES, sliceOf } from '../../formats/search/search-block.ts'
 import type { Db, Tx } from '../handles.ts'
 import type { SearchBlockRow } from '../schema/search-rows.ts'
+import type { Keyset } from './keyset.ts'
 
 export type StoredBlock = Omit<SearchBlockRow, 'id'> & { readonly id: number }
 /** A block without the numbers of its messages. */
@@ -200,6 +201,30 @@ export async function oldestAfter(db: Db, inboxId: string, timestamp: number): P
     .limit(1)
     .executeTakeFirst()
   return row?.number
+}
+
+/**
+ * Reads messages of a thread with numbers in [from, through] that are newer than a time, newest first. The time only limits
+ * what the database reads.
+ */
+export async function listInThread(
+  db: Db,
+  inboxId: string,
+  part: { threadId: string; newerThan: number; from: number; through: number },
+  keyset: Keyset,
+): Promise<SearchableRow[]> {
+  return searchable(db, inboxId)
+    .where('messages.thread_id', '=', part.threadId)
+    .where('messages.timestamp', '>', part.newerThan)
+    .where('messages.number', '>=', part.from)
+    .where('messages.number', '<=', part.through)
+    .$if(keyset.after !== undefined, (query) =>
+      query.where(sql<SqlBool>`(messages.timestamp, messages.id) < (${keyset.after!.key}, ${keyset.after!.id})`),
+    )
+    .orderBy('messages.timestamp', 'desc')
+    .orderBy('messages.id', 'desc')
+    .limit(keyset.limit)
+    .execute()
 }
 
 function searchable(db: Db, inboxId: string) {

@@ -120,6 +120,7 @@ function threadItem() {
     ...{ timestamp: time, sentTimestamp: time, senders: [ada], recipients: [bob] },
     ...{ subject: 'Report', preview: 'The numbers are good.', attachments: [attachment] },
     ...{ lastMessageId: sent.messageId, messageCount: 1, size: expect.any(Number), updatedAt: time, createdAt: time },
+    ...{ participants: [ada, bob], last_message_at: expect.stringMatching(/Z$/) },
   }
 }
 
@@ -151,6 +152,7 @@ test.each(['organization', 'pod'])('inboxes of the %s', async (level) => {
   expect(await inboxes.list!({ limit: 1 })).toEqual({ count: 1, limit: 1, nextPageToken: id, inboxes: [made] })
   const changed = await inboxes.update!(inboxId, { displayName: 'Carla' })
   expect(changed).toEqual({ ...made, displayName: 'Carla', updatedAt: time })
+  expect(await inboxes.search!({ q: 'carla' })).toEqual({ count: 1, limit: 50, inboxes: [changed] })
   expect(await inboxes.delete!(inboxId)).toBeUndefined()
 })
 
@@ -188,6 +190,8 @@ test('threads at every level', async () => {
   for (const [level, threads] of levelsOf('threads')) {
     const list = await threads.list!({ labels: ['weekly'] })
     expect(list, level).toEqual({ count: 1, limit: 50, threads: [threadItem()] })
+    const found = { ...threadItem(), highlights: { text: ['The **numbers** are good.'] } }
+    expect((await threads.search!({ q: 'numbers' })).threads, level).toContainEqual(found)
     const thread = await threads.get!(sent.threadId)
     expect(thread, level).toEqual({ ...threadItem(), count: 1, limit: 100, messages: [message()] })
     const { attachmentId } = thread.attachments[0]

@@ -4,7 +4,9 @@ import { startWorld, type World } from '../../support/world.ts'
 
 let world: World
 beforeAll(async () => {
-  world = await startWorld({ limits: { search: { pageRowsMax: 20 } } })
+  world = await startWorld({
+    limits: { search: { pageRowsMax: 20, scopeRowsMax: 7, scopeInboxesMax: 2 }, lists: { scanRowsMax: 1 } },
+  })
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -13,6 +15,7 @@ interface Mail {
   readonly subject: string
   readonly text?: string
   readonly messageId?: string
+  readonly inReplyTo?: string
 }
 
 async function createInbox(username: string, ...mails: readonly Mail[]): Promise<string> {
@@ -136,4 +139,153 @@ test('hidden messages are found only on request and with the permission, and for
   const elsewhere = await createInbox('elsewhere')
   const foreign = await keyWith({ message_read: true }, `/v0/inboxes/${elsewhere}/api-keys`)
   expect(await world.request('GET', path, { key: foreign })).toMatchObject({ status: 404 })
+})
+
+/** Calls a search until there is no next page. Returns what `idOf` returns for each item. */
+async function allPages<Item>(
+  search: (page: { pageToken?: string }) => Promise<{ items: Item[]; nextPageToken?: string | undefined }>,
+): Promise<Item[]> {
+  const found: Item[] = []
+  let pageToken: string | undefined
+  do {
+    const page = await search(pageToken === undefined ? {} : { pageToken })
+    found.push(...page.items)
+    pageToken = page.nextPageToken
+  } while (pageToken !== undefined)
+  return found
+}
+
+test('a thread is found once by any of its visible messages, at every level, in pages of any size', async () => {
+  const { pods, threads, inboxes } = world.agentmail
+  const [red, blue] = [(await pods.create({ name: 'red' })).podId, (await pods.create({ name: 'blue' })).podId]
+  const addresses: string[] = []
+  for (const [index, podId] of [red, blue, red, red, blue].entries()) {
+    const { inboxId } = await pods.inboxes.create(podId, { username: `thread${index}` })
+    addresses.push(inboxId)
+    if (index === 3) continue // an inbox without mail
+    const mail = (id: string, text: string, answered?: string) =>
+      world.smtp.send({
+        to: inboxId,
+        subject: `${answered ? 'Re: ' : ''}plan ${id[0]} of ${index}`,
+        text,
+        messageId: `<${id}@x.test>`,
+        ...(answered !== undefined && { inReplyTo: `<${answered}@x.test>` }),
+      })
+    await mail('a1', 'an ocelot')
+    await mail('b1', 'nothing')
+    await mail('a2', 'two ocelots', 'a1')
+    await mail('c1', 'ocelot')
+    await mail('a3', 'no animal', 'a2')
+    for (let count = 2; count < 8; count += 1) await mail(`c${count}`, 'OCELOT', `c${count - 1}`)
+    await mail('b2', 'the last ocelot', 'b1')
+  }
+  const at = {
+    organization: (page: object) => threads.search({ q: 'ocelot', ...page }),
+    red: (page: object) => pods.threads.search(red, { q: 'ocelot', ...page }),
+    inbox: (page: object) => inboxes.threads.search(addresses[0]!, { q: 'ocelot', ...page }),
+  }
+  const all = (search: keyof typeof at, more: object = {}) =>
+    allPages(async (page) => {
+      const { threads: items, nextPageToken } = await at[search]({ ...page, ...more })
+      return { items, nextPageToken }
+    })
+  const subjects = (...indexes: number[]) =>
+    indexes.flatMap((index) => ['b', 'c', 'a'].map((thread) => `plan ${thread} of ${index}`))
+  for (const limit of [1, 2, 50]) {
+    const found = async (search: keyof typeof at) => (await all(search, { limit })).map(({ subject }) => subject)
+    expect(await found('organization'), `${limit}`).toEqual(subjects(4, 2, 1, 0))
+    expect(await found('red'), `${limit}`).toEqual(subjects(2, 0))
+    expect(await found('inbox'), `${limit}`).toEqual(subjects(0))
+  }
+  const [b, , a] = await all('inbox')
+  expect(a).toMatchObject({ messageCount: 3, highlights: { text: ['two **ocelot**s'] } })
+  const { items } = { items: (await inboxes.threads.list(addresses[0]!)).threads }
+  const { highlights: _, ...item } = b!
+  expect(item).toEqual(items.find(({ threadId }) => threadId === b!.threadId)) // the same as in a list
+
+  // A message that arrives between two pages was on none of them.
+  const first = await at.inbox({ limit: 2 })
+  await world.smtp.send({ to: addresses[0]!, subject: 'Re: plan a of 0', text: 'new ocelot', inReplyTo: '<a1@x.test>' })
+  const rest = await allPages(async (page) => {
+    const { threads: items, nextPageToken } = await at.inbox({ limit: 2, pageToken: first.nextPageToken, ...page })
+    return { items, nextPageToken }
+  })
+  expect(rest.map(({ threadId }) => threadId)).toEqual([a!.threadId])
+
+  // Hidden messages are not found through their thread, and do not show in its fields.
+  const { messages } = inboxes
+  await messages.update(addresses[0]!, '<b2@x.test>', { addLabels: ['spam'] })
+  expect((await all('inbox')).map(({ threadId }) => threadId)).not.toContain(b!.threadId)
+  const { body } = await world.request('GET', `/v0/inboxes/${addresses[0]}/threads/search?q=ocelot&include_spam=true`)
+  expect(body.threads[1] ?? body.threads[0]).toBeDefined()
+
+  const key = async (path: string) => (await world.request('POST', `${path}/api-keys`, { body: {} })).body.api_key
+  const ofInbox = world.agentmailAs(await key(`/v0/inboxes/${addresses[1]}`))
+  const ofPod = world.agentmailAs(await key(`/v0/pods/${red}`))
+  const inboxesFound = async (client: typeof ofPod) =>
+    new Set(
+      (
+        await allPages(async (page) => {
+          const { threads: items, nextPageToken } = await client.threads.search({ q: 'ocelot', ...page })
+          return { items, nextPageToken }
+        })
+      ).map(({ inboxId }) => inboxId),
+    )
+  expect(await inboxesFound(ofInbox)).toEqual(new Set([addresses[1]]))
+  expect(await inboxesFound(ofPod)).toEqual(new Set([addresses[0], addresses[2]]))
+  await expect(ofPod.pods.threads.search(blue, { q: 'x' })).rejects.toMatchObject({ statusCode: 404 })
+  await expect(ofInbox.pods.threads.search(red, { q: 'x' })).rejects.toMatchObject({ statusCode: 403 })
+  await expect(ofPod.inboxes.threads.search(addresses[1]!, { q: 'x' })).rejects.toMatchObject({ statusCode: 404 })
+
+  // A token that names an inbox outside of the scope finds nothing in it.
+  const page = await ofPod.threads.search({ q: 'ocelot', limit: 1 })
+  const parts = (token: string) => JSON.parse(Buffer.from(token, 'base64url').toString())
+  const [version, hash] = parts(page.nextPageToken!)
+  const foreign = await inboxes.threads.search(addresses[1]!, { q: 'ocelot', limit: 1 })
+  const [, , number, position] = parts(foreign.nextPageToken!)
+  const tokenWith = (id: string) => Buffer.from(JSON.stringify([version, hash, number, id])).toString('base64url')
+  const forged = await ofPod.threads.search({ q: 'ocelot', pageToken: tokenWith(position) })
+  expect(forged.threads.map(({ inboxId }) => inboxId)).not.toContain(addresses[1])
+  const invalid = ofPod.threads.search({ q: 'ocelot', pageToken: tokenWith('x') })
+  await expect(invalid).rejects.toMatchObject({ statusCode: 400 })
+})
+
+test('inboxes are found by the starts of words in address and display name, the exact address first', async () => {
+  const { podId } = await world.agentmail.pods.create({ name: 'names' })
+  const create = (username: string, displayName?: string) =>
+    world.agentmail.pods.inboxes.create(podId, { username, ...(displayName !== undefined && { displayName }) })
+  await create('ann')
+  await create('joann', 'Jo Ann')
+  await create('sales.ann', 'Sales Team')
+  await create('desk', '客服中心 Über')
+  await create('banner')
+  const search = (q: string, more: object = {}) =>
+    allPages(async (page) => {
+      const answer = await world.agentmail.pods.inboxes.search(podId, { q, ...more, ...page })
+      return { items: answer.inboxes, nextPageToken: answer.nextPageToken }
+    })
+  const names = async (q: string, more: object = {}) =>
+    (await search(q, more)).map(({ inboxId }) => inboxId.split('@')[0])
+  for (const limit of [1, 2, 100])
+    expect(await names('ann', { limit }), `${limit}`).toEqual(['sales.ann', 'joann', 'ann'])
+  expect(await names('ANN@mail.localhost', { limit: 1 })).toEqual(['ann', 'sales.ann']) // sales.ann@… contains the word
+  expect(await names('team sal')).toEqual(['sales.ann'])
+  expect(await names('客服')).toEqual(['desk'])
+  expect(await names('中心 über')).toEqual(['desk'])
+  for (const q of ['nn', 'sales desk', '%', '_', '*', '"']) expect(await names(q), q).toEqual([])
+  const [found] = await search('desk')
+  expect(found).toEqual(await world.agentmail.inboxes.get('desk@mail.localhost'))
+  const everywhere = await allPages(async (page) => {
+    const answer = await world.agentmail.inboxes.search({ q: 'desk', ...page })
+    return { items: answer.inboxes, nextPageToken: answer.nextPageToken }
+  })
+  expect(everywhere).toEqual([found])
+  for (const query of [{ q: '' }, { q: 'a', limit: 101 }, { q: 'a\0' }, { q: 'a'.repeat(251) }])
+    await expect(world.agentmail.inboxes.search(query)).rejects.toMatchObject({ statusCode: 400 })
+  const key = (await world.request('POST', '/v0/inboxes/ann@mail.localhost/api-keys', { body: {} })).body.api_key
+  const own = await world.agentmailAs(key).inboxes.search({ q: 'ann' })
+  expect(own.inboxes.map(({ inboxId }) => inboxId)).toEqual(['ann@mail.localhost'])
+  await expect(world.agentmailAs(key).pods.inboxes.search(podId, { q: 'ann' })).rejects.toMatchObject({
+    statusCode: 403,
+  })
 })

@@ -3,18 +3,22 @@
  * the fragments that match.
  */
 import type { Limits } from '../../../config/limits.ts'
+import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as messagesTable from '../../../store/tables/messages-table.ts'
-import { hiddenMaskFor, recheckAccess, requireInbox } from '../../access/access.ts'
-import type { Actor } from '../../access/actor.ts'
+import * as threadsTable from '../../../store/tables/threads-table.ts'
+import { hiddenMaskFor, recheckAccess, requireInbox, requireScope } from '../../access/access.ts'
+import type { Actor, Within } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Page, PagePosition, PageRequest } from '../../access/paging/page-tokens.ts'
 import type { HiddenLabel } from '../../access/permissions.ts'
 import { listFound, pageBounds } from '../mail-list.ts'
+import type { ThreadItem } from '../threads/thread.ts'
 import type { MessageItem } from '../views/message.ts'
-import { showMessages } from '../views/message-views.ts'
+import { showMessages, showThreads } from '../views/message-views.ts'
 import { searchMessages } from './search.ts'
 import { type Highlights, parseQuery } from './search-query.ts'
+import { searchThreads } from './thread-search.ts'
 
 export interface MailQuery {
   readonly q: string
@@ -37,6 +41,17 @@ export interface MailSearch {
     page: PageRequest,
     memory: BodyMemory,
   ): Promise<Page<Found<MessageItem>>>
+  /**
+   * Threads with a message that is found, each once. In one inbox newest message first; in several, inbox after inbox. A
+   * page can be empty and still have a next one.
+   */
+  threads(
+    actor: Actor,
+    within: Within,
+    query: MailQuery,
+    page: PageRequest,
+    memory: BodyMemory,
+  ): Promise<Page<Found<ThreadItem>>>
 }
 
 interface MailSearchNeeds {
@@ -75,6 +90,38 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         recheck: () => recheckAccess(store, actor, [inbox.id]),
         async show(rows) {
           const items = await showMessages(store.db, rows, inbox)
+          return items.map((item) => ({ ...item, highlights: highlights.get(item.id) }))
+        },
+      })
+    },
+
+    async threads(actor, within, { q, before, after, include = [] }, page, memory) {
+      const query = parseQuery(q, limits)
+      const scope = await requireScope(store.db, actor, 'message_read', within)
+      const hiddenMask = hiddenMaskFor(actor, include)
+      const highlights = new Map<string, Highlights | undefined>()
+      const positions = new Map<string, PagePosition>()
+      return listFound(page, limits, memory, {
+        criteria: { search: 'threads', ...scope, q, before, after, hiddenMask },
+        bounds: pageBounds(limits, true),
+        async find({ limit, after: from }) {
+          const search = { scope, anyOf: query.anyOf, hiddenMask, before, after, from, limit }
+          const { threads, last } = await searchThreads({ store, limits }, search)
+          for (const { id, match, position } of threads) {
+            highlights.set(id, query.highlight(match))
+            positions.set(id, position)
+          }
+          return { ids: threads.map(({ id }) => id), last }
+        },
+        positionOf: ({ id }: ThreadRow) => positions.get(id)!,
+        listByIds: (ids) => threadsTable.listByIds(store.db, ids),
+        async recheck() {
+          await recheckAccess(store, actor, [])
+          await requireScope(store.db, actor, 'message_read', within)
+        },
+        async show(rows) {
+          const present = rows.filter(({ deleting_at }) => deleting_at === null)
+          const items = await showThreads(store.db, present, limits, hiddenMask)
           return items.map((item) => ({ ...item, highlights: highlights.get(item.id) }))
         },
       })

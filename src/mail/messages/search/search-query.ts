@@ -6,10 +6,10 @@
  * Words are separated by white space; quotes, brackets and punctuation around a word do not count.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
 import { highlight, highlightAddress } from '../../../formats/search/highlight.ts'
 import { foldText } from '../../../formats/search/search-signature.ts'
 import type { AddressKind } from '../../../store/schema/message-rows.ts'
+import { parseSearchText } from '../../access/search-text.ts'
 import { type StoredText, shownText } from './message-text.ts'
 import type { SearchClause } from './search.ts'
 
@@ -33,8 +33,7 @@ const RECIPIENTS: readonly AddressKind[] = ['to', 'cc', 'bcc']
 
 /** @throws validation_error for an empty or too long text, and for NUL, which no message contains */
 export function parseQuery(q: string, limits: Limits): SearchQuery {
-  const whole = checkText(q, limits)
-  const words = wordsOf(whole, limits)
+  const { whole, words } = parseSearchText(q, limits)
   // "Ann <ann@example.com>": addresses are compared as name and address, without brackets and quotes.
   const parts = [whole, foldText(whole.replace(/[<>"]/g, '')).trim()]
   const addresses = [...new Set(parts)].filter((each) => each !== '')
@@ -71,21 +70,4 @@ export function parseQuery(q: string, limits: Limits): SearchQuery {
     }
     return found.slice(0, fragmentsMax)
   }
-}
-
-/** @returns the text folded, without white space around it */
-export function checkText(q: string, { search: { queryCharsMax } }: Limits): string {
-  const refuse = (detail: string) => new MailError('validation_error', { detail, path: ['q'] })
-  if (q.length > queryCharsMax) throw refuse(`q can have at most ${queryCharsMax} characters`)
-  if (q.includes('\0')) throw refuse('q must not contain NUL')
-  const whole = foldText(q).trim()
-  if (whole === '') throw refuse('q must contain at least one character that is not white space')
-  return whole
-}
-
-function wordsOf(whole: string, { search: { queryWordsMax } }: Limits): string[] {
-  const words = whole.split(' ').map((word) => word.replace(/^["'“”„‘’«»([{]+|["'“”„‘’«»)\]},.;:!?]+$/g, '') || word)
-  const distinct = [...new Set(words)]
-  if (distinct.length <= queryWordsMax) return distinct
-  throw new MailError('validation_error', { detail: `q can have at most ${queryWordsMax} words`, path: ['q'] })
 }

@@ -40,6 +40,8 @@ export interface SearchRequest {
   /** The position at which the previous page ended: its `nextNumber`. */
   readonly beforeNumber?: number | undefined
   readonly limit: number
+  /** Whether the inbox is known to have few messages: then the index would save nothing. */
+  readonly isSmall?: boolean
   /** Work of the page; the default is limits.search.pageRowsMax. */
   readonly rowsMax?: number
   /** Called for each match, in their order. It says whether the match is a result, and how many messages it compared. */
@@ -85,7 +87,7 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
   const damaged = new Set<number>()
   if (clauses.length === 0) return { messages: [], nextNumber: undefined, rowsLeft }
   // Without a bit in each clause, a text of one or two characters for example, the index excludes nothing.
-  const isIndexed = bits.every((each) => each.length > 0)
+  const isIndexed = request.isSmall !== true && bits.every((each) => each.length > 0)
   const hasReadAll = (await (isIndexed ? searchBlocks() : compareDownTo(range.after))) === 'all read'
   if (damaged.size > 0) await store.transaction(repair)
   return { messages: found, nextNumber: hasReadAll ? undefined : before, rowsLeft }
@@ -216,7 +218,8 @@ function isInTime({ timestamp }: index.SearchableRow, { before, after }: SearchR
   return (before === undefined || timestamp < before) && (after === undefined || timestamp > after)
 }
 
-function isMatch(stored: StoredText, clauses: readonly SearchClause[], limits: Limits): boolean {
+/** @param clauses folded */
+export function isMatch(stored: StoredText, clauses: readonly SearchClause[], limits: Limits): boolean {
   const texts = new Map<SearchColumn, string>()
   const textOf = (column: SearchColumn) => {
     const known = texts.get(column)
@@ -231,7 +234,7 @@ function isMatch(stored: StoredText, clauses: readonly SearchClause[], limits: L
 }
 
 /** Folds the texts, and omits empty ones and clauses without any. The body is compared last: it must be decompressed. */
-function foldClauses(anyOf: readonly SearchClause[]): SearchClause[] {
+export function foldClauses(anyOf: readonly SearchClause[]): SearchClause[] {
   const order: readonly SearchColumn[] = ['subject', 'addresses', 'body']
   return anyOf
     .map(({ columns, allOf }) => ({

@@ -10,6 +10,7 @@ import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
+import type { SearchInboxes } from '../../../../mail/inboxes/inbox-search.ts'
 import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
 import type { Lists } from '../../../../mail/inboxes/lists/lists.ts'
 import type { OutboundPause } from '../../../../mail/jobs/outbound-pause.ts'
@@ -86,6 +87,7 @@ export interface AgentMailNeeds {
   readonly queue: Queue
   readonly outboundPause: OutboundPause
   readonly mailSearch: MailSearch
+  readonly inboxSearch: SearchInboxes
   readonly rebuildIndex: RebuildIndex
   readonly webhooks: Webhooks
   readonly webhookDeliveryLog: WebhookDeliveryLog

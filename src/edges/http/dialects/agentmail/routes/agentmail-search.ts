@@ -1,15 +1,19 @@
-/** Searches of messages, and the route that makes the text index again (Martlet's own). */
+/** Searches of messages, threads and inboxes, and the route that makes the text index again (Martlet's own). */
 import { Type } from 'typebox'
+import type { SearchInboxes } from '../../../../../mail/inboxes/inbox-search.ts'
 import type { MailSearch } from '../../../../../mail/messages/search/mail-search.ts'
 import type { RebuildIndex } from '../../../../../mail/messages/search/rebuild-index.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { hiddenFilters, pageQuery, readHiddenFilter, readPage, readTime, timeFilters } from '../query-parameters.ts'
-import { FoundMessages, foundMessages } from '../wire/search-wire.ts'
+import { paramsOf, scopeRoutes, withinOf } from '../scope-routes.ts'
+import { InboxList, inboxList } from '../wire/inbox-wire.ts'
+import { FoundMessages, FoundThreads, foundMessages, foundThreads } from '../wire/search-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
 
 interface SearchNeeds extends HttpContext {
   readonly mailSearch: MailSearch
+  readonly inboxSearch: SearchInboxes
   readonly rebuildIndex: RebuildIndex
 }
 
@@ -29,9 +33,28 @@ const searchMessages = {
   response: ok(FoundMessages),
 }
 
+const searchThreads = {
+  tags,
+  summary: 'Search threads by their messages',
+  description:
+    'Finds threads with a message that the search of messages would find. In one inbox the newest is first; in several, ' +
+    'inbox after inbox. A page can be empty and still have a `next_page_token`.',
+  querystring: mailQuery,
+  response: ok(FoundThreads),
+}
+
+const searchInboxes = {
+  tags,
+  summary: 'Search inboxes by address and display name',
+  description:
+    'Each word of `q` must be the start of a word. The inbox whose address is `q` is first, then the newest.',
+  querystring: Type.Object({ q, limit, page_token }),
+  response: ok(InboxList),
+}
+
 const Rebuilding = Type.Object({ blocks: Type.Integer() })
 
-export function searchRoutes(app: HttpApp, { mailSearch, rebuildIndex, responses }: SearchNeeds): void {
+export function searchRoutes(app: HttpApp, { mailSearch, inboxSearch, rebuildIndex, responses }: SearchNeeds): void {
   app.get(
     '/inboxes/:inbox_id/messages/search',
     { schema: searchMessages, config: access('message_read') },
@@ -42,6 +65,31 @@ export function searchRoutes(app: HttpApp, { mailSearch, rebuildIndex, responses
       return foundMessages(page)
     },
   )
+
+  for (const scopeRoute of Object.values(scopeRoutes)) {
+    const schema = { ...searchThreads, params: paramsOf(scopeRoute, {}) }
+    app.get(
+      `${scopeRoute.path}/threads/search`,
+      { schema, config: access('message_read', scopeRoute) },
+      async (request, reply) => {
+        const { actor, params, query } = request
+        const memory = responses.memoryOf(request, reply)
+        return foundThreads(
+          await mailSearch.threads(actor, withinOf(params), readMailQuery(query), readPage(query), memory),
+        )
+      },
+    )
+  }
+
+  for (const scopeRoute of [scopeRoutes.organization, scopeRoutes.pod]) {
+    const schema = { ...searchInboxes, params: paramsOf(scopeRoute, {}) }
+    app.get(
+      `${scopeRoute.path}/inboxes/search`,
+      { schema, config: access('inbox_read', scopeRoute) },
+      async ({ actor, params, query }) =>
+        inboxList(await inboxSearch(actor, withinOf(params), query.q, readPage(query))),
+    )
+  }
 
   const schema = { tags, summary: 'Make the text index of all inboxes again (root key only)', response: ok(Rebuilding) }
   app.post('/search/rebuild', { schema, config: access([], { narrowestKey: 'root' }) }, async ({ actor }) => ({

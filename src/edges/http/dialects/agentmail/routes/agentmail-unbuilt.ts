@@ -19,8 +19,6 @@ const EVERYWHERE = [...ROOT, ...PODS, ...INBOXES]
 
 /** Subjects as plural nouns, each with prefixes and the operations below each prefix. */
 const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[], operations: string])[] = [
-  ['Searches', [...ROOT, ...PODS], 'GET /inboxes/search'],
-  ['Searches', EVERYWHERE, 'GET /threads/search'],
   [
     "Domains of one's own",
     [...ROOT, ...PODS],

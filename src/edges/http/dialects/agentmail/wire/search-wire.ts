@@ -3,9 +3,11 @@ import { Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Found } from '../../../../../mail/messages/search/mail-search.ts'
 import type { Highlights as HighlightsView } from '../../../../../mail/messages/search/search-query.ts'
+import type { ThreadItem as ThreadItemView } from '../../../../../mail/messages/threads/thread.ts'
 import type { MessageItem as MessageItemView } from '../../../../../mail/messages/views/message.ts'
 import { MessageItem, messageItem } from './message-wire.ts'
 import { pageHead, pageOf, type Wire } from './shape-wire.ts'
+import { ThreadItem, threadItem } from './thread-wire.ts'
 
 const fragments = Type.Optional(Type.Array(Type.String()))
 
@@ -21,6 +23,13 @@ export const FoundMessages = pageOf({ messages: Type.Array(Type.Object({ ...Mess
 export function foundMessages(page: Page<Found<MessageItemView>>): Wire<typeof FoundMessages> {
   const messages = page.items.map((item) => ({ ...messageItem(item), highlights: highlights(item.highlights) }))
   return { ...pageHead(page), messages }
+}
+
+export const FoundThreads = pageOf({ threads: Type.Array(Type.Object({ ...ThreadItem.properties, ...found })) })
+
+export function foundThreads(page: Page<Found<ThreadItemView>>): Wire<typeof FoundThreads> {
+  const threads = page.items.map((item) => ({ ...threadItem(item), highlights: highlights(item.highlights) }))
+  return { ...pageHead(page), threads }
 }
 
 function highlights(view: HighlightsView | undefined): Wire<typeof Highlights> | undefined {

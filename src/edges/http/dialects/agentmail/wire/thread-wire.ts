@@ -24,9 +24,11 @@ const itemMembers = {
   size: Type.Integer(),
   updated_at: Time,
   created_at: Time,
+  participants: Type.Array(Type.String(), { description: 'Senders and recipients, for older clients.' }),
+  last_message_at: Type.Unsafe<string>({ ...Time, description: 'As `timestamp`, for older clients.' }),
 }
 
-const ThreadItem = Type.Object(itemMembers)
+export const ThreadItem = Type.Object(itemMembers)
 
 /** @param view a thread, or the data of a thread in an event of the log */
 export function threadItem(
@@ -49,6 +51,8 @@ export function threadItem(
     size: view.sizeBytes,
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
+    participants: [...new Set([...view.senders, ...view.recipients])],
+    last_message_at: time(view.timestamp),
   }
 }
 
