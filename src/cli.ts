@@ -43,6 +43,7 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
     return (await import('./cli/restore-command.ts')).runRestore(loadConfig(process.env), rest[0]!, process.stdout)
   }
   if (command === 'resume') return resume(loadConfig(process.env), rest)
+  if (command === 'unsuppress') return unsuppress(loadConfig(process.env), rest)
   if (command === 'search' && rest[0] === 'rebuild') return rebuildIndex(loadConfig(process.env), rest.slice(1))
   if (command === 'migrate' && rest.length === 0) return migrate(loadConfig(process.env))
   if (command === 'check' && rest.length === 0)
@@ -148,6 +149,21 @@ async function resume(config: Config, args: readonly string[]): Promise<number> 
   const client = await openServerClient(config, values.url)
   const { was_paused } = (await client.request('POST', '/v0/outbound/resume')) as { was_paused: boolean }
   return print(was_paused ? 'Outbound mail and webhooks run again.\n' : 'Nothing was paused.\n')
+}
+
+async function unsuppress(config: Config, args: readonly string[]): Promise<number | undefined> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { url: { type: 'string' } },
+    allowPositionals: true,
+  })
+  if (positionals.length !== 1) return undefined
+  const [address] = positionals
+  const { openServerClient } = await import('./cli/server-client.ts')
+  const client = await openServerClient(config, values.url)
+  const { removed } = (await client.request('POST', '/v0/suppressions/remove', { address })) as { removed: boolean }
+  print(removed ? `Mail can be sent to ${address} again.\n` : `${address} is not suppressed.\n`)
+  return removed ? 0 : 1
 }
 
 async function rebuildIndex(config: Config, args: readonly string[]): Promise<number> {

@@ -399,7 +399,7 @@ test('queue calls the running server', async () => {
   })
 })
 
-test('search rebuild calls the running server', async () => {
+test('search rebuild and unsuppress call the running server', async () => {
   const env = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
   const server = await start(env)
   expect(await run(['search', 'rebuild', '--url', server.url], env)).toEqual({
@@ -407,6 +407,13 @@ test('search rebuild calls the running server', async () => {
     stdout: 'The server makes 0 blocks of the text index again. Searches work meanwhile, but take longer.\n',
     stderr: '',
   })
+  expect(await run(['unsuppress', 'ann@a.test', '--url', server.url], env)).toEqual({
+    code: 1,
+    stdout: 'ann@a.test is not suppressed.\n',
+    stderr: '',
+  })
+  expect((await run(['unsuppress', 'ann', '--url', server.url], env)).code).toBe(1)
+  expect((await run(['unsuppress'], env)).code).toBe(2)
   expect(await run(['search'], env)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('Usage: martlet search'),
@@ -415,7 +422,18 @@ test('search rebuild calls the running server', async () => {
 
 test('help is printed on request and after an unknown command', async () => {
   expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
-  for (const command of ['serve', 'resume', 'search', 'migrate', 'check', 'backup', 'restore', 'key', 'queue']) {
+  for (const command of [
+    'serve',
+    'resume',
+    'unsuppress',
+    'search',
+    'migrate',
+    'check',
+    'backup',
+    'restore',
+    'key',
+    'queue',
+  ]) {
     const help = await run([command, '--help'], { MARTLET_HTTP_PORT: 'wrong' })
     expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^Usage: martlet ${command}\\b`)) })
   }

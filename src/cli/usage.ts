@@ -27,6 +27,12 @@ applies to all servers with this database, until "martlet resume" ends it.`,
     details: ANY_SERVER,
   },
   {
+    name: 'unsuppress',
+    usage: 'ADDRESS [--url URL]',
+    summary: 'let the running server send again to an address to which mail bounced',
+    details: `Exits with 1 if the address is not suppressed. ${ANY_SERVER}`,
+  },
+  {
     name: 'search',
     usage: 'rebuild [--url URL]',
     summary: 'make the text index again on the running server',

@@ -97,6 +97,17 @@ test('an address that does not exist is suppressed for the organization; other f
     statusCode: 403,
     body: { code: 'cannot_delete' },
   })
+
+  const remove = (address: string, key = world.rootKey) =>
+    world.request('POST', '/v0/suppressions/remove', { body: { address }, key })
+  const { body } = await world.request('POST', '/v0/api-keys', { body: {} })
+  expect(await remove('moved@a.test', body.api_key)).toMatchObject({ status: 403 })
+  expect(await remove(' MOVED@a.test')).toMatchObject({ status: 200, body: { removed: true } })
+  expect(await remove('moved@a.test')).toMatchObject({ status: 200, body: { removed: false } })
+  expect((await remove('no address')).status).toBe(400)
+  await world.agentmail.lists.create('send', 'block', { entry: 'own@a.test' })
+  expect((await remove('own@a.test')).body).toEqual({ removed: false })
+  expect((await suppressed()).map(({ entry }) => entry)).toEqual(['gone@a.test', 'own@a.test'])
 })
 
 test('mail that waits in the queue is rejected when a list denies its recipient', async () => {

@@ -1,7 +1,10 @@
 /**
  * Tests allow and block lists as AgentMail's clients use them.
  */
+import { join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { databaseName } from '../../support/test-database.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
 /** One server for all tests: each uses inboxes and pods of its own. */
@@ -155,6 +158,12 @@ test('the entries of a deleted inbox or pod are removed', async () => {
       { timeout: 10_000 },
     )
     .toBe('deleted')
+  if (databaseName() === 'sqlite') {
+    const database = new BetterSqlite(join(world.dataDir, 'martlet.db'), { readonly: true })
+    const count = database.prepare('select count(*) from list_entries where pod_id = ?').pluck()
+    await expect.poll(() => count.get(podId), { timeout: 10_000 }).toBe(0)
+    database.close()
+  }
   // A new inbox with this address has lists of its own.
   const again = await agentmail.inboxes.create({ username: 'fay' })
   expect((await agentmail.inboxes.lists.list(again.inboxId, 'send', 'allow')).count).toBe(0)

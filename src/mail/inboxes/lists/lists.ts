@@ -14,6 +14,7 @@ import {
   lockInbox,
   requireInbox,
   requireKeyScope,
+  requireRootKey,
   requireScope,
 } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
@@ -43,6 +44,14 @@ export interface Lists {
   get(actor: Actor, within: Within, list: ListName, entry: string): Promise<ListEntry>
   /** @throws cannot_delete for an entry that the server made */
   delete(actor: Actor, within: Within, list: ListName, entry: string): Promise<void>
+  /**
+   * Removes the entry that the server made because mail to the address bounced. The root key only: mail that bounces again and again
+   * harms the reputation of the server, and not only of one organization.
+   *
+   * @returns whether there was one
+   * @throws narrow_key, validation_error
+   */
+  removeSuppression(actor: Actor, address: string): Promise<boolean>
 }
 
 /** The organization, pod or inbox that has the lists. */
@@ -115,6 +124,18 @@ export function createLists({ store, limits }: ListsNeeds): Lists {
           throw new MailError('cannot_delete', { detail })
         }
         await listEntries.remove(tx, row)
+      })
+    },
+
+    async removeSuppression(actor, address) {
+      const entry = parseEntry(address)
+      return store.transaction(async (tx) => {
+        await requireRootKey(tx, actor)
+        const { organizationId } = keyOf(actor)
+        const key = { scope_id: organizationId, direction: 'send', list_type: 'block', entry } as const
+        if ((await listEntries.get(tx, key))?.read_only !== 1) return false
+        await listEntries.remove(tx, key)
+        return true
       })
     },
   }

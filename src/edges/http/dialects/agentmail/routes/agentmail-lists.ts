@@ -25,6 +25,17 @@ const listParams = {
 
 export function listRoutes(app: HttpApp, needs: { readonly lists: Lists }): void {
   for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)
+
+  const unsuppress = {
+    tags,
+    summary: 'Remove the read-only entry of an address to which mail bounced (root key only)',
+    body: Type.Object({ address: Type.String() }),
+    response: ok(Type.Object({ removed: Type.Boolean({ description: 'Whether there was such an entry.' }) })),
+  }
+  const root = access([], { narrowestKey: 'root' })
+  app.post('/suppressions/remove', { schema: unsuppress, config: root }, async ({ actor, body }) => ({
+    removed: await needs.lists.removeSuppression(actor, body.address),
+  }))
 }
 
 function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly lists: Lists }): void {
