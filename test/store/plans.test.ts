@@ -9,11 +9,12 @@ import BetterSqlite from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Db, Tx } from '../../src/store/handles.ts'
-import { claimRecipients, claimWebhookDeliveries } from '../../src/store/leases.ts'
+import { claimDrafts, claimRecipients, claimWebhookDeliveries } from '../../src/store/leases.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite-adapter.ts'
 import { StableLimitCompiler } from '../../src/store/sqlite/sqlite-query-compiler.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
+import * as drafts from '../../src/store/tables/drafts-table.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import * as idempotency from '../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
@@ -118,6 +119,18 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   ['see what hides messages', (db) => messages.hiddenMasks(db, ['m', 'n']), '(id=?)'],
   ['see where messages of events are', (db) => messages.listInThreads(db, ['m', 'n']), 'messages USING INDEX'],
+  ...[['organization'], ['pod', 'p'], ['inbox', 'p', 'i']].map(
+    ([level, podId, inboxId]): (typeof statements)[number] => [
+      `list drafts of an ${level}`,
+      (db) => drafts.scan(db, { scope: { organizationId: 'o', podId, inboxId }, labels: ['a'] }, next),
+      `drafts_by_${level}`,
+    ],
+  ),
+  ['find a draft by its client_id', (db) => drafts.getByClientId(db, 'i', 'c', 1), 'drafts_client_id'],
+  ['count the drafts of an inbox', (db) => drafts.hasAtLeast(db, 'i', 1_000), 'COVERING INDEX drafts_by_inbox'],
+  ['list the parts of drafts', (db) => drafts.listParts(db, ['d', 'e']), 'draft_parts_by_draft'],
+  ['find the next due draft', (db) => drafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
+  ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, claim), 'drafts_due'],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],
   ['list the queue', (db) => queue.listOpen(db, waiting, next, 1), 'recipients_open '],
   ['list the queue, held', (db) => queue.listOpen(db, { ...waiting, states: ['held'] }, next, 1), 'recipients_open '],

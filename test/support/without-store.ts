@@ -11,6 +11,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/messages/parse-queue.test.ts',
   'test/messages/mail-parser.test.ts',
   'test/receiving/receive-queue.test.ts',
+  'test/sending/draft-schedule.test.ts',
   'test/sending/remote-target.test.ts',
   'test/sending/suppress-bounced.test.ts',
   'test/store/lru-cache.test.ts',

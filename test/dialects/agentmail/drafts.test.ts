@@ -468,9 +468,32 @@ test('a schedule whose key is gone, or that cannot be sent, fails with a reason,
   expect(await drafts.update(inboxId, empty.draftId, { sendAt: inAnHour })).toMatchObject({ sendStatus: 'scheduled' })
   expect(await status(empty.draftId)).not.toHaveProperty('send_error')
 
+  const inboxPath = `/v0/inboxes/${inboxId}`
+  await world.request('PATCH', inboxPath, { body: { status: 'paused' } })
+  await drafts.update(inboxId, draftId, { sendAt: new Date(0) })
+  await expect
+    .poll(() => status(draftId))
+    .toMatchObject({
+      send_status: 'failed',
+      send_error: `The inbox ${inboxId} is paused`,
+    })
+  await world.request('PATCH', inboxPath, { body: { status: 'active' } })
+
   await using socket = disposable(await world.subscribe({ inboxIds: [inboxId], eventTypes: ['message.sent'] }))
   await drafts.update(inboxId, draftId, { sendAt: new Date(0) })
   await socket.next('message.sent')
+})
+
+test('a draft to a blocked address is not sent, and stays as it is', async () => {
+  const { inboxId, drafts } = await newInbox()
+  const entry = 'no@example.test'
+  await world.request('POST', `/v0/inboxes/${inboxId}/lists/send/block`, { body: { entry } })
+  const draft = await drafts.create(inboxId, { to: [entry], text: 'x' })
+  await expect(drafts.send(inboxId, draft.draftId, {})).rejects.toMatchObject({
+    statusCode: 403,
+    body: { code: 'message_rejected' },
+  })
+  expect(await drafts.get(inboxId, draft.draftId)).toEqual(draft)
 })
 
 test('deleting an inbox deletes its drafts', async () => {

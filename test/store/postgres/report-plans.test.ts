@@ -1,13 +1,13 @@
 /** Tests on PostgreSQL, with rows and statistics, that the queries of reports use an index. SQLite: ../plans.test.ts. */
 import { CompiledQuery, type Kysely } from 'kysely'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Db } from '../../../src/store/handles.ts'
-import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
 import type { Schema } from '../../../src/store/schema/schema.ts'
 import * as events from '../../../src/store/tables/events-table.ts'
 import * as rollups from '../../../src/store/tables/rollups-table.ts'
 import * as usage from '../../../src/store/tables/usage-table.ts'
 import { openTestStore } from '../test-store.ts'
+import { planOf } from './plan-of.ts'
 
 const HOUR = 3_600_000
 const range = { afterSeq: 10_000, throughSeq: 11_000, descending: true, withPayload: true }
@@ -26,24 +26,14 @@ test('hourly counts, events and snapshots are found by an index', async () => {
     await run(`insert into event_consumers values ('c', 29000)`)
     for (const table of ['events', 'rollups', 'usage_snapshots']) await run(`analyze ${table}`)
   })
-  const planOf = async (run: (db: Db) => Promise<unknown>) => {
-    const spy = vi.spyOn(PostgresConnection.prototype, 'executeQuery')
-    await run(store.db)
-    const [query] = spy.mock.calls.at(-1)!
-    spy.mockRestore()
-    const explain = CompiledQuery.raw(`explain ${query.sql}`, [...query.parameters])
-    const { rows } = await (store.db as unknown as Kysely<Schema>).executeQuery<{ 'QUERY PLAN': string }>(explain)
-    return rows.map((row) => row['QUERY PLAN']).join('\n')
-  }
+  const plan = (run: (db: Db) => Promise<unknown>) => planOf(store.db, run)
   const plans = {
-    counts: await planOf((db) =>
+    counts: await plan((db) =>
       rollups.listCounts(db, { ...counts, scope: { organizationId: 's1' }, consumer: 'c', logRowsMax: 9 }),
     ),
-    organization: await planOf((db) => events.listCounted(db, { organizationId: 'o1' }, range, 100)),
-    inbox: await planOf((db) =>
-      events.listCounted(db, { organizationId: 'o1', podId: 'p1', inboxId: 'i1' }, range, 100),
-    ),
-    snapshots: await planOf((db) => usage.listSnapshots(db, 's1', { from: 10_000, through: 11_000 })),
+    organization: await plan((db) => events.listCounted(db, { organizationId: 'o1' }, range, 100)),
+    inbox: await plan((db) => events.listCounted(db, { organizationId: 'o1', podId: 'p1', inboxId: 'i1' }, range, 100)),
+    snapshots: await plan((db) => usage.listSnapshots(db, 's1', { from: 10_000, through: 11_000 })),
   }
   for (const [name, plan] of Object.entries(plans)) expect(plan, name).not.toMatch(/Seq Scan on (?!event_consumers)/)
   expect(plans.counts).toContain('rollups_pkey')

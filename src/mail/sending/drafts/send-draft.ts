@@ -23,7 +23,7 @@ import type { Sent } from '../compose/outgoing.ts'
 import type { Submit } from '../compose/submit.ts'
 import { type Idempotency, type KeyClaim, keyUse } from '../idempotency/idempotency.ts'
 import { asOutgoing, messageOfDraft } from './draft-content.ts'
-import { draftNotFound, requireDraft } from './draft-lookup.ts'
+import { requireDraft } from './draft-lookup.ts'
 import { type DraftParts, sizeOfParts } from './draft-parts.ts'
 import type { DraftSources } from './draft-source.ts'
 
@@ -125,9 +125,9 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
       keyClaim,
       async first(tx) {
         const unused = await drafts.remove(tx, row.id, owner)
-        if (unused) return contents.removeUnused(tx, unused)
-        const isThere = (await drafts.listByIds(tx, [row.id], tx.leaseNow)).length > 0
-        throw isThere ? new MailError('draft_changed', {}) : draftNotFound()
+        // The lease has expired, and another call has changed, sent or deleted the draft since.
+        if (!unused) throw new MailError('draft_changed', {})
+        return contents.removeUnused(tx, unused)
       },
     })
   }
