@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'
 import { createApiKeys } from '../mail/access/keys/api-keys.ts'
 import { createScopes } from '../mail/access/scopes.ts'
+import { createApps } from '../mail/accounts/apps.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
@@ -72,6 +73,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     eventSubjects: shared.eventSubjects,
     labelLog: createLabelLog({ store, limits }),
     reports: createReports({ store, clock, limits }),
+    apps: createApps({ store, limits }),
 
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),

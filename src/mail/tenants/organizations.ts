@@ -17,6 +17,14 @@ export interface Organization {
 export interface Organizations {
   /** Returns the actor's own organization. Needs an organization-wide key. @throws narrow_key */
   get(actor: Actor): Promise<Organization>
+  /** Returns whether the organization can join previews of features. Needs an organization-wide key. @throws narrow_key */
+  labs(actor: Actor): Labs
+}
+
+/** Previews of features. Martlet has none. */
+export interface Labs {
+  readonly isEnabled: boolean
+  readonly isAvailable: boolean
 }
 
 export function createOrganizations({ store }: { readonly store: Store }): Organizations {
@@ -34,6 +42,11 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
         createdAt: row.created_at,
         updatedAt: row.updated_at,
       }
+    },
+
+    labs(actor) {
+      requireKeyScope(keyOf(actor), 'organization')
+      return { isEnabled: false, isAvailable: false }
     },
   }
 }

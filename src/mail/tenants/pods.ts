@@ -96,10 +96,13 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         const row = await tenants.lockPod(tx, id)
         if (!row) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
         if (row.is_default) throw new MailError('cannot_delete', { detail: 'The default pod cannot be deleted' })
-        if (row.inbox_count > 0 || (await domains.podHasDomain(tx, row.id))) {
-          throw new MailError('cannot_delete', {
-            detail: 'A pod with inboxes or domains cannot be deleted; delete those first',
-          })
+        const uses = [
+          ...countOf(row.inbox_count, 'inbox', 'inboxes'),
+          ...countOf(await domains.countByPod(tx, row.id), 'domain', 'domains'),
+        ]
+        if (uses.length > 0) {
+          const detail = `The pod has ${uses.join(' and ')}; delete them first`
+          throw new MailError('cannot_delete', { detail })
         }
         if (await inboxes.podHasInbox(tx, row.id))
           throw new MailError('resource_deleting', { what: 'An inbox of this pod' })
@@ -110,6 +113,10 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
       })
     },
   }
+}
+
+function countOf(count: number, one: string, several: string): string[] {
+  return count === 0 ? [] : [`${count} ${count === 1 ? one : several}`]
 }
 
 function showPod(row: PodRow): Pod {

@@ -30,10 +30,14 @@ export async function insert(tx: Tx, row: DomainRow): Promise<void> {
   await tx.insertInto('domains').values(row).execute()
 }
 
-/** Whether the pod owns a domain: such a pod cannot be deleted. */
-export async function podHasDomain(db: Db, podId: string): Promise<boolean> {
-  const row = await db.selectFrom('domains').select('id').where('pod_id', '=', podId).limit(1).executeTakeFirst()
-  return row !== undefined
+/** Counts the domains that the pod owns: such a pod cannot be deleted. */
+export async function countByPod(db: Db, podId: string): Promise<number> {
+  const row = await db
+    .selectFrom('domains')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('pod_id', '=', podId)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
 }
 
 export async function countByOrganization(db: Db, organizationId: string): Promise<number> {

@@ -112,6 +112,8 @@ class Run:
         me = await self.call("auth.me")
         self.check(me.scope_type == "organization", f"scope {me.scope_type}")
         await self.call("organizations.get")
+        if "organizations.get_labs" in operations:
+            self.check(not (await self.call("organizations.get_labs")).available, "labs are available")
         spare = await self.call("pods.create", name="spare")
         await self.call("pods.get", spare.pod_id)
         self.check((await self.call("pods.list")).count >= 2, "pods are missing")

@@ -22,9 +22,8 @@ function stateOf({ method, path }: { readonly method: string; readonly path: str
   const isUnbuilt = unbuiltOperations().some(
     (each) => each.method === method && `/v0${each.path.replace(/:(\w+)/g, '{$1}')}` === path,
   )
-  if (!isUnbuilt) return 'built'
-  if (!/\/(accounts|apps|providers)\b/.test(path)) return 'unbuilt'
-  return /\/(apps|providers)\/\{|\/accounts\//.test(path) ? 'missing' : 'empty'
+  if (!/\/(accounts|apps|providers)\b/.test(path)) return isUnbuilt ? 'unbuilt' : 'built'
+  return isUnbuilt ? 'missing' : 'empty'
 }
 
 /** The older package has the operations that the npm package has too, with `providers` instead of `apps`. */

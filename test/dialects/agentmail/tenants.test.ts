@@ -14,7 +14,10 @@ test('a pod is created, found by id and client_id, listed, and deleted only when
   expect((await pods.list()).pods).toContainEqual(red)
 
   const inbox = await pods.inboxes.create(red.podId, { username: 'ada' })
-  await expect(pods.delete(red.podId)).rejects.toMatchObject({ statusCode: 403, body: { code: 'cannot_delete' } })
+  await expect(pods.delete(red.podId)).rejects.toMatchObject({
+    statusCode: 403,
+    body: { code: 'cannot_delete', message: 'The pod has 1 inbox; delete them first' },
+  })
   await inboxes.delete(inbox.inboxId)
   // The contents of the inbox are removed in the background.
   const deleted = () =>

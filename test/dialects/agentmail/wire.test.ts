@@ -151,6 +151,20 @@ describe('API keys', () => {
     expect(permissionFlags([])).toEqual({})
   })
 
+  test('have all flags of both generations of clients', () => {
+    const older = sdk.ApiKeyPermissions._getRawProperties() as string[]
+    expect(older).toHaveLength(38)
+    const newer = [
+      ...['message_reply', 'agent_armor_release', 'account_update', 'pod_update', 'calendar_read', 'calendar_update'],
+      ...['calendar_event_read', 'calendar_event_create', 'calendar_event_update', 'calendar_event_delete'],
+      ...['file_read', 'file_create', 'file_update', 'file_delete', 'app_connect', 'app_share_owner'],
+    ]
+    for (const flag of [...older, ...newer]) {
+      const granted = readPermissions({ [flag]: true })
+      expect(permissionFlags(granted), flag).toMatchObject({ [flag]: true })
+    }
+  })
+
   test('treat renamed flags as one permission with two names', () => {
     expect(readPermissions({ provider_connect: true })).toEqual(['provider_connect', 'app_connect'])
     expect(readPermissions({ app_connect: true })).toEqual(['app_connect', 'provider_connect'])

@@ -7,6 +7,7 @@ import type { Log } from '../../../../log.ts'
 import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Scopes } from '../../../../mail/access/scopes.ts'
+import type { Apps } from '../../../../mail/accounts/apps.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
@@ -45,6 +46,7 @@ import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
 import { normaliseQuery, warningOf } from './query-parameters.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
+import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
 import { draftRoutes } from './routes/agentmail-drafts.ts'
@@ -97,6 +99,7 @@ export interface AgentMailNeeds {
   readonly eventPages: EventPages
   readonly labelLog: LabelLog
   readonly reports: Reports
+  readonly apps: Apps
   readonly eventSubjects: EventSubjects
 }
 
@@ -132,6 +135,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         authMeRoutes(keyed)
         unbuiltRoutes(keyed, needs)
         organizationRoutes(keyed, needs)
+        appRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
         inboxRoutes(keyed, needs)

@@ -1,13 +1,17 @@
-/** Organization route: the organization of the key. */
+/** Organization routes: the organization of the key, and its labs. */
 import type { Organizations } from '../../../../../mail/tenants/organizations.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { ok } from '../wire/shape-wire.ts'
-import { Organization, organization } from '../wire/tenant-wire.ts'
+import { Labs, labs, Organization, organization } from '../wire/tenant-wire.ts'
+
+const tags = ['Organizations']
+const config = access([], { narrowestKey: 'organization' })
 
 export function organizationRoutes(app: HttpApp, { organizations }: { readonly organizations: Organizations }): void {
-  const schema = { tags: ['Organizations'], summary: 'Get the organization', response: ok(Organization) }
-  app.get('/organizations', { schema, config: access([], { narrowestKey: 'organization' }) }, async ({ actor }) =>
-    organization(await organizations.get(actor)),
-  )
+  const get = { tags, summary: 'Get the organization', response: ok(Organization) }
+  app.get('/organizations', { schema: get, config }, async ({ actor }) => organization(await organizations.get(actor)))
+
+  const getLabs = { tags, summary: 'Get the state of labs: there are none', response: ok(Labs) }
+  app.get('/organizations/labs', { schema: getLabs, config }, ({ actor }) => labs(organizations.labs(actor)))
 }

@@ -2,8 +2,6 @@
  * Operations of AgentMail that Martlet does not have yet, of both generations of its clients. They answer 403 with the
  * code `not_implemented`, after authentication and the check of the scope: "not found" would look as if a message or
  * inbox did not exist, and clients repeat a 5xx. The table shrinks as operations are built.
- *
- * Accounts, providers and apps are services of AgentMail's own. Here there are none: their lists are empty.
  */
 import { Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
@@ -51,20 +49,13 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
   ],
   ['Sign-ins of agents', INBOXES, 'POST /authorize'],
   ['Sign-ups', ROOT, 'POST /agent/verify, POST /agent/human'],
-  ['Labs', ROOT, 'GET /organizations/labs, POST /organizations/labs'],
+  ['Labs', ROOT, 'POST /organizations/labs'],
 ]
 
 /** Needs no key: it would create the first one. */
 const SIGN_UP = 'POST /agent/sign-up'
 
-/** Lists that are empty, by the name of their items. */
-const EMPTY: Readonly<Record<string, readonly string[]>> = {
-  accounts: EVERYWHERE.map((prefix) => `${prefix}/accounts`),
-  providers: ['/providers', '/providers/search'],
-  apps: ['/apps', '/apps/search'],
-}
-
-/** What the empty lists do not contain. */
+/** Single ones of lists that are always empty (agentmail-apps.ts): services of AgentMail's own. */
 const ABSENT: Readonly<Record<string, string>> = {
   Account: `GET /accounts/:account_id, PATCH /accounts/:account_id/update, GET /pods/:pod_id/accounts/:account_id,
     GET /inboxes/:inbox_id/accounts/:account_id`,
@@ -83,7 +74,6 @@ export function unbuiltOperations(): Operation[] {
   return [
     ...UNBUILT.flatMap(([, prefixes, operations]) => prefixes.flatMap((prefix) => parse(operations, prefix))),
     ...parse(SIGN_UP),
-    ...Object.values(EMPTY).flatMap((paths) => paths.map((path) => ({ method: 'GET' as const, path }))),
     ...Object.values(ABSENT).flatMap((operations) => parse(operations)),
   ]
 }
@@ -128,12 +118,6 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
       },
       handler: () => undefined,
     })
-  for (const [items, paths] of Object.entries(EMPTY))
-    for (const url of paths)
-      app.get(url, { config: accessOf(url), schema: { ...hidden, params } }, async (request) => {
-        await scopes.requireVisible(request.actor, withinOf(request.params))
-        return { count: 0, limit: 50, [items]: [] }
-      })
 
   function refuse({ method, path }: Operation, errorOf: (shown: string) => MailError): void {
     const error = () => errorOf(`${method} /v0${path.replace(/:(\w+)/g, '{$1}')}`)

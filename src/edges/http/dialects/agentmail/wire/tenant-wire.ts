@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { KeyActor } from '../../../../../mail/access/actor.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Organization as OrganizationView } from '../../../../../mail/tenants/organizations.ts'
+import type { Labs as LabsView, Organization as OrganizationView } from '../../../../../mail/tenants/organizations.ts'
 import type { Pod as PodView } from '../../../../../mail/tenants/pods.ts'
 import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
@@ -22,6 +22,17 @@ export function organization(view: OrganizationView): Wire<typeof Organization> 
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }
+}
+
+export const Labs = Type.Object({
+  enabled: Type.Boolean(),
+  enabled_at: Type.Null(),
+  available: Type.Boolean(),
+})
+
+/** Clients expect `enabled_at` in every response: null, as long as labs cannot be enabled. */
+export function labs({ isEnabled, isAvailable }: LabsView): Wire<typeof Labs> {
+  return { enabled: isEnabled, enabled_at: null, available: isAvailable }
 }
 
 export const Pod = Type.Object({
