@@ -30,6 +30,7 @@ create table attachments (
   content_type text collate "C" not null,
   disposition text collate "C" not null,
   cid text collate "C",
+  charset text collate "C",
   transfer_encoding text collate "C" not null,
   offset_bytes bigint not null,
   length_bytes bigint not null,

@@ -30,6 +30,7 @@ CREATE TABLE attachments (
   content_type text not null,
   disposition text not null,
   cid text,
+  charset text,
   transfer_encoding text not null,
   offset_bytes integer not null,
   length_bytes integer not null,

@@ -1,5 +1,5 @@
 /** Limits of labels, metadata, names, waits and downloads. Part of ../limits.ts. */
-import { HOUR, type Limit, MINUTE } from './limit.ts'
+import { HOUR, type Limit, MIB, MINUTE } from './limit.ts'
 
 export const messagesLimits = {
   fromDomainsCachedMax: {
@@ -28,6 +28,17 @@ export const messagesLimits = {
     default: 50,
     unit: 'count',
     description: 'Messages whose labels one call changes, in one transaction.',
+  },
+  textUrlBytesMax: {
+    default: 10 * MIB,
+    unit: 'bytes',
+    description: 'Largest attachment whose text can be downloaded (`text_url`).',
+  },
+  textUrlCharsMax: { default: 250_000, unit: 'count', description: 'Characters of such a text. The rest is left out.' },
+  textUrlsAtOnceMax: {
+    default: 20,
+    unit: 'count',
+    description: 'Requests for the text of an attachment that run or wait; one runs at a time. Further ones get 503.',
   },
   labelsPerMessageMax: { default: 64, unit: 'count', description: 'Labels on one message.' },
   labelCharsMax: { default: 256, unit: 'count', description: 'Length of a label.' },

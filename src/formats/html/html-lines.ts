@@ -3,7 +3,7 @@
  * of links and hidden text are left out. HTML is tokenised and never built into a tree.
  */
 import { BLOCK_TAGS, CELL_TAGS } from './html-elements.ts'
-import { createHtmlReader } from './html-reader.ts'
+import { createHtmlReader, resultOf } from './html-reader.ts'
 import { HtmlVisibility } from './html-visibility.ts'
 
 /** Elements with an empty line above and below. */
@@ -19,6 +19,11 @@ const SOURCE_CHARS_MIN = 1_000_000
  * @returns lines without white space at their ends, at most one empty line in a row; `''` if nothing is shown
  */
 export function linesOfHtml(html: string, charsMax: number, message = html): string {
+  return resultOf(linesInSlices(html, charsMax, message))
+}
+
+/** The same, in slices that take a few milliseconds each, for code on the event loop. The first one reads the styles. */
+export function* linesInSlices(html: string, charsMax: number, message = html): Generator<void, string> {
   const out = new Lines()
   const sourceCharsMax = Math.max(charsMax * 4, SOURCE_CHARS_MIN)
   const visibility = new HtmlVisibility(message)
@@ -46,7 +51,7 @@ export function linesOfHtml(html: string, charsMax: number, message = html): str
     },
     { decodeEntities: true, lowerCaseTags: true },
   )
-  reader.read(html.slice(0, sourceCharsMax), () => out.length >= charsMax)
+  yield* reader.readInSlices(html.slice(0, sourceCharsMax), () => out.length >= charsMax)
   return out.text
     .slice(0, charsMax)
     .replace(/[\ud800-\udbff]$/, '')

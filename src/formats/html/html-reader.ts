@@ -27,6 +27,8 @@ export interface HtmlReader {
    * @returns too_deep: an element was nested too deep; nothing after it was read, and open elements were not closed
    */
   read(html: string, isEnough?: () => boolean): 'done' | 'too_deep'
+  /** The same, in slices that take a few milliseconds each. */
+  readInSlices(html: string, isEnough?: () => boolean): Generator<void, 'done' | 'too_deep'>
 }
 
 export function createHtmlReader(handler: Partial<Handler>, options: ParserOptions = {}): HtmlReader {
@@ -57,15 +59,27 @@ export function createHtmlReader(handler: Partial<Handler>, options: ParserOptio
     get isAtEnd() {
       return isAtEnd
     },
-    read(html, isEnough) {
-      for (let start = 0; start < html.length; start += SLICE_CHARS) {
-        if (isEnough?.()) break
-        parser.write(html.slice(start, start + SLICE_CHARS))
-        if (depth > DEPTH_MAX) return 'too_deep'
-      }
-      isAtEnd = true
-      parser.end()
-      return 'done'
-    },
+    read: (html, isEnough) => resultOf(readInSlices(html, isEnough)),
+    readInSlices,
+  }
+
+  function* readInSlices(html: string, isEnough?: () => boolean): Generator<void, 'done' | 'too_deep'> {
+    for (let start = 0; start < html.length; start += SLICE_CHARS) {
+      if (isEnough?.()) break
+      parser.write(html.slice(start, start + SLICE_CHARS))
+      if (depth > DEPTH_MAX) return 'too_deep'
+      yield
+    }
+    isAtEnd = true
+    parser.end()
+    return 'done'
+  }
+}
+
+/** Runs work that is divided into slices without a pause. */
+export function resultOf<Result>(slices: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = slices.next()
+    if (done) return value
   }
 }

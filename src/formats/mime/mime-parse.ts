@@ -5,20 +5,19 @@
  * Runs once, when a message arrives; later reads parse nothing. Anyone can send the input: of a broken message
  * everything readable is returned, a hostile one takes time linear in its size, and nothing throws.
  */
-import { isAscii, isUtf8 } from 'node:buffer'
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { escapeHtml } from '../html/escape-html.ts'
 import { parseMessageIds } from '../ids.ts'
 import { selectParts } from './body-selection.ts'
 import { cutToJsonBytes } from './body-size.ts'
-import { decodeCharset, isUnreliable } from './charset.ts'
+import { decodeCharset } from './charset.ts'
 import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 import { unflow } from './flowed-text.ts'
 import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
-import { charsetInHtml } from './html-charset.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
+import { decodeText } from './part-text.ts'
 import { replaceEach } from './text-builder.ts'
 import { base64End, decodeBytes, decodePart, type PartLocation } from './transfer-encoding.ts'
 
@@ -32,7 +31,12 @@ export interface ParsedAttachment extends PartLocation {
   contentId?: string
   /** Decoded bytes. */
   size: number
+  /** Only of text: the label of its charset. */
+  charset?: string
 }
+
+/** No label of a charset is longer. */
+const CHARSET_CHARS_MAX = 40
 
 /** What the header says, whoever reads it. */
 export interface MailFields {
@@ -168,7 +172,7 @@ function joinBodies(
   const texts: string[] = []
   let bytesLeft = bodyBytesMax
   for (const part of parts) {
-    texts.push(convert(part, decodeText(raw, part, bytesLeft)))
+    texts.push(convert(part, decodeBodyText(raw, part, bytesLeft)))
     bytesLeft -= location(part).length
     if (bytesLeft <= 0) break
   }
@@ -183,11 +187,10 @@ function asHtml({ contentType }: MimePart, text: string): string {
 }
 
 /** Decodes one text part, with LF line ends. Line breaks at its end belong to the transport (RFC 5321 §4.1.1.4). */
-function decodeText(raw: Buffer, part: MimePart, bytesMax: number): string {
+function decodeBodyText(raw: Buffer, part: MimePart, bytesMax: number): string {
   const encoded = location(part)
   const { bytes, added } = decodeBody(raw, { ...encoded, length: Math.min(encoded.length, bytesMax) })
-  const complete = encoded.length > bytesMax ? withoutPartialCharacter(bytes) : bytes
-  const text = decodeCharset(complete, charsetOf(part, complete))
+  const text = decodeText(bytes, { ...part, charset: part.parameters.get('charset') }, encoded.length > bytesMax)
   const separator = added.length > 0 && !text.endsWith('\n') ? '\n' : ''
   const decoded = replaceEach(`${text}${separator}${decodeCharset(added)}`, '\r\n', '\n')
   const isFlowed = part.contentType === 'text/plain' && part.parameters.get('format')?.toLowerCase() === 'flowed'
@@ -206,33 +209,10 @@ function decodeBody(raw: Buffer, encoded: PartLocation): { bytes: Buffer; added:
   return { bytes: decodeBytes(body.subarray(0, end), encoded.encoding), added: body.subarray(end) }
 }
 
-/**
- * The label in Content-Type; of HTML without a reliable one, that in the document. Mail programs that convert HTML to
- * UTF-8 leave the old label in it, so bytes above 127 that are valid UTF-8 are more reliable.
- */
-function charsetOf({ contentType, parameters }: MimePart, bytes: Buffer): string | undefined {
-  const label = parameters.get('charset')
-  if (contentType !== 'text/html' || !isUnreliable(label)) return label
-  return (isUtf8(bytes) && !isAscii(bytes) ? 'utf-8' : charsetInHtml(bytes)) ?? label
-}
-
-/** Removes an incomplete UTF-8 character at the end: with it, the bytes would be decoded with another charset. */
-function withoutPartialCharacter(bytes: Buffer): Buffer {
-  let lead = bytes.length - 1
-  while (lead > bytes.length - 4 && isContinuation(bytes[lead])) lead--
-  const byte = bytes[lead] ?? 0
-  const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
-  return lead + size > bytes.length ? bytes.subarray(0, lead) : bytes
-}
-
-/** Whether this is not the first byte of a UTF-8 character: 10xxxxxx. */
-function isContinuation(byte = 0): boolean {
-  return (byte & 0xc0) === 0x80
-}
-
 function describeAttachment(raw: Buffer, part: MimePart): ParsedAttachment {
   const encoded = location(part)
   // RFC 2183 §2.8: an unknown disposition means attachment. Images that the HTML shows often have no disposition.
+  const label = part.parameters.get('charset')?.slice(0, CHARSET_CHARS_MAX)
   const isInline = part.disposition === 'inline' || (part.disposition === undefined && part.contentId !== undefined)
   return {
     ...encoded,
@@ -241,6 +221,7 @@ function describeAttachment(raw: Buffer, part: MimePart): ParsedAttachment {
     disposition: isInline ? 'inline' : 'attachment',
     ...(part.contentId !== undefined && { contentId: part.contentId }),
     size: decodePart(raw, encoded).length,
+    ...(part.contentType.startsWith('text/') && label !== undefined && { charset: label }),
   }
 }
 

@@ -92,7 +92,8 @@ export function createMessages(needs: MessagesNeeds): Messages {
       const row = await requireMessage(store.db, actor, inbox.id, ref)
       const part = await contentsTable.getAttachment(store.db, row.content_id, attachmentId)
       if (!part) throw new MailError('not_found', { what: 'Attachment' })
-      return { ...showAttachment(part), ...(await downloads.link({ messageId: row.id, attachmentId })) }
+      const shown = showAttachment(part)
+      return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId }, shown)) }
     },
 
     async delete(actor, inboxRef, ref) {

@@ -158,6 +158,8 @@ export interface AttachmentRow {
   disposition: 'inline' | 'attachment'
   /** Content-ID without angle brackets. */
   cid: string | null
+  /** Only of text: the label of its charset, as declared. */
+  charset: string | null
   transfer_encoding: string
   offset_bytes: number
   length_bytes: number

@@ -40,6 +40,7 @@ export const insertAttachments = insertRows('attachments', {
   content_type: 'text',
   disposition: 'text',
   cid: 'text',
+  charset: 'text',
   transfer_encoding: 'text',
   offset_bytes: 'bigint',
   length_bytes: 'bigint',

@@ -48,6 +48,57 @@ test('a link uses the public URL', async () => {
   expect(downloadUrl).toMatch(/^https:\/\/mail\.example\.test\/m\/v0\/downloads\//)
 })
 
+test('plain text, HTML and CSV have a second link, to their text in UTF-8', async () => {
+  await using world = await startWorld({ limits: { messages: { textUrlBytesMax: 3_000, textUrlCharsMax: 60 } } })
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const html =
+    '<style>.x{display:none}</style><h1>Gr&uuml;&szlig;e</h1><p class="x">hidden</p><script>1</script><p>second <b>line</b></p>'
+  const files: [filename: string, contentType: string, content: Buffer | string, text: string | undefined][] = [
+    ['latin.csv', 'text/csv; charset=iso-8859-1', Buffer.from('Köln;1\r\n', 'latin1'), 'Köln;1\r\n'],
+    ['utf16.txt', 'text/plain', Buffer.from('\ufeffgrüße', 'utf16le'), 'grüße'],
+    ['page.html', 'text/html', html, 'Grüße\n\nsecond line'],
+    ['long.txt', 'text/plain; charset=utf-8', '🎉'.repeat(100), '🎉'.repeat(30)],
+    ['too-long.txt', 'text/plain', 'x'.repeat(3_001), undefined],
+    ['image.svg', 'image/svg+xml', '<svg/>', undefined],
+    ['file.pdf', 'application/pdf', 'x', undefined],
+  ]
+  const attachments = files.map(([filename, contentType, content]) => ({ filename, contentType, content }))
+  await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>', attachments })
+  const { messages, threads } = world.agentmail.inboxes
+  const { attachments: stored = [], threadId } = await messages.get(inboxId, '<1@x.test>')
+  const paths = (id: string) => [
+    `/v0/inboxes/${inboxId}/messages/${encodeURIComponent('<1@x.test>')}/attachments/${id}`,
+    `/v0/threads/${threadId}/attachments/${id}`,
+  ]
+  expect(await threads.get(inboxId, threadId)).toMatchObject({ count: 1 })
+  for (const [index, [name, , , text]] of files.entries()) {
+    const { attachmentId } = stored.find(({ filename }) => filename === name)!
+    for (const path of paths(attachmentId)) {
+      const { body } = await world.request('GET', path)
+      expect(Object.hasOwn(body, 'text_url'), name).toBe(text !== undefined)
+      if (text === undefined) continue
+      const answer = await fetch(body.text_url)
+      expect(answer.headers.get('content-type'), name).toBe('text/plain; charset=utf-8')
+      expect(await answer.text(), name).toBe(text)
+      const original = Buffer.from(await (await fetch(body.download_url)).arrayBuffer())
+      expect(original.equals(Buffer.from(files[index]![2] as string)), name).toBe(true)
+    }
+  }
+
+  const draft = await world.agentmail.inboxes.drafts.create(inboxId, {
+    attachments: [
+      {
+        filename: 'a.csv',
+        contentType: 'text/csv; charset=windows-1252',
+        content: Buffer.from('ü', 'latin1').toString('base64'),
+      },
+    ],
+  })
+  const path = `/v0/inboxes/${inboxId}/drafts/${draft.draftId}/attachments/${draft.attachments![0]!.attachmentId}`
+  const { body } = await world.request('GET', path)
+  expect(await (await fetch(body.text_url)).text()).toBe('ü')
+})
+
 test('an HTML attachment is served as HTML, but its scripts cannot run', async () => {
   const content = { contentType: 'text/html', disposition: 'inline', sizeBytes: 8, bytes: chunks('<script>') } as const
   await using edge = await startEdge({ core: { messages: { download: async () => content } } })

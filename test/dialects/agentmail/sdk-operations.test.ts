@@ -91,6 +91,8 @@ const attachment = {
   contentType: 'text/plain',
   contentDisposition: 'attachment',
 }
+/** The client does not rename `text_url`, which newer clients know. */
+const textLink = { text_url: expect.stringMatching(/^http:.*\/v0\/downloads\//) }
 const link = { downloadUrl: expect.stringMatching(/^http:.*\/v0\/downloads\//), expiresAt: time }
 
 /** The message in a list; `organization_id` and the like are Martlet's own members, which the client does not rename. */
@@ -165,7 +167,11 @@ test('messages: lists, search, batches, bodies, links and labels', async () => {
   const batch = await messages.batchGet(ada, { messageIds: [sent.messageId, '<none@x.test>'] })
   expect(batch).toEqual({ limit: 2, count: 1, messages: [messageItem()] })
   const { attachmentId } = batch.messages[0]!.attachments![0]!
-  expect(await messages.getAttachment(ada, sent.messageId, attachmentId)).toEqual({ ...attachment, ...link })
+  expect(await messages.getAttachment(ada, sent.messageId, attachmentId)).toEqual({
+    ...attachment,
+    ...link,
+    ...textLink,
+  })
   const raw = await messages.getRaw(ada, sent.messageId)
   expect(raw).toEqual({ messageId: sent.messageId, size: expect.any(Number), ...link })
 
@@ -195,7 +201,11 @@ test('threads at every level', async () => {
     const thread = await threads.get!(sent.threadId)
     expect(thread, level).toEqual({ ...threadItem(), count: 1, limit: 100, messages: [message()] })
     const { attachmentId } = thread.attachments[0]
-    expect(await threads.getAttachment!(sent.threadId, attachmentId), level).toEqual({ ...attachment, ...link })
+    expect(await threads.getAttachment!(sent.threadId, attachmentId), level).toEqual({
+      ...attachment,
+      ...link,
+      ...textLink,
+    })
     const updated = await threads.update!(sent.threadId, { addLabels: [level] })
     expect(updated, level).toEqual({
       threadId: sent.threadId,
@@ -251,7 +261,11 @@ test('drafts: written in an inbox, read at every level, and sent', async () => {
     expect(await drafts.list!(), level).toEqual({ count: 1, limit: 50, drafts: [item] })
     expect(await drafts.get!(made.draftId), level).toEqual(whole)
     const { attachmentId } = made.attachments![0]!
-    expect(await drafts.getAttachment!(made.draftId, attachmentId), level).toEqual({ ...attachment, ...link })
+    expect(await drafts.getAttachment!(made.draftId, attachmentId), level).toEqual({
+      ...attachment,
+      ...link,
+      ...textLink,
+    })
   }
   const { drafts } = client.inboxes
   const changed = await drafts.update(ada, made.draftId, { subject: 'A plan', text: null, addLabels: ['later'] })

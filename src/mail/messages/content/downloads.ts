@@ -16,6 +16,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as secrets from '../../../store/tables/secrets-table.ts'
 import type { DownloadedFile, DownloadLink } from '../views/message.ts'
+import { createAttachmentText, hasText, type TextSource } from './attachment-text.ts'
 import type { Contents } from './contents.ts'
 
 type Target =
@@ -23,8 +24,11 @@ type Target =
   | { readonly messageId: string; readonly attachmentId?: string; readonly draftId?: undefined }
   | { readonly draftId: string; readonly attachmentId: string }
 
+type VerifiedTarget = Target & { readonly isText: boolean }
+
 export interface Downloads {
-  link(target: Target): Promise<DownloadLink>
+  /** @param file what an attachment is, if its text may be offered too */
+  link(target: Target, file?: Pick<TextSource, 'contentType' | 'sizeBytes'>): Promise<DownloadLink>
   /** @throws not_found for an invalid or expired token, and when the message or draft was deleted */
   open(token: string): Promise<DownloadedFile>
 }
@@ -40,45 +44,68 @@ interface DownloadsNeeds {
 const SECRET_BYTES = 32
 /** Before the id of a draft in a token; the id of a message has nothing before it. */
 const DRAFT = 'draft:'
+/** The last field of the token for the text of an attachment. */
+const TEXT = 'text'
 
 export function createDownloads({ store, contents, clock, random, limits }: DownloadsNeeds): Downloads {
   let secret: Promise<Buffer> | undefined
+  const textOf = createAttachmentText(limits)
 
   return {
-    async link(target) {
+    async link(target, file) {
       const expiresAt = clock() + limits.messages.downloadUrlMs
       const owner = target.draftId === undefined ? target.messageId : `${DRAFT}${target.draftId}`
-      const payload = Buffer.from([owner, target.attachmentId ?? '', expiresAt].join(' ')).toString('base64url')
-      return { token: `${payload}.${sign(await getSecret(), payload)}`, expiresAt }
+      const fields = [owner, target.attachmentId ?? '', expiresAt]
+      const key = await getSecret()
+      const isText = file !== undefined && hasText(file, limits)
+      return {
+        token: signed(key, fields),
+        expiresAt,
+        ...(isText && { textToken: signed(key, [...fields, TEXT]) }),
+      }
     },
 
     async open(token) {
       const target = verify(await getSecret(), token, clock())
-      if (target?.draftId !== undefined) return openOfDraft(target.draftId, target.attachmentId)
-      const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
-      const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
-      if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
-      if (target.attachmentId === undefined) {
-        const bytes = contents.read(message.content_id)
-        return {
-          contentType: 'message/rfc822',
-          disposition: 'attachment',
-          filename: 'message.eml',
-          sizeBytes: message.size_bytes,
-          bytes,
-        }
-      }
-      const part = await contentsTable.getAttachment(store.db, message.content_id, target.attachmentId)
-      if (!part) throw new MailError('not_found', { what: 'Download' })
-      const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
+      const { charset, ...file } = await openTarget(target)
+      if (!target?.isText) return file
+      const bytes = await textOf({ ...file, charset })
       return {
-        ...(part.filename !== null && { filename: part.filename }),
-        contentType: part.content_type,
-        disposition: isActiveContent(part.content_type) ? 'attachment' : part.disposition,
-        sizeBytes: part.size_bytes,
-        bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
+        ...(file.filename !== undefined && { filename: file.filename }),
+        contentType: 'text/plain; charset=utf-8',
+        disposition: 'inline',
+        sizeBytes: bytes.length,
+        bytes: oneChunk(bytes),
       }
     },
+  }
+
+  async function openTarget(target: VerifiedTarget | undefined): Promise<DownloadedFile & { charset?: string }> {
+    if (target?.draftId !== undefined) return openOfDraft(target.draftId, target.attachmentId)
+    const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
+    const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
+    if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
+    if (target.attachmentId === undefined) {
+      const bytes = contents.read(message.content_id)
+      return {
+        contentType: 'message/rfc822',
+        disposition: 'attachment',
+        filename: 'message.eml',
+        sizeBytes: message.size_bytes,
+        bytes,
+      }
+    }
+    const part = await contentsTable.getAttachment(store.db, message.content_id, target.attachmentId)
+    if (!part) throw new MailError('not_found', { what: 'Download' })
+    const range = { start: part.offset_bytes, end: part.offset_bytes + part.length_bytes }
+    return {
+      ...(part.filename !== null && { filename: part.filename }),
+      contentType: part.content_type,
+      disposition: isActiveContent(part.content_type) ? 'attachment' : part.disposition,
+      sizeBytes: part.size_bytes,
+      bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
+      ...(part.charset !== null && { charset: part.charset }),
+    }
   }
 
   async function openOfDraft(draftId: string, attachmentId: string): Promise<DownloadedFile> {
@@ -125,20 +152,30 @@ export function isActiveContent(contentType: string): boolean {
   return /html|xml|xsl|^message\/|^multipart\//.test(contentType)
 }
 
+async function* oneChunk(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}
+
+function signed(secret: Buffer, fields: readonly (string | number)[]): string {
+  const payload = Buffer.from(fields.join(' ')).toString('base64url')
+  return `${payload}.${sign(secret, payload)}`
+}
+
 function sign(secret: Buffer, payload: string): string {
   return createHmac('sha256', secret).update(payload).digest('base64url')
 }
 
 /** @returns undefined unless the text is, character by character, a valid token that has not expired */
-function verify(secret: Buffer, token: string, now: number): Target | undefined {
+function verify(secret: Buffer, token: string, now: number): VerifiedTarget | undefined {
   const [, payload, signature] = /^([\w-]+)\.([\w-]+)$/.exec(token) ?? []
   if (payload === undefined || signature === undefined) return undefined
   const expected = Buffer.from(sign(secret, payload))
   const given = Buffer.from(signature)
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-  const [owner, attachmentId, expiresAt] = Buffer.from(payload, 'base64url').toString().split(' ')
+  const [owner, attachmentId, expiresAt, form] = Buffer.from(payload, 'base64url').toString().split(' ')
   if (owner === undefined || attachmentId === undefined || !(Number(expiresAt) > now)) return undefined
-  if (owner.startsWith(DRAFT)) return { draftId: owner.slice(DRAFT.length), attachmentId }
+  const isText = form === TEXT
+  if (owner.startsWith(DRAFT)) return { draftId: owner.slice(DRAFT.length), attachmentId, isText }
   const messageId = owner
-  return { messageId, ...(attachmentId !== '' && { attachmentId }) }
+  return { messageId, ...(attachmentId !== '' && { attachmentId }), isText }
 }

@@ -37,6 +37,7 @@ export function contentRows(tx: Tx, spooled: SpooledMail, parsed: ParsedMail, bo
     content_type: attachment.contentType,
     disposition: attachment.disposition,
     cid: attachment.contentId ?? null,
+    charset: attachment.charset ?? null,
     transfer_encoding: attachment.encoding,
     offset_bytes: attachment.offset,
     length_bytes: attachment.length,

@@ -142,7 +142,8 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       const found = await messagesTable.getAttachmentInThread(store.db, row.id, attachmentId)
       const part = found && (await contents.getAttachment(store.db, found.content_id, attachmentId))
       if (!found || !part || !isReadable(actor, found)) throw new MailError('not_found', { what: 'Attachment' })
-      return { ...showAttachment(part), ...(await downloads.link({ messageId: found.id, attachmentId })) }
+      const shown = showAttachment(part)
+      return { ...shown, ...(await downloads.link({ messageId: found.id, attachmentId }, shown)) }
     },
 
     async changeLabels(actor, within, threadId, requested) {

@@ -69,6 +69,8 @@ export interface DownloadLink {
   /** Opaque; the edge adds it to one of its paths. */
   readonly token: string
   readonly expiresAt: number
+  /** For the text of an attachment, if it has one. */
+  readonly textToken?: string
 }
 
 export interface DownloadedFile {

@@ -165,7 +165,8 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       const row = await requireDraft(store.db, store.leaseNow(), actor, 'draft_read', within, ref)
       const part = await drafts.getAttachment(store.db, row.id, attachmentId)
       if (!part) throw new MailError('not_found', { what: 'Attachment' })
-      return { ...showDraftAttachment(part), ...(await downloads.link({ draftId: row.id, attachmentId })) }
+      const shown = showDraftAttachment(part)
+      return { ...shown, ...(await downloads.link({ draftId: row.id, attachmentId }, shown)) }
     },
 
     update: needs.updateDraft,

@@ -81,6 +81,7 @@ export function messageTables({
       content_type ${text} not null,
       disposition ${text} not null,
       cid ${text},
+      charset ${text},
       transfer_encoding ${text} not null,
       offset_bytes ${bigint} not null,
       length_bytes ${bigint} not null,

@@ -37,10 +37,18 @@ function link(publicUrl: string, download: DownloadLink) {
   return { download_url: `${publicUrl}/v0/downloads/${download.token}`, expires_at: time(download.expiresAt) }
 }
 
-export const AttachmentLink = Type.Object({ ...members, ...linkMembers })
+export const AttachmentLink = Type.Object({
+  ...members,
+  ...linkMembers,
+  text_url: Type.Optional(
+    Type.String({ description: 'The text of a plain text, HTML or CSV file, in UTF-8. Valid until `expires_at`.' }),
+  ),
+})
 
 export function attachmentLink(publicUrl: string, view: AttachmentView & DownloadLink): Wire<typeof AttachmentLink> {
-  return { ...attachment(view), ...link(publicUrl, view) }
+  const { textToken, expiresAt } = view
+  const text = textToken === undefined ? undefined : link(publicUrl, { token: textToken, expiresAt }).download_url
+  return { ...attachment(view), ...link(publicUrl, view), text_url: text }
 }
 
 export const RawMessage = Type.Object({ message_id: Type.String(), size: Type.Integer(), ...linkMembers })
