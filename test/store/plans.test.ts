@@ -150,6 +150,11 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',
   ],
   [
+    'make recipients due that wait for an inbox',
+    (db) => queue.makeDue(asTx(db), { localPart: 'l', domain: 'd' }),
+    'SEARCH recipients USING INDEX recipients_by_flow (domain=?)',
+  ],
+  [
     'claim recipients of a flow',
     (db) => claimRecipients(asTx(db), sqlite, { ...claim, ...flow, submissions: 10 }),
     'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',

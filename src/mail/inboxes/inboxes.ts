@@ -4,11 +4,13 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { splitAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as queue from '../../store/tables/queue-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import {
   assertKeyUnchanged,
@@ -148,6 +150,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         }
         const { display_name, metadata, status, updated_at } = changed
         await inboxes.update(tx, row.id, { display_name, metadata, status, updated_at })
+        // Mail of this server for it has been waiting in the queue, with longer and longer pauses.
+        if (row.status === 'paused' && status === 'active') await queue.makeDue(tx, splitAddress(row.address))
         return showInbox(changed)
       })
     },

@@ -125,6 +125,19 @@ export async function change(
     .execute()
 }
 
+/** Makes queued recipients due that are waiting for an inbox of this server, with any tag in their address. */
+export async function makeDue(tx: Tx, { localPart, domain }: { localPart: string; domain: string }): Promise<void> {
+  const tagged = `${localPart.replace(/[\\%_]/g, '\\$&')}+%@${domain}`
+  await tx
+    .updateTable('recipients')
+    .set({ next_attempt_at: tx.now })
+    .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
+    .where('domain', '=', domain)
+    .where('next_attempt_at', '>', tx.now)
+    .where(sql<boolean>`(address = ${`${localPart}@${domain}`} or address like ${tagged} escape '\\')`)
+    .execute()
+}
+
 function conditions(criteria: OpenCriteria): Expression<SqlBool>[] {
   const { organizationId, podId, inboxId, messageId, states, domain, ids, addresses, hiddenMask } = criteria
   // Literals: with a parameter, or with one state alone, the planner cannot use the partial indexes.
