@@ -63,11 +63,14 @@ test('a sent message arrives with its text, HTML, headers and attachments', asyn
   expect(await (await fetch(downloadUrl)).text()).toBe('grüße')
 })
 
-test('the older path for sending works too', async () => {
-  const { world, ada, bob } = await startWithTwo()
+test('the older path for sending works too, also with the label "sent"', async () => {
+  const { world, ada, bob, messages } = await startWithTwo()
   await using _world = world
-  const answer = await world.request('POST', `/v0/inboxes/${ada}/messages`, { body: { to: bob, text: 'x' } })
+  const body = { to: bob, text: 'x', labels: ['Sent', 'own'] }
+  const answer = await world.request('POST', `/v0/inboxes/${ada}/messages`, { body })
   expect(answer).toMatchObject({ status: 200, body: { message_id: expect.any(String), thread_id: expect.any(String) } })
+  expect((await messages.get(ada, answer.body.message_id)).labels).toEqual(expect.arrayContaining(['own', 'sent']))
+  expect(await world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body })).toMatchObject({ status: 400 })
 })
 
 test('a reply goes to the sender, a reply-all to everyone except the inbox itself, in the same thread', async () => {

@@ -49,6 +49,9 @@ test('a thread is the same on the path of its inbox, its pod and its organizatio
     attachments: [{ filename: 'plan.txt' }],
     timestamp: expect.any(Date),
     receivedTimestamp: expect.any(Date),
+    // For older clients; the current one does not rename them.
+    participants: ['Ann <ann@example.test>', 'bo@example.test', inboxId],
+    last_message_at: item.timestamp.toISOString(),
   })
 
   const { threadId } = item
@@ -104,6 +107,20 @@ test('the labels of a thread are set on all its messages', async () => {
   }
   const system = threads.update(threadId, { addLabels: ['sent'] })
   await expect(system).rejects.toMatchObject({ statusCode: 400, body: { code: 'validation_error' } })
+})
+
+test('the labels of a thread are those of its visible messages, and removal wins', async () => {
+  const { world, inboxId } = await startWithThread()
+  await using _world = world
+  const { threads, messages } = world.agentmail.inboxes
+  const [, { threadId }] = (await threads.list(inboxId)).threads as [unknown, { threadId: string }]
+  await messages.update(inboxId, '<1@x.test>', { addLabels: ['first'] })
+  await messages.update(inboxId, '<2@x.test>', { addLabels: ['second', 'trash'] })
+  expect((await threads.get(inboxId, threadId)).labels).toEqual(['first', 'received', 'second', 'trash', 'unread'])
+  const [, shown] = (await threads.list(inboxId)).threads
+  expect(shown!.labels).toEqual(['first', 'received', 'unread'])
+  const changed = await threads.update(inboxId, threadId, { addLabels: ['a', 'b'], removeLabels: ['b', 'second'] })
+  expect(changed.labels).toEqual(['a', 'first', 'received', 'trash', 'unread'])
 })
 
 test('a thread with too many messages cannot be relabelled in one request', async () => {

@@ -8,6 +8,7 @@ import { access } from '../../../server/route-access.ts'
 import {
   ReplyBody,
   readMessage,
+  readOlderMessage,
   readReply,
   SendBody,
   SentMessage,
@@ -45,10 +46,10 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
   const bodyLimit = limits.http.sendBodyBytesMax
   const config = access(['message_send', 'message_read']) // a reply or a forward discloses the original message
   // AgentMail's documentation of 2024 and 2025 sends with a POST to the list itself (docs/compatibility/agentmail.md).
-  for (const path of [`${all}/send`, all]) {
+  for (const [path, read] of [[`${all}/send`, readMessage] as const, [all, readOlderMessage] as const]) {
     app.post(path, { schema: send, bodyLimit, config: access('message_send') }, async (request) => {
       const { actor, params, body } = request
-      return sentMessage(await sending.send(actor, params.inbox_id, readMessage(body), optionsOf(request)))
+      return sentMessage(await sending.send(actor, params.inbox_id, read(body), optionsOf(request)))
     })
   }
 

@@ -64,6 +64,12 @@ export function readMessage(body: Static<typeof SendBody>): OutgoingMessage {
   return { ...readShared(body), subject: body.subject }
 }
 
+/** Older clients label a message as sent, which it is anyway. @throws validation_error, not_implemented */
+export function readOlderMessage({ labels, ...body }: Static<typeof SendBody>): OutgoingMessage {
+  const own = labels?.filter((label) => label.trim().toLowerCase() !== 'sent')
+  return readMessage({ ...body, ...(own && { labels: own }) })
+}
+
 /** @throws validation_error, not_implemented */
 export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
   return { ...readShared(body), toAll: body.reply_all, quoteOriginal: body.quote_original }
