@@ -107,6 +107,7 @@ test.each([
   [{ MARTLET_TLS_KEY: 'key.pem' }, 'Set both MARTLET_TLS_CERT and MARTLET_TLS_KEY, or neither'],
   [{ MARTLET_MESSAGE_BYTES_MAX: '50M' }, 'MARTLET_MESSAGE_BYTES_MAX=50M: write a number of bytes'],
   [{ MARTLET_MESSAGE_BYTES_MAX: '1' }, 'MARTLET_MESSAGE_BYTES_MAX=1: write a number of bytes'],
+  [{ MARTLET_PAUSED_INBOXES: 'bounce' }, 'MARTLET_PAUSED_INBOXES=bounce: write defer or drop'],
   [{ MARTLET_LOG_LEVEL: 'loud' }, 'MARTLET_LOG_LEVEL=loud: write one of fatal, error, warn'],
   [{ MARTLET_HTTP_PROT: '80' }, 'MARTLET_HTTP_PROT is not a setting of this version; did you mean MARTLET_HTTP_PORT?'],
 ])('%j is refused with a helpful sentence', (env, sentence) => {

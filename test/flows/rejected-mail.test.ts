@@ -11,6 +11,7 @@ import { startWorld, type World } from '../support/world.ts'
 const REPLIES: Readonly<Record<string, string>> = {
   gone: '550 5.1.1 No such user',
   moved: '551 5.1.6 Moved',
+  absent: '550 5.1.1 No such user',
   policy: '550 5.7.1 Blocked by policy',
   full: '552 5.2.2 Mailbox full',
   sender: '550 5.1.8 Bad sender',
@@ -144,4 +145,21 @@ test('held mail of an inbox that was paused is rejected when it is released', as
   const { reject } = await socket.next('message.rejected')
   expect(reject).toMatchObject({ message_id: sent.messageId, reason: `The inbox ${inboxId} is paused` })
   expect(mx.commands.slice(before).filter((line) => line.includes('later@'))).toEqual([])
+})
+
+test('mail that was held is rejected at its release if its recipient has bounced meanwhile', async () => {
+  const { inboxId, socket, send } = await createInbox('eve', ['message.bounced', 'message.rejected'])
+  const at = `/v0/inboxes/${inboxId}/messages`
+  const body = { to: ['absent@a.test', 'fine@a.test'], text: 'hello', hold: true }
+  const held = await world.request('POST', `${at}/send`, { body })
+  expect(held.status).toBe(200)
+  await send('absent@a.test')
+  await socket.next('message.bounced')
+  const deliveries = `${at}/${encodeURIComponent(held.body.message_id)}/deliveries`
+  expect((await world.request('POST', `${deliveries}/release`)).body).toMatchObject({ changed: 2 })
+  expect((await socket.next('message.rejected')).reject).toMatchObject({
+    message_id: held.body.message_id,
+    reason: 'Recipient blocked: absent@a.test (mail to it bounced)',
+    recipients: ['absent@a.test'],
+  })
 })
