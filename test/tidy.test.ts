@@ -134,7 +134,7 @@ test('tests, benchmarks and scripts import only packages that package.json names
     filesBelow(folder)
       .filter((file) => /\.[jt]s$/.test(file))
       .flatMap((file) => importsOf(textOf(file)).map((name) => ({ file, name: packageOf(name) })))
-      .filter(({ name }) => name !== undefined && !(name in declared))
+      .filter(({ name }) => name !== undefined && name !== packageJson.name && !(name in declared))
       .map(({ file, name }) => `${file} imports ${name}: put it under "devDependencies"`),
   )
   expect(missing).toEqual([])

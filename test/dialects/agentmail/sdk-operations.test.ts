@@ -6,6 +6,7 @@
  * operation without a call fails.
  */
 import { AgentMailClient, AgentMailError, type AgentMail as Types } from 'agentmail'
+import { listEvents, waitForMessage } from 'martlet/agentmail'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { unbuiltOperations } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-unbuilt.ts'
 import { startWorld, type World } from '../../support/world.ts'
@@ -364,6 +365,18 @@ test('accounts and providers: empty lists, and a 404 for a single one', async ()
   ]) {
     await expect(request).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
   }
+})
+
+test('the module martlet/agentmail: waiting for a message, and pages of events', async () => {
+  const { message, cursor } = await waitForMessage(client, world.url, bob, { subject: ['Report'], wait_seconds: 5 })
+  expect(message).toMatchObject({ message_id: sent.messageId, text: 'The numbers are good.', codes: [], links: [] })
+  expect(cursor).toEqual(id)
+  const page = await listEvents(client, world.url, { event_types: ['message.sent'], inbox_ids: [ada], limit: 1 })
+  expect(page).toEqual({ count: 1, events: [expect.objectContaining({ event_type: 'message.sent' })], cursor: id })
+  await expect(waitForMessage(client, world.url, 'nobody@mail.localhost')).rejects.toMatchObject({
+    statusCode: 404,
+    body: { code: 'not_found' },
+  })
 })
 
 test('what is not built fails at once, with the error class of the client and a code', async () => {
