@@ -7,6 +7,7 @@
  * inserted as filing would leave them, and the index is made by its job. A page that ends early, because its work is
  * limited, is marked with the number of pages that all results take.
  */
+import { newDomain } from '../src/mail/domains/domains.ts'
 import { type ParsedMail, parseMail } from '../src/mail/messages/content/parsed-message.ts'
 import { createIndexMessages } from '../src/mail/messages/search/index-messages.ts'
 import { searchMessages } from '../src/mail/messages/search/search.ts'
@@ -110,7 +111,7 @@ async function insertInboxes(tx: Tx): Promise<string[]> {
     .execute()
   await tx
     .insertInto('domains')
-    .values({ id: domain_id, domain: 'bench.test', status: 'verified', dkim_selector: 'm1', ...times })
+    .values({ ...newDomain('bench.test', 'm1'), id: domain_id, ...times })
     .execute()
   const counts = { message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 }
   const rows = Array.from({ length: 11 }, (_, index) => ({

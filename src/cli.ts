@@ -49,6 +49,7 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
   if (command === 'check' && rest.length === 0)
     return (await import('./cli/check-command.ts')).runCheck(loadConfig(process.env), process.stdout)
   if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
+  if (command === 'domain') return domainCommand(loadConfig(process.env), rest)
   if (command !== 'queue') return undefined
   const config = loadConfig(process.env)
   const { openServerClient } = await import('./cli/server-client.ts')
@@ -130,6 +131,13 @@ async function migrate(config: Config): Promise<number> {
     numbers.length === 0 ? 'The database is up to date.\n' : `Migrations run: ${numbers.join(', ')}\n`,
   )
   return 0
+}
+
+async function domainCommand(config: Config, args: readonly string[]): Promise<number | undefined> {
+  const { openServerClient } = await import('./cli/server-client.ts')
+  const { runDomain } = await import('./cli/domain-command.ts')
+  const code = await runDomain(args, (url) => openServerClient(config, url), process.stdout)
+  return code === 2 ? undefined : code
 }
 
 async function createKey(config: Config, args: readonly string[]): Promise<number> {

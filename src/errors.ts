@@ -203,6 +203,22 @@ export const errors = {
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,
   }),
+  domain_not_verified: define<{ domain: string }>({
+    kind: 'unprocessable',
+    message: (p) => `The domain "${p.domain}" is not verified`,
+    fix: 'Publish its DNS records, and verify it with POST /v0/domains/{domain_id}/verify.',
+  }),
+  domain_check_failed: define<{ domain: string }>({
+    kind: 'unprocessable',
+    message: (p) => `The DNS servers do not answer for "${p.domain}"`,
+    fix: 'The check is repeated by itself. If this continues, look at the name servers of the domain.',
+  }),
+  conflicting_provider: define<{ domain: string; provider: string }>({
+    kind: 'unprocessable',
+    message: (p) =>
+      `Mail for "${p.domain}" is received by ${p.provider}; if its MX record changes, it arrives there no more`,
+    fix: 'Use a subdomain, set inbound_enabled to false, or send allow_conflicting_provider: true.',
+  }),
   domain_not_available: define<{ domain: string }>({
     kind: 'unprocessable',
     message: (p) => `This key cannot create inboxes in the domain "${p.domain}"`,

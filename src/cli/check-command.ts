@@ -3,13 +3,12 @@
  * database and disk. It creates and changes nothing, so that any user can run it at any time; only the ports are opened for
  * a moment. The configuration was checked when it was loaded.
  */
-import { createPublicKey } from 'node:crypto'
 import { access, constants, statfs } from 'node:fs/promises'
 import { hostAndPort, type ListenAddress } from '../config/listen-address.ts'
 import { domainWarning } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
-import { readSigningKey } from '../mail/domains/domains.ts'
+import { publicKeyOf, readSigningKey } from '../mail/domains/signing-keys.ts'
 import { readTlsFiles } from '../server/certificate-source.ts'
 import { checkPortFree, httpAddress, smtpAddress } from '../server/free-ports.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
@@ -17,6 +16,7 @@ import { findExposed } from '../store/exposed-files.ts'
 import { existingFolder } from '../store/folders.ts'
 import { type Inspection, inspectStore } from '../store/inspection.ts'
 import { describeDatabase } from '../store/postgres/postgres-preflight.ts'
+import * as domains from '../store/tables/domains-table.ts'
 import { getPausedAt } from '../store/tables/outbound-pause-table.ts'
 import { findServer, type RunningServer } from './running-server.ts'
 
@@ -85,10 +85,10 @@ function describeContents(config: Config, { db, notReadReason }: Inspection): st
  */
 async function describeDkim(config: Config, { db, notReadReason }: Inspection): Promise<string> {
   if (notReadReason !== undefined) return `the key of ${config.domain} was not read: ${notReadReason}`
-  const key = db && (await readSigningKey(db, config.domain))
+  const [domain] = db ? await domains.listHolders(db, [config.domain]) : []
+  const key = db && domain && (await readSigningKey(db, domain))
   if (!key) return `the key of ${config.domain} is generated at the first start`
-  const bytes = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
-  return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${bytes.toString('base64')}"`
+  return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${publicKeyOf(key)}"`
 }
 
 /** The folder of large messages can be on another disk, which may not be mounted, or read-only. */

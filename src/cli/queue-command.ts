@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { StartupError } from '../errors.ts'
 import type { ServerClient } from './server-client.ts'
+import { printable } from './terminal-text.ts'
 
 /** One item of the server's list: the fields that are shown. */
 interface Recipient {
@@ -146,9 +147,8 @@ function nextAttempt({ next_attempt_at, delivering_since }: Recipient): string {
   return next_attempt_at === undefined ? '' : seconds(next_attempt_at)
 }
 
-/** Makes text from strangers safe for a terminal: control characters could move the cursor. */
 function cell(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+  const plain = printable(text)
   return plain.length > COLUMN_CHARS_MAX ? `${plain.slice(0, COLUMN_CHARS_MAX - 1)}…` : plain
 }
 

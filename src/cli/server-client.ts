@@ -12,7 +12,7 @@ export interface ServerClient {
   readonly url: string
   /**
    * @param path the path below the server's URL, with the query
-   * @returns the JSON of the response
+   * @returns the JSON of the response; undefined for one without content
    * @throws StartupError when no server responds, or it rejects the request
    */
   request(method: string, path: string, body?: unknown): Promise<unknown>
@@ -42,7 +42,7 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
         throw new StartupError(`No server responds at ${base}; start it, or use --url`, { cause })
       })
       const json: unknown = await response.json().catch(() => undefined)
-      if (response.ok && json !== undefined) return json
+      if (response.ok && (json !== undefined || response.status === 204)) return json
       const { message = `status ${response.status}` } = (json ?? {}) as { message?: string }
       throw new StartupError(`${base} rejected the request: ${message}`)
     },

@@ -65,6 +65,13 @@ applies to all servers with this database, until "martlet resume" ends it.`,
     details: ANY_SERVER,
   },
   {
+    name: 'domain',
+    usage: 'list|add|check [DOMAIN] [--json] [--url URL]',
+    summary: 'list, add or check domains of the organization',
+    details: `add: claim a domain, and print the DNS records to publish. check: look at its DNS records now, and print the expected
+value beside the one in DNS; exit with 1 unless the domain is verified. ${ANY_SERVER}`,
+  },
+  {
     name: 'queue',
     usage: 'list|hold|release|cancel|retry [options]',
     summary: 'list or change the recipients that wait for delivery',

@@ -7,6 +7,7 @@
 import { accessLimits } from './limits/limits-access.ts'
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
+import { domainsLimits } from './limits/limits-domains.ts'
 import { eventsLimits } from './limits/limits-events.ts'
 import { httpLimits } from './limits/limits-http.ts'
 import { jobsLimits } from './limits/limits-jobs.ts'
@@ -42,6 +43,7 @@ export const limits = {
   sending: sendingLimits,
   delivery: deliveryLimits,
   dns: dnsLimits,
+  domains: domainsLimits,
   jobs: jobsLimits,
   webhooks: webhooksLimits,
   reports: reportsLimits,

@@ -24,7 +24,9 @@ export interface KnownSettings {
   readonly databaseUrl: string | undefined
   readonly host: string
   readonly domain: string
+  readonly hostname: string
   readonly relay: Relay | undefined
+  readonly outbound: OutboundRoute
 }
 
 const RELAY_FORM = 'smtp://user:password@host:port or smtps://…, user and password percent-encoded'

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { StartupError } from '../errors.ts'
-import { KIB, MIB } from './limits/limit.ts'
+import { DAY, HOUR, KIB, MIB } from './limits/limit.ts'
 import type { KnownSettings } from './outbound-settings.ts'
 
 export type Port = number | 'off'
@@ -90,6 +90,26 @@ export function parseRootKey(
 export function readPausedInboxes(value: string, variable: string): 'defer' | 'drop' {
   if (value === 'defer' || value === 'drop') return value
   throw new StartupError(`${variable}=${value}: write defer or drop`)
+}
+
+/** @returns milliseconds */
+export function readDuration(value: string, variable: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,5})([hd])$/.exec(value) ?? []
+  if (count === '') throw new StartupError(`${variable}=${value}: write hours or days, such as 12h or 7d`)
+  return Number(count) * (unit === 'h' ? HOUR : DAY)
+}
+
+/** RFC 7208 §4.6.1: one mechanism. */
+export function readSpfTerm(
+  value: string | undefined,
+  variable: string,
+  { hostname, outbound }: KnownSettings,
+): string | undefined {
+  if (value === undefined) return outbound === 'relay' ? undefined : `a:${hostname}`
+  if (/^(?:a|mx|include|exists):[\w.-]+$|^ip[46]:[\da-f.:/]+$/i.test(value)) return value
+  throw new StartupError(
+    `${variable}=${value}: write one mechanism, such as include:_spf.relay.example or ip4:192.0.2.1`,
+  )
 }
 
 export function readPath(value: string | undefined): string | undefined {

@@ -27,11 +27,13 @@ import {
   readBlobsUrl,
   readDatabaseUrl,
   readDomain,
+  readDuration,
   readLogLevel,
   readMessageBytes,
   readPath,
   readPausedInboxes,
   readPort,
+  readSpfTerm,
   readUrl,
 } from './setting-readers.ts'
 import { similarName } from './similar-name.ts'
@@ -158,6 +160,21 @@ export const settings = {
       'Whether mail servers of other domains, webhooks and the URLs of attachments may have addresses in private or loopback networks. With `false`, strangers cannot make this server connect to others in its network. The relay is not checked.',
     read: readAllowPrivateNetworks,
   }),
+  /** undefined: SPF records of domains are not checked. */
+  spfTerm: derived({
+    variable: 'MARTLET_SPF_TERM',
+    default: '`a:` and the hostname; none with the route `relay`',
+    description:
+      'The mechanism that the SPF record of a verified domain must contain, such as `include:_spf.relay.example`: it must permit the servers from which our mail arrives.',
+    read: readSpfTerm,
+  }),
+  domainGraceMs: fixed({
+    variable: 'MARTLET_DOMAIN_GRACE',
+    default: '7d',
+    description:
+      'How long a verified domain that loses its DNS records is used: hours or days, such as `12h` or `7d`. Then mail to it and from it stops.',
+    read: readDuration,
+  }),
   tlsCertFile: derived({
     variable: 'MARTLET_TLS_CERT',
     default: 'self-signed, generated at the first start',
@@ -232,7 +249,7 @@ function readAll(env: Environment, errors: ErrorList): Values {
     const { variable, read } = settings[name] as Setting<Values[Name]>
     return errors.collect(() => read(env[variable] || undefined, variable, known as KnownSettings))
   }
-  const known = {
+  const first = {
     databaseUrl: read('databaseUrl', {}),
     host: read('host', {}),
     // The default instead of a wrong value, so that the settings that depend on it are checked too.
@@ -240,8 +257,14 @@ function readAll(env: Environment, errors: ErrorList): Values {
     // Any relay instead of a malformed one: MARTLET_OUTBOUND=relay is not a second mistake.
     relay: read('relay', {}) ?? (env[settings.relay.variable] ? ({} as Relay) : undefined),
   }
+  const early = first as KnownSettings
+  const known: KnownSettings = {
+    ...early,
+    hostname: read('hostname', early) ?? first.domain,
+    outbound: read('outbound', early) ?? 'capture',
+  }
   const names = Object.keys(settings) as (keyof Settings)[]
-  return Object.fromEntries(names.map((name) => [name, read(name, known as KnownSettings)])) as unknown as Values
+  return Object.fromEntries(names.map((name) => [name, read(name, known)])) as unknown as Values
 }
 
 function requireDifferentPorts({ httpPort, smtpPort }: Partial<Pick<Values, 'httpPort' | 'smtpPort'>>): void {

@@ -10,6 +10,7 @@ import { createSafeFetch, type Lookup, type SafeFetch } from '../net/fetch/safe-
 import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export interface Outbound {
+  readonly dns: Dns
   readonly routing: Routing
   /** Sends requests to URLs that clients have chosen. */
   readonly fetch: SafeFetch['fetch']
@@ -46,6 +47,7 @@ export function createOutbound({ config, log, shared, lookup: givenLookup }: Out
   const lookup = givenLookup ?? (config.dnsServers ? lookupBy(dns) : lookupBySystem)
   const safe = createSafeFetch({ lookup, allowPrivateNetworks, limits })
   return {
+    dns,
     routing,
     fetch: safe.fetch,
     download: safe.download,

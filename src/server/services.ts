@@ -6,6 +6,7 @@ import { actorName } from '../mail/access/actor.ts'
 import { createApiKeys } from '../mail/access/keys/api-keys.ts'
 import { createScopes } from '../mail/access/scopes.ts'
 import { createApps } from '../mail/accounts/apps.ts'
+import { createTenantDomains } from '../mail/domains/tenant-domains.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
@@ -43,7 +44,7 @@ interface ServicesNeeds extends ServerContext {
   readonly shared: SharedParts
   readonly sendingParts: SendingParts
   readonly outbound: Outbound
-  readonly workers: Pick<Workers, 'scheduler' | 'webhooks' | 'dispatch'>
+  readonly workers: Pick<Workers, 'scheduler' | 'webhooks' | 'dispatch' | 'checkDomain'>
 }
 
 export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
@@ -65,6 +66,16 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     scopes: createScopes({ store }),
     organizations: createOrganizations({ store }),
     pods: createPods({ store, limits }),
+    domains: createTenantDomains({
+      store,
+      checkDomain: workers.checkDomain,
+      dns: outbound.dns,
+      sharedDomain: config.domain,
+      server: config,
+      graceMs: config.domainGraceMs,
+      random,
+      limits,
+    }),
     inboxes: createInboxes({ store, sharedDomain: config.domain, random, limits }),
     lists: createLists({ store, limits }),
 

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
 import { createRemoveInbox } from '../mail/accounts/remove-inbox.ts'
+import { createCheckDomain } from '../mail/domains/check-domain.ts'
+import { createObserveRecords } from '../mail/domains/observe-records.ts'
 import { sweepEvents } from '../mail/events/log/retention.ts'
 import { REMOVE_INBOX } from '../mail/inboxes/inboxes.ts'
 import { createRemoveListEntries } from '../mail/inboxes/lists/remove-list-entries.ts'
@@ -87,7 +89,16 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),
     },
   })
-  return { delivery, scheduler, webhooks, dispatch, foldEvents, jobs, sweeps: { start: startSweeps } }
+  const checkDomain = createCheckDomain({
+    store,
+    observe: createObserveRecords({ dns: outbound.dns, allowPrivateNetworks: config.allowPrivateNetworks, limits }),
+    server: config,
+    graceMs: config.domainGraceMs,
+    clock,
+    log,
+    limits,
+  })
+  return { delivery, scheduler, webhooks, dispatch, foldEvents, checkDomain, jobs, sweeps: { start: startSweeps } }
 
   /** @returns a function that stops the sweeps */
   function startSweeps(): () => Promise<void> {
@@ -97,6 +108,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     const { sweepMs } = limits.store
     const { foldMs, snapshotCheckMs } = limits.reports
     sweeps.every(limits.search.indexCheckMs, 'text index', (signal) => checkIndexes(needs, signal))
+    sweeps.every(limits.domains.pollMs, 'domains', (signal) => checkDomain.checkDue(signal))
     sweeps.every(sweepMs, 'events', (signal) => sweepEvents({ ...needs, readThrough }, signal))
     sweeps.every(sweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
     sweeps.every(foldMs, 'counts', (signal) => foldEvents.run(signal))

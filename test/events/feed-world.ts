@@ -1,9 +1,11 @@
 /** A real store with tenants and a running feed, a clock that the test sets, and readers that record their events. */
+
 import { randomBytes } from 'node:crypto'
 import { type LimitOverrides, type Limits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import type { Permission } from '../../src/mail/access/permissions.ts'
+import { newDomain } from '../../src/mail/domains/domains.ts'
 import { createFeed, type RunningFeed } from '../../src/mail/events/feed/feed.ts'
 import { SubscriptionEnded } from '../../src/mail/events/feed/subscription.ts'
 import type { EventFilter } from '../../src/mail/events/feed/subscription-filter.ts'
@@ -128,10 +130,10 @@ export class FeedWorld implements AsyncDisposable {
     return this.store.transaction(async (tx) => {
       const domainId = tx.newId()
       const times = { deleting_at: null, created_at: tx.now, updated_at: tx.now }
-      const domain = { id: domainId, organization_id: organizationId, pod_id: null, domain: `${domainId}.test` }
+      const domain = { ...newDomain(`${domainId}.test`, 'martlet'), id: domainId, organization_id: organizationId }
       await tx
         .insertInto('domains')
-        .values({ ...domain, status: 'verified', dkim_selector: 'martlet', ...times })
+        .values({ ...domain, status: 'VERIFIED', holds_name: 1, ...times })
         .execute()
       const address = `agent@${domain.domain}`
       const ids = { organization_id: organizationId, pod_id: podId, domain_id: domainId }

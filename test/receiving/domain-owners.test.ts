@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createDomainOwners } from '../../src/mail/domains/domain-owners.ts'
+import { newDomain } from '../../src/mail/domains/domains.ts'
 import type { Store } from '../../src/store/store.ts'
 import { countStatements } from '../store/count-statements.ts'
 import { insertOrganization, openTestStore } from '../store/test-store.ts'
@@ -33,7 +34,8 @@ async function addDomain(store: Store, domain: string, organizationId: string | 
     tx
       .insertInto('domains')
       .values({
-        ...{ id: tx.newId(), organization_id: organizationId, domain, status: 'VERIFIED', dkim_selector: 'm' },
+        ...newDomain(domain, 'm'),
+        ...{ id: tx.newId(), organization_id: organizationId, status: 'VERIFIED', holds_name: 1 },
         ...{ created_at: tx.now, updated_at: tx.now },
       })
       .execute(),

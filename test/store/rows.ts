@@ -1,4 +1,5 @@
 /** Creates rows for store tests, with only the required columns. */
+import { newDomain } from '../../src/mail/domains/domains.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import { rowStep } from '../../src/store/row-statements.ts'
 import { addCounts } from '../../src/store/tables/inboxes-table.ts'
@@ -23,7 +24,7 @@ export async function insertInbox(tx: Tx): Promise<InboxIds> {
     .execute()
   await tx
     .insertInto('domains')
-    .values({ id: domainId, domain: `${domainId}.test`, status: 'verified', dkim_selector: 'm1', ...times })
+    .values({ ...newDomain(`${domainId}.test`, 'm1'), id: domainId, status: 'VERIFIED', holds_name: 1, ...times })
     .execute()
   await tx
     .insertInto('inboxes')

@@ -79,16 +79,30 @@ create table domains (
   organization_id text collate "C",
   pod_id text collate "C",
   domain text collate "C" not null,
+  client_id text collate "C",
   status text collate "C" not null,
+  reason text collate "C",
+  holds_name integer not null,
+  inbound_enabled integer not null,
+  feedback_enabled integer not null,
+  subdomains_enabled integer not null,
   dkim_selector text collate "C" not null,
+  records text collate "C",
+  checks integer not null,
+  checked_at bigint,
+  next_check_at bigint,
+  lost_at bigint,
   deleting_at bigint,
   created_at bigint not null,
   updated_at bigint not null,
-  UNIQUE (domain),
   PRIMARY KEY (id),
   FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );
 CREATE INDEX domains_by_organization ON public.domains USING btree (organization_id, created_at, id);
+CREATE UNIQUE INDEX domains_claim ON public.domains USING btree (domain, organization_id, COALESCE(pod_id, ''::text)) WHERE (deleting_at IS NULL);
+CREATE UNIQUE INDEX domains_client_id ON public.domains USING btree (organization_id, COALESCE(pod_id, ''::text), client_id) WHERE (client_id IS NOT NULL);
+CREATE INDEX domains_due ON public.domains USING btree (next_check_at, id) WHERE (next_check_at IS NOT NULL);
+CREATE UNIQUE INDEX domains_holder ON public.domains USING btree (domain) WHERE (holds_name = 1);
 
 create table draft_labels (
   draft_id text collate "C" not null,

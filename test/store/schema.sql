@@ -70,15 +70,36 @@ CREATE TABLE domains (
   id text primary key,
   organization_id text references organizations,
   pod_id text,
-  domain text not null unique,
+  domain text not null,
+  client_id text,
   status text not null,
+  reason text,
+  holds_name integer not null,
+  inbound_enabled integer not null,
+  feedback_enabled integer not null,
+  subdomains_enabled integer not null,
   dkim_selector text not null,
+  records text,
+  checks integer not null,
+  checked_at integer,
+  next_check_at integer,
+  lost_at integer,
   deleting_at integer,
   created_at integer not null,
   updated_at integer not null
 ) strict;
 
 CREATE INDEX domains_by_organization on domains (organization_id, created_at, id);
+
+CREATE UNIQUE INDEX domains_claim on domains (domain, organization_id, (coalesce(pod_id, '')))
+  where deleting_at is null;
+
+CREATE UNIQUE INDEX domains_client_id on domains (organization_id, (coalesce(pod_id, '')), client_id)
+  where client_id is not null;
+
+CREATE INDEX domains_due on domains (next_check_at, id) where next_check_at is not null;
+
+CREATE UNIQUE INDEX domains_holder on domains (domain) where holds_name = 1;
 
 CREATE TABLE draft_labels (
   draft_id text not null references drafts on delete cascade,

@@ -11,7 +11,9 @@ export interface Records {
   readonly MX?: readonly { readonly preference: number; readonly exchange: string }[]
   readonly A?: readonly string[]
   readonly AAAA?: readonly string[]
-  readonly TXT?: readonly string[]
+  /** A list is one record of several strings. */
+  readonly TXT?: readonly (string | readonly string[])[]
+  readonly NS?: readonly string[]
   /** The answer to every question for this name; the records of its target are not added. */
   readonly CNAME?: string
 }
@@ -98,7 +100,10 @@ function answersOf(question: packet.Question, records: Records): packet.Answer[]
   if (question.type === 'MX') return (records.MX ?? []).map((data) => ({ type: 'MX', name, ttl, data }))
   if (question.type === 'A') return (records.A ?? []).map((data) => ({ type: 'A', name, ttl, data }))
   if (question.type === 'AAAA') return (records.AAAA ?? []).map((data) => ({ type: 'AAAA', name, ttl, data }))
-  if (question.type === 'TXT') return (records.TXT ?? []).map((data) => ({ type: 'TXT', name, ttl, data }))
+  if (question.type === 'TXT') {
+    return (records.TXT ?? []).map((data) => ({ type: 'TXT', name, ttl, data: data as string | string[] }))
+  }
+  if (question.type === 'NS') return (records.NS ?? []).map((data) => ({ type: 'NS', name, ttl, data }))
   return []
 }
 

@@ -2,6 +2,9 @@
  * Test files in folders whose other files use a database. These do not, so they run once; `tidy.test.ts` checks this.
  */
 export const WITHOUT_STORE: readonly string[] = [
+  'test/domains/domain-name.test.ts',
+  'test/domains/domain-records.test.ts',
+  'test/domains/observe-records.test.ts',
   'test/events/subscription-index.test.ts',
   'test/events/event-types.test.ts',
   'test/jobs/interrupted-work.test.ts',

@@ -7,6 +7,7 @@ import type { Limits } from '../../config/limits.ts'
 import { LruCache } from '../../store/lru-cache.ts'
 import type { Store } from '../../store/store.ts'
 import * as domainsTable from '../../store/tables/domains-table.ts'
+import { decidingClaim, decidingNames } from './domain-name.ts'
 
 /** Organizations; null stands for the shared domain, which belongs to all. */
 export type DomainOwner = string | null
@@ -39,13 +40,10 @@ export function createDomainOwners({ store, clock, limits }: OwnersNeeds): Domai
         (domain) => [domain, cache.getOrAdd(domain, () => ({ owner: undefined, until: 0 }))] as const,
       )
       const unknown = entries.filter(([, { until }]) => until <= now)
-      const rows = await domainsTable.listOwners(
-        store.db,
-        unknown.map(([domain]) => domain),
-      )
-      const found = new Map(rows.map((row) => [row.domain, row.organization_id]))
+      const names = [...new Set(unknown.flatMap(([domain]) => decidingNames(domain)))]
+      const holders = await domainsTable.listHolders(store.db, names)
       for (const [domain, entry] of unknown) {
-        entry.owner = found.get(domain)
+        entry.owner = decidingClaim(domain, holders)?.organization_id
         entry.until = now + limits.messages.fromDomainsCachedMs
       }
       return new Set(entries.flatMap(([, { owner }]) => (owner === undefined ? [] : [owner])))

@@ -1,38 +1,28 @@
 /**
- * Domains: those in which inboxes can be created, and the DKIM key of each.
+ * What the rest of the server asks about domains: whether mail for a name is delivered here, which key signs the mail of
+ * an inbox, and whether an inbox may be created in a name.
  *
- * A domain gets its 2048-bit DKIM key when it is created (RFC 8301 §3.2: at least 1024, 2048 advised). Generating a key
- * takes about 0.1 s of another thread, so it happens before the transaction, never inside it.
+ * Several tenants may claim a name (tenant-domains.ts). The one that has verified it holds it; nothing else counts here.
+ * So mail to a name that nobody has verified goes to its own mail servers, whatever a tenant claims.
  */
-import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
 import { MailError } from '../../errors.ts'
 import type { Db } from '../../store/handles.ts'
 import type { DomainRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
-import * as secrets from '../../store/tables/secrets-table.ts'
 import type { Scope } from '../access/access.ts'
+import { decidingClaim, decidingNames } from './domain-name.ts'
+import { makePrivateKey, readSigningKey, type SigningKey, storeSigningKey } from './signing-keys.ts'
 
-const SELECTOR = 'martlet'
-
-/** The key that signs mail of a domain. */
-export interface SigningKey {
-  readonly domain: string
-  readonly selector: string
-  /** The name of the DNS record with the public key (RFC 6376 §3.6.2.1); the secret is stored under this name too. */
-  readonly recordName: string
-  /** Parsed once: parsing costs a tenth of a signature. */
-  readonly privateKey: KeyObject
-}
+const SHARED_SELECTOR = 'martlet'
 
 export interface Domains {
   /** Creates the shared domain with its key unless it exists. */
   ensureShared(domain: string): Promise<DomainRow>
   /** Whether mail for this domain is delivered here. */
   isOurs(domain: string): Promise<boolean>
-  /** Returns the key for mail from this domain, undefined if it is not (or no longer) ours. Cached in memory. */
-  signingKey(domain: string): Promise<SigningKey | undefined>
+  /** Returns the key for mail of the domain with this id; undefined if it was deleted. Cached in memory. */
+  signingKey(domainId: string): Promise<SigningKey | undefined>
 }
 
 export function createDomains({ store }: { readonly store: Store }): Domains {
@@ -40,75 +30,90 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
 
   return {
     async ensureShared(domain) {
-      const existing = await domains.getByName(store.db, domain)
+      const [existing] = await domains.listHolders(store.db, [domain])
       if (existing) return existing
       const privateKeyPem = await makePrivateKey()
       return store.transaction(async (tx) => {
-        const madeMeanwhile = await domains.getByName(tx, domain)
+        const [madeMeanwhile] = await domains.listHolders(tx, [domain])
         if (madeMeanwhile) return madeMeanwhile
         const row: DomainRow = {
+          ...newDomain(domain, SHARED_SELECTOR),
           id: tx.newId(),
           organization_id: null,
-          pod_id: null,
-          domain,
           status: 'VERIFIED',
-          dkim_selector: SELECTOR,
-          deleting_at: null,
+          holds_name: 1,
           created_at: tx.now,
           updated_at: tx.now,
         }
         await domains.insert(tx, row)
-        await secrets.insertOnce(tx, 'dkim', recordName(row.dkim_selector, row.domain), privateKeyPem)
+        await storeSigningKey(tx, row, privateKeyPem)
         return row
       })
     },
 
-    isOurs: async (domain) => (await domains.getByName(store.db, domain)) !== undefined,
+    isOurs: async (domain) => (await findReceiving(store.db, domain)) !== undefined,
 
-    async signingKey(domain) {
-      const known = signingKeys.get(domain)
+    async signingKey(domainId) {
+      const row = await domains.getById(store.db, domainId)
+      if (!row) return undefined
+      const known = signingKeys.get(domainId)
       if (known) return known
-      const key = await readSigningKey(store.db, domain)
-      if (key) signingKeys.set(domain, key)
+      const key = await readSigningKey(store.db, row)
+      if (key) signingKeys.set(domainId, key)
       return key
     },
   }
 }
 
-/** Returns the key for mail from this domain; undefined if it is not ours. */
-export async function readSigningKey(db: Db, domain: string): Promise<SigningKey | undefined> {
-  const row = await domains.getByName(db, domain)
-  const privateKeyPem = row && (await secrets.get(db, 'dkim', recordName(row.dkim_selector, domain)))
-  if (!row || privateKeyPem === undefined) return undefined
-  const selector = row.dkim_selector
-  const privateKey = createPrivateKey(privateKeyPem)
-  return { domain, selector, recordName: recordName(selector, domain), privateKey }
+/** Returns what every new domain has. */
+export function newDomain(domain: string, selector: string) {
+  return {
+    pod_id: null,
+    domain,
+    client_id: null,
+    status: 'NOT_STARTED',
+    reason: null,
+    holds_name: 0,
+    inbound_enabled: 1,
+    feedback_enabled: 1,
+    subdomains_enabled: 0,
+    dkim_selector: selector,
+    records: null,
+    checks: 0,
+    checked_at: null,
+    next_check_at: null,
+    lost_at: null,
+    deleting_at: null,
+  } as const
+}
+
+/** Returns the claim that decides about a name, if a tenant holds it. */
+export async function findHolder(db: Db, domain: string): Promise<DomainRow | undefined> {
+  return decidingClaim(domain, await domains.listHolders(db, decidingNames(domain)))
+}
+
+/** The same, if mail for the name is delivered here. */
+export async function findReceiving(db: Db, domain: string): Promise<DomainRow | undefined> {
+  const row = await findHolder(db, domain)
+  return row?.inbound_enabled === 1 ? row : undefined
 }
 
 /**
- * Returns the domain for a new inbox, if the scope may use it.
+ * Returns the domain for a new inbox, if the scope may use it: the shared domain, one that the tenant has verified, or
+ * one below it where that is allowed.
  *
- * @throws domain_not_available
+ * @throws domain_not_available; domain_not_verified if the tenant has claimed it only
  */
 export async function requireDomain(db: Db, scope: Scope, domain: string): Promise<DomainRow> {
-  const row = await domains.getByName(db, domain)
+  const row = await findHolder(db, domain)
   const isShared = row?.organization_id === null
-  const isOwn =
-    row?.organization_id === scope.organizationId &&
-    (row.pod_id === null || scope.podId === undefined || row.pod_id === scope.podId)
-  if (!row || !(isShared || isOwn)) throw new MailError('domain_not_available', { domain })
-  return row
+  if (row && (isShared || isOpenTo(row, scope))) return row
+  const claims = await domains.listByName(db, scope, domain)
+  if (claims.length > 0) throw new MailError('domain_not_verified', { domain })
+  throw new MailError('domain_not_available', { domain })
 }
 
-function recordName(selector: string, domain: string): string {
-  return `${selector}._domainkey.${domain}`
-}
-
-async function makePrivateKey(): Promise<string> {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  })
-  return privateKey
+function isOpenTo(row: DomainRow, { organizationId, podId }: Scope): boolean {
+  if (row.organization_id !== organizationId) return false
+  return row.pod_id === null || podId === undefined || row.pod_id === podId
 }

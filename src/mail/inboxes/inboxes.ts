@@ -84,8 +84,9 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const existing = clientId === undefined ? undefined : await inboxes.getByClientId(tx, podId, clientId)
         if (existing) return showInbox(existing)
 
-        const domain = await requireDomain(tx, scope, (request.domain ?? sharedDomain).toLowerCase())
-        const address = parseInboxAddress(username, domain.domain)
+        const name = (request.domain ?? sharedDomain).toLowerCase()
+        const domain = await requireDomain(tx, scope, name)
+        const address = parseInboxAddress(username, name)
         requireNameAllowed(keyOf(actor), domain, address)
         if (await inboxes.isBeingRemoved(tx, address))
           throw new MailError('resource_deleting', { what: `The inbox ${address}` })

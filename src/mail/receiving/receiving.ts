@@ -17,8 +17,8 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
-import * as domains from '../../store/tables/domains-table.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
+import { findReceiving } from '../domains/domains.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
@@ -120,7 +120,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       const { domain } = splitAddress(address)
       const inbox = await inboxes.find(address)
       if (inbox && isPaused(inbox)) return new MailError('inbox_paused', { address })
-      const isOurs = (await domains.getByName(store.db, domain)) !== undefined
+      const isOurs = (await findReceiving(store.db, domain)) !== undefined
       return isOurs ? new MailError('unknown_recipient', { address }) : new MailError('relaying_denied', { domain })
     },
 

@@ -7,11 +7,15 @@ import type { Db, Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
-import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import { findReceiving } from '../domains/domains.ts'
 
 export interface RecipientInboxes {
-  /** Returns the inbox that an address is delivered to. @param address normalised; a plus-tag is ignored */
+  /**
+   * Returns the inbox that an address is delivered to, if mail for its domain is delivered here.
+   *
+   * @param address normalised; a plus-tag is ignored
+   */
   find(address: string): Promise<InboxRow | undefined>
   /**
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
@@ -45,7 +49,7 @@ export function createRecipientInboxes({
 
   return {
     async find(address) {
-      const inbox = await inboxes.getByAddress(store.db, withoutTag(address))
+      const inbox = await inboxes.getReceiving(store.db, withoutTag(address))
       if (inbox || !(await isRoleName(store.db, address))) return inbox
       return inboxes.getByAddress(store.db, postmasterAddress)
     },
@@ -78,5 +82,5 @@ export function createRecipientInboxes({
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */
 async function isRoleName(db: Db, recipient: string): Promise<boolean> {
   const { localPart, domain } = splitAddress(withoutTag(recipient))
-  return ROLE_NAMES.has(localPart) && (await domains.getByName(db, domain)) !== undefined
+  return ROLE_NAMES.has(localPart) && (await findReceiving(db, domain)) !== undefined
 }

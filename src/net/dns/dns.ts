@@ -22,6 +22,10 @@ export interface MxRecord {
  */
 export interface Dns {
   mx(domain: string): Promise<MxRecord[]>
+  /** Returns the text of each record: its strings are joined. */
+  txt(name: string): Promise<string[]>
+  /** Returns the names of the servers of a zone. */
+  ns(zone: string): Promise<string[]>
   a(host: string): Promise<string[]>
   aaaa(host: string): Promise<string[]>
   /** Returns addresses of both families, IPv4 first; for an IP address, itself. Rejects only if both families fail. */
@@ -44,6 +48,11 @@ export function createDns({ servers, limits }: DnsNeeds): Dns {
 
   return {
     mx,
+    txt: async (name) => {
+      const records = await requireRecords('queryTxt', name, resolver.resolveTxt(name))
+      return records.map((strings) => strings.join(''))
+    },
+    ns: (zone) => requireRecords('queryNs', zone, resolver.resolveNs(zone)),
     a,
     aaaa,
 

@@ -21,15 +21,37 @@ export interface PodRow {
   updated_at: number
 }
 
+/** A tenant's claim to a domain name. */
 export interface DomainRow {
   id: string
   /** null: the service's shared domain, open to every organization. */
   organization_id: string | null
+  /** null: open to all pods of the organization. */
   pod_id: string | null
   /** A-labels, lower case. */
   domain: string
-  status: string
+  client_id: string | null
+  status: 'NOT_STARTED' | 'PENDING' | 'INVALID' | 'VERIFIED' | 'FAILED'
+  /** Why it is not VERIFIED. */
+  reason: string | null
+  /** 1: mail for the name belongs to this claim. At most one claim to a name. */
+  holds_name: number
+  /** 0: it only sends. */
+  inbound_enabled: number
+  /** 1: notices about failed deliveries arrive in the sending inbox. */
+  feedback_enabled: number
+  /** 1: inboxes can be created in domains below this one. */
+  subdomains_enabled: number
   dkim_selector: string
+  /** JSON of what the last check has found in DNS; null: never checked. */
+  records: string | null
+  /** Checks without success since the last change; they determine the next pause. */
+  checks: number
+  checked_at: number | null
+  /** null: it is not checked by itself. */
+  next_check_at: number | null
+  /** Since when a verified domain lacks its records. */
+  lost_at: number | null
   deleting_at: number | null
   created_at: number
   updated_at: number

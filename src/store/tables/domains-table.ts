@@ -1,33 +1,153 @@
-/** Queries for domains. Rows only. */
+/**
+ * Queries for domains. Rows only. Several rows may have the same name; the one that holds it decides about mail for it
+ * (`holds_name`). Deleted domains are hidden.
+ */
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import type { DomainRow } from '../schema/tenant-rows.ts'
+import { type Keyset, onePage } from './keyset.ts'
 
-export async function getByName(db: Db, domain: string): Promise<DomainRow | undefined> {
+const rowById = prepareQuery((db, { id }: { id: string }) =>
+  db.selectFrom('domains').selectAll().where('id', '=', id).where('deleting_at', 'is', null),
+)
+
+export async function getById(db: Db, id: string): Promise<DomainRow | undefined> {
+  const [row] = await rowById(db, { id })
+  return row
+}
+
+/** Returns the rows that hold one of these names. */
+export async function listHolders(db: Db, names: readonly string[]): Promise<DomainRow[]> {
+  if (names.length === 0) return []
+  return db.selectFrom('domains').selectAll().where('domain', 'in', names).where('holds_name', '=', 1).execute()
+}
+
+/** A scope; a row of another pod is outside. */
+export interface DomainScope {
+  readonly organizationId: string
+  readonly podId?: string | undefined
+}
+
+/** Returns the claims of a scope to a name, in any order: with a pod, its own and those for all pods. */
+export async function listByName(db: Db, scope: DomainScope, domain: string): Promise<DomainRow[]> {
   return db
     .selectFrom('domains')
     .selectAll()
     .where('domain', '=', domain)
+    .where('organization_id', '=', scope.organizationId)
+    .where(visibleIn(scope))
+    .where('deleting_at', 'is', null)
+    .execute()
+}
+
+/** @param podId null: only a claim for all pods */
+export async function getByClientId(
+  db: Db,
+  organizationId: string,
+  podId: string | null,
+  clientId: string,
+): Promise<DomainRow | undefined> {
+  return db
+    .selectFrom('domains')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('pod_id', podId === null ? 'is' : '=', podId)
+    .where('client_id', '=', clientId)
     .where('deleting_at', 'is', null)
     .executeTakeFirst()
 }
 
-/** Returns those of the domains that exist, with the organization that owns each; null: it is shared. */
-export async function listOwners(
-  db: Db,
-  domains: readonly string[],
-): Promise<Pick<DomainRow, 'domain' | 'organization_id'>[]> {
-  if (domains.length === 0) return []
-  const query = db.selectFrom('domains').select(['domain', 'organization_id']).where('domain', 'in', domains)
-  return query.where('deleting_at', 'is', null).execute()
+export async function list(db: Db, scope: DomainScope, keyset: Keyset): Promise<DomainRow[]> {
+  return db
+    .selectFrom('domains')
+    .selectAll()
+    .where('organization_id', '=', scope.organizationId)
+    .where(visibleIn(scope))
+    .where('deleting_at', 'is', null)
+    .$call((query) => onePage(query, 'created_at', keyset))
+    .execute()
+}
+
+/** A domain of the organization is open to all of its pods. */
+function visibleIn({ podId }: DomainScope): Expression<SqlBool> {
+  return podId === undefined ? sql<SqlBool>`1 = 1` : sql<SqlBool>`(pod_id is null or pod_id = ${podId})`
 }
 
 /** Reads the domain and locks it until the commit. */
 export async function lockById(tx: Tx, id: string): Promise<DomainRow | undefined> {
-  return tx.forUpdate(tx.selectFrom('domains')).selectAll().where('id', '=', id).executeTakeFirst()
+  return tx
+    .forUpdate(tx.selectFrom('domains'))
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleting_at', 'is', null)
+    .executeTakeFirst()
 }
 
 export async function insert(tx: Tx, row: DomainRow): Promise<void> {
   await tx.insertInto('domains').values(row).execute()
+}
+
+export async function update(
+  tx: Tx,
+  id: string,
+  change: Partial<Omit<DomainRow, 'id' | 'organization_id' | 'pod_id' | 'domain' | 'created_at'>>,
+): Promise<void> {
+  await tx.updateTable('domains').set(change).where('id', '=', id).execute()
+}
+
+/** Reads the claims of all tenants to a name and locks them until the commit. */
+export async function lockByName(tx: Tx, domain: string): Promise<DomainRow[]> {
+  return tx
+    .forUpdate(tx.selectFrom('domains'))
+    .selectAll()
+    .where('domain', '=', domain)
+    .where('deleting_at', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+/** Locks domains whose check is due, earliest first. */
+export async function lockDue(tx: Tx, now: number, limit: number): Promise<string[]> {
+  const rows = await tx
+    .forUpdate(tx.selectFrom('domains'))
+    .select('id')
+    .where('next_check_at', 'is not', null)
+    .where('next_check_at', '<=', now)
+    .orderBy('next_check_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Gives the inboxes of the tenant's earlier, deleted claims to this name to its new one. */
+export async function adoptInboxes(tx: Tx, domain: DomainRow): Promise<void> {
+  await tx
+    .updateTable('inboxes')
+    .set({ domain_id: domain.id })
+    .where('domain_id', 'in', (eb) =>
+      eb
+        .selectFrom('domains')
+        .select('domains.id')
+        .where('domains.domain', '=', domain.domain)
+        .where('domains.organization_id', '=', domain.organization_id)
+        .where('domains.deleting_at', 'is not', null),
+    )
+    .$if(domain.pod_id !== null, (query) => query.where('pod_id', '=', domain.pod_id!))
+    .execute()
+}
+
+/** Removes a deleted domain that no inbox refers to. */
+export async function removeUnused(tx: Tx, id: string): Promise<void> {
+  await tx
+    .deleteFrom('domains')
+    .where('id', '=', id)
+    .where('deleting_at', 'is not', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('inboxes').select('inboxes.id').where('inboxes.domain_id', '=', id))),
+    )
+    .execute()
 }
 
 /** Counts the domains that the pod owns: such a pod cannot be deleted. */
@@ -36,6 +156,7 @@ export async function countByPod(db: Db, podId: string): Promise<number> {
     .selectFrom('domains')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('pod_id', '=', podId)
+    .where('deleting_at', 'is', null)
     .executeTakeFirstOrThrow()
   return Number(row.count)
 }
@@ -45,6 +166,7 @@ export async function countByOrganization(db: Db, organizationId: string): Promi
     .selectFrom('domains')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('organization_id', '=', organizationId)
+    .where('deleting_at', 'is', null)
     .executeTakeFirstOrThrow()
   return Number(row.count)
 }

@@ -1,4 +1,5 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
+import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
@@ -15,7 +16,30 @@ export async function getByAddress(db: Db, address: string): Promise<InboxRow | 
   return row
 }
 
-/** The same, and locks the row until the commit: for callers whose writes depend on what they read. */
+const receivingByAddress = prepareQuery((db, { address }: { address: string }) =>
+  db
+    .selectFrom('inboxes')
+    .innerJoin('domains', 'domains.id', 'inboxes.domain_id')
+    .selectAll('inboxes')
+    .where('inboxes.address', '=', address)
+    .where('inboxes.deleting_at', 'is', null)
+    .where('domains.holds_name', '=', 1)
+    .where('domains.inbound_enabled', '=', 1)
+    .where((eb) =>
+      eb.or([
+        eb('domains.subdomains_enabled', '=', 1),
+        eb('inboxes.address', 'like', sql<string>`'%@' || domains.domain`),
+      ]),
+    ),
+)
+
+/** Returns the inbox if mail for its domain is delivered here. */
+export async function getReceiving(db: Db, address: string): Promise<InboxRow | undefined> {
+  const [row] = await receivingByAddress(db, { address })
+  return row
+}
+
+/** As `getByAddress`, and locks the row until the commit: for callers whose writes depend on what they read. */
 export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
   return tx
     .forUpdate(tx.selectFrom('inboxes'))

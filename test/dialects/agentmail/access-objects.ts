@@ -26,6 +26,8 @@ export interface Owned {
 const members: Readonly<Record<string, unknown>> = {
   to: 'bob@example.test',
   entry: 'new.test',
+  domain: 'walked.test',
+  feedback_enabled: true,
   url: 'https://hook.test/',
   event_types: ['message.received'],
   add_labels: ['walked'],
@@ -99,11 +101,12 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
   const pod = await make('/pods', {})
   const inbox = await make(`/pods/${pod.pod_id}/inboxes`, {})
   const at = `/inboxes/${encodeURIComponent(inbox.inbox_id)}`
-  const [podKey, inboxKey, plainKey, webhook] = await Promise.all([
+  const [podKey, inboxKey, plainKey, webhook, domain] = await Promise.all([
     make(`/pods/${pod.pod_id}/api-keys`, {}),
     make(`${at}/api-keys`, {}),
     make(`${at}/api-keys`, { permissions: {} }),
     make(`${at}/webhooks`, { url: 'https://hook.test/', event_types: ['message.sent'] }),
+    make(`/pods/${pod.pod_id}/domains`, { domain: `${randomUUID()}.test` }),
   ])
   const entry = `${randomUUID()}@example.test`
   await Promise.all(['', `/pods/${pod.pod_id}`, at].map((scope) => make(`${scope}/lists/send/block`, { entry })))
@@ -127,6 +130,7 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
       api_key_id: plainKey.api_key_id,
       direction: 'send',
       type: 'block',
+      domain_id: domain.domain_id,
       entry,
     },
   }

@@ -110,7 +110,9 @@ const keys = new Map<string, Promise<string>>()
 beforeAll(async () => {
   // Outgoing requests of webhooks and mail must not leave this machine.
   const lookup = async () => Promise.reject(new Error('no names here'))
-  world = await startWorld({ lookup, startPaused: true })
+  const env = { MARTLET_DNS_SERVERS: '127.0.0.1:1' } // nothing listens there
+  const limits = { dns: { tryMs: 10, zoneTryMs: 10, triesMax: 1 } }
+  world = await startWorld({ lookup, env, limits, startPaused: true })
   operations = await operationsOf()
 })
 

@@ -1,5 +1,7 @@
 /** Tests which names new inboxes may have, through plain HTTP, against the whole program. */
+
 import { expect, test } from 'vitest'
+import { newDomain } from '../../../src/mail/domains/domains.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { storeNeeds } from '../../store/test-store.ts'
 import { startWorld, type World } from '../../support/world.ts'
@@ -123,10 +125,11 @@ async function addDomains(world: World, domains: Record<string, string | null>, 
   const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: world.shared.databaseUrl } })
   await store.transaction(async (tx) => {
     for (const [domain, podId] of Object.entries(domains)) {
-      const row = { id: tx.newId(), organization_id: organizationId, pod_id: podId, domain, status: 'VERIFIED' }
+      const ids = { id: tx.newId(), organization_id: organizationId, pod_id: podId }
+      const verified = { status: 'VERIFIED' as const, holds_name: 1 }
       await tx
         .insertInto('domains')
-        .values({ ...row, dkim_selector: 'martlet', created_at: tx.now, updated_at: tx.now })
+        .values({ ...newDomain(domain, 'martlet'), ...ids, ...verified, created_at: tx.now, updated_at: tx.now })
         .execute()
     }
   })

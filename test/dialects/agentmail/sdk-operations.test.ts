@@ -31,7 +31,9 @@ const bob = 'bob@mail.localhost'
 let sent: Types.SendMessageResponse
 
 beforeAll(async () => {
-  world = await startWorld({ startPaused: true })
+  const env = { MARTLET_DNS_SERVERS: '127.0.0.1:1' } // nothing listens there
+  const limits = { dns: { tryMs: 10, zoneTryMs: 10, triesMax: 1 } }
+  world = await startWorld({ env, limits, startPaused: true })
   client = new AgentMailClient({ apiKey: world.rootKey, baseUrl: world.url, maxRetries: 0, fetch: recordingFetch })
   organizationId = (await client.auth.me()).organizationId
   podId = (await client.pods.create({ name: 'red' })).podId
@@ -335,6 +337,44 @@ test('API keys at every level', async () => {
     const renamed = await apiKeys.update!(made.apiKeyId, { name: 'robot' })
     expect(renamed, level).toEqual({ ...listed, name: 'robot' })
     expect(await apiKeys.delete!(made.apiKeyId), level).toBeUndefined()
+  }
+})
+
+test('domains of the organization and of a pod', async () => {
+  const record = { status: 'MISSING', purpose: id, seen: [], name: id, value: id }
+  const records = [
+    ...[
+      { ...record, type: 'MX', priority: 10 },
+      { ...record, type: 'TXT' },
+    ],
+    ...[
+      { ...record, type: 'TXT' },
+      { ...record, type: 'TXT' },
+    ],
+  ]
+  const levels: [string, Resource, object][] = [
+    ['one.test', bound(client.domains), {}],
+    ['two.test', bound(client.pods.domains, podId), { podId }],
+  ]
+  for (const [domain, domains, more] of levels) {
+    const switches = { feedbackEnabled: true, subdomainsEnabled: false, trackingEnabled: false, inbound_enabled: true }
+    const item = { ...more, domainId: domain, domain, ...switches, updatedAt: time, createdAt: time }
+    const made = await domains.create!({ domain, feedbackEnabled: true })
+    expect(made).toEqual({ ...item, status: 'NOT_STARTED', records })
+    expect(await domains.get!(domain)).toEqual(made)
+    expect((await domains.list!()).domains).toContainEqual(item)
+    const changed = await domains.update!(domain, { feedbackEnabled: false })
+    expect(changed).toEqual({ ...made, feedbackEnabled: false, updatedAt: time })
+    const zone = await domains.getZoneFile!(domain)
+    expect(await new Response(zone.stream()).text()).toContain(`${domain}.\t3600\tIN\tMX\t10 mail.localhost.`)
+    // The flow with DNS is in domains.test.ts.
+    await expect(domains.verify!(domain)).rejects.toMatchObject({
+      statusCode: 422,
+      body: { code: 'domain_check_failed' },
+    })
+    if (domain === 'one.test') expect(await client.domains.getSetupLink(domain)).toEqual({ supported: false })
+    await domains.delete!(domain)
+    await expect(domains.get!(domain)).rejects.toMatchObject({ statusCode: 404 })
   }
 })
 

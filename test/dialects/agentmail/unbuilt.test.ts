@@ -82,7 +82,5 @@ test('an operation that is not built answers 401, 404 outside the scope, and the
 test('the client gets an error with the code, at once', async () => {
   await using world = await startWorld()
   const refused = { statusCode: 403, body: { code: 'not_implemented' } }
-  await expect(world.agentmail.domains.create({ domain: 'a.test', feedbackEnabled: false })).rejects.toMatchObject(
-    refused,
-  )
+  await expect(world.agentmail.agent.verify({ otpCode: '123456' })).rejects.toMatchObject(refused)
 })

@@ -211,9 +211,17 @@ describe('events', () => {
     expect(opened.open).toEqual({ ...about, message_id: '<a/b+c@example.test>', timestamp })
 
     const verified = view.event('domain.verified', {
-      ...{ domain: 'a.test', isFeedbackEnabled: true, hasSubdomains: false, isTrackingEnabled: false },
-      records: [{ type: 'MX', name: 'a.test', value: 'mail.test', priority: 10 }],
-      ...{ createdAt: view.AT, updatedAt: view.AT },
+      domain: {
+        ...{ id: 'd', organizationId: 'o', domain: 'a.test', status: 'VERIFIED' },
+        ...{ isInbound: true, hasFeedback: true, hasSubdomains: false },
+        records: [
+          {
+            ...{ purpose: 'inbound', type: 'MX', name: 'a.test', value: 'mail.test', priority: 10 },
+            ...{ status: 'VALID', seen: [{ value: 'mail.test', priority: 10 }] },
+          },
+        ],
+        ...{ createdAt: view.AT, updatedAt: view.AT },
+      },
     })
     const domain = json(renderEvent(verified, {}))
     expect(parse(sdk.DomainVerifiedEvent, domain)).toMatchObject({ ok: true })

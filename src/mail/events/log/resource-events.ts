@@ -20,30 +20,43 @@ export interface InboxPayload {
   readonly clientId?: string
 }
 
+/** A domain, as `domains` returns it, has this shape. */
+export interface EventDomain {
+  readonly id: string
+  readonly organizationId: string
+  readonly podId?: string
+  readonly domain: string
+  readonly clientId?: string
+  readonly status: 'NOT_STARTED' | 'PENDING' | 'INVALID' | 'VERIFIED' | 'FAILED'
+  readonly reason?: string
+  readonly isInbound: boolean
+  readonly hasFeedback: boolean
+  readonly hasSubdomains: boolean
+  readonly records: readonly {
+    readonly purpose: 'inbound' | 'subdomain_inbound' | 'spf' | 'dkim' | 'dmarc'
+    readonly type: 'MX' | 'TXT'
+    readonly name: string
+    readonly value: string
+    readonly priority?: number
+    readonly status: 'MISSING' | 'INVALID' | 'VALID'
+    readonly reason?: 'duplicate_records' | 'value_mismatch'
+    readonly seen: readonly { readonly value: string; readonly priority?: number }[]
+  }[]
+  readonly checkedAt?: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface DomainVerifiedPayload {
+  readonly domain: EventDomain
+}
+
 export interface WebhookDisabledPayload {
   readonly webhookId: string
   /** gone: its server responded with 410; failing: no request to it has succeeded for days. */
   readonly reason: 'gone' | 'failing'
   /** Epoch ms. */
   readonly failingSince?: number
-}
-
-/** A domain whose DNS records were found. No code creates the event yet. */
-export interface DomainVerifiedPayload {
-  readonly domain: string
-  readonly clientId?: string
-  readonly isFeedbackEnabled: boolean
-  readonly hasSubdomains: boolean
-  readonly isTrackingEnabled: boolean
-  readonly records: readonly {
-    readonly type: 'TXT' | 'CNAME' | 'MX'
-    readonly name: string
-    readonly value: string
-    readonly priority?: number
-  }[]
-  /** Epoch ms. */
-  readonly createdAt: number
-  readonly updatedAt: number
 }
 
 export interface KeyRevokedPayload {
@@ -71,6 +84,19 @@ export function inboxCreated(about: { readonly actor: string; readonly inbox: Ev
 /** Deletion was requested: the inbox is hidden from now on, its mail is removed later. */
 export function inboxDeleted(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.deleted', about)
+}
+
+/** The DNS records of a domain are right, and its tenant holds the name from now on. */
+export function domainVerified(about: { readonly actor: string; readonly domain: EventDomain }): NewEvent {
+  const { actor, domain } = about
+  const { organizationId, podId } = domain
+  const payload = { domain } satisfies DomainVerifiedPayload
+  return {
+    ...header('domain.verified', actor),
+    organizationId,
+    ...(podId !== undefined && { podId }),
+    payload,
+  }
 }
 
 /** The server has disabled the webhook. The event belongs to the webhook's pod and inbox. */

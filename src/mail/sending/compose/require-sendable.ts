@@ -1,7 +1,12 @@
-/** Decides whether an inbox may send to these recipients: it is not paused, and no list denies one of them. */
+/**
+ * Decides whether an inbox may send to these recipients: it is not paused, its domain is verified, and no list denies one
+ * of them.
+ */
 import { type ListRefusal, MailError } from '../../../errors.ts'
+import { splitAddress } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import * as domains from '../../../store/tables/domains-table.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { type Denial, describeDenial } from '../../inboxes/lists/list-rules.ts'
 
@@ -12,10 +17,12 @@ export function requireActive({ status, address }: Pick<InboxRow, 'status' | 'ad
 
 /**
  * @param inbox locked, so that it is not paused before the commit
- * @throws inbox_paused, message_rejected
+ * @throws inbox_paused, domain_not_verified, message_rejected
  */
 export async function requireSendable(tx: Tx, inbox: InboxRow, recipients: readonly string[]): Promise<void> {
   requireActive(inbox)
+  const domain = await domains.getById(tx, inbox.domain_id)
+  if (domain?.holds_name !== 1) throw new MailError('domain_not_verified', splitAddress(inbox.address))
   const denials = await findSendDenials(tx, inbox, recipients)
   if (denials.length === 0) return
   const refusals = denials.map((denial) => refusalOf(inbox, denial))

@@ -4,6 +4,7 @@
  * it is on disk.
  */
 import type { Config } from '../../../config/settings.ts'
+import { MailError } from '../../../errors.ts'
 import type { EventLoop } from '../../../event-loop.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import { signMessage } from '../../../formats/dkim/dkim-sign.ts'
@@ -169,9 +170,12 @@ export function createSubmit(needs: SubmitNeeds): Submit {
 
   async function sign(inbox: InboxRow, raw: Buffer, now: number): Promise<{ raw: Buffer; selector: string | null }> {
     const { domain } = splitAddress(inbox.address)
-    const key = await domains.signingKey(domain)
-    if (!key) return { raw, selector: null }
+    const key = await domains.signingKey(inbox.domain_id)
+    if (!key) throw new MailError('domain_not_verified', { domain }) // it was deleted
     const { selector, privateKey } = key
-    return { raw: await signMessage(raw, { domain, selector, privateKey, signedAt: new Date(now) }), selector }
+    return {
+      raw: await signMessage(raw, { domain: key.domain, selector, privateKey, signedAt: new Date(now) }),
+      selector,
+    }
   }
 }

@@ -14,6 +14,7 @@ import { messageIdFrom } from '../../../formats/ids.ts'
 import type { Log } from '../../../log.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
+import * as domains from '../../../store/tables/domains-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import { insertUnparsed } from '../../messages/content/insert-content.ts'
@@ -73,7 +74,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
     async enqueue(tx, kind, { submission, head, messageId }, reported) {
       if (reported.length === 0 || !canReceiveNotice(submission)) return
       const inbox = await inboxes.getById(tx, submission.inbox_id)
-      if (!inbox) return
+      if (!inbox || (await domains.getById(tx, inbox.domain_id))?.feedback_enabled === 0) return
       const { domain } = splitAddress(inbox.address)
       const id = tx.newId()
       const mail = composeNotice({

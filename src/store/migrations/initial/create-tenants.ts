@@ -23,18 +23,36 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
     `create index pods_by_organization on pods (organization_id, created_at, id)`,
     `create unique index pods_client_id on pods (organization_id, client_id) where client_id is not null`,
     `create unique index pods_default on pods (organization_id) where is_default = 1`,
+    // Several tenants may claim a name. One of them holds it: mail for it belongs to that tenant.
     `create table domains (
       id ${text} primary key,
       organization_id ${text} references organizations,
       pod_id ${text},
-      domain ${text} not null unique,
+      domain ${text} not null,
+      client_id ${text},
       status ${text} not null,
+      reason ${text},
+      holds_name ${integer} not null,
+      inbound_enabled ${integer} not null,
+      feedback_enabled ${integer} not null,
+      subdomains_enabled ${integer} not null,
       dkim_selector ${text} not null,
+      records ${text},
+      checks ${integer} not null,
+      checked_at ${bigint},
+      next_check_at ${bigint},
+      lost_at ${bigint},
       deleting_at ${bigint},
       created_at ${bigint} not null,
       updated_at ${bigint} not null
     ) ${table}`,
+    `create unique index domains_holder on domains (domain) where holds_name = 1`,
+    `create unique index domains_claim on domains (domain, organization_id, (coalesce(pod_id, '')))
+      where deleting_at is null`,
+    `create unique index domains_client_id on domains (organization_id, (coalesce(pod_id, '')), client_id)
+      where client_id is not null`,
     `create index domains_by_organization on domains (organization_id, created_at, id)`,
+    `create index domains_due on domains (next_check_at, id) where next_check_at is not null`,
     `create table secrets (
       kind ${text} not null,
       name ${text} not null,

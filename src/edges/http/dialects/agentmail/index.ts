@@ -8,6 +8,7 @@ import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Apps } from '../../../../mail/accounts/apps.ts'
+import type { TenantDomains } from '../../../../mail/domains/tenant-domains.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
@@ -48,6 +49,7 @@ import { normaliseQuery, warningOf } from './query-parameters.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
+import { domainRoutes } from './routes/agentmail-domains.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
 import { draftRoutes } from './routes/agentmail-drafts.ts'
 import { eventRoutes } from './routes/agentmail-events.ts'
@@ -75,6 +77,7 @@ export interface AgentMailNeeds {
   readonly apiKeys: ApiKeys
   readonly organizations: Organizations
   readonly pods: Pods
+  readonly domains: TenantDomains
   readonly inboxes: Inboxes
   readonly lists: Lists
   readonly messages: Messages
@@ -138,6 +141,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         appRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
+        domainRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
         listRoutes(keyed, needs)
         webhookRoutes(keyed, needs)

@@ -18,13 +18,6 @@ const EVERYWHERE = [...ROOT, ...PODS, ...INBOXES]
 /** Subjects as plural nouns, each with prefixes and the operations below each prefix. */
 const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[], operations: string])[] = [
   [
-    "Domains of one's own",
-    [...ROOT, ...PODS],
-    `GET /domains, POST /domains, GET /domains/:domain_id, PATCH /domains/:domain_id, DELETE /domains/:domain_id,
-     POST /domains/:domain_id/verify, GET /domains/:domain_id/zone-file`,
-  ],
-  ["Domains of one's own", ROOT, 'GET /domains/:domain_id/setup-link'],
-  [
     'Polling webhooks',
     EVERYWHERE,
     `GET /webhooks/polling, POST /webhooks/polling, GET /webhooks/polling/:webhook_id,

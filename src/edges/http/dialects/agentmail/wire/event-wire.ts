@@ -11,13 +11,9 @@ import {
   type ReceivedPayload,
   receivedTypes,
 } from '../../../../../mail/events/log/message-events.ts'
-import {
-  type DomainVerifiedPayload,
-  isDomainVerified,
-  isInboxEvent,
-  isWebhookDisabled,
-} from '../../../../../mail/events/log/resource-events.ts'
+import { isDomainVerified, isInboxEvent, isWebhookDisabled } from '../../../../../mail/events/log/resource-events.ts'
 import type { EventSubject } from '../../../../../mail/messages/views/event-subject.ts'
+import { domain } from './domain-wire.ts'
 import { message } from './message-wire.ts'
 import { optionalTime, time } from './shape-wire.ts'
 import { threadItem } from './thread-wire.ts'
@@ -49,7 +45,7 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
   if (isMessageEvent(event, 'message.opened')) {
     return { open: { ...reference(event.payload), timestamp: time(event.payload.timestamp) } }
   }
-  if (isDomainVerified(event)) return { domain: verifiedDomain(event) }
+  if (isDomainVerified(event)) return { domain: domain(event.payload.domain) }
 
   // Martlet's own types, sent only to subscribers that name them.
   if (isMessageEvent(event, 'message.held')) return { hold: recipients(event.payload) }
@@ -118,22 +114,6 @@ function bounce(payload: BouncedPayload) {
     type: payload.bounceType === 'permanent' ? 'Permanent' : 'Transient',
     sub_type: payload.bounceSubType,
     recipients: payload.recipients.map(({ address, status }) => ({ address, status })),
-  }
-}
-
-function verifiedDomain({ podId, payload }: Event & { readonly payload: DomainVerifiedPayload }) {
-  return {
-    pod_id: podId,
-    domain_id: payload.domain,
-    domain: payload.domain,
-    status: 'VERIFIED',
-    feedback_enabled: payload.isFeedbackEnabled,
-    subdomains_enabled: payload.hasSubdomains,
-    tracking_enabled: payload.isTrackingEnabled,
-    records: payload.records.map((record) => ({ ...record, status: 'VALID' })),
-    client_id: payload.clientId,
-    updated_at: time(payload.updatedAt),
-    created_at: time(payload.createdAt),
   }
 }
 

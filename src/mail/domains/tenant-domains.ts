@@ -1,0 +1,272 @@
+/**
+ * Domains of tenants: create, list, get, update, delete and verify. A domain is only a claim until its DNS records are
+ * verified (check-domain.ts); several tenants may claim the same name, each with a key of its own.
+ */
+import type { Limits } from '../../config/limits.ts'
+import { MailError } from '../../errors.ts'
+import type { Dns } from '../../net/dns/dns.ts'
+import type { Db, Tx } from '../../store/handles.ts'
+import type { DomainRow } from '../../store/schema/tenant-rows.ts'
+import type { Store } from '../../store/store.ts'
+import * as domains from '../../store/tables/domains-table.ts'
+import * as tenants from '../../store/tables/tenants-table.ts'
+import { assertKeyUnchanged, keyOf, requireKeyScope, requireScope, type Scope } from '../access/access.ts'
+import { type Actor, actorName, type Within } from '../access/actor.ts'
+import { parseClientId } from '../access/client-id.ts'
+import { listPage } from '../access/paging/list-page.ts'
+import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
+import type { Permission } from '../access/permissions.ts'
+import { type CheckDomain, recordsOf } from './check-domain.ts'
+import type { Domain } from './domain.ts'
+import { parseDomainName } from './domain-name.ts'
+import type { ServerNames } from './domain-records.ts'
+import { showDomain } from './domain-view.ts'
+import { newDomain } from './domains.ts'
+import { makePrivateKey, storeSigningKey } from './signing-keys.ts'
+import { zoneFile } from './zone-file.ts'
+
+/** What can be switched on and off. */
+export interface DomainSwitches {
+  /** Mail for the domain is received. */
+  readonly inbound?: boolean | undefined
+  /** Notices about failed deliveries arrive in the sending inbox. */
+  readonly feedback?: boolean | undefined
+  /** Inboxes can be created in domains below this one. */
+  readonly subdomains?: boolean | undefined
+  /** Not implemented: true is rejected. */
+  readonly tracking?: boolean | undefined
+}
+
+export interface DomainRequest extends DomainSwitches {
+  readonly domain: string
+  readonly clientId?: string | undefined
+  /** Accepts a domain whose mail is received by Google Workspace. */
+  readonly allowConflictingProvider?: boolean | undefined
+}
+
+/**
+ * `ref` is the name of the domain, its client_id or its id. All functions throw not_found, missing_permission, and
+ * narrow_key for a key of one inbox, or of a pod for a domain of the organization.
+ */
+export interface TenantDomains {
+  /**
+   * @returns the new domain, or the existing one with this client_id
+   * @throws validation_error, resource_taken, limit_exceeded, conflicting_provider, not_implemented
+   */
+  create(actor: Actor, within: Within, request: DomainRequest): Promise<Domain>
+  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Domain>>
+  get(actor: Actor, within: Within, ref: string): Promise<Domain>
+  /** @throws validation_error, not_implemented */
+  update(actor: Actor, within: Within, ref: string, change: DomainSwitches): Promise<Domain>
+  /** Stops mail to and from the domain. Its inboxes keep their messages. */
+  delete(actor: Actor, within: Within, ref: string): Promise<void>
+  /** Checks the DNS records now. @throws domain_check_failed */
+  verify(actor: Actor, within: Within, ref: string): Promise<Domain>
+  /** Returns the records as lines of a zone file. */
+  zoneFile(actor: Actor, within: Within, ref: string): Promise<string>
+}
+
+interface TenantDomainsNeeds {
+  readonly store: Store
+  readonly checkDomain: Pick<CheckDomain, 'check'>
+  readonly dns: Pick<Dns, 'mx'>
+  readonly sharedDomain: string
+  readonly server: ServerNames
+  readonly graceMs: number
+  readonly random: (bytes: number) => Buffer
+  readonly limits: Limits
+}
+
+const SELECTOR_BYTES = 4
+
+export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
+  const { store, checkDomain, dns, sharedDomain, server, graceMs, random, limits } = needs
+
+  return {
+    async create(actor, within, request) {
+      const clientId = parseClientId(request.clientId)
+      refuseTracking(request)
+      const domain = await parseDomainName(request.domain, sharedDomain)
+      const scope = await scopeOf(store.db, actor, 'domain_create', within)
+      const wanted = { domain, clientId }
+      // Before the query and the key, which take time; the transaction checks again.
+      const known = await findOrCheck(store.db, scope, wanted)
+      if (known) return show(store.db, known)
+      if (request.inbound !== false && !request.allowConflictingProvider) await refuseConflict(domain)
+      const privateKeyPem = await makePrivateKey()
+
+      return store.transaction(async (tx) => {
+        await assertKeyUnchanged(tx, actor)
+        const scope = await scopeOf(tx, actor, 'domain_create', within)
+        const podId = scope.podId ?? null
+        if (podId !== null && !(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' })
+        const existing = await findOrCheck(tx, scope, wanted)
+        if (existing) return show(tx, existing)
+        const row: DomainRow = {
+          ...newDomain(domain, `martlet-${random(SELECTOR_BYTES).toString('hex')}`),
+          ...switchColumns(request),
+          id: tx.newId(),
+          organization_id: scope.organizationId,
+          pod_id: podId,
+          client_id: clientId ?? null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        }
+        await domains.insert(tx, row)
+        await storeSigningKey(tx, row, privateKeyPem)
+        return show(tx, row)
+      })
+    },
+
+    async list(actor, within, page) {
+      const scope = await scopeOf(store.db, actor, 'domain_read', within)
+      return listPage(page, limits, {
+        filter: { list: 'domains', ...scope },
+        select: (keyset) => domains.list(store.db, scope, keyset),
+        show: (rows) => Promise.all(rows.map((row) => show(store.db, row))),
+      })
+    },
+
+    async get(actor, within, ref) {
+      return show(store.db, await requireDomainRow(store.db, actor, 'domain_read', within, ref))
+    },
+
+    async update(actor, within, ref, change) {
+      refuseTracking(change)
+      if (Object.values(change).every((value) => value === undefined)) {
+        const detail = 'Send inbound_enabled, feedback_enabled, subdomains_enabled or tracking_enabled'
+        throw new MailError('validation_error', { detail })
+      }
+      return store.transaction(async (tx) => {
+        await assertKeyUnchanged(tx, actor)
+        const row = await lockOwn(tx, actor, 'domain_update', within, ref)
+        const columns = switchColumns(change)
+        const changed = { ...row, ...columns, updated_at: tx.now }
+        const isMore =
+          changed.inbound_enabled > row.inbound_enabled || changed.subdomains_enabled > row.subdomains_enabled
+        // Another record is needed now. Mail continues meanwhile, as for a domain that has lost a record.
+        const isRechecked = isMore && row.status !== 'NOT_STARTED'
+        const pending = isRechecked && {
+          ...{ status: 'PENDING' as const, reason: 'dns_records_missing', checks: 0, next_check_at: tx.now },
+          lost_at: row.holds_name === 1 ? (row.lost_at ?? tx.now) : null,
+        }
+        await domains.update(tx, row.id, { ...columns, ...pending, updated_at: tx.now })
+        return show(tx, { ...changed, ...pending })
+      })
+    },
+
+    async delete(actor, within, ref) {
+      await store.transaction(async (tx) => {
+        await assertKeyUnchanged(tx, actor)
+        const row = await lockOwn(tx, actor, 'domain_delete', within, ref)
+        const gone = { deleting_at: tx.now, holds_name: 0, next_check_at: null, client_id: null, updated_at: tx.now }
+        await domains.update(tx, row.id, gone)
+        await domains.removeUnused(tx, row.id)
+      })
+    },
+
+    async verify(actor, within, ref) {
+      const row = await requireDomainRow(store.db, actor, 'domain_update', within, ref)
+      requireOwn(row, await scopeOf(store.db, actor, 'domain_update', within))
+      const checked = await checkDomain.check(row.id, actorName(actor))
+      if (!checked) throw new MailError('not_found', { what: 'Domain' })
+      return show(store.db, checked)
+    },
+
+    async zoneFile(actor, within, ref) {
+      const row = await requireDomainRow(store.db, actor, 'domain_read', within, ref)
+      return zoneFile(row.domain, await recordsOf(store.db, row, server))
+    },
+  }
+
+  /**
+   * @returns the domain with this client_id
+   * @throws resource_taken, limit_exceeded when another one cannot be created
+   */
+  async function findOrCheck(
+    db: Db,
+    { organizationId, podId }: Scope,
+    { domain, clientId }: { readonly domain: string; readonly clientId: string | undefined },
+  ): Promise<DomainRow | undefined> {
+    if (clientId !== undefined) {
+      const existing = await domains.getByClientId(db, organizationId, podId ?? null, clientId)
+      if (existing) return existing
+    }
+    const claims = await domains.listByName(db, { organizationId, podId }, domain)
+    if (claims.some((row) => row.pod_id === (podId ?? null))) {
+      throw new MailError('resource_taken', { what: `The domain ${domain}` })
+    }
+    const { perOrganizationMax } = limits.domains
+    if ((await domains.countByOrganization(db, organizationId)) >= perOrganizationMax) {
+      throw new MailError('limit_exceeded', { what: 'domains', max: perOrganizationMax })
+    }
+    return undefined
+  }
+
+  async function lockOwn(tx: Tx, actor: Actor, permission: Permission, within: Within, ref: string) {
+    const { id } = await requireDomainRow(tx, actor, permission, within, ref)
+    const row = await domains.lockById(tx, id)
+    if (!row) throw new MailError('not_found', { what: 'Domain' })
+    requireOwn(row, await scopeOf(tx, actor, permission, within))
+    return row
+  }
+
+  /** Mail for one domain cannot arrive at two services. */
+  async function refuseConflict(domain: string): Promise<void> {
+    const records = await dns.mx(domain).catch(() => []) // what is wrong there, the verification shows
+    const isGoogle = records.some(({ exchange }) => /(?:^|\.)(?:google|googlemail)\.com\.?$/i.test(exchange))
+    if (isGoogle) throw new MailError('conflicting_provider', { domain, provider: 'Google Workspace' })
+  }
+
+  async function show(db: Db, row: DomainRow): Promise<Domain> {
+    return showDomain(row, await recordsOf(db, row, server), { server, graceMs })
+  }
+}
+
+async function scopeOf(db: Db, actor: Actor, permission: Permission, within: Within): Promise<Scope> {
+  requireKeyScope(keyOf(actor), 'pod')
+  return requireScope(db, actor, permission, within)
+}
+
+/** Finds the tenant's claim by its name, client_id or id. A name may have several: its holder first, then its pod's own. */
+async function requireDomainRow(
+  db: Db,
+  actor: Actor,
+  permission: Permission,
+  within: Within,
+  ref: string,
+): Promise<DomainRow> {
+  const scope = await scopeOf(db, actor, permission, within)
+  const byName = await domains.listByName(db, scope, ref.toLowerCase().replace(/\.$/, ''))
+  const [best] = byName.sort(
+    (one, other) => other.holds_name - one.holds_name || Number(other.pod_id !== null) - Number(one.pod_id !== null),
+  )
+  const byClientId = async () =>
+    (await domains.getByClientId(db, scope.organizationId, scope.podId ?? null, ref)) ??
+    (await domains.getById(db, ref))
+  const row = best ?? (await byClientId())
+  const isVisible =
+    row?.organization_id === scope.organizationId &&
+    (scope.podId === undefined || row.pod_id === null || row.pod_id === scope.podId)
+  if (!row || !isVisible) throw new MailError('not_found', { what: 'Domain' })
+  return row
+}
+
+/** A pod sees the domains of its organization, but only the organization changes them. */
+function requireOwn(row: DomainRow, { podId }: Scope): void {
+  if (podId === undefined || row.pod_id === podId) return
+  throw new MailError('narrow_key', { narrowestKey: 'organization' })
+}
+
+function switchColumns({ inbound, feedback, subdomains }: DomainSwitches) {
+  return {
+    ...(inbound !== undefined && { inbound_enabled: Number(inbound) }),
+    ...(feedback !== undefined && { feedback_enabled: Number(feedback) }),
+    ...(subdomains !== undefined && { subdomains_enabled: Number(subdomains) }),
+  }
+}
+
+function refuseTracking({ tracking }: DomainSwitches): void {
+  if (!tracking) return
+  throw new MailError('not_implemented', { subject: 'Tracking domains', operation: 'tracking_enabled: true' })
+}

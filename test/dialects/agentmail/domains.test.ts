@@ -1,0 +1,281 @@
+/**
+ * Tests domains of tenants with AgentMail's client and a real DNS server: from the claim to an inbox that sends and
+ * receives, and who gets the mail when several tenants claim a name.
+ */
+import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type DnsServer, type Records, startDns, type Zones } from '../../support/dns-server.ts'
+import { startWorld, type World } from '../../support/world.ts'
+
+/** The zones of the test: a name is added when its owner publishes its records. */
+const zones: Zones = {}
+let dns: DnsServer
+let world: World
+let now = Date.now()
+beforeAll(async () => {
+  dns = await startDns(zones)
+  world = await startWorld({
+    clock: () => now,
+    env: { MARTLET_DNS_SERVERS: dns.address, MARTLET_DOMAIN_GRACE: '48h' },
+    limits: { domains: { pollMs: 20 } },
+  })
+})
+afterAll(async () => {
+  await world[Symbol.asyncDispose]()
+  await dns[Symbol.asyncDispose]()
+})
+
+const anyTime = expect.any(Date)
+const anyText = expect.any(String)
+const forSubdomains = { subdomainsEnabled: true }
+
+interface Shown {
+  readonly name: string
+  readonly type: string
+  readonly value: string
+  readonly priority?: number | undefined
+}
+
+/** Does what the owner of a domain does with the records that the API shows. */
+function publish(records: readonly Shown[], { except = [] as readonly string[] } = {}): void {
+  for (const { name, type, value, priority } of records) {
+    if (except.includes(type)) continue
+    const at = name.replace('*', 'martlet-check')
+    const known = (zones[at] ?? {}) as Records
+    zones[at] =
+      type === 'MX'
+        ? { ...known, MX: [{ preference: priority!, exchange: value }] }
+        : { ...known, TXT: [...(known.TXT ?? []), value.match(/.{1,255}/g)!] }
+  }
+}
+
+function withdraw(domain: string): void {
+  for (const name of Object.keys(zones)) if (name === domain || name.endsWith(`.${domain}`)) delete zones[name]
+}
+
+async function statusOf(domain: string): Promise<string> {
+  return (await world.agentmail.domains.get(domain)).status
+}
+
+/** Claims, publishes and verifies. */
+async function verified(domain: string, options = {}) {
+  const made = await world.agentmail.domains.create({ domain, feedbackEnabled: true, ...options })
+  publish(made.records)
+  await world.agentmail.domains.verify(domain)
+  expect(await statusOf(domain)).toBe('VERIFIED')
+  return made
+}
+
+test('a domain goes from its claim to an inbox that sends and receives', async () => {
+  const { agentmail } = world
+  const socket = await world.subscribe({ eventTypes: ['domain.verified', 'message.received'] })
+  const made = await agentmail.domains.create({ domain: 'Own.TEST', feedbackEnabled: true })
+  expect(made).toEqual({
+    ...{ domainId: 'own.test', domain: 'own.test', status: 'NOT_STARTED' },
+    ...{ feedbackEnabled: true, subdomainsEnabled: false, trackingEnabled: false, inbound_enabled: true },
+    records: [
+      { type: 'MX', name: 'own.test', value: 'mail.localhost', priority: 10 },
+      { type: 'TXT', name: 'own.test', value: 'v=spf1 a:mail.localhost ~all' },
+      { type: 'TXT', name: expect.stringMatching(/^martlet-[\da-f]{8}\._domainkey\.own\.test$/), value: anyText },
+      { type: 'TXT', name: '_dmarc.own.test', value: 'v=DMARC1; p=reject' },
+    ].map((record) => ({ ...record, status: 'MISSING', purpose: anyText, seen: [] })),
+    ...{ updatedAt: anyTime, createdAt: anyTime },
+  })
+  const refused = { statusCode: 422, body: { code: 'domain_not_verified' } }
+  await expect(agentmail.inboxes.create({ username: 'ada', domain: 'own.test' })).rejects.toMatchObject(refused)
+
+  await agentmail.domains.verify('own.test')
+  expect(await agentmail.domains.get('own.test')).toMatchObject({ status: 'PENDING', reason: 'dns_records_missing' })
+  publish(made.records, { except: ['MX'] })
+  zones['own.test'] = { ...(zones['own.test'] as Records), MX: [{ preference: 5, exchange: 'old.test' }] }
+  await agentmail.domains.verify('own.test')
+  const invalid = await agentmail.domains.get('own.test')
+  expect(invalid).toMatchObject({ status: 'INVALID', reason: 'dns_records_invalid' })
+  expect(invalid.records.map(({ status }) => status)).toEqual(['INVALID', 'VALID', 'VALID', 'VALID'])
+  expect(invalid.records[0]).toMatchObject({ reason: 'value_mismatch', seen: [{ value: 'old.test', priority: 5 }] })
+
+  publish(made.records, { except: ['TXT'] })
+  await agentmail.domains.verify('own.test')
+  expect(await agentmail.domains.get('own.test')).toMatchObject({ status: 'VERIFIED', checked_at: anyText })
+  const { domain } = await socket.next('domain.verified')
+  expect(domain).toMatchObject({ domain_id: 'own.test', status: 'VERIFIED', records: expect.any(Array) })
+
+  const ada = await agentmail.inboxes.create({ username: 'ada', domain: 'own.test' })
+  expect(ada.email).toBe('ada@own.test')
+  await world.smtp.send({ to: 'ada@own.test', subject: 'hello' })
+  expect((await socket.next('message.received')).message).toMatchObject({ subject: 'hello' })
+
+  const sent = await agentmail.inboxes.messages.send('ada@own.test', { to: 'zoe@x.test', subject: 'hi', text: 'hi' })
+  const { downloadUrl } = await agentmail.inboxes.messages.getRaw('ada@own.test', sent.messageId)
+  const raw = Buffer.from(await (await fetch(downloadUrl)).arrayBuffer())
+  const resolver = async (name: string, type: string) =>
+    type === 'TXT' ? (((zones[name] as Records | undefined)?.TXT ?? []) as string[][]) : []
+  const { results } = await dkimVerify(raw, { resolver } as never)
+  expect(results).toMatchObject([{ signingDomain: 'own.test', status: { result: 'pass', aligned: 'own.test' } }])
+
+  const list = await agentmail.domains.list()
+  expect(list.domains).toContainEqual(expect.objectContaining({ domainId: 'own.test', feedbackEnabled: true }))
+  expect(list.domains[0]).not.toHaveProperty('records')
+  const zone = await agentmail.domains.getZoneFile('own.test')
+  expect(await new Response(zone.stream()).text()).toContain('own.test.\t3600\tIN\tMX\t10 mail.localhost.')
+  const link = await world.request('GET', '/v0/domains/own.test/setup-link')
+  expect(link).toMatchObject({ status: 200, body: { supported: false } })
+})
+
+test('an unverified claim receives nothing: mail goes to the servers of the domain', async () => {
+  const { agentmail } = world
+  await agentmail.domains.create({ domain: 'gmail.test', feedbackEnabled: true })
+  const sender = await agentmail.inboxes.create({ username: 'carl' })
+  const sent = await agentmail.inboxes.messages.send(sender.inboxId, { to: 'bob@gmail.test', text: 'x' })
+  const path = `/v0/inboxes/${sender.inboxId}/messages/${encodeURIComponent(sent.messageId)}/deliveries`
+  const recipient = async () => (await world.request('GET', path)).body.deliveries[0]
+  await expect.poll(recipient).toMatchObject({ state: 'held' }) // the capture route holds mail to other domains
+  await expect(world.smtp.send({ to: 'bob@gmail.test' })).rejects.toMatchObject({ responseCode: 550 })
+})
+
+test('several tenants claim a name, each with its own key: the first to verify gets it', async () => {
+  const { agentmail } = world
+  const [red, blue] = [await agentmail.pods.create({}), await agentmail.pods.create({})]
+  const claim = (podId: string) => agentmail.pods.domains.create(podId, { domain: 'two.test', feedbackEnabled: true })
+  const [one, two] = [await claim(red.podId), await claim(blue.podId)]
+  expect(one.records[2]!.value).not.toBe(two.records[2]!.value)
+  await expect(claim(red.podId)).rejects.toMatchObject({ statusCode: 403, body: { code: 'resource_taken' } })
+
+  publish(two.records)
+  await agentmail.pods.domains.verify(red.podId, 'two.test')
+  expect(await agentmail.pods.domains.get(red.podId, 'two.test')).toMatchObject({ status: 'PENDING' })
+  await agentmail.pods.domains.verify(blue.podId, 'two.test')
+  expect(await agentmail.pods.domains.get(blue.podId, 'two.test')).toMatchObject({ status: 'VERIFIED' })
+  publish(one.records.slice(2, 3)) // the owner of the name publishes both keys
+  await agentmail.pods.domains.verify(red.podId, 'two.test')
+  const shown = { status: 'FAILED', reason: 'verified_by_another_tenant' }
+  expect(await agentmail.pods.domains.get(red.podId, 'two.test')).toMatchObject(shown)
+
+  const create = (podId: string) => agentmail.pods.inboxes.create(podId, { username: 'eve', domain: 'two.test' })
+  await expect(create(red.podId)).rejects.toMatchObject({ statusCode: 422 })
+  const { inboxId } = await create(blue.podId)
+  await world.smtp.send({ to: 'eve@two.test', subject: 'for blue' })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+
+  await agentmail.pods.domains.delete(blue.podId, 'two.test')
+  await agentmail.pods.domains.verify(red.podId, 'two.test')
+  expect(await agentmail.pods.domains.get(red.podId, 'two.test')).toMatchObject({ status: 'VERIFIED' })
+  await expect(world.smtp.send({ to: 'eve@two.test' })).rejects.toMatchObject({ responseCode: 550 })
+  expect((await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+})
+
+test('a domain that loses its records is shown as such, is used for the grace period, and is checked by itself', async () => {
+  const { agentmail } = world
+  const { records } = await verified('lost.test')
+  const { inboxId } = await agentmail.inboxes.create({ username: 'fay', domain: 'lost.test' })
+  const send = () => agentmail.inboxes.messages.send(inboxId, { to: 'zoe@x.test', text: 'x' })
+  withdraw('lost.test')
+  now += 6 * 3_600_000
+  await expect.poll(() => statusOf('lost.test')).toBe('PENDING')
+  const { usable_until } = (await agentmail.domains.get('lost.test')) as unknown as { usable_until: string }
+  expect(Date.parse(usable_until) - now).toBeCloseTo(48 * 3_600_000, -4)
+  await world.smtp.send({ to: inboxId })
+  await send()
+
+  now += 49 * 3_600_000
+  const isUsable = async () => 'usable_until' in (await agentmail.domains.get('lost.test'))
+  await expect.poll(isUsable).toBe(false)
+  await expect(world.smtp.send({ to: inboxId })).rejects.toMatchObject({ responseCode: 550 })
+  await expect(send()).rejects.toMatchObject({ statusCode: 422, body: { code: 'domain_not_verified' } })
+
+  publish(records)
+  now += 3_600_000
+  await expect.poll(() => statusOf('lost.test')).toBe('VERIFIED')
+  await world.smtp.send({ to: inboxId })
+  await send()
+})
+
+test('DNS that does not answer changes nothing', async () => {
+  const { agentmail } = world
+  await verified('shaky.test')
+  const records = zones['shaky.test']!
+  for (const failure of ['fails', 'silent'] as const) {
+    zones['shaky.test'] = failure
+    const answer = { statusCode: 422, body: { code: 'domain_check_failed' } }
+    if (failure === 'fails') await expect(agentmail.domains.verify('shaky.test')).rejects.toMatchObject(answer)
+    expect(await statusOf('shaky.test')).toBe('VERIFIED')
+  }
+  zones['shaky.test'] = records
+})
+
+test('inboxes in subdomains, domains that only send, and domains without notices', async () => {
+  const { agentmail } = world
+  const { records } = await verified('wide.test')
+  const inSub = { username: 'gil', domain: 'eu.wide.test' }
+  await expect(agentmail.inboxes.create(inSub)).rejects.toMatchObject({ statusCode: 422 })
+  const changed = await agentmail.domains.update('wide.test', forSubdomains)
+  expect(changed).toMatchObject({ status: 'PENDING', subdomainsEnabled: true })
+  publish(changed.records.filter(({ name }) => !records.some((known) => known.name === name)))
+  await agentmail.domains.verify('wide.test')
+  const gil = await agentmail.inboxes.create(inSub)
+  await world.smtp.send({ to: 'gil@eu.wide.test' })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(gil.inboxId)).count).toBe(1)
+  await agentmail.domains.update('wide.test', { subdomainsEnabled: false })
+  await expect(world.smtp.send({ to: 'gil@eu.wide.test' })).rejects.toMatchObject({ responseCode: 550 })
+
+  const sendOnly = { domain: 'out.test', inbound_enabled: false }
+  const out = await world.request('POST', '/v0/domains', { body: sendOnly })
+  expect(out.body.records.map(({ type }: Shown) => type)).toEqual(['TXT', 'TXT', 'TXT'])
+  publish(out.body.records)
+  await agentmail.domains.verify('out.test')
+  await agentmail.inboxes.create({ username: 'hal', domain: 'out.test' })
+  await expect(world.smtp.send({ to: 'hal@out.test' })).rejects.toMatchObject({ responseCode: 550 })
+})
+
+test('a domain of the organization is open to its pods, and a pod cannot change it', async () => {
+  const { agentmail } = world
+  await verified('open.test')
+  const { podId } = await agentmail.pods.create({ name: 'green' })
+  const { apiKey } = await agentmail.pods.apiKeys.create(podId, { name: 'green' })
+  const key = world.agentmailAs(apiKey)
+  expect(await key.domains.get('open.test')).toMatchObject({ status: 'VERIFIED' })
+  expect(await key.inboxes.create({ username: 'ida', domain: 'open.test' })).toMatchObject({ podId })
+  const refused = { statusCode: 403 }
+  await expect(key.domains.update('open.test', { feedbackEnabled: false })).rejects.toMatchObject(refused)
+  await expect(key.domains.verify('open.test')).rejects.toMatchObject(refused)
+  await expect(key.domains.delete('open.test')).rejects.toMatchObject(refused)
+})
+
+test('a claim can be repeated with a client_id; what cannot be claimed or done is refused', async () => {
+  const { agentmail } = world
+  const body = { domain: 'again.test', client_id: 'c1' }
+  const first = await world.request('POST', '/v0/domains', { body })
+  const again = await world.request('POST', '/v0/domains', { body: { ...body, domain: 'other.test' } })
+  expect(again).toMatchObject({ status: 200, body: first.body })
+  expect((await agentmail.domains.get('c1')).domainId).toBe('again.test')
+
+  zones['corp.test'] = { MX: [{ preference: 1, exchange: 'aspmx.l.google.com' }] }
+  const post = (body: object) => world.request('POST', '/v0/domains', { body })
+  expect(await post({ domain: 'corp.test' })).toMatchObject({ status: 422, body: { code: 'conflicting_provider' } })
+  expect(await post({ domain: 'corp.test', allow_conflicting_provider: true })).toMatchObject({ status: 200 })
+  expect(await post({ domain: 'co.uk' })).toMatchObject({ status: 400, body: { code: 'validation_error' } })
+  expect(await post({ domain: 'mail.localhost' })).toMatchObject({ status: 400 })
+  const tracking = await post({ domain: 'track.test', tracking_enabled: true })
+  expect(tracking).toMatchObject({ status: 403, body: { code: 'not_implemented' } })
+  expect(await world.request('PATCH', '/v0/domains/again.test', { body: {} })).toMatchObject({ status: 400 })
+  for (const path of ['nobody.test', 'nobody.test/zone-file', '%3F%23'])
+    expect(await world.request('GET', `/v0/domains/${path}`)).toMatchObject({ status: 404 })
+})
+
+test('a deleted domain stops its mail and keeps what is stored; claimed and verified again, its inboxes work', async () => {
+  const { agentmail } = world
+  await verified('gone.test')
+  const { inboxId } = await agentmail.inboxes.create({ username: 'joe', domain: 'gone.test' })
+  await world.smtp.send({ to: inboxId, subject: 'kept' })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+  await agentmail.domains.delete('gone.test')
+  await expect(agentmail.domains.get('gone.test')).rejects.toMatchObject({ statusCode: 404 })
+  await expect(world.smtp.send({ to: inboxId })).rejects.toMatchObject({ responseCode: 550 })
+  const sent = agentmail.inboxes.messages.send(inboxId, { to: 'zoe@x.test', text: 'x' })
+  await expect(sent).rejects.toMatchObject({ statusCode: 422 })
+  expect((await agentmail.inboxes.messages.list(inboxId)).messages).toMatchObject([{ subject: 'kept' }])
+  withdraw('gone.test')
+  await verified('gone.test')
+  await world.smtp.send({ to: inboxId })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(2)
+})
