@@ -3,7 +3,9 @@ import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
+import { createMessageBatches } from '../../src/mail/messages/message-batches.ts'
 import { createMessages } from '../../src/mail/messages/messages.ts'
+import { createMailSearch } from '../../src/mail/messages/search/mail-search.ts'
 import { hashId } from '../../src/mail/messages/threads/threading.ts'
 import { countStatements } from '../store/count-statements.ts'
 import { type InboxIds, insertInbox, insertMessage } from '../store/rows.ts'
@@ -42,6 +44,32 @@ test('a page of 50 messages needs five statements', async () => {
   const second = await messages.list(actor, ids.inbox_id, {}, next, memory)
   const seen = [...first.items, ...second.items].map(({ messageId }) => messageId)
   expect(new Set(seen)).toEqual(new Set(Array.from({ length: COUNT }, (_, index) => `<${index}@example.test>`)))
+})
+
+test('a batch of messages by their ids needs one statement more for each 50 of them', async () => {
+  await using store = await openTestStore()
+  const { counted, actor, ids, statements } = await readerOf(store)
+  const batches = createMessageBatches({ store: counted, limits: withLimits() })
+  for (const [count, messages] of [
+    [1, 2],
+    [50, 2],
+    [60, 3],
+  ] as const) {
+    for (const table of Object.keys(statements)) delete statements[table]
+    const refs = Array.from({ length: count }, (_, index) => `<${index}@example.test>`)
+    expect(await batches.get(actor, ids.inbox_id, refs, memory)).toHaveLength(count)
+    expect(statements).toEqual({ inboxes: 1, messages, message_labels: 1, content_addresses: 1 })
+  }
+})
+
+test('a search of a page of 50 in 60 messages needs a few statements', async () => {
+  await using store = await openTestStore()
+  const { counted, actor, ids, statements } = await readerOf(store)
+  const search = createMailSearch({ store: counted, limits: withLimits() })
+  const found = await search.messages(actor, ids.inbox_id, { q: 'words' }, { limit: 50 }, memory)
+  expect(found.items).toHaveLength(50)
+  // The blocks of the index, the messages to compare and their addresses; then as for a list.
+  expect(statements).toEqual({ inboxes: 1, search_blocks: 1, messages: 2, content_addresses: 2, message_labels: 1 })
 })
 
 test('the Bcc addresses of a sent message are shown, with one more statement', async () => {
@@ -99,5 +127,5 @@ async function readerOf(store: TestStore) {
     limits: withLimits(),
   })
   const actor: KeyActor = { kind: 'key', apiKeyId: 'key', organizationId: ids.organization_id }
-  return { messages, actor, ids, statements }
+  return { messages, counted, actor, ids, statements }
 }
