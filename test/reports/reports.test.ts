@@ -112,12 +112,22 @@ test('events are counted the same from the log, from hourly counts, and while th
   await check()
   await world.fold.run(AbortSignal.abort()).catch(() => undefined) // counts nothing
   await check()
+  // Nothing is counted twice, also by two nodes at the same time.
+  const other = createFoldEvents({ store: world.feed.store, limits: world.feed.limits })
+  await Promise.all([world.fold.run(signal), other.run(signal)])
   await world.fold.run(signal)
-  await world.fold.run(signal) // nothing is counted twice
   await check()
   await world.sent(inbox)
   hours[2] = { at: start + 2 * HOUR, count: 2 }
   expect(await count({ inbox: inbox.inboxId }, HOUR)).toEqual(hours)
+
+  // An end is exclusive.
+  const before = async (minutes: number, periodMs?: number) => {
+    const query = { types, periodMs, start, end: start + minutes * MINUTE }
+    return (await world.reports.events(actor, { inbox: inbox.inboxId }, query)).get('message.sent')
+  }
+  const first = [{ at: start + 5 * MINUTE, count: 1 }]
+  expect([await before(50), await before(50, 5 * MINUTE), await before(60, HOUR)]).toEqual([first, first, [hours[0]]])
 
   const single = await world.reports.events(actor, {}, { types, start, limit: 2, descending: true })
   expect([...single]).toEqual([

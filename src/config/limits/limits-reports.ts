@@ -22,7 +22,7 @@ export const reportsLimits = {
     description: 'Most single events per type that a query for metrics without `period` returns.',
   },
   scanRowsMax: {
-    default: 100_000,
+    default: 50_000,
     unit: 'count',
     description: 'Events of the log that one query for metrics may read. Hourly counts have no such limit.',
   },

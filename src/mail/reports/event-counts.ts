@@ -108,10 +108,12 @@ export function createCountEvents({ store, clock, limits }: CountNeeds): CountEv
     const missing = new Map(query.types.map((type) => [type as string, limit]))
     const counts: EventCount[] = []
     const open = { afterSeq: firstSeq, throughSeq: lastSeq }
+    const isOfInbox = scope.inboxId !== undefined
+    if (query.periodMs !== undefined && !isOfInbox && lastSeq - firstSeq > scanRowsMax) throw tooManyEvents(scanRowsMax)
     let scanned = 0
     while (open.afterSeq < open.throughSeq && missing.size > 0) {
       if (scanned >= scanRowsMax) throw tooManyEvents(scanRowsMax)
-      const chunk = nextChunk(open, scope.inboxId !== undefined, descending)
+      const chunk = nextChunk(open, isOfInbox, descending)
       const rows = await events.listCounted(
         store.db,
         scope,
@@ -127,7 +129,7 @@ export function createCountEvents({ store, clock, limits }: CountNeeds): CountEv
       }
       const isWhole = rows.length < scanChunkRows
       const readTo = isWhole ? (descending ? chunk.afterSeq : chunk.throughSeq) : rows.at(-1)!.seq
-      scanned += scope.inboxId === undefined ? scanChunkRows : rows.length
+      scanned += isOfInbox ? rows.length : scanChunkRows
       if (descending) open.throughSeq = isWhole ? readTo : readTo - 1
       else open.afterSeq = readTo
       await setImmediate() // yield to the event loop

@@ -53,9 +53,11 @@ test('events of an inbox, a pod and the organization are counted, one by one or 
     const start = new Date(now() - HOUR)
     const eventTypes = ['message.received' as const, 'message.sent' as const]
     const all = await pods.metrics.queryEvents(podId, { period, start, eventTypes })
-    const timestamp = new Date(all['message.sent']![0]!.timestamp.getTime())
-    expect(timestamp.getTime() % (period * 1_000)).toBe(0)
-    expect(all).toEqual({ 'message.received': [{ timestamp, count: 1 }], 'message.sent': [{ timestamp, count: 1 }] })
+    expect(Object.keys(all).sort()).toEqual(eventTypes)
+    for (const points of Object.values(all)) {
+      expect(points).toEqual([{ timestamp: expect.any(Date), count: 1 }])
+      expect(points[0]!.timestamp.getTime() % (period * 1_000)).toBe(0)
+    }
   }
   const received = await inboxes.metrics.queryEvents(bob, { period: 60, start: new Date(now() - HOUR) })
   expect(received['message.received']).toEqual([{ timestamp: expect.any(Date), count: 1 }])
@@ -167,9 +169,11 @@ test('ranges, periods and scopes are checked', async () => {
 })
 
 test('hours of the past are counted when the clock has moved on', async () => {
+  const earlier = now()
   const { ada } = await mailBetween('past')
-  const before = now()
+  const hours = [earlier, now()].map((at) => new Date(at - (at % HOUR)).toISOString())
   ahead = 3 * HOUR
   const { body } = await get(`/inboxes/${ada}/metrics/events`, { period: '3600', event_types: 'message.sent' })
-  expect(body).toEqual({ 'message.sent': [{ timestamp: new Date(before - (before % HOUR)).toISOString(), count: 1 }] })
+  expect(body).toEqual({ 'message.sent': [{ timestamp: expect.any(String), count: 1 }] })
+  expect(hours).toContain(body['message.sent'][0].timestamp)
 })
