@@ -3,7 +3,7 @@ Calls every operation of an installed `agentmail` package on a running server, w
 client. The package builds its objects without a check; here each answer is also validated with its own pydantic models, so
 that a missing or wrong member fails.
 
-Reads {http, websockets, key, operations, username} from standard input; writes one JSON object to standard output: how many
+Reads {http, websockets, key, operations, username, publish} from standard input; `publish` is a URL that puts records into DNS; writes one JSON object to standard output: how many
 operations were called, and the problems.
 """
 
@@ -100,7 +100,7 @@ class Run:
             problems.append(f"{self.kind}: {name} succeeds")
 
     async def everything(self):
-        for part in (self.tenants, self.mail, self.drafts, self.settings, self.without_objects):
+        for part in (self.tenants, self.mail, self.drafts, self.domains, self.settings, self.without_objects):
             try:
                 await part()
             except Exception:  # the other parts may still say something
@@ -221,6 +221,33 @@ class Run:
         await self.call("inboxes.drafts.send", self.ada, draft.draft_id)
         spare = await self.call("inboxes.drafts.create", self.ada)
         await self.call("inboxes.drafts.delete", self.ada, spare.draft_id)
+
+    async def domains(self):
+        for resource, first in (("domains", []), ("pods.domains", [self.pod])):
+            domain = f"{resource.replace('.', '-')}.{given['username']}-{self.kind}.test"
+            made = await self.call(f"{resource}.create", *first, domain=domain, feedback_enabled=True)
+            self.check(made.status == "NOT_STARTED", f"{resource}.create: {made.status}")
+            listed = await self.call(f"{resource}.list", *first)
+            self.check(domain in [each.domain_id for each in listed.domains], f"{resource}.list lacks the domain")
+            zone = b"".join(await self.call(f"{resource}.get_zone_file", *first, domain))
+            self.check(domain.encode() in zone, f"{resource}.get_zone_file: {zone}")
+            records = [{"name": each.name, "type": each.type, "value": each.value} for each in made.records]
+            httpx.post(given["publish"], json=records).raise_for_status()
+            await self.call(f"{resource}.verify", *first, domain)
+            verified = await self.call(f"{resource}.get", *first, domain)
+            self.check(verified.status == "VERIFIED", f"{resource}.get: {verified.status} {verified.records}")
+            inbox = await self.create_inbox("pods.inboxes", [self.pod], username="eve", domain=domain)
+
+            async def send():
+                return await self.call("inboxes.messages.send", inbox.inbox_id, to=[self.bob], text="from a domain")
+
+            _, event = await self.receive(send)
+            self.check(event.message.from_ == f"eve@{domain}", f"from {event.message.from_}")
+            changed = await self.call(f"{resource}.update", *first, domain, subdomains_enabled=True)
+            self.check(changed.subdomains_enabled, f"{resource}.update")
+            if resource == "domains":
+                await self.call("domains.get_setup_link", domain)
+            await self.call(f"{resource}.delete", *first, domain)
 
     async def settings(self):
         for resource, first in self.levels("webhooks"):
