@@ -3,6 +3,7 @@ import { DAY, HOUR, type Limit, MINUTE, SECOND } from './limit.ts'
 
 export const domainsLimits = {
   perOrganizationMax: { default: 1_000, unit: 'count', description: 'Domains of one organization.' },
+  perPodMax: { default: 100, unit: 'count', description: 'Domains of one pod.' },
   pollMs: {
     default: 15 * SECOND,
     unit: 'milliseconds',

@@ -37,6 +37,10 @@ export async function storeSigningKey(tx: Tx, { id }: KeyOwner, privateKeyPem: s
   await secrets.insertOnce(tx, 'dkim', id, privateKeyPem)
 }
 
+export async function removeSigningKey(tx: Tx, { id }: KeyOwner): Promise<void> {
+  await secrets.remove(tx, 'dkim', id)
+}
+
 export async function readSigningKey(db: Db, { id, domain, dkim_selector }: KeyOwner): Promise<SigningKey | undefined> {
   const pem = await secrets.get(db, 'dkim', id)
   if (pem === undefined) return undefined

@@ -22,7 +22,7 @@ import { parseDomainName } from './domain-name.ts'
 import type { ServerNames } from './domain-records.ts'
 import { showDomain } from './domain-view.ts'
 import { newDomain } from './domains.ts'
-import { makePrivateKey, storeSigningKey } from './signing-keys.ts'
+import { makePrivateKey, removeSigningKey, storeSigningKey } from './signing-keys.ts'
 import { zoneFile } from './zone-file.ts'
 
 /** What can be switched on and off. */
@@ -161,6 +161,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
         const row = await lockOwn(tx, actor, 'domain_delete', within, ref)
         const gone = { deleting_at: tx.now, holds_name: 0, next_check_at: null, client_id: null, updated_at: tx.now }
         await domains.update(tx, row.id, gone)
+        await removeSigningKey(tx, row)
         await domains.removeUnused(tx, row.id)
       })
     },
@@ -196,7 +197,11 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
     if (claims.some((row) => row.pod_id === (podId ?? null))) {
       throw new MailError('resource_taken', { what: `The domain ${domain}` })
     }
-    const { perOrganizationMax } = limits.domains
+    const { perOrganizationMax, perPodMax } = limits.domains
+    // So that one pod cannot use up what the organization may have.
+    if (podId !== undefined && (await domains.countByPod(db, podId)) >= perPodMax) {
+      throw new MailError('limit_exceeded', { what: 'domains in a pod', max: perPodMax })
+    }
     if ((await domains.countByOrganization(db, organizationId)) >= perOrganizationMax) {
       throw new MailError('limit_exceeded', { what: 'domains', max: perOrganizationMax })
     }

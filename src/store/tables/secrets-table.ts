@@ -20,6 +20,10 @@ export async function insertOnce(tx: Tx, kind: string, name: string, value: stri
     .execute()
 }
 
+export async function remove(tx: Tx, kind: string, name: string): Promise<void> {
+  await tx.deleteFrom('secrets').where('kind', '=', kind).where('name', '=', name).execute()
+}
+
 /**
  * Replaces the known value, or inserts one if there was none. If two nodes do this at the same time, one of them wins.
  *

@@ -17,7 +17,7 @@ beforeAll(async () => {
   world = await startWorld({
     clock: () => now,
     env: { MARTLET_DNS_SERVERS: dns.address, MARTLET_DOMAIN_GRACE: '48h' },
-    limits: { domains: { pollMs: 20 } },
+    limits: { domains: { pollMs: 20, perPodMax: 2 } },
   })
 })
 afterAll(async () => {
@@ -262,9 +262,17 @@ test('a claim can be repeated with a client_id; what cannot be claimed or done i
     expect(await world.request('GET', `/v0/domains/${path}`)).toMatchObject({ status: 404 })
 })
 
+test('a pod can have a limited number of domains', async () => {
+  const { podId } = await world.agentmail.pods.create({})
+  const claim = (domain: string) => world.request('POST', `/v0/pods/${podId}/domains`, { body: { domain } })
+  const answers = [await claim('p1.test'), await claim('p2.test'), await claim('p3.test')]
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 403])
+  expect(answers[2]!.body).toMatchObject({ code: 'limit_exceeded' })
+})
+
 test('a deleted domain stops its mail and keeps what is stored; claimed and verified again, its inboxes work', async () => {
   const { agentmail } = world
-  await verified('gone.test')
+  const first = await verified('gone.test')
   const { inboxId } = await agentmail.inboxes.create({ username: 'joe', domain: 'gone.test' })
   await world.smtp.send({ to: inboxId, subject: 'kept' })
   await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
@@ -275,7 +283,8 @@ test('a deleted domain stops its mail and keeps what is stored; claimed and veri
   await expect(sent).rejects.toMatchObject({ statusCode: 422 })
   expect((await agentmail.inboxes.messages.list(inboxId)).messages).toMatchObject([{ subject: 'kept' }])
   withdraw('gone.test')
-  await verified('gone.test')
+  const [, , key] = (await verified('gone.test')).records
+  expect(key).not.toEqual(first.records[2]) // the key was deleted with the domain
   await world.smtp.send({ to: inboxId })
   await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(2)
 })
