@@ -74,7 +74,7 @@ try {
     let results = 0
     for (let run = 0; run < RUNS; run += 1) {
       const parsed = parseQuery(query(), limits)
-      const accept = async (match: Match) => ({ isResult: parsed.highlight(match) !== null, rowsRead: 0 })
+      const accept = async (match: Match) => ({ isResult: parsed.highlight(match.text) !== null, rowsRead: 0 })
       const { anyOf } = parsed
       let beforeNumber: number | undefined
       do {

@@ -16,7 +16,7 @@ import { listFound, pageBounds } from '../mail-list.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import type { MessageItem } from '../views/message.ts'
 import { showMessages, showThreads } from '../views/message-views.ts'
-import { searchMessages } from './search.ts'
+import { type Match, searchMessages } from './search.ts'
 import { type Highlights, parseQuery } from './search-query.ts'
 import { searchThreads } from './thread-search.ts'
 
@@ -77,7 +77,7 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
               ...{ inboxId: inbox.id, anyOf: query.anyOf, hiddenMask, before, after, limit },
               beforeNumber: position?.key,
               async accept(match) {
-                highlights.set(match.id, query.highlight(match))
+                highlights.set(match.id, query.highlight(match.text))
                 return { isResult: true, rowsRead: 0 }
               },
             },
@@ -105,12 +105,10 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         criteria: { search: 'threads', ...scope, q, before, after, hiddenMask },
         bounds: pageBounds(limits, true),
         async find({ limit, after: from }) {
-          const search = { scope, anyOf: query.anyOf, hiddenMask, before, after, from, limit }
+          const onFound = ({ thread_id, text }: Match) => highlights.set(thread_id, query.highlight(text))
+          const search = { scope, anyOf: query.anyOf, hiddenMask, before, after, from, limit, onFound }
           const { threads, last } = await searchThreads({ store, limits }, search)
-          for (const { id, match, position } of threads) {
-            highlights.set(id, query.highlight(match))
-            positions.set(id, position)
-          }
+          for (const { id, position } of threads) positions.set(id, position)
           return { ids: threads.map(({ id }) => id), last }
         },
         positionOf: ({ id }: ThreadRow) => positions.get(id)!,

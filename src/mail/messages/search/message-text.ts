@@ -29,9 +29,35 @@ export function searchText(stored: StoredText, column: SearchColumn, charsMax: n
   return foldText(shownText(stored, column, charsMax))
 }
 
-/** Returns the part of one column that is compared, as it is shown. */
-export function shownText(stored: StoredText, column: SearchColumn, charsMax: number): string {
+function shownText(stored: StoredText, column: SearchColumn, charsMax: number): string {
   return textOf(stored, column).slice(0, charsMax)
+}
+
+/** The columns of one message. Each is decompressed and folded at most once, when it is first needed. */
+export class MessageText {
+  readonly stored: StoredText
+  readonly #charsMax: number
+  readonly #shown = new Map<SearchColumn, string>()
+  readonly #folded = new Map<SearchColumn, string>()
+
+  constructor(stored: StoredText, { parsing: { searchTextCharsMax } }: Pick<Limits, 'parsing'>) {
+    this.stored = stored
+    this.#charsMax = searchTextCharsMax
+  }
+
+  /** Returns the part of a column that is compared, as it is shown. */
+  shown(column: SearchColumn): string {
+    const text = this.#shown.get(column) ?? shownText(this.stored, column, this.#charsMax)
+    this.#shown.set(column, text)
+    return text
+  }
+
+  /** Returns the same, folded. */
+  folded(column: SearchColumn): string {
+    const text = this.#folded.get(column) ?? foldText(this.shown(column))
+    this.#folded.set(column, text)
+    return text
+  }
 }
 
 function textOf({ subject, addresses, search_text, parsed }: StoredText, column: SearchColumn): string {

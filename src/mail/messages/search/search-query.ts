@@ -10,7 +10,7 @@ import { highlight, highlightAddress } from '../../../formats/search/highlight.t
 import { foldText } from '../../../formats/search/search-signature.ts'
 import type { AddressKind } from '../../../store/schema/message-rows.ts'
 import { parseSearchText } from '../../access/search-text.ts'
-import { type StoredText, shownText } from './message-text.ts'
+import type { MessageText } from './message-text.ts'
 import type { SearchClause } from './search.ts'
 
 /** Fragments of the fields that match, with `**` around the matches. */
@@ -25,7 +25,7 @@ export interface SearchQuery {
   /** For `searchMessages`. */
   readonly anyOf: readonly SearchClause[]
   /** @returns undefined if nothing can be marked, for example if only Reply-To contains the text */
-  highlight(stored: StoredText): Highlights | undefined
+  highlight(message: MessageText): Highlights | undefined
 }
 
 const SENDERS: readonly AddressKind[] = ['from', 'sender']
@@ -37,7 +37,6 @@ export function parseQuery(q: string, limits: Limits): SearchQuery {
   // "Ann <ann@example.com>": addresses are compared as name and address, without brackets and quotes.
   const parts = [whole, foldText(whole.replace(/[<>"]/g, '')).trim()]
   const addresses = [...new Set(parts)].filter((each) => each !== '')
-  const charsMax = limits.parsing.searchTextCharsMax
   const { fragmentsMax, fragmentCharsMax } = limits.search
   const bounds = { fragmentsMax, fragmentCharsMax }
   return {
@@ -46,23 +45,21 @@ export function parseQuery(q: string, limits: Limits): SearchQuery {
       ...addresses.map((each): SearchClause => ({ columns: ['addresses'], allOf: [each] })),
       { columns: ['body'], allOf: words },
     ],
-    highlight(stored) {
-      const subject = highlight(shownText(stored, 'subject', charsMax), [whole], bounds)
-      const text = shownText(stored, 'body', charsMax)
-      const folded = foldText(text)
-      const isInText = words.every((word) => folded.includes(word))
+    highlight(message) {
+      const body = message.folded('body')
+      const isInBody = words.every((word) => body.includes(word))
       const found = {
-        from: inAddresses(stored, SENDERS),
-        recipients: inAddresses(stored, RECIPIENTS),
-        subject,
-        text: isInText ? highlight(text, words, bounds) : [],
+        from: inAddresses(message, SENDERS),
+        recipients: inAddresses(message, RECIPIENTS),
+        subject: highlight(message.shown('subject'), [whole], bounds),
+        text: isInBody ? highlight(message.shown('body'), words, bounds) : [],
       }
       const matching = Object.entries(found).filter(([, fragments]) => fragments.length > 0)
       return matching.length === 0 ? undefined : Object.fromEntries(matching)
     },
   }
 
-  function inAddresses(stored: StoredText, kinds: readonly AddressKind[]): string[] {
+  function inAddresses({ stored }: MessageText, kinds: readonly AddressKind[]): string[] {
     const found: string[] = []
     for (const row of stored.addresses) {
       if (kinds.includes(row.kind)) found.push(...highlightAddress(row, addresses, bounds))

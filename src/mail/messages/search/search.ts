@@ -20,7 +20,7 @@ import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { INDEX_MESSAGES } from './index-messages.ts'
-import { type SearchColumn, type StoredText, searchText, textFunctionOf } from './message-text.ts'
+import { MessageText, type SearchColumn, textFunctionOf } from './message-text.ts'
 
 /** Each text must be a substring of one of the columns, regardless of case. */
 export interface SearchClause {
@@ -49,7 +49,9 @@ export interface SearchRequest {
 }
 
 /** A message that matches. */
-export type Match = index.SearchableRow & StoredText
+export interface Match extends Pick<index.SearchableRow, 'id' | 'number' | 'thread_id' | 'timestamp'> {
+  readonly text: MessageText
+}
 
 export interface SearchPage {
   readonly messages: readonly { readonly id: string; readonly number: number }[]
@@ -179,8 +181,10 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
       before = row.number
       rowsLeft -= 1
       if (!shown.includes(row)) continue
-      const stored = { ...row, addresses: addresses.get(row.id) ?? [] }
-      if (isMatch(stored, clauses, limits) && (await isAccepted(stored))) found.push({ id: row.id, number: row.number })
+      const { id, number, thread_id, timestamp } = row
+      const text = new MessageText({ ...row, addresses: addresses.get(id) ?? [] }, limits)
+      if (isMatch(text, clauses) && (await isAccepted({ id, number, thread_id, timestamp, text })))
+        found.push({ id, number })
       if (found.length === limit) return 'page ends'
     }
     await setImmediate()
@@ -219,17 +223,9 @@ function isInTime({ timestamp }: index.SearchableRow, { before, after }: SearchR
 }
 
 /** @param clauses folded */
-export function isMatch(stored: StoredText, clauses: readonly SearchClause[], limits: Limits): boolean {
-  const texts = new Map<SearchColumn, string>()
-  const textOf = (column: SearchColumn) => {
-    const known = texts.get(column)
-    if (known !== undefined) return known
-    const text = searchText(stored, column, limits.parsing.searchTextCharsMax)
-    texts.set(column, text)
-    return text
-  }
+export function isMatch(message: MessageText, clauses: readonly SearchClause[]): boolean {
   return clauses.some(({ columns, allOf }) =>
-    allOf.every((text) => columns.some((column) => textOf(column).includes(text))),
+    allOf.every((text) => columns.some((column) => message.folded(column).includes(text))),
   )
 }
 

@@ -19,6 +19,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 import { isInScope, type Scope } from '../../access/access.ts'
 import type { PagePosition } from '../../access/paging/page-tokens.ts'
+import { MessageText } from './message-text.ts'
 import { foldClauses, isMatch, type Match, type SearchClause, searchMessages } from './search.ts'
 
 export interface ThreadSearch {
@@ -30,11 +31,13 @@ export interface ThreadSearch {
   readonly after?: number | undefined
   readonly from?: PagePosition | undefined
   readonly limit: number
+  /** Called with the match of each thread that is found. Its texts are large: keep only what is shown. */
+  readonly onFound: (match: Match) => void
 }
 
 export interface FoundThreads {
   /** In their order; `position` is where a page continues after the thread. */
-  readonly threads: readonly { readonly id: string; readonly match: Match; readonly position: PagePosition }[]
+  readonly threads: readonly { readonly id: string; readonly position: PagePosition }[]
   /** undefined: this is the last page. */
   readonly last: PagePosition | undefined
 }
@@ -85,7 +88,10 @@ export async function searchThreads(needs: ThreadSearchNeeds, search: ThreadSear
         if (known.has(match.thread_id)) return { isResult: false, rowsRead: 0 }
         const { isFound, rowsRead } = await wasFoundBefore(place, match)
         known.add(match.thread_id)
-        if (!isFound) found.push({ id: match.thread_id, match, position: positionAt(place, match.number) })
+        if (!isFound) {
+          found.push({ id: match.thread_id, position: positionAt(place, match.number) })
+          search.onFound(match)
+        }
         return { isResult: !isFound, rowsRead }
       },
     })
@@ -104,7 +110,9 @@ export async function searchThreads(needs: ThreadSearchNeeds, search: ThreadSear
       const shown = rows.filter((row) => (row.hidden & search.hiddenMask) === 0 && isInTime(row))
       const addresses = await addressesOf(store.db, shown)
       rowsRead += rows.length
-      const isFound = shown.some((row) => isMatch({ ...row, addresses: addresses.get(row.id) ?? [] }, clauses, limits))
+      const isFound = shown.some((row) =>
+        isMatch(new MessageText({ ...row, addresses: addresses.get(row.id) ?? [] }, limits), clauses),
+      )
       if (isFound || rows.length < COMPARED_AT_ONCE) return { isFound, rowsRead }
       const last = rows.at(-1)!
       after = { key: last.timestamp, id: last.id }
