@@ -3,10 +3,12 @@
  * serves all tests; each test has an inbox of its own.
  */
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { readRows } from '../../support/test-database.ts'
+import { sourceOf } from '../../../src/mail/messages/content/compressed-source.ts'
+import { changeRows, readRows } from '../../support/test-database.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
 let world: World
@@ -122,11 +124,20 @@ test('an update keeps what it omits, and null or an empty list clears', async ()
   })
   expect(await drafts.get(inboxId, draftId)).toMatchObject({ text: 'two', attachments: [second] })
 
+  const large = Buffer.alloc(300_000, 'x').toString('base64') // a blob, as the revision with it
+  await drafts.update(inboxId, draftId, { addAttachments: [{ filename: '3.bin', content: large }] })
+  expect(await blobFiles()).toHaveLength(2)
   await drafts.delete(inboxId, draftId)
+  expect(await blobFiles()).toEqual([])
   await expect(drafts.delete(inboxId, draftId)).rejects.toMatchObject({ statusCode: 404 })
   expect((await fetch(link.downloadUrl)).status).toBe(404)
   expect(await readRows(world, UNUSED)).toEqual([[0]])
 })
+
+async function blobFiles(): Promise<string[]> {
+  const entries = await readdir(world.shared.blobsDir, { recursive: true, withFileTypes: true })
+  return entries.filter((each) => each.isFile()).map(({ name }) => name)
+}
 
 /** Counts the contents that no row refers to: nothing may be left of a draft. */
 const UNUSED = `select count(*) from contents where id not in (select content_id from messages
@@ -166,6 +177,46 @@ test('lists of an inbox, a pod and the organization show those changed last firs
   expect((await world.agentmail.pods.drafts.get(pod.podId, ids[1]!)).text).toBe('two')
   expect((await world.agentmail.drafts.get(ids[1]!)).text).toBe('two')
   await expect(world.agentmail.pods.drafts.list('none')).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('changes at once are all kept, or refused', async () => {
+  const { inboxId, drafts } = await newInbox()
+  const { draftId } = await drafts.create(inboxId, { text: 'x' })
+  const changes = Array.from({ length: 6 }, (_each, index) =>
+    drafts.update(inboxId, draftId, { addAttachments: [{ filename: `${index}`, content: 'eA==' }] }),
+  )
+  const results = await Promise.allSettled(changes)
+  const kept = results.flatMap(({ status }, index) => (status === 'fulfilled' ? [`${index}`] : []))
+  const names = (await drafts.get(inboxId, draftId)).attachments!.map(({ filename }) => filename)
+  expect(names.toSorted()).toEqual(kept)
+  expect(kept.length).toBeGreaterThan(1)
+  for (const result of results) {
+    if (result.status === 'rejected') {
+      expect(result.reason).toMatchObject({ statusCode: 409, body: { code: 'race_condition' } })
+    }
+  }
+  const inRevision = `select count(*), count(distinct draft_revisions.id) from draft_revisions
+    join attachments on attachments.content_id = draft_revisions.content_id where draft_id = '${draftId}'`
+  expect(await readRows(world, inRevision)).toEqual([[kept.length, 1]])
+})
+
+test('a revision has the whole message with its Bcc, and the sent message has none', async () => {
+  const { inboxId, drafts, messages } = await newInbox()
+  const { draftId } = await drafts.create(inboxId, {
+    ...{ to: ['bob@example.test'], bcc: ['di@example.test'], subject: 'Plans', text: 'x' },
+  })
+  const revision = `select contents.bytes, contents.size_bytes, contents.parsed from contents
+    join draft_revisions on draft_revisions.content_id = contents.id where draft_id = '${draftId}'`
+  const [[bytes, sizeBytes, parsed]] = (await readRows(world, revision)) as [[Buffer, number, Buffer]]
+  const composed = Buffer.from(sourceOf({ bytes, sizeBytes, parsed })).toString()
+  expect(composed).toMatch(/^Bcc: di@example\.test\r$/m)
+  expect(composed).toMatch(/^Subject: Plans\r$/m)
+  const sent = await drafts.send(inboxId, draftId, {})
+  const { downloadUrl } = await messages.getRaw(inboxId, sent.messageId)
+  const raw = await (await fetch(downloadUrl)).text()
+  expect(raw).toMatch(/^DKIM-Signature: /)
+  expect(raw).not.toMatch(/^Bcc:/im)
+  expect(raw).not.toContain('di@example.test')
 })
 
 test('a reply draft derives recipients, subject and thread, which explicit values override', async () => {
@@ -307,6 +358,25 @@ test('of several sends at once, one sends the draft', async () => {
     if (result.status === 'rejected') expect([404, 409]).toContain(result.reason.statusCode)
   }
   expect((await messages.list(inboxId)).messages).toHaveLength(1)
+})
+
+test('while a draft is being sent it shows this and cannot be changed; a sender that died leaves it as it was', async () => {
+  const { inboxId, drafts } = await newInbox()
+  const { draftId } = await drafts.create(inboxId, { to: ['bob@example.test'], text: 'x' })
+  const leaseUntil = (ms: number) =>
+    changeRows(world, `update drafts set lease_owner = 'other', lease_until = ${ms} where id = '${draftId}'`)
+  await leaseUntil(Date.now() + 60_000)
+  expect(await drafts.get(inboxId, draftId)).toMatchObject({ sendStatus: 'sending' })
+  const refused = { statusCode: 409, body: { code: 'conflict', message: 'The draft is being sent' } }
+  await expect(drafts.update(inboxId, draftId, { text: 'y' })).rejects.toMatchObject(refused)
+  await expect(drafts.update(inboxId, draftId, { sendAt: new Date() })).rejects.toMatchObject(refused)
+  await expect(drafts.delete(inboxId, draftId)).rejects.toMatchObject(refused)
+  await expect(drafts.send(inboxId, draftId, {})).rejects.toMatchObject(refused)
+
+  await leaseUntil(Date.now() - 1)
+  expect(await drafts.get(inboxId, draftId)).not.toHaveProperty('sendStatus')
+  await drafts.update(inboxId, draftId, { text: 'y' })
+  await drafts.send(inboxId, draftId, {})
 })
 
 test('each operation needs its permission, and what a key may not see does not exist for it', async () => {
