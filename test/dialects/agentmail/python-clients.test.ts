@@ -49,39 +49,78 @@ function stateOf({ method, path }: { readonly method: string; readonly path: str
   return isUnbuilt ? 'missing' : 'empty'
 }
 
+/** Most of the time is the installation, which is kept for the next run. */
+const timeout = 180_000
+
 /** The older package has the operations that the npm package has too, with `providers` instead of `apps`. */
 const versions = {
   '2.0.18': operations.flatMap(({ python, ...rest }) => (python === undefined ? [] : { python, ...rest })),
   '0.6.0': operations.flatMap(({ npm, ...rest }) => (npm === undefined ? [] : { ...rest, python: snakeCase(npm) })),
 }
 
+const pip = '.venv/bin/pip -q install'
+/** The toolkit without its dependencies: frameworks of several hundred MB, for adapters that are not used here. */
+const installations = {
+  '2.0.18': `${pip} agentmail==2.0.18 && PIP_NO_DEPS=1 ${pip} agentmail-toolkit==0.3.2`,
+  '0.6.0': `${pip} agentmail==0.6.0`,
+}
+
 test.for(['2.0.18', '0.6.0'] as const)(
   'every operation of the Python package %s works, and each answer has what its models require',
-  { timeout: 180_000 },
+  { timeout },
   async (version, { skip }) => {
-    if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
-    const install = `python3 -m venv .venv && .venv/bin/pip -q install agentmail==${version}`
-    const environment = await virtualEnvironment(install).catch((error: unknown) => {
-      if (isOffline(error)) skip('no package index of Python can be reached from here')
-      throw error
-    })
-    const given = {
-      http: world.url,
-      websockets: world.url.replace('http', 'ws'),
-      key: world.rootKey,
+    const python = await pythonWith(skip, installations[version])
+    const { called, problems } = await run(python, 'python-clients.py', {
       publish: `http://127.0.0.1:${(publisher.address() as AddressInfo).port}/`,
       username: `python-${version.replaceAll('.', '-')}`,
       operations: versions[version].map((operation) => ({ ...operation, state: stateOf(operation) })),
-    }
-    const program = join(import.meta.dirname, 'python-clients.py')
-    const running = promisify(execFile)(join(environment, 'bin/python'), [program])
-    running.child.stdin!.end(JSON.stringify(given))
-    const { stdout } = await running
-    const { called, problems } = JSON.parse(stdout)
+    })
     expect(problems).toEqual([])
     expect(called).toBe(2 * versions[version].length) // synchronous and asynchronous
   },
 )
+
+test('each tool of the toolkit for Python works', { timeout }, async ({ skip }) => {
+  const python = await pythonWith(skip, installations['2.0.18'])
+  const { results, not_run } = await run(python, 'python-toolkit.py', {})
+  expect(not_run).toEqual([])
+  const inbox_id = 'toolkit@mail.localhost'
+  const sent = { message_id: expect.stringMatching(/^<.+>$/), thread_id: expect.any(String) }
+  const error = expect.stringMatching(/not implemented .* No permission changes this.* \(HTTP 403\)$/)
+  expect(results).toEqual({
+    create_inbox: expect.objectContaining({ inbox_id, display_name: 'Tool Kit' }),
+    get_inbox: expect.objectContaining({ inbox_id }),
+    list_inboxes: expect.objectContaining({ count: 1, inboxes: [expect.objectContaining({ inbox_id })] }),
+    send_message: sent,
+    reply_to_message: sent,
+    forward_message: sent,
+    update_message: { message_id: results.send_message.message_id, labels: ['seen', 'sent'] },
+    list_threads: expect.objectContaining({ count: 1 }),
+    get_thread: expect.objectContaining({ thread_id: results.send_message.thread_id, subject: 'Hi' }),
+    get_attachment: expect.objectContaining({ filename: 'a.txt', size: 1 }),
+    delete_inbox: null,
+    agent_attach_human: { error },
+    agent_verify: { error },
+  })
+})
+
+/** @param install ends with `install NAME==VERSION` @returns the path of an interpreter that has the packages */
+async function pythonWith(skip: (why: string) => never, install: string): Promise<string> {
+  if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
+  const environment = await virtualEnvironment(`python3 -m venv .venv && ${install}`).catch((error: unknown) => {
+    if (isOffline(error)) skip('no package index of Python can be reached from here')
+    throw error
+  })
+  return join(environment, 'bin/python')
+}
+
+/** Runs a program of this folder, which reads its input and writes its results as JSON. */
+async function run(python: string, program: string, input: object) {
+  const running = promisify(execFile)(python, [join(import.meta.dirname, program)], { maxBuffer: 10_000_000 })
+  const server = { http: world.url, websockets: world.url.replace('http', 'ws'), key: world.rootKey }
+  running.child.stdin!.end(JSON.stringify({ ...server, ...input }))
+  return JSON.parse((await running).stdout)
+}
 
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
