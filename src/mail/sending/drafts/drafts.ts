@@ -117,13 +117,18 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       const prepared = await prepareNew(actor, inbox, request, requestMemory)
       const discard = (error?: unknown) => discardPrepared(prepared, error)
       try {
-        const { row, isNew } = await store.transaction((tx) => insertOrFind(tx, actor, inbox.id, prepared))
-        if (!isNew) {
+        // Shown inside the transaction: nothing may fail after the commit, or the stored content would be discarded, and a
+        // repeated call would create another draft.
+        const { row, shown } = await store.transaction(async (tx) => {
+          const found = await insertOrFind(tx, actor, inbox.id, prepared)
+          return { ...found, shown: found.isNew ? await showDraft(tx, found.row, prepared.message) : undefined }
+        })
+        if (!shown) {
           await discard()
           return await showWithBodies(row, memory)
         }
         if (request.sendAt !== undefined) needs.signalScheduled()
-        return await showDraft(store.db, row, prepared.message)
+        return shown
       } catch (error) {
         await discard(error)
         throw error

@@ -110,14 +110,18 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     if (isNewContent) checkSizes(asOutgoing(message), limits, { isDraft: true })
     const content = isNewContent ? await prepareContent() : undefined
     try {
-      const updated = await store.transaction((tx) => write(tx, actor, row, change, content))
+      // Shown inside the transaction: after an error behind the commit, the stored content would be discarded.
+      const updated = await store.transaction(async (tx) => {
+        const written = await write(tx, actor, row, change, content)
+        return written && { blobs: written.blobs, shown: await showDraft(tx, written.row, message) }
+      })
       if (!updated) {
         await discard(content)
         return undefined
       }
       await discardBlobs(updated.blobs)
       if (typeof change.request.sendAt === 'number') needs.signalScheduled()
-      return await showDraft(store.db, updated.row, message)
+      return updated.shown
     } catch (error) {
       await discard(content, error)
       throw error

@@ -84,11 +84,12 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const headers = applyHeaders({}, { set: request.headers }, limits)
       const secret = profile.makeSecret(random)
 
-      const row = await store.transaction(async (tx) => {
+      // Shown inside the transaction, here and below: after a failed query, a repeated call would make another one.
+      const shown = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'webhook_create', within)
         const existing = clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, clientId)
-        if (existing) return existing
+        if (existing) return showWebhook(tx, existing)
 
         const key = narrowed(keyOf(actor), scope)
         const { eventTypes = [] } = request
@@ -123,10 +124,10 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           updated_at: tx.now,
         }
         await webhooks.insert(tx, row)
-        return row
+        return showWebhook(tx, row)
       })
       enabled()
-      return showWebhook(store.db, row)
+      return shown
     },
 
     async list(actor, within, page) {
@@ -145,7 +146,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
     async update(actor, within, ref, change) {
       const url = change.url === undefined ? undefined : parseWebhookUrl(change.url, urlRules)
-      const row = await store.transaction(async (tx) => {
+      const shown = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row, scope } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed: WebhookRow = {
@@ -157,10 +158,10 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           updated_at: tx.now,
         }
         await webhooks.update(tx, row.id, changed)
-        return changed
+        return showWebhook(tx, changed)
       })
       enabled()
-      return showWebhook(store.db, row)
+      return shown
     },
 
     async delete(actor, within, ref) {
@@ -178,14 +179,13 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         throw new MailError('validation_error', { detail, path: ['secret'] })
       }
       const secret = given ?? profile.makeSecret(random)
-      const row = await store.transaction(async (tx) => {
+      return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         const changed = { ...row, ...rotate(row, secret, tx.now, limits), updated_at: tx.now }
         await webhooks.update(tx, row.id, changed)
-        return changed
+        return showWebhook(tx, changed)
       })
-      return showWebhook(store.db, row)
     },
 
     async headerNames(actor, within, ref) {

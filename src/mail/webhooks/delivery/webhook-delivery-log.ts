@@ -122,7 +122,8 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
     },
 
     async redeliver(actor, within, ref, id) {
-      const { webhookId, row } = await store.transaction(async (tx) => {
+      // Shown inside the transaction: a call that is repeated after a late error would send the event twice.
+      const { webhookId, shown } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
         checkEnabled(webhook)
@@ -132,11 +133,10 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
         const [event] = await events.listByNumbers(tx, [row.seq])
         if (!event || !(await mayStillSee(tx, webhook, event))) throw new MailError('event_not_told', {})
         await redeliver(tx, webhook, [{ row, inboxId: event.inbox_id }])
-        return { webhookId: webhook.id, row }
+        const [shown] = await showDeliveries(tx, actor, await webhookLog.listByIds(tx, [row.id]))
+        return { webhookId: webhook.id, shown: shown! } // it is locked
       })
       signalPending([webhookId])
-      const [shown] = await showDeliveries(store.db, actor, await webhookLog.listByIds(store.db, [row.id]))
-      if (!shown) throw new MailError('not_found', { what: 'Delivery' }) // the sweep has just removed it
       return shown
     },
   }
