@@ -96,7 +96,7 @@ test('a frame that is waiting for many readers is stored once, and released afte
 })
 
 test('when the budget is used up, a reader that stopped reading is closed, and the others get everything', async () => {
-  const { feed, edge } = await startWithFeed({ events: { backlogBytesMax: 4_500_000 } })
+  const { feed, edge } = await startWithFeed({ events: { backlogBytesMax: 4_500_000, turnBytesMax: 8_000_000 } })
   await using _edge = edge
   const mute = [await openMuteSocket(edge), await openMuteSocket(edge)]
   feed.subscriptions[0]!.publish(...events(1_000))

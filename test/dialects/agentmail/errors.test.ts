@@ -298,6 +298,7 @@ test('every error code of the catalogue is rendered with a documented status', (
     tokensMax: 1,
     permission: 'p',
     domain: 'd',
+    provider: 'p',
     address: 'a',
     contentType: 'c',
     messagesMax: 1,

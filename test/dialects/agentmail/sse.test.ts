@@ -69,7 +69,11 @@ test('the head, the cursor and the filter are sent at once, then each event with
     after: undefined,
   })
 
-  feed.subscriptions[0]!.publish(receivedEvent(7), { ...receivedEvent(8), type: 'message.opened' }, receivedEvent(9))
+  feed.subscriptions[0]!.publish(
+    receivedEvent(7),
+    { ...receivedEvent(8), type: 'calendar.event.created' },
+    receivedEvent(9),
+  )
   const event = await source.next('message')
   expect(JSON.parse(event.data)).toMatchObject({ event_id: 'evt_7', cursor: 'cursor-7', message: { subject: 'hello' } })
   expect(event.lastEventId).toBe('cursor-7')
