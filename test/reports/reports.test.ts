@@ -141,6 +141,24 @@ test('events are counted the same from the log, from hourly counts, and while th
   ])
 })
 
+test('an event without an inbox counts for its pod and its organization', async () => {
+  await using world = await ReportsWorld.open()
+  const { organizationId, podId, inboxId } = await world.feed.addInbox()
+  const actor = await world.feed.addKey({ organizationId })
+  const verified = { type: 'domain.verified', visibility: 'public', actor: 'system:test', payload: {} } as const
+  await world.feed.append({ ...verified, organizationId, podId }, { ...verified, organizationId })
+  const counts = async () =>
+    Promise.all(
+      [{}, { pod: podId }, { inbox: inboxId }].map(async (within) => {
+        const points = (await world.reports.events(actor, within, { periodMs: DAY })).get('domain.verified')!
+        return points.map(({ count }) => count)
+      }),
+    )
+  expect(await counts()).toEqual([[2], [1], []])
+  await world.fold.run(signal)
+  expect(await counts()).toEqual([[2], [1], []])
+})
+
 test('hourly counts remain when the log is purged, and are removed when they are old', async () => {
   await using world = await ReportsWorld.open()
   const inbox = await world.feed.addInbox()
