@@ -27,12 +27,7 @@ async function mailBetween(name: string) {
   const ada = await world.agentmail.pods.inboxes.create(podId, { username: `ada-${name}` })
   const bob = await world.agentmail.pods.inboxes.create(podId, { username: `bob-${name}` })
   const socket = await world.subscribe({ eventTypes: ['message.delivered'], podIds: [podId] })
-  await world.agentmail.inboxes.messages.send(ada.inboxId, {
-    to: bob.email,
-    cc: [`b+x@${bob.email.split('@')[1]}`, bob.email],
-    subject: 's',
-    text: 'hello',
-  })
+  await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, subject: 's', text: 'hello' })
   await socket.nextFrame((frame) => frame.event_type === 'message.delivered')
   return { podId, ada: ada.inboxId, bob: bob.inboxId }
 }
