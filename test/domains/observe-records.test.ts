@@ -4,7 +4,7 @@ import { withLimits } from '../../src/config/limits.ts'
 import type { ExpectedRecord } from '../../src/mail/domains/domain-records.ts'
 import { createObserveRecords } from '../../src/mail/domains/observe-records.ts'
 import { createDns } from '../../src/net/dns/dns.ts'
-import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
+import { type DnsServer, type Records, startDns, type Zones } from '../support/dns-server.ts'
 
 const limits = withLimits({ dns: { tryMs: 200, zoneTryMs: 200, triesMax: 1 } })
 const spf: ExpectedRecord = { purpose: 'spf', type: 'TXT', name: 'a.test', value: '' }
@@ -14,7 +14,7 @@ const records = (text: string) => ({ TXT: [text], NS: ['ns.a.test'] })
 async function observe(
   resolverZones: Zones,
   zone: Zones | undefined,
-  { allowPrivateNetworks = true, domain = 'a.test' } = {},
+  { allowPrivateNetworks = true, domain = 'a.test', name = '' } = {},
 ) {
   await using resolver = await startDns({ 'ns.a.test': { A: ['127.0.0.1'] }, ...resolverZones })
   await using authority: DnsServer = await startDns(zone ?? { 'a.test': 'silent' })
@@ -24,7 +24,7 @@ async function observe(
     limits,
     zonePort: Number(authority.address.split(':')[1]),
   })
-  const seen = await observeRecords(domain, [{ ...spf, name: domain }])
+  const seen = await observeRecords(domain, [{ ...spf, name: name || domain }])
   return { seen: seen.spf!.map(({ value }) => value), asked: authority.questions }
 }
 
@@ -54,6 +54,24 @@ test.each<[string, Zones, Zones | undefined, object]>([
   ['is not named', { 'a.test': { TXT: ['resolver'] } }, { 'a.test': records('no') }, {}],
 ])('the configured resolver decides if the server of the zone %s', async (_what, resolverZones, zone, options) => {
   expect((await observe(resolverZones, zone, options)).seen).toEqual(['resolver'])
+})
+
+test.each<[string, Records]>([
+  ['is a CNAME that leads to another zone', { CNAME: 'x.other.test' }],
+  ['is in a zone to which theirs delegates', {}],
+])(
+  "the configured resolver decides about a record that %s: the zone's servers do not follow it",
+  async (_what, own) => {
+    const resolver = { 'a.test': { NS: ['ns.a.test'] }, 'b.a.test': { TXT: ['there'] } }
+    expect((await observe(resolver, { 'b.a.test': own }, { name: 'b.a.test' })).seen).toEqual(['there'])
+  },
+)
+
+test('the SPF record is found among many records of other services', async () => {
+  const TXT = [...Array.from({ length: 30 }, (_, at) => `service-verification=${at}`), 'v=spf1 a:mail.test ~all']
+  const { seen } = await observe({ 'a.test': { TXT } }, undefined)
+  expect(seen).toHaveLength(20)
+  expect(seen[0]).toBe('v=spf1 a:mail.test ~all')
 })
 
 test('if nobody answers, the check fails, instead of finding nothing', async () => {

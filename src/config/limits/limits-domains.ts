@@ -9,7 +9,13 @@ export const domainsLimits = {
     unit: 'milliseconds',
     description: 'How often the server looks for domains whose DNS records are to be checked.',
   },
-  checksMax: { default: 5, unit: 'count', description: 'Domains that one node checks at the same time.' },
+  checksMax: { default: 5, unit: 'count', description: 'Domains that one node checks by itself at the same time.' },
+  requestedChecksMax: {
+    default: 50,
+    unit: 'count',
+    description:
+      'Domains that one node checks at the same time because clients ask. They are divided among organizations and pods.',
+  },
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',

@@ -8,7 +8,7 @@
  * claim alone is worth nothing. A domain that loses its records holds its name for `graceMs` longer: a mistake in a zone
  * file must not stop mail at once.
  *
- * DNS does not answer: nothing changes, and the check is repeated. Several nodes: the rows of a name are locked together,
+ * DNS does not answer: nothing changes but the time of the next check. Several nodes: the rows of a name are locked together,
  * so two tenants cannot get it at the same time.
  */
 import type { Limits } from '../../config/limits.ts'
@@ -67,7 +67,7 @@ export function createCheckDomain(needs: CheckNeeds): CheckDomain {
       try {
         seen = await observe(row.domain, await recordsOf(store.db, row, server))
       } catch (cause) {
-        await store.transaction((tx) => domains.update(tx, id, { next_check_at: tx.now + pauseAfter(row.checks) }))
+        await store.transaction((tx) => postpone(tx, id))
         throw new MailError('domain_check_failed', { domain: row.domain }, { cause })
       }
       return store.transaction((tx) => record(tx, id, seen, actor))
@@ -92,6 +92,14 @@ export function createCheckDomain(needs: CheckNeeds): CheckDomain {
 
   function logFailure(id: string, error: unknown): void {
     log.warn({ err: error, domainId: id }, 'the DNS records of a domain could not be checked; will retry')
+  }
+
+  /** After a check without an answer: the pauses grow, and end, as after any other check that fails. */
+  async function postpone(tx: Tx, id: string): Promise<void> {
+    const row = await domains.lockById(tx, id)
+    if (!row) return // deleted meanwhile
+    const checks = row.checks + 1
+    await domains.update(tx, id, { checks, next_check_at: nextCheck(tx.now, row, false, checks) })
   }
 
   async function record(tx: Tx, id: string, seen: SeenRecords, actor: string): Promise<DomainRow | undefined> {

@@ -79,6 +79,16 @@ export function queriedName({ name }: ExpectedRecord): string {
   return name.replace(/^\*/, SUBDOMAIN_PROBE)
 }
 
+/**
+ * Returns some of the records in DNS, the ones that `checkRecord` compares first: a name may have many TXT records of other
+ * services, and DNS returns them in any order.
+ */
+export function mostRelevant(purpose: RecordPurpose, seen: readonly SeenRecord[], max: number): SeenRecord[] {
+  const pattern = COMPARED[purpose]
+  const rank = ({ value, priority = 0 }: SeenRecord) => (pattern ? Number(!pattern.test(value)) : priority)
+  return seen.toSorted((one, other) => rank(one) - rank(other)).slice(0, max)
+}
+
 /** Compares a record with those in DNS, as a receiver of our mail would interpret them. */
 export function checkRecord(expected: ExpectedRecord, seen: readonly SeenRecord[], server: ServerNames): RecordCheck {
   switch (expected.purpose) {
@@ -94,6 +104,17 @@ export function checkRecord(expected: ExpectedRecord, seen: readonly SeenRecord[
   }
 }
 
+/** Which TXT records are compared; the others at the same name are for something else. */
+const COMPARED: Partial<Record<RecordPurpose, RegExp>> = {
+  spf: /^v=spf1(?: |$)/i,
+  dkim: /(?:^|;)\s*p\s*=/i,
+  dmarc: /^v\s*=\s*DMARC1\s*(?:;|$)/,
+}
+
+function compared(purpose: RecordPurpose, seen: readonly SeenRecord[]): SeenRecord[] {
+  return seen.filter(({ value }) => COMPARED[purpose]?.test(value))
+}
+
 /** RFC 5321 §5.1: senders use the lowest preference first, so our server must have it, perhaps beside others. */
 function checkMx(hostname: string, seen: readonly SeenRecord[]): RecordCheck {
   if (seen.length === 0) return MISSING
@@ -104,7 +125,7 @@ function checkMx(hostname: string, seen: readonly SeenRecord[]): RecordCheck {
 
 /** RFC 7208 §4.5: two SPF records are an error. */
 function checkSpf(term: string | undefined, seen: readonly SeenRecord[]): RecordCheck {
-  const records = seen.filter(({ value }) => /^v=spf1(?: |$)/i.test(value))
+  const records = compared('spf', seen)
   if (records.length !== 1) return records.length === 0 ? MISSING : DUPLICATE
   const terms = records[0]!.value.toLowerCase().split(/ +/)
   return terms.some((each) => each.replace(/^\+/, '') === term?.toLowerCase()) ? VALID : MISMATCH
@@ -112,14 +133,14 @@ function checkSpf(term: string | undefined, seen: readonly SeenRecord[]): Record
 
 /** RFC 6376 §3.6.2.2: with several records, the result is undefined. */
 function checkDkim(expected: string, seen: readonly SeenRecord[]): RecordCheck {
-  const records = seen.filter(({ value }) => /(?:^|;)\s*p\s*=/i.test(value))
+  const records = compared('dkim', seen)
   if (records.length !== 1) return records.length === 0 ? MISSING : DUPLICATE
   return tagOf(records[0]!.value, 'p') === tagOf(expected, 'p') ? VALID : MISMATCH
 }
 
 /** The owner chooses the policy (RFC 7489 §6.3). RFC 7489 §6.6.3: several records count as none. */
 function checkDmarc(seen: readonly SeenRecord[]): RecordCheck {
-  const records = seen.filter(({ value }) => /^v\s*=\s*DMARC1\s*(?:;|$)/.test(value))
+  const records = compared('dmarc', seen)
   if (records.length !== 1) return records.length === 0 ? MISSING : DUPLICATE
   return /^(?:none|quarantine|reject)$/i.test(tagOf(records[0]!.value, 'p') ?? '') ? VALID : MISMATCH
 }

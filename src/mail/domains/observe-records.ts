@@ -1,12 +1,13 @@
 /**
- * Finds in DNS what a domain publishes. The servers of its own zone are asked first; if they cannot be asked, or do not
- * answer, the configured resolver decides.
+ * Finds in DNS what a domain publishes. The servers of its own zone are asked first. The configured resolver decides about
+ * each record that they do not have, or about which they do not answer: the record may be in another zone, to which a CNAME
+ * or a delegation leads, and these servers do not follow it.
  */
 import type { Limits } from '../../config/limits.ts'
 import { type Dns, isNoRecord } from '../../net/dns/dns.ts'
 import { openZoneDns } from '../../net/dns/zone-dns.ts'
 import { isPrivateIp } from '../../net/private-networks.ts'
-import { type ExpectedRecord, queriedName, type SeenRecord, type SeenRecords } from './domain-records.ts'
+import { type ExpectedRecord, mostRelevant, queriedName, type SeenRecord, type SeenRecords } from './domain-records.ts'
 
 /**
  * @returns for each expected record, all records of its type at its name
@@ -36,20 +37,13 @@ export function createObserveRecords({ dns, allowPrivateNetworks, limits, zonePo
       limits,
       ...(zonePort !== undefined && { port: zonePort }),
     })
-    if (zone) {
-      try {
-        return await observe(zone, expected)
-      } catch {
-        // They do not answer, or refuse to: a delegation that leads nowhere. The resolver may know better.
-      }
+    const find = async (record: ExpectedRecord) => {
+      // They may not answer, or refuse to: a delegation that leads nowhere.
+      const own = zone ? await query(zone, record).catch(() => []) : []
+      return [record.purpose, own.length > 0 ? own : await query(dns, record)] as const
     }
-    return observe(dns, expected)
+    return Object.fromEntries(await Promise.all(expected.map(find)))
   }
-}
-
-async function observe(dns: Dns, expected: readonly ExpectedRecord[]): Promise<SeenRecords> {
-  const found = await Promise.all(expected.map(async (record) => [record.purpose, await query(dns, record)] as const))
-  return Object.fromEntries(found)
 }
 
 async function query(dns: Dns, record: ExpectedRecord): Promise<SeenRecord[]> {
@@ -59,7 +53,8 @@ async function query(dns: Dns, record: ExpectedRecord): Promise<SeenRecord[]> {
       record.type === 'MX'
         ? (await dns.mx(name)).map(({ exchange, priority }) => ({ value: exchange, priority }))
         : (await dns.txt(name)).map((value) => ({ value }))
-    return records.slice(0, SHOWN_RECORDS_MAX).map((each) => ({ ...each, value: each.value.slice(0, SHOWN_CHARS_MAX) }))
+    const kept = mostRelevant(record.purpose, records, SHOWN_RECORDS_MAX)
+    return kept.map((each) => ({ ...each, value: each.value.slice(0, SHOWN_CHARS_MAX) }))
   } catch (error) {
     if (isNoRecord(error)) return []
     throw error

@@ -16,6 +16,7 @@ import { parseClientId } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
+import { CapacityShares } from '../jobs/capacity-shares.ts'
 import { type CheckDomain, recordsOf } from './check-domain.ts'
 import type { Domain } from './domain.ts'
 import { parseDomainName } from './domain-name.ts'
@@ -60,7 +61,7 @@ export interface TenantDomains {
   update(actor: Actor, within: Within, ref: string, change: DomainSwitches): Promise<Domain>
   /** Stops mail to and from the domain. Its inboxes keep their messages. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
-  /** Checks the DNS records now. @throws domain_check_failed */
+  /** Checks the DNS records now. @throws domain_check_failed, too_many_at_once */
   verify(actor: Actor, within: Within, ref: string): Promise<Domain>
   /** Returns the records as lines of a zone file. */
   zoneFile(actor: Actor, within: Within, ref: string): Promise<string>
@@ -81,6 +82,7 @@ const SELECTOR_BYTES = 4
 
 export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
   const { store, checkDomain, dns, sharedDomain, server, graceMs, random, limits } = needs
+  const checks = new CapacityShares(limits.domains.requestedChecksMax)
 
   return {
     async create(actor, within, request) {
@@ -168,8 +170,9 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
 
     async verify(actor, within, ref) {
       const row = await requireDomainRow(store.db, actor, 'domain_update', within, ref)
-      requireOwn(row, await scopeOf(store.db, actor, 'domain_update', within))
-      const checked = await checkDomain.check(row.id, actorName(actor))
+      const scope = await scopeOf(store.db, actor, 'domain_update', within)
+      requireOwn(row, scope)
+      const checked = await checkWithin(scope, () => checkDomain.check(row.id, actorName(actor)))
       if (!checked) throw new MailError('not_found', { what: 'Domain' })
       return show(store.db, checked)
     },
@@ -178,6 +181,20 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
       const row = await requireDomainRow(store.db, actor, 'domain_read', within, ref)
       return zoneFile(row.domain, await recordsOf(store.db, row, server))
     },
+  }
+
+  /** A check may take many seconds and sends queries to servers that strangers choose. @throws too_many_at_once */
+  async function checkWithin<Result>({ organizationId, podId }: Scope, check: () => Promise<Result>): Promise<Result> {
+    const tenant = { organizationId, podId: podId ?? null }
+    if (checks.capacity(tenant) === 0) {
+      throw new MailError('too_many_at_once', { what: 'checks of domains', max: limits.domains.requestedChecksMax })
+    }
+    checks.add(tenant, 1)
+    try {
+      return await check()
+    } finally {
+      checks.add(tenant, -1)
+    }
   }
 
   /**

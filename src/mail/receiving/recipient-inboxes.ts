@@ -50,7 +50,8 @@ export function createRecipientInboxes({
   return {
     async find(address) {
       const inbox = await inboxes.getReceiving(store.db, withoutTag(address))
-      if (inbox || !(await isRoleName(store.db, address))) return inbox
+      if (inbox && (await isDeciding(store.db, inbox))) return inbox
+      if (!(await isRoleName(store.db, address))) return undefined
       return inboxes.getByAddress(store.db, postmasterAddress)
     },
 
@@ -77,6 +78,15 @@ export function createRecipientInboxes({
       return found
     },
   }
+}
+
+/**
+ * Whether the domain of an inbox decides about mail for its address. For an inbox in a subdomain, another tenant may have
+ * verified that name since, or one between.
+ */
+async function isDeciding(db: Db, { address, domain, domain_id }: inboxes.ReceivingInboxRow): Promise<boolean> {
+  const name = splitAddress(address).domain
+  return name === domain || (await findReceiving(db, name))?.id === domain_id
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -1,5 +1,4 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
-import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
@@ -16,25 +15,23 @@ export async function getByAddress(db: Db, address: string): Promise<InboxRow | 
   return row
 }
 
+/** An inbox whose domain is held and receives mail, and the name of the domain. */
+export type ReceivingInboxRow = InboxRow & { readonly domain: string }
+
 const receivingByAddress = prepareQuery((db, { address }: { address: string }) =>
   db
     .selectFrom('inboxes')
     .innerJoin('domains', 'domains.id', 'inboxes.domain_id')
     .selectAll('inboxes')
+    .select('domains.domain')
     .where('inboxes.address', '=', address)
     .where('inboxes.deleting_at', 'is', null)
     .where('domains.holds_name', '=', 1)
-    .where('domains.inbound_enabled', '=', 1)
-    .where((eb) =>
-      eb.or([
-        eb('domains.subdomains_enabled', '=', 1),
-        eb('inboxes.address', 'like', sql<string>`'%@' || domains.domain`),
-      ]),
-    ),
+    .where('domains.inbound_enabled', '=', 1),
 )
 
-/** Returns the inbox if mail for its domain is delivered here. */
-export async function getReceiving(db: Db, address: string): Promise<InboxRow | undefined> {
+/** Returns the inbox if its domain receives mail. An inbox in a subdomain may still get none (recipient-inboxes.ts). */
+export async function getReceiving(db: Db, address: string): Promise<ReceivingInboxRow | undefined> {
   const [row] = await receivingByAddress(db, { address })
   return row
 }

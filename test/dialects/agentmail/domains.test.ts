@@ -17,7 +17,7 @@ beforeAll(async () => {
   world = await startWorld({
     clock: () => now,
     env: { MARTLET_DNS_SERVERS: dns.address, MARTLET_DOMAIN_GRACE: '48h' },
-    limits: { domains: { pollMs: 20, perPodMax: 2 } },
+    limits: { domains: { pollMs: 20, perPodMax: 2, requestedChecksMax: 2 }, dns: { tryMs: 1_000 } },
   })
 })
 afterAll(async () => {
@@ -225,6 +225,33 @@ test('inboxes in subdomains, domains that only send, and domains without notices
   await agentmail.domains.verify('out.test')
   await agentmail.inboxes.create({ username: 'hal', domain: 'out.test' })
   await expect(world.smtp.send({ to: 'hal@out.test' })).rejects.toMatchObject({ responseCode: 550 })
+})
+
+test('mail for a subdomain that another tenant has verified is not delivered to an inbox of the domain above', async () => {
+  const { agentmail } = world
+  const { podId } = await agentmail.pods.create({})
+  const above = await agentmail.domains.create({ domain: 'top.test', feedbackEnabled: true, ...forSubdomains })
+  publish(above.records)
+  await agentmail.domains.verify('top.test')
+  const { inboxId } = await agentmail.inboxes.create({ username: 'kim', domain: 'shop.top.test' })
+  await world.smtp.send({ to: inboxId })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+  const below = await agentmail.pods.domains.create(podId, { domain: 'shop.top.test', feedbackEnabled: true })
+  publish(below.records)
+  await agentmail.pods.domains.verify(podId, 'shop.top.test')
+  expect(await agentmail.pods.domains.get(podId, 'shop.top.test')).toMatchObject({ status: 'VERIFIED' })
+  await expect(world.smtp.send({ to: inboxId })).rejects.toMatchObject({ responseCode: 550 })
+})
+
+test('checks that clients request at the same time are limited', async () => {
+  await world.agentmail.domains.create({ domain: 'slow.test', feedbackEnabled: true })
+  zones['slow.test'] = 'silent'
+  const first = world.request('POST', '/v0/domains/slow.test/verify')
+  await expect.poll(() => dns.questions).toContain('NS slow.test')
+  const second = await world.request('POST', '/v0/domains/slow.test/verify')
+  expect(second).toMatchObject({ status: 429, body: { code: 'too_many_at_once' } })
+  delete zones['slow.test']
+  await first
 })
 
 test('a domain of the organization is open to its pods, and a pod cannot change it', async () => {
