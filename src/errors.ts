@@ -140,6 +140,27 @@ export const errors = {
     fix: 'Give the new key a permissions object, or use an unrestricted key.',
   }),
   forbidden: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
+  sign_ups_disabled: define({
+    kind: 'forbidden',
+    message: () => 'This server accepts no sign-ups',
+    fix: 'Ask its operator for an API key. MARTLET_SIGN_UP=on accepts sign-ups.',
+  }),
+  organization_unverified: define<{ action: string }>({
+    kind: 'forbidden',
+    message: (p) => `An organization cannot ${p.action} before its human is verified`,
+    fix: 'Send the code that was mailed to the human with POST /v0/agent/verify. If none was mailed, give the address of the human with POST /v0/agent/human.',
+  }),
+  human_verified: define<{ address: string }>({
+    kind: 'taken',
+    message: (p) => `${p.address} belongs to a verified organization, whose key cannot be replaced by a sign-up`,
+    fix: 'Use the key of that organization, or another address.',
+  }),
+  human_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
+  code_tries_exceeded: define<{ max: number; until: string }>({
+    kind: 'forbidden',
+    message: (p) => `The code was entered wrongly ${p.max} times; it is refused until ${p.until}`,
+    fix: 'After that time, POST /v0/agent/human with the same address mails a new code.',
+  }),
   // Not a 5xx or a conflict: clients would repeat the call.
   not_implemented: define<{ subject: string; operation: string }>({
     kind: 'forbidden',
@@ -183,6 +204,11 @@ export const errors = {
     kind: 'invalid',
     message: (p) => `The event log goes back only to ${p.from}`,
     fix: 'Start there, and read older messages from the lists.',
+  }),
+  rate_limit_exceeded: define<{ what: string; max: number; period: string; retryAfterSeconds: number }>({
+    kind: 'rate_limited',
+    message: (p) => `Too many ${p.what}: at most ${p.max} per ${p.period}`,
+    fix: 'Wait as long as the header Retry-After says.',
   }),
   too_many_at_once: define<{ what: string; max: number }>({
     kind: 'rate_limited',

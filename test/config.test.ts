@@ -20,6 +20,8 @@ test('every setting has a default, and an empty value counts as not set', () => 
     outboundPort: 25,
     dnsServers: undefined,
     allowPrivateNetworks: true,
+    signUp: true,
+    trustedProxies: [],
     tls: undefined,
     messageBytesMax: 52_428_800,
     logLevel: 'info',
@@ -37,6 +39,12 @@ test('the database is SQLite in the data folder, or PostgreSQL by its URL; blobs
     const env = { MARTLET_DATABASE_URL: url, MARTLET_BLOBS_URL: 'file:///srv/shared%20blobs', MARTLET_ROOT_KEY: key }
     expect(loadConfig(env)).toMatchObject({ databaseUrl: url, blobsDir: '/srv/shared blobs' })
   }
+})
+
+test('sign-ups are on by default only where no stranger can reach the domain', () => {
+  expect(loadConfig({ MARTLET_DOMAIN: 'mail.example.com' }).signUp).toBe(false)
+  expect(loadConfig({ MARTLET_DOMAIN: 'mail.example.com', MARTLET_SIGN_UP: 'on' }).signUp).toBe(true)
+  expect(loadConfig({ MARTLET_SIGN_UP: 'off' }).signUp).toBe(false)
 })
 
 test('a malformed database URL is refused, and the error repeats no part of it', () => {
@@ -108,6 +116,9 @@ test.each([
   [{ MARTLET_MESSAGE_BYTES_MAX: '50M' }, 'MARTLET_MESSAGE_BYTES_MAX=50M: write a number of bytes'],
   [{ MARTLET_MESSAGE_BYTES_MAX: '1' }, 'MARTLET_MESSAGE_BYTES_MAX=1: write a number of bytes'],
   [{ MARTLET_PAUSED_INBOXES: 'bounce' }, 'MARTLET_PAUSED_INBOXES=bounce: write defer or drop'],
+  [{ MARTLET_SIGN_UP: 'yes' }, 'MARTLET_SIGN_UP=yes: write on or off'],
+  [{ MARTLET_TRUSTED_PROXIES: '10.0.0.1,proxy' }, 'MARTLET_TRUSTED_PROXIES: "proxy" is no address'],
+  [{ MARTLET_TRUSTED_PROXIES: '10.0.0.0/33' }, 'MARTLET_TRUSTED_PROXIES: "10.0.0.0/33" is no address'],
   [{ MARTLET_LOG_LEVEL: 'loud' }, 'MARTLET_LOG_LEVEL=loud: write one of fatal, error, warn'],
   [{ MARTLET_HTTP_PROT: '80' }, 'MARTLET_HTTP_PROT is not a setting of this version; did you mean MARTLET_HTTP_PORT?'],
 ])('%j is refused with a helpful sentence', (env, sentence) => {

@@ -20,6 +20,7 @@ import { reportsLimits } from './limits/limits-reports.ts'
 import { searchLimits } from './limits/limits-search.ts'
 import { sendingLimits } from './limits/limits-sending.ts'
 import { serverLimits } from './limits/limits-server.ts'
+import { signUpLimits } from './limits/limits-sign-up.ts'
 import { smtpLimits } from './limits/limits-smtp.ts'
 import { socketsLimits } from './limits/limits-sockets.ts'
 import { storeLimits } from './limits/limits-store.ts'
@@ -33,6 +34,7 @@ export const limits = {
   parsing: parsingLimits,
   http: httpLimits,
   access: accessLimits,
+  signUp: signUpLimits,
   lists: listsLimits,
   listEntries: listEntriesLimits,
   sockets: socketsLimits,

@@ -2,9 +2,11 @@
  * Parses the value of each setting; outbound-settings.ts parses those of outgoing mail. Errors are sentences that say what
  * to write. Part of settings.ts, which documents the settings and is the only file that reads the environment.
  */
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { StartupError } from '../errors.ts'
+import { isLocalhost } from '../host-name.ts'
 import { DAY, HOUR, KIB, MIB } from './limits/limit.ts'
 import type { KnownSettings } from './outbound-settings.ts'
 
@@ -90,6 +92,30 @@ export function parseRootKey(
 export function readPausedInboxes(value: string, variable: string): 'defer' | 'drop' {
   if (value === 'defer' || value === 'drop') return value
   throw new StartupError(`${variable}=${value}: write defer or drop`)
+}
+
+export function readSignUp(
+  value: string | undefined,
+  variable: string,
+  { domain }: Pick<KnownSettings, 'domain'>,
+): boolean {
+  if (value === undefined) return isLocalhost(domain)
+  if (value === 'on' || value === 'off') return value === 'on'
+  throw new StartupError(`${variable}=${value}: write on or off`)
+}
+
+/** @returns addresses and CIDR ranges, in the form that node:net accepts */
+export function readTrustedProxies(value: string | undefined, variable: string): readonly string[] {
+  const parts = value === undefined ? [] : value.split(',').map((part) => part.trim())
+  for (const part of parts) {
+    const [, address = '', bits] = /^([\da-f.:]+)(?:\/(\d{1,3}))?$/i.exec(part) ?? []
+    const family = isIP(address)
+    if (family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128)) continue
+    throw new StartupError(
+      `${variable}: "${part}" is no address; write addresses and ranges such as 10.0.0.7,192.168.0.0/16,fd00::/8`,
+    )
+  }
+  return parts
 }
 
 /** @returns milliseconds */

@@ -33,7 +33,9 @@ import {
   readPath,
   readPausedInboxes,
   readPort,
+  readSignUp,
   readSpfTerm,
+  readTrustedProxies,
   readUrl,
 } from './setting-readers.ts'
 import { similarName } from './similar-name.ts'
@@ -125,6 +127,20 @@ export const settings = {
     description:
       'API key for the whole organization, at least 20 characters. A new value replaces the old root key. Required with PostgreSQL.',
     read: parseRootKey,
+  }),
+  signUp: derived({
+    variable: 'MARTLET_SIGN_UP',
+    default: '`on` if the domain ends in `.localhost`, otherwise `off`',
+    description:
+      'Whether agents can sign up without a key: each gets an organization and an inbox in the shared domain. `on` or `off`.',
+    read: readSignUp,
+  }),
+  trustedProxies: derived({
+    variable: 'MARTLET_TRUSTED_PROXIES',
+    default: 'none',
+    description:
+      'Addresses and ranges of your reverse proxies, such as `127.0.0.1,10.0.0.0/8`. Only they can say for which client they forward a request (`X-Forwarded-For`). Set it behind a proxy: otherwise all clients count as one in the limits of sign-ups.',
+    read: readTrustedProxies,
   }),
   outbound: derived({
     variable: 'MARTLET_OUTBOUND',

@@ -6,6 +6,9 @@ import { actorName } from '../mail/access/actor.ts'
 import { createApiKeys } from '../mail/access/keys/api-keys.ts'
 import { createScopes } from '../mail/access/scopes.ts'
 import { createApps } from '../mail/accounts/apps.ts'
+import { createHumanCodes } from '../mail/accounts/human-code.ts'
+import { createSignUp } from '../mail/accounts/sign-up.ts'
+import { createVerifyHuman } from '../mail/accounts/verify-human.ts'
 import { createTenantDomains } from '../mail/domains/tenant-domains.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
@@ -54,6 +57,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const { signalScheduled } = workers.scheduler
+  const { domains } = shared
+  const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
   const downloads = createDownloads({ store, contents, clock, random, limits })
   return {
     apiKeys: createApiKeys({
@@ -85,6 +90,17 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     labelLog: createLabelLog({ store, limits }),
     reports: createReports({ store, clock, limits }),
     apps: createApps({ store, limits }),
+    signUp: createSignUp({
+      store,
+      humanCodes,
+      isOn: config.signUp,
+      sharedDomain: config.domain,
+      clock,
+      random,
+      log: context.log,
+      limits,
+    }),
+    verifyHuman: createVerifyHuman({ store, humanCodes, sharedDomain: config.domain, log: context.log, limits }),
 
     messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
     waitForMessage: createWaitForMessage({ store, feed, limits }),

@@ -1,6 +1,7 @@
 /** The background work: delivery, webhooks, jobs and sweeps. Built here; start.ts starts and stops each. */
 import { randomUUID } from 'node:crypto'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
+import { sweepRates } from '../mail/access/rates.ts'
 import { createRemoveInbox } from '../mail/accounts/remove-inbox.ts'
 import { createCheckDomain } from '../mail/domains/check-domain.ts'
 import { createObserveRecords } from '../mail/domains/observe-records.ts'
@@ -115,6 +116,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     sweeps.every(snapshotCheckMs, 'usage', (signal) => snapshotUsage(needs, signal))
     sweeps.every(sweepMs, 'old counts', (signal) => sweepRollups(needs, signal))
     sweeps.every(sweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
+    sweeps.every(sweepMs, 'rates', (signal) => sweepRates(needs, signal))
     sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
     sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())
     return async () => {

@@ -392,6 +392,7 @@ create table organizations (
   updated_at bigint not null,
   PRIMARY KEY (id)
 );
+CREATE INDEX organizations_by_age ON public.organizations USING btree (created_at, id);
 
 create table outbound_pause (
   id integer not null,
@@ -416,6 +417,15 @@ create table pods (
 CREATE INDEX pods_by_organization ON public.pods USING btree (organization_id, created_at, id);
 CREATE UNIQUE INDEX pods_client_id ON public.pods USING btree (organization_id, client_id) WHERE (client_id IS NOT NULL);
 CREATE UNIQUE INDEX pods_default ON public.pods USING btree (organization_id) WHERE (is_default = 1);
+
+create table rate_counts (
+  key text collate "C" not null,
+  period_start bigint not null,
+  count bigint not null,
+  expires_at bigint not null,
+  PRIMARY KEY (key, period_start)
+);
+CREATE INDEX rate_counts_by_expiry ON public.rate_counts USING btree (expires_at);
 
 create table recipient_history (
   id text collate "C" not null,
@@ -514,6 +524,23 @@ create table secrets (
   created_at bigint not null,
   PRIMARY KEY (kind, name)
 );
+
+create table sign_ups (
+  organization_id text collate "C" not null,
+  human_email text collate "C",
+  human_changes integer not null,
+  code_hash text collate "C",
+  code_expires_at bigint,
+  code_tries integer not null,
+  code_submission_id text collate "C",
+  verified_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  PRIMARY KEY (organization_id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX sign_ups_by_code ON public.sign_ups USING btree (code_submission_id) WHERE (code_submission_id IS NOT NULL);
+CREATE UNIQUE INDEX sign_ups_human ON public.sign_ups USING btree (human_email) WHERE (human_email IS NOT NULL);
 
 create table submissions (
   id text collate "C" not null,

@@ -391,6 +391,8 @@ CREATE TABLE organizations (
   updated_at integer not null
 ) strict;
 
+CREATE INDEX organizations_by_age on organizations (created_at, id);
+
 CREATE TABLE outbound_pause (
   id integer primary key check (id = 1),
   paused_at integer not null
@@ -413,6 +415,16 @@ CREATE INDEX pods_by_organization on pods (organization_id, created_at, id);
 CREATE UNIQUE INDEX pods_client_id on pods (organization_id, client_id) where client_id is not null;
 
 CREATE UNIQUE INDEX pods_default on pods (organization_id) where is_default = 1;
+
+CREATE TABLE rate_counts (
+  key text not null,
+  period_start integer not null,
+  count integer not null,
+  expires_at integer not null,
+  primary key (key, period_start)
+) strict, without rowid;
+
+CREATE INDEX rate_counts_by_expiry on rate_counts (expires_at);
 
 CREATE TABLE recipient_history (
   id text primary key,
@@ -511,6 +523,23 @@ CREATE TABLE secrets (
   created_at integer not null,
   primary key (kind, name)
 ) strict, without rowid;
+
+CREATE TABLE sign_ups (
+  organization_id text primary key references organizations,
+  human_email text,
+  human_changes integer not null,
+  code_hash text,
+  code_expires_at integer,
+  code_tries integer not null,
+  code_submission_id text,
+  verified_at integer,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+
+CREATE INDEX sign_ups_by_code on sign_ups (code_submission_id) where code_submission_id is not null;
+
+CREATE UNIQUE INDEX sign_ups_human on sign_ups (human_email) where human_email is not null;
 
 CREATE TABLE submissions (
   id text primary key,

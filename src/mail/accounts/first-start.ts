@@ -15,6 +15,7 @@ import { keyColumns } from '../access/keys/api-keys.ts'
 import { hashKey } from '../access/keys/credentials.ts'
 import type { Domains } from '../domains/domains.ts'
 import { keyRevoked } from '../events/log/resource-events.ts'
+import { addOrganization } from '../tenants/add-organization.ts'
 
 interface FirstStartNeeds {
   readonly store: Store
@@ -38,30 +39,13 @@ export async function prepareFirstStart(needs: FirstStartNeeds): Promise<string 
 
   await store.transaction(async (tx) => {
     await domainTable.lockById(tx, domain.id) // nodes that start at the same time run this one after the other
-    const organizationId = (await tenants.getFirstOrganization(tx))?.id ?? (await makeOrganization(tx))
+    const organizationId = (await tenants.getFirstOrganization(tx))?.id ?? (await addOrganization(tx)).organizationId
     const pod = await tenants.getDefaultPod(tx, organizationId)
     await ensurePostmaster(tx, organizationId, pod!.id, domain.id, sharedDomain)
     const key = needs.rootKey ?? newKey
     if (key !== undefined) await replaceRootKey(tx, organizationId, key)
   })
   return newKey
-}
-
-async function makeOrganization(tx: Tx): Promise<string> {
-  const id = tx.newId()
-  const times = { created_at: tx.now, updated_at: tx.now }
-  await tenants.insertOrganization(tx, { id, name: null, ...times })
-  await tenants.insertPod(tx, {
-    id: tx.newId(),
-    organization_id: id,
-    name: 'Default',
-    client_id: null,
-    is_default: 1,
-    inbox_count: 0,
-    deleting_at: null,
-    ...times,
-  })
-  return id
 }
 
 /** RFC 5321 §4.5.1: mail for the postmaster of each of our domains arrives in this inbox. */

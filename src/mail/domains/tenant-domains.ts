@@ -17,6 +17,7 @@ import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
 import { CapacityShares } from '../jobs/capacity-shares.ts'
+import { requireVerified } from '../tenants/organization-state.ts'
 import { type CheckDomain, recordsOf } from './check-domain.ts'
 import type { Domain } from './domain.ts'
 import { parseDomainName } from './domain-name.ts'
@@ -52,7 +53,8 @@ export interface DomainRequest extends DomainSwitches {
 export interface TenantDomains {
   /**
    * @returns the new domain, or the existing one with this client_id
-   * @throws validation_error, resource_taken, limit_exceeded, conflicting_provider, not_implemented
+   * @throws validation_error, resource_taken, limit_exceeded, conflicting_provider, not_implemented,
+   *   organization_unverified
    */
   create(actor: Actor, within: Within, request: DomainRequest): Promise<Domain>
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Domain>>
@@ -94,6 +96,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
       // Before the query and the key, which take time; the transaction checks again.
       const known = await findOrCheck(store.db, scope, wanted)
       if (known) return show(store.db, known)
+      await requireVerified(store.db, scope.organizationId, 'claim domains')
       if (request.inbound !== false && !request.allowConflictingProvider) await refuseConflict(domain)
       const privateKeyPem = await makePrivateKey()
 
@@ -104,6 +107,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
         if (podId !== null && !(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' })
         const existing = await findOrCheck(tx, scope, wanted)
         if (existing) return show(tx, existing)
+        await requireVerified(tx, scope.organizationId, 'claim domains')
         const row: DomainRow = {
           ...newDomain(domain, `martlet-${random(SELECTOR_BYTES).toString('hex')}`),
           ...switchColumns(request),

@@ -22,6 +22,7 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set([
   ...['admin', 'administrator'],
   ...['root', 'ssladmin', 'ssladministrator', 'sslwebmaster'], // accepted by some authorities
   'mailer-daemon', // the sender of notices (sending/queue/bounce-notices.ts)
+  'no-reply', // the sender of one-time codes (accounts/human-code.ts)
 ])
 
 /** Characters that show nothing, and a dot above letters that have one already: lower case "İ" is "i" with such a dot. */
@@ -78,18 +79,29 @@ export function parseInboxAddress(username: string, domain: string): string {
   return address
 }
 
+export function isReservedName(address: string): boolean {
+  return RESERVED_NAMES.has(splitAddress(address).localPart)
+}
+
 /**
  * Checks whether the key may create this inbox: a reserved name needs a key of the organization, or of the pod to which
- * the domain belongs. Not the route but the key decides: an organization key may create it in any pod.
+ * the domain belongs. Not the route but the key decides: an organization key may create it in any pod. In the shared
+ * domain, organizations from sign-ups are strangers, and may not create it at all.
  *
  * @param address from parseInboxAddress, which refuses invisible characters and variants: so no other spelling of a
  *                reserved name exists
  * @throws forbidden
  */
-export function requireNameAllowed(key: KeyActor, domain: Pick<DomainRow, 'pod_id'>, address: string): void {
-  const isOrganization = key.podId === undefined && key.inboxId === undefined
+export function requireNameAllowed(
+  key: KeyActor,
+  domain: Pick<DomainRow, 'pod_id' | 'organization_id'>,
+  address: string,
+  isFromSignUp: boolean,
+): void {
+  const isOwner = domain.organization_id !== null || !isFromSignUp
+  const isOrganization = key.podId === undefined && key.inboxId === undefined && isOwner
   const isOwnDomain = domain.pod_id !== null && domain.pod_id === key.podId && key.inboxId === undefined
-  if (isOrganization || isOwnDomain || !RESERVED_NAMES.has(splitAddress(address).localPart)) return
+  if (isOrganization || isOwnDomain || !isReservedName(address)) return
   const detail = `The name of ${address} is reserved: only a key of the organization can create this inbox`
   throw new MailError('forbidden', { detail })
 }

@@ -27,9 +27,11 @@ import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
-import { inboxCreated, inboxDeleted, inboxGone } from '../events/log/resource-events.ts'
+import { inboxDeleted, inboxGone } from '../events/log/resource-events.ts'
 import { enqueue } from '../jobs/jobs.ts'
+import { stateOf } from '../tenants/organization-state.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
+import { addInbox, showInbox } from './add-inbox.ts'
 import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
 import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
@@ -40,7 +42,7 @@ export interface Inboxes {
    * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
    * @returns the new inbox, or the existing one if the clientId was used before in this pod
    * @throws validation_error, resource_taken, domain_not_available, missing_permission, narrow_key, not_found;
-   *         forbidden for a reserved name (inbox-address.ts)
+   *         limit_exceeded; forbidden for a reserved name (inbox-address.ts)
    */
   create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
   /** Lists inboxes, newest first. */
@@ -87,14 +89,9 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const name = (request.domain ?? sharedDomain).toLowerCase()
         const domain = await requireDomain(tx, scope, name)
         const address = parseInboxAddress(username, name)
-        requireNameAllowed(keyOf(actor), domain, address)
-        if (await inboxes.isBeingRemoved(tx, address))
-          throw new MailError('resource_deleting', { what: `The inbox ${address}` })
-        if (await inboxes.isAddressUsed(tx, address))
-          throw new MailError('resource_taken', { what: `The inbox ${address}` })
-
-        if (!(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' }) // just deleted by another call
-        const row = await inboxes.insert(tx, {
+        const isFromSignUp = (await stateOf(tx, scope.organizationId)) !== undefined
+        requireNameAllowed(keyOf(actor), domain, address, isFromSignUp)
+        const row = {
           organization_id: scope.organizationId,
           pod_id: podId,
           domain_id: domain.id,
@@ -103,11 +100,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           client_id: clientId ?? null,
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
           status: request.status ?? 'active',
-        })
-        await tenants.addInboxCount(tx, row.pod_id, 1)
-        const inbox = showInbox(row)
-        tx.append(inboxCreated({ actor: actorName(actor), inbox }))
-        return inbox
+        }
+        return addInbox(tx, actorName(actor), row, limits)
       })
     },
 
@@ -227,19 +221,4 @@ async function defaultPodId(db: Db, scope: Scope): Promise<string> {
   const pod = await tenants.getDefaultPod(db, scope.organizationId)
   if (!pod) throw new Error(`organization ${scope.organizationId} has no default pod`) // created together
   return pod.id
-}
-
-export function showInbox(row: InboxRow): Inbox {
-  return {
-    id: row.id,
-    organizationId: row.organization_id,
-    podId: row.pod_id,
-    address: row.address,
-    ...(row.display_name !== null && { displayName: row.display_name }),
-    ...(row.client_id !== null && { clientId: row.client_id }),
-    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
-    status: row.status,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  }
 }

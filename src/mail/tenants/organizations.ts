@@ -5,11 +5,13 @@ import * as domains from '../../store/tables/domains-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { keyOf, requireKeyScope } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
+import { type OrganizationState, stateOf } from './organization-state.ts'
 
 export interface Organization {
   readonly id: string
   readonly inboxCount: number
   readonly domainCount: number
+  readonly state: OrganizationState
   readonly createdAt: number
   readonly updatedAt: number
 }
@@ -39,6 +41,7 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
         id: row.id,
         inboxCount: await tenants.countInboxes(store.db, row.id),
         domainCount: await domains.countByOrganization(store.db, row.id),
+        state: await stateOf(store.db, row.id),
         createdAt: row.created_at,
         updatedAt: row.updated_at,
       }

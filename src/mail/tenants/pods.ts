@@ -14,6 +14,7 @@ import { parseName } from '../access/object-name.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { podGone } from '../events/log/resource-events.ts'
+import { requireVerified } from './organization-state.ts'
 import { revokeAccess } from './revoke-access.ts'
 
 export interface Pod {
@@ -29,7 +30,7 @@ export interface Pods {
   /**
    * Creates a pod; returns the existing one if the clientId was used before.
    *
-   * @throws narrow_key, missing_permission, validation_error
+   * @throws narrow_key, missing_permission, validation_error, organization_unverified
    */
   create(actor: Actor, request: { name?: string | undefined; clientId?: string | undefined }): Promise<Pod>
   list(actor: Actor, page: PageRequest): Promise<Page<Pod>>
@@ -56,6 +57,7 @@ export function createPods({ store, limits }: PodsNeeds): Pods {
         requirePermission(key, 'pod_create')
         const existing = clientId === undefined ? undefined : await tenants.getPod(tx, key.organizationId, clientId)
         if (existing) return showPod(existing)
+        await requireVerified(tx, key.organizationId, 'create pods')
 
         const row: PodRow = {
           id: tx.newId(),

@@ -1,4 +1,4 @@
-/** Ends access to an inbox or pod that is deleted: its API keys, its webhooks and its lists. */
+/** Ends access to an inbox or pod that is deleted: its API keys, its webhooks and its lists; and to an organization. */
 import type { Tx } from '../../store/handles.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'
@@ -17,11 +17,25 @@ export async function revokeAccess(
   column: 'inbox_id' | 'pod_id',
   row: { readonly id: string; readonly organization_id: string },
 ): Promise<void> {
+  await removeCredentials(tx, actor, column, row)
+  await enqueue(tx, { kind: REMOVE_LIST_ENTRIES, key: row.id })
+}
+
+/** Removes all keys and webhooks of an organization: the next key belongs to somebody else. */
+export async function revokeOrganization(tx: Tx, actor: Actor, organizationId: string): Promise<void> {
+  await removeCredentials(tx, actor, 'organization_id', { id: organizationId, organization_id: organizationId })
+}
+
+async function removeCredentials(
+  tx: Tx,
+  actor: Actor,
+  column: 'inbox_id' | 'pod_id' | 'organization_id',
+  row: { readonly id: string; readonly organization_id: string },
+): Promise<void> {
   for (const id of await apiKeys.removeBelongingTo(tx, column, row.id)) {
     tx.append(keyRevoked({ actor: actorName(actor), key: { id, organizationId: row.organization_id } }))
   }
   for (const id of await webhooks.markDeletingOf(tx, column, row.id)) {
     await enqueue(tx, { kind: CANCEL_PENDING, key: id })
   }
-  await enqueue(tx, { kind: REMOVE_LIST_ENTRIES, key: row.id })
 }

@@ -7,6 +7,7 @@
  * deleted with the owner (cascade). They are checked at once, never deferred: a violation must fail its own statement,
  * not the commit of a whole group.
  */
+import { accountTables } from './initial/create-accounts.ts'
 import { draftTables } from './initial/create-drafts.ts'
 import { eventTables } from './initial/create-events.ts'
 import { jobTables } from './initial/create-jobs.ts'
@@ -21,7 +22,7 @@ import type { Migration } from './migration.ts'
 
 const tables = [
   ...[eventTables, tenantTables, listTables, messageTables],
-  ...[sendingTables, draftTables, jobTables, mailboxTables, webhookTables, reportTables],
+  ...[sendingTables, draftTables, jobTables, mailboxTables, webhookTables, reportTables, accountTables],
 ]
 
 export const initial: Migration = {

@@ -14,7 +14,10 @@ export interface ListEntryRow {
   /** null for a list of the organization or of a pod. */
   inbox_id: string | null
   reason: string | null
-  /** 1: made by the server because mail to this address bounced. */
+  /**
+   * 1: made by the server. In a block list, because mail to this address bounced; in an allow list, because it is the human
+   * of an unverified organization.
+   */
   read_only: number
   created_at: number
 }

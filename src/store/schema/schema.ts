@@ -5,6 +5,7 @@
  * Conventions: ids are UUIDv7 text; times are epoch milliseconds; flags are 0 or 1; JSON is text; a `_hash` column is
  * a hash of a text that may be too long for an index key.
  */
+import type { RateCountRow, SignUpRow } from './account-rows.ts'
 import type { DraftLabelRow, DraftPartRow, DraftRevisionRow, DraftRow } from './draft-rows.ts'
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
 import type { JobRow, OutboundPauseRow } from './job-rows.ts'
@@ -70,4 +71,6 @@ export interface Schema {
   webhook_replays: WebhookReplayRow
   rollups: RollupRow
   usage_snapshots: UsageSnapshotRow
+  sign_ups: SignUpRow
+  rate_counts: RateCountRow
 }

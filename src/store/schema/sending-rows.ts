@@ -8,8 +8,11 @@ export interface SubmissionRow {
   /** null for mail that Martlet itself composes. */
   message_id: string | null
   content_id: string
-  /** `bounce` and `delay`: notices to the sender of another submission (mail/sending/queue/bounce-notices.ts). */
-  kind: 'message' | 'bounce' | 'delay'
+  /**
+   * `bounce` and `delay`: notices to the sender of another submission (mail/sending/queue/bounce-notices.ts); `code`: the
+   * one-time code of a sign-up (mail/accounts/human-code.ts).
+   */
+  kind: 'message' | 'bounce' | 'delay' | 'code'
   envelope_sender: string
   dkim_selector: string | null
   smtputf8: number

@@ -76,8 +76,12 @@ export async function remove(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('api_keys').where('id', '=', id).execute()
 }
 
-/** Deletes the keys of an inbox that is being deleted; returns their ids. */
-export async function removeBelongingTo(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
+/** Deletes the keys of an inbox or pod that is being deleted, or all of an organization; returns their ids. */
+export async function removeBelongingTo(
+  tx: Tx,
+  column: 'inbox_id' | 'pod_id' | 'organization_id',
+  id: string,
+): Promise<string[]> {
   const rows = await tx.deleteFrom('api_keys').where(column, '=', id).returning('id').execute()
   return rows.map((row) => row.id)
 }

@@ -8,9 +8,22 @@ export async function getOrganization(db: Db, id: string): Promise<OrganizationR
   return db.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Returns the organization that the first start created. */
+/** Returns the organization that the first start created. It owns the root key, so no clock may decide this alone. */
 export async function getFirstOrganization(db: Db): Promise<OrganizationRow | undefined> {
-  return db.selectFrom('organizations').selectAll().orderBy('created_at').orderBy('id').limit(1).executeTakeFirst()
+  return db
+    .selectFrom('organizations')
+    .selectAll()
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('sign_ups').select('human_email').whereRef('sign_ups.organization_id', '=', 'organizations.id'),
+        ),
+      ),
+    )
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
 }
 
 export async function insertOrganization(tx: Tx, row: OrganizationRow): Promise<void> {

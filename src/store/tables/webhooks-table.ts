@@ -117,7 +117,11 @@ export async function markDeleting(tx: Tx, id: string): Promise<void> {
 }
 
 /** Does the same for all webhooks of an inbox or pod that is being deleted. @returns their ids */
-export async function markDeletingOf(tx: Tx, column: 'inbox_id' | 'pod_id', id: string): Promise<string[]> {
+export async function markDeletingOf(
+  tx: Tx,
+  column: 'inbox_id' | 'pod_id' | 'organization_id',
+  id: string,
+): Promise<string[]> {
   const rows = await tx
     .updateTable('webhooks')
     .set({ deleting_at: tx.now, updated_at: tx.now, client_id: null, is_enabled: 0 })

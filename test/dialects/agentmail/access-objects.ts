@@ -36,6 +36,8 @@ const members: Readonly<Record<string, unknown>> = {
   headers: { 'x-walk': '1' },
   start: new Date(Date.now() - 60_000).toISOString(),
   all: true,
+  human_email: 'walker@people.dev',
+  otp_code: '123456',
 }
 
 /** Values of query parameters: requests that would wait do not. */

@@ -7,6 +7,7 @@ Reads {http, websockets, key} from standard input; writes one JSON object to sta
 
 import json
 import sys
+import time
 import types
 
 # Only for attachments at https links, of which it extracts the text. They take 40 MB.
@@ -14,6 +15,7 @@ for unused in ("filetype", "pymupdf", "docx"):
     sys.modules[unused] = types.ModuleType(unused)
 
 from agentmail import AgentMail  # noqa: E402
+from agentmail.inboxes.types import CreateInboxRequest  # noqa: E402
 from agentmail.environment import AgentMailEnvironment  # noqa: E402
 from agentmail_toolkit import AgentMailToolkit  # noqa: E402
 from agentmail_toolkit.util import api_error_message  # noqa: E402
@@ -21,7 +23,13 @@ from agentmail_toolkit.util import api_error_message  # noqa: E402
 given = json.load(sys.stdin)
 environment = AgentMailEnvironment(http=given["http"], websockets=given["websockets"])
 client = AgentMail(environment=environment, api_key=given["key"])
-tools = {tool.name: tool for tool in AgentMailToolkit(client).get_tools()}
+
+
+def tools_of(client):
+    return {tool.name: tool for tool in AgentMailToolkit(client).get_tools()}
+
+
+tools = tools_of(client)
 results = {}
 
 
@@ -51,6 +59,16 @@ thread = run("get_thread", inbox_id=inbox_id, thread_id=sent.thread_id)
 first = thread.attachments[0].attachment_id
 run("get_attachment", inbox_id=inbox_id, thread_id=sent.thread_id, attachment_id=first)
 run("delete_inbox", inbox_id=inbox_id)
-run("agent_attach_human", human_email="ann@example.test")
-run("agent_verify", otp_code="123456")
+
+human = client.inboxes.create(request=CreateInboxRequest(username="toolkit-human")).inbox_id
+made = client.agent.sign_up(username="toolkit-agent")
+tools = tools_of(AgentMail(environment=environment, api_key=made.api_key))
+run("agent_attach_human", human_email=human)
+mails = []
+for _ in range(100):  # the code arrives after the response
+    mails = client.inboxes.messages.list(human).messages
+    if mails:
+        break
+    time.sleep(0.05)
+run("agent_verify", otp_code=mails[0].subject[:6])
 print(json.dumps({"results": results, "not_run": sorted(set(tools) - set(results))}))

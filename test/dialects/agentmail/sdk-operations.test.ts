@@ -392,6 +392,17 @@ test('metrics at every level', async () => {
   }
 })
 
+test('an agent signs up, and enters the code that its human gets', async () => {
+  const human = 'eve@mail.localhost'
+  await client.inboxes.create({ username: 'eve' })
+  const made = await client.agent.signUp({ username: 'agent', humanEmail: human, source: 'a test', referrer: 'none' })
+  expect(made).toEqual({ organizationId: id, inboxId: 'agent@mail.localhost', apiKey: expect.stringMatching(/^am_/) })
+  const { message } = await waitForMessage(client, world.url, human, { wait_seconds: 10 })
+  const { code } = message!.codes![0]!
+  const agent = new AgentMailClient({ apiKey: made.apiKey, baseUrl: world.url, maxRetries: 0, fetch: recordingFetch })
+  expect(await agent.agent.verify({ otpCode: code })).toEqual({ verified: true })
+})
+
 test('accounts and providers: empty lists, and a 404 for a single one', async () => {
   const { accounts, providers } = client
   expect(await accounts.list()).toEqual({ count: 0, limit: 50, accounts: [] })
@@ -440,7 +451,7 @@ test('what is not built fails at once, with the error class of the client and a 
 
 /** The members that the client requires of some request or other; it leaves out the ones that it does not know. */
 const sampleRequest = {
-  ...{ q: 'x', text: 'x', domain: 'a.test', humanEmail: 'a@b.test', username: 'x', otpCode: '123456', authToken: 'x' },
+  ...{ q: 'x', text: 'x', domain: 'a.test', authToken: 'x' },
   feedbackEnabled: false,
 }
 

@@ -51,7 +51,7 @@ export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
       }
       const { status, body } = dialectOf(request.raw.url).renderError(known)
       reply.code(status).header('x-request-id', request.id)
-      if (isTransient(known)) reply.header('retry-after', RETRY_AFTER_SECONDS)
+      if (isTransient(known)) reply.header('retry-after', retryAfterOf(known))
       reply.type('application/json; charset=utf-8').send(body)
     },
 
@@ -72,7 +72,11 @@ export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
 }
 
 /** RFC 9110 §10.2.3. Most of these conditions last less than a second, and clients would wait that long anyway. */
-const RETRY_AFTER_SECONDS = '1'
+const RETRY_AFTER_SECONDS = 1
+
+function retryAfterOf({ params }: MailError): string {
+  return String('retryAfterSeconds' in params ? params.retryAfterSeconds : RETRY_AFTER_SECONDS)
+}
 
 function isTransient(error: MailError): boolean {
   return error.kind === 'temporary' || error.kind === 'rate_limited'
@@ -95,7 +99,7 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
       'Content-Type: application/json; charset=utf-8',
       `Content-Length: ${Buffer.byteLength(json)}`,
       'Connection: close',
-      ...(isTransient(error) ? [`Retry-After: ${RETRY_AFTER_SECONDS}`] : []),
+      ...(isTransient(error) ? [`Retry-After: ${retryAfterOf(error)}`] : []),
       '',
       json,
     ].join('\r\n'),

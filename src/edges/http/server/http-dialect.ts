@@ -19,6 +19,7 @@ import type { BodyBudget } from './memory/body-budget.ts'
 import type { ResponseBudget } from './memory/response-budget.ts'
 import type { RoundRobin } from './memory/round-robin.ts'
 import type { WritePacer } from './memory/write-pacer.ts'
+import type { ClientAddress } from './requests/client-address.ts'
 import type { LongPolls } from './requests/request-wait.ts'
 import type { SseRegistry } from './sse-registry.ts'
 
@@ -49,6 +50,8 @@ export interface SocketContext {
 export interface HttpContext {
   /** Base URL of links for clients, without trailing slash. Known once the server listens. */
   readonly publicUrl: () => string
+  /** Returns the address of a client, which may be behind a proxy. */
+  readonly clientAddress: ClientAddress
   readonly longPolls: LongPolls
   /** The registry of responses that stay open. */
   readonly streams: Pick<SseRegistry, 'admit' | 'add'>

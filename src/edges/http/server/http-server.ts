@@ -31,6 +31,7 @@ import { createBodyBudget } from './memory/body-budget.ts'
 import { createResponseBudget } from './memory/response-budget.ts'
 import { WritePacer } from './memory/write-pacer.ts'
 import { createDialectOf, registerDialect, unroutedError } from './register-dialect.ts'
+import { createClientAddress } from './requests/client-address.ts'
 import { rejectEscapedQuery } from './requests/escaped-query.ts'
 import { parseInTurns } from './requests/json-body.ts'
 import { createPipelining } from './requests/pipelining.ts'
@@ -91,14 +92,25 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     ...{ log, dialectOf, unanswered },
     workQueue: eventLoop.createWorkQueue(),
   })
-  const requests = createRequestLog({ log, metrics, dialectOf })
+  const clientAddress = createClientAddress(config.trustedProxies)
+  const requests = createRequestLog({ log, metrics, dialectOf, clientAddress })
   const streams = createSseRegistry({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
   const pacer = new WritePacer(limits)
   const whenFirst = createPipelining(limits)
   const linger = createLinger(limits)
   const workQueue = eventLoop.createWorkQueue()
-  const upgrades = createUpgrades({ limits, log, metrics, budget, pacer, workQueue, dialectOf, isStopping })
+  const upgrades = createUpgrades({
+    limits,
+    log,
+    metrics,
+    budget,
+    pacer,
+    workQueue,
+    dialectOf,
+    clientAddress,
+    isStopping,
+  })
 
   const app: HttpApp = fastify({
     logger: false, // request-log.ts writes our log lines
@@ -187,7 +199,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
-  const context = { publicUrl, longPolls, streams, budget, pacer, bodies, responses }
+  const context = { publicUrl, clientAddress, longPolls, streams, budget, pacer, bodies, responses }
   for (const dialect of dialects) registerDialect(app, dialect, { context, errorHandler, limits })
 
   return {

@@ -18,6 +18,7 @@ import type { BacklogBudget } from './memory/backlog-budget.ts'
 import { createRoundRobin } from './memory/round-robin.ts'
 import type { WritePacer } from './memory/write-pacer.ts'
 import { PerKeyLimit } from './per-key-limit.ts'
+import type { ClientAddress } from './requests/client-address.ts'
 import { maskedPath, pathOf } from './requests/request-log.ts'
 
 interface UpgradesNeeds {
@@ -30,6 +31,7 @@ interface UpgradesNeeds {
   readonly workQueue: Pick<WorkQueue, 'wait'>
   /** Returns the dialect that a path belongs to. */
   readonly dialectOf: (url: string | undefined) => Dialect
+  readonly clientAddress: ClientAddress
   readonly isStopping: () => boolean
 }
 
@@ -54,6 +56,7 @@ export function createUpgrades({
   pacer,
   workQueue,
   dialectOf,
+  clientAddress,
   isStopping,
 }: UpgradesNeeds): Upgrades {
   // No compression: each compressed socket costs ten times the memory of a plain one, and frames are small.
@@ -102,7 +105,7 @@ export function createUpgrades({
 
   async function handshake(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const dialect = dialectOf(request.url)
-    const line = { method: request.method, path: maskedPath(request.url) }
+    const line = lineOf(request)
     try {
       await workQueue.wait()
       if (isStopping()) throw new MailError('shutting_down', {})
@@ -130,9 +133,13 @@ export function createUpgrades({
     }
   }
 
-  function refuse({ method, url }: IncomingMessage, socket: Duplex, error: unknown): void {
-    const dialect = dialectOf(url)
-    const line = { method, path: maskedPath(url) }
+  function lineOf(request: IncomingMessage): object {
+    return { method: request.method, path: maskedPath(request.url), client: clientAddress(request) }
+  }
+
+  function refuse(request: IncomingMessage, socket: Duplex, error: unknown): void {
+    const dialect = dialectOf(request.url)
+    const line = lineOf(request)
     const known = toMailError(error)
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'websocket upgrade failed')
     const status = writeFailure(socket, dialect, known)

@@ -20,6 +20,7 @@ import {
 import type { Actor, Within } from '../../access/actor.ts'
 import { closePage, openPage, type Page, type PageRequest } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
+import { requireVerified } from '../../tenants/organization-state.ts'
 import { entryTypeOf, type ListEntry, type ListName, normaliseEntry, parseEntry } from './list-entry.ts'
 
 /**
@@ -30,7 +31,7 @@ import { entryTypeOf, type ListEntry, type ListName, normaliseEntry, parseEntry 
 export interface Lists {
   /**
    * @returns the new entry, or the existing one, unchanged
-   * @throws validation_error; limit_exceeded
+   * @throws validation_error; limit_exceeded; organization_unverified
    */
   create(
     actor: Actor,
@@ -78,6 +79,7 @@ export function createLists({ store, limits }: ListsNeeds): Lists {
         const key = { ...keyOfList(owner, list), entry }
         const existing = await listEntries.get(tx, key)
         if (existing) return showEntry(existing, owner)
+        await requireVerified(tx, owner.organizationId, 'change its lists')
         const { perListMax } = limits.listEntries
         if ((await listEntries.countOfClients(tx, key, perListMax)) >= perListMax) {
           throw new MailError('limit_exceeded', { what: 'entries in a list', max: perListMax })
@@ -120,7 +122,8 @@ export function createLists({ store, limits }: ListsNeeds): Lists {
         const owner = await requireOwner(tx, actor, 'list_entry_delete', within)
         const row = await requireEntry(tx, owner, list, entry)
         if (row.read_only === 1) {
-          const detail = `${row.entry} was added by the server because mail to it bounced; it cannot be deleted`
+          const reason = list.type === 'block' ? 'mail to it bounced' : 'it is the human of this agent'
+          const detail = `${row.entry} was added by the server because ${reason}; it cannot be deleted`
           throw new MailError('cannot_delete', { detail })
         }
         await listEntries.remove(tx, row)

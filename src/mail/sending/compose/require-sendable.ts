@@ -1,7 +1,8 @@
 /**
- * Decides whether an inbox may send to these recipients: it is not paused, its domain is verified, and no list denies one
- * of them.
+ * Decides whether an inbox may send to these recipients: it is not paused, its domain is verified, no list denies one
+ * of them, and an agent whose human is not verified sends little.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { type ListRefusal, MailError } from '../../../errors.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -9,6 +10,7 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as domains from '../../../store/tables/domains-table.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { type Denial, describeDenial } from '../../inboxes/lists/list-rules.ts'
+import { countUnverifiedSend } from '../../tenants/organization-state.ts'
 
 /** @throws inbox_paused */
 export function requireActive({ status, address }: Pick<InboxRow, 'status' | 'address'>): void {
@@ -17,14 +19,19 @@ export function requireActive({ status, address }: Pick<InboxRow, 'status' | 'ad
 
 /**
  * @param inbox locked, so that it is not paused before the commit
- * @throws inbox_paused, domain_not_verified, message_rejected
+ * @throws inbox_paused, domain_not_verified, message_rejected, organization_unverified, rate_limit_exceeded
  */
-export async function requireSendable(tx: Tx, inbox: InboxRow, recipients: readonly string[]): Promise<void> {
+export async function requireSendable(
+  tx: Tx,
+  inbox: InboxRow,
+  recipients: readonly string[],
+  limits: Limits,
+): Promise<void> {
   requireActive(inbox)
   const domain = await domains.getById(tx, inbox.domain_id)
   if (domain?.holds_name !== 1) throw new MailError('domain_not_verified', splitAddress(inbox.address))
   const denials = await findSendDenials(tx, inbox, recipients)
-  if (denials.length === 0) return
+  if (denials.length === 0) return countUnverifiedSend(tx, inbox.organization_id, recipients.length, limits)
   const refusals = denials.map((denial) => refusalOf(inbox, denial))
   throw new MailError('message_rejected', { detail: blockedRecipients(denials), refusals })
 }

@@ -46,7 +46,7 @@ export interface Submission {
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
 }
 
-/** @throws not_found, missing_permission, inbox_paused, message_rejected, idempotency_conflict, message_too_large; the errors of prepareContent */
+/** @throws not_found, missing_permission, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_conflict, message_too_large; the errors of prepareContent */
 export type Submit = (actor: Actor, submission: Submission) => Promise<Sent>
 
 interface SubmitNeeds {
@@ -98,7 +98,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
         const current = await lockInbox(tx, actor, permission, inbox.id)
-        await requireSendable(tx, current, envelopeRecipients(message))
+        await requireSendable(tx, current, envelopeRecipients(message), limits)
         const blobs = (await first?.(tx)) ?? []
         const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, isHeld })
         await recordResult(tx, keyClaim, result)

@@ -13,6 +13,7 @@ import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import { expireCode } from '../../../store/tables/sign-ups-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import {
   type EventMessage,
@@ -115,12 +116,14 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
         const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
         if (change.event) byEvent.set(change.event, [...(byEvent.get(change.event) ?? []), affected])
         if (change.isLate) late.push(affected)
-        if (isSuppressing(attempted.target, outcome)) suppressed.push({ address: row.address, outcome })
+        if (submission.kind === 'message' && isSuppressing(attempted.target, outcome))
+          suppressed.push({ address: row.address, outcome })
       }
       const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
       if (message) await appendEvents(tx, message, byEvent)
       if (message && attempted.target === 'relay') await addRelayIds(tx, message, byEvent.get('delivered') ?? [])
       await suppressBounced(tx, submission.organization_id, suppressed, limits)
+      if (submission.kind === 'code' && byEvent.has('bounced')) await expireCode(tx, submission.id)
       // The failure of a deleted message is reported too: its owner may be waiting for a reply.
       const about = { submission, head, messageId: message?.api_message_id }
       await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])

@@ -9,6 +9,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       created_at ${bigint} not null,
       updated_at ${bigint} not null
     ) ${table}`,
+    `create index organizations_by_age on organizations (created_at, id)`,
     `create table pods (
       id ${text} primary key,
       organization_id ${text} not null references organizations,

@@ -8,6 +8,8 @@ import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Apps } from '../../../../mail/accounts/apps.ts'
+import type { SignUp } from '../../../../mail/accounts/sign-up.ts'
+import type { VerifyHuman } from '../../../../mail/accounts/verify-human.ts'
 import type { TenantDomains } from '../../../../mail/domains/tenant-domains.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
@@ -46,6 +48,7 @@ import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
 import { normaliseQuery, warningOf } from './query-parameters.ts'
+import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
@@ -64,7 +67,7 @@ import { queueRoutes } from './routes/agentmail-queue.ts'
 import { searchRoutes } from './routes/agentmail-search.ts'
 import { sendingRoutes } from './routes/agentmail-sending.ts'
 import { threadRoutes } from './routes/agentmail-threads.ts'
-import { signUpRoute, unbuiltRoutes } from './routes/agentmail-unbuilt.ts'
+import { unbuiltRoutes } from './routes/agentmail-unbuilt.ts'
 import { webhookDeliveryRoutes } from './routes/agentmail-webhook-deliveries.ts'
 import { webhookRoutes } from './routes/agentmail-webhooks.ts'
 
@@ -103,6 +106,8 @@ export interface AgentMailNeeds {
   readonly labelLog: LabelLog
   readonly reports: Reports
   readonly apps: Apps
+  readonly signUp: SignUp
+  readonly verifyHuman: VerifyHuman
   readonly eventSubjects: EventSubjects
 }
 
@@ -128,7 +133,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       })
       downloadRoutes(app, needs)
       openApiRoute(app)
-      signUpRoute(app)
+      signUpRoute(app, { ...needs, ...context, limits })
 
       await app.register(async (streamed) => {
         streamRoute(streamed, { ...needs, ...context, eventJson, limits })
@@ -137,6 +142,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         requireKey(keyed, (request) => authenticateHeader(credentials, request))
         authMeRoutes(keyed)
         unbuiltRoutes(keyed, needs)
+        agentRoutes(keyed, needs)
         organizationRoutes(keyed, needs)
         appRoutes(keyed, needs)
         podRoutes(keyed, needs)

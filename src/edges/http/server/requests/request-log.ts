@@ -10,6 +10,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../../../log.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import type { Dialect } from '../http-dialect.ts'
+import type { ClientAddress } from './client-address.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,18 +33,20 @@ interface RequestLogNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly dialectOf: (url: string | undefined) => Dialect
+  readonly clientAddress: ClientAddress
 }
 
-export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): RequestLog {
+export function createRequestLog({ log, metrics, dialectOf, clientAddress }: RequestLogNeeds): RequestLog {
   const openResponses = new Set<FastifyReply['raw']>()
   let waiting: (() => void)[] = []
 
   return {
     begin(request, reply) {
       const started = performance.now()
+      const client = clientAddress(request.raw) // a closed socket has none
       openResponses.add(reply.raw)
       // "close" is emitted after "finish", and also if the client disconnects before the response.
-      reply.raw.once('close', () => end(request, reply, performance.now() - started))
+      reply.raw.once('close', () => end(request, reply, client, performance.now() - started))
     },
 
     release: (reply) => settle(reply),
@@ -53,7 +56,7 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
     },
   }
 
-  function end(request: FastifyRequest, reply: FastifyReply, ms: number): void {
+  function end(request: FastifyRequest, reply: FastifyReply, client: string, ms: number): void {
     const { method, id: requestId, raw } = request
     const status = reply.raw.statusCode
     metrics.httpRequests.inc({ dialect: dialectOf(raw.url).name, status })
@@ -64,6 +67,7 @@ export function createRequestLog({ log, metrics, dialectOf }: RequestLogNeeds): 
         path: loggedPath(request),
         status,
         ms: Math.round(ms * 10) / 10,
+        client,
         ...(request.actor && { apiKeyId: request.actor.apiKeyId }),
         ...(!reply.raw.writableFinished && { aborted: true }),
       },

@@ -7,7 +7,7 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import type { Scopes } from '../../../../../mail/access/scopes.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
-import { access, publicRoute } from '../../../server/route-access.ts'
+import { access } from '../../../server/route-access.ts'
 import { withinOf } from '../scope-routes.ts'
 
 const ROOT = ['']
@@ -41,12 +41,8 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
     'POST /messages/:message_id/agent-armor/feedback, POST /messages/:message_id/agent-armor/release',
   ],
   ['Sign-ins of agents', INBOXES, 'POST /authorize'],
-  ['Sign-ups', ROOT, 'POST /agent/verify, POST /agent/human'],
   ['Labs', ROOT, 'POST /organizations/labs'],
 ]
-
-/** Needs no key: it would create the first one. */
-const SIGN_UP = 'POST /agent/sign-up'
 
 /** Single ones of lists that are always empty (agentmail-apps.ts): services of AgentMail's own. */
 const ABSENT: Readonly<Record<string, string>> = {
@@ -66,7 +62,6 @@ export interface Operation {
 export function unbuiltOperations(): Operation[] {
   return [
     ...UNBUILT.flatMap(([, prefixes, operations]) => prefixes.flatMap((prefix) => parse(operations, prefix))),
-    ...parse(SIGN_UP),
     ...Object.values(ABSENT).flatMap((operations) => parse(operations)),
   ]
 }
@@ -118,12 +113,4 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
     refusals.set(path, byMethod.set(method, error))
     if (method === 'GET') byMethod.set('HEAD', error)
   }
-}
-
-/** The route that needs no key. */
-export function signUpRoute(app: HttpApp): void {
-  const { method, path: url } = parse(SIGN_UP)[0]!
-  const error = new MailError('not_implemented', { subject: 'Sign-ups', operation: `${method} /v0${url}` })
-  const config = { ...publicRoute, isUnbuilt: true }
-  app.route({ method, url, config, schema: hidden, onRequest: () => Promise.reject(error), handler: () => undefined })
 }

@@ -10,6 +10,9 @@ export const Organization = Type.Object({
   organization_id: Type.String(),
   inbox_count: Type.Integer(),
   domain_count: Type.Integer(),
+  authentication_type: Type.Optional(
+    Type.Enum(['agent_unverified', 'agent_verified'], { description: 'Only of an organization that signed up.' }),
+  ),
   updated_at: Time,
   created_at: Time,
 })
@@ -19,6 +22,7 @@ export function organization(view: OrganizationView): Wire<typeof Organization> 
     organization_id: view.id,
     inbox_count: view.inboxCount,
     domain_count: view.domainCount,
+    authentication_type: view.state,
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }

@@ -1,0 +1,43 @@
+/** Adds an inbox with its event: for a client that creates one, and for a sign-up. */
+import type { Limits } from '../../config/limits.ts'
+import { MailError } from '../../errors.ts'
+import type { Tx } from '../../store/handles.ts'
+import type { InboxRow } from '../../store/schema/tenant-rows.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as tenants from '../../store/tables/tenants-table.ts'
+import { inboxCreated } from '../events/log/resource-events.ts'
+import { requireInboxAllowed } from '../tenants/organization-state.ts'
+import type { Inbox, Metadata } from './inbox.ts'
+
+/**
+ * @param actor its name, for the event
+ * @param row   the address is one that `parseInboxAddress` has returned, in the domain of `domain_id`
+ * @throws resource_taken, resource_deleting; not_found if the pod has just been deleted; limit_exceeded
+ */
+export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, limits: Limits): Promise<Inbox> {
+  const { address, pod_id, organization_id } = row
+  if (await inboxes.isBeingRemoved(tx, address))
+    throw new MailError('resource_deleting', { what: `The inbox ${address}` })
+  if (await inboxes.isAddressUsed(tx, address)) throw new MailError('resource_taken', { what: `The inbox ${address}` })
+  if (!(await tenants.lockPod(tx, pod_id))) throw new MailError('not_found', { what: 'Pod' })
+  await requireInboxAllowed(tx, organization_id, limits)
+  const inbox = showInbox(await inboxes.insert(tx, row))
+  await tenants.addInboxCount(tx, pod_id, 1)
+  tx.append(inboxCreated({ actor, inbox }))
+  return inbox
+}
+
+export function showInbox(row: InboxRow): Inbox {
+  return {
+    id: row.id,
+    organizationId: row.organization_id,
+    podId: row.pod_id,
+    address: row.address,
+    ...(row.display_name !== null && { displayName: row.display_name }),
+    ...(row.client_id !== null && { clientId: row.client_id }),
+    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
+    status: row.status,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
