@@ -5,10 +5,14 @@
  */
 import { AgentMailClient } from 'agentmail'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createLog } from '../../../src/log.ts'
 import { verifySignature } from '../../support/dkim-verify.ts'
 import { type DnsServer, startDns } from '../../support/dns-server.ts'
 import { type FakeMx, mxAddress, startMxs } from '../../support/fake-mx.ts'
+import { notSupported } from '../../support/test-database.ts'
 import { startWorld, type World } from '../../support/world.ts'
+
+const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -21,6 +25,8 @@ let mxs: Awaited<ReturnType<typeof startMxs>>
 let mx: FakeMx
 let dns: DnsServer
 let world: World
+const logged: string[] = []
+const secrets = new Set<string>()
 
 beforeAll(async () => {
   mxs = await startMxs({})
@@ -31,6 +37,7 @@ beforeAll(async () => {
   })
   world = await startWorld({
     clock,
+    log: createLog('info', { write: (line) => void logged.push(line) }),
     env: {
       MARTLET_OUTBOUND: 'direct',
       MARTLET_OUTBOUND_PORT: `${mxs.port}`,
@@ -48,13 +55,19 @@ afterAll(async () => {
 })
 
 /** Signs up from an address of the client. The client of 0.5.27 knows no sign-up without a human: that is a plain request. */
-async function signUp({ username, humanEmail }: { username: string; humanEmail?: string }, client: string) {
+async function signUp(
+  { username, humanEmail }: { username: string; humanEmail?: string },
+  client: string,
+  node: World = world,
+) {
   const headers = { 'x-forwarded-for': client }
   if (humanEmail !== undefined) {
-    const anonymous = new AgentMailClient({ apiKey: '', baseUrl: world.url, maxRetries: 0 })
-    return anonymous.agent.signUp({ username, humanEmail }, { headers })
+    const anonymous = new AgentMailClient({ apiKey: '', baseUrl: node.url, maxRetries: 0 })
+    const made = await anonymous.agent.signUp({ username, humanEmail }, { headers })
+    secrets.add(made.apiKey)
+    return made
   }
-  const { status, body } = await world.request('POST', '/v0/agent/sign-up', { key: '', headers, body: { username } })
+  const { status, body } = await node.request('POST', '/v0/agent/sign-up', { key: '', headers, body: { username } })
   if (status !== 200) throw Object.assign(new Error(body.message), { statusCode: status, body })
   return { organizationId: body.organization_id, inboxId: body.inbox_id, apiKey: body.api_key }
 }
@@ -63,7 +76,9 @@ async function signUp({ username, humanEmail }: { username: string; humanEmail?:
 async function codeFor(human: string, number = 1): Promise<string> {
   const mails = () => mx.messages.filter(({ to }) => to.includes(human))
   await mx.until(() => mails().length >= number)
-  return /code: (\d{6})/.exec(mails()[number - 1]!.data)![1]!
+  const code = /code: (\d{6})/.exec(mails()[number - 1]!.data)![1]!
+  secrets.add(`"${code}"`)
+  return code
 }
 
 function otherThan(code: string): string {
@@ -314,11 +329,53 @@ test('a code that bounced is mailed again at the next request', async () => {
   expect((await world.agentmail.lists.list('send', 'block')).entries).toEqual([])
 })
 
-test('a server without sign-ups refuses before it reads the body', async () => {
-  await using off = await startWorld({ env: { MARTLET_SIGN_UP: 'off' } })
-  const answer = await off.request('POST', '/v0/agent/sign-up', { key: '', body: '{"not json' })
+onTwo('limits hold over nodes, and of a verification and a repeated sign-up at the same time one wins', async () => {
+  await using other = await world.startSibling()
+  const nodes = [world, other]
+  const attempts = Array.from({ length: 14 }, (_, index) =>
+    signUp({ username: `node-${index}` }, '198.51.100.20', nodes[index % 2]),
+  )
+  const accepted = (await Promise.allSettled(attempts)).filter(({ status }) => status === 'fulfilled')
+  expect(accepted).toHaveLength(10)
+
+  const human = 'both@people.dev'
+  const both = await Promise.all(
+    nodes.map((node, index) => signUp({ username: `both-${index}`, humanEmail: human }, '198.51.100.21', node)),
+  )
+  expect(new Set(both.map(({ organizationId }) => organizationId)).size).toBe(1)
+  const statuses = await Promise.all(both.map(async ({ apiKey: key }) => world.request('GET', '/v0/inboxes', { key })))
+  expect(statuses.map(({ status }) => status).toSorted()).toEqual([200, 401])
+
+  const { apiKey } = both[statuses[0]!.status === 200 ? 0 : 1]!
+  const otpCode = await codeFor(human)
+  const [verified, repeated] = await Promise.allSettled([
+    world.agentmailAs(apiKey).agent.verify({ otpCode }),
+    signUp({ username: 'both-2', humanEmail: human }, '198.51.100.21', other),
+  ])
+  expect([verified.status, repeated.status].toSorted()).toEqual(['fulfilled', 'rejected'])
+  const { reason } = [verified, repeated].find((each) => each.status === 'rejected')!
+  expect(reason.statusCode).toBe(verified.status === 'fulfilled' ? 403 : 401)
+})
+
+test('the log names the client of each request, and neither codes nor keys', async () => {
+  const lines = logged.map((line) => JSON.parse(line))
+  expect(lines).toContainEqual(
+    expect.objectContaining({ path: '/v0/agent/sign-up', client: '198.51.100.7', status: 429 }),
+  )
+  expect(lines).toContainEqual(expect.objectContaining({ msg: 'an agent has signed up', human: 'ann@people.dev' }))
+  expect(secrets.size).toBeGreaterThan(10)
+  expect(logged.filter((line) => [...secrets].some((secret) => line.includes(secret)))).toEqual([])
+})
+
+test('a server without sign-ups refuses before it reads the body, and believes no header about the client', async () => {
+  const lines: string[] = []
+  const log = createLog('info', { write: (line) => void lines.push(line) })
+  await using off = await startWorld({ log, env: { MARTLET_SIGN_UP: 'off' } })
+  const headers = { 'x-forwarded-for': '192.0.2.77' }
+  const answer = await off.request('POST', '/v0/agent/sign-up', { key: '', headers, body: '{"not json' })
   expect(answer).toMatchObject({
     status: 403,
     body: { code: 'sign_ups_disabled', message: 'This server accepts no sign-ups' },
   })
+  await expect.poll(() => lines.find((line) => line.includes('/v0/agent/sign-up'))).toContain('"client":"127.0.0.1"')
 })
