@@ -10,11 +10,11 @@ export const domainsLimits = {
     description: 'How often the server looks for domains whose DNS records are to be checked.',
   },
   checksMax: { default: 5, unit: 'count', description: 'Domains that one node checks by itself at the same time.' },
-  requestedChecksMax: {
+  requestsMax: {
     default: 50,
     unit: 'count',
     description:
-      'Domains that one node checks at the same time because clients ask. They are divided among organizations and pods.',
+      'Requests to create or verify a domain that one node handles at the same time. They are divided among organizations and pods.',
   },
   leaseMs: {
     default: 2 * MINUTE,

@@ -1,6 +1,6 @@
 /** Shows a domain with its records: what its owner must publish, and what the last check has found. Pure. */
 import type { DomainRow } from '../../store/schema/tenant-rows.ts'
-import type { Domain } from './domain.ts'
+import type { Domain, DomainItem } from './domain.ts'
 import { checkRecord, type ExpectedRecord, type SeenRecords, type ServerNames } from './domain-records.ts'
 
 export function showDomain(
@@ -9,6 +9,17 @@ export function showDomain(
   { server, graceMs }: { readonly server: ServerNames; readonly graceMs: number },
 ): Domain {
   const seen = (row.records === null ? {} : JSON.parse(row.records)) as SeenRecords
+  return {
+    ...showDomainItem(row, graceMs),
+    records: expected.map((record) => {
+      const found = seen[record.purpose] ?? []
+      return { ...record, ...checkRecord(record, found, server), seen: found }
+    }),
+  }
+}
+
+/** Without the records: to compute the expected ones, a key is parsed, which takes milliseconds. */
+export function showDomainItem(row: DomainRow, graceMs: number): DomainItem {
   return {
     id: row.id,
     organizationId: row.organization_id!, // only the shared domain has none, and it is not shown
@@ -20,10 +31,6 @@ export function showDomain(
     isInbound: row.inbound_enabled === 1,
     hasFeedback: row.feedback_enabled === 1,
     hasSubdomains: row.subdomains_enabled === 1,
-    records: expected.map((record) => {
-      const found = seen[record.purpose] ?? []
-      return { ...record, ...checkRecord(record, found, server), seen: found }
-    }),
     ...(row.checked_at !== null && { checkedAt: row.checked_at }),
     ...(row.lost_at !== null && { usableUntil: row.lost_at + graceMs }),
     createdAt: row.created_at,

@@ -6,7 +6,8 @@ export interface DomainRecord extends ExpectedRecord, RecordCheck {
   readonly seen: readonly SeenRecord[]
 }
 
-export interface Domain {
+/** The fields of a domain in a list. */
+export interface DomainItem {
   readonly id: string
   readonly organizationId: string
   /** Absent: open to all pods of the organization. */
@@ -28,11 +29,15 @@ export interface Domain {
   /** Notices about failed deliveries arrive in the sending inbox. */
   readonly hasFeedback: boolean
   readonly hasSubdomains: boolean
-  readonly records: readonly DomainRecord[]
   /** Epoch ms. */
   readonly checkedAt?: number
   /** A verified domain has lost its records: it is used until then; epoch ms. */
   readonly usableUntil?: number
   readonly createdAt: number
   readonly updatedAt: number
+}
+
+/** A domain with its records. */
+export interface Domain extends DomainItem {
+  readonly records: readonly DomainRecord[]
 }

@@ -33,6 +33,16 @@ export async function makePrivateKey(): Promise<string> {
   return privateKey
 }
 
+/** Returns a function that makes keys one at a time: several at once would occupy all threads that read files, for example. */
+export function createKeyMaker(): typeof makePrivateKey {
+  let last: Promise<unknown> = Promise.resolve()
+  return async function makeNext() {
+    const made = last.then(makePrivateKey)
+    last = made.catch(() => undefined) // its caller gets the error
+    return made
+  }
+}
+
 export async function storeSigningKey(tx: Tx, { id }: KeyOwner, privateKeyPem: string): Promise<void> {
   await secrets.insertOnce(tx, 'dkim', id, privateKeyPem)
 }

@@ -19,12 +19,12 @@ import type { Permission } from '../access/permissions.ts'
 import { CapacityShares } from '../jobs/capacity-shares.ts'
 import { requireVerified } from '../tenants/organization-state.ts'
 import { type CheckDomain, recordsOf } from './check-domain.ts'
-import type { Domain } from './domain.ts'
+import type { Domain, DomainItem } from './domain.ts'
 import { parseDomainName } from './domain-name.ts'
 import type { ServerNames } from './domain-records.ts'
-import { showDomain } from './domain-view.ts'
+import { showDomain, showDomainItem } from './domain-view.ts'
 import { newDomain } from './domains.ts'
-import { makePrivateKey, removeSigningKey, storeSigningKey } from './signing-keys.ts'
+import { createKeyMaker, removeSigningKey, storeSigningKey } from './signing-keys.ts'
 import { zoneFile } from './zone-file.ts'
 
 /** What can be switched on and off. */
@@ -53,11 +53,11 @@ export interface DomainRequest extends DomainSwitches {
 export interface TenantDomains {
   /**
    * @returns the new domain, or the existing one with this client_id
-   * @throws validation_error, resource_taken, limit_exceeded, conflicting_provider, not_implemented,
+   * @throws validation_error, resource_taken, limit_exceeded, conflicting_provider, not_implemented, too_many_at_once,
    *   organization_unverified
    */
   create(actor: Actor, within: Within, request: DomainRequest): Promise<Domain>
-  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Domain>>
+  list(actor: Actor, within: Within, page: PageRequest): Promise<Page<DomainItem>>
   get(actor: Actor, within: Within, ref: string): Promise<Domain>
   /** @throws validation_error, not_implemented */
   update(actor: Actor, within: Within, ref: string, change: DomainSwitches): Promise<Domain>
@@ -84,7 +84,8 @@ const SELECTOR_BYTES = 4
 
 export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
   const { store, checkDomain, dns, sharedDomain, server, graceMs, random, limits } = needs
-  const checks = new CapacityShares(limits.domains.requestedChecksMax)
+  const shares = new CapacityShares(limits.domains.requestsMax)
+  const makePrivateKey = createKeyMaker()
 
   return {
     async create(actor, within, request) {
@@ -97,8 +98,10 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
       const known = await findOrCheck(store.db, scope, wanted)
       if (known) return show(store.db, known)
       await requireVerified(store.db, scope.organizationId, 'claim domains')
-      if (request.inbound !== false && !request.allowConflictingProvider) await refuseConflict(domain)
-      const privateKeyPem = await makePrivateKey()
+      const privateKeyPem = await withinCapacity(scope, async () => {
+        if (request.inbound !== false && !request.allowConflictingProvider) await refuseConflict(domain)
+        return makePrivateKey()
+      })
 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -129,7 +132,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
       return listPage(page, limits, {
         filter: { list: 'domains', ...scope },
         select: (keyset) => domains.list(store.db, scope, keyset),
-        show: (rows) => Promise.all(rows.map((row) => show(store.db, row))),
+        show: (rows) => rows.map((row) => showDomainItem(row, graceMs)),
       })
     },
 
@@ -176,7 +179,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
       const row = await requireDomainRow(store.db, actor, 'domain_update', within, ref)
       const scope = await scopeOf(store.db, actor, 'domain_update', within)
       requireOwn(row, scope)
-      const checked = await checkWithin(scope, () => checkDomain.check(row.id, actorName(actor)))
+      const checked = await withinCapacity(scope, () => checkDomain.check(row.id, actorName(actor)))
       if (!checked) throw new MailError('not_found', { what: 'Domain' })
       return show(store.db, checked)
     },
@@ -187,17 +190,21 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
     },
   }
 
-  /** A check may take many seconds and sends queries to servers that strangers choose. @throws too_many_at_once */
-  async function checkWithin<Result>({ organizationId, podId }: Scope, check: () => Promise<Result>): Promise<Result> {
+  /** For slow work: making a key, and queries to servers that strangers choose. @throws too_many_at_once */
+  async function withinCapacity<Result>(
+    { organizationId, podId }: Scope,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
     const tenant = { organizationId, podId: podId ?? null }
-    if (checks.capacity(tenant) === 0) {
-      throw new MailError('too_many_at_once', { what: 'checks of domains', max: limits.domains.requestedChecksMax })
+    if (shares.capacity(tenant) === 0) {
+      const max = limits.domains.requestsMax
+      throw new MailError('too_many_at_once', { what: 'requests to create or verify domains', max })
     }
-    checks.add(tenant, 1)
+    shares.add(tenant, 1)
     try {
-      return await check()
+      return await work()
     } finally {
-      checks.add(tenant, -1)
+      shares.add(tenant, -1)
     }
   }
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
   world = await startWorld({
     clock: () => now,
     env: { MARTLET_DNS_SERVERS: dns.address, MARTLET_DOMAIN_GRACE: '48h' },
-    limits: { domains: { pollMs: 20, perPodMax: 2, requestedChecksMax: 2 }, dns: { tryMs: 1_000 } },
+    limits: { domains: { pollMs: 20, perPodMax: 2, requestsMax: 2 }, dns: { tryMs: 1_000 } },
   })
 })
 afterAll(async () => {
@@ -243,13 +243,15 @@ test('mail for a subdomain that another tenant has verified is not delivered to 
   await expect(world.smtp.send({ to: inboxId })).rejects.toMatchObject({ responseCode: 550 })
 })
 
-test('checks that clients request at the same time are limited', async () => {
+test('requests to create and verify domains at the same time are limited', async () => {
   await world.agentmail.domains.create({ domain: 'slow.test', feedbackEnabled: true })
   zones['slow.test'] = 'silent'
   const first = world.request('POST', '/v0/domains/slow.test/verify')
   await expect.poll(() => dns.questions).toContain('NS slow.test')
   const second = await world.request('POST', '/v0/domains/slow.test/verify')
   expect(second).toMatchObject({ status: 429, body: { code: 'too_many_at_once' } })
+  const third = await world.request('POST', '/v0/domains', { body: { domain: 'slow2.test' } })
+  expect(third).toMatchObject({ status: 429, body: { code: 'too_many_at_once' } })
   delete zones['slow.test']
   await first
 })

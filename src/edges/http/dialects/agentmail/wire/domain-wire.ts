@@ -1,7 +1,11 @@
 /** Domains and their DNS records (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Domain as DomainView, DomainRecord as RecordView } from '../../../../../mail/domains/domain.ts'
+import type {
+  DomainItem,
+  Domain as DomainView,
+  DomainRecord as RecordView,
+} from '../../../../../mail/domains/domain.ts'
 import type { DomainSwitches } from '../../../../../mail/domains/tenant-domains.ts'
 import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
@@ -90,7 +94,7 @@ export function readSwitches(body: SwitchMembers): DomainSwitches {
   }
 }
 
-function shared(view: DomainView) {
+function shared(view: DomainItem) {
   return {
     pod_id: view.podId,
     domain_id: view.domain,
@@ -120,6 +124,6 @@ function record({ type, name, value, status, priority, reason, purpose, seen }: 
   return { type, name, value, status, priority, reason, purpose, seen }
 }
 
-export function domainList(page: Page<DomainView>): Wire<typeof DomainList> {
+export function domainList(page: Page<DomainItem>): Wire<typeof DomainList> {
   return { ...pageHead(page), domains: page.items.map(shared) }
 }
