@@ -1,10 +1,10 @@
 /**
  * Tests, on both databases and with rows, that the statements for allow and block lists use an index: each received message
- * of an organization with lists runs them.
+ * of an organization with lists runs them. The same for sign-ups: each send asks for one, and strangers add the rows.
  */
 import { CompiledQuery, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
-import type { Db } from '../../src/store/handles.ts'
+import type { Db, Tx } from '../../src/store/handles.ts'
 import { compileRows as compileForPostgres } from '../../src/store/postgres/postgres-row-statements.ts'
 import type { RowStatement } from '../../src/store/row-statements.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
@@ -12,6 +12,9 @@ import { compileRows as compileForSqlite } from '../../src/store/sqlite/sqlite-r
 import { selectAndLock, selectAndLockFree } from '../../src/store/tables/inboxes-table.ts'
 import * as listEntries from '../../src/store/tables/list-entries-table.ts'
 import { selectSent } from '../../src/store/tables/messages-table.ts'
+import * as rateCounts from '../../src/store/tables/rate-counts-table.ts'
+import * as signUps from '../../src/store/tables/sign-ups-table.ts'
+import * as tenants from '../../src/store/tables/tenants-table.ts'
 import { selectOwnReferences } from '../../src/store/tables/thread-references-table.ts'
 import { databaseName } from '../support/test-database.ts'
 import { insertInbox, insertMessage } from './rows.ts'
@@ -109,6 +112,39 @@ test('entries, sent messages and inboxes are found by an index', async () => {
   expect(plans.anyListed).toContain('list_entries_by_organization')
   expect(plans.count).toMatch(/list_entries_of_clients|PRIMARY KEY|list_entries_pkey/)
   expect(plans.page).not.toMatch(/Sort|TEMP B-TREE/)
+})
+
+test('a sign-up, its human, its counts and the organization of the operator are found by an index', async () => {
+  await using store = await openTestStore()
+  const ids = Array.from({ length: 2_000 }, (_, index) => `o${String(index).padStart(5, '0')}`)
+  await store.transaction(async (tx) => {
+    const times = { created_at: tx.now, updated_at: tx.now }
+    const unverified = { human_changes: 0, code_tries: 0, code_hash: null, code_expires_at: null, verified_at: null }
+    for (let start = 0; start < ids.length; start += 500) {
+      const some = ids.slice(start, start + 500)
+      const organizations = some.map((id) => ({ id, name: null, ...times }))
+      await tx.insertInto('organizations').values(organizations).execute()
+      const rows = some.map((id) => ({ ...unverified, organization_id: id, human_email: `${id}@a.test`, ...times }))
+      const codes = rows.map((row) => ({ ...row, code_submission_id: row.organization_id }))
+      await tx.insertInto('sign_ups').values(codes).execute()
+      const counts = some.map((key) => ({ key, period_start: 0, count: 1, expires_at: 1 }))
+      await tx.insertInto('rate_counts').values(counts).execute()
+    }
+    if (databaseName() !== 'postgres') return
+    await (tx as unknown as Kysely<Schema>).executeQuery(CompiledQuery.raw('analyze'))
+  })
+  const asTx = (db: Db) =>
+    ({ selectFrom: db.selectFrom.bind(db), forUpdate: (query: unknown) => query }) as unknown as Tx
+  const plans = {
+    state: await planOf(store, (db) => signUps.get(db, 'o00001')),
+    human: await planOf(store, (db) => signUps.lockByHuman(asTx(db), 'o00001@a.test')),
+    count: await planOf(store, (db) => rateCounts.get(db, { key: 'o00001', period_start: 0 })),
+    operator: await planOf(store, (db) => tenants.getFirstOrganization(db)),
+  }
+  for (const title of ['state', 'human', 'count'] as const)
+    expect(plans[title], title).not.toMatch(/Seq Scan|\bSCAN (?:sign_ups|rate_counts)\b/)
+  expect(plans.human).toContain('sign_ups_human')
+  if (databaseName() === 'sqlite') expect(plans.operator).toContain('organizations_by_age')
 })
 
 test('the entries of a deleted scope are removed in chunks, and no others', async () => {
