@@ -31,7 +31,7 @@ for (const [cut, code] of [
           (error: { responseCode?: number }) => error.responseCode,
         )
 
-      void proxy.cutNextCommit(cut)
+      void proxy.cutNextCommit(cut, { text: 'one@example.test' })
       expect(await send()).toBe(code)
       await expect.poll(send).toBe(250) // refused at MAIL until a check of the database has succeeded
       expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
@@ -47,7 +47,7 @@ onWire(
     const text = 'a line of a message that is large enough for a blob\n'.repeat(10_000)
     const mail = { to: ada.email, subject: 'hello', text, messageId: '<one@example.test>', date: new Date(0) }
 
-    const cut = proxy.cutNextCommit('after', { thenDown: true })
+    const cut = proxy.cutNextCommit('after', { thenDown: true, text: 'one@example.test' })
     const answer = world.smtp.send(mail).then(
       () => 'answered',
       (error: { responseCode?: number }) => error.responseCode ?? 'dropped',
@@ -69,7 +69,7 @@ onWire(
 onWire('a server that stops before it knows the outcome of a commit answers no HTTP client', async () => {
   const { world, proxy } = await startBehindProxy({ server: { shutdownGraceMs: 500 }, store: { retryMsMax: 50 } })
   await world.agentmail.inboxes.create({ username: 'bob' }) // waits until the writes of the start are committed
-  const cut = proxy.cutNextCommit('after', { thenDown: true })
+  const cut = proxy.cutNextCommit('after', { thenDown: true, text: 'ada@mail.localhost' })
   const answer = world.request('POST', '/v0/inboxes', { body: { username: 'ada' } }).then(
     ({ status }) => status,
     () => 'dropped',

@@ -22,6 +22,7 @@ export class PostgresProxy implements AsyncDisposable {
   readonly #target: { readonly host: string; readonly port: number }
   readonly #open = new Set<Socket>()
   #cut: Cut | undefined
+  #text = ''
   #whenCut: (() => void) | undefined
   #isDown = false
 
@@ -40,9 +41,13 @@ export class PostgresProxy implements AsyncDisposable {
     return new PostgresProxy(server, new URL(databaseUrl))
   }
 
-  /** Cuts the next commit, once, and resolves then. The proxy keeps working afterwards, unless `thenDown` is set. */
-  cutNextCommit(cut: Cut, { thenDown = false } = {}): Promise<void> {
+  /**
+   * Cuts the next commit, once, and resolves then. With a `text`, only that of a transaction whose statements contain it: the
+   * sweeps of a server commit at any time. The proxy keeps working afterwards, unless `thenDown` is set.
+   */
+  cutNextCommit(cut: Cut, { thenDown = false, text = '' } = {}): Promise<void> {
     this.#cut = cut
+    this.#text = text
     return new Promise((resolve) => {
       this.#whenCut = () => {
         if (thenDown) this.down()
@@ -73,6 +78,7 @@ export class PostgresProxy implements AsyncDisposable {
     const server = connect(this.#target)
     let isSilent = false
     let isAnswerKept = false
+    let isWanted = false
     for (const [socket, other] of [
       [client, server],
       [server, client],
@@ -86,7 +92,9 @@ export class PostgresProxy implements AsyncDisposable {
     }
 
     client.on('data', (bytes) => {
-      const cut = isCommit(bytes) ? this.#cut : undefined
+      isWanted ||= this.#cut !== undefined && bytes.includes(this.#text)
+      const cut = isCommit(bytes) && isWanted ? this.#cut : undefined
+      if (isCommit(bytes)) isWanted = false
       if (cut !== undefined) this.#cut = undefined
       switch (cut) {
         case undefined:

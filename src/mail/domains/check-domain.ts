@@ -76,6 +76,7 @@ export function createCheckDomain(needs: CheckNeeds): CheckDomain {
     async checkDue(signal) {
       for (;;) {
         signal.throwIfAborted()
+        if (!(await domains.isAnyDue(store.db, clock()))) return // a commit every few seconds would cost more
         const ids = await store.transaction((tx) => claimDue(tx))
         if (ids.length === 0) return
         await Promise.all(ids.map((id) => this.check(id, ACTOR).catch((error) => logFailure(id, error))))

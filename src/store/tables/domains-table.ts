@@ -107,6 +107,17 @@ export async function lockByName(tx: Tx, domain: string): Promise<DomainRow[]> {
     .execute()
 }
 
+export async function isAnyDue(db: Db, now: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('domains')
+    .select('id')
+    .where('next_check_at', 'is not', null)
+    .where('next_check_at', '<=', now)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Locks domains whose check is due, earliest first. */
 export async function lockDue(tx: Tx, now: number, limit: number): Promise<string[]> {
   const rows = await tx
