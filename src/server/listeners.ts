@@ -33,6 +33,7 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           metrics,
           eventLoop,
           credentials,
+          requireNoStranger: services.organizations.requireNoStranger,
           probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => shared.feed.stop(),

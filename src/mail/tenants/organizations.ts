@@ -19,6 +19,12 @@ export interface Organization {
 export interface Organizations {
   /** Returns the actor's own organization. Needs an organization-wide key. @throws narrow_key */
   get(actor: Actor): Promise<Organization>
+  /**
+   * For what concerns the whole server: organizations from sign-ups are strangers.
+   *
+   * @throws forbidden
+   */
+  requireNoStranger(actor: Actor): Promise<void>
   /** Returns whether the organization can join previews of features. Needs an organization-wide key. @throws narrow_key */
   labs(actor: Actor): Labs
 }
@@ -45,6 +51,11 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
         createdAt: row.created_at,
         updatedAt: row.updated_at,
       }
+    },
+
+    async requireNoStranger(actor) {
+      if ((await stateOf(store.db, keyOf(actor).organizationId)) === undefined) return
+      throw new MailError('forbidden', { detail: 'Only keys that the operator has made can read this' })
     },
 
     labs(actor) {

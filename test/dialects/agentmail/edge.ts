@@ -85,7 +85,16 @@ export async function startEdge({
   }
   const dialect = agentMail({ ...services(core), config, log, metrics, credentials })
   const eventLoop = createEventLoop(config.limits)
-  const server = createHttpServer({ config, log, metrics, eventLoop, credentials, probes, dialects: [dialect] })
+  const server = createHttpServer({
+    config,
+    log,
+    metrics,
+    eventLoop,
+    credentials,
+    requireNoStranger: async () => undefined,
+    probes,
+    dialects: [dialect],
+  })
   const { url } = await server.listen()
 
   return {

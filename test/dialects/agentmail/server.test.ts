@@ -140,6 +140,7 @@ test('with several dialects, each path gets the routes, hooks and error bodies o
   })
   const config = loadConfig({ MARTLET_HTTP_PORT: '0' })
   const server = createHttpServer({
+    requireNoStranger: async () => undefined,
     ...{ config, log: createLog('silent'), metrics: createMetrics(), probes: {} },
     eventLoop: createEventLoop(config.limits),
     credentials: { authenticate: async () => Promise.reject() },
@@ -174,6 +175,7 @@ test('a route that does not declare its access stops the start', async () => {
     renderError: () => ({ status: 400, body: {} }),
   }
   const server = createHttpServer({
+    requireNoStranger: async () => undefined,
     ...{ config, log: createLog('silent'), metrics: createMetrics(), probes: {} },
     eventLoop: createEventLoop(config.limits),
     credentials: { authenticate: async () => Promise.reject() },
@@ -201,6 +203,7 @@ test('a port in use stops the start with one sentence', async () => {
     renderError: () => ({ status: 400, body: {} }),
   }
   const server = createHttpServer({
+    requireNoStranger: async () => undefined,
     ...needs,
     credentials: { authenticate: async () => Promise.reject() },
     dialects: [dialect],

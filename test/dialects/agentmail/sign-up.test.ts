@@ -169,7 +169,10 @@ test('two organizations see nothing of each other, nor of the server', async () 
   }
   expect((await world.request('GET', '/v0/queue', { key: one!.apiKey })).body.recipients).toEqual([])
   const resume = await world.request('POST', '/v0/outbound/resume', { key: one!.apiKey })
-  expect(resume.status).not.toBe(200)
+  expect(resume.status).toBe(403)
+  const headers = { 'x-forwarded-for': '192.0.2.4' } // a request from this machine needs no key
+  expect((await world.request('GET', '/metrics', { key: one!.apiKey, headers })).status).toBe(403)
+  expect((await world.request('GET', '/metrics', { headers })).status).toBe(200)
 })
 
 test('an agent without a human only receives, and can give the address later', async () => {

@@ -1,6 +1,7 @@
 /** Liveness, readiness and metrics for monitoring systems. They belong to no dialect. */
 import type { FastifyRequest } from 'fastify'
 import type { Log } from '../../../log.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
 import type { HttpApp } from './http-dialect.ts'
@@ -20,6 +21,8 @@ interface HealthNeeds {
   readonly bodies: Pick<BodyBudget, 'usedBytes'>
   readonly responses: Pick<ResponseBudget, 'usedBytes' | 'waitingCount'>
   readonly credentials: Pick<Credentials, 'authenticate'>
+  /** Rejects for a key that must not read what concerns the whole server. */
+  readonly requireNoStranger: (actor: KeyActor) => Promise<void>
   readonly probes: Probes
   readonly readyDetails: (() => Promise<object>) | undefined
   readonly isStopping: () => boolean
@@ -27,7 +30,18 @@ interface HealthNeeds {
 
 export function healthRoutes(
   app: HttpApp,
-  { log, metrics, budget, bodies, responses, credentials, probes, readyDetails, isStopping }: HealthNeeds,
+  {
+    log,
+    metrics,
+    budget,
+    bodies,
+    responses,
+    credentials,
+    requireNoStranger,
+    probes,
+    readyDetails,
+    isStopping,
+  }: HealthNeeds,
 ): void {
   const config = { ...publicRoute, quiet: true } // each route checks for itself
 
@@ -41,9 +55,9 @@ export function healthRoutes(
     return reply.code(503).header('retry-after', '1').send({ status: 'not ready', failing })
   })
 
-  /** Metrics show how much mail users get, so other machines need an API key. */
+  /** Metrics show how much mail users get, so other machines need an API key, which no stranger can make by a sign-up. */
   app.get('/metrics', { config }, async (request, reply) => {
-    if (!isLocal(request)) await authenticateHeader(credentials, request)
+    if (!isLocal(request)) await requireNoStranger(await authenticateHeader(credentials, request))
     metrics.eventBacklog.set(budget.bytes)
     metrics.httpResponseBytes.set(responses.usedBytes())
     metrics.httpResponsesWaiting.set(responses.waitingCount())

@@ -19,6 +19,7 @@ import { MailError } from '../../../errors.ts'
 import type { EventLoop } from '../../../event-loop.ts'
 import { runIn } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
+import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createErrorHandler } from './error-handler.ts'
@@ -50,6 +51,7 @@ export interface HttpServerNeeds {
   readonly metrics: Metrics
   readonly eventLoop: Pick<EventLoop, 'connectionAccepted' | 'createWorkQueue' | 'nextTurn'>
   readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly requireNoStranger: (actor: KeyActor) => Promise<void>
   readonly probes: Probes
   /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
   readonly readyDetails?: () => Promise<object>
@@ -73,7 +75,7 @@ export interface HttpServer {
 }
 
 export function createHttpServer(needs: HttpServerNeeds): HttpServer {
-  const { config, log, metrics, eventLoop, credentials, probes, readyDetails, dialects } = needs
+  const { config, log, metrics, eventLoop, credentials, requireNoStranger, probes, readyDetails, dialects } = needs
   const { limits } = config
   let url = ''
   let stopped: Promise<void> | undefined
@@ -195,7 +197,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     throw unroutedError(app, request, reply)
   })
 
-  healthRoutes(app, { log, metrics, budget, bodies, responses, credentials, probes, readyDetails, isStopping })
+  const monitored = { log, metrics, budget, bodies, responses, credentials, requireNoStranger, probes, readyDetails }
+  healthRoutes(app, { ...monitored, isStopping })
   frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
