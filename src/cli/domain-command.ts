@@ -5,6 +5,7 @@
 import type { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { StartupError } from '../errors.ts'
+import { isLocalhost } from '../host-name.ts'
 import type { ServerClient } from './server-client.ts'
 import { printable } from './terminal-text.ts'
 
@@ -47,12 +48,20 @@ export async function runDomain(
   const client = await open(values.url)
   const path = `/v0/domains/${encodeURIComponent(domain)}`
   if (action === 'check') await client.request('POST', `${path}/verify`)
-  const shown = (
-    action === 'add' ? await client.request('POST', '/v0/domains', { domain }) : await client.request('GET', path)
-  ) as ShownDomain
+  const shown = (action === 'add' ? await add(client, domain, path) : await client.request('GET', path)) as ShownDomain
   if (values.json) out.write(`${JSON.stringify(shown)}\n`)
   else out.write(action === 'add' ? instructions(shown) : report(shown))
   return action === 'check' && shown.status !== 'VERIFIED' ? 1 : 0
+}
+
+/** A repeated call shows the records again. */
+async function add(client: ServerClient, domain: string, path: string): Promise<unknown> {
+  try {
+    return await client.request('POST', '/v0/domains', { domain })
+  } catch (error) {
+    if (error instanceof StartupError && error.message.includes('already taken')) return client.request('GET', path)
+    throw error
+  }
 }
 
 async function list(client: ServerClient, { json }: { json?: boolean }, out: Writable): Promise<number> {
@@ -82,7 +91,9 @@ function stateOf({ status, reason, usable_until }: ShownDomain): string {
 
 function instructions(shown: ShownDomain): string {
   const records = shown.records.map(({ type, name, value, priority }) => `${name} ${type} ${data(value, priority)}`)
+  const isUnreachable = shown.records.some(({ type, value }) => type === 'MX' && isLocalhost(value))
   return [
+    ...(isUnreachable ? ['No other server can reach this one under its name: set MARTLET_HOSTNAME first.'] : []),
     'Publish these DNS records:',
     ...records.map((line) => `  ${line}`),
     `Then run: martlet domain check ${shown.domain}`,

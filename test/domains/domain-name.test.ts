@@ -14,7 +14,7 @@ test.each([
 
 test.each([
   ['an empty text', '', /domain name/],
-  ['a single label', 'example', /public suffix/],
+  ['a single label', 'example', /domain name/],
   ['a public suffix', 'co.uk', /public suffix/],
   ['a private public suffix', 'github.io', /public suffix/],
   ['an address literal', '[192.0.2.1]', /domain name/],

@@ -90,3 +90,24 @@ test('a reply, a reply to all and a forward can be held too, also of a held mess
   await world.request('POST', '/v0/queue/release', { body: { inbox_id: ada } })
   await expect.poll(async () => (await world.agentmail.inboxes.messages.list(bob)).count).toBe(4)
 })
+
+test('the clients drop hold from a body, and pass it as a header field; a draft is not held too', async () => {
+  const { ada, bob, socket, post, of } = await startWithTwo('header')
+  const { messages, drafts } = world.agentmail.inboxes
+  const headers = { 'Martlet-Hold': 'true' }
+  const { messageId } = await messages.send(ada, { to: bob, text: 'x' }, { headers })
+  expect((await socket.next()).hold).toMatchObject({ message_id: messageId })
+  const reply = await messages.reply(ada, messageId, { text: 'x' }, { headers })
+  expect((await socket.next()).hold).toMatchObject({ message_id: reply.messageId })
+  expect((await messages.list(bob)).count).toBe(0)
+  expect((await post('/send', { to: bob, text: 'x' }, { 'martlet-hold': 'yes' })).status).toBe(400)
+
+  const { draftId } = await drafts.create(ada, { to: [bob], text: 'x' })
+  const path = `/v0/inboxes/${ada}/drafts/${draftId}/send`
+  const refused = { status: 400, body: { code: 'validation_error' } }
+  expect(await world.request('POST', path, { body: { hold: true } })).toMatchObject(refused)
+  expect(await world.request('POST', path, { body: {}, headers })).toMatchObject(refused)
+  await post(`${of(messageId)}/deliveries/release`, {})
+  await socket.next('message.delivered')
+  expect((await messages.list(bob)).count).toBe(1)
+})

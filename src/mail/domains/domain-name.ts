@@ -14,7 +14,8 @@ const LABELS_MAX = 10
  */
 export async function parseDomainName(text: string, sharedDomain: string): Promise<string> {
   const domain = normaliseDomain(text.trim().replace(/\.$/, ''))
-  if (domain === undefined || domain.startsWith('[')) throw invalid('domain must be a domain name like example.com')
+  if (domain === undefined || domain.startsWith('[') || !domain.includes('.'))
+    throw invalid('domain must be a domain name like example.com')
   if (domain.split('.').length > LABELS_MAX) throw invalid(`domain can have at most ${LABELS_MAX} labels`)
   if (domain === sharedDomain || domain.endsWith(`.${sharedDomain}`)) {
     throw invalid(`${sharedDomain} is the shared domain of this server: everyone can create inboxes in it`)

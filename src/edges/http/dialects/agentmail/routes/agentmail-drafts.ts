@@ -4,6 +4,7 @@
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
+import { MailError } from '../../../../../errors.ts'
 import type { Drafts } from '../../../../../mail/sending/drafts/drafts.ts'
 import type { SendDraft } from '../../../../../mail/sending/drafts/send-draft.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
@@ -25,7 +26,7 @@ import {
 } from '../wire/draft-wire.ts'
 import { SentMessage, sentMessage } from '../wire/outgoing-wire.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
-import { idempotencyKeyOf } from './idempotency-header.ts'
+import { idempotencyKeyOf, isHeld } from './send-headers.ts'
 
 interface DraftNeeds extends HttpContext {
   readonly drafts: Drafts
@@ -134,6 +135,10 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
       const { actor, params, body } = request
       const { inbox_id, draft_id } = params
       const memory = responses.memoryOf(request, reply)
+      if (isHeld(request, body?.hold)) {
+        const detail = 'A draft waits until it is sent: it cannot be held too'
+        throw new MailError('validation_error', { detail, path: ['hold'] })
+      }
       const options = { idempotencyKey: idempotencyKeyOf(request) }
       return sentMessage(await sendDraft.send(actor, inbox_id, draft_id, readSendDraft(body), memory, options))
     },

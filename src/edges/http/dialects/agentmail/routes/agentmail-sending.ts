@@ -17,7 +17,7 @@ import {
   sentReply,
 } from '../wire/outgoing-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
-import { idempotencyKeyOf } from './idempotency-header.ts'
+import { idempotencyKeyOf, isHeld } from './send-headers.ts'
 
 const tags = ['Sending']
 const all = '/inboxes/:inbox_id/messages'
@@ -48,33 +48,39 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
   // AgentMail's documentation of 2024 and 2025 sends with a POST to the list itself (docs/compatibility/agentmail.md).
   for (const [path, read] of [[`${all}/send`, readMessage] as const, [all, readOlderMessage] as const]) {
     app.post(path, { schema: send, bodyLimit, config: access('message_send') }, async (request) => {
-      const { actor, params, body } = request
-      return sentMessage(await sending.send(actor, params.inbox_id, read(body), optionsOf(request)))
+      const { actor, params } = request
+      return sentMessage(await sending.send(actor, params.inbox_id, read(bodyOf(request)), optionsOf(request)))
     })
   }
 
   app.post(`${all}/:message_id/reply`, { schema: reply, bodyLimit, config }, async (request, response) => {
     const { inbox_id, message_id } = request.params
     const memory = responses.memoryOf(request, response)
-    const outgoing = readReply(request.body)
+    const outgoing = readReply(bodyOf(request))
     return sentReply(await sending.reply(request.actor, inbox_id, message_id, outgoing, memory, optionsOf(request)))
   })
 
   app.post(`${all}/:message_id/reply-all`, { schema: replyAll, bodyLimit, config }, async (request, response) => {
     const { inbox_id, message_id } = request.params
     const memory = responses.memoryOf(request, response)
-    const toAll = readReply({ ...request.body, reply_all: true })
+    const toAll = readReply({ ...bodyOf(request), reply_all: true })
     return sentReply(await sending.reply(request.actor, inbox_id, message_id, toAll, memory, optionsOf(request)))
   })
 
   app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, config }, async (request, response) => {
-    const { actor, params, body } = request
+    const { actor, params } = request
     const { inbox_id, message_id } = params
     const memory = responses.memoryOf(request, response)
     return sentMessage(
-      await sending.forward(actor, inbox_id, message_id, readMessage(body), memory, optionsOf(request)),
+      await sending.forward(actor, inbox_id, message_id, readMessage(bodyOf(request)), memory, optionsOf(request)),
     )
   })
+
+  function bodyOf<Body extends { readonly hold?: boolean }>(
+    request: { readonly body: Body } & Pick<FastifyRequest, 'headers'>,
+  ): Body {
+    return { ...request.body, hold: isHeld(request, request.body.hold) }
+  }
 
   function optionsOf(request: FastifyRequest): SendOptions {
     return { idempotencyKey: idempotencyKeyOf(request), requestMemory: bodies.memoryOf(request) }

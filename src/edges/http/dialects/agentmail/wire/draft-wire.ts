@@ -86,7 +86,10 @@ export const UpdateDraftBody = Type.Object({
   remove_labels: nullable(Type.Union([Type.String(), Type.Array(Type.String())])),
 })
 
-export const SendDraftBody = LabelsBody
+export const SendDraftBody = Type.Object({
+  ...LabelsBody.properties,
+  hold: Type.Optional(Type.Boolean({ description: 'Must be false: a draft waits until it is sent.' })),
+})
 
 export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {
   return {
