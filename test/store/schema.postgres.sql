@@ -166,6 +166,7 @@ create table drafts (
   next_attempt_at bigint,
   send_error text collate "C",
   scheduled_by text collate "C",
+  created_by text collate "C" not null,
   lease_owner text collate "C",
   lease_until bigint,
   interruptions integer not null,

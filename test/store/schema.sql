@@ -160,6 +160,7 @@ CREATE TABLE drafts (
   next_attempt_at integer,
   send_error text,
   scheduled_by text,
+  created_by text not null,
   lease_owner text,
   lease_until integer,
   interruptions integer not null,

@@ -8,7 +8,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
 import type { Tx } from '../../store/handles.ts'
+import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
+import { removeUnused } from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
@@ -30,11 +32,11 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
     for (;;) {
       signal.throwIfAborted()
       const { count, blobs } = await store.transaction(async (tx) => {
-        await inboxes.lockEvenIfDeleting(tx, inboxId)
+        const inbox = await inboxes.lockEvenIfDeleting(tx, inboxId)
         const drafts = await removeDrafts(tx, inboxId, limits.jobs.removalMessages)
         if (drafts.count > 0) return drafts
         const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalMessages)
-        if (rows.length === 0) await removeEmpty(tx, inboxId)
+        if (rows.length === 0 && inbox) await removeEmpty(tx, inbox)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })
       await discardBlobs(blobs)
@@ -44,7 +46,7 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
   }
 }
 
-async function removeEmpty(tx: Tx, inboxId: string): Promise<void> {
+async function removeEmpty(tx: Tx, { id: inboxId, domain_id }: InboxRow): Promise<void> {
   // Blocks of the text index without messages: normally each was removed with its last message.
   const blocks = await listRanges(tx, inboxId)
   await removeBlocks(
@@ -53,4 +55,5 @@ async function removeEmpty(tx: Tx, inboxId: string): Promise<void> {
   )
   await removeSnapshots(tx, inboxId)
   await inboxes.remove(tx, inboxId)
+  await removeUnused(tx, domain_id) // a deleted domain stays while inboxes refer to it
 }

@@ -261,7 +261,10 @@ async function scopeOf(db: Db, actor: Actor, permission: Permission, within: Wit
   return requireScope(db, actor, permission, within)
 }
 
-/** Finds the tenant's claim by its name, client_id or id. A name may have several: its holder first, then its pod's own. */
+/**
+ * Finds the tenant's claim by its name, client_id or id. A name may have several: its holder first, then the one of the scope that
+ * the route names, then the oldest.
+ */
 async function requireDomainRow(
   db: Db,
   actor: Actor,
@@ -271,8 +274,10 @@ async function requireDomainRow(
 ): Promise<DomainRow> {
   const scope = await scopeOf(db, actor, permission, within)
   const byName = await domains.listByName(db, scope, ref.toLowerCase().replace(/\.$/, ''))
+  const isOfScope = (row: DomainRow) => Number(row.pod_id === (scope.podId ?? null))
   const [best] = byName.sort(
-    (one, other) => other.holds_name - one.holds_name || Number(other.pod_id !== null) - Number(one.pod_id !== null),
+    (one, other) =>
+      other.holds_name - one.holds_name || isOfScope(other) - isOfScope(one) || one.created_at - other.created_at,
   )
   const byClientId = async () =>
     (await domains.getByClientId(db, scope.organizationId, scope.podId ?? null, ref)) ??

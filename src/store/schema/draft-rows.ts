@@ -40,6 +40,8 @@ export interface DraftRow {
   send_error: string | null
   /** Id of the API key that scheduled it: the scheduler acts for this key. */
   scheduled_by: string | null
+  /** Name of the actor that created it: a repeated create shows it to no other key without draft_read. */
+  created_by: string
   /** Whoever sends it has a lease on it, so that no one changes or sends it at the same time. */
   lease_owner: string | null
   lease_until: number | null

@@ -5,6 +5,7 @@
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type DnsServer, type Records, startDns, type Zones } from '../../support/dns-server.ts'
+import { readRows } from '../../support/test-database.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
 /** The zones of the test: a name is added when its owner publishes its records. */
@@ -316,4 +317,15 @@ test('a deleted domain stops its mail and keeps what is stored; claimed and veri
   expect(key).not.toEqual(first.records[2]) // the key was deleted with the domain
   await world.smtp.send({ to: inboxId })
   await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(2)
+})
+
+test('a deleted domain is forgotten when its last inbox is removed', async () => {
+  const { agentmail } = world
+  await verified('bye.test')
+  const { inboxId } = await agentmail.inboxes.create({ username: 'kay', domain: 'bye.test' })
+  await agentmail.domains.delete('bye.test')
+  const rows = () => readRows(world, "select id from domains where domain = 'bye.test'")
+  expect(await rows()).toHaveLength(1)
+  await agentmail.inboxes.delete(inboxId)
+  await expect.poll(rows).toEqual([])
 })

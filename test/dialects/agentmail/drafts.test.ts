@@ -582,3 +582,18 @@ test('deleting an inbox deletes its drafts', async () => {
 function disposable<Closable extends { close(): void }>(closable: Closable): Closable & AsyncDisposable {
   return Object.assign(closable, { [Symbol.asyncDispose]: async () => closable.close() })
 }
+
+test('a repeated create shows the draft to the key that made it, and to others only if they may read drafts', async () => {
+  const { inboxId } = await world.agentmail.inboxes.create({})
+  const body = { permissions: { draft_create: true } }
+  const writer = async () => (await world.request('POST', `/v0/inboxes/${inboxId}/api-keys`, { body })).body.api_key
+  const [one, other] = [world.agentmailAs(await writer()), world.agentmailAs(await writer())]
+  const request = { clientId: 'mine', text: 'not for others' }
+  const draft = await one.inboxes.drafts.create(inboxId, request)
+  expect(await one.inboxes.drafts.create(inboxId, request)).toMatchObject({
+    draftId: draft.draftId,
+    text: request.text,
+  })
+  const refused = { statusCode: 403, body: { code: 'missing_permission', fix: expect.stringContaining('draft_read') } }
+  await expect(other.inboxes.drafts.create(inboxId, { clientId: 'mine' })).rejects.toMatchObject(refused)
+})

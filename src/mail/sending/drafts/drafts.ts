@@ -12,8 +12,15 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
-import { assertKeyUnchanged, lockInbox, recheckAccess, requireInbox, requireScope } from '../../access/access.ts'
-import type { Actor, Within } from '../../access/actor.ts'
+import {
+  assertKeyUnchanged,
+  lockInbox,
+  recheckAccess,
+  requireInbox,
+  requirePermission,
+  requireScope,
+} from '../../access/access.ts'
+import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
 import { parseClientId } from '../../access/client-id.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
@@ -112,7 +119,10 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       const clientId = parseClientId(request.clientId)
       // Before any work; the transaction looks again.
       const existing = clientId && (await drafts.getByClientId(store.db, inbox.id, clientId, store.leaseNow()))
-      if (existing) return showWithBodies(existing, memory)
+      if (existing) {
+        requireShown(actor, existing)
+        return showWithBodies(existing, memory)
+      }
 
       const prepared = await prepareNew(actor, inbox, request, requestMemory)
       const discard = (error?: unknown) => discardPrepared(prepared, error)
@@ -125,6 +135,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
         })
         if (!shown) {
           await discard()
+          requireShown(actor, row)
           return await showWithBodies(row, memory)
         }
         if (request.sendAt !== undefined) needs.signalScheduled()
@@ -245,6 +256,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       ...revision.columns,
       revision_id: tx.newId(),
       ...(request.sendAt === undefined ? UNSCHEDULED : scheduleColumns(tx, actor, request.sendAt)),
+      created_by: actorName(actor),
       lease_owner: null,
       lease_until: null,
       created_at: tx.now,
@@ -272,4 +284,9 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
   async function bodiesOf(draftId: string) {
     return (await drafts.listParts(store.db, [draftId])).filter((part) => part.kind !== 'attachment')
   }
+}
+
+/** A key that creates a draft gets it again with the same client_id. To any other key this is reading it. */
+function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
+  if (row.created_by !== actorName(actor)) requirePermission(actor, 'draft_read')
 }

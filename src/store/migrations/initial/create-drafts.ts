@@ -29,6 +29,7 @@ export function draftTables({ text, integer, bigint, table, linkTable }: Definit
       next_attempt_at ${bigint},
       send_error ${text},
       scheduled_by ${text},
+      created_by ${text} not null,
       lease_owner ${text},
       lease_until ${bigint},
       interruptions ${integer} not null,

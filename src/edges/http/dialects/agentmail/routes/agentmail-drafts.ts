@@ -93,7 +93,11 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
   const create = { tags, summary: 'Create a draft', params: inboxParams, body: CreateDraftBody, response: ok(Draft) }
   app.post(
     all,
-    { schema: create, bodyLimit, config: access('draft_create', { conditional: [...scheduling, 'message_read'] }) },
+    {
+      schema: create,
+      bodyLimit,
+      config: access('draft_create', { conditional: [...scheduling, 'message_read', 'draft_read'] }),
+    },
     async (request, reply) => {
       const { actor, params, body } = request
       const memory = responses.memoryOf(request, reply)
