@@ -98,6 +98,11 @@ export async function findReceiving(db: Db, domain: string): Promise<DomainRow |
   return row?.inbound_enabled === 1 ? row : undefined
 }
 
+/** Whether a tenant has claimed a name for receiving mail, and nobody holds it yet. */
+export async function isAwaited(db: Db, domain: string): Promise<boolean> {
+  return (await domains.isClaimed(db, domain)) && (await findHolder(db, domain)) === undefined
+}
+
 /**
  * Returns the domain for a new inbox, if the scope may use it: the shared domain, one that the tenant has verified, or
  * one below it where that is allowed.

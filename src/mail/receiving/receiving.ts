@@ -18,7 +18,7 @@ import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
 import type { DomainOwners } from '../domains/domain-owners.ts'
-import { findReceiving } from '../domains/domains.ts'
+import { findReceiving, isAwaited } from '../domains/domains.ts'
 import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
@@ -40,7 +40,8 @@ export interface Receiving {
   accepts(address: string): Promise<boolean>
 
   /**
-   * Returns the error for an address that `accepts` rejects: `inbox_paused`; `relaying_denied` if its domain is not one of
+   * Returns the error for an address that `accepts` rejects: `inbox_paused`; `domain_not_verified` if a tenant has claimed its
+   * domain, and nobody has verified it; `relaying_denied` if its domain is not one of
    * ours; otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
    *
    * @throws unavailable when the store cannot be read
@@ -120,8 +121,10 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       const { domain } = splitAddress(address)
       const inbox = await inboxes.find(address)
       if (inbox && isPaused(inbox)) return new MailError('inbox_paused', { address })
-      const isOurs = (await findReceiving(store.db, domain)) !== undefined
-      return isOurs ? new MailError('unknown_recipient', { address }) : new MailError('relaying_denied', { domain })
+      if (await findReceiving(store.db, domain)) return new MailError('unknown_recipient', { address })
+      // Its owner may have published the MX record first: mail must not be lost until the domain is verified.
+      if (await isAwaited(store.db, domain)) return new MailError('domain_not_verified', { domain })
+      return new MailError('relaying_denied', { domain })
     },
 
     checkWritable: () => store.checkWritable(),

@@ -41,6 +41,19 @@ export async function listByName(db: Db, scope: DomainScope, domain: string): Pr
     .execute()
 }
 
+/** Whether any tenant claims the name for receiving mail. */
+export async function isClaimed(db: Db, domain: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('domains')
+    .select('id')
+    .where('domain', '=', domain)
+    .where('inbound_enabled', '=', 1)
+    .where('deleting_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** @param podId null: only a claim for all pods */
 export async function getByClientId(
   db: Db,
