@@ -35,7 +35,7 @@ const TYPES = [
 /** The share of events whose first request a webhook's receiver refuses; it is retried after five seconds. */
 const REFUSED_SHARE = 0.002
 /** The first request after so many events is always refused, so that even a short run has one refusal. */
-const REFUSED_AFTER = 10
+const REFUSED_AFTER = 3
 
 const load = { senders: 2, callers: 1, labellers: 2, onFailure: 'repeat' } as const
 

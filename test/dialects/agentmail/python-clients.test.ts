@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unbuiltOperations } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-unbuilt.ts'
+import { amount } from '../../support/amount.ts'
 import { type DnsServer, type Records, startDns, type Zones } from '../../support/dns-server.ts'
 import { isOffline, pythonVersion, virtualEnvironment } from '../../support/python-environment.ts'
 import { startWorld, type World } from '../../support/world.ts'
@@ -69,14 +70,17 @@ test.for(['2.0.18', '0.6.0'] as const)(
   'every operation of the Python package %s works, and each answer has what its models require',
   { timeout },
   async (version, { skip }) => {
+    // Both clients of one generation share their code but for `await`; a short run tries one of the older.
+    const kinds = version === '2.0.18' ? ['sync', 'async'] : amount({ short: ['async'], long: ['sync', 'async'] })
     const python = await pythonWith(skip, installations[version])
     const { called, problems } = await run(python, 'python-clients.py', {
       publish: `http://127.0.0.1:${(publisher.address() as AddressInfo).port}/`,
+      kinds,
       username: `python-${version.replaceAll('.', '-')}`,
       operations: versions[version].map((operation) => ({ ...operation, state: stateOf(operation) })),
     })
     expect(problems).toEqual([])
-    expect(called).toBe(2 * versions[version].length) // synchronous and asynchronous
+    expect(called).toBe(kinds.length * versions[version].length)
   },
 )
 

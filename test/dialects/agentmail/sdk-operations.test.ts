@@ -409,12 +409,12 @@ test('accounts and providers: empty lists, and a 404 for a single one', async ()
   expect(await providers.list()).toEqual({ count: 0, limit: 50, providers: [] })
   expect(await providers.search({ q: 'x' })).toEqual({ count: 0, limit: 50, providers: [] })
   for (const request of [
-    accounts.get('none'),
-    providers.get('none'),
-    providers.listAccounts('none'),
-    providers.connect('none', {}),
+    () => accounts.get('none'),
+    () => providers.get('none'),
+    () => providers.listAccounts('none'),
+    () => providers.connect('none', {}),
   ]) {
-    await expect(request).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
+    await expect(request()).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
   }
 })
 
