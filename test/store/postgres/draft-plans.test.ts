@@ -13,9 +13,9 @@ test('drafts are listed, counted and claimed by an index', async () => {
     const inbox = await insertInbox(tx)
     const run = (text: string) => (tx as unknown as Kysely<Schema>).executeQuery(CompiledQuery.raw(text))
     await run(`insert into drafts (id, organization_id, pod_id, inbox_id, kind, to_list, cc_list, bcc_list, reply_to_list,
-        revision_id, size_bytes, send_status, next_attempt_at, interruptions, created_at, updated_at)
+        revision_id, size_bytes, send_status, next_attempt_at, created_by, interruptions, created_at, updated_at)
       select 'd' || i, 'o' || i % 5, 'p' || i % 50, '${inbox.inbox_id}', 'new', '[]', '[]', '[]', '[]', 'r' || i, 1,
-        case when i % 100 = 0 then 'scheduled' end, i, 0, i, i from generate_series(1, 20000) i`)
+        case when i % 100 = 0 then 'scheduled' end, i, 'key:k', 0, i, i from generate_series(1, 20000) i`)
     await run('analyze drafts')
     return inbox
   })
