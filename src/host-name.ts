@@ -9,3 +9,8 @@ export function isLocalhost(name: string): boolean {
 export function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '')
 }
+
+/** Returns the name in lower case and without the dot of a fully qualified name (RFC 1034 §3.1), to compare it. */
+export function bareHostName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '')
+}

@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { StartupError } from '../errors.ts'
 import { isLocalhost } from '../host-name.ts'
-import type { ServerClient } from './server-client.ts'
+import { RequestRejected, type ServerClient } from './server-client.ts'
 import { printable } from './terminal-text.ts'
 
 /** The fields of the server's answer that are shown. */
@@ -59,7 +59,7 @@ async function add(client: ServerClient, domain: string, path: string): Promise<
   try {
     return await client.request('POST', '/v0/domains', { domain })
   } catch (error) {
-    if (error instanceof StartupError && error.message.includes('already taken')) return client.request('GET', path)
+    if (error instanceof RequestRejected && error.code === 'resource_taken') return client.request('GET', path)
     throw error
   }
 }

@@ -8,12 +8,23 @@ import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { readRootKey } from '../server/root-key-file.ts'
 
+/** The server has rejected a request. */
+export class RequestRejected extends StartupError {
+  /** As in the response; undefined if it has none. */
+  readonly code: string | undefined
+
+  constructor(message: string, code: string | undefined) {
+    super(message)
+    this.code = code
+  }
+}
+
 export interface ServerClient {
   readonly url: string
   /**
    * @param path the path below the server's URL, with the query
    * @returns the JSON of the response; undefined for one without content
-   * @throws StartupError when no server responds, or it rejects the request
+   * @throws StartupError when no server responds; RequestRejected
    */
   request(method: string, path: string, body?: unknown): Promise<unknown>
 }
@@ -43,8 +54,8 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
       })
       const json: unknown = await response.json().catch(() => undefined)
       if (response.ok && (json !== undefined || response.status === 204)) return json
-      const { message = `status ${response.status}` } = (json ?? {}) as { message?: string }
-      throw new StartupError(`${base} rejected the request: ${message}`)
+      const { message = `status ${response.status}`, code } = (json ?? {}) as { message?: string; code?: string }
+      throw new RequestRejected(`${base} rejected the request: ${message}`, code)
     },
   }
 }

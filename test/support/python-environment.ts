@@ -14,7 +14,7 @@ const INSTALL_MS = 120_000
 let known: { readonly version: string | undefined } | undefined
 
 /** Returns the version of python3; undefined if it is missing or cannot create virtual environments. */
-export function pythonVersion(): string | undefined {
+function pythonVersion(): string | undefined {
   known ??= { version: readVersion() }
   return known.version
 }
@@ -39,8 +39,17 @@ export async function virtualEnvironment(command: string): Promise<string> {
   return join(folder, '.venv')
 }
 
+/** As `virtualEnvironment`; skips the test where there is no Python, or no package index can be reached. */
+export async function environmentOrSkip(skip: (why: string) => never, command: string): Promise<string> {
+  if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
+  return virtualEnvironment(command).catch((error: unknown) => {
+    if (isOffline(error)) skip('no package index of Python can be reached from here')
+    throw error
+  })
+}
+
 /** Whether an installation failed because no package index can be reached from here, or the index has no such package. */
-export function isOffline(error: unknown): boolean {
+function isOffline(error: unknown): boolean {
   const { stderr = '' } = error as { readonly stderr?: string }
   return /from versions: none|Failed to establish a new connection|Network is unreachable|timed out|ProxyError/i.test(
     stderr,

@@ -4,6 +4,7 @@
  * A domain has the envelope sender of its inboxes (RFC 5321 §4.4: the return path), so there is no record for a separate
  * return path: SPF is checked for the domain itself.
  */
+import { bareHostName } from '../../host-name.ts'
 
 /** What a record is for. */
 export type RecordPurpose = 'inbound' | 'subdomain_inbound' | 'spf' | 'dkim' | 'dmarc'
@@ -119,7 +120,7 @@ function compared(purpose: RecordPurpose, seen: readonly SeenRecord[]): SeenReco
 function checkMx(hostname: string, seen: readonly SeenRecord[]): RecordCheck {
   if (seen.length === 0) return MISSING
   const lowest = Math.min(...seen.map(({ priority = 0 }) => priority))
-  const isOurs = ({ value, priority = 0 }: SeenRecord) => priority === lowest && bareName(value) === hostname
+  const isOurs = ({ value, priority = 0 }: SeenRecord) => priority === lowest && bareHostName(value) === hostname
   return seen.some(isOurs) ? VALID : MISMATCH
 }
 
@@ -157,8 +158,4 @@ function tagOf(record: string, name: string): string | undefined {
     if (key.trim().toLowerCase() === name) return value.join('=').replace(/\s+/g, '')
   }
   return undefined
-}
-
-function bareName(name: string): string {
-  return name.toLowerCase().replace(/\.$/, '')
 }

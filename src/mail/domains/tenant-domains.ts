@@ -2,8 +2,10 @@
  * Domains of tenants: create, list, get, update, delete and verify. A domain is only a claim until its DNS records are
  * verified (check-domain.ts); several tenants may claim the same name, each with a key of its own.
  */
+
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { bareHostName } from '../../host-name.ts'
 import type { Dns } from '../../net/dns/dns.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { DomainRow } from '../../store/schema/tenant-rows.ts'
@@ -273,7 +275,7 @@ async function requireDomainRow(
   ref: string,
 ): Promise<DomainRow> {
   const scope = await scopeOf(db, actor, permission, within)
-  const byName = await domains.listByName(db, scope, ref.toLowerCase().replace(/\.$/, ''))
+  const byName = await domains.listByName(db, scope, bareHostName(ref))
   const isOfScope = (row: DomainRow) => Number(row.pod_id === (scope.podId ?? null))
   const [best] = byName.sort(
     (one, other) =>

@@ -2,8 +2,10 @@
  * Answers the DNS queries of mx-connect for one domain (RFC 5321 §5.1): shuffles hosts of equal preference, omits this
  * server and those that are not preferred to it, and omits addresses to which we must not connect.
  */
+
 import { isIP } from 'node:net'
 import type { Limits } from '../../config/limits.ts'
+import { bareHostName } from '../../host-name.ts'
 import type { Dns, MxRecord } from './dns.ts'
 import { MxFailure, privateNetworkFailure } from './mx-failure.ts'
 
@@ -51,7 +53,7 @@ export function createMxRecords({ dns, hostname, random, limits, mayConnectTo }:
   function usable(all: readonly MxRecord[]): MxRecord[] {
     // RFC 5321 §5.1 allows only a name here. Some domains use an address; we accept it if we may connect to it.
     const allowed = all.filter(({ exchange }) => isIP(exchange) === 0 || keep(exchange, exchange))
-    const ourselves = allowed.find(({ exchange }) => bare(exchange) === hostname)
+    const ourselves = allowed.find(({ exchange }) => bareHostName(exchange) === hostname)
     const before = ourselves ? allowed.filter(({ priority }) => priority < ourselves.priority) : allowed
     if (ourselves && before.length === 0) {
       // RFC 5321 §5.1: omit our own record and those that are not preferred to it, to avoid mail loops.
@@ -78,8 +80,4 @@ function shuffled<T>(list: readonly T[], random: () => number): T[] {
     ;[result[last], result[other]] = [result[other]!, result[last]!]
   }
   return result
-}
-
-function bare(name: string): string {
-  return name.toLowerCase().replace(/\.$/, '')
 }

@@ -7,36 +7,30 @@ import type { Db, LeaseTime, Tx } from '../handles.ts'
 import { type InterruptionBounds, isFree, isLeased, isWithin, restrictionOf } from '../leases.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import type { DraftPartRow, DraftRevisionRow, DraftRow } from '../schema/draft-rows.ts'
-import { conjunction } from './conditions.ts'
+import { conjunction, narrowest, type ScopeIds } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
 import type { ScannedRow } from './messages-table.ts'
 
 /** A draft, and whether it is under a lease: it is being sent. */
 export type LeasedDraftRow = DraftRow & { readonly is_leased: number }
 
-export interface DraftScope {
-  readonly organizationId: string
-  readonly podId?: string | undefined
-  readonly inboxId?: string | undefined
-}
-
 const ofInboxNotDeleting = sql<SqlBool>`not exists (select 1 from inboxes
   where inboxes.id = drafts.inbox_id and inboxes.deleting_at is not null)`
 
+function leased(db: Db, leaseNow: LeaseTime) {
+  return db.selectFrom('drafts').selectAll().select(isLeased(leaseNow).as('is_leased'))
+}
+
 export async function get(
   db: Db,
-  scope: DraftScope,
+  scope: ScopeIds,
   id: string,
   leaseNow: LeaseTime,
 ): Promise<LeasedDraftRow | undefined> {
-  return db
-    .selectFrom('drafts')
-    .selectAll()
-    .select(isLeased(leaseNow).as('is_leased'))
+  const { column, id: scopeId } = narrowest(scope)
+  return leased(db, leaseNow)
     .where('id', '=', id)
-    .where('organization_id', '=', scope.organizationId)
-    .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
-    .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
+    .where(column, '=', scopeId)
     .where(ofInboxNotDeleting)
     .executeTakeFirst()
 }
@@ -47,18 +41,12 @@ export async function getByClientId(
   clientId: string,
   leaseNow: LeaseTime,
 ): Promise<LeasedDraftRow | undefined> {
-  return db
-    .selectFrom('drafts')
-    .selectAll()
-    .select(isLeased(leaseNow).as('is_leased'))
-    .where('inbox_id', '=', inboxId)
-    .where('client_id', '=', clientId)
-    .executeTakeFirst()
+  return leased(db, leaseNow).where('inbox_id', '=', inboxId).where('client_id', '=', clientId).executeTakeFirst()
 }
 
 export async function listByIds(db: Db, ids: readonly string[], leaseNow: LeaseTime): Promise<LeasedDraftRow[]> {
   if (ids.length === 0) return []
-  return db.selectFrom('drafts').selectAll().select(isLeased(leaseNow).as('is_leased')).where('id', 'in', ids).execute()
+  return leased(db, leaseNow).where('id', 'in', ids).execute()
 }
 
 /** Whether an inbox has at least `count` drafts. It reads no more than these. */
@@ -76,7 +64,7 @@ export async function hasAtLeast(db: Db, inboxId: string, count: number): Promis
 }
 
 export interface DraftCriteria {
-  readonly scope: DraftScope
+  readonly scope: ScopeIds
   readonly labels: readonly string[]
   /** Compared with `updated_at`, epoch ms, exclusive. */
   readonly before?: number | undefined
@@ -93,11 +81,7 @@ const preparedScan = prepareQuery((db, { criteria, keyset }: { criteria: DraftCr
   return db
     .selectFrom('drafts')
     .select(['id', 'updated_at as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
-    .$call((query) => {
-      if (scope.inboxId !== undefined) return query.where('inbox_id', '=', scope.inboxId)
-      if (scope.podId !== undefined) return query.where('pod_id', '=', scope.podId)
-      return query.where('organization_id', '=', scope.organizationId)
-    })
+    .where(narrowest(scope).column, '=', narrowest(scope).id)
     .$if(before !== undefined, (query) => query.where('updated_at', '<', before!))
     .$if(after !== undefined, (query) => query.where('updated_at', '>', after!))
     .$call((query) => onePage(query, 'updated_at', keyset))

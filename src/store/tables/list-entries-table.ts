@@ -11,15 +11,17 @@ export type ListKey = Pick<ListEntryRow, 'scope_id' | 'direction' | 'list_type'>
 
 export type EntryKey = ListKey & Pick<ListEntryRow, 'entry'>
 
-export async function get(db: Db, key: EntryKey): Promise<ListEntryRow | undefined> {
+function entriesOf(db: Db, { scope_id, direction, list_type }: ListKey) {
   return db
     .selectFrom('list_entries')
     .selectAll()
-    .where('scope_id', '=', key.scope_id)
-    .where('direction', '=', key.direction)
-    .where('list_type', '=', key.list_type)
-    .where('entry', '=', key.entry)
-    .executeTakeFirst()
+    .where('scope_id', '=', scope_id)
+    .where('direction', '=', direction)
+    .where('list_type', '=', list_type)
+}
+
+export async function get(db: Db, key: EntryKey): Promise<ListEntryRow | undefined> {
+  return entriesOf(db, key).where('entry', '=', key.entry).executeTakeFirst()
 }
 
 /** Lists entries in their order. @param after the last entry of the page before */
@@ -28,12 +30,7 @@ export async function list(
   key: ListKey,
   { limit, after }: { readonly limit: number; readonly after?: string | undefined },
 ): Promise<ListEntryRow[]> {
-  return db
-    .selectFrom('list_entries')
-    .selectAll()
-    .where('scope_id', '=', key.scope_id)
-    .where('direction', '=', key.direction)
-    .where('list_type', '=', key.list_type)
+  return entriesOf(db, key)
     .$if(after !== undefined, (query) => query.where('entry', '>', after!))
     .orderBy('entry')
     .limit(limit)

@@ -195,6 +195,7 @@ test('a body without a Content-Length is counted as the buffer for it grows', as
   await expect.poll(() => held(edge, 'small')).toBe(4_096)
   client.socket.write(chunk(unfinished))
   await expect.poll(() => held(edge, 'large')).toBeGreaterThanOrEqual(1_000 + unfinished.length)
+  expect(await held(edge, 'large')).toBeLessThanOrEqual(2 * (1_000 + unfinished.length))
   expect(await held(edge, 'small')).toBe(0)
   client.socket.write(chunk('{"to":"a@b.test"}'))
   client.socket.write('0\r\n\r\n')

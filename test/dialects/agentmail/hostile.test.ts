@@ -1,18 +1,11 @@
 /**
  * Calls every route of the API description with many kinds of nonsense in its path, query and body. No response may be
  * a 5xx, every error is JSON of this dialect, and the server keeps running.
- *
- * A short run sends a share of them, another one in each run; `npm run test:long` sends all.
  */
 import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
-import { amount } from '../../support/amount.ts'
-import { databaseName } from '../../support/test-database.ts'
 import { startWorld } from '../../support/world.ts'
-
-/** One of so many requests is sent. What reaches the database is the smaller part. */
-const SHARE = amount({ short: databaseName() === 'sqlite' ? 2 : 4, long: 1 })
 
 const HOSTILE_IDS = [
   '%00',
@@ -87,14 +80,10 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
 
   const agent = new Agent({ keepAlive: true })
   onTestFinished(() => agent.destroy())
-  const offset = Math.floor(Math.random() * SHARE)
-  let generated = 0
   let asked = 0
   const underWay = new Set<Promise<void>>()
   /** Runs eight requests at a time, so that writes share their commits. */
   async function ask(method: string, path: string, options: { body?: string } = {}) {
-    generated += 1
-    if (generated % SHARE !== offset) return
     const one = askNow(method, path, options).finally(() => underWay.delete(one))
     underWay.add(one)
     if (underWay.size >= 8) await Promise.race(underWay)

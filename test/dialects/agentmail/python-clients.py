@@ -348,7 +348,7 @@ def is_built(name):
 
 async def run_all():
     called = 0
-    for kind in given["kinds"]:
+    for kind in ("sync", "async"):
         options = {"environment": environment}
         run = Run(None, kind)
         if kind == "sync":

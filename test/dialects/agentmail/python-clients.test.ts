@@ -10,9 +10,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unbuiltOperations } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-unbuilt.ts'
-import { amount } from '../../support/amount.ts'
 import { type DnsServer, type Records, startDns, type Zones } from '../../support/dns-server.ts'
-import { isOffline, pythonVersion, virtualEnvironment } from '../../support/python-environment.ts'
+import { environmentOrSkip } from '../../support/python-environment.ts'
 import { startWorld, type World } from '../../support/world.ts'
 import operations from './operations.json' with { type: 'json' }
 
@@ -70,22 +69,25 @@ test.for(['2.0.18', '0.6.0'] as const)(
   'every operation of the Python package %s works, and each answer has what its models require',
   { timeout },
   async (version, { skip }) => {
-    // Both clients of one generation share their code but for `await`; a short run tries one of the older.
-    const kinds = version === '2.0.18' ? ['sync', 'async'] : amount({ short: ['async'], long: ['sync', 'async'] })
-    const python = await pythonWith(skip, installations[version])
+    const python = join(
+      await environmentOrSkip(skip, `python3 -m venv .venv && ${installations[version]}`),
+      'bin/python',
+    )
     const { called, problems } = await run(python, 'python-clients.py', {
       publish: `http://127.0.0.1:${(publisher.address() as AddressInfo).port}/`,
-      kinds,
       username: `python-${version.replaceAll('.', '-')}`,
       operations: versions[version].map((operation) => ({ ...operation, state: stateOf(operation) })),
     })
     expect(problems).toEqual([])
-    expect(called).toBe(kinds.length * versions[version].length)
+    expect(called).toBe(2 * versions[version].length) // synchronous and asynchronous
   },
 )
 
 test('each tool of the toolkit for Python works', { timeout }, async ({ skip }) => {
-  const python = await pythonWith(skip, installations['2.0.18'])
+  const python = join(
+    await environmentOrSkip(skip, `python3 -m venv .venv && ${installations['2.0.18']}`),
+    'bin/python',
+  )
   const { results, not_run } = await run(python, 'python-toolkit.py', {})
   expect(not_run).toEqual([])
   const inbox_id = 'toolkit@mail.localhost'
@@ -106,16 +108,6 @@ test('each tool of the toolkit for Python works', { timeout }, async ({ skip }) 
     agent_verify: { verified: true },
   })
 })
-
-/** @param install ends with `install NAME==VERSION` @returns the path of an interpreter that has the packages */
-async function pythonWith(skip: (why: string) => never, install: string): Promise<string> {
-  if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
-  const environment = await virtualEnvironment(`python3 -m venv .venv && ${install}`).catch((error: unknown) => {
-    if (isOffline(error)) skip('no package index of Python can be reached from here')
-    throw error
-  })
-  return join(environment, 'bin/python')
-}
 
 /** Runs a program of this folder, which reads its input and writes its results as JSON. */
 async function run(python: string, program: string, input: object) {

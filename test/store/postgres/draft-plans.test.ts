@@ -2,6 +2,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
 import type { Schema } from '../../../src/store/schema/schema.ts'
+import type { ScopeIds } from '../../../src/store/tables/conditions.ts'
 import * as drafts from '../../../src/store/tables/drafts-table.ts'
 import { insertInbox } from '../rows.ts'
 import { openTestStore } from '../test-store.ts'
@@ -20,7 +21,7 @@ test('drafts are listed, counted and claimed by an index', async () => {
     return inbox
   })
   const page = { limit: 50, ascending: false, after: { key: 10_000, id: 'd' } }
-  const listed = (scope: drafts.DraftScope) => planOf(store.db, (db) => drafts.scan(db, { scope, labels: ['a'] }, page))
+  const listed = (scope: ScopeIds) => planOf(store.db, (db) => drafts.scan(db, { scope, labels: ['a'] }, page))
   const interrupted = { interruptionsBelow: 1, setAsideFrom: 3 }
   expect(await listed({ organizationId: 'o1' })).toContain('drafts_by_organization')
   expect(await listed({ organizationId: 'o1', podId: 'p1' })).toContain('drafts_by_pod')

@@ -20,16 +20,27 @@ export interface InboxPayload {
   readonly clientId?: string
 }
 
-/** A domain, as `domains` returns it, has this shape. */
+/** The domain of an event, and of `domains`. */
 export interface EventDomain {
   readonly id: string
   readonly organizationId: string
+  /** Absent: open to all pods of the organization. */
   readonly podId?: string
+  /** A-labels, lower case. */
   readonly domain: string
   readonly clientId?: string
+  /**
+   * - NOT_STARTED: never checked
+   * - PENDING: records are missing
+   * - INVALID: records have wrong values
+   * - FAILED: the records are right, but another tenant has verified the domain before
+   * - VERIFIED: mail is sent and received
+   */
   readonly status: 'NOT_STARTED' | 'PENDING' | 'INVALID' | 'VERIFIED' | 'FAILED'
+  /** Why it is not verified. */
   readonly reason?: string
   readonly isInbound: boolean
+  /** Notices about failed deliveries arrive in the sending inbox. */
   readonly hasFeedback: boolean
   readonly hasSubdomains: boolean
   readonly records: readonly {
@@ -42,6 +53,7 @@ export interface EventDomain {
     readonly reason?: 'duplicate_records' | 'value_mismatch'
     readonly seen: readonly { readonly value: string; readonly priority?: number }[]
   }[]
+  /** Epoch ms, as all times here. */
   readonly checkedAt?: number
   readonly createdAt: number
   readonly updatedAt: number

@@ -1,22 +1,16 @@
 /** Drafts as callers see and change them. Times are epoch ms. */
 import type { Address } from '../../../formats/address/address.ts'
 import type { DraftKind } from '../../../store/schema/draft-rows.ts'
-import type { Attachment } from '../../messages/views/message.ts'
+import type { MessageItem } from '../../messages/views/message.ts'
 import type { OutgoingMessage, RequestedAttachment } from '../compose/outgoing.ts'
 
 /** The fields of a draft in a list. */
-export interface DraftItem {
+export interface DraftItem
+  extends Pick<MessageItem, 'inboxAddress' | 'to' | 'cc' | 'bcc' | 'subject' | 'preview' | 'attachments'> {
   readonly id: string
   readonly kind: DraftKind
-  readonly inboxAddress: string
   /** The caller's own, and `scheduled`. */
   readonly labels: readonly string[]
-  readonly to: readonly Address[]
-  readonly cc: readonly Address[]
-  readonly bcc: readonly Address[]
-  readonly subject?: string
-  readonly preview?: string
-  readonly attachments: readonly Attachment[]
   /** The id of the message that it answers or forwards, as clients see it. */
   readonly inReplyTo?: string
   readonly forwardOf?: string

@@ -5,11 +5,9 @@
  * A draft has one current revision, the composed message (draft-content.ts); a change makes another one. The texts and
  * attachments from which it is composed are its parts (draft-parts.ts).
  */
-import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
-import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import {
@@ -24,21 +22,19 @@ import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
 import { parseClientId } from '../../access/client-id.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
-import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { Downloads } from '../../messages/content/downloads.ts'
 import { checkFilterValues, listMail } from '../../messages/mail-list.ts'
 import type { Attachment, DownloadLink } from '../../messages/views/message.ts'
 import { checkMessage } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
-import type { FetchAttachments } from '../compose/fetch-attachments.ts'
 import type { Draft, DraftFilter, DraftItem, NewDraft } from './draft.ts'
-import type { PreparedRevision, PrepareRevision } from './draft-content.ts'
+import type { PreparedRevision } from './draft-content.ts'
 import { refuseIfSending, requireDraft } from './draft-lookup.ts'
-import { type DraftParts, type PreparedParts, sizeOfParts } from './draft-parts.ts'
+import { type PreparedParts, sizeOfParts } from './draft-parts.ts'
 import { checkSendAt, requireMaySchedule, scheduleColumns, UNSCHEDULED } from './draft-schedule.ts'
 import type { DraftSource, DraftSources } from './draft-source.ts'
 import { showDraft, showDraftAttachment, showDraftItems } from './draft-views.ts'
-import type { UpdateDraft } from './update-draft.ts'
+import type { UpdateDraft, UpdateDraftNeeds } from './update-draft.ts'
 
 /**
  * `ref` is the id of a draft or, where the call names an inbox, its client_id. All calls throw not_found for what does not
@@ -83,19 +79,10 @@ export interface Drafts {
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
 }
 
-interface DraftsNeeds {
-  readonly store: Store
+interface DraftsNeeds extends UpdateDraftNeeds {
   readonly sources: DraftSources
-  readonly draftParts: DraftParts
-  readonly fetchAttachments: FetchAttachments
-  readonly prepareRevision: PrepareRevision
   readonly updateDraft: UpdateDraft
   readonly downloads: Downloads
-  readonly discardBlobs: DiscardBlobs
-  /** Signals the scheduler that a draft was scheduled. */
-  readonly signalScheduled: () => void
-  readonly clock: () => number
-  readonly limits: Limits
 }
 
 /** A new draft that a transaction can store. */

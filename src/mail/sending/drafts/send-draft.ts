@@ -43,7 +43,7 @@ export interface SendDraft {
     ref: string,
     labels: LabelChange,
     memory: BodyMemory,
-    options?: { readonly idempotencyKey?: string | undefined },
+    options?: { readonly idempotencyKey?: string | undefined; readonly isHeld?: boolean | undefined },
   ): Promise<Sent>
   /** Sends a draft that the caller has under a lease; if it fails, the lease is still the caller's. @throws as send */
   sendClaimed(actor: Actor, claimed: ClaimedDraft, memory: BodyMemory): Promise<Sent>
@@ -79,6 +79,10 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
     ...[actor, inboxRef, ref, change, memory, options]: Parameters<SendDraft['send']>
   ): Promise<Sent> {
     const inbox = await requireInbox(store.db, actor, 'draft_send', inboxRef)
+    if (options?.isHeld) {
+      const detail = 'A draft waits until it is sent: it cannot be held too'
+      throw new MailError('validation_error', { detail, path: ['hold'] })
+    }
     const labels = {
       add: parseUserLabels(change.add ?? [], limits),
       remove: parseUserLabels(change.remove ?? [], limits),

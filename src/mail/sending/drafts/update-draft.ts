@@ -35,7 +35,7 @@ export type UpdateDraft = (
   requestMemory?: RequestMemory,
 ) => Promise<Draft>
 
-interface UpdateDraftNeeds {
+export interface UpdateDraftNeeds {
   readonly store: Store
   readonly draftParts: DraftParts
   readonly fetchAttachments: FetchAttachments

@@ -4,7 +4,6 @@
  */
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
-import { MailError } from '../../../../../errors.ts'
 import type { Drafts } from '../../../../../mail/sending/drafts/drafts.ts'
 import type { SendDraft } from '../../../../../mail/sending/drafts/send-draft.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
@@ -139,11 +138,7 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
       const { actor, params, body } = request
       const { inbox_id, draft_id } = params
       const memory = responses.memoryOf(request, reply)
-      if (isHeld(request, body?.hold)) {
-        const detail = 'A draft waits until it is sent: it cannot be held too'
-        throw new MailError('validation_error', { detail, path: ['hold'] })
-      }
-      const options = { idempotencyKey: idempotencyKeyOf(request) }
+      const options = { idempotencyKey: idempotencyKeyOf(request), isHeld: isHeld(request, body?.hold) }
       return sentMessage(await sendDraft.send(actor, inbox_id, draft_id, readSendDraft(body), memory, options))
     },
   )

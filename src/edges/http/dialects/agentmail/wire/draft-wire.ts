@@ -9,9 +9,9 @@ import type {
   NewDraft,
 } from '../../../../../mail/sending/drafts/draft.ts'
 import { readTime } from '../query-parameters.ts'
-import { Attachment, attachment } from './attachment-wire.ts'
+import { Attachment } from './attachment-wire.ts'
 import { LabelsBody, readLabelChange } from './labels-wire.ts'
-import { addresses, formatAddresses } from './message-wire.ts'
+import { addresses, formatAddresses, mailMembers } from './message-wire.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { RecipientList, readList, readRecipients } from './outgoing-wire.ts'
 import { nonEmpty, optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
@@ -97,12 +97,7 @@ export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {
     draft_id: view.id,
     labels: view.labels,
     to: nonEmpty(formatAddresses(view.to)),
-    cc: nonEmpty(formatAddresses(view.cc)),
-    bcc: nonEmpty(formatAddresses(view.bcc)),
-    subject: view.subject,
-    preview: view.preview,
-    attachments: nonEmpty(view.attachments.map(attachment)),
-    in_reply_to: view.inReplyTo,
+    ...mailMembers(view),
     forward_of: view.forwardOf,
     send_status: view.sendStatus,
     send_at: optionalTime(view.sendAt),

@@ -69,6 +69,20 @@ export const Message = Type.Object({
   ),
 })
 
+/** Returns the members that a message and a draft share. */
+export function mailMembers(
+  view: Pick<MessageItemView, 'cc' | 'bcc' | 'subject' | 'preview' | 'attachments' | 'inReplyTo'>,
+) {
+  return {
+    cc: nonEmpty(formatAddresses(view.cc)),
+    bcc: nonEmpty(formatAddresses(view.bcc)),
+    subject: view.subject,
+    preview: view.preview,
+    attachments: nonEmpty(view.attachments.map(attachment)),
+    in_reply_to: view.inReplyTo,
+  }
+}
+
 export function messageItem(view: MessageItemView): Wire<typeof MessageItem> {
   return {
     inbox_id: view.inboxAddress,
@@ -78,12 +92,7 @@ export function messageItem(view: MessageItemView): Wire<typeof MessageItem> {
     timestamp: time(view.timestamp),
     from: view.from ? formatAddress(view.from) : '', // clients require it
     to: formatAddresses(view.to),
-    cc: nonEmpty(formatAddresses(view.cc)),
-    bcc: nonEmpty(formatAddresses(view.bcc)),
-    subject: view.subject,
-    preview: view.preview,
-    attachments: nonEmpty(view.attachments.map(attachment)),
-    in_reply_to: view.inReplyTo,
+    ...mailMembers(view),
     references: nonEmpty(view.references),
     size: view.sizeBytes,
     updated_at: time(view.updatedAt),
