@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 
-const CPU_MS_MAX = 2000
+const CPU_MS_MAX = 2_000
 
 /** Runs `work` and fails if it used more CPU time than a linear pass over a few megabytes needs. */
 export function expectBounded<T>(work: () => T): T {
@@ -16,7 +16,7 @@ export function expectBounded<T>(work: () => T): T {
   return result
 }
 
-/** CPU time of this thread in nanoseconds, first of all (Linux, Documentation/scheduler/sched-stats.rst). */
+/** Its first field is the CPU time of this thread in nanoseconds (Linux, Documentation/scheduler/sched-stats.rst). */
 const THREAD_TIME = '/proc/thread-self/schedstat'
 const hasThreadTime = existsSync(THREAD_TIME)
 
