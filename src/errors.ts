@@ -298,6 +298,11 @@ export const errors = {
     kind: 'not_found',
     message: (p) => `There is no mailbox ${p.address} here`,
   }),
+  dmarc_rejected: define<{ domain: string }>({
+    kind: 'rejected',
+    message: (p) => `The DMARC policy of ${p.domain} rejects this message: neither SPF nor DKIM passes for that domain`,
+    fix: 'Send it through the servers of that domain, or sign it with DKIM for that domain.',
+  }),
   relaying_denied: define<{ domain: string }>({
     kind: 'rejected',
     message: (p) => `Relaying denied: this server accepts no mail for ${p.domain}`,

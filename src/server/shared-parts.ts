@@ -18,9 +18,12 @@ import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
+import { createSenderChecks } from '../mail/receiving/authentication/sender-check.ts'
+import { createMessageChecks } from '../mail/receiving/check-message.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
 import { createReceiving } from '../mail/receiving/receiving.ts'
 import type { Metrics } from '../metrics.ts'
+import { createCachedDns } from '../net/dns/dns-cache.ts'
 import type { Store } from '../store/store.ts'
 
 /** Dependencies that the whole server shares. */
@@ -52,17 +55,18 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: config.domain })
   const domainOwners = createDomainOwners({ store, clock, limits })
-  const fileReceived = createFileReceived({ fileMessages, limits })
+  const fileReceived = createFileReceived({ fileMessages, allowLists: config.allowLists, limits })
+  const mailDns = createCachedDns({ servers: config.dnsServers, clock: () => performance.now(), limits })
+  const senderChecks = createSenderChecks({ config, dns: mailDns, domainOwners, wallClock, random: Math.random })
   const eventSubjects = createEventSubjects({ store, limits })
   const receivingNeeds = {
     store,
     config,
     prepareContent,
     fileReceived,
-    domainOwners,
+    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, wallClock }),
     log,
     metrics,
-    wallClock,
     eventLoop,
   }
   return {

@@ -5,6 +5,7 @@
  * the bodies, must survive as JSON.
  */
 import type { Limits } from '../../../config/limits.ts'
+import type { EvidenceLimits } from '../../../formats/dkim/sender-evidence.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
@@ -77,6 +78,16 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     verification: findVerification({ subject: fields.subject, text, html }, limits),
     compressedBodies,
     ...sourceOf(),
+  }
+}
+
+/** The limits of what readSenderEvidence reads: of the same header as parseMail. */
+export function evidenceLimits({ parsing }: Pick<Limits, 'parsing'>): EvidenceLimits {
+  return {
+    headerBytesMax: parsing.mimeHeaderBytesMax,
+    headerFieldsMax: parsing.mimeHeaderFieldsMax,
+    signaturesMax: parsing.signaturesMax,
+    arcSetsMax: parsing.arcSetsMax,
   }
 }
 
