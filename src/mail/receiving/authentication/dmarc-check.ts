@@ -78,8 +78,8 @@ async function findRecord(domain: string, own: string, dns: CachedDns): Promise<
       if (isNoSuchRecord({ code })) continue
       return { result: 'temperror', domain: name, reason: `the DMARC record could not be looked up (${code})` }
     }
-    // Step 5: with several, "policy discovery terminates"
-    if (texts.length > 1) return { result: 'permerror', domain: name, reason: 'there are several DMARC records' }
+    // Step 5: with several, "policy discovery terminates and DMARC processing is not applied"
+    if (texts.length > 1) return { result: 'none', domain: name, reason: 'there are several DMARC records' }
     const [text] = texts
     if (text === undefined) continue
     const record = readDmarcRecord(text)
