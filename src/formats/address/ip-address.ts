@@ -16,10 +16,9 @@ export function reverseName(ipAddress: string): string {
   return `${[...digits.join('')].reverse().join('.')}.ip6.arpa`
 }
 
-/** Whether two texts are the same address. */
+/** Whether two texts are the same address. An IPv4 address can be written in one way only. */
 export function isSameIp(one: string, other: string): boolean {
-  const family = isIP(one)
-  return family !== 0 && family === isIP(other) && ipList([one]).check(other, family === 4 ? 'ipv4' : 'ipv6')
+  return one === other || (isIPv6(one) && isIPv6(other) && ipList([one]).check(other, 'ipv6'))
 }
 
 /** @param ranges addresses, and CIDR ranges such as "10.0.0.0/8" */

@@ -6,8 +6,12 @@
  * or an owner of a subdomain publishes psd=.
  */
 
+/** 200 KB of data, which a start does not load. */
+let list: Promise<typeof import('tldts')> | undefined
+
 /** @returns the name itself if it is a public suffix, or is not a name */
 export async function organizationalDomain(domain: string): Promise<string> {
-  const { getDomain } = await import('tldts') // 200 KB of data, which a start does not load
+  list ??= import('tldts')
+  const { getDomain } = await list
   return getDomain(domain, { allowPrivateDomains: true }) ?? domain
 }

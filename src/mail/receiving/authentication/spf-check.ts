@@ -25,6 +25,9 @@ export interface SpfClient {
   readonly sender: string
 }
 
+/** 100 modules, which a start does not load. */
+let evaluator: Promise<typeof import('mailauth/lib/spf/index.js')> | undefined
+
 export async function checkSpf(client: SpfClient, { dns, hostname, limits }: SpfNeeds): Promise<SpfResult> {
   const { ipAddress, helo, sender } = client
   // §2.4: without a sender, the name in EHLO is checked, as postmaster@ this name
@@ -33,7 +36,8 @@ export async function checkSpf(client: SpfClient, { dns, hostname, limits }: Spf
   // §4.3: no name, or a literal, has no record
   if (domain === undefined || !domain.includes('.') || domain.startsWith('['))
     return { result: 'none', identity, reason: 'the sender has no domain that could have a record' }
-  const { spf } = await import('mailauth/lib/spf/index.js') // 100 modules, which a start does not load
+  evaluator ??= import('mailauth/lib/spf/index.js')
+  const { spf } = await evaluator
   const checked = await spf({
     ...{ sender, helo, ip: ipAddress, mta: hostname, strict: true },
     maxElapsedTime: limits.authentication.spfMs,
