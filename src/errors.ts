@@ -276,6 +276,11 @@ export const errors = {
     kind: 'rejected',
     message: (p) => `Message rejected: ${p.detail}`,
   }),
+  automatic_loop: define({
+    kind: 'rejected',
+    message: () => 'The answered message was written by a program: an automatic answer to it would make a loop',
+    fix: 'Do not answer it, or let a person write the answer, without the header Auto-Submitted.',
+  }),
   inbox_paused: define<{ address: string }>({
     kind: 'rejected',
     message: (p) => `The inbox ${p.address} is paused`,
@@ -297,6 +302,10 @@ export const errors = {
   unknown_recipient: define<{ address: string }>({
     kind: 'not_found',
     message: (p) => `There is no mailbox ${p.address} here`,
+  }),
+  mail_loop: define<{ hopsMax: number }>({
+    kind: 'rejected',
+    message: (p) => `Mail loop: the message has gone through more than ${p.hopsMax} servers`,
   }),
   dmarc_rejected: define<{ domain: string }>({
     kind: 'rejected',

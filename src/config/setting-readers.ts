@@ -147,6 +147,12 @@ export function readTrustedProxies(value: string | undefined, variable: string):
   return parts
 }
 
+export function readCountOrOff(value: string, variable: string): number | 'off' {
+  if (value === 'off') return 'off'
+  if (/^[1-9]\d{0,5}$/.test(value)) return Number(value)
+  throw new StartupError(`${variable}=${value}: write a number from 1 to 999999, or off`)
+}
+
 /** @returns milliseconds */
 export function readDuration(value: string, variable: string): number {
   const [, count = '', unit = ''] = /^(\d{1,5})([hd])$/.exec(value) ?? []

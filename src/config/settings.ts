@@ -27,6 +27,7 @@ import {
   readAllowLists,
   readArcSealers,
   readBlobsUrl,
+  readCountOrOff,
   readDatabaseUrl,
   readDmarcReject,
   readDomain,
@@ -174,6 +175,13 @@ export const settings = {
     description:
       'Which mail an entry of an allow list for received mail permits. `authenticated`: only of senders that are authenticated. `any`: any mail with this address in From, which anyone can forge.',
     read: readAllowLists,
+  }),
+  threadRepliesMax: fixed({
+    variable: 'MARTLET_THREAD_REPLIES',
+    default: '20',
+    description:
+      'Replies that an inbox may send in one thread within an hour. Further ones are held until they are released, so that two agents that answer each other stop. `off`: no limit.',
+    read: readCountOrOff,
   }),
   outbound: derived({
     variable: 'MARTLET_OUTBOUND',

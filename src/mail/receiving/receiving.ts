@@ -24,6 +24,7 @@ import type { CheckedSender } from './authentication/sender-check.ts'
 import { type Checks, type MessageChecks, verifiedDomainOf } from './check-message.ts'
 import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
+import { requireNoLoop } from './policy/mail-loops.ts'
 import { createReceiveQueue } from './receive-queue.ts'
 import { createRecipientInboxes } from './recipient-inboxes.ts'
 
@@ -63,7 +64,7 @@ export interface Receiving {
    *
    * @param raw the message as received: CRLF lines, dots unstuffed, at most `config.messageBytesMax` bytes
    * @returns one receipt per recipient, in the order of the envelope
-   * @throws dmarc_rejected
+   * @throws dmarc_rejected, mail_loop
    * @throws unknown_recipient or inbox_paused when an inbox was deleted or paused since RCPT; message_too_large; disk_full; unavailable
    * @throws shutting_down; parse_queue_full for a large message; what `raw` throws
    */
@@ -198,6 +199,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   ): Promise<Receipt[]> {
     const shared = shareContent(content)
     try {
+      requireNoLoop(content.parsed, limits)
       const receipts = await fileAll(arrival, envelope, shared)
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, stored.length)
