@@ -64,7 +64,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     config,
     prepareContent,
     fileReceived,
-    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, wallClock }),
+    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, metrics, wallClock }),
     log,
     metrics,
     eventLoop,

@@ -6,6 +6,7 @@ import type { Config } from '../../config/settings.ts'
 import { bareIp } from '../../formats/address/ip-address.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
 import type { MailParser } from '../messages/content/mail-parser.ts'
 import type { ArrivedMail, CheckedMail, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope } from './arrival.ts'
@@ -36,12 +37,13 @@ interface MessageChecksNeeds {
   readonly senderChecks: SenderChecks
   readonly mailParser: Pick<MailParser, 'readEvidence'>
   readonly log: Log
+  readonly metrics: Metrics
   /** The clock of the machine, epoch ms. */
   readonly wallClock: () => number
 }
 
 export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
-  const { config, senderChecks, mailParser, log, wallClock } = needs
+  const { config, senderChecks, mailParser, log, metrics, wallClock } = needs
 
   return {
     begin(arrival, envelope, fairnessKey) {
@@ -55,6 +57,7 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
         async check({ sizeBytes, load }) {
           const evidence = await mailParser.readEvidence({ fairnessKey, sizeBytes, load })
           const sender = await finish(evidence)
+          metrics.sendersChecked.inc({ result: sender.authentication.result })
           const decision = decide(arrival, envelope, sender)
           const ipAddress = bareIp(arrival.remoteAddress ?? '')
           const results = resultsField(config.hostname, sender.authentication, { ipAddress })
