@@ -63,7 +63,7 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
           const results = resultsField(config.hostname, sender.authentication, { ipAddress })
           return {
             checked: { sender, decision },
-            head: traceFields(arrival, envelope, results),
+            head: traceFields(arrival, envelope, results, verifiedName(sender)),
             removed: evidence ? forgedFields(config.hostname, evidence) : [],
           }
         },
@@ -85,12 +85,19 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
   }
 
   /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
-  function traceFields(arrival: Arrival, envelope: Envelope, authenticationResults?: string): Buffer {
+  function traceFields(
+    arrival: Arrival,
+    envelope: Envelope,
+    authenticationResults?: string,
+    reverseName?: string,
+  ): Buffer {
     const isLocal = arrival.protocol === 'local'
+    const { helo = 'unknown', remoteAddress: ip = 'unknown' } = arrival
+    const from = { helo, ip, ...(reverseName !== undefined && { reverseName }) }
     return traceHeaders({
       returnPath: envelope.sender,
       ...(authenticationResults !== undefined && { authenticationResults }),
-      ...(!isLocal && { from: { helo: arrival.helo ?? 'unknown', ip: arrival.remoteAddress ?? 'unknown' } }),
+      ...(!isLocal && { from }),
       by: config.hostname,
       with: arrival.protocol,
       id: arrival.traceId,
@@ -98,6 +105,11 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
       date: new Date(wallClock()),
     })
   }
+}
+
+/** Returns the host name of the client, if it has the client's address. */
+function verifiedName({ authentication: { iprev } }: CheckedSender): string | undefined {
+  return iprev?.result === 'pass' ? iprev.name : undefined
 }
 
 /**
