@@ -129,6 +129,11 @@ export const errors = {
     message: () => 'Forbidden', // clients compare it
     fix: 'Use an API key with a wider scope.',
   }),
+  wide_key: define({
+    kind: 'forbidden',
+    message: () => 'This call concerns one inbox, and the API key is not limited to one',
+    fix: 'Use a key of the inbox. POST /v0/inboxes/{inbox_id}/api-keys creates one.',
+  }),
   permission_escalation: define<{ permission: string }>({
     kind: 'forbidden',
     message: (p) => `A key cannot grant the permission "${p.permission}", which it does not have itself`,
@@ -165,7 +170,7 @@ export const errors = {
   not_implemented: define<{ subject: string; operation: string }>({
     kind: 'forbidden',
     message: (p) => `${p.subject} are not implemented in this version of Martlet: ${p.operation}`,
-    fix: 'No permission changes this. docs/compatibility/agentmail.md lists what this version has.',
+    fix: 'No permission changes this. The pages in docs/compatibility list what this version has.',
   }),
 
   // Resources
@@ -290,6 +295,10 @@ export const errors = {
     kind: 'conflict',
     message: () => 'Another call has just changed the draft; nothing was changed or sent by this one',
     fix: 'Read the draft again, then retry.',
+  }),
+  already_archived: define({
+    kind: 'conflict',
+    message: () => 'The message is already archived',
   }),
   idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
 

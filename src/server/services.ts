@@ -22,6 +22,7 @@ import { createMessageBatches } from '../mail/messages/message-batches.ts'
 import { createMessages } from '../mail/messages/messages.ts'
 import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
+import { createSenderTrust } from '../mail/messages/sender-trust.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
 import { createReports } from '../mail/reports/reports.ts'
@@ -60,6 +61,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
   const { domains } = shared
   const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
   const downloads = createDownloads({ store, contents, clock, random, limits })
+  const senderTrust = createSenderTrust({ isOn: config.senderVerification })
   return {
     apiKeys: createApiKeys({
       store,
@@ -102,7 +104,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
     verifyHuman: createVerifyHuman({ store, humanCodes, sharedDomain: config.domain, log: context.log, limits }),
 
-    messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
+    messages: createMessages({ store, contents, downloads, removal, discardBlobs, senderTrust, limits }),
+    senderTrust,
     waitForMessage: createWaitForMessage({ store, feed, limits }),
     mailSearch: createMailSearch({ store, limits }),
     inboxSearch: createInboxSearch({ store, limits }),

@@ -242,6 +242,8 @@ create table inboxes (
   status text collate "C" not null,
   message_count bigint not null,
   unread_count bigint not null,
+  unread_shown_count bigint not null,
+  unread_unauthenticated_count bigint not null,
   thread_count bigint not null,
   size_bytes bigint not null,
   deleting_at bigint,
@@ -427,6 +429,14 @@ create table rate_counts (
   PRIMARY KEY (key, period_start)
 );
 CREATE INDEX rate_counts_by_expiry ON public.rate_counts USING btree (expires_at);
+
+create table received_keys (
+  inbox_id text collate "C" not null,
+  key_hash text collate "C" not null,
+  created_at bigint not null,
+  PRIMARY KEY (inbox_id, key_hash)
+);
+CREATE INDEX received_keys_by_age ON public.received_keys USING btree (created_at);
 
 create table recipient_history (
   id text collate "C" not null,

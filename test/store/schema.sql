@@ -239,6 +239,8 @@ CREATE TABLE inboxes (
   status text not null,
   message_count integer not null,
   unread_count integer not null,
+  unread_shown_count integer not null,
+  unread_unauthenticated_count integer not null,
   thread_count integer not null,
   size_bytes integer not null,
   deleting_at integer,
@@ -426,6 +428,15 @@ CREATE TABLE rate_counts (
 ) strict, without rowid;
 
 CREATE INDEX rate_counts_by_expiry on rate_counts (expires_at);
+
+CREATE TABLE received_keys (
+  inbox_id text not null,
+  key_hash text not null,
+  created_at integer not null,
+  primary key (inbox_id, key_hash)
+) strict, without rowid;
+
+CREATE INDEX received_keys_by_age on received_keys (created_at);
 
 CREATE TABLE recipient_history (
   id text primary key,

@@ -19,6 +19,7 @@ import type { Receipt } from './arrival.ts'
 import type { Authentication } from './authenticate.ts'
 import { findBlocked } from './blocked-senders.ts'
 import type { FilingDecision } from './policy.ts'
+import { labelRepeated, recordKeys } from './repeated-keys.ts'
 
 export interface Received {
   /** Envelope sender. */
@@ -63,8 +64,10 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
       tx,
       inOrder.filter(({ received }) => !isNotice(received)),
     )
-    const filings = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const unlabelled = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const filings = await labelRepeated(tx, unlabelled, limits)
     const filed = await fileMessages(tx, filings)
+    await recordKeys(tx, filings, filed)
     const receipts = new Map<ForInbox, Pick<Receipt, 'id' | 'messageId' | 'isDuplicate'>>()
     for (const [index, one] of filed.entries()) {
       const forInbox = inOrder[index]!
@@ -75,7 +78,8 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
         receipts.set(forInbox, { id: one.existing.id, messageId: one.existing.api_message_id, isDuplicate: true })
       } else {
         const { id, threadId, messageId, thread } = one
-        appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!)
+        const isRepeated = filing !== unlabelled[index]
+        appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!, isRepeated)
         receipts.set(forInbox, { id, messageId, isDuplicate: false })
       }
     }
@@ -118,6 +122,7 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
     inbox: InboxRow,
     about: Pick<EventMessage, 'id' | 'threadId' | 'messageId' | 'labels'>,
     thread: ThreadSnapshot,
+    isRepeated = false,
   ): void {
     const message = {
       ...about,
@@ -126,7 +131,7 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
       inboxId: inbox.id,
       inboxAddress: inbox.address,
     }
-    tx.append(messageReceived({ actor: ACTOR, message, thread }))
+    tx.append(messageReceived({ actor: ACTOR, message, thread, isRepeated }))
   }
 }
 

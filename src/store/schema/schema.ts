@@ -18,6 +18,7 @@ import type {
   MessageBccRow,
   MessageLabelRow,
   MessageRow,
+  ReceivedKeyRow,
   ThreadLabelRow,
   ThreadParticipantRow,
   ThreadReferenceRow,
@@ -46,6 +47,7 @@ export interface Schema {
   messages: MessageRow
   message_labels: MessageLabelRow
   message_bcc: MessageBccRow
+  received_keys: ReceivedKeyRow
   contents: ContentRow
   content_addresses: ContentAddressRow
   attachments: AttachmentRow

@@ -66,7 +66,15 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
 /** The columns of a message in a list, besides those that decide who may see it. */
 const ITEM_COLUMNS = [
   ...(['id', 'organization_id', 'pod_id', 'inbox_id', 'thread_id', 'content_id', 'api_message_id'] as const),
-  ...(['subject', 'preview', 'in_reply_to', 'references_list', 'envelope_recipient', 'size_bytes'] as const),
+  ...([
+    'subject',
+    'preview',
+    'in_reply_to',
+    'references_list',
+    'envelope_sender',
+    'envelope_recipient',
+    'size_bytes',
+  ] as const),
   ...(['has_attachments', 'authentication', 'verified_domain', 'timestamp', 'created_at', 'updated_at'] as const),
 ] as const
 
@@ -116,12 +124,18 @@ export interface MessageCriteria {
   /** Bits of the hidden classes to omit. */
   readonly hiddenMask: number
   readonly labels: readonly string[]
+  /** Labels of which a message may have none. */
+  readonly withoutLabels?: readonly string[] | undefined
   /** Epoch ms, exclusive. */
   readonly before?: number | undefined
   readonly after?: number | undefined
   readonly from: readonly string[]
   readonly to: readonly string[]
   readonly subject: readonly string[]
+  /** A substring of the subject, the preview, or the address or name in From. */
+  readonly text?: string | undefined
+  /** Whether its sender was authenticated for a domain. */
+  readonly isSenderVerified?: boolean | undefined
 }
 
 export interface ScannedRow {
@@ -136,7 +150,8 @@ export interface ScannedRow {
  * The caller counts rows, so that a filter without matches ends in a short page, not in a scan of the whole inbox.
  */
 export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
-  const isSubstringFilter = criteria.from.length + criteria.to.length + criteria.subject.length > 0
+  const isSubstringFilter =
+    criteria.from.length + criteria.to.length + criteria.subject.length > 0 || criteria.text !== undefined
   return isSubstringFilter ? scanQuery(db, criteria, keyset).execute() : preparedScan(db, { criteria, keyset })
 }
 
@@ -175,15 +190,29 @@ export async function listMatching(
 function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
   const all: Expression<SqlBool>[] = []
   if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
-  for (const label of criteria.labels) {
-    all.push(
-      sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`,
-    )
-  }
+  for (const label of criteria.labels) all.push(hasLabel(label))
+  for (const label of criteria.withoutLabels ?? []) all.push(sql<SqlBool>`not ${hasLabel(label)}`)
   for (const text of criteria.from) all.push(isSentBetween(['from'], text))
   for (const text of criteria.to) all.push(isSentBetween(['to', 'cc', 'bcc'], text))
   for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
+  if (criteria.text !== undefined) {
+    const [subject, preview] = [
+      containing(sql.ref('subject'), criteria.text),
+      containing(sql.ref('preview'), criteria.text),
+    ]
+    all.push(sql<SqlBool>`(${subject} or ${preview} or ${isSentBetween(['from'], criteria.text)})`)
+  }
+  // The same condition as in mail/messages/sender-trust.ts.
+  if (criteria.isSenderVerified !== undefined) {
+    all.push(
+      criteria.isSenderVerified ? sql<SqlBool>`verified_domain is not null` : sql<SqlBool>`verified_domain is null`,
+    )
+  }
   return all
+}
+
+function hasLabel(label: string): Expression<SqlBool> {
+  return sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`
 }
 
 function isSentBetween(kinds: readonly AddressKind[], text: string): Expression<SqlBool> {

@@ -22,10 +22,14 @@ const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 
  * @returns a function that finds the dialect of a path
  */
 export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (url: string | undefined) => Dialect {
-  const longestFirst = dialects.toSorted((one, other) => other.prefix.length - one.prefix.length)
+  const beginnings = dialects.flatMap((dialect) =>
+    (dialect.paths ?? [dialect.prefix]).map((beginning) => ({ beginning, dialect })),
+  )
+  const longestFirst = beginnings.toSorted((one, other) => other.beginning.length - one.beginning.length)
   return (url) => {
     const path = pathOf(url)
-    return longestFirst.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`)) ?? dialects[0]
+    const isBelow = (beginning: string) => path === beginning || path.startsWith(`${beginning}/`)
+    return longestFirst.find(({ beginning }) => isBelow(beginning))?.dialect ?? dialects[0]
   }
 }
 

@@ -5,6 +5,7 @@
  * the bodies, must survive as JSON.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { fieldOf, IDEMPOTENCY_KEY, MESSAGE_KEY } from '../../../formats/agentmail-fields.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
@@ -28,6 +29,8 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly searchText?: Uint8Array
   /** The message itself, compressed; undefined for a large one (compressed-source.ts). */
   readonly compressedSource?: Uint8Array
+  /** What its sender wrote into X-AgentMail-Idempotency-Key, if that is a valid key. */
+  readonly idempotencyKey?: string
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
@@ -67,11 +70,13 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     const compressedSource = compressSource(raw, compressedBodies)
     return compressedSource && { compressedSource }
   }
+  const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
   const isLarge = compressedBodies.headBytes > 0
   const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
+    ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
     verification: findVerification({ subject: fields.subject, text, html }, limits),

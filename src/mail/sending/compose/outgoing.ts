@@ -58,6 +58,8 @@ export interface DroppedRecipient {
 }
 
 export interface Sent {
+  /** The id of the message's row. */
+  readonly id: string
   readonly messageId: string
   readonly threadId: string
   /** Only for a reply whose parent has such addresses. */

@@ -93,6 +93,8 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       status ${text} not null,
       message_count ${bigint} not null,
       unread_count ${bigint} not null,
+      unread_shown_count ${bigint} not null,
+      unread_unauthenticated_count ${bigint} not null,
       thread_count ${bigint} not null,
       size_bytes ${bigint} not null,
       deleting_at ${bigint},

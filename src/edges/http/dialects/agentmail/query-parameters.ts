@@ -6,6 +6,7 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
+import { refuseNul } from '../../server/requests/query-nul.ts'
 
 /** Parameters that are lists on every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
@@ -44,13 +45,6 @@ export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
   query.page_token ??= query.last_key
   if (!query.page_token) delete query.page_token // some clients send an empty one for the first page
   return query
-}
-
-/** No name, address or text that is stored contains NUL (server/requests/json-body.ts). */
-function refuseNul(name: string, value: string | readonly string[]): void {
-  if (!`${name}${value}`.includes('\0')) return
-  const shown = name.replaceAll('\0', '').slice(0, WARNED_CHARS_MAX)
-  throw new MailError('validation_error', { detail: `${shown} contains a NUL character`, path: [shown] })
 }
 
 /** Parameters that clients send and no schema has: an older name, and a flag without effect. */

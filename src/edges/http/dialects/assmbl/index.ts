@@ -1,0 +1,58 @@
+/**
+ * The Assmbl dialect: an agent is an inbox, and a key of that inbox is its token, so no path names an inbox
+ * (docs/compatibility/assmbl.md).
+ */
+import type { Config } from '../../../../config/settings.ts'
+import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
+import type { Labels } from '../../../../mail/messages/labels/labels.ts'
+import type { Messages } from '../../../../mail/messages/messages.ts'
+import type { SenderTrust } from '../../../../mail/messages/sender-trust.ts'
+import type { Sending } from '../../../../mail/sending/sending.ts'
+import type { Dialect } from '../../server/http-dialect.ts'
+import { authenticateHeader } from '../../server/requests/http-credentials.ts'
+import { refuseNul } from '../../server/requests/query-nul.ts'
+import { requireKey } from '../../server/route-access.ts'
+import { renderError } from './assmbl-errors.ts'
+import { inboxRoutes } from './routes/assmbl-inbox.ts'
+import { messageRoutes } from './routes/assmbl-messages.ts'
+import { sendingRoutes } from './routes/assmbl-sending.ts'
+import { unbuiltRoutes } from './routes/assmbl-unbuilt.ts'
+
+export interface AssmblNeeds {
+  readonly config: Config
+  readonly credentials: Pick<Credentials, 'authenticate'>
+  readonly messages: Messages
+  readonly labels: Labels
+  readonly senderTrust: SenderTrust
+  readonly sending: Sending
+}
+
+/** First segments of its paths; `unbuilt` ones answer that they are not implemented. */
+const paths = ['/send', '/inbox', '/messages', '/directory', '/peers', '/billing', '/marketplace', '/public']
+
+export function assmbl(needs: AssmblNeeds): Dialect {
+  const { config, credentials } = needs
+  const { limits } = config
+  return {
+    name: 'assmbl',
+    prefix: '',
+    paths,
+    renderError,
+
+    async routes(app, context) {
+      app.addHook('preValidation', (request, _reply, next) => {
+        for (const [name, value] of Object.entries(request.query as Record<string, string | string[]>)) {
+          refuseNul(name, value)
+        }
+        next()
+      })
+      await app.register(async (keyed) => {
+        requireKey(keyed, (request) => authenticateHeader(credentials, request))
+        sendingRoutes(keyed, { ...needs, ...context, limits })
+        inboxRoutes(keyed, { ...needs, ...context, limits })
+        messageRoutes(keyed, { ...needs, ...context, limits })
+      })
+      unbuiltRoutes(app, credentials)
+    },
+  }
+}
