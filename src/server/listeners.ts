@@ -37,7 +37,9 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => shared.feed.stop(),
-          dialects: [agentMail({ ...services, config, log, metrics, credentials })],
+          dialects: [
+            agentMail({ ...services, webhooks: services.webhooks.agentmail, config, log, metrics, credentials }),
+          ],
         })
   const smtp =
     config.smtpPort === 'off'

@@ -35,6 +35,7 @@ import { createPods } from '../mail/tenants/pods.ts'
 import { createWebhooks } from '../mail/webhooks/config/webhooks.ts'
 import { createWebhookTests } from '../mail/webhooks/delivery/test-request.ts'
 import { createWebhookDeliveryLog } from '../mail/webhooks/delivery/webhook-delivery-log.ts'
+import type { WebhookProfile } from '../mail/webhooks/delivery/webhook-profile.ts'
 import { createReplays } from '../mail/webhooks/replay/replays.ts'
 import type { Outbound } from './outbound.ts'
 import type { SendingParts } from './sending-parts.ts'
@@ -53,13 +54,23 @@ interface ServicesNeeds extends ServerContext {
 export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
   const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const { feed, contents, discardBlobs, removal, webhookProfiles: profiles } = shared
+  const { feed, contents, discardBlobs, removal, webhookProfiles } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const { signalScheduled } = workers.scheduler
   const { domains } = shared
   const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
   const downloads = createDownloads({ store, contents, clock, random, limits })
+  const agentMailProfile = webhookProfiles.agentmail
+  const webhooksOf = (profile: WebhookProfile) =>
+    createWebhooks({
+      store,
+      profile,
+      random,
+      allowPrivateNetworks,
+      limits,
+      enabled: workers.dispatch.signalEnabled,
+    })
   return {
     apiKeys: createApiKeys({
       store,
@@ -134,19 +145,13 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
     }),
 
-    webhooks: createWebhooks({
-      store,
-      profile: profiles[0],
-      random,
-      allowPrivateNetworks,
-      limits,
-      enabled: workers.dispatch.signalEnabled,
-    }),
-    webhookDeliveryLog: createWebhookDeliveryLog({ store, signalPending, limits }),
-    replays: createReplays({ store, clock, limits }),
+    /** By dialect: each manages only the webhooks of its own clients. */
+    webhooks: { agentmail: webhooksOf(agentMailProfile) },
+    webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),
+    replays: createReplays({ store, profileName: agentMailProfile.name, clock, limits }),
     webhookTestRequests: createWebhookTests({
       store,
-      profiles,
+      profile: agentMailProfile,
       fetch,
       clock: wallClock,
       newEventId: randomUUID,

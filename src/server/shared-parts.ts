@@ -78,7 +78,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     removal: createRemoval({ limits }),
     signatureThread: createSignatureThread(limits),
     eventSubjects,
-    /** One per dialect that has webhooks. */
-    webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,
+    /** Of the dialects that have webhooks. */
+    webhookProfiles: { agentmail: agentMailWebhooks({ eventSubjects, limits }) },
   }
 }

@@ -44,7 +44,8 @@ interface WorkersNeeds extends ServerContext {
 export function createWorkers({ shared, sendingParts, outbound, credentials, ...context }: WorkersNeeds) {
   const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
-  const { contents, discardBlobs, removal, signatureThread, outboundPause, webhookProfiles: profiles } = shared
+  const { contents, discardBlobs, removal, signatureThread, outboundPause } = shared
+  const profiles = Object.values(shared.webhookProfiles)
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)

@@ -171,8 +171,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['find an inbox by its client_id', (db) => inboxes.getByClientId(db, 'p', 'c'), 'inboxes_client_id'],
   [
     'find a webhook by its client_id',
-    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'c'),
-    'webhooks_client_id (<expr>=? AND client_id=?)',
+    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'profile', 'c'),
+    'webhooks_client_id (<expr>=? AND profile=? AND client_id=?)',
   ],
   [
     'find what else an Idempotency-Key was used for',
@@ -284,10 +284,14 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => lines.listWithoutKey(db, 'w', 1, 10),
     'INDEX webhook_deliveries_by_webhook (webhook_id=?)',
   ],
-  ['list webhooks of a pod', (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, next), 'webhooks_by_pod'],
+  [
+    'list webhooks of a pod',
+    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, 'profile', next),
+    'webhooks_by_pod',
+  ],
   [
     'list webhooks of an inbox',
-    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, next),
+    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, 'profile', next),
     'webhooks_by_inbox',
   ],
   ['deliveries of a message', (db) => submissions.listRecipients(db, 'm', 1), 'recipients_by_message'],

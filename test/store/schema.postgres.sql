@@ -708,6 +708,8 @@ create table webhooks (
   disabled_reason text collate "C",
   failing_since bigint,
   failed_at bigint,
+  failures integer not null,
+  has_long_retries integer not null,
   order_state text collate "C" not null,
   term integer not null,
   start_seq bigint not null,
@@ -720,4 +722,4 @@ create table webhooks (
 CREATE INDEX webhooks_by_inbox ON public.webhooks USING btree (inbox_id, created_at, id) WHERE (inbox_id IS NOT NULL);
 CREATE INDEX webhooks_by_organization ON public.webhooks USING btree (organization_id, created_at, id);
 CREATE INDEX webhooks_by_pod ON public.webhooks USING btree (pod_id, created_at, id) WHERE (pod_id IS NOT NULL);
-CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (COALESCE(inbox_id, pod_id, organization_id), client_id) WHERE (client_id IS NOT NULL);
+CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (COALESCE(inbox_id, pod_id, organization_id), profile, client_id) WHERE (client_id IS NOT NULL);

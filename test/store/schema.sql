@@ -710,6 +710,8 @@ CREATE TABLE webhooks (
   disabled_reason text,
   failing_since integer,
   failed_at integer,
+  failures integer not null,
+  has_long_retries integer not null,
   order_state text not null,
   term integer not null,
   start_seq integer not null,
@@ -724,5 +726,5 @@ CREATE INDEX webhooks_by_organization on webhooks (organization_id, created_at, 
 
 CREATE INDEX webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null;
 
-CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), client_id)
+CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), profile, client_id)
   where client_id is not null;

@@ -43,6 +43,7 @@ export const testProfile: WebhookProfile = {
   render: async (event) => JSON.stringify({ seq: event.seq, type: event.type }),
   makeSecret: () => 'secret',
   isSecret: () => true,
+  secretForm: '',
   renderTest: () => '{}',
   headers: () => ({}),
   timeoutMs: 1_000,
