@@ -16,7 +16,6 @@ import { keyRevoked } from '../mail/events/log/resource-events.ts'
 import { createInboxSearch } from '../mail/inboxes/inbox-search.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
-import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
 import { createMessageBatches } from '../mail/messages/message-batches.ts'
 import { createMessages } from '../mail/messages/messages.ts'
@@ -54,13 +53,12 @@ interface ServicesNeeds extends ServerContext {
 export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
   const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const { feed, contents, discardBlobs, removal, webhookProfiles } = shared
+  const { feed, downloads, discardBlobs, removal, webhookProfiles } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const { signalScheduled } = workers.scheduler
   const { domains } = shared
   const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
-  const downloads = createDownloads({ store, contents, clock, random, limits })
   const agentMailProfile = webhookProfiles.agentmail
   const webhooksOf = (profile: WebhookProfile) =>
     createWebhooks({
@@ -134,6 +132,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
     }),
     sendDraft: sendingParts.sendDraft,
+    uploads: sendingParts.uploads,
     outboundPause: shared.outboundPause,
     recipientStatuses: createRecipientStatuses({ store, clock }),
     queue: createQueue({

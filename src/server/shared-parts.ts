@@ -5,12 +5,14 @@ import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
+import { createSignedTokens } from '../mail/access/signed-tokens.ts'
 import { createDomainOwners } from '../mail/domains/domain-owners.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
+import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createMailParser } from '../mail/messages/content/mail-parser.ts'
 import { type ParseThreads, parseThreads } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
@@ -45,8 +47,9 @@ interface SharedPartsNeeds extends ServerContext {
 }
 
 export function createSharedParts({ parseThreads: threads = parseThreads, ...context }: SharedPartsNeeds) {
-  const { config, store, log, metrics, clock, wallClock, eventLoop } = context
+  const { config, store, log, metrics, clock, wallClock, random, eventLoop } = context
   const { limits } = config
+  const contents = createContents({ store })
   const mailParser = createMailParser({ limits, threads, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
@@ -70,7 +73,14 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     outboundPause: createOutboundPause({ store }),
     feed: createFeed({ store, clock: wallClock, log, metrics, limits }),
     mailParser,
-    contents: createContents({ store }),
+    contents,
+    downloads: createDownloads({
+      store,
+      contents,
+      tokens: createSignedTokens({ store, random, name: 'downloads' }),
+      clock,
+      limits,
+    }),
     prepareContent,
     discardBlobs,
     fileMessages,

@@ -614,6 +614,26 @@ CREATE INDEX threads_by_inbox ON public.threads USING btree (inbox_id, "timestam
 CREATE INDEX threads_by_organization ON public.threads USING btree (organization_id, "timestamp", id, hidden);
 CREATE INDEX threads_by_pod ON public.threads USING btree (pod_id, "timestamp", id, hidden);
 
+create table uploads (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C",
+  inbox_id text collate "C",
+  filename text collate "C" not null,
+  content_type text collate "C" not null,
+  size_bytes_max bigint not null,
+  is_exact_size integer not null,
+  content_id text collate "C",
+  size_bytes bigint,
+  expires_at bigint not null,
+  created_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (content_id) REFERENCES contents(id)
+);
+CREATE INDEX uploads_by_content ON public.uploads USING btree (content_id) WHERE (content_id IS NOT NULL);
+CREATE INDEX uploads_by_expiry ON public.uploads USING btree (expires_at);
+CREATE INDEX uploads_by_organization ON public.uploads USING btree (organization_id, expires_at);
+
 create table usage_snapshots (
   scope_id text collate "C" not null,
   at bigint not null,

@@ -611,6 +611,27 @@ CREATE INDEX threads_by_organization on threads (organization_id, timestamp, id,
 
 CREATE INDEX threads_by_pod on threads (pod_id, timestamp, id, hidden);
 
+CREATE TABLE uploads (
+  id text primary key,
+  organization_id text not null,
+  pod_id text,
+  inbox_id text,
+  filename text not null,
+  content_type text not null,
+  size_bytes_max integer not null,
+  is_exact_size integer not null,
+  content_id text references contents,
+  size_bytes integer,
+  expires_at integer not null,
+  created_at integer not null
+) strict;
+
+CREATE INDEX uploads_by_content on uploads (content_id) where content_id is not null;
+
+CREATE INDEX uploads_by_expiry on uploads (expires_at);
+
+CREATE INDEX uploads_by_organization on uploads (organization_id, expires_at);
+
 CREATE TABLE usage_snapshots (
   scope_id text not null,
   at integer not null,
