@@ -25,6 +25,7 @@ import { smtpLimits } from './limits/limits-smtp.ts'
 import { socketsLimits } from './limits/limits-sockets.ts'
 import { storeLimits } from './limits/limits-store.ts'
 import { streamsLimits } from './limits/limits-streams.ts'
+import { uploadsLimits } from './limits/limits-uploads.ts'
 import { webhooksLimits } from './limits/limits-webhooks.ts'
 
 /** Tests and embedders may override these limits; environment variables cannot. */
@@ -43,6 +44,7 @@ export const limits = {
   messages: messagesLimits,
   search: searchLimits,
   sending: sendingLimits,
+  uploads: uploadsLimits,
   delivery: deliveryLimits,
   dns: dnsLimits,
   domains: domainsLimits,

@@ -39,8 +39,8 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => shared.feed.stop(),
           dialects: [
-            agentMail({ ...services, config, log, metrics, credentials }),
-            assmbl({ ...services, config, credentials }),
+            agentMail({ ...services, webhooks: services.webhooks.agentmail, config, log, metrics, credentials }),
+            assmbl({ ...services, webhooks: services.webhooks.assmbl, config, log, credentials }),
           ],
         })
   const smtp =

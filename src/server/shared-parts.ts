@@ -3,20 +3,24 @@
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
+import { assmblWebhooks } from '../edges/http/dialects/assmbl/assmbl-webhook-renderer.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
+import { createSignedTokens } from '../mail/access/signed-tokens.ts'
 import { createDomainOwners } from '../mail/domains/domain-owners.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
+import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createMailParser } from '../mail/messages/content/mail-parser.ts'
 import { type ParseThreads, parseThreads } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
+import { createSenderTrust } from '../mail/messages/sender-trust.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
 import { createReceiving } from '../mail/receiving/receiving.ts'
@@ -45,8 +49,9 @@ interface SharedPartsNeeds extends ServerContext {
 }
 
 export function createSharedParts({ parseThreads: threads = parseThreads, ...context }: SharedPartsNeeds) {
-  const { config, store, log, metrics, clock, wallClock, eventLoop } = context
+  const { config, store, log, metrics, clock, wallClock, random, eventLoop } = context
   const { limits } = config
+  const contents = createContents({ store })
   const mailParser = createMailParser({ limits, threads, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
@@ -54,6 +59,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const domainOwners = createDomainOwners({ store, clock, limits })
   const fileReceived = createFileReceived({ fileMessages, limits })
   const eventSubjects = createEventSubjects({ store, limits })
+  const senderTrust = createSenderTrust({ isOn: config.senderVerification })
   const receivingNeeds = {
     store,
     config,
@@ -70,7 +76,14 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     outboundPause: createOutboundPause({ store }),
     feed: createFeed({ store, clock: wallClock, log, metrics, limits }),
     mailParser,
-    contents: createContents({ store }),
+    contents,
+    downloads: createDownloads({
+      store,
+      contents,
+      tokens: createSignedTokens({ store, random, name: 'downloads' }),
+      clock,
+      limits,
+    }),
     prepareContent,
     discardBlobs,
     fileMessages,
@@ -78,7 +91,11 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     removal: createRemoval({ limits }),
     signatureThread: createSignatureThread(limits),
     eventSubjects,
-    /** One per dialect that has webhooks. */
-    webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,
+    senderTrust,
+    /** Of the dialects that have webhooks. */
+    webhookProfiles: {
+      agentmail: agentMailWebhooks({ eventSubjects, limits }),
+      assmbl: assmblWebhooks({ eventSubjects, senderTrust, limits }),
+    },
   }
 }

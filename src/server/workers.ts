@@ -22,6 +22,7 @@ import { sweepIdempotencyKeys } from '../mail/sending/idempotency/idempotency-sw
 import { createBounceNotices } from '../mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome } from '../mail/sending/queue/delivery-outcome.ts'
 import { createDeliveryWorker } from '../mail/sending/queue/delivery-worker.ts'
+import { sweepUploads } from '../mail/sending/uploads/upload-sweep.ts'
 import { createCancelPending } from '../mail/webhooks/delivery/cancel-pending.ts'
 import { sweepWebhookDeliveries } from '../mail/webhooks/delivery/webhook-sweep.ts'
 import { createWebhookWorker } from '../mail/webhooks/delivery/webhook-worker.ts'
@@ -44,7 +45,8 @@ interface WorkersNeeds extends ServerContext {
 export function createWorkers({ shared, sendingParts, outbound, credentials, ...context }: WorkersNeeds) {
   const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
-  const { contents, discardBlobs, removal, signatureThread, outboundPause, webhookProfiles: profiles } = shared
+  const { contents, discardBlobs, removal, signatureThread, outboundPause } = shared
+  const profiles = Object.values(shared.webhookProfiles)
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)
@@ -76,7 +78,16 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     isPaused: outboundPause.isPaused,
   })
   outboundPause.onEnd(webhooks.resume)
-  const dispatch = createDispatch({ store, profiles, worker: webhooks, log, metrics, limits })
+  const dispatch = createDispatch({
+    store,
+    eventSubjects: shared.eventSubjects,
+    senderTrust: shared.senderTrust,
+    profiles,
+    worker: webhooks,
+    log,
+    metrics,
+    limits,
+  })
   const foldEvents = createFoldEvents({ store, limits })
   const { signalPending } = webhooks
   const jobs = new JobRunner({
@@ -116,6 +127,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     sweeps.every(snapshotCheckMs, 'usage', (signal) => snapshotUsage(needs, signal))
     sweeps.every(sweepMs, 'old counts', (signal) => sweepRollups(needs, signal))
     sweeps.every(sweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
+    sweeps.every(sweepMs, 'uploads', (signal) => sweepUploads({ ...needs, discardBlobs }, signal))
     sweeps.every(sweepMs, 'rates', (signal) => sweepRates(needs, signal))
     sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
     sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())

@@ -25,6 +25,7 @@ import * as search from '../../src/store/tables/search-index-table.ts'
 import * as submissions from '../../src/store/tables/submissions-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
+import * as uploads from '../../src/store/tables/uploads-table.ts'
 import * as usage from '../../src/store/tables/usage-table.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries-table.ts'
 import * as lines from '../../src/store/tables/webhook-ordering-table.ts'
@@ -171,8 +172,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['find an inbox by its client_id', (db) => inboxes.getByClientId(db, 'p', 'c'), 'inboxes_client_id'],
   [
     'find a webhook by its client_id',
-    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'c'),
-    'webhooks_client_id (<expr>=? AND client_id=?)',
+    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'profile', 'c'),
+    'webhooks_client_id (<expr>=? AND profile=? AND client_id=?)',
   ],
   [
     'find what else an Idempotency-Key was used for',
@@ -284,10 +285,20 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => lines.listWithoutKey(db, 'w', 1, 10),
     'INDEX webhook_deliveries_by_webhook (webhook_id=?)',
   ],
-  ['list webhooks of a pod', (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, next), 'webhooks_by_pod'],
+  [
+    'count the uploads of an organization',
+    (db) => uploads.totalsOf(db, { organizationId: 'o', podId: undefined }, 1),
+    'uploads_by_organization (organization_id=? AND expires_at>?)',
+  ],
+  ['delete expired uploads', (db) => uploads.removeExpired(asTx(db), 1, 10), 'uploads_by_expiry (expires_at<?)'],
+  [
+    'list webhooks of a pod',
+    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, 'profile', next),
+    'webhooks_by_pod',
+  ],
   [
     'list webhooks of an inbox',
-    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, next),
+    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, 'profile', next),
     'webhooks_by_inbox',
   ],
   ['deliveries of a message', (db) => submissions.listRecipients(db, 'm', 1), 'recipients_by_message'],

@@ -622,6 +622,27 @@ CREATE INDEX threads_by_organization on threads (organization_id, timestamp, id,
 
 CREATE INDEX threads_by_pod on threads (pod_id, timestamp, id, hidden);
 
+CREATE TABLE uploads (
+  id text primary key,
+  organization_id text not null,
+  pod_id text,
+  inbox_id text,
+  filename text not null,
+  content_type text not null,
+  size_bytes_max integer not null,
+  is_exact_size integer not null,
+  content_id text references contents,
+  size_bytes integer,
+  expires_at integer not null,
+  created_at integer not null
+) strict;
+
+CREATE INDEX uploads_by_content on uploads (content_id) where content_id is not null;
+
+CREATE INDEX uploads_by_expiry on uploads (expires_at);
+
+CREATE INDEX uploads_by_organization on uploads (organization_id, expires_at);
+
 CREATE TABLE usage_snapshots (
   scope_id text not null,
   at integer not null,
@@ -713,6 +734,7 @@ CREATE TABLE webhooks (
   event_types text,
   pod_ids text,
   inbox_ids text,
+  sender_filter text,
   headers text,
   permissions text,
   secret text not null,
@@ -721,6 +743,8 @@ CREATE TABLE webhooks (
   disabled_reason text,
   failing_since integer,
   failed_at integer,
+  failures integer not null,
+  has_long_retries integer not null,
   order_state text not null,
   term integer not null,
   start_seq integer not null,
@@ -735,5 +759,5 @@ CREATE INDEX webhooks_by_organization on webhooks (organization_id, created_at, 
 
 CREATE INDEX webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null;
 
-CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), client_id)
+CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), profile, client_id)
   where client_id is not null;

@@ -65,6 +65,8 @@ export interface Messages {
     ref: string,
   ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & DownloadLink>
   attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
+  /** @param index from 0, in the order in which a message lists them @throws not_found */
+  attachmentAt(actor: Actor, inbox: string, ref: string, index: number): Promise<Attachment & DownloadLink>
   /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
@@ -143,6 +145,15 @@ export function createMessages(needs: MessagesNeeds): Messages {
       if (!part) throw new MailError('not_found', { what: 'Attachment' })
       const shown = showAttachment(part)
       return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId }, shown)) }
+    },
+
+    async attachmentAt(actor, inboxRef, ref, index) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, ref)
+      const part = (await contentsTable.listAttachments(store.db, [row.content_id]))[index]
+      if (!part) throw new MailError('not_found', { what: 'Attachment' })
+      const shown = showAttachment(part)
+      return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId: shown.id }, shown)) }
     },
 
     async delete(actor, inboxRef, ref) {

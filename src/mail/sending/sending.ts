@@ -17,8 +17,8 @@ import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
 import { type CheckedMessage, checkMessage } from './compose/checked-message.ts'
 import type { ThreadedMessage } from './compose/compose-mail.ts'
-import type { FetchAttachments } from './compose/fetch-attachments.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
+import type { ResolveAttachments } from './compose/resolve-attachments.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
 import { type Idempotency, type KeyClaim, type KeyForm, type KeyUse, keyUse } from './idempotency/idempotency.ts'
@@ -28,7 +28,7 @@ export interface SendOptions {
   readonly idempotencyKey?: string | undefined
   /** visible: any visible ASCII characters, for clients that make no other promise to their users. */
   readonly idempotencyKeyForm?: KeyForm | undefined
-  /** For attachments that are given by URL. */
+  /** For attachments that are given by URL or were uploaded before. */
   readonly requestMemory?: RequestMemory | undefined
 }
 
@@ -75,7 +75,7 @@ interface SendingNeeds {
   readonly idempotency: Idempotency
   /** Returns the decoded attachments of a message. */
   readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
-  readonly fetchAttachments: FetchAttachments
+  readonly resolveAttachments: ResolveAttachments
   readonly limits: Limits
 }
 
@@ -84,7 +84,7 @@ export function createSending({
   submit,
   idempotency,
   attachmentsOf,
-  fetchAttachments,
+  resolveAttachments,
   limits,
 }: SendingNeeds): Sending {
   return {
@@ -156,7 +156,8 @@ export function createSending({
     keyClaim: KeyClaim,
     { requestMemory, isHeld }: SendOptions & Pick<OutgoingMessage, 'isHeld'>,
   ): Promise<Sent> {
-    const message = { ...checked, attachments: await fetchAttachments(checked.attachments, inbox, requestMemory) }
+    const attachments = await resolveAttachments(actor, inbox, checked.attachments, requestMemory)
+    const message = { ...checked, attachments }
     return submit(actor, { inbox, message, permission: 'message_send', keyClaim, isHeld })
   }
 

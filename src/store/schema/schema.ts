@@ -28,6 +28,7 @@ import type { RollupRow, UsageSnapshotRow } from './report-rows.ts'
 import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, SecretRow } from './tenant-rows.ts'
+import type { UploadRow } from './upload-rows.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
 
 export interface Schema {
@@ -61,6 +62,7 @@ export interface Schema {
   draft_labels: DraftLabelRow
   draft_revisions: DraftRevisionRow
   draft_parts: DraftPartRow
+  uploads: UploadRow
   jobs: JobRow
   outbound_pause: OutboundPauseRow
   mailboxes: MailboxRow

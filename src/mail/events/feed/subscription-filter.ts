@@ -14,6 +14,8 @@ import { getEventType, isSubscribable, standardTypes } from '../log/event-types.
 export interface EventFilter {
   /** undefined: the standard types that the key may receive. */
   readonly eventTypes?: readonly string[] | undefined
+  /** Added to these types, unless the actor may not receive them. */
+  readonly extraEventTypes?: readonly string[] | undefined
   /** Addresses or ids. The union with podIds counts; both undefined: everything in the actor's scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly podIds?: readonly string[] | undefined
@@ -59,7 +61,9 @@ export async function checkEventFilter(
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
   const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', podRefs) : []
 
-  return filterOf(actor, { eventTypes, inboxIds, podIds })
+  const filter = filterOf(actor, { eventTypes, inboxIds, podIds })
+  const extra = (eventFilter.extraEventTypes ?? []).filter((name) => mayReceive(actor, name))
+  return extra.length === 0 ? filter : { ...filter, types: new Set([...filter.types, ...extra]) }
 }
 
 /**
@@ -98,18 +102,18 @@ export function checkEventType(name: string): void {
 /** Checks a requested type, and that the actor may receive it. */
 function checkAllowedType(actor: Actor, name: string): void {
   checkEventType(name)
+  if (mayReceive(actor, name)) return
+  throw new MailError('missing_permission', { permission: getEventType(name)!.permission!, eventType: name })
+}
+
+function mayReceive(actor: Actor, name: string): boolean {
   const { permission } = getEventType(name)!
-  if (permission && !hasPermission(actor, permission)) {
-    throw new MailError('missing_permission', { permission, eventType: name })
-  }
+  return permission === undefined || hasPermission(actor, permission)
 }
 
 /** Returns the types for a subscriber that names none: the standard types that it may receive. */
 function standardTypesFor(actor: Actor): ReadonlySet<string> {
-  const allowed = [...standardTypes].filter((name) => {
-    const { permission } = getEventType(name)!
-    return permission === undefined || hasPermission(actor, permission)
-  })
+  const allowed = [...standardTypes].filter((name) => mayReceive(actor, name))
   return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
 }
 

@@ -45,7 +45,7 @@ export interface Drafts {
    * Needs `draft_create`; with a source also `message_read`, and with sendAt also `draft_send`.
    *
    * @returns the new draft, or the existing one if the clientId was used before in this inbox
-   * @param requestMemory for attachments that are given by URL, which are fetched now
+   * @param requestMemory for attachments that are given by URL, which are fetched now, or were uploaded before
    * @throws validation_error, no_recipients, too_many_recipients, message_too_large, system_label, limit_exceeded,
    *   message_rejected, too_many_at_once, too_many_bodies; and
    *   disk_full, unavailable or shutting_down when nothing was stored
@@ -95,7 +95,7 @@ interface Prepared {
 }
 
 export function createDrafts(needs: DraftsNeeds): Drafts {
-  const { store, sources, draftParts, fetchAttachments, prepareRevision, downloads, discardBlobs, clock, limits } =
+  const { store, sources, draftParts, resolveAttachments, prepareRevision, downloads, discardBlobs, clock, limits } =
     needs
 
   return {
@@ -197,7 +197,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     const outgoing = { ...request, subject: request.subject ?? source.subject }
     const options = { isDraft: true, ...(source.defaults && { defaults: source.defaults }) }
     const checked = checkMessage(outgoing, limits, options)
-    const attachments = await fetchAttachments(checked.attachments, inbox, requestMemory)
+    const attachments = await resolveAttachments(actor, inbox, checked.attachments, requestMemory)
     const message = { ...checked, attachments, ...source.place }
     const revision = await prepareRevision(inbox, message)
     try {

@@ -3,20 +3,25 @@
  * (docs/compatibility/assmbl.md).
  */
 import type { Config } from '../../../../config/settings.ts'
+import type { Log } from '../../../../log.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
 import type { SenderTrust } from '../../../../mail/messages/sender-trust.ts'
 import type { Sending } from '../../../../mail/sending/sending.ts'
+import type { Uploads } from '../../../../mail/sending/uploads/uploads.ts'
+import type { Webhooks } from '../../../../mail/webhooks/config/webhooks.ts'
 import type { Dialect } from '../../server/http-dialect.ts'
 import { authenticateHeader } from '../../server/requests/http-credentials.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
 import { requireKey } from '../../server/route-access.ts'
 import { renderError } from './assmbl-errors.ts'
+import { attachmentRoutes, fileRoutes } from './routes/assmbl-attachments.ts'
 import { inboxRoutes } from './routes/assmbl-inbox.ts'
 import { messageRoutes } from './routes/assmbl-messages.ts'
 import { sendingRoutes } from './routes/assmbl-sending.ts'
 import { unbuiltRoutes } from './routes/assmbl-unbuilt.ts'
+import { webhookRoutes } from './routes/assmbl-webhook.ts'
 
 export interface AssmblNeeds {
   readonly config: Config
@@ -25,10 +30,16 @@ export interface AssmblNeeds {
   readonly labels: Labels
   readonly senderTrust: SenderTrust
   readonly sending: Sending
+  readonly uploads: Uploads
+  readonly webhooks: Webhooks
+  readonly log: Log
 }
 
 /** First segments of its paths; `unbuilt` ones answer that they are not implemented. */
-const paths = ['/send', '/inbox', '/messages', '/directory', '/peers', '/billing', '/marketplace', '/public']
+const paths = [
+  ...['/send', '/inbox', '/messages', '/attachments', '/webhook', '/notifications'],
+  ...['/directory', '/peers', '/billing', '/marketplace', '/public'],
+]
 
 export function assmbl(needs: AssmblNeeds): Dialect {
   const { config, credentials } = needs
@@ -51,7 +62,10 @@ export function assmbl(needs: AssmblNeeds): Dialect {
         sendingRoutes(keyed, { ...needs, ...context, limits })
         inboxRoutes(keyed, { ...needs, ...context, limits })
         messageRoutes(keyed, { ...needs, ...context, limits })
+        attachmentRoutes(keyed, { ...needs, ...context })
+        webhookRoutes(keyed, needs)
       })
+      fileRoutes(app, { ...needs, limits })
       unbuiltRoutes(app, credentials)
     },
   }

@@ -7,6 +7,7 @@ import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { SenderTrust } from '../../../../../mail/messages/sender-trust.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
+import { fileUrl } from '../wire/assmbl-attachment-wire.ts'
 import { shownLabels, wholeMessage } from '../wire/assmbl-message-wire.ts'
 
 interface MessageNeeds extends HttpContext {
@@ -33,7 +34,7 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
     const { actor, params } = request
     const memory = responses.memoryOf(request, reply)
     const found = await messages.getWithSource(actor, inboxOf(actor), params.message_id, memory)
-    return wholeMessage(found, senderTrust, `${publicUrl()}/v0/downloads/${found.token}`)
+    return wholeMessage(found, senderTrust, fileUrl(publicUrl(), found.token))
   })
 
   app.delete(one, { schema: { params }, config: access('message_delete', narrow) }, async ({ actor, params }) => {

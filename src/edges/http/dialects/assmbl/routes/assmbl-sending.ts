@@ -18,7 +18,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies }: Sending
     { schema: { body: SendBody }, bodyLimit: limits.http.sendBodyBytesMax, config },
     async (request, reply) => {
       const { actor, body, headers } = request
-      const { message, ...own } = readSend(body, headers)
+      const { message, ...own } = readSend(body, headers, actor.inboxAddress ?? '')
       const sent = await sending.send(actor, inboxOf(actor), message, {
         idempotencyKey: own.idempotencyKey,
         idempotencyKeyForm: 'visible',

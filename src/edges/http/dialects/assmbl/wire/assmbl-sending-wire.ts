@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import { CORRELATION_ID, fieldOf, IDEMPOTENCY_KEY } from '../../../../../formats/agentmail-fields.ts'
 import type { OutgoingMessage, Sent } from '../../../../../mail/sending/compose/outgoing.ts'
+import { readObjectKey } from './assmbl-attachment-wire.ts'
 
 const Recipients = Type.Union([Type.String(), Type.Array(Type.String())])
 const Texts = { type: 'object', additionalProperties: { type: 'string' } }
@@ -20,6 +21,15 @@ export const SendBody = Type.Object({
   body: Type.Optional(Type.String({ contentMediaType: 'text/plain' })),
   body_html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
   headers: Type.Optional(Type.Unsafe<Record<string, string>>(Texts)),
+  attachments: Type.Optional(
+    Type.Array(
+      Type.Object({
+        object_key: Type.String(),
+        file_name: Type.Optional(Type.String()),
+        content_type: Type.Optional(Type.String()),
+      }),
+    ),
+  ),
   correlation_id: Text,
   idempotency_key: Text,
   /** Checked, but nothing is metered. */
@@ -50,9 +60,14 @@ interface SendRequest {
  * Both ids can be members of the body, header fields of the request, or header fields of the message, in this order. The
  * message gets them as header fields, for the program of its recipient.
  *
- * @throws not_implemented
+ * @param agent the address of the inbox
+ * @throws not_implemented; not_found for an attachment that the agent has not uploaded
  */
-export function readSend(body: Static<typeof SendBody>, requestHeaders: IncomingHttpHeaders): SendRequest {
+export function readSend(
+  body: Static<typeof SendBody>,
+  requestHeaders: IncomingHttpHeaders,
+  agent: string,
+): SendRequest {
   refuseUnbuilt(body)
   const fields = Object.entries(body.headers ?? {})
   const own = (member: string | null | undefined, name: string) =>
@@ -71,6 +86,11 @@ export function readSend(body: Static<typeof SendBody>, requestHeaders: Incoming
       subject: body.subject,
       text: body.body,
       html: body.body_html,
+      attachments: body.attachments?.map(({ object_key, file_name, content_type }) => ({
+        uploadId: readObjectKey(agent, object_key),
+        filename: file_name,
+        contentType: content_type,
+      })),
       headers: {
         ...Object.fromEntries(others),
         ...(idempotencyKey !== undefined && { [IDEMPOTENCY_KEY]: idempotencyKey }),
