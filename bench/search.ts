@@ -121,6 +121,7 @@ async function insertInboxes(tx: Tx): Promise<string[]> {
     unread_count: 0,
     unread_shown_count: 0,
     unread_unauthenticated_count: 0,
+    mails_notifications: 0,
     thread_count: 0,
     size_bytes: 0,
   }

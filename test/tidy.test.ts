@@ -45,6 +45,7 @@ const MODULES = [
   ['sending'],
   ['receiving'],
   ['webhooks'],
+  ['notifications'],
   ['accounts'],
   ['reports'],
 ]

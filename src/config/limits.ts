@@ -14,6 +14,7 @@ import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
+import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
 import { reportsLimits } from './limits/limits-reports.ts'
@@ -50,6 +51,7 @@ export const limits = {
   domains: domainsLimits,
   jobs: jobsLimits,
   webhooks: webhooksLimits,
+  notifications: notificationsLimits,
   reports: reportsLimits,
   store: storeLimits,
   server: serverLimits,

@@ -23,6 +23,7 @@ import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
+import { createNotifications } from '../mail/notifications/notifications.ts'
 import { createReports } from '../mail/reports/reports.ts'
 import { createDrafts } from '../mail/sending/drafts/drafts.ts'
 import { createUpdateDraft } from '../mail/sending/drafts/update-draft.ts'
@@ -69,6 +70,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
       enabled: workers.dispatch.signalEnabled,
     })
+  const webhooks = { agentmail: webhooksOf(agentMailProfile), assmbl: webhooksOf(webhookProfiles.assmbl) }
   return {
     apiKeys: createApiKeys({
       store,
@@ -146,7 +148,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
 
     /** By dialect: each manages only the webhooks of its own clients. */
-    webhooks: { agentmail: webhooksOf(agentMailProfile), assmbl: webhooksOf(webhookProfiles.assmbl) },
+    webhooks,
+    notifications: createNotifications({ store, webhooks: webhooks.assmbl, limits }),
     webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),
     replays: createReplays({ store, profileName: agentMailProfile.name, clock, limits }),
     webhookTestRequests: createWebhookTests({

@@ -244,6 +244,7 @@ create table inboxes (
   unread_count bigint not null,
   unread_shown_count bigint not null,
   unread_unauthenticated_count bigint not null,
+  mails_notifications integer not null,
   thread_count bigint not null,
   size_bytes bigint not null,
   deleting_at bigint,
@@ -387,6 +388,15 @@ CREATE INDEX messages_by_inbox ON public.messages USING btree (inbox_id, "timest
 CREATE INDEX messages_by_number ON public.messages USING btree (inbox_id, number);
 CREATE INDEX messages_by_thread ON public.messages USING btree (thread_id, "timestamp", id);
 CREATE INDEX messages_with_attachments ON public.messages USING btree (thread_id, "timestamp", id) WHERE (has_attachments = 1);
+
+create table notification_rules (
+  inbox_id text collate "C" not null,
+  rules text collate "C" not null,
+  permissions text collate "C",
+  updated_at bigint not null,
+  PRIMARY KEY (inbox_id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
 
 create table organizations (
   id text collate "C" not null,

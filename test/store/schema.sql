@@ -241,6 +241,7 @@ CREATE TABLE inboxes (
   unread_count integer not null,
   unread_shown_count integer not null,
   unread_unauthenticated_count integer not null,
+  mails_notifications integer not null,
   thread_count integer not null,
   size_bytes integer not null,
   deleting_at integer,
@@ -386,6 +387,13 @@ CREATE INDEX messages_by_number on messages (inbox_id, number);
 CREATE INDEX messages_by_thread on messages (thread_id, timestamp, id);
 
 CREATE INDEX messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1;
+
+CREATE TABLE notification_rules (
+  inbox_id text primary key references inboxes,
+  rules text not null,
+  permissions text,
+  updated_at integer not null
+) strict;
 
 CREATE TABLE organizations (
   id text primary key,

@@ -9,6 +9,8 @@ import type { RecipientInboxRow } from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
+import { NOTIFY_BY_MAIL } from '../jobs/job-kinds.ts'
+import { enqueue } from '../jobs/jobs.ts'
 import type { PreparedContent } from '../messages/content/prepared-content.ts'
 import { bareThread } from '../messages/filing/filed-thread.ts'
 import type { FileMessages, Filing } from '../messages/filing/filing.ts'
@@ -80,6 +82,7 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
         const { id, threadId, messageId, thread } = one
         const isRepeated = filing !== unlabelled[index]
         appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!, isRepeated)
+        if (isNotified(forInbox, isRepeated)) await enqueue(tx, { kind: NOTIFY_BY_MAIL, key: id })
         receipts.set(forInbox, { id, messageId, isDuplicate: false })
       }
     }
@@ -144,6 +147,11 @@ function splitByInbox(received: Received): ForInbox[] {
     else byInbox.set(inbox.id, { received, inbox, parsed, recipients: [index] })
   }
   return [...byInbox.values()]
+}
+
+/** Whether a rule may mail a notification: not about what programs send by themselves, which would answer each other. */
+function isNotified({ received, inbox, parsed }: ForInbox, isRepeated: boolean): boolean {
+  return inbox.mails_notifications === 1 && !isRepeated && received.sender !== '' && parsed.isAutomatic !== true
 }
 
 /** A bounce or delay notice of Martlet itself, about mail that the inbox has sent: no list hides it. */

@@ -29,7 +29,13 @@ import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, SecretRow } from './tenant-rows.ts'
 import type { UploadRow } from './upload-rows.ts'
-import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
+import type {
+  NotificationRulesRow,
+  WebhookAttemptRow,
+  WebhookDeliveryRow,
+  WebhookReplayRow,
+  WebhookRow,
+} from './webhook-rows.ts'
 
 export interface Schema {
   event_log: EventLogRow
@@ -73,6 +79,7 @@ export interface Schema {
   webhook_deliveries: WebhookDeliveryRow
   webhook_attempts: WebhookAttemptRow
   webhook_replays: WebhookReplayRow
+  notification_rules: NotificationRulesRow
   rollups: RollupRow
   usage_snapshots: UsageSnapshotRow
   sign_ups: SignUpRow

@@ -108,6 +108,8 @@ export interface InboxRow {
   unread_shown_count: number
   /** The same for messages that only the class `unauthenticated` hides. */
   unread_unauthenticated_count: number
+  /** 1: one of its notification rules sends mail. */
+  mails_notifications: number
   thread_count: number
   size_bytes: number
   deleting_at: number | null

@@ -104,6 +104,16 @@ export interface WebhookReplayRow {
   created_at: number
 }
 
+/** The rules by which an inbox reports received messages (mail/notifications). */
+export interface NotificationRulesRow {
+  inbox_id: string
+  /** JSON list. */
+  rules: string
+  /** JSON of the permissions of the key that set them; null: an unrestricted key. */
+  permissions: string | null
+  updated_at: number
+}
+
 /** One request to a webhook. */
 export interface WebhookAttemptRow {
   id: string

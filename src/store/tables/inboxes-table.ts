@@ -230,6 +230,7 @@ export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
     unread_count: 0,
     unread_shown_count: 0,
     unread_unauthenticated_count: 0,
+    mails_notifications: 0,
     thread_count: 0,
     size_bytes: 0,
     deleting_at: null,

@@ -31,6 +31,8 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly compressedSource?: Uint8Array
   /** What its sender wrote into X-AgentMail-Idempotency-Key, if that is a valid key. */
   readonly idempotencyKey?: string
+  /** A program wrote it: RFC 3834 §5. */
+  readonly isAutomatic?: true
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
@@ -76,6 +78,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
+    ...(isAutomatic(headers) && { isAutomatic: true as const }),
     ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
@@ -83,6 +86,11 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     compressedBodies,
     ...sourceOf(),
   }
+}
+
+function isAutomatic(headers: MimeMessage['headers']): boolean {
+  const value = fieldOf(headers, 'Auto-Submitted') ?? 'no'
+  return !/^no\s*(?:;|\(|$)/i.test(value)
 }
 
 /** Finds the codes and links of a message: when it is parsed, or when it is shown and its row has none stored. */

@@ -95,6 +95,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       unread_count ${bigint} not null,
       unread_shown_count ${bigint} not null,
       unread_unauthenticated_count ${bigint} not null,
+      mails_notifications ${integer} not null,
       thread_count ${bigint} not null,
       size_bytes ${bigint} not null,
       deleting_at ${bigint},

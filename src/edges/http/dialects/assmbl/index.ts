@@ -8,6 +8,7 @@ import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Labels } from '../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../mail/messages/messages.ts'
 import type { SenderTrust } from '../../../../mail/messages/sender-trust.ts'
+import type { Notifications } from '../../../../mail/notifications/notifications.ts'
 import type { Sending } from '../../../../mail/sending/sending.ts'
 import type { Uploads } from '../../../../mail/sending/uploads/uploads.ts'
 import type { Webhooks } from '../../../../mail/webhooks/config/webhooks.ts'
@@ -19,6 +20,7 @@ import { renderError } from './assmbl-errors.ts'
 import { attachmentRoutes, fileRoutes } from './routes/assmbl-attachments.ts'
 import { inboxRoutes } from './routes/assmbl-inbox.ts'
 import { messageRoutes } from './routes/assmbl-messages.ts'
+import { notificationRoutes } from './routes/assmbl-notifications.ts'
 import { sendingRoutes } from './routes/assmbl-sending.ts'
 import { unbuiltRoutes } from './routes/assmbl-unbuilt.ts'
 import { webhookRoutes } from './routes/assmbl-webhook.ts'
@@ -32,6 +34,7 @@ export interface AssmblNeeds {
   readonly sending: Sending
   readonly uploads: Uploads
   readonly webhooks: Webhooks
+  readonly notifications: Notifications
   readonly log: Log
 }
 
@@ -64,6 +67,7 @@ export function assmbl(needs: AssmblNeeds): Dialect {
         messageRoutes(keyed, { ...needs, ...context, limits })
         attachmentRoutes(keyed, { ...needs, ...context })
         webhookRoutes(keyed, needs)
+        notificationRoutes(keyed, needs)
       })
       fileRoutes(app, { ...needs, limits })
       unbuiltRoutes(app, credentials)
