@@ -94,7 +94,7 @@ test('a rule mails its recipients, in the name of the inbox, about no automatic 
     'New message: a person',
     expect.stringMatching(/: (third|fourth|fifth)$/),
   ])
-  const queued = await world.request('GET', '/v0/outbound/queue')
+  const queued = await world.request('GET', '/v0/queue')
   expect(JSON.stringify(queued.body)).toContain('notification')
 })
 
@@ -145,6 +145,15 @@ test('rules about paid requests are not implemented', async () => {
     status: 403,
     body: { error: 'not_implemented' },
   })
+})
+
+// It was removed at once, because a submission without a message counted as finished while it was held.
+test('a code for a human elsewhere that is held stays in the queue of the operator', async () => {
+  const body = { username: 'held-code', human_email: 'owner@people.dev' }
+  const { status } = await world.request('POST', '/v0/agent/sign-up', { body, key: '' })
+  expect(status).toBe(200)
+  const held = async () => (await world.request('GET', '/v0/queue?state=held&domain=people.dev')).body.recipients
+  await expect.poll(held).toMatchObject([{ kind: 'code', state: 'held' }])
 })
 
 test('a deleted inbox takes its rules with it', async () => {

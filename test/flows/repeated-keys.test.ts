@@ -1,9 +1,10 @@
 /**
  * Received messages with an idempotency key of their sender: a repeat is stored and labelled, and its event must be named.
- * Also what the row of an inbox counts of its unread messages.
+ * Also what the row of an inbox counts of its unread messages, and the filters of a list of received messages.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readRows } from '../support/test-database.ts'
+import { makeAgent, receiveMail } from '../dialects/assmbl/agent.ts'
+import { changeRows, readRows } from '../support/test-database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 let now = Date.now()
@@ -162,4 +163,37 @@ test('the counts of unread messages follow every change of labels', async () => 
   for (const [address, ...counts] of rows) {
     expect(counts.slice(0, 3).map(Number), String(address)).toEqual(counts.slice(3).map(Number))
   }
+})
+
+test('messages are found by a text, by labels that they lack, and by their sender', async () => {
+  const agent = await makeAgent(world)
+  const one = await receiveMail(world, agent, { subject: 'Invoice 7', text: 'please pay' })
+  await receiveMail(world, agent, { subject: 'other', text: 'an INVOICE is attached' })
+  await receiveMail(world, agent, { subject: 'third', text: 'x', from: 'Invoice desk <ann@billing.test>' })
+  await receiveMail(world, agent, { subject: '100% off_er', text: 'x' })
+  const list = async (query: string) => {
+    const { body } = await agent.request('GET', `/inbox?${query}`)
+    return body.items.map(({ Subject }: { Subject: string }) => Subject)
+  }
+  expect(await list('q=invoice')).toEqual(['Invoice 7', 'other', 'third'])
+  expect(await list('q=BILLING.test')).toEqual(['third'])
+  expect(await list('q=0%25%20off_')).toEqual(['100% off_er'])
+  await agent.request('PATCH', `/messages/${one.MessageID}/labels`, { add: ['sale', 'archived'] })
+  expect(await list('q=invoice')).toEqual(['other', 'third'])
+  expect(await list('q=invoice&label=sale&include_archived=true&is_read=false')).toEqual(['Invoice 7'])
+  expect(await list('verified_only=true')).toEqual([])
+  await changeRows(world, "update messages set verified_domain = 'billing.test' where subject = 'third'")
+  expect(await list('verified_only=true')).toEqual(['third'])
+  expect(await list('verified_only=true&q=invoice&is_read=true')).toEqual([])
+  expect((await agent.request('GET', '/inbox?q=%00')).status).toBe(400)
+})
+
+test('the operator of a server can switch the verification of senders off', async () => {
+  const other = await startWorld({ env: { MARTLET_SENDER_VERIFICATION: 'off' } })
+  await using _other = other
+  const agent = await makeAgent(other)
+  await receiveMail(other, agent)
+  await changeRows(other, "update messages set verified_domain = 'example.test'")
+  expect((await agent.request('GET', '/inbox')).body.items).toMatchObject([{ SenderVerified: false }])
+  expect((await agent.request('GET', '/inbox?verified_only=true')).body).toEqual({ items: [], next_cursor: null })
 })

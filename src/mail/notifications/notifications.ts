@@ -9,7 +9,7 @@
 import type { Limits } from '../../config/limits.ts'
 import { isMailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
-import * as table from '../../store/tables/notification-rules-table.ts'
+import * as rulesTable from '../../store/tables/notification-rules-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import { permissionsOf } from '../webhooks/config/filter-change.ts'
@@ -45,15 +45,16 @@ export function createNotifications({ store, webhooks, limits }: NotificationsNe
   return {
     async list(actor, inboxRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      return rulesOf(await table.get(store.db, inbox.id))
+      return rulesOf(await rulesTable.get(store.db, inbox.id))
     },
 
     async replace(actor, inboxRef, requested) {
       const rules = checkRules(requested, limits)
       const sendsMail = rules.some(({ isEnabled, mail }) => isEnabled && mail?.isEnabled && mail.recipients.length > 0)
       if (sendsMail) requirePermission(actor, 'message_send')
+      requirePermission(actor, 'webhook_delete') // of rules that are replaced; checked before anything is written
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      const before = rulesOf(await table.get(store.db, inbox.id))
+      const before = rulesOf(await rulesTable.get(store.db, inbox.id))
       const secrets = await putWebhooks(actor, inbox.id, rules, before)
       const stored = rules.map(({ webhook, ...rule }) => ({
         ...rule,
@@ -62,13 +63,13 @@ export function createNotifications({ store, webhooks, limits }: NotificationsNe
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         await lockInbox(tx, actor, 'message_read', inbox.id)
-        await table.replace(tx, {
+        await rulesTable.replace(tx, {
           inbox_id: inbox.id,
           rules: JSON.stringify(stored),
           permissions: permissionsOf(keyOf(actor)),
           updated_at: tx.now,
         })
-        await table.setMails(tx, inbox.id, sendsMail)
+        await rulesTable.setMails(tx, inbox.id, sendsMail)
       })
       return { rules: stored, secrets }
     },
