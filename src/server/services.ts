@@ -145,7 +145,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
 
     /** By dialect: each manages only the webhooks of its own clients. */
-    webhooks: { agentmail: webhooksOf(agentMailProfile) },
+    webhooks: { agentmail: webhooksOf(agentMailProfile), agentpost: webhooksOf(webhookProfiles.agentpost) },
     webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),
     replays: createReplays({ store, profileName: agentMailProfile.name, clock, limits }),
     webhookTestRequests: createWebhookTests({

@@ -3,6 +3,7 @@
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
+import { agentPostWebhooks } from '../edges/http/dialects/agentpost/agentpost-webhook-profile.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import { createSignedTokens } from '../mail/access/signed-tokens.ts'
@@ -89,6 +90,9 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     signatureThread: createSignatureThread(limits),
     eventSubjects,
     /** Of the dialects that have webhooks. */
-    webhookProfiles: { agentmail: agentMailWebhooks({ eventSubjects, limits }) },
+    webhookProfiles: {
+      agentmail: agentMailWebhooks({ eventSubjects, limits }),
+      agentpost: agentPostWebhooks({ eventSubjects, limits }),
+    },
   }
 }

@@ -2,10 +2,19 @@
 
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { isUuid } from '../../formats/ids.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentsTable from '../../store/tables/contents-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
-import { assertKeyUnchanged, hiddenMaskFor, lockInbox, recheckAccess, requireInbox } from '../access/access.ts'
+import {
+  assertKeyUnchanged,
+  hiddenMaskFor,
+  keyOf,
+  lockInbox,
+  recheckAccess,
+  requireInbox,
+  requireVisible,
+} from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
@@ -40,6 +49,12 @@ export interface Messages {
     ref: string,
   ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & DownloadLink>
   attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
+  /**
+   * Returns the id of the inbox of a message, for calls that name only the message.
+   *
+   * @param id of a message in the actor's scope
+   */
+  inboxOf(actor: Actor, id: string): Promise<string>
   /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
@@ -94,6 +109,13 @@ export function createMessages(needs: MessagesNeeds): Messages {
       if (!part) throw new MailError('not_found', { what: 'Attachment' })
       const shown = showAttachment(part)
       return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId }, shown)) }
+    },
+
+    async inboxOf(actor, id) {
+      const [row] = isUuid(id) ? await messages.listByIds(store.db, [id]) : []
+      if (!row) throw new MailError('not_found', { what: 'Message' })
+      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      return row.inbox_id
     },
 
     async delete(actor, inboxRef, ref) {

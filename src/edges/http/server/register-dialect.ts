@@ -25,7 +25,8 @@ export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (ur
   const longestFirst = dialects.toSorted((one, other) => other.prefix.length - one.prefix.length)
   return (url) => {
     const path = pathOf(url)
-    return longestFirst.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`)) ?? dialects[0]
+    const isOf = ({ prefix, live }: Dialect) => path === prefix || path.startsWith(`${prefix}/`) || path === live?.path
+    return longestFirst.find(isOf) ?? dialects[0]
   }
 }
 

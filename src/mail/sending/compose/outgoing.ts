@@ -63,6 +63,9 @@ export interface DroppedRecipient {
 }
 
 export interface Sent {
+  /** Our id of the message. */
+  readonly id: string
+  /** The id that AgentMail's clients use. */
   readonly messageId: string
   readonly threadId: string
   /** Only for a reply whose parent has such addresses. */

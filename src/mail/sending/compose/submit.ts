@@ -165,7 +165,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     }
     const event = isHeld ? messageHeld : messageSent
     tx.append(event({ actor: actorName(actor), message: about, timestamp: tx.now, recipients }))
-    return { messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
+    return { id, messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
   }
 
   async function sign(inbox: InboxRow, raw: Buffer, now: number): Promise<{ raw: Buffer; selector: string | null }> {
