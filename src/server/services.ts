@@ -70,7 +70,11 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
       enabled: workers.dispatch.signalEnabled,
     })
-  const webhooks = { agentmail: webhooksOf(agentMailProfile), assmbl: webhooksOf(webhookProfiles.assmbl) }
+  const webhooks = {
+    agentmail: webhooksOf(agentMailProfile),
+    agentpost: webhooksOf(webhookProfiles.agentpost),
+    assmbl: webhooksOf(webhookProfiles.assmbl),
+  }
   return {
     apiKeys: createApiKeys({
       store,

@@ -3,6 +3,7 @@
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
+import { agentPostWebhooks } from '../edges/http/dialects/agentpost/agentpost-webhook-profile.ts'
 import { assmblWebhooks } from '../edges/http/dialects/assmbl/assmbl-webhook-renderer.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
@@ -96,6 +97,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     webhookProfiles: {
       agentmail: agentMailWebhooks({ eventSubjects, limits }),
       assmbl: assmblWebhooks({ eventSubjects, senderTrust, limits }),
+      agentpost: agentPostWebhooks({ eventSubjects, limits }),
     },
   }
 }

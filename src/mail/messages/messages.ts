@@ -2,6 +2,7 @@
 
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { isUuid } from '../../formats/ids.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentsTable from '../../store/tables/contents-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
@@ -9,9 +10,11 @@ import {
   assertKeyUnchanged,
   hasPermission,
   hiddenMaskFor,
+  keyOf,
   lockInbox,
   recheckAccess,
   requireInbox,
+  requireVisible,
 } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
@@ -67,6 +70,12 @@ export interface Messages {
   attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /** @param index from 0, in the order in which a message lists them @throws not_found */
   attachmentAt(actor: Actor, inbox: string, ref: string, index: number): Promise<Attachment & DownloadLink>
+  /**
+   * Returns the id of the inbox of a message, for calls that name only the message.
+   *
+   * @param id of a message in the actor's scope
+   */
+  inboxOf(actor: Actor, id: string): Promise<string>
   /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
@@ -154,6 +163,13 @@ export function createMessages(needs: MessagesNeeds): Messages {
       if (!part) throw new MailError('not_found', { what: 'Attachment' })
       const shown = showAttachment(part)
       return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId: shown.id }, shown)) }
+    },
+
+    async inboxOf(actor, id) {
+      const [row] = isUuid(id) ? await messages.listByIds(store.db, [id]) : []
+      if (!row) throw new MailError('not_found', { what: 'Message' })
+      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      return row.inbox_id
     },
 
     async delete(actor, inboxRef, ref) {

@@ -101,7 +101,7 @@ export interface InboxRow {
   client_id: string | null
   /** JSON object of string, number or boolean. */
   metadata: string | null
-  status: 'active' | 'paused'
+  status: 'active' | 'paused' | 'send_paused'
   message_count: number
   unread_count: number
   /** Of the unread messages, those that were received, are not archived, and are in no hidden class. */

@@ -116,14 +116,14 @@ async function listScopes(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
-/** Returns those of the inboxes that are paused. */
+/** Returns those of the inboxes that may not send. */
 export async function listPaused(db: Db, ids: readonly string[]): Promise<Pick<InboxRow, 'id' | 'address'>[]> {
   if (ids.length === 0) return []
   return db
     .selectFrom('inboxes')
     .select(['id', 'address'])
     .where('id', 'in', ids)
-    .where('status', '=', 'paused')
+    .where('status', '!=', 'active')
     .execute()
 }
 

@@ -28,8 +28,9 @@ export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (ur
   const longestFirst = beginnings.toSorted((one, other) => other.beginning.length - one.beginning.length)
   return (url) => {
     const path = pathOf(url)
-    const isBelow = (beginning: string) => path === beginning || path.startsWith(`${beginning}/`)
-    return longestFirst.find(({ beginning }) => isBelow(beginning))?.dialect ?? dialects[0]
+    const isOf = ({ beginning, dialect }: (typeof beginnings)[number]) =>
+      path === beginning || path.startsWith(`${beginning}/`) || path === dialect.live?.path
+    return longestFirst.find(isOf)?.dialect ?? dialects[0]
   }
 }
 

@@ -19,6 +19,8 @@ export interface EventFilter {
   /** Addresses or ids. The union with podIds counts; both undefined: everything in the actor's scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly podIds?: readonly string[] | undefined
+  /** Only events of these pods, also of the inboxes that are named. */
+  readonly onlyPodIds?: readonly string[] | undefined
   /** Start after this cursor. "earliest": all retained events first. "latest" or undefined: only new events. */
   readonly after?: string | undefined
 }
@@ -32,6 +34,16 @@ export interface CheckedFilter {
   /** Events of these inboxes or pods; all events of the organization when both are empty. */
   readonly inboxIds: readonly string[]
   readonly podIds: readonly string[]
+  /** Only events of these pods; undefined: of all that the fields above select. */
+  readonly onlyPodIds?: readonly string[]
+  /** Several requests that add up: an event must also match one of them. */
+  readonly parts?: readonly FilterPart[]
+}
+
+/** One of several requests of a subscriber. */
+export interface FilterPart extends Omit<CheckedFilter, 'parts'> {
+  /** It selects events after this one. */
+  readonly afterSeq: number
 }
 
 /** What has the filter, for error texts, with its limit. */
@@ -60,8 +72,15 @@ export async function checkEventFilter(
   checkIdCount('pod_ids', podRefs.length, needs)
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
   const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', podRefs) : []
+  const onlyRefs = eventFilter.onlyPodIds ?? []
+  checkIdCount('pod_ids', onlyRefs.length, needs)
+  const onlyPodIds = onlyRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', onlyRefs) : []
 
-  const filter = filterOf(actor, { eventTypes, inboxIds, podIds })
+  const isAnywhere = inboxIds.length + podIds.length === 0
+  const filter = {
+    ...filterOf(actor, { eventTypes, inboxIds, podIds: isAnywhere ? onlyPodIds : podIds }),
+    ...(onlyPodIds.length > 0 && { onlyPodIds }),
+  }
   const extra = (eventFilter.extraEventTypes ?? []).filter((name) => mayReceive(actor, name))
   return extra.length === 0 ? filter : { ...filter, types: new Set([...filter.types, ...extra]) }
 }
@@ -86,6 +105,20 @@ export function filterOf(
   if (isNamed || actor.kind === 'system') return { actor, types, organizationId, inboxIds, podIds }
   if (actor.inboxId !== undefined) return { actor, types, organizationId, inboxIds: [actor.inboxId], podIds: [] }
   return { actor, types, organizationId, inboxIds: [], podIds: actor.podId === undefined ? [] : [actor.podId] }
+}
+
+/** Combines several requests of one subscriber: it receives the events that match at least one of them. */
+export function filterOfParts(actor: Actor, parts: readonly FilterPart[]): CheckedFilter {
+  const isAnywhere = parts.some(({ inboxIds, podIds }) => inboxIds.length + podIds.length === 0)
+  const idsOf = (list: 'inboxIds' | 'podIds') => (isAnywhere ? [] : [...new Set(parts.flatMap((part) => part[list]))])
+  return {
+    actor,
+    types: new Set(parts.flatMap(({ types }) => [...types])),
+    organizationId: parts[0]?.organizationId,
+    inboxIds: idsOf('inboxIds'),
+    podIds: idsOf('podIds'),
+    parts,
+  }
 }
 
 /** Returns the filter of a subscription that receives no events. */
@@ -128,8 +161,22 @@ export function checkIdCount(field: string, count: number, { owner, idsMax }: Fi
  * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
  * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
  */
-export function matchesTypeAndScope({ actor, types }: CheckedFilter, row: EventRow): boolean {
-  return types.has(row.type) && isInScope(actor, row)
+export function matchesTypeAndScope({ actor, types, onlyPodIds, parts }: CheckedFilter, row: EventRow): boolean {
+  return (
+    types.has(row.type) &&
+    isInScope(actor, row) &&
+    isOfPods(onlyPodIds, row) &&
+    (parts === undefined || parts.some((part) => isSelectedBy(part, row)))
+  )
+}
+
+function isSelectedBy(part: FilterPart, row: EventRow): boolean {
+  const isOfTypeAndTime = part.types.has(row.type) && row.seq > part.afterSeq
+  return isOfTypeAndTime && isInNamedScope(part, row) && isOfPods(part.onlyPodIds, row)
+}
+
+function isOfPods(onlyPodIds: readonly string[] | undefined, { pod_id }: EventRow): boolean {
+  return onlyPodIds === undefined || (pod_id !== null && onlyPodIds.includes(pod_id))
 }
 
 /**

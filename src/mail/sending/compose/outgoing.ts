@@ -63,8 +63,9 @@ export interface DroppedRecipient {
 }
 
 export interface Sent {
-  /** The id of the message's row. */
+  /** Our id of the message. */
   readonly id: string
+  /** The id that AgentMail's clients use. */
   readonly messageId: string
   readonly threadId: string
   /** Only for a reply whose parent has such addresses. */

@@ -14,7 +14,7 @@ import { countUnverifiedSend } from '../../tenants/organization-state.ts'
 
 /** @throws inbox_paused */
 export function requireActive({ status, address }: Pick<InboxRow, 'status' | 'address'>): void {
-  if (status === 'paused') throw new MailError('inbox_paused', { address })
+  if (status !== 'active') throw new MailError('inbox_paused', { address })
 }
 
 /**

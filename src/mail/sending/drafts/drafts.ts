@@ -12,11 +12,13 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import {
   assertKeyUnchanged,
+  keyOf,
   lockInbox,
   recheckAccess,
   requireInbox,
   requirePermission,
   requireScope,
+  requireVisible,
 } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
@@ -67,6 +69,12 @@ export interface Drafts {
   ): Promise<Page<DraftItem>>
   /** Needs `draft_read`. @throws too_many_responses */
   get(actor: Actor, within: Within, ref: string, memory: BodyMemory): Promise<Draft>
+  /**
+   * Returns the id of the inbox of a draft, for calls that name only the draft.
+   *
+   * @param id of a draft in the actor's scope
+   */
+  inboxOf(actor: Actor, id: string): Promise<string>
   /** Needs `draft_read`. */
   attachment(actor: Actor, within: Within, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /**
@@ -162,6 +170,13 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
         await recheckAccess(store, actor, [])
         return find()
       })
+    },
+
+    async inboxOf(actor, id) {
+      const [row] = await drafts.listByIds(store.db, [id], store.leaseNow())
+      if (!row) throw new MailError('not_found', { what: 'Draft' })
+      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      return row.inbox_id
     },
 
     async attachment(actor, within, ref, attachmentId) {

@@ -17,7 +17,7 @@ import type { UploadRow } from '../../../store/schema/upload-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as uploads from '../../../store/tables/uploads-table.ts'
-import { assertKeyUnchanged, hasPermission, requireScope, type Scope } from '../../access/access.ts'
+import { assertKeyUnchanged, hasPermission, keyOf, requireScope, type Scope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import type { RequestMemory } from '../../access/body-memory.ts'
 import type { SignedTokens } from '../../access/signed-tokens.ts'
@@ -148,7 +148,7 @@ export function createUploads(needs: UploadsNeeds): Uploads {
     async attach(actor, inbox, attachments, memory) {
       const ids = attachments.flatMap((each) => ('uploadId' in each ? [each.uploadId] : []))
       if (ids.length === 0) return attachments as LoadedOrLinked[]
-      const found = await findUsable(actor, ids)
+      const found = await findUsable(scopeOf(actor), ids) // the caller has checked the permission to send or write
       const bytes = ids.reduce((sum, id) => sum + requireArrived(found.get(id), inbox), 0)
       if (bytes > config.messageBytesMax) {
         throw new MailError('message_too_large', { limitBytes: config.messageBytesMax })
@@ -189,16 +189,21 @@ export function createUploads(needs: UploadsNeeds): Uploads {
   }
 
   async function requireUpload(actor: Actor, id: string): Promise<UploadRow> {
-    const row = (await findUsable(actor, [id])).get(id)
+    const scope = await requireScope(store.db, actor, permissionOf(actor), {})
+    const row = (await findUsable(scope, [id])).get(id)
     if (!row) throw new MailError('not_found', { what: 'Upload' })
     return row
   }
 
-  async function findUsable(actor: Actor, ids: readonly string[]): Promise<Map<string, UploadRow>> {
-    const scope = await requireScope(store.db, actor, permissionOf(actor), {})
+  async function findUsable(scope: Scope, ids: readonly string[]): Promise<Map<string, UploadRow>> {
     const rows = await uploads.listByIds(store.db, [...new Set(ids)].filter(isUuid), clock())
     return new Map(rows.filter((row) => isWithin(row, scope)).map((row) => [row.id, row]))
   }
+}
+
+function scopeOf(actor: Actor): Scope {
+  const { organizationId, podId, inboxId } = keyOf(actor)
+  return { organizationId, ...(podId !== undefined && { podId }), ...(inboxId !== undefined && { inboxId }) }
 }
 
 /** A key that may only write drafts needs uploads too. */
