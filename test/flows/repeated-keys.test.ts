@@ -188,12 +188,18 @@ test('messages are found by a text, by labels that they lack, and by their sende
   expect((await agent.request('GET', '/inbox?q=%00')).status).toBe(400)
 })
 
-test('the operator of a server can switch the verification of senders off', async () => {
-  const other = await startWorld({ env: { MARTLET_SENDER_VERIFICATION: 'off' } })
+test('the operator can switch the verification of senders off, and a large message is read from its link', async () => {
+  const limits = { messages: { sourceInJsonBytesMax: 2_000 } }
+  const other = await startWorld({ env: { MARTLET_SENDER_VERIFICATION: 'off' }, limits })
   await using _other = other
   const agent = await makeAgent(other)
   await receiveMail(other, agent)
   await changeRows(other, "update messages set verified_domain = 'example.test'")
   expect((await agent.request('GET', '/inbox')).body.items).toMatchObject([{ SenderVerified: false }])
   expect((await agent.request('GET', '/inbox?verified_only=true')).body).toEqual({ items: [], next_cursor: null })
+
+  const large = await receiveMail(other, agent, { text: 'x'.repeat(3_000) })
+  const { body } = await agent.request('GET', `/messages/${large.MessageID}`)
+  expect(body).toMatchObject({ raw_mime: null, raw_mime_encoding: null, body_text: 'x'.repeat(3_000) })
+  expect((await (await fetch(body.raw_mime_url)).text()).length).toBe(body.SizeBytes)
 })

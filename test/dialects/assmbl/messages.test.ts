@@ -247,6 +247,16 @@ test('a deleted message is gone, and so is that of another agent', async () => {
   expect((await agent.request('GET', '/inbox/unread_count')).body).toEqual({ unread_count: 0 })
 })
 
+test('messages are joined to threads by their header fields, never by their subject', async () => {
+  const agent = await makeAgent(world)
+  const mail = { subject: 'the same', messageId: `<one-${agent.address}>` }
+  const one = await receiveMail(world, agent, mail)
+  const reply = await receiveMail(world, agent, { subject: 'Re: the same', inReplyTo: mail.messageId })
+  const other = await receiveMail(world, agent, { subject: 'the same' })
+  expect(reply.ThreadID).toBe(one.ThreadID)
+  expect(other.ThreadID).not.toBe(one.ThreadID)
+})
+
 test('bytes that are not UTF-8 keep their values in raw_mime', async () => {
   const agent = await makeAgent(world)
   const raw = Buffer.from('Subject: caf\xe9\r\nFrom: ann@example.test\r\n\r\n\xff\xfe\r\n', 'latin1')
