@@ -178,6 +178,8 @@ CREATE UNIQUE INDEX drafts_client_id on drafts (inbox_id, client_id) where clien
 
 CREATE INDEX drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled';
 
+CREATE INDEX drafts_due_by_pod on drafts (pod_id, next_attempt_at, id) where send_status = 'scheduled';
+
 CREATE INDEX drafts_leased on drafts (lease_owner) where lease_owner is not null;
 
 CREATE TABLE event_consumers (

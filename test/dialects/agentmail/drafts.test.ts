@@ -597,3 +597,26 @@ test('a repeated create shows the draft to the key that made it, and to others o
   const refused = { statusCode: 403, body: { code: 'missing_permission', fix: expect.stringContaining('draft_read') } }
   await expect(other.inboxes.drafts.create(inboxId, { clientId: 'mine' })).rejects.toMatchObject(refused)
 })
+
+// Large messages of an organization were parsed in the order of the requests, whichever pod they came from.
+test('changes of large drafts of one pod let one of another pod take its turn', async () => {
+  const newDraft = async (podId: string) => {
+    const { inboxId } = await world.agentmail.pods.inboxes.create(podId, { username: `inbox${++names}` })
+    const { draftId } = await world.agentmail.inboxes.drafts.create(inboxId, { text: 'x' })
+    return [inboxId, draftId] as const
+  }
+  const [busy, fine] = [await world.agentmail.pods.create({}), await world.agentmail.pods.create({})]
+  const busyDrafts = []
+  for (let number = 0; number < 5; number += 1) busyDrafts.push(await newDraft(busy.podId))
+  const fineDraft = await newDraft(fine.podId)
+  const content = Buffer.from('some text. '.repeat(19_000)).toString('base64')
+  const order: string[] = []
+  const change = async (name: string, [inboxId, draftId]: readonly [string, string]) => {
+    const addAttachments = [{ contentType: 'text/plain', content }]
+    await world.agentmail.inboxes.drafts.update(inboxId, draftId, { addAttachments })
+    order.push(name)
+  }
+  await Promise.all([...busyDrafts.map((draft) => change('busy', draft)), change('fine', fineDraft)])
+  expect(order).toHaveLength(6)
+  expect(order.at(-1)).toBe('busy')
+})

@@ -9,12 +9,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as secrets from '../../../store/tables/secrets-table.ts'
+import type { Tenant } from '../../jobs/capacity-shares.ts'
 import type { DownloadedFile, DownloadLink } from '../views/message.ts'
 import { createAttachmentText, hasText, type TextSource } from './attachment-text.ts'
 import type { Contents } from './contents.ts'
@@ -23,6 +25,9 @@ type Target =
   /** Without attachmentId: the raw message. */
   | { readonly messageId: string; readonly attachmentId?: string; readonly draftId?: undefined }
   | { readonly draftId: string; readonly attachmentId: string }
+
+/** A file, the charset of a text, and whose it is. */
+type OpenedFile = DownloadedFile & { readonly charset?: string; readonly tenant: Tenant }
 
 type VerifiedTarget = Target & { readonly isText: boolean }
 
@@ -67,9 +72,9 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
 
     async open(token) {
       const target = verify(await getSecret(), token, clock())
-      const { charset, ...file } = await openTarget(target)
+      const { charset, tenant, ...file } = await openTarget(target)
       if (!target?.isText) return file
-      const bytes = await textOf({ ...file, charset })
+      const bytes = await textOf({ ...file, charset, tenant })
       return {
         ...(file.filename !== undefined && { filename: file.filename }),
         contentType: 'text/plain; charset=utf-8',
@@ -80,7 +85,7 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
     },
   }
 
-  async function openTarget(target: VerifiedTarget | undefined): Promise<DownloadedFile & { charset?: string }> {
+  async function openTarget(target: VerifiedTarget | undefined): Promise<OpenedFile> {
     if (target?.draftId !== undefined) return openOfDraft(target.draftId, target.attachmentId)
     const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
     const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
@@ -93,6 +98,7 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
         filename: 'message.eml',
         sizeBytes: message.size_bytes,
         bytes,
+        tenant: tenantOf(inbox),
       }
     }
     const part = await contentsTable.getAttachment(store.db, message.content_id, target.attachmentId)
@@ -105,10 +111,11 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
       sizeBytes: part.size_bytes,
       bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
       ...(part.charset !== null && { charset: part.charset }),
+      tenant: tenantOf(inbox),
     }
   }
 
-  async function openOfDraft(draftId: string, attachmentId: string): Promise<DownloadedFile> {
+  async function openOfDraft(draftId: string, attachmentId: string): Promise<OpenedFile> {
     const [draft] = await drafts.listByIds(store.db, [draftId], store.leaseNow())
     const inbox = draft && (await inboxes.getById(store.db, draft.inbox_id))
     const part = inbox && (await drafts.getAttachment(store.db, draftId, attachmentId))
@@ -120,6 +127,7 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
       disposition: isActiveContent(contentType.toLowerCase()) ? 'attachment' : (part.disposition ?? 'attachment'),
       sizeBytes: part.size_bytes,
       bytes: contents.read(part.content_id),
+      tenant: tenantOf(inbox),
     }
   }
 
@@ -150,6 +158,10 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
  */
 export function isActiveContent(contentType: string): boolean {
   return /html|xml|xsl|^message\/|^multipart\//.test(contentType)
+}
+
+function tenantOf(inbox: InboxRow): Tenant {
+  return { organizationId: inbox.organization_id, podId: inbox.pod_id }
 }
 
 async function* oneChunk(bytes: Buffer): AsyncGenerator<Buffer> {

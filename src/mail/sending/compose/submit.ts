@@ -18,6 +18,7 @@ import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageHeld, messageSent } from '../../events/log/message-events.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
@@ -92,8 +93,8 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await sign(inbox, await composeMail(inbox, message, messageId, now), now)
-    const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
+    const content = await prepareContent({ ...turn, raw, bytesMax: config.messageBytesMax })
     try {
       const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -107,7 +108,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       const { parsed } = content
       const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(message).length
       const isLong = rows > limits.messages.shortFilingRowsMax
-      const { result, blobs } = await store.transaction(send, { fairnessKey: isLong ? fairnessKey : undefined })
+      const { result, blobs } = await store.transaction(send, { fairnessKey: isLong ? turn.fairnessKey : undefined })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(message))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
