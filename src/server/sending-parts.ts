@@ -21,7 +21,7 @@ interface SendingPartsNeeds extends ServerContext {
 export type SendingParts = ReturnType<typeof createSendingParts>
 
 export function createSendingParts({ shared, outbound, ...context }: SendingPartsNeeds) {
-  const { config, store, random } = context
+  const { config, store, clock, random } = context
   const { limits } = config
   const { contents, prepareContent, discardBlobs } = shared
   const composeMail = createComposeMail({ config, random })
@@ -38,6 +38,15 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
     sources,
     draftParts,
     prepareRevision: createPrepareRevision({ ...context, composeMail, prepareContent }),
-    sendDraft: createSendDraft({ store, submit, idempotency, sources, draftParts, newOwner: randomUUID, limits }),
+    sendDraft: createSendDraft({
+      store,
+      submit,
+      idempotency,
+      sources,
+      draftParts,
+      newOwner: randomUUID,
+      clock,
+      limits,
+    }),
   }
 }

@@ -52,7 +52,8 @@ export const sendingLimits = {
   idempotencyMs: {
     default: DAY,
     unit: 'milliseconds',
-    description: 'Time for which a repeated Idempotency-Key returns the first result.',
+    description:
+      'Time for which a repeated Idempotency-Key returns the first result, and the client_id of a draft that was sent is remembered.',
   },
   idempotencyLeaseMs: {
     default: 2 * MINUTE,

@@ -338,6 +338,35 @@ test('client_id names a draft: a repeated create returns it, and it works in pat
   await expect(drafts.get(inboxId, 'follow-up')).rejects.toMatchObject({ statusCode: 404 })
 })
 
+// A program that repeated both calls made a second draft and sent it.
+test('a client_id whose draft was sent makes no second draft, and sending it again returns the first message', async () => {
+  const { inboxId, drafts } = await newInbox()
+  const bob = await newInbox()
+  const request = { to: [bob.inboxId], text: 'x', clientId: 'plan' }
+  await drafts.create(inboxId, request)
+  const sent = await drafts.send(inboxId, 'plan', {})
+  await expect(drafts.create(inboxId, request)).rejects.toMatchObject({
+    statusCode: 400,
+    body: { code: 'draft_sent', message: 'The draft with this client_id was sent: its message is in the inbox' },
+  })
+  expect(await drafts.send(inboxId, 'plan', {})).toEqual(sent)
+  expect((await drafts.list(inboxId)).count).toBe(0)
+  await expect.poll(async () => (await bob.messages.list(bob.inboxId)).count).toBe(1)
+  // In another inbox, and after a draft that was deleted, the name is free.
+  await bob.drafts.create(bob.inboxId, request)
+  await bob.drafts.delete(bob.inboxId, 'plan')
+  await bob.drafts.create(bob.inboxId, request)
+  await expect(bob.drafts.send(bob.inboxId, 'other', {})).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('a client_id whose draft was sent by its schedule makes no second draft', async () => {
+  const { inboxId, drafts, messages } = await newInbox()
+  const request = { to: ['bob@example.test'], text: 'x', clientId: 'plan', sendAt: new Date(0) }
+  await drafts.create(inboxId, request)
+  await expect.poll(async () => (await messages.list(inboxId)).count).toBe(1)
+  await expect(drafts.create(inboxId, request)).rejects.toMatchObject({ body: { code: 'draft_sent' } })
+})
+
 test('a repeated send with the same Idempotency-Key answers after the draft is gone, and sends nothing', async () => {
   const { inboxId, drafts, messages } = await newInbox()
   const { draftId } = await drafts.create(inboxId, { to: ['bob@example.test'], text: 'x' })

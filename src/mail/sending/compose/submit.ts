@@ -45,6 +45,8 @@ export interface Submission {
    * @returns keys of blobs to discard after the commit
    */
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
+  /** Runs in the transaction after the message is filed. */
+  readonly last?: (tx: Tx, sent: Sent) => Promise<void>
 }
 
 /** @throws not_found, missing_permission, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_conflict, message_too_large; the errors of prepareContent */
@@ -85,7 +87,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
   const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, submission) {
-    const { inbox, message, permission, keyClaim, first, isHeld = false } = submission
+    const { inbox, message, permission, keyClaim, first, last, isHeld = false } = submission
     store.checkWritable()
     requireActive(inbox) // a paused inbox composes nothing; the transaction checks again
     // Composing takes about a millisecond, after steps in which other requests got as far.
@@ -103,6 +105,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         const blobs = (await first?.(tx)) ?? []
         const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, isHeld })
         await recordResult(tx, keyClaim, result)
+        await last?.(tx, result)
         return { result, blobs }
       }
       const { parsed } = content
