@@ -292,6 +292,7 @@ create table list_entries (
 );
 CREATE INDEX list_entries_by_organization ON public.list_entries USING btree (organization_id, direction, entry);
 CREATE INDEX list_entries_of_clients ON public.list_entries USING btree (scope_id, direction, list_type) WHERE (read_only = 0);
+CREATE INDEX list_entries_of_server ON public.list_entries USING btree (entry) WHERE (read_only = 1);
 
 create table mailbox_entries (
   mailbox_id text collate "C" not null,

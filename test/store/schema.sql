@@ -292,6 +292,8 @@ CREATE INDEX list_entries_by_organization on list_entries (organization_id, dire
 
 CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0;
 
+CREATE INDEX list_entries_of_server on list_entries (entry) where read_only = 1;
+
 CREATE TABLE mailbox_entries (
   mailbox_id text not null references mailboxes on delete cascade,
   uid integer not null,
