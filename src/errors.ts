@@ -291,6 +291,12 @@ export const errors = {
     message: () => 'The draft is being sent',
     fix: 'Retry in a moment. A draft that was sent is gone, and its message is in the inbox.',
   }),
+  // Not a conflict: clients would repeat the call.
+  draft_sent: define({
+    kind: 'invalid',
+    message: () => 'The draft with this client_id was sent: its message is in the inbox',
+    fix: 'Sending the draft by its client_id returns the ids of the message. Use another client_id for another draft.',
+  }),
   draft_changed: define({
     kind: 'conflict',
     message: () => 'Another call has just changed the draft; nothing was changed or sent by this one',

@@ -13,6 +13,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
 import { type ContentRows, contentRows, type Spooled, type SpooledMail } from './insert-content.ts'
 import type { MailParser } from './mail-parser.ts'
@@ -20,10 +21,8 @@ import type { LoadedMail } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 import { createSpoolMemory, type SpoolMemory } from './spool-memory.ts'
 
-/** A message to prepare. */
-export interface MailSource<Checked> {
-  /** The network or organization that sends the message. Large messages are parsed round robin over these keys. */
-  readonly fairnessKey: string
+/** A message to prepare, and who sends it: large messages are parsed round robin over senders. */
+export interface MailSource<Checked> extends Turn {
   /** The whole message in memory; or a stream of it, and the header fields to put before it. */
   readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
@@ -70,7 +69,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const openMemory = createSpoolMemory(limits)
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { fairnessKey, raw, bytesMax, check } = source
+    const { fairnessKey, fairnessPart, raw, bytesMax, check } = source
     const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const blobKeys: (string | null)[] = []
 
@@ -85,7 +84,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       blobKeys.push(arrived.blobKey)
       const checked = (await check?.()) as Checked
       const { sizeBytes } = arrived
-      const unparsed = { fairnessKey, sizeBytes, ownBytes: head.length, load: () => loadMail(arrived) }
+      const turn = { fairnessKey, fairnessPart }
+      const unparsed = { ...turn, sizeBytes, ownBytes: head.length, load: () => loadMail(arrived) }
       const parsed = await mailParser.parse(unparsed)
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
