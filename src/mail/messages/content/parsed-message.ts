@@ -18,6 +18,7 @@ import {
 import { compressSearchText } from '../search/message-text.ts'
 import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
 import { compressSource } from './compressed-source.ts'
+import { readHtml } from './html-readings.ts'
 
 /** The parsed fields that become rows, and the bodies. */
 export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html' | 'truncated'> {
@@ -42,16 +43,23 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     bodyBytesMax: limits.parsing.bodyBytesMax,
     bodyJsonBytesMax: limits.parsing.bodyJsonBytesMax,
   })
+  const readings = html === undefined ? undefined : readHtml(html, text === undefined, limits)
   const extracted = extractReply(
-    { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    {
+      ...(text !== undefined && { text }),
+      ...(html !== undefined && { html, scannedHtml: () => readings?.quoted }),
+    },
     { subject: fields.subject, inReplyTo: fields.inReplyTo, references: fields.references },
     limits.parsing.replyTextCharsMax,
   )
   const { extractedHtml } = extracted
-  const charsMax = limits.parsing.htmlTextCharsMax
-  const textFromHtml = text === undefined && html !== undefined ? linesOfHtml(html, charsMax) : undefined
+  const textFromHtml = readings?.lines
   const extractedText =
-    textFromHtml && extractedHtml !== undefined ? linesOfHtml(extractedHtml, charsMax, html) : extracted.extractedText
+    textFromHtml && extractedHtml !== undefined
+      ? extractedHtml === html
+        ? textFromHtml
+        : linesOfHtml(extractedHtml, limits.parsing.htmlTextCharsMax, html)
+      : extracted.extractedText
   const bodies: Bodies = {
     ...(text !== undefined && { text }),
     ...(html !== undefined && { html }),
@@ -74,7 +82,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(shown !== undefined && { preview: shown }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
-    verification: findVerification({ subject: fields.subject, text, html }, limits),
+    verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
     compressedBodies,
     ...sourceOf(),
   }
