@@ -24,6 +24,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? 7)
 const MUTANTS = Number(process.env.MUTANTS ?? 4_000)
 const HOSTILE_BYTES = 20_000
 const DIFFERENCES_SHOWN = 5
+const MESSAGE_CHARS_SHOWN = 1_000
 /** Characters and tags that change what is around them. */
 const SPICE = (
   '< > & " \' = / <p> </p> <br> <b> </b> <div> </div> <td> <tr> <table> </table> <blockquote> </blockquote> <pre> </pre> <!-- --> ' +
@@ -75,11 +76,13 @@ function measure(name: string, pool: readonly Buffer[]): void {
 function compare(raws: readonly Buffer[]): void {
   let differences = 0
   for (const raw of raws) {
-    const [before, now] = builds.map(({ parse }) => comparable(parse(raw)))
-    if (isDeepStrictEqual(before, now)) continue
+    const [before, now] = builds.map(({ parse }) => comparable(parse(raw)) as Record<string, unknown>)
+    const fields = Object.keys({ ...before, ...now }).filter((each) => !isDeepStrictEqual(before![each], now![each]))
+    if (fields.length === 0) continue
     differences += 1
-    if (differences <= DIFFERENCES_SHOWN)
-      console.dir({ raw: raw.toString().slice(0, 4_000), before, now }, { depth: 6 })
+    if (differences > DIFFERENCES_SHOWN) continue
+    console.log(raw.toString().slice(0, MESSAGE_CHARS_SHOWN))
+    for (const field of fields) console.dir({ field, before: before![field], now: now![field] }, { depth: 6 })
   }
   console.log(`${raws.length} messages parsed by both builds: ${differences} differences`)
   if (differences > 0) process.exitCode = 1
