@@ -16,7 +16,7 @@ import {
   type VerificationInput,
 } from '../../../formats/verification/verification.ts'
 import { compressSearchText } from '../search/message-text.ts'
-import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
+import { type Bodies, type CompressedBodies, compressJson, jsonOfBodies } from './compressed-bodies.ts'
 import { compressSource } from './compressed-source.ts'
 import { readHtml } from './html-readings.ts'
 
@@ -70,11 +70,9 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(truncated && { isTruncated: true }),
   }
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
-  const compressedBodies = compressBodies(bodies)
-  const sourceOf = () => {
-    const compressedSource = compressSource(raw, compressedBodies)
-    return compressedSource && { compressedSource }
-  }
+  const json = jsonOfBodies(bodies)
+  const compressedBodies = compressJson(json)
+  const compressedSource = compressSource(raw, json)
   const isLarge = compressedBodies.headBytes > 0
   const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
   return {
@@ -84,7 +82,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(isLarge && { searchText: compressSearchText(searchText) }),
     verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
     compressedBodies,
-    ...sourceOf(),
+    ...(compressedSource && { compressedSource }),
   }
 }
 
