@@ -17,8 +17,9 @@ import {
   type VerificationInput,
 } from '../../../formats/verification/verification.ts'
 import { compressSearchText } from '../search/message-text.ts'
-import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
+import { type Bodies, type CompressedBodies, compressJson, jsonOfBodies } from './compressed-bodies.ts'
 import { compressSource } from './compressed-source.ts'
+import { readHtml } from './html-readings.ts'
 
 /** The parsed fields that become rows, and the bodies. */
 export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html' | 'truncated'> {
@@ -47,16 +48,23 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     bodyBytesMax: limits.parsing.bodyBytesMax,
     bodyJsonBytesMax: limits.parsing.bodyJsonBytesMax,
   })
+  const readings = html === undefined ? undefined : readHtml(html, text === undefined, limits)
   const extracted = extractReply(
-    { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    {
+      ...(text !== undefined && { text }),
+      ...(html !== undefined && { html, scannedHtml: () => readings?.quoted }),
+    },
     { subject: fields.subject, inReplyTo: fields.inReplyTo, references: fields.references },
     limits.parsing.replyTextCharsMax,
   )
   const { extractedHtml } = extracted
-  const charsMax = limits.parsing.htmlTextCharsMax
-  const textFromHtml = text === undefined && html !== undefined ? linesOfHtml(html, charsMax) : undefined
+  const textFromHtml = readings?.lines
   const extractedText =
-    textFromHtml && extractedHtml !== undefined ? linesOfHtml(extractedHtml, charsMax, html) : extracted.extractedText
+    textFromHtml && extractedHtml !== undefined
+      ? extractedHtml === html
+        ? textFromHtml
+        : linesOfHtml(extractedHtml, limits.parsing.htmlTextCharsMax, html)
+      : extracted.extractedText
   const bodies: Bodies = {
     ...(text !== undefined && { text }),
     ...(html !== undefined && { html }),
@@ -67,11 +75,9 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(truncated && { isTruncated: true }),
   }
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
-  const compressedBodies = compressBodies(bodies)
-  const sourceOf = () => {
-    const compressedSource = compressSource(raw, compressedBodies)
-    return compressedSource && { compressedSource }
-  }
+  const json = jsonOfBodies(bodies)
+  const compressedBodies = compressJson(json)
+  const compressedSource = compressSource(raw, json)
   const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
   const isLarge = compressedBodies.headBytes > 0
   const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
@@ -82,9 +88,9 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
-    verification: findVerification({ subject: fields.subject, text, html }, limits),
+    verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
     compressedBodies,
-    ...sourceOf(),
+    ...(compressedSource && { compressedSource }),
   }
 }
 
