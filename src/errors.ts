@@ -281,6 +281,11 @@ export const errors = {
     kind: 'rejected',
     message: (p) => `Message rejected: ${p.detail}`,
   }),
+  automatic_loop: define({
+    kind: 'rejected',
+    message: () => 'The answered message was written by a program: an automatic answer to it would make a loop',
+    fix: 'Do not answer it, or let a person write the answer, without the header Auto-Submitted.',
+  }),
   inbox_paused: define<{ address: string }>({
     kind: 'rejected',
     message: (p) => `The inbox ${p.address} is paused`,
@@ -312,6 +317,15 @@ export const errors = {
   unknown_recipient: define<{ address: string }>({
     kind: 'not_found',
     message: (p) => `There is no mailbox ${p.address} here`,
+  }),
+  mail_loop: define<{ hopsMax: number }>({
+    kind: 'rejected',
+    message: (p) => `Mail loop: the message has gone through more than ${p.hopsMax} servers`,
+  }),
+  dmarc_rejected: define<{ domain: string }>({
+    kind: 'rejected',
+    message: (p) => `The DMARC policy of ${p.domain} rejects this message: neither SPF nor DKIM passes for that domain`,
+    fix: 'Send it through the servers of that domain, or sign it with DKIM for that domain.',
   }),
   relaying_denied: define<{ domain: string }>({
     kind: 'rejected',

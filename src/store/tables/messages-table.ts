@@ -59,6 +59,33 @@ const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
   db.selectFrom('messages').selectAll().where('id', 'in', ids),
 )
 
+/**
+ * Counts the replies that an inbox has sent in a thread since a time: they have In-Reply-To and no envelope.
+ *
+ * @param scan at most this many of the newest messages are read
+ */
+export async function countSentReplies(
+  db: Db,
+  threadId: string,
+  scan: { readonly since: number; readonly messagesMax: number },
+): Promise<number> {
+  const newest = db
+    .selectFrom('messages')
+    .select(['in_reply_to', 'envelope_recipient'])
+    .where('thread_id', '=', threadId)
+    .where('timestamp', '>', scan.since)
+    .orderBy('timestamp', 'desc')
+    .limit(scan.messagesMax)
+    .as('newest')
+  const { count } = await db
+    .selectFrom(newest)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('in_reply_to', 'is not', null)
+    .where('envelope_recipient', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
 export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredMessageRow[]> {
   return ids.length === 0 ? [] : byIds(db, { ids })
 }

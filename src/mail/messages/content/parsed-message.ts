@@ -6,6 +6,7 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { fieldOf, IDEMPOTENCY_KEY, MESSAGE_KEY } from '../../../formats/agentmail-fields.ts'
+import type { EvidenceLimits } from '../../../formats/dkim/sender-evidence.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
@@ -97,6 +98,16 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
 function isAutomatic(headers: MimeMessage['headers']): boolean {
   const value = fieldOf(headers, 'Auto-Submitted') ?? 'no'
   return !/^no\s*(?:;|\(|$)/i.test(value)
+}
+
+/** The limits of what readSenderEvidence reads: of the same header as parseMail. */
+export function evidenceLimits({ parsing }: Pick<Limits, 'parsing'>): EvidenceLimits {
+  return {
+    headerBytesMax: parsing.mimeHeaderBytesMax,
+    headerFieldsMax: parsing.mimeHeaderFieldsMax,
+    signaturesMax: parsing.signaturesMax,
+    arcSetsMax: parsing.arcSetsMax,
+  }
 }
 
 /** Finds the codes and links of a message: when it is parsed, or when it is shown and its row has none stored. */
