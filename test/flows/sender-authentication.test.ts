@@ -16,7 +16,7 @@ beforeAll(async () => {
   dns = await startDns(zones)
   world = await startWorld({
     env: { MARTLET_TRUSTED_NETWORKS: 'none', MARTLET_DNS_SERVERS: dns.address },
-    limits: { dns: { tryMs: 100, triesMax: 1 } },
+    limits: { dns: { tryMs: 500, triesMax: 1 } },
   })
   inboxId = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
 })

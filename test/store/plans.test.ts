@@ -19,6 +19,7 @@ import * as events from '../../src/store/tables/events-table.ts'
 import * as idempotency from '../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as listEntries from '../../src/store/tables/list-entries-table.ts'
+import * as messageScans from '../../src/store/tables/message-scans-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
 import * as rollups from '../../src/store/tables/rollups-table.ts'
@@ -88,8 +89,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => search.listBlocks(db, { inboxId: 'i', textFunction: 't', before: 9, limit: 9 }),
     'search_blocks_by_inbox',
   ],
-  ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
-  ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
+  ['list an inbox', (db) => messageScans.scan(db, criteria, page), 'messages_by_inbox'],
+  ['list an inbox, next page', (db) => messageScans.scan(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
   ['list the attachments of threads', (db) => threads.contentsOf(db, ['t', 'u'], 100), 'messages_with_attachments'],
   [
@@ -266,7 +267,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => usage.sumCounters(db, { organizationId: 'o', podId: 'p' }, 10),
     'inboxes_by_pod (pod_id=?)',
   ],
-  ['check which messages match', (db) => messages.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
+  ['check which messages match', (db) => messageScans.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
     (db) => lines.makeNextPending(asTx(db), { webhookId: 'w', key: 'k' }),

@@ -8,6 +8,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { fieldOf, IDEMPOTENCY_KEY, MESSAGE_KEY } from '../../../formats/agentmail-fields.ts'
 import type { EvidenceLimits } from '../../../formats/dkim/sender-evidence.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
+import { isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
@@ -85,7 +86,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
-    ...(isAutomatic(headers) && { isAutomatic: true as const }),
+    ...(isAutoSubmitted(headers) && { isAutomatic: true as const }),
     ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
@@ -93,11 +94,6 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     compressedBodies,
     ...(compressedSource && { compressedSource }),
   }
-}
-
-function isAutomatic(headers: MimeMessage['headers']): boolean {
-  const value = fieldOf(headers, 'Auto-Submitted') ?? 'no'
-  return !/^no\s*(?:;|\(|$)/i.test(value)
 }
 
 /** The limits of what readSenderEvidence reads: of the same header as parseMail. */
