@@ -11,7 +11,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/events/bounded-cache.test.ts',
   'test/messages/compressed-bodies.test.ts',
   'test/messages/mail-list.test.ts',
-  'test/messages/parse-queue.test.ts',
+  'test/jobs/turn-queue.test.ts',
   'test/messages/mail-parser.test.ts',
   'test/receiving/authentication/arc-rules.test.ts',
   'test/receiving/authentication/dkim-rules.test.ts',

@@ -18,6 +18,7 @@ import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageHeld, messageSent } from '../../events/log/message-events.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
@@ -45,6 +46,8 @@ export interface Submission {
    * @returns keys of blobs to discard after the commit
    */
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
+  /** Runs in the transaction after the message is filed. */
+  readonly last?: (tx: Tx, sent: Sent) => Promise<void>
 }
 
 /** @throws not_found, missing_permission, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_conflict, message_too_large; the errors of prepareContent */
@@ -86,7 +89,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
   const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, submission) {
-    const { inbox, message, permission, keyClaim, first, isHeld = false } = submission
+    const { inbox, message, permission, keyClaim, first, last, isHeld = false } = submission
     store.checkWritable()
     requireActive(inbox) // a paused inbox composes nothing; the transaction checks again
     // Composing takes about a millisecond, after steps in which other requests got as far.
@@ -94,8 +97,8 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await sign(inbox, await composeMail(inbox, message, messageId, now), now)
-    const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
+    const content = await prepareContent({ ...turn, raw, bytesMax: config.messageBytesMax })
     try {
       const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -106,12 +109,15 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         const heldBy = isLoop ? LOOP_GUARD : isHeld ? actor : undefined
         const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, heldBy })
         await recordResult(tx, keyClaim, result)
+        await last?.(tx, result)
         return { result, blobs, heldBy }
       }
       const { parsed } = content
       const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(message).length
       const isLong = rows > limits.messages.shortFilingRowsMax
-      const { result, blobs, heldBy } = await store.transaction(send, { fairnessKey: isLong ? fairnessKey : undefined })
+      const { result, blobs, heldBy } = await store.transaction(send, {
+        fairnessKey: isLong ? turn.fairnessKey : undefined,
+      })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(message))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
@@ -170,7 +176,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     }
     const event = heldBy ? messageHeld : messageSent
     tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
-    return { messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
+    return { id, messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
   }
 
   async function sign(inbox: InboxRow, raw: Buffer, now: number): Promise<{ raw: Buffer; selector: string | null }> {
