@@ -13,6 +13,11 @@ export const eventsLimits = {
     unit: 'bytes',
     description: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },
+  turnWritesMax: {
+    default: 50,
+    unit: 'count',
+    description: 'Events that are written to subscribers before other work runs; each is a system call.',
+  },
   renderRetryMsMax: {
     default: 2 * SECOND,
     unit: 'milliseconds',
