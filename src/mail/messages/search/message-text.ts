@@ -4,7 +4,7 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Limits } from '../../../config/limits.ts'
-import { foldText } from '../../../formats/search/search-signature.ts'
+import { collapseSpace, foldText } from '../../../formats/search/search-signature.ts'
 import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import type { SearchableRow } from '../../../store/tables/search-index-table.ts'
 import { decompressText } from '../content/compressed-bodies.ts'
@@ -51,7 +51,7 @@ export class MessageText {
     this.#bodyTexts = bodyTexts
   }
 
-  /** Returns the part of a column that is compared, as it is shown. */
+  /** Returns the part of a column that is compared, as it is shown: with its case, and white space collapsed. */
   shown(column: SearchColumn): string {
     return this.#text(column).shown
   }
@@ -65,8 +65,8 @@ export class MessageText {
     const known = this.#columns.get(column)
     if (known) return known
     const make = () => {
-      const shown = shownText(this.stored, column, this.#charsMax)
-      return { shown, folded: foldText(shown) }
+      const shown = collapseSpace(shownText(this.stored, column, this.#charsMax))
+      return { shown, folded: shown.toLowerCase() } // as foldText
     }
     const text = column === 'body' ? this.#bodyTexts(this.stored.content_id, make) : make()
     this.#columns.set(column, text)
