@@ -103,7 +103,7 @@ function errorsPage() {
   return [
     '# Errors',
     '',
-    'Generated from `src/errors.ts` and the tables of the edges by `npm run docs`; do not edit.',
+    'Generated from `src/errors/` and the tables of the edges by `npm run docs`; do not edit.',
     '',
     'Every error that a caller can get. The code is stable: use it in your code, not the text. `{…}` is a value that depends',
     'on the request. After a *temporary* failure, the same request works later, and nothing was changed.',

@@ -48,6 +48,18 @@ export const messagesLimits = {
   },
   textUrlWaitMs: { default: MINUTE, unit: 'milliseconds', description: 'Time for which such a request may wait.' },
   labelsPerMessageMax: { default: 64, unit: 'count', description: 'Labels on one message.' },
+  ownLabelsMax: {
+    default: 20,
+    unit: 'count',
+    description: "A user's own labels on one message, for clients of Assmbl.",
+  },
+  ownLabelCharsMax: { default: 64, unit: 'count', description: 'Length of a label, for clients of Assmbl.' },
+  sourceInJsonBytesMax: {
+    default: 16 * MIB,
+    unit: 'bytes',
+    description:
+      'Largest message whose bytes a response contains as text (`raw_mime`). There is a link to each message.',
+  },
   labelCharsMax: { default: 256, unit: 'count', description: 'Length of a label.' },
   metadataKeysMax: { default: 256, unit: 'count', description: "Keys in an inbox's metadata." },
   metadataCharsMax: { default: 256, unit: 'count', description: 'Length of a metadata key or text value.' },

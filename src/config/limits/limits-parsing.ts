@@ -14,6 +14,16 @@ export const parsingLimits = {
     unit: 'count',
     description: 'Header fields of one message that are parsed, including those of its parts.',
   },
+  signaturesMax: {
+    default: 8,
+    unit: 'count',
+    description: 'DKIM signatures of one message that are verified, from the first one on.',
+  },
+  arcSetsMax: {
+    default: 10,
+    unit: 'count',
+    description: 'ARC sets of one message: one per server that has forwarded it. A longer chain fails.',
+  },
   bodyBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',

@@ -1,5 +1,5 @@
 /** Limits of one sent message, and of its idempotency key. Part of ../limits.ts. */
-import { DAY, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
+import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const sendingLimits = {
   quotedCharsMax: {
@@ -7,6 +7,16 @@ export const sendingLimits = {
     unit: 'count',
     description:
       'Characters of the original message that a reply with `quote_original` contains. Of a longer one, the beginning is quoted.',
+  },
+  threadRepliesMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    description: 'Time for which the replies of an inbox in one thread are counted (`MARTLET_THREAD_REPLIES`).',
+  },
+  threadRepliesScannedMax: {
+    default: 1_000,
+    unit: 'count',
+    description: 'Newest messages of a thread among which they are counted.',
   },
   recipientsMax: {
     default: 50,

@@ -9,7 +9,7 @@ import { prepareQuery } from '../prepared-query.ts'
 import type { DraftPartRow, DraftRevisionRow, DraftRow } from '../schema/draft-rows.ts'
 import { conjunction, narrowest, type ScopeIds } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
-import type { ScannedRow } from './messages-table.ts'
+import type { ScannedRow } from './message-scans-table.ts'
 
 /** A draft, and whether it is under a lease: it is being sent. */
 export type LeasedDraftRow = DraftRow & { readonly is_leased: number }
@@ -71,7 +71,7 @@ export interface DraftCriteria {
   readonly after?: number | undefined
 }
 
-/** Reads drafts by the time of their last change, in the same way as `messages.scan` reads messages. */
+/** Reads drafts by the time of their last change, in the same way as message-scans-table.ts reads messages. */
 export async function scan(db: Db, criteria: DraftCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   return preparedScan(db, { criteria, keyset })
 }

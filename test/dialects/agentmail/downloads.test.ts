@@ -3,10 +3,7 @@
  * message.
  */
 import { describe, expect, test } from 'vitest'
-import {
-  contentDisposition,
-  safeContentType,
-} from '../../../src/edges/http/dialects/agentmail/routes/agentmail-downloads.ts'
+import { contentDisposition, safeContentType } from '../../../src/edges/http/server/file-response.ts'
 import { startWorld } from '../../support/world.ts'
 import { startEdge } from './edge.ts'
 

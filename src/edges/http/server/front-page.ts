@@ -14,6 +14,7 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['tutorial.md', 'Tutorial: an agent that receives a message and answers it'],
   ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
+  ['compatibility/assmbl.md', 'What clients of Assmbl find here'],
   ['move-from-agentmail.md', 'Move from AgentMail'],
   ['permissions.md', 'Permissions of keys'],
   ['configuration.md', 'Settings and limits'],

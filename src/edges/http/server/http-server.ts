@@ -157,6 +157,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       bytesMax: routeOptions.bodyLimit ?? limits.http.bodyBytesMax,
       reserve: (bytes) => bodies.grow(request, bytes),
     })
+    if (routeOptions.config.rawBody) return body
     return runIn(unit, () => parseInTurns(headers, body, limits, eventLoop.nextTurn))
   })
   app.decorateRequest('actor')

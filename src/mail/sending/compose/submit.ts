@@ -28,6 +28,7 @@ import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { envelopeRecipients } from './checked-message.ts'
 import type { ComposeMail, ThreadedMessage } from './compose-mail.ts'
 import type { Sent } from './outgoing.ts'
+import { isBeyondBudget, LOOP_GUARD } from './reply-loops.ts'
 import { requireActive, requireSendable } from './require-sendable.ts'
 
 export interface Submission {
@@ -54,7 +55,7 @@ export type Submit = (actor: Actor, submission: Submission) => Promise<Sent>
 
 interface SubmitNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'messageBytesMax' | 'limits'>
+  readonly config: Pick<Config, 'messageBytesMax' | 'threadRepliesMax' | 'limits'>
   readonly domains: Domains
   readonly composeMail: ComposeMail
   readonly prepareContent: PrepareContent
@@ -77,7 +78,8 @@ interface Composed {
   readonly content: PreparedContent
   /** null: not signed. */
   readonly selector: string | null
-  readonly isHeld: boolean
+  /** Who holds its recipients. */
+  readonly heldBy: Actor | undefined
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
@@ -103,19 +105,24 @@ export function createSubmit(needs: SubmitNeeds): Submit {
         const current = await lockInbox(tx, actor, permission, inbox.id)
         await requireSendable(tx, current, envelopeRecipients(message), limits)
         const blobs = (await first?.(tx)) ?? []
-        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, isHeld })
+        const isLoop = !isHeld && (await isBeyondBudget(tx, message, config))
+        const heldBy = isLoop ? LOOP_GUARD : isHeld ? actor : undefined
+        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, heldBy })
         await recordResult(tx, keyClaim, result)
         await last?.(tx, result)
-        return { result, blobs }
+        return { result, blobs, heldBy }
       }
       const { parsed } = content
       const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(message).length
       const isLong = rows > limits.messages.shortFilingRowsMax
-      const { result, blobs } = await store.transaction(send, { fairnessKey: isLong ? turn.fairnessKey : undefined })
+      const { result, blobs, heldBy } = await store.transaction(send, {
+        fairnessKey: isLong ? turn.fairnessKey : undefined,
+      })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(message))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
-      log.info(line, isHeld ? 'message accepted and held' : 'message accepted for delivery')
+      if (heldBy === LOOP_GUARD) log.warn(line, 'message held: too many replies in its thread within an hour')
+      else log.info(line, heldBy ? 'message accepted and held' : 'message accepted for delivery')
       await discardBlobs(blobs)
       return result
     } catch (error) {
@@ -129,9 +136,9 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     actor: Actor,
     inbox: InboxRow,
     message: ThreadedMessage,
-    { messageId, content, selector, isHeld }: Composed,
+    { messageId, content, selector, heldBy }: Composed,
   ): Promise<Sent> {
-    const labels = [...(isHeld ? [] : ['sent']), ...message.labels]
+    const labels = [...(heldBy ? [] : ['sent']), ...message.labels]
     const recipients = envelopeRecipients(message)
     const [filed] = await fileMessages(tx, [
       {
@@ -155,7 +162,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       inbox,
       sender: inbox.address,
       recipients,
-      ...(isHeld && { heldBy: actor }),
+      ...(heldBy && { heldBy }),
     })
     const about = {
       id,
@@ -167,9 +174,9 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       messageId,
       labels,
     }
-    const event = isHeld ? messageHeld : messageSent
-    tx.append(event({ actor: actorName(actor), message: about, timestamp: tx.now, recipients }))
-    return { messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
+    const event = heldBy ? messageHeld : messageSent
+    tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
+    return { id, messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
   }
 
   async function sign(inbox: InboxRow, raw: Buffer, now: number): Promise<{ raw: Buffer; selector: string | null }> {

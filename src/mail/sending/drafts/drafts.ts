@@ -12,11 +12,13 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import {
   assertKeyUnchanged,
+  keyOf,
   lockInbox,
   recheckAccess,
   requireInbox,
   requirePermission,
   requireScope,
+  requireVisible,
 } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
@@ -46,7 +48,7 @@ export interface Drafts {
    * Needs `draft_create`; with a source also `message_read`, and with sendAt also `draft_send`.
    *
    * @returns the new draft, or the existing one if the clientId was used before in this inbox
-   * @param requestMemory for attachments that are given by URL, which are fetched now
+   * @param requestMemory for attachments that are given by URL, which are fetched now, or were uploaded before
    * @throws validation_error, no_recipients, too_many_recipients, message_too_large, system_label, limit_exceeded,
    *   draft_sent, message_rejected, too_many_at_once, too_many_bodies; and
    *   disk_full, unavailable or shutting_down when nothing was stored
@@ -68,6 +70,12 @@ export interface Drafts {
   ): Promise<Page<DraftItem>>
   /** Needs `draft_read`. @throws too_many_responses */
   get(actor: Actor, within: Within, ref: string, memory: BodyMemory): Promise<Draft>
+  /**
+   * Returns the id of the inbox of a draft, for calls that name only the draft.
+   *
+   * @param id of a draft in the actor's scope
+   */
+  inboxOf(actor: Actor, id: string): Promise<string>
   /** Needs `draft_read`. */
   attachment(actor: Actor, within: Within, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /**
@@ -96,7 +104,7 @@ interface Prepared {
 }
 
 export function createDrafts(needs: DraftsNeeds): Drafts {
-  const { store, sources, draftParts, fetchAttachments, prepareRevision, downloads, discardBlobs, clock, limits } =
+  const { store, sources, draftParts, resolveAttachments, prepareRevision, downloads, discardBlobs, clock, limits } =
     needs
 
   return {
@@ -166,6 +174,13 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       })
     },
 
+    async inboxOf(actor, id) {
+      const [row] = await drafts.listByIds(store.db, [id], store.leaseNow())
+      if (!row) throw new MailError('not_found', { what: 'Draft' })
+      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      return row.inbox_id
+    },
+
     async attachment(actor, within, ref, attachmentId) {
       const row = await requireDraft(store.db, store.leaseNow(), actor, 'draft_read', within, ref)
       const part = await drafts.getAttachment(store.db, row.id, attachmentId)
@@ -206,7 +221,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     const outgoing = { ...request, subject: request.subject ?? source.subject }
     const options = { isDraft: true, ...(source.defaults && { defaults: source.defaults }) }
     const checked = checkMessage(outgoing, limits, options)
-    const attachments = await fetchAttachments(checked.attachments, inbox, requestMemory)
+    const attachments = await resolveAttachments(actor, inbox, checked.attachments, requestMemory)
     const message = { ...checked, attachments, ...source.place }
     const revision = await prepareRevision(inbox, message)
     try {

@@ -6,6 +6,7 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
+import { refuseNul } from '../../server/requests/query-nul.ts'
 
 /** Parameters that are lists on every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
@@ -46,17 +47,8 @@ export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
   return query
 }
 
-/** No name, address or text that is stored contains NUL (server/requests/json-body.ts). */
-function refuseNul(name: string, value: string | readonly string[]): void {
-  if (!`${name}${value}`.includes('\0')) return
-  const shown = name.replaceAll('\0', '').slice(0, NAME_CHARS_MAX)
-  throw new MailError('validation_error', { detail: `${shown} contains a NUL character`, path: [shown] })
-}
-
 /** Parameters that clients send and no schema has: an older name, and a flag without effect. */
 const KNOWN: ReadonlySet<string> = new Set(['last_key', 'permanent', 'api_key'])
-/** Length of a name in an error. */
-const NAME_CHARS_MAX = 64
 
 /**
  * Returns the parameters that a route does not know: a typo in a filter would otherwise return everything without a word.
