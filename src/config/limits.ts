@@ -5,6 +5,7 @@
  * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.
  */
 import { accessLimits } from './limits/limits-access.ts'
+import { authenticationLimits } from './limits/limits-authentication.ts'
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
 import { domainsLimits } from './limits/limits-domains.ts'
@@ -14,6 +15,7 @@ import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
+import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
 import { reportsLimits } from './limits/limits-reports.ts'
@@ -32,6 +34,7 @@ import { webhooksLimits } from './limits/limits-webhooks.ts'
 export const limits = {
   smtp: smtpLimits,
   receiving: receivingLimits,
+  authentication: authenticationLimits,
   parsing: parsingLimits,
   http: httpLimits,
   access: accessLimits,
@@ -50,6 +53,7 @@ export const limits = {
   domains: domainsLimits,
   jobs: jobsLimits,
   webhooks: webhooksLimits,
+  notifications: notificationsLimits,
   reports: reportsLimits,
   store: storeLimits,
   server: serverLimits,

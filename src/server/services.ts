@@ -23,6 +23,7 @@ import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
+import { createNotifications } from '../mail/notifications/notifications.ts'
 import { createReports } from '../mail/reports/reports.ts'
 import { createDrafts } from '../mail/sending/drafts/drafts.ts'
 import { createUpdateDraft } from '../mail/sending/drafts/update-draft.ts'
@@ -53,7 +54,7 @@ interface ServicesNeeds extends ServerContext {
 export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
   const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const { feed, downloads, discardBlobs, removal, webhookProfiles } = shared
+  const { feed, contents, downloads, discardBlobs, removal, senderTrust, webhookProfiles } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const { signalScheduled } = workers.scheduler
@@ -69,6 +70,11 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
       enabled: workers.dispatch.signalEnabled,
     })
+  const webhooks = {
+    agentmail: webhooksOf(agentMailProfile),
+    agentpost: webhooksOf(webhookProfiles.agentpost),
+    assmbl: webhooksOf(webhookProfiles.assmbl),
+  }
   return {
     apiKeys: createApiKeys({
       store,
@@ -111,7 +117,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
     verifyHuman: createVerifyHuman({ store, humanCodes, sharedDomain: config.domain, log: context.log, limits }),
 
-    messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
+    messages: createMessages({ store, contents, downloads, removal, discardBlobs, senderTrust, limits }),
+    senderTrust,
     waitForMessage: createWaitForMessage({ store, feed, limits }),
     mailSearch: createMailSearch({ store, limits }),
     inboxSearch: createInboxSearch({ store, limits }),
@@ -145,7 +152,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
 
     /** By dialect: each manages only the webhooks of its own clients. */
-    webhooks: { agentmail: webhooksOf(agentMailProfile), agentpost: webhooksOf(webhookProfiles.agentpost) },
+    webhooks,
+    notifications: createNotifications({ store, webhooks: webhooks.assmbl, limits }),
     webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),
     replays: createReplays({ store, profileName: agentMailProfile.name, clock, limits }),
     webhookTestRequests: createWebhookTests({

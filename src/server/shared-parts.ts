@@ -4,6 +4,7 @@
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
 import { agentPostWebhooks } from '../edges/http/dialects/agentpost/agentpost-webhook-profile.ts'
+import { assmblWebhooks } from '../edges/http/dialects/assmbl/assmbl-webhook-renderer.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import { createSignedTokens } from '../mail/access/signed-tokens.ts'
@@ -20,10 +21,14 @@ import { createPrepareContent } from '../mail/messages/content/prepared-content.
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
+import { createSenderTrust } from '../mail/messages/sender-trust.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
+import { createSenderChecks } from '../mail/receiving/authentication/sender-check.ts'
+import { createMessageChecks } from '../mail/receiving/check-message.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
 import { createReceiving } from '../mail/receiving/receiving.ts'
 import type { Metrics } from '../metrics.ts'
+import { createCachedDns } from '../net/dns/dns-cache.ts'
 import type { Store } from '../store/store.ts'
 
 /** Dependencies that the whole server shares. */
@@ -56,17 +61,19 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: config.domain })
   const domainOwners = createDomainOwners({ store, clock, limits })
-  const fileReceived = createFileReceived({ fileMessages, limits })
+  const fileReceived = createFileReceived({ fileMessages, allowLists: config.allowLists, limits })
+  const mailDns = createCachedDns({ servers: config.dnsServers, clock: () => performance.now(), limits })
+  const senderChecks = createSenderChecks({ config, dns: mailDns, domainOwners, wallClock, random: Math.random })
   const eventSubjects = createEventSubjects({ store, limits })
+  const senderTrust = createSenderTrust({ isOn: config.senderVerification })
   const receivingNeeds = {
     store,
     config,
     prepareContent,
     fileReceived,
-    domainOwners,
+    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, metrics, wallClock }),
     log,
     metrics,
-    wallClock,
     eventLoop,
   }
   return {
@@ -89,9 +96,11 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     removal: createRemoval({ limits }),
     signatureThread: createSignatureThread(limits),
     eventSubjects,
+    senderTrust,
     /** Of the dialects that have webhooks. */
     webhookProfiles: {
       agentmail: agentMailWebhooks({ eventSubjects, limits }),
+      assmbl: assmblWebhooks({ eventSubjects, senderTrust, limits }),
       agentpost: agentPostWebhooks({ eventSubjects, limits }),
     },
   }

@@ -178,6 +178,8 @@ CREATE UNIQUE INDEX drafts_client_id on drafts (inbox_id, client_id) where clien
 
 CREATE INDEX drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled';
 
+CREATE INDEX drafts_due_by_pod on drafts (pod_id, next_attempt_at, id) where send_status = 'scheduled';
+
 CREATE INDEX drafts_leased on drafts (lease_owner) where lease_owner is not null;
 
 CREATE TABLE event_consumers (
@@ -239,6 +241,9 @@ CREATE TABLE inboxes (
   status text not null,
   message_count integer not null,
   unread_count integer not null,
+  unread_shown_count integer not null,
+  unread_unauthenticated_count integer not null,
+  mails_notifications integer not null,
   thread_count integer not null,
   size_bytes integer not null,
   deleting_at integer,
@@ -289,6 +294,8 @@ CREATE TABLE list_entries (
 CREATE INDEX list_entries_by_organization on list_entries (organization_id, direction, entry);
 
 CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0;
+
+CREATE INDEX list_entries_of_server on list_entries (entry) where read_only = 1;
 
 CREATE TABLE mailbox_entries (
   mailbox_id text not null references mailboxes on delete cascade,
@@ -385,6 +392,13 @@ CREATE INDEX messages_by_thread on messages (thread_id, timestamp, id);
 
 CREATE INDEX messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1;
 
+CREATE TABLE notification_rules (
+  inbox_id text primary key references inboxes,
+  rules text not null,
+  permissions text,
+  updated_at integer not null
+) strict;
+
 CREATE TABLE organizations (
   id text primary key,
   name text,
@@ -426,6 +440,15 @@ CREATE TABLE rate_counts (
 ) strict, without rowid;
 
 CREATE INDEX rate_counts_by_expiry on rate_counts (expires_at);
+
+CREATE TABLE received_keys (
+  inbox_id text not null,
+  key_hash text not null,
+  created_at integer not null,
+  primary key (inbox_id, key_hash)
+) strict, without rowid;
+
+CREATE INDEX received_keys_by_age on received_keys (created_at);
 
 CREATE TABLE recipient_history (
   id text primary key,
@@ -723,6 +746,7 @@ CREATE TABLE webhooks (
   event_types text,
   pod_ids text,
   inbox_ids text,
+  sender_filter text,
   headers text,
   permissions text,
   secret text not null,

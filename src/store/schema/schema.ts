@@ -18,6 +18,7 @@ import type {
   MessageBccRow,
   MessageLabelRow,
   MessageRow,
+  ReceivedKeyRow,
   ThreadLabelRow,
   ThreadParticipantRow,
   ThreadReferenceRow,
@@ -28,7 +29,13 @@ import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, SecretRow } from './tenant-rows.ts'
 import type { UploadRow } from './upload-rows.ts'
-import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
+import type {
+  NotificationRulesRow,
+  WebhookAttemptRow,
+  WebhookDeliveryRow,
+  WebhookReplayRow,
+  WebhookRow,
+} from './webhook-rows.ts'
 
 export interface Schema {
   event_log: EventLogRow
@@ -47,6 +54,7 @@ export interface Schema {
   messages: MessageRow
   message_labels: MessageLabelRow
   message_bcc: MessageBccRow
+  received_keys: ReceivedKeyRow
   contents: ContentRow
   content_addresses: ContentAddressRow
   attachments: AttachmentRow
@@ -71,6 +79,7 @@ export interface Schema {
   webhook_deliveries: WebhookDeliveryRow
   webhook_attempts: WebhookAttemptRow
   webhook_replays: WebhookReplayRow
+  notification_rules: NotificationRulesRow
   rollups: RollupRow
   usage_snapshots: UsageSnapshotRow
   sign_ups: SignUpRow

@@ -13,6 +13,8 @@ export interface WebhookRow {
   event_types: string | null
   pod_ids: string | null
   inbox_ids: string | null
+  /** JSON of the senders whose messages it gets (dispatch/sender-filter.ts); null: all. */
+  sender_filter: string | null
   /** JSON object of custom header fields; the API never returns their values. */
   headers: string | null
   secret: string
@@ -100,6 +102,16 @@ export interface WebhookReplayRow {
   event_types: string | null
   is_only_failed: number
   created_at: number
+}
+
+/** The rules by which an inbox reports received messages (mail/notifications). */
+export interface NotificationRulesRow {
+  inbox_id: string
+  /** JSON list. */
+  rules: string
+  /** JSON of the permissions of the key that set them; null: an unrestricted key. */
+  permissions: string | null
+  updated_at: number
 }
 
 /** One request to a webhook. */

@@ -1,4 +1,5 @@
 /** A webhook as callers see it: a URL that receives events by HTTP POST; and the requests that create and change one. */
+import type { SenderFilter } from '../dispatch/sender-filter.ts'
 
 export interface Webhook {
   readonly id: string
@@ -44,6 +45,8 @@ export interface NewWebhook {
   readonly isEnabled?: boolean | undefined
   readonly isOrdered?: boolean | undefined
   readonly hasLongRetries?: boolean | undefined
+  /** Only messages of these senders; its types must be those of received messages. */
+  readonly senders?: SenderFilter | undefined
 }
 
 /** Undefined fields are not changed. */
@@ -63,6 +66,8 @@ export interface WebhookChange {
   readonly isEnabled?: boolean | undefined
   readonly isOrdered?: boolean | undefined
   readonly hasLongRetries?: boolean | undefined
+  /** Replaces the filter. */
+  readonly senders?: SenderFilter | undefined
 }
 
 export interface HeadersChange {

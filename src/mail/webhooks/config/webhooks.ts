@@ -22,6 +22,7 @@ import { CANCEL_PENDING, ENABLE_ORDERING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
+import type { SenderFilter } from '../dispatch/sender-filter.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, parseWebhookUrl } from './endpoint.ts'
 import { changedEventFilter, filterOwner, formatList, permissionsOf } from './filter-change.ts'
@@ -121,6 +122,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           failures: 0,
           has_long_retries: request.hasLongRetries ? 1 : 0,
           disabled_reason: null,
+          sender_filter: formatSenders(request.senders),
           permissions: permissionsOf(key),
           deleting_at: null,
           created_at: tx.now,
@@ -159,6 +161,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           ...(await changedState(tx, row, change.isEnabled)),
           ...(await changedOrder(tx, row, change.isOrdered)),
           ...(change.hasLongRetries !== undefined && { has_long_retries: change.hasLongRetries ? 1 : 0 }),
+          ...(change.senders !== undefined && { sender_filter: formatSenders(change.senders) }),
           updated_at: tx.now,
         }
         await webhooks.update(tx, row.id, changed)
@@ -252,6 +255,11 @@ async function changedOrder(
   if (isWanted === undefined || isWanted === isOrdered(row)) return {}
   await enqueue(tx, { kind: ENABLE_ORDERING, key: row.id })
   return { order_state: isWanted ? 'enabling' : 'none' }
+}
+
+/** Returns a filter in the form of the row; null: all senders. */
+function formatSenders(senders: SenderFilter | undefined): string | null {
+  return senders === undefined ? null : JSON.stringify(senders)
 }
 
 async function endOfLog(tx: Tx): Promise<number> {

@@ -14,6 +14,7 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       event_types ${text},
       pod_ids ${text},
       inbox_ids ${text},
+      sender_filter ${text},
       headers ${text},
       permissions ${text},
       secret ${text} not null,
@@ -95,5 +96,11 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       created_at ${bigint} not null
     ) ${table}`,
     `create index webhook_replays_by_webhook on webhook_replays (webhook_id)`,
+    `create table notification_rules (
+      inbox_id ${text} primary key references inboxes,
+      rules ${text} not null,
+      permissions ${text},
+      updated_at ${bigint} not null
+    ) ${table}`,
   ]
 }
