@@ -1,5 +1,6 @@
 /** Inboxes (docs/compatibility/agentpost.md). */
 import { type Static, Type } from 'typebox'
+import { MailError } from '../../../../../errors.ts'
 import { splitAddress } from '../../../../../formats/address/address.ts'
 import type { Inbox, InboxChange, NewInbox } from '../../../../../mail/inboxes/inbox.ts'
 import { shownId } from '../prefixed-ids.ts'
@@ -34,15 +35,20 @@ export const CreateInbox = Type.Object({
 })
 
 export function readNewInbox(body: Static<typeof CreateInbox>): NewInbox {
-  const at = body.email?.lastIndexOf('@') ?? -1
-  const [emailName, emailDomain] = at < 0 ? [body.email] : [body.email!.slice(0, at), body.email!.slice(at + 1)]
+  const email = body.email === undefined ? undefined : readEmail(body.email)
   return {
-    username: body.username ?? emailName,
-    domain: body.domain ?? emailDomain,
+    username: body.username ?? email?.localPart,
+    domain: body.domain ?? email?.domain,
     displayName: body.display_name ?? body.name,
     clientId: body.client_id,
     hasRandomSuffix: body.random_suffix,
   }
+}
+
+/** @throws validation_error */
+function readEmail(text: string): { localPart: string; domain: string } {
+  if (text.includes('@')) return splitAddress(text)
+  throw new MailError('validation_error', { detail: 'email must be an address such as a@b.example', path: ['email'] })
 }
 
 export const UpdateInbox = Type.Object({
