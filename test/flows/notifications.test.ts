@@ -1,7 +1,7 @@
 /** Rules by which an inbox reports received messages, by webhook and by mail. Set by a client of Assmbl. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeAgent, receiveMail } from '../dialects/assmbl/agent.ts'
-import { readRows } from '../support/test-database.ts'
+import { changeRows, readRows } from '../support/test-database.ts'
 import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -133,12 +133,32 @@ test.each([
   [[{ id: 'a', filters: { sender_domains: ['no domain'] }, channels: {} }], 'rules.0'],
   [[{ id: 'a', channels: { email: { recipients: ['nobody'] } } }], 'rules.0.recipients'],
   [[{ id: 'a', filters: { sender_verified: true, trust_tiers: ['unverified'] }, channels: {} }], 'rules.0.filters'],
-  [[{ id: 'a', channels: { webhook: { url: 'ftp://x.test' } } }], 'url'],
+  [
+    [
+      { id: 'a', channels: { webhook: { url: 'http://x.test' } } },
+      { id: 'b', channels: { webhook: { url: 'ftp://x.test' } } },
+    ],
+    'url',
+  ],
 ])('a wrong rule gets 400, and no rule changes: %j', async (rules, field) => {
   const agent = await makeAgent(world)
   const answer = await agent.request('PUT', '/notifications', { rules })
   expect(answer).toMatchObject({ status: 400, body: { error: 'validation_error', field } })
   expect((await agent.request('GET', '/notifications')).body).toEqual({ rules: [] })
+  const webhooks = `select w.id from webhooks w join inboxes i on i.id = w.inbox_id where i.address = '${agent.address}'`
+  expect(await readRows(world, webhooks)).toEqual([])
+})
+
+test('a replacement removes the webhooks of one that did not end', async () => {
+  const agent = await makeAgent(world)
+  const rule = (id: string) => ({ id, channels: { webhook: { url: `${sink.url}/${id}` } } })
+  await agent.request('PUT', '/notifications', [rule('stored'), rule('lost')])
+  await agent.request('PUT', '/webhook', { url: `${sink.url}/agent` })
+  const of = `inbox_id = (select id from inboxes where address = '${agent.address}')`
+  await changeRows(world, `update notification_rules set rules = '[]' where ${of}`)
+  await agent.request('PUT', '/notifications', [rule('stored')])
+  const rows = await readRows(world, `select client_id from webhooks where ${of} and is_enabled = 1`)
+  expect(rows.flat().toSorted()).toEqual(['agent', 'rule-stored'])
 })
 
 test('rules about paid requests are not implemented', async () => {

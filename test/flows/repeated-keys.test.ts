@@ -189,8 +189,8 @@ test('messages are found by a text, by labels that they lack, and by their sende
   expect((await agent.request('GET', '/inbox?q=%00')).status).toBe(400)
 })
 
-test('the operator can switch the verification of senders off, and a large message is read from its link', async () => {
-  const limits = { messages: { sourceInJsonBytesMax: 2_000 } }
+test('the operator can switch the verification of senders off; a large message is read from its link', async () => {
+  const limits = { messages: { sourceInJsonBytesMax: 2_000 }, lists: { filteredPageMax: 1 } }
   const other = await startWorld({ env: { MARTLET_SENDER_VERIFICATION: 'off' }, limits })
   await using _other = other
   const agent = await makeAgent(other)
@@ -200,6 +200,8 @@ test('the operator can switch the verification of senders off, and a large messa
   expect((await agent.request('GET', '/inbox?verified_only=true')).body).toEqual({ items: [], next_cursor: null })
 
   const large = await receiveMail(other, agent, { text: 'x'.repeat(3_000) })
+  const { body: page } = await agent.request('GET', '/inbox?limit=1000') // a page has no more than the maximum
+  expect(page).toMatchObject({ items: [{ Subject: 'hello' }], next_cursor: expect.any(String) })
   const { body } = await agent.request('GET', `/messages/${large.MessageID}`)
   expect(body).toMatchObject({ raw_mime: null, raw_mime_encoding: null, body_text: 'x'.repeat(3_000) })
   expect((await (await fetch(body.raw_mime_url)).text()).length).toBe(body.SizeBytes)
