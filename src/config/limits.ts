@@ -5,6 +5,7 @@
  * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.
  */
 import { accessLimits } from './limits/limits-access.ts'
+import { authenticationLimits } from './limits/limits-authentication.ts'
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
 import { domainsLimits } from './limits/limits-domains.ts'
@@ -33,6 +34,7 @@ import { webhooksLimits } from './limits/limits-webhooks.ts'
 export const limits = {
   smtp: smtpLimits,
   receiving: receivingLimits,
+  authentication: authenticationLimits,
   parsing: parsingLimits,
   http: httpLimits,
   access: accessLimits,

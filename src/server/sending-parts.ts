@@ -46,6 +46,15 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
     sources,
     draftParts,
     prepareRevision: createPrepareRevision({ ...context, composeMail, prepareContent }),
-    sendDraft: createSendDraft({ store, submit, idempotency, sources, draftParts, newOwner: randomUUID, limits }),
+    sendDraft: createSendDraft({
+      store,
+      submit,
+      idempotency,
+      sources,
+      draftParts,
+      newOwner: randomUUID,
+      clock,
+      limits,
+    }),
   }
 }

@@ -23,9 +23,12 @@ import { createRemoval } from '../mail/messages/removal.ts'
 import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
 import { createSenderTrust } from '../mail/messages/sender-trust.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
+import { createSenderChecks } from '../mail/receiving/authentication/sender-check.ts'
+import { createMessageChecks } from '../mail/receiving/check-message.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
 import { createReceiving } from '../mail/receiving/receiving.ts'
 import type { Metrics } from '../metrics.ts'
+import { createCachedDns } from '../net/dns/dns-cache.ts'
 import type { Store } from '../store/store.ts'
 
 /** Dependencies that the whole server shares. */
@@ -58,7 +61,9 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: config.domain })
   const domainOwners = createDomainOwners({ store, clock, limits })
-  const fileReceived = createFileReceived({ fileMessages, limits })
+  const fileReceived = createFileReceived({ fileMessages, allowLists: config.allowLists, limits })
+  const mailDns = createCachedDns({ servers: config.dnsServers, clock: () => performance.now(), limits })
+  const senderChecks = createSenderChecks({ config, dns: mailDns, domainOwners, wallClock, random: Math.random })
   const eventSubjects = createEventSubjects({ store, limits })
   const senderTrust = createSenderTrust({ isOn: config.senderVerification })
   const receivingNeeds = {
@@ -66,10 +71,9 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     config,
     prepareContent,
     fileReceived,
-    domainOwners,
+    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, metrics, wallClock }),
     log,
     metrics,
-    wallClock,
     eventLoop,
   }
   return {

@@ -18,6 +18,8 @@ import * as drafts from '../../src/store/tables/drafts-table.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import * as idempotency from '../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import * as listEntries from '../../src/store/tables/list-entries-table.ts'
+import * as messageScans from '../../src/store/tables/message-scans-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
 import * as rollups from '../../src/store/tables/rollups-table.ts'
@@ -87,8 +89,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => search.listBlocks(db, { inboxId: 'i', textFunction: 't', before: 9, limit: 9 }),
     'search_blocks_by_inbox',
   ],
-  ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
-  ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
+  ['list an inbox', (db) => messageScans.scan(db, criteria, page), 'messages_by_inbox'],
+  ['list an inbox, next page', (db) => messageScans.scan(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
   ['list the attachments of threads', (db) => threads.contentsOf(db, ['t', 'u'], 100), 'messages_with_attachments'],
   [
@@ -127,11 +129,17 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
       `drafts_by_${level}`,
     ],
   ),
+  ['find the suppressions of an address', (db) => listEntries.listSuppressions(db, 'a@b.c'), 'list_entries_of_server'],
   ['find a draft by its client_id', (db) => drafts.getByClientId(db, 'i', 'c', 1), 'drafts_client_id'],
   ['count the drafts of an inbox', (db) => drafts.hasAtLeast(db, 'i', 1_000), 'COVERING INDEX drafts_by_inbox'],
   ['list the parts of drafts', (db) => drafts.listParts(db, ['d', 'e']), 'draft_parts_by_draft'],
   ['find the next due draft', (db) => drafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
-  ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, claim), 'drafts_due'],
+  ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, { ...claim, podId: 'p' }), 'drafts_due_by_pod'],
+  [
+    'find pods with scheduled drafts',
+    (db) => drafts.listSchedulingPods(db, { after: '', limit: 9, now: 1, leaseNow: 1, interrupted: claim.interrupted }),
+    'later USING COVERING INDEX drafts_due_by_pod (pod_id>?)',
+  ],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],
   ['list the queue', (db) => queue.listOpen(db, waiting, next, 1), 'recipients_open '],
   ['list the queue, held', (db) => queue.listOpen(db, { ...waiting, states: ['held'] }, next, 1), 'recipients_open '],
@@ -259,7 +267,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => usage.sumCounters(db, { organizationId: 'o', podId: 'p' }, 10),
     'inboxes_by_pod (pod_id=?)',
   ],
-  ['check which messages match', (db) => messages.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
+  ['check which messages match', (db) => messageScans.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
     (db) => lines.makeNextPending(asTx(db), { webhookId: 'w', key: 'k' }),

@@ -180,6 +180,7 @@ CREATE INDEX drafts_by_organization ON public.drafts USING btree (organization_i
 CREATE INDEX drafts_by_pod ON public.drafts USING btree (pod_id, updated_at, id);
 CREATE UNIQUE INDEX drafts_client_id ON public.drafts USING btree (inbox_id, client_id) WHERE (client_id IS NOT NULL);
 CREATE INDEX drafts_due ON public.drafts USING btree (next_attempt_at, id) WHERE (send_status = 'scheduled'::text);
+CREATE INDEX drafts_due_by_pod ON public.drafts USING btree (pod_id, next_attempt_at, id) WHERE (send_status = 'scheduled'::text);
 CREATE INDEX drafts_leased ON public.drafts USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
 
 create table event_consumers (
@@ -294,6 +295,7 @@ create table list_entries (
 );
 CREATE INDEX list_entries_by_organization ON public.list_entries USING btree (organization_id, direction, entry);
 CREATE INDEX list_entries_of_clients ON public.list_entries USING btree (scope_id, direction, list_type) WHERE (read_only = 0);
+CREATE INDEX list_entries_of_server ON public.list_entries USING btree (entry) WHERE (read_only = 1);
 
 create table mailbox_entries (
   mailbox_id text collate "C" not null,

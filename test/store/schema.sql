@@ -178,6 +178,8 @@ CREATE UNIQUE INDEX drafts_client_id on drafts (inbox_id, client_id) where clien
 
 CREATE INDEX drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled';
 
+CREATE INDEX drafts_due_by_pod on drafts (pod_id, next_attempt_at, id) where send_status = 'scheduled';
+
 CREATE INDEX drafts_leased on drafts (lease_owner) where lease_owner is not null;
 
 CREATE TABLE event_consumers (
@@ -292,6 +294,8 @@ CREATE TABLE list_entries (
 CREATE INDEX list_entries_by_organization on list_entries (organization_id, direction, entry);
 
 CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0;
+
+CREATE INDEX list_entries_of_server on list_entries (entry) where read_only = 1;
 
 CREATE TABLE mailbox_entries (
   mailbox_id text not null references mailboxes on delete cascade,

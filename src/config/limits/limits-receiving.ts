@@ -2,6 +2,11 @@
 import { DAY, type Limit } from './limit.ts'
 
 export const receivingLimits = {
+  hopsMax: {
+    default: 100,
+    unit: 'count',
+    description: 'Received fields of a message. With more, it is refused as a mail loop.',
+  },
   underWayMax: {
     default: 50,
     unit: 'count',

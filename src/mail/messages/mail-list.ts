@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
-import type { ScannedRow } from '../../store/tables/messages-table.ts'
+import type { ScannedRow } from '../../store/tables/message-scans-table.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import {
   closePage,

@@ -5,6 +5,7 @@ import { MailError } from '../../errors.ts'
 import { isUuid } from '../../formats/ids.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentsTable from '../../store/tables/contents-table.ts'
+import * as messageScans from '../../store/tables/message-scans-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import {
   assertKeyUnchanged,
@@ -105,7 +106,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
       return listMail(page, limits, memory, {
         criteria,
         substrings: [filter.from, filter.to, filter.subject, filter.text === undefined ? [] : [filter.text]],
-        scan: async (keyset) => (isNobodys(filter) ? [] : messages.scan(store.db, criteria, keyset)),
+        scan: async (keyset) => (isNobodys(filter) ? [] : messageScans.scan(store.db, criteria, keyset)),
         listByIds: (ids) => messages.listItemsByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
         show: (rows) => showMessages(store.db, rows, inbox),
@@ -199,7 +200,7 @@ function withMore(memory: BodyMemory, bytes: number): BodyMemory {
 }
 
 /** Returns a filter as query criteria for an inbox, limited to what this actor may see. */
-export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): messages.MessageCriteria {
+export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): messageScans.MessageCriteria {
   return {
     inboxId,
     hiddenMask: hiddenMaskFor(actor, filter.include ?? []),

@@ -1,5 +1,5 @@
 /**
- * Whether the sender of a message is verified: it was authenticated for a domain (mail/receiving/authenticate.ts), whose
+ * Whether the sender of a message is verified: it was authenticated for a domain (mail/receiving/authentication/), whose
  * name is stored with the message. Clients that ask for a yes or a no get it from here, and so do filters.
  *
  * MARTLET_SENDER_VERIFICATION=off means that nobody relies on it: then no sender is verified.
@@ -13,6 +13,6 @@ export interface SenderTrust {
 }
 
 export function createSenderTrust({ isOn }: { readonly isOn: boolean }): SenderTrust {
-  // messages-table.ts has the same condition in SQL.
+  // message-scans-table.ts has the same condition in SQL.
   return { isOn, isVerified: ({ verifiedDomain }) => isOn && verifiedDomain !== undefined }
 }

@@ -18,6 +18,7 @@ import { showMessages } from '../messages/views/message-views.ts'
 import { type CheckedMessage, checkMessage } from './compose/checked-message.ts'
 import type { ThreadedMessage } from './compose/compose-mail.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
+import { mustBeAnswerable, requireAnswerable } from './compose/reply-loops.ts'
 import type { ResolveAttachments } from './compose/resolve-attachments.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
@@ -35,7 +36,7 @@ export interface SendOptions {
 /**
  * Each call resolves when message, queue rows and event are on disk. A message that is held gets `message.held`. All throw validation_error, no_recipients,
  * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission,
- * message_rejected, inbox_paused, organization_unverified, rate_limit_exceeded; and disk_full, unavailable, shutting_down, too_many_bodies or too_many_at_once when nothing was
+ * message_rejected, automatic_loop, inbox_paused, organization_unverified, rate_limit_exceeded; and disk_full, unavailable, shutting_down, too_many_bodies or too_many_at_once when nothing was
  * accepted.
  */
 export interface Sending {
@@ -106,7 +107,10 @@ export function createSending({
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
-        const quoted = reply.quoteOriginal ? await readWhole(actor, row, memory) : undefined
+        const isAutomatic = mustBeAnswerable(reply)
+        const whole = reply.quoteOriginal || isAutomatic ? await readWhole(actor, row, memory) : undefined
+        if (isAutomatic) requireAnswerable(row, whole!)
+        const quoted = reply.quoteOriginal ? whole : undefined
         const { recipients, subject, ...place } = deriveReply(inbox, row, parent, reply)
         const outgoing = {
           ...reply,

@@ -304,6 +304,7 @@ test('every error code of the catalogue is rendered with a documented status', (
     messagesMax: 1,
     recipientsMax: 1,
     max: 1,
+    hopsMax: 1,
     perSecond: 1,
     action: 'a',
     period: 'hour',

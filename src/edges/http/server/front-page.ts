@@ -15,6 +15,8 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
   ['compatibility/assmbl.md', 'What clients of Assmbl find here'],
+  ['move-from-agentmail.md', 'Move from AgentMail'],
+  ['permissions.md', 'Permissions of keys'],
   ['configuration.md', 'Settings and limits'],
   ['deployment.md', 'Deployment: DNS, TLS, PostgreSQL'],
   ['operations.md', 'Operations: queue, backup, monitoring'],

@@ -8,6 +8,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
@@ -15,6 +16,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as uploads from '../../../store/tables/uploads-table.ts'
 import type { SignedTokens } from '../../access/signed-tokens.ts'
+import type { Tenant } from '../../jobs/capacity-shares.ts'
 import type { DownloadedFile, DownloadLink } from '../views/message.ts'
 import { createAttachmentText, hasText, type TextSource } from './attachment-text.ts'
 import type { Contents } from './contents.ts'
@@ -30,6 +32,9 @@ type Target =
   | { readonly draftId: string; readonly attachmentId: string; readonly uploadId?: undefined }
   /** A file that a client has uploaded and not sent yet (mail/sending/uploads). */
   | { readonly uploadId: string; readonly attachmentId?: undefined; readonly draftId?: undefined }
+
+/** A file, the charset of a text, and whose it is. */
+type OpenedFile = DownloadedFile & { readonly charset?: string; readonly tenant: Tenant }
 
 type VerifiedTarget = Target & { readonly isText: boolean }
 
@@ -72,9 +77,9 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
 
     async open(token) {
       const target = targetOf(await tokens.verify(token), clock())
-      const { charset, ...file } = await openTarget(target)
+      const { charset, tenant, ...file } = await openTarget(target)
       if (!target?.isText) return file
-      const bytes = await textOf({ ...file, charset })
+      const bytes = await textOf({ ...file, charset, tenant })
       return {
         ...(file.filename !== undefined && { filename: file.filename }),
         contentType: 'text/plain; charset=utf-8',
@@ -85,7 +90,7 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
     },
   }
 
-  async function openTarget(target: VerifiedTarget | undefined): Promise<DownloadedFile & { charset?: string }> {
+  async function openTarget(target: VerifiedTarget | undefined): Promise<OpenedFile> {
     if (target?.draftId !== undefined) return openOfDraft(target.draftId, target.attachmentId)
     if (target?.uploadId !== undefined) return openOfUpload(target.uploadId)
     const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
@@ -99,6 +104,7 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
         filename: 'message.eml',
         sizeBytes: message.size_bytes,
         bytes,
+        tenant: tenantOf(inbox),
       }
     }
     const part = await contentsTable.getAttachment(store.db, message.content_id, target.attachmentId)
@@ -111,10 +117,11 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
       sizeBytes: part.size_bytes,
       bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
       ...(part.charset !== null && { charset: part.charset }),
+      tenant: tenantOf(inbox),
     }
   }
 
-  async function openOfDraft(draftId: string, attachmentId: string): Promise<DownloadedFile> {
+  async function openOfDraft(draftId: string, attachmentId: string): Promise<OpenedFile> {
     const [draft] = await drafts.listByIds(store.db, [draftId], store.leaseNow())
     const inbox = draft && (await inboxes.getById(store.db, draft.inbox_id))
     const part = inbox && (await drafts.getAttachment(store.db, draftId, attachmentId))
@@ -126,10 +133,11 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
       disposition: isActiveContent(contentType.toLowerCase()) ? 'attachment' : (part.disposition ?? 'attachment'),
       sizeBytes: part.size_bytes,
       bytes: contents.read(part.content_id),
+      tenant: tenantOf(inbox),
     }
   }
 
-  async function openOfUpload(id: string): Promise<DownloadedFile> {
+  async function openOfUpload(id: string): Promise<OpenedFile> {
     const [upload] = await uploads.listByIds(store.db, [id], clock())
     if (!upload?.content_id) throw new MailError('not_found', { what: 'Download' })
     return {
@@ -138,6 +146,7 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
       disposition: 'attachment',
       sizeBytes: upload.size_bytes!,
       bytes: contents.read(upload.content_id),
+      tenant: { organizationId: upload.organization_id, podId: upload.pod_id },
     }
   }
 }
@@ -155,6 +164,10 @@ export function isActiveContent(contentType: string): boolean {
 function ownerOf(target: Target): string {
   if (target.draftId !== undefined) return `${DRAFT}${target.draftId}`
   return target.uploadId === undefined ? target.messageId : `${UPLOAD}${target.uploadId}`
+}
+
+function tenantOf(inbox: InboxRow): Tenant {
+  return { organizationId: inbox.organization_id, podId: inbox.pod_id }
 }
 
 async function* oneChunk(bytes: Buffer): AsyncGenerator<Buffer> {

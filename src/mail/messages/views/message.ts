@@ -3,6 +3,7 @@ import type { Address } from '../../../formats/address/address.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { HiddenLabel } from '../../access/permissions.ts'
 import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
+import type { Authentication } from '../authentication.ts'
 import type { Bodies } from '../content/compressed-bodies.ts'
 
 export type Attachment = AttachmentSnapshot
@@ -34,11 +35,8 @@ export interface MessageItem {
   readonly inReplyTo?: string
   readonly references: readonly string[]
   readonly sizeBytes: number
-  /**
-   * The results of sender authentication: `{ result: 'own' }` for a sent message, `{ result: 'not checked' }` for a
-   * received one until it is implemented; `ownDomainUnverified: true` if a stranger's From is in a domain of ours.
-   */
-  readonly authentication: Readonly<Record<string, unknown>>
+  readonly authentication: Authentication
+  /** The domain of its only From address, if the sender was authenticated for it. */
   readonly verifiedDomain?: string
   readonly createdAt: number
   readonly updatedAt: number

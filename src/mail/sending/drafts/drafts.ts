@@ -6,7 +6,7 @@
  * attachments from which it is composed are its parts (draft-parts.ts).
  */
 import { MailError } from '../../../errors.ts'
-import type { Tx } from '../../../store/handles.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
@@ -29,6 +29,7 @@ import { checkFilterValues, listMail } from '../../messages/mail-list.ts'
 import type { Attachment, DownloadLink } from '../../messages/views/message.ts'
 import { checkMessage } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
+import { findSentDraft } from '../idempotency/sent-drafts.ts'
 import type { Draft, DraftFilter, DraftItem, NewDraft } from './draft.ts'
 import type { PreparedRevision } from './draft-content.ts'
 import { refuseIfSending, requireDraft } from './draft-lookup.ts'
@@ -49,7 +50,7 @@ export interface Drafts {
    * @returns the new draft, or the existing one if the clientId was used before in this inbox
    * @param requestMemory for attachments that are given by URL, which are fetched now, or were uploaded before
    * @throws validation_error, no_recipients, too_many_recipients, message_too_large, system_label, limit_exceeded,
-   *   message_rejected, too_many_at_once, too_many_bodies; and
+   *   draft_sent, message_rejected, too_many_at_once, too_many_bodies; and
    *   disk_full, unavailable or shutting_down when nothing was stored
    */
   create(
@@ -118,6 +119,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
         requireShown(actor, existing)
         return showWithBodies(existing, memory)
       }
+      await refuseIfSent(store.db, inbox.id, clientId, clock())
 
       const prepared = await prepareNew(actor, inbox, request, requestMemory)
       const discard = (error?: unknown) => discardPrepared(prepared, error)
@@ -201,6 +203,13 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     },
   }
 
+  /** The program that repeats its calls would send the message again. */
+  async function refuseIfSent(db: Db, inboxId: string, clientId: string | undefined, now: number): Promise<void> {
+    if (clientId !== undefined && (await findSentDraft(db, { inboxId, clientId, now }, limits))) {
+      throw new MailError('draft_sent', {})
+    }
+  }
+
   async function prepareNew(
     actor: Actor,
     inbox: InboxRow,
@@ -239,6 +248,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     const { clientId } = request
     const existing = clientId && (await drafts.getByClientId(tx, inbox.id, clientId, tx.leaseNow))
     if (existing) return { row: existing, isNew: false }
+    await refuseIfSent(tx, inbox.id, clientId, tx.now)
     const max = limits.sending.draftsPerInboxMax
     if (await drafts.hasAtLeast(tx, inbox.id, max))
       throw new MailError('limit_exceeded', { what: 'drafts of an inbox', max })

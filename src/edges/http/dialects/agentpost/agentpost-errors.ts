@@ -2,7 +2,8 @@
  * Renders errors as `{ "error": { code, message, … } }` with a status. AgentPost's documentation shows no error: the form
  * is our choice (docs/compatibility/agentpost.md). The codes are those of docs/errors.md.
  */
-import { type ErrorKind, isMailError, type MailError } from '../../../../errors.ts'
+import type { ErrorKind } from '../../../../errors/error-definition.ts'
+import { isMailError, type MailError } from '../../../../errors.ts'
 
 const statuses: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,

@@ -2,7 +2,8 @@
  * Renders errors for clients of Assmbl: a status and `{error, message, fix?, field?}`. Assmbl documents statuses only, so
  * the body is Martlet's own (docs/compatibility/assmbl.md).
  */
-import type { ErrorKind, MailError } from '../../../../errors.ts'
+import type { ErrorKind } from '../../../../errors/error-definition.ts'
+import type { MailError } from '../../../../errors.ts'
 
 const statuses: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
