@@ -175,6 +175,10 @@ test('messages are found by a text, by labels that they lack, and by their sende
     const { body } = await agent.request('GET', `/inbox?${query}`)
     return body.items.map(({ Subject }: { Subject: string }) => Subject)
   }
+  const verified = async () => {
+    const { body } = await agent.request('GET', '/inbox')
+    return body.items.filter((item: { SenderVerified: boolean }) => item.SenderVerified).length
+  }
   expect(await list('q=invoice')).toEqual(['Invoice 7', 'other', 'third'])
   expect(await list('q=BILLING.test')).toEqual(['third'])
   expect(await list('q=0%25%20off_')).toEqual(['100% off_er'])
@@ -183,8 +187,10 @@ test('messages are found by a text, by labels that they lack, and by their sende
   expect(await list('q=invoice&label=sale&include_archived=true&is_read=false')).toEqual(['Invoice 7'])
   await changeRows(world, 'update messages set verified_domain = null')
   expect(await list('verified_only=true')).toEqual([])
+  expect(await verified()).toBe(0)
   await changeRows(world, "update messages set verified_domain = 'billing.test' where subject = 'third'")
   expect(await list('verified_only=true')).toEqual(['third'])
+  expect(await verified()).toBe(1)
   expect(await list('verified_only=true&q=invoice&is_read=true')).toEqual([])
   expect((await agent.request('GET', '/inbox?q=%00')).status).toBe(400)
 })
