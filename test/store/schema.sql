@@ -396,6 +396,7 @@ CREATE TABLE notification_rules (
   inbox_id text primary key references inboxes,
   rules text not null,
   permissions text,
+  version text not null,
   updated_at integer not null
 ) strict;
 
