@@ -170,6 +170,27 @@ test('an organization has a limited number and size of uploads, and a pod half o
   await uploads.begin(ofPod, {}, pdf)
 })
 
+test('what has not arrived counts until its link ends, and then what has', async () => {
+  const perOrganization = { perOrganizationMax: 4, perOrganizationBytesMax: 1_000 }
+  await using made = await openUploadWorld({ uploads: perOrganization })
+  const { world, uploads, ofOrganization } = made
+  const large = { ...pdf, sizeBytes: 500, isExactSize: false }
+  const refused = { code: 'limit_exceeded' }
+  const used = await uploads.begin(ofOrganization, {}, large)
+  const unused = await uploads.begin(ofOrganization, {}, large)
+  await uploads.put(used.token, file) // and a repeated put could bring 500
+  await expect(uploads.begin(ofOrganization, {}, pdf)).rejects.toMatchObject(refused)
+
+  world.time.now += world.limits.uploads.urlMs
+  await expect(uploads.get(ofOrganization, unused.id)).rejects.toMatchObject({ code: 'not_found' })
+  expect(await uploads.get(ofOrganization, used.id)).toMatchObject({ sizeBytes: 3 })
+  await uploads.begin(ofOrganization, {}, { ...large, sizeBytes: 997 })
+  await expect(uploads.begin(ofOrganization, {}, { ...pdf, sizeBytes: 1 })).rejects.toMatchObject(refused)
+  await made.sweep()
+  const left = await world.store.db.selectFrom('uploads').select('id').execute()
+  expect(left.map(({ id }) => id)).not.toContain(unused.id)
+})
+
 test('a request that cannot be stored is refused, and a key needs one of two permissions', async () => {
   await using made = await openUploadWorld()
   const { world, uploads, inbox, ofOrganization } = made

@@ -295,7 +295,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'count the uploads of an organization',
-    (db) => uploads.totalsOf(db, { organizationId: 'o', podId: undefined }, 1),
+    (db) => uploads.totalsOf(db, { organizationId: 'o', podId: undefined }, { now: 2, openSince: 1 }),
     'uploads_by_organization (organization_id=? AND expires_at>?)',
   ],
   ['delete expired uploads', (db) => uploads.removeExpired(asTx(db), 1, 10), 'uploads_by_expiry (expires_at<?)'],

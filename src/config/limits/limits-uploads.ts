@@ -21,7 +21,8 @@ export const uploadsLimits = {
   perOrganizationBytesMax: {
     default: GIB,
     unit: 'bytes',
-    description: 'Their requested size in total; that of one pod is at most half of it.',
+    description:
+      'Their size in total, or the requested one while a file can be uploaded; that of one pod is at most half of it.',
   },
   filenameCharsMax: { default: 255, unit: 'count', description: 'Length of the name of an uploaded file.' },
   contentTypeCharsMax: { default: 255, unit: 'count', description: 'Length of its media type.' },

@@ -1,4 +1,5 @@
 /** Queries for uploads. Rows only: mail/sending/uploads decides on access. */
+import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import type { UploadRow } from '../schema/upload-rows.ts'
 
@@ -18,21 +19,26 @@ export async function lockById(tx: Tx, id: string, now: number): Promise<UploadR
     .executeTakeFirst()
 }
 
-/** Number and requested size of uploads. */
+/** Number and size of uploads. */
 export interface UploadTotals {
   readonly count: number
   readonly bytes: number
 }
 
-/** Counts the uploads of an organization, or of one of its pods. */
+/**
+ * Counts the uploads of an organization, or of one of its pods.
+ *
+ * @param openSince those that were created after it can still get bytes, so their requested size counts; of others, their size
+ */
 export async function totalsOf(
   db: Db,
   { organizationId, podId }: { readonly organizationId: string; readonly podId: string | undefined },
-  now: number,
+  { now, openSince }: { readonly now: number; readonly openSince: number },
 ): Promise<UploadTotals> {
+  const counted = sql<number>`case when created_at > ${openSince} then size_bytes_max else coalesce(size_bytes, 0) end`
   const row = await db
     .selectFrom('uploads')
-    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.sum<number>('size_bytes_max').as('bytes')])
+    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.sum<number>(counted).as('bytes')])
     .where('organization_id', '=', organizationId)
     .where('expires_at', '>', now)
     .$if(podId !== undefined, (query) => query.where('pod_id', '=', podId!))
@@ -44,17 +50,13 @@ export async function insert(tx: Tx, row: UploadRow): Promise<void> {
   await tx.insertInto('uploads').values(row).execute()
 }
 
-/** Refers to the uploaded bytes. */
+/** Stores that the bytes have arrived, and how long they are kept. */
 export async function setContent(
   tx: Tx,
   id: string,
-  content: { readonly id: string; readonly sizeBytes: number },
+  content: Pick<UploadRow, 'content_id' | 'size_bytes' | 'expires_at'>,
 ): Promise<void> {
-  await tx
-    .updateTable('uploads')
-    .set({ content_id: content.id, size_bytes: content.sizeBytes })
-    .where('id', '=', id)
-    .execute()
+  await tx.updateTable('uploads').set(content).where('id', '=', id).execute()
 }
 
 /** Deletes expired uploads. @returns how many, and ids of contents that may be unused now */

@@ -20,7 +20,7 @@ export interface Upload {
   readonly sizeBytesMax: number
   /** Absent: its bytes have not arrived yet. */
   readonly sizeBytes?: number
-  /** From then on it does not exist, epoch ms. */
+  /** From then on it does not exist, epoch ms. Before its bytes have arrived, it ends with its link. */
   readonly expiresAt: number
   readonly createdAt: number
 }

@@ -6,7 +6,7 @@
  *
  * An upload belongs to the scope of the call that began it. It can be used for inboxes in that scope, by keys whose scope
  * contains it; for others it does not exist. Messages and drafts store their own copy, so an upload ends by its age alone
- * (upload-sweep.ts). A repeated put replaces the bytes: a client whose connection broke cannot know whether they arrived.
+ * (upload-sweep.ts), and one whose bytes have not arrived ends with its link. A repeated put replaces the bytes: a client whose connection broke cannot know whether they arrived.
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
@@ -107,7 +107,7 @@ export function createUploads(needs: UploadsNeeds): Uploads {
           is_exact_size: checked.isExactSize ? 1 : 0,
           content_id: null,
           size_bytes: null,
-          expires_at: tx.now + limits.uploads.keepMs,
+          expires_at: tx.now + limits.uploads.urlMs,
           created_at: tx.now,
         }
         await uploads.insert(tx, made)
@@ -140,11 +140,15 @@ export function createUploads(needs: UploadsNeeds): Uploads {
         const { row, blobs } = await store.transaction(async (tx) => {
           const locked = await uploads.lockById(tx, known.id, clock())
           if (!locked) throw new MailError('not_found', { what: 'Upload' })
-          const content = { id: await prepared.insert(tx), sizeBytes: prepared.sizeBytes }
+          const content = {
+            content_id: await prepared.insert(tx),
+            size_bytes: prepared.sizeBytes,
+            expires_at: locked.created_at + limits.uploads.keepMs,
+          }
           await uploads.setContent(tx, locked.id, content)
           const replaced = locked.content_id === null ? [] : [locked.content_id]
           const blobs = await contentsTable.removeUnused(tx, replaced)
-          return { row: { ...locked, content_id: content.id, size_bytes: content.sizeBytes }, blobs }
+          return { row: { ...locked, ...content }, blobs }
         })
         await discardBlobs(blobs)
         return show(row)
@@ -195,8 +199,9 @@ export function createUploads(needs: UploadsNeeds): Uploads {
   async function checkTotals(tx: Tx, { organizationId, podId }: Scope, bytes: number): Promise<void> {
     const { perOrganizationMax, perOrganizationBytesMax } = limits.uploads
     const of = podId === undefined ? 'an organization' : 'a pod'
+    const at = { now: tx.now, openSince: tx.now - limits.uploads.urlMs }
     for (const share of podId === undefined ? [1] : [1, 2]) {
-      const totals = await uploads.totalsOf(tx, { organizationId, podId: share === 1 ? undefined : podId }, tx.now)
+      const totals = await uploads.totalsOf(tx, { organizationId, podId: share === 1 ? undefined : podId }, at)
       const [countMax, bytesMax] = [perOrganizationMax / share, perOrganizationBytesMax / share]
       if (totals.count >= countMax) throw new MailError('limit_exceeded', { what: `uploads of ${of}`, max: countMax })
       if (totals.bytes + bytes > bytesMax) {
