@@ -170,6 +170,20 @@ test.each([
   expect((await agent.request('GET', `/inbox?${query}`)).status).toBe(400)
 })
 
+test('a search in long subjects costs little, because only their beginning is searched', async () => {
+  const agent = await makeAgent(world)
+  const long = 'a'.repeat(60).repeat(1_600)
+  for (let count = 0; count < 12; count += 1) {
+    await world.smtp.send({ to: agent.address, subject: `Begin ${long} end`, text: 'x' })
+  }
+  const find = async (q: string) => (await agent.request('GET', `/inbox?q=${q}`)).body.items.length
+  expect(await find('begin')).toBe(12)
+  expect(await find('end')).toBe(0)
+  const started = performance.now()
+  expect(await find(`${'a'.repeat(999)}x`)).toBe(0)
+  expect(performance.now() - started).toBeLessThan(1_000) // two seconds, when each character was compared at each position
+})
+
 test('labels are changed at once or not at all, and at most 20 are its own', async () => {
   const agent = await makeAgent(world)
   const { MessageID: id } = await receiveMail(world, agent)
