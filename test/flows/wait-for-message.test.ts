@@ -231,7 +231,7 @@ test.each([{ events: { batchMax: 3 } }, { lists: { scanRowsMax: 3 } }])(
     await world.agentmail.inboxes.create({ username: 'bob' })
     const id = await send(world, 'mail')
     const { cursor } = await drain(world, { labels: 'go,ready' })
-    const other = 'eventBatchMax' in limits ? inbox : 'bob@mail.localhost'
+    const other = 'events' in limits ? inbox : 'bob@mail.localhost'
     for (let number = 0; number < 2; number++) await world.smtp.send({ to: other, subject: 'x', text: 'x' })
     await label(world, id, { add_labels: ['go', 'ready'] })
     expect((await drain(world, { labels: 'go,ready', after: cursor })).subjects).toEqual(['mail'])
