@@ -5,6 +5,7 @@
  * Code gets the whole object and reads the group that it needs: `limits.webhooks.leaseMs`.
  */
 import { accessLimits } from './limits/limits-access.ts'
+import { authenticationLimits } from './limits/limits-authentication.ts'
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
 import { domainsLimits } from './limits/limits-domains.ts'
@@ -14,6 +15,7 @@ import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
+import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
 import { reportsLimits } from './limits/limits-reports.ts'
@@ -25,12 +27,14 @@ import { smtpLimits } from './limits/limits-smtp.ts'
 import { socketsLimits } from './limits/limits-sockets.ts'
 import { storeLimits } from './limits/limits-store.ts'
 import { streamsLimits } from './limits/limits-streams.ts'
+import { uploadsLimits } from './limits/limits-uploads.ts'
 import { webhooksLimits } from './limits/limits-webhooks.ts'
 
 /** Tests and embedders may override these limits; environment variables cannot. */
 export const limits = {
   smtp: smtpLimits,
   receiving: receivingLimits,
+  authentication: authenticationLimits,
   parsing: parsingLimits,
   http: httpLimits,
   access: accessLimits,
@@ -43,11 +47,13 @@ export const limits = {
   messages: messagesLimits,
   search: searchLimits,
   sending: sendingLimits,
+  uploads: uploadsLimits,
   delivery: deliveryLimits,
   dns: dnsLimits,
   domains: domainsLimits,
   jobs: jobsLimits,
   webhooks: webhooksLimits,
+  notifications: notificationsLimits,
   reports: reportsLimits,
   store: storeLimits,
   server: serverLimits,

@@ -94,14 +94,46 @@ export function readPausedInboxes(value: string, variable: string): 'defer' | 'd
   throw new StartupError(`${variable}=${value}: write defer or drop`)
 }
 
+export function readOnOff(value: string, variable: string): boolean {
+  if (value === 'on' || value === 'off') return value === 'on'
+  throw new StartupError(`${variable}=${value}: write on or off`)
+}
+
 export function readSignUp(
   value: string | undefined,
   variable: string,
   { domain }: Pick<KnownSettings, 'domain'>,
 ): boolean {
-  if (value === undefined) return isLocalhost(domain)
-  if (value === 'on' || value === 'off') return value === 'on'
-  throw new StartupError(`${variable}=${value}: write on or off`)
+  return value === undefined ? isLocalhost(domain) : readOnOff(value, variable)
+}
+
+const LOOPBACK = ['127.0.0.0/8', '::1']
+
+/** @returns addresses and CIDR ranges, in the form that node:net accepts */
+export function readTrustedNetworks(
+  value: string | undefined,
+  variable: string,
+  { domain }: Pick<KnownSettings, 'domain'>,
+): readonly string[] {
+  if (value === undefined) return isLocalhost(domain) ? LOOPBACK : []
+  if (value === 'none') return []
+  const parts = value.split(',').map((part) => part.trim())
+  return parts.flatMap((part) => (part === 'loopback' ? LOOPBACK : readTrustedProxies(part, variable)))
+}
+
+export function readDmarcReject(value: string, variable: string): 'reject' | 'label' | 'accept' {
+  if (value === 'reject' || value === 'label' || value === 'accept') return value
+  throw new StartupError(`${variable}=${value}: write reject, label or accept`)
+}
+
+export function readAllowLists(value: string, variable: string): 'authenticated' | 'any' {
+  if (value === 'authenticated' || value === 'any') return value
+  throw new StartupError(`${variable}=${value}: write authenticated or any`)
+}
+
+export function readArcSealers(value: string | undefined, variable: string): readonly string[] {
+  if (value === undefined || value === 'none') return []
+  return value.split(',').map((part) => readDomain(part.trim(), variable))
 }
 
 /** @returns addresses and CIDR ranges, in the form that node:net accepts */
@@ -116,6 +148,12 @@ export function readTrustedProxies(value: string | undefined, variable: string):
     )
   }
   return parts
+}
+
+export function readCountOrOff(value: string, variable: string): number | 'off' {
+  if (value === 'off') return 'off'
+  if (/^[1-9]\d{0,5}$/.test(value)) return Number(value)
+  throw new StartupError(`${variable}=${value}: write a number from 1 to 999999, or off`)
 }
 
 /** @returns milliseconds */

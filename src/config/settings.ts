@@ -24,17 +24,23 @@ import {
 import { createErrorList, type ErrorList } from './setting-errors.ts'
 import {
   parseRootKey,
+  readAllowLists,
+  readArcSealers,
   readBlobsUrl,
+  readCountOrOff,
   readDatabaseUrl,
+  readDmarcReject,
   readDomain,
   readDuration,
   readLogLevel,
   readMessageBytes,
+  readOnOff,
   readPath,
   readPausedInboxes,
   readPort,
   readSignUp,
   readSpfTerm,
+  readTrustedNetworks,
   readTrustedProxies,
   readUrl,
 } from './setting-readers.ts'
@@ -142,6 +148,42 @@ export const settings = {
       'Addresses and ranges of your reverse proxies, such as `127.0.0.1,10.0.0.0/8`. Only they can say for which client they forward a request (`X-Forwarded-For`). Set it behind a proxy: otherwise all clients count as one in the limits of sign-ups.',
     read: readTrustedProxies,
   }),
+  trustedNetworks: derived({
+    variable: 'MARTLET_TRUSTED_NETWORKS',
+    default: '`loopback` if the domain ends in `.localhost`, otherwise `none`',
+    description:
+      'Clients of the SMTP port that count as authenticated senders, such as `loopback,10.0.0.0/8`, or `none`. Their mail is not checked, and may have any From: name only networks whose programs you trust.',
+    read: readTrustedNetworks,
+  }),
+  dmarcReject: fixed({
+    variable: 'MARTLET_DMARC_REJECT',
+    default: 'reject',
+    description:
+      'Mail that fails the DMARC policy `reject` of its sender. `reject`: refused with `550 5.7.26`. `label`: stored with the label `spam`. `accept`: treated as if the policy were `none`.',
+    read: readDmarcReject,
+  }),
+  /** As A-labels. */
+  arcSealers: derived({
+    variable: 'MARTLET_ARC_SEALERS',
+    default: 'none',
+    description:
+      'Domains whose ARC seals are trusted, such as `google.com,lists.example.org`: servers that forward mail to yours, and check its sender before they change it.',
+    read: readArcSealers,
+  }),
+  allowLists: fixed({
+    variable: 'MARTLET_ALLOW_LISTS',
+    default: 'authenticated',
+    description:
+      'Which mail an entry of an allow list for received mail permits. `authenticated`: only of senders that are authenticated. `any`: any mail with this address in From, which anyone can forge.',
+    read: readAllowLists,
+  }),
+  threadRepliesMax: fixed({
+    variable: 'MARTLET_THREAD_REPLIES',
+    default: '20',
+    description:
+      'Replies that an inbox may send in one thread within an hour. Further ones are held until they are released, so that two agents that answer each other stop. `off`: no limit.',
+    read: readCountOrOff,
+  }),
   outbound: derived({
     variable: 'MARTLET_OUTBOUND',
     default: '`capture` if the domain ends in `.localhost`, otherwise `direct`',
@@ -215,6 +257,13 @@ export const settings = {
     description:
       'Mail for a paused inbox. `defer`: other servers get `450 4.2.1` and retry for days, and mail from inboxes of this server waits in the queue. `drop`: it is accepted and not stored.',
     read: readPausedInboxes,
+  }),
+  senderVerification: fixed({
+    variable: 'MARTLET_SENDER_VERIFICATION',
+    default: 'on',
+    description:
+      'Whether clients learn that a sender is verified (`SenderVerified` of Assmbl, and filters for it). `off`: no sender is, whatever its authentication says.',
+    read: readOnOff,
   }),
   logLevel: fixed({
     variable: 'MARTLET_LOG_LEVEL',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { RawClient } from '../smtp/raw-client.ts'
+import { startDns } from '../support/dns-server.ts'
 import { startWorld } from '../support/world.ts'
 
 test("messages to postmaster and abuse reach the postmaster's inbox, which exists from the start", async () => {
@@ -115,20 +116,24 @@ test('a quoted local part reaches the inbox that it names, or none', async () =>
   ])
 })
 
-test('senders are not checked yet, so a received message says so, and whether it uses a domain of ours', async () => {
-  await using world = await startWorld()
+test('a message that uses a domain of ours without having the right to is unauthenticated, however it writes it', async () => {
+  await using dns = await startDns({ 'example.test': { TXT: ['v=spf1 ip4:127.0.0.1 -all'] } })
+  const env = { MARTLET_TRUSTED_NETWORKS: 'none', MARTLET_DNS_SERVERS: dns.address }
+  await using world = await startWorld({ env })
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
-  const authenticationOf = async (from: string) => {
+  const socket = await world.subscribe({ eventTypes: ['message.received', 'message.received.unauthenticated'] })
+  const receive = async (from: string) => {
     await world.smtp.send({ envelope: { from: 'x@example.test', to: ada.email }, raw: `From: ${from}\r\n\r\npay this` })
-    const { message } = await socket.next('message.received')
-    expect(message.verified_domain).toBeUndefined()
-    return message.authentication
+    const { event_type, message } = await socket.nextFrame((frame) => frame.message !== undefined)
+    expect(message.verified_domain).toBe(
+      event_type === 'message.received' ? message.authentication.from_domain : undefined,
+    )
+    return { event_type, result: message.authentication.result, ours: message.authentication.own_domain_unverified }
   }
-  const ours = { result: 'not checked', own_domain_unverified: true }
-  expect(await authenticationOf('boss@mail.localhost')).toEqual(ours)
-  expect(await authenticationOf('The Boss <nobody@MAIL.Localhost>')).toEqual(ours)
-  expect(await authenticationOf('x@example.test, boss@mail.localhost')).toEqual(ours)
+  const ours = { event_type: 'message.received.unauthenticated', result: 'unauthenticated', ours: true }
+  expect(await receive('boss@mail.localhost')).toEqual(ours)
+  expect(await receive('The Boss <nobody@MAIL.Localhost>')).toEqual(ours)
+  expect(await receive('x@example.test, boss@mail.localhost')).toEqual(ours)
   const damaged = [
     'boss@mail.localhost.',
     'boss@mail.localhost..',
@@ -141,10 +146,10 @@ test('senders are not checked yet, so a received message says so, and whether it
     '<boss@mail.localhost:x>',
     'a@Mail\uff0elocalhost',
   ]
-  for (const from of [...damaged, ...hidden]) expect(await authenticationOf(from), from).toEqual(ours)
-  expect(await authenticationOf('boss@example.test')).toEqual({ result: 'not checked' })
-  expect(await authenticationOf('boss@sub.mail.localhost')).toEqual({ result: 'not checked' })
-  expect(await authenticationOf('"boss@mail.localhost" <boss@example.test>')).toEqual({ result: 'not checked' })
+  for (const from of [...damaged, ...hidden]) expect(await receive(from), from).toEqual(ours)
+  const theirs = { event_type: 'message.received', result: 'pass' }
+  expect(await receive('boss@example.test')).toEqual(theirs)
+  expect(await receive('"boss@mail.localhost" <boss@example.test>')).toEqual(theirs)
 })
 
 test('mail between inboxes does not count as a stranger who uses our domain', async () => {
@@ -153,7 +158,9 @@ test('mail between inboxes does not count as a stranger who uses our domain', as
   const bob = await world.agentmail.inboxes.create({ username: 'bob' })
   const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
   await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, text: 'x' })
-  expect((await socket.next('message.received')).message.authentication).toEqual({ result: 'not checked' })
+  const { message } = await socket.next('message.received')
+  expect(message.authentication).toEqual({ result: 'local', reason: 'from an inbox of this server' })
+  expect(message.verified_domain).toBe('mail.localhost')
 })
 
 test("only keys of the organization, of the default pod and of the postmaster's inbox can read mail to role names", async () => {

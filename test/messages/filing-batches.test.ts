@@ -69,7 +69,7 @@ function filingIn(store: TestStore) {
   const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
-  const fileReceived = createFileReceived({ fileMessages, limits })
+  const fileReceived = createFileReceived({ fileMessages, allowLists: 'any', limits })
 
   return {
     async createInboxes() {
@@ -93,10 +93,11 @@ function filingIn(store: TestStore) {
       )
       const receivedOf = ({ to, labels, content }: (typeof prepared)[number]) => ({
         sender: 'ann@example.test',
+        verifiedDomain: undefined,
         recipients: to.map((index) => ({
           recipient: inboxes[index]!.address,
           inbox: { ...inboxes[index]!, has_inbound_lists: 0 },
-          authentication: { result: 'not checked' as const },
+          authentication: { result: 'unverified' as const },
         })),
         content,
         decision: { labels },
@@ -107,7 +108,7 @@ function filingIn(store: TestStore) {
         content,
         labels: ['sent'],
         apiMessageId: sentAs!,
-        authentication: { result: 'own' },
+        authentication: { result: 'own' as const },
         threadMask: 0,
       })
       return store.transaction(async (tx: Tx) => {

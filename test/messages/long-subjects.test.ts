@@ -27,7 +27,13 @@ async function file(store: TestStore, ids: InboxIds, lines: readonly string[]): 
   const content = { parsed, sizeBytes: raw.length, checked: undefined, rows, discard: async () => undefined }
   return store.transaction(async (tx) => {
     const inbox = (await inboxes.lockById(tx, ids.inbox_id))!
-    const filing = { inbox, content, labels: ['received'], authentication: {}, threadMask: 0 }
+    const filing = {
+      inbox,
+      content,
+      labels: ['received'],
+      authentication: { result: 'unverified' as const },
+      threadMask: 0,
+    }
     const [filed] = await fileMessages(tx, [filing])
     return filed as FiledMessage
   })

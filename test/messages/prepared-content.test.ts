@@ -107,7 +107,8 @@ test('a check runs when all bytes have arrived; a message that it refuses is not
   expect(isParsed).toBe(false)
   expect(await blobKeys()).toEqual([])
 
-  expect(await prepareContent({ ...streamed(), check: async () => 'passed' })).toMatchObject({ checked: 'passed' })
+  const check = async () => ({ checked: 'passed' })
+  expect(await prepareContent({ ...streamed(), check })).toMatchObject({ checked: 'passed' })
 })
 
 test('a message that cannot be parsed now leaves no blob', async () => {

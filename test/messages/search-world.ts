@@ -12,12 +12,13 @@ import { createIndexMessages } from '../../src/mail/messages/search/index-messag
 import type { SearchColumn } from '../../src/mail/messages/search/message-text.ts'
 import { type SearchPage, type SearchRequest, searchMessages } from '../../src/mail/messages/search/search.ts'
 import { createSignatureThread } from '../../src/mail/messages/search/signature-thread.ts'
+import { createBodyTexts } from '../../src/mail/messages/search/text-cache.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import { rowStep } from '../../src/store/row-statements.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
-import { type InboxIds, insertInbox } from '../store/rows.ts'
+import { type InboxIds, insertInbox, NO_UNREAD } from '../store/rows.ts'
 import { openTestStore, type TestStore, type TestStoreOptions } from '../store/test-store.ts'
 import { insertParsedMails } from '../support/parsed-mail-rows.ts'
 
@@ -34,6 +35,7 @@ const everywhere: readonly SearchColumn[] = ['subject', 'addresses', 'body']
 export async function openSearchWorld({ limits: overrides, ...options }: TestStoreOptions = {}) {
   const limits = withLimits({ search: { indexPauseMs: 0 } }, overrides)
   const thread = createSignatureThread(limits)
+  const bodyTexts = createBodyTexts(limits)
   const first = await openTestStore({ ...options, limits: overrides as LimitOverrides })
   const inbox = await first.transaction(insertInbox)
   const other = await first.transaction(insertInbox)
@@ -72,7 +74,7 @@ export async function openSearchWorld({ limits: overrides, ...options }: TestSto
       await run({ kind: '', key: inbox.inbox_id, payload: {}, attempt: 1, signal })
     },
     async page(request: Omit<SearchRequest, 'inboxId'>, on: Store = store): Promise<SearchPage> {
-      return searchMessages({ store: on, limits }, { inboxId: inbox.inbox_id, ...request })
+      return searchMessages({ store: on, bodyTexts, limits }, { inboxId: inbox.inbox_id, ...request })
     },
     /** Returns the ids of all pages. */
     async search(request: Omit<SearchRequest, 'inboxId' | 'limit'> & { limit?: number }, on: Store = store) {
@@ -104,7 +106,7 @@ async function addMails(to: TestStore, ids: InboxIds, mails: readonly Mail[]): P
   const parsed = mails.map((mail) => parseMail(rawMail(mail), limits))
   return to.transaction(async (tx) => {
     await inboxes.lockById(tx, ids.inbox_id)
-    const added = { message_count: mails.length, unread_count: 0, thread_count: 1, size_bytes: 0 }
+    const added = { message_count: mails.length, ...NO_UNREAD, thread_count: 1, size_bytes: 0 }
     await tx.runRows([rowStep(inboxes.addCounts, [{ id: ids.inbox_id, ...added }])])
     return insertParsedMails(tx, ids, parsed)
   })
@@ -119,7 +121,7 @@ export async function fileMail(store: TestStore, ids: InboxIds, mail: Mail, limi
     const bodies = { bytes: parsed.compressedBodies.bytes, blobKey: null }
     const rows = (of: Tx) => contentRows(of, inMemory(raw), parsed, bodies)
     const content = { parsed, sizeBytes: raw.length, checked: undefined, rows, discard: async () => undefined }
-    const filing = { inbox, content, labels: ['received'], authentication: {} }
+    const filing = { inbox, content, labels: ['received'], authentication: { result: 'unverified' as const } }
     await createFiling({ limits, domain: 'search.test' })(tx, [filing])
   })
 }

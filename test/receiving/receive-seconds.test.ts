@@ -20,21 +20,24 @@ test('the time to receive a message begins when its last byte has arrived', asyn
     store,
     config: {
       domain: 'mail.example',
-      hostname: 'mail.example',
       messageBytesMax: 1_000,
       pausedInboxes: 'defer',
       limits: withLimits({}),
     },
     async prepareContent({ raw, check }) {
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
-      await check?.()
+      await check?.({ sizeBytes: 0, load: async () => ({ bytes: Buffer.alloc(0), isOwned: true }) })
       throw new Error('the test ends here')
     },
     fileReceived: async () => [],
-    domainOwners: { find: async () => new Set() },
+    messageChecks: {
+      begin() {
+        const sender = { authentication: { result: 'trusted' as const }, owners: new Set<string | null>() }
+        return { head: Buffer.alloc(0), check: async () => ({ checked: { sender, decision: { labels: [] } } }) }
+      },
+    },
     log: createLog('silent'),
     metrics,
-    wallClock: Date.now,
     eventLoop: createEventLoop(withLimits({})),
   })
   const received = receiving.receive(

@@ -36,7 +36,7 @@ async function receive(
   const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
-  const fileReceived = createFileReceived({ fileMessages, limits })
+  const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
   const contents = await Promise.all(
     inboxes.map((_inbox, index) => {
       const reply = refersTo ? `In-Reply-To: <${refersTo(index)}>\r\n` : ''
@@ -51,11 +51,12 @@ async function receive(
         tx,
         items.map((index) => ({
           sender: 'ann@x.test',
+          verifiedDomain: undefined,
           recipients: [
             {
               recipient: inboxes[index]!.address,
               inbox: { ...inboxes[index]!, has_inbound_lists: hasLists ? 1 : 0 },
-              authentication: { result: 'not checked' },
+              authentication: { result: 'unverified' as const },
             },
           ],
           content: contents[index]!,

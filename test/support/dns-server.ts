@@ -14,12 +14,17 @@ export interface Records {
   /** A list is one record of several strings. */
   readonly TXT?: readonly (string | readonly string[])[]
   readonly NS?: readonly string[]
+  readonly PTR?: readonly string[]
   /** The answer to every question for this name; the records of its target are not added. */
   readonly CNAME?: string
+  /** Seconds of all records; default 60. */
+  readonly ttl?: number
+  /** Answers with the records of this name, which was not asked for, in the question and in the records. */
+  readonly liesAs?: string
 }
 
-/** Records by name. 'fails': SERVFAIL to every question; 'silent': no answer. */
-export type Zones = Record<string, Records | 'fails' | 'silent'>
+/** Records by name. 'fails': SERVFAIL to every question; 'refused': REFUSED; 'garbage': no DNS message; 'silent': no answer. */
+export type Zones = Record<string, Records | 'fails' | 'refused' | 'garbage' | 'silent'>
 
 export interface DnsServer extends AsyncDisposable {
   /** The address in the form of MARTLET_DNS_SERVERS. */
@@ -32,6 +37,7 @@ export interface DnsServer extends AsyncDisposable {
 
 const NXDOMAIN = 3
 const SERVFAIL = 2
+const REFUSED = 5
 
 export async function startDns(zones: Zones): Promise<DnsServer> {
   const questions: string[] = []
@@ -43,6 +49,7 @@ export async function startDns(zones: Zones): Promise<DnsServer> {
   udp.on('message', (message, { address, port: from }) => {
     const answer = reply(message)
     if (!answer) return
+    if (answer === 'garbage') return udp.send(Buffer.alloc(40, 0xff), from, address)
     const whole = packet.encode(answer)
     const sent =
       whole.length <= server.udpBytesMax
@@ -66,7 +73,7 @@ export async function startDns(zones: Zones): Promise<DnsServer> {
     socket.on('error', () => socket.destroy())
     socket.on('data', (chunk) => {
       const answer = reply(chunk.subarray(2))
-      if (!answer) return
+      if (!answer || answer === 'garbage') return
       const whole = packet.encode(answer)
       const length = Buffer.alloc(2)
       length.writeUInt16BE(whole.length)
@@ -74,7 +81,7 @@ export async function startDns(zones: Zones): Promise<DnsServer> {
     })
   }
 
-  function reply(message: Buffer): packet.Packet | undefined {
+  function reply(message: Buffer): packet.Packet | 'garbage' | undefined {
     const query = packet.decode(message)
     const [question] = query.questions ?? []
     if (!question) return undefined
@@ -82,20 +89,28 @@ export async function startDns(zones: Zones): Promise<DnsServer> {
     questions.push(`${question.type} ${name}`)
     const records = zones[name]
     if (records === 'silent') return undefined
-    const rcode = records === 'fails' ? SERVFAIL : records === undefined ? NXDOMAIN : 0
+    if (records === 'garbage') return records
+    const rcode =
+      records === 'fails' ? SERVFAIL : records === 'refused' ? REFUSED : records === undefined ? NXDOMAIN : 0
+    const lie = typeof records === 'object' ? records.liesAs : undefined
     return {
       id: query.id!,
       type: 'response',
       flags: packet.RECURSION_DESIRED | packet.RECURSION_AVAILABLE | rcode,
-      questions: [question],
-      answers: typeof records === 'object' ? answersOf(question, records) : [],
+      questions: [lie === undefined ? question : { ...question, name: lie }],
+      answers:
+        typeof records === 'object'
+          ? answersOf(lie === undefined ? question : { ...question, name: lie }, records)
+          : [],
+      // RFC 2308 §3: for how long the absence of a record may be cached
+      authorities: rcode === NXDOMAIN || rcode === 0 ? [negativeTtl(name)] : [],
     }
   }
 }
 
 function answersOf(question: packet.Question, records: Records): packet.Answer[] {
   const { name } = question
-  const ttl = 60
+  const { ttl = 60 } = records
   if (records.CNAME !== undefined) return [{ type: 'CNAME', name, ttl, data: records.CNAME }]
   if (question.type === 'MX') return (records.MX ?? []).map((data) => ({ type: 'MX', name, ttl, data }))
   if (question.type === 'A') return (records.A ?? []).map((data) => ({ type: 'A', name, ttl, data }))
@@ -103,8 +118,14 @@ function answersOf(question: packet.Question, records: Records): packet.Answer[]
   if (question.type === 'TXT') {
     return (records.TXT ?? []).map((data) => ({ type: 'TXT', name, ttl, data: data as string | string[] }))
   }
+  if (question.type === 'PTR') return (records.PTR ?? []).map((data) => ({ type: 'PTR', name, ttl, data }))
   if (question.type === 'NS') return (records.NS ?? []).map((data) => ({ type: 'NS', name, ttl, data }))
   return []
+}
+
+function negativeTtl(name: string): packet.Answer {
+  const times = { serial: 1, refresh: 60, retry: 60, expire: 60, minimum: 60 }
+  return { type: 'SOA', name, ttl: 60, data: { mname: 'ns.test', rname: 'root.test', ...times } }
 }
 
 /** Listens on one port for both; if the port is not free for TCP, it tries another one. */

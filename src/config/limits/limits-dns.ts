@@ -1,5 +1,5 @@
 /** Limits of DNS queries. Part of ../limits.ts. */
-import { type Limit, SECOND } from './limit.ts'
+import { HOUR, KIB, type Limit, SECOND } from './limit.ts'
 
 export const dnsLimits = {
   tryMs: {
@@ -14,5 +14,21 @@ export const dnsLimits = {
       "Time to wait for the servers of a domain's own zone, before the configured resolver is asked instead.",
   },
   zoneServersMax: { default: 4, unit: 'count', description: "Servers of a domain's own zone that are asked." },
+  cachedMax: {
+    default: 10_000,
+    unit: 'count',
+    description: 'DNS answers that are cached to authenticate mail.',
+  },
+  cachedBytesMax: { default: 4 * KIB, unit: 'bytes', description: 'Largest DNS answer that is cached.' },
+  cachedMsMax: {
+    default: HOUR,
+    unit: 'milliseconds',
+    description: 'Time for which a DNS answer is cached, if its own time to live is longer.',
+  },
+  queriesMax: {
+    default: 200,
+    unit: 'count',
+    description: 'DNS queries to authenticate mail that run at a time. Further ones wait.',
+  },
   triesMax: { default: 2, unit: 'count', description: 'How often a query is sent to each resolver.' },
 } as const satisfies Record<string, Limit>

@@ -14,6 +14,16 @@ export const parsingLimits = {
     unit: 'count',
     description: 'Header fields of one message that are parsed, including those of its parts.',
   },
+  signaturesMax: {
+    default: 8,
+    unit: 'count',
+    description: 'DKIM signatures of one message that are verified, from the first one on.',
+  },
+  arcSetsMax: {
+    default: 10,
+    unit: 'count',
+    description: 'ARC sets of one message: one per server that has forwarded it. A longer chain fails.',
+  },
   bodyBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
@@ -118,7 +128,7 @@ export const parsingLimits = {
     default: 10,
     unit: 'count',
     description:
-      'Large messages of one sender that wait for the parse thread. A sender is an IPv4 address, an IPv6 /64, or the organization whose key sends. Further ones are rejected temporarily.',
+      'Large messages of one sender that wait for the parse thread. A sender is an IPv4 address, an IPv6 /64, or the organization whose key sends. A further one is rejected temporarily, or replaces one of the pod that has the most.',
   },
   waitMs: {
     default: MINUTE,

@@ -1,5 +1,5 @@
 /** Limits of one sent message, and of its idempotency key. Part of ../limits.ts. */
-import { DAY, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
+import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const sendingLimits = {
   quotedCharsMax: {
@@ -7,6 +7,16 @@ export const sendingLimits = {
     unit: 'count',
     description:
       'Characters of the original message that a reply with `quote_original` contains. Of a longer one, the beginning is quoted.',
+  },
+  threadRepliesMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    description: 'Time for which the replies of an inbox in one thread are counted (`MARTLET_THREAD_REPLIES`).',
+  },
+  threadRepliesScannedMax: {
+    default: 1_000,
+    unit: 'count',
+    description: 'Newest messages of a thread among which they are counted.',
   },
   recipientsMax: {
     default: 50,
@@ -52,7 +62,8 @@ export const sendingLimits = {
   idempotencyMs: {
     default: DAY,
     unit: 'milliseconds',
-    description: 'Time for which a repeated Idempotency-Key returns the first result.',
+    description:
+      'Time for which a repeated Idempotency-Key returns the first result, and the client_id of a draft that was sent is remembered.',
   },
   idempotencyLeaseMs: {
     default: 2 * MINUTE,
@@ -77,10 +88,16 @@ export const sendingLimits = {
     description:
       'Interval at which scheduled drafts are polled. A poll also finds those that are due before the next one.',
   },
+  schedulePodsPerPollMax: {
+    default: 100,
+    unit: 'count',
+    description:
+      'Pods whose scheduled drafts one poll reads together. The next poll continues after the pod served last.',
+  },
   scheduleConcurrencyMax: {
     default: 2,
     unit: 'count',
-    description: 'Scheduled drafts that one process sends at once.',
+    description: 'Scheduled drafts that one process sends at once, divided among pods and organizations.',
   },
   scheduleRetryMs: {
     default: MINUTE,

@@ -20,7 +20,7 @@ export function networkOf(address: string): string {
 }
 
 /** Returns the eight groups of a valid IPv6 address (RFC 4291 §2.2). */
-function groupsOf(address: string): number[] {
+export function groupsOf(address: string): number[] {
   const [head = '', tail] = address.split('::')
   const before = numbers(head)
   if (tail === undefined) return before

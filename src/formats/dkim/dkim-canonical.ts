@@ -1,6 +1,7 @@
 /**
- * The relaxed canonicalization of DKIM (RFC 6376 §3.4.2 and §3.4.4): two copies of a message whose white space a relay
- * has changed have the same canonical form. Signing needs it; the fingerprint of a message uses it for the body.
+ * The canonicalizations of DKIM (RFC 6376 §3.4). With the relaxed ones (§3.4.2, §3.4.4), two copies of a message whose
+ * white space a relay has changed have the same canonical form; signing and the fingerprint of a message use them. The
+ * simple ones (§3.4.1, §3.4.3) occur in signatures of others.
  */
 
 const LF = 0x0a
@@ -67,10 +68,23 @@ function loneLineFeeds(body: Buffer): number {
   return count
 }
 
-/** §3.4.2: returns the name in lower case and the value unfolded, with white space reduced, without a line end. */
+/** §3.4.3: removes empty lines at the end. An empty body becomes one CRLF. Lines end in CRLF. */
+export function simpleBody(body: Buffer): Buffer {
+  let end = body.length
+  while (end >= 2 && body[end - 1] === LF && body[end - 2] === CR) end -= 2
+  const ended = end < body.length ? body.subarray(0, end + 2) : undefined
+  return ended ?? Buffer.concat([body, Buffer.from([CR, LF])])
+}
+
+/**
+ * §3.4.2: returns the name in lower case and the value unfolded, with white space reduced, without a line end.
+ *
+ * @param value its bytes as latin1, or ASCII
+ */
 export function relaxedHeader(name: string, value: string): string {
+  // Not `String.trim` for the value: it would remove 0xA0, which is a part of UTF-8 characters.
   return `${name.toLowerCase().trim()}:${value
     .replace(/\r?\n/g, '')
     .replace(/[ \t]+/g, ' ')
-    .trim()}`
+    .replace(/^ | $/g, '')}`
 }

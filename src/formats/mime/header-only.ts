@@ -70,6 +70,7 @@ export function readHeaderOnly(raw: Buffer, ownBytes: number): HeaderOnly {
     to: addresses('to'),
     cc: addresses('cc'),
     bcc: addresses('bcc'),
+    receivedCount: fields.filter(({ name }) => name.toLowerCase() === 'received').length,
     bodyOffset: bodyStart,
     fingerprint(bodySha256) {
       const compared = JSON.stringify(COMPARED.map((name) => values.get(name) ?? null))

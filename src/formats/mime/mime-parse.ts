@@ -54,6 +54,8 @@ export interface MailFields {
   to: Address[]
   cc: Address[]
   bcc: Address[]
+  /** Received fields: one per server that the message went through. */
+  receivedCount: number
 }
 
 export interface MimeMessage extends MailFields {
@@ -145,6 +147,7 @@ function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string
     to: addresses('to'),
     cc: addresses('cc'),
     bcc: addresses('bcc'),
+    receivedCount: fields.filter(({ name }) => name.length === 8 && name.toLowerCase() === 'received').length,
   }
 }
 

@@ -24,18 +24,21 @@ export interface TraceInput {
   /** The recipient. Leave it out if there are several: each would see the others (RFC 5321 §7.6). */
   for?: string
   date: Date
+  /** A field that reports how the sender was authenticated, with CRLF. RFC 8601 §4.1: above our own Received. */
+  authenticationResults?: string
   /** Protocol and cipher, for example `TLSv1.3 TLS_AES_256_GCM_SHA384`. */
   tls?: string
 }
 
 const VALUE_CHARS_MAX = 255
 
-/** @returns the Return-Path and Received fields with CRLF, to be put before the bytes of the message */
+/** @returns the Return-Path, Authentication-Results and Received fields with CRLF, to be put before the bytes of the message */
 export function traceHeaders(input: TraceInput): Buffer {
   const { from, tls } = input
   const by = `by ${atom(input.by)} with ${atom(input.with)} id ${atom(input.id)}`
   const lines = [
     `Return-Path: <${path(input.returnPath)}>`,
+    ...(input.authenticationResults === undefined ? [] : [input.authenticationResults.trimEnd()]),
     ...(from === undefined ? [`Received: ${by}`] : [`Received: from ${client(from)}`, ` ${by}`]),
     ...(tls === undefined ? [] : [` (using ${tls.split(' ', 2).map(atom).join(' with cipher ')})`]),
     ...(input.for === undefined ? [] : [` for <${path(input.for)}>`]),

@@ -2,9 +2,10 @@
  * Finds the received messages whose sender is denied by an allow or block list. Mail that answers a message which the
  * inbox has sent is compared with its `reply` lists, all other mail with its `receive` lists (docs/adr/0042).
  *
- * Entries are compared with the addresses in From: senders are not authenticated yet (authenticate.ts), so a sender who
- * knows an allowed address can use it.
+ * Entries are compared with the addresses in From. An entry of an allow list permits only authenticated senders, unless
+ * MARTLET_ALLOW_LISTS says otherwise: others could use an allowed address that they know.
  */
+import type { Config } from '../../config/settings.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
 import type { Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
@@ -19,6 +20,8 @@ import { type AncestorHashes, ancestorHashes } from '../messages/threads/threadi
 export interface Incoming {
   readonly inbox: RecipientInboxRow
   readonly parsed: Pick<PreparedContent['parsed'], 'from' | 'inReplyTo' | 'references'>
+  /** The domain of its only From address, if the sender is authenticated for it. */
+  readonly verifiedDomain: string | undefined
 }
 
 /** Addresses of From that are compared. Almost all mail has one; each more counts as one that is in no list. */
@@ -28,6 +31,7 @@ const SENDERS_MAX = 10
 export async function findBlocked<Message extends Incoming>(
   tx: Tx,
   incoming: readonly Message[],
+  allowLists: Config['allowLists'],
 ): Promise<ReadonlySet<Message>> {
   const asked = incoming
     .filter(({ inbox }) => inbox.has_inbound_lists === 1)
@@ -36,10 +40,11 @@ export async function findBlocked<Message extends Incoming>(
   const sent = await findSent(tx, asked)
   const denials = await findDenials(
     tx,
-    asked.map(({ message: { inbox, parsed }, ancestors }) => ({
+    asked.map(({ message: { inbox, parsed, verifiedDomain }, ancestors }) => ({
       inbox,
       direction: isAnswer(inbox.id, ancestors, sent) ? 'reply' : 'receive',
       addresses: sendersOf(parsed),
+      isNeverAllowed: allowLists !== 'any' && verifiedDomain === undefined,
     })),
   )
   return new Set(asked.flatMap(({ message }, index) => (denials[index]!.length > 0 ? [message] : [])))

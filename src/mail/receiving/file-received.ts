@@ -3,12 +3,16 @@
  * the caller's transaction.
  */
 import type { Limits } from '../../config/limits.ts'
+import type { Config } from '../../config/settings.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { RecipientInboxRow } from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
+import { NOTIFY_BY_MAIL } from '../jobs/job-kinds.ts'
+import { enqueue } from '../jobs/jobs.ts'
+import type { Authentication } from '../messages/authentication.ts'
 import type { PreparedContent } from '../messages/content/prepared-content.ts'
 import { bareThread } from '../messages/filing/filed-thread.ts'
 import type { FileMessages, Filing } from '../messages/filing/filing.ts'
@@ -16,13 +20,15 @@ import { changeLabels } from '../messages/labels/labels.ts'
 import { eventThreadMask } from '../messages/views/event-message.ts'
 import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
-import type { Authentication } from './authenticate.ts'
 import { findBlocked } from './blocked-senders.ts'
-import type { FilingDecision } from './policy.ts'
+import type { FilingDecision } from './policy/delivery-verdict.ts'
+import { labelRepeated, recordKeys } from './repeated-keys.ts'
 
 export interface Received {
   /** Envelope sender. */
   readonly sender: string
+  /** The domain of its only From address, if the sender is authenticated for it. */
+  readonly verifiedDomain: string | undefined
   /** The inboxes are locked. */
   readonly recipients: readonly {
     readonly recipient: string
@@ -41,6 +47,8 @@ export type FileReceived = (tx: Tx, received: readonly Received[]) => Promise<Re
 
 interface FileReceivedNeeds {
   readonly fileMessages: FileMessages
+  /** Whether entries of allow lists permit only authenticated senders. */
+  readonly allowLists: Config['allowLists']
   readonly limits: Limits
 }
 
@@ -52,19 +60,23 @@ interface ForInbox {
   readonly received: Received
   readonly inbox: RecipientInboxRow
   readonly parsed: Received['content']['parsed']
+  readonly verifiedDomain: string | undefined
   readonly recipients: number[]
 }
 
-export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds): FileReceived {
+export function createFileReceived({ fileMessages, allowLists, limits }: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, all) {
     const forInboxes = all.map(splitByInbox)
     const inOrder = forInboxes.flat()
     const blocked = await findBlocked(
       tx,
       inOrder.filter(({ received }) => !isNotice(received)),
+      allowLists,
     )
-    const filings = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const unlabelled = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const filings = await labelRepeated(tx, unlabelled, limits)
     const filed = await fileMessages(tx, filings)
+    await recordKeys(tx, filings, filed)
     const receipts = new Map<ForInbox, Pick<Receipt, 'id' | 'messageId' | 'isDuplicate'>>()
     for (const [index, one] of filed.entries()) {
       const forInbox = inOrder[index]!
@@ -75,7 +87,9 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
         receipts.set(forInbox, { id: one.existing.id, messageId: one.existing.api_message_id, isDuplicate: true })
       } else {
         const { id, threadId, messageId, thread } = one
-        appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!)
+        const isRepeated = filing !== unlabelled[index]
+        appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!, isRepeated)
+        if (isNotified(forInbox, isRepeated)) await enqueue(tx, { kind: NOTIFY_BY_MAIL, key: id })
         receipts.set(forInbox, { id, messageId, isDuplicate: false })
       }
     }
@@ -92,9 +106,9 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
     const { sender, content, decision } = received
     const labels = [...new Set([...RECEIVED, ...decision.labels, ...(isBlocked ? ['blocked'] : [])])].sort()
     const { recipient, authentication } = received.recipients[recipients[0]!]!
-    const { verifiedDomain, ...shown } = authentication
+    const { verifiedDomain } = received
     const envelope = { sender, recipient }
-    const own = { inbox, content, labels, envelope, authentication: shown, verifiedDomain }
+    const own = { inbox, content, labels, envelope, authentication, verifiedDomain }
     return { ...own, threadMask: eventThreadMask(labels) }
   }
 
@@ -118,6 +132,7 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
     inbox: InboxRow,
     about: Pick<EventMessage, 'id' | 'threadId' | 'messageId' | 'labels'>,
     thread: ThreadSnapshot,
+    isRepeated = false,
   ): void {
     const message = {
       ...about,
@@ -126,19 +141,25 @@ export function createFileReceived({ fileMessages, limits }: FileReceivedNeeds):
       inboxId: inbox.id,
       inboxAddress: inbox.address,
     }
-    tx.append(messageReceived({ actor: ACTOR, message, thread }))
+    tx.append(messageReceived({ actor: ACTOR, message, thread, isRepeated }))
   }
 }
 
 function splitByInbox(received: Received): ForInbox[] {
+  const { verifiedDomain } = received
   const { parsed } = received.content
   const byInbox = new Map<string, ForInbox>()
   for (const [index, { inbox }] of received.recipients.entries()) {
     const known = byInbox.get(inbox.id)
     if (known) known.recipients.push(index)
-    else byInbox.set(inbox.id, { received, inbox, parsed, recipients: [index] })
+    else byInbox.set(inbox.id, { received, inbox, parsed, verifiedDomain, recipients: [index] })
   }
   return [...byInbox.values()]
+}
+
+/** Whether a rule may mail a notification: not about what programs send by themselves, which would answer each other. */
+function isNotified({ received, inbox, parsed }: ForInbox, isRepeated: boolean): boolean {
+  return inbox.mails_notifications === 1 && !isRepeated && received.sender !== '' && parsed.isAutomatic !== true
 }
 
 /** A bounce or delay notice of Martlet itself, about mail that the inbox has sent: no list hides it. */

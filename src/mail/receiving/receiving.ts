@@ -1,7 +1,7 @@
 /**
  * Receives a message: from an envelope and a stream of bytes to messages in inboxes, or to an error.
  *
- *   checkWritable → spool → authenticate → policy → parse → file, in one transaction → receipts
+ *   checkWritable → spool → authentication → policy → parse → file, in one transaction → receipts
  *
  * Called by the MX listener and by local delivery. The sender gets no reply before the commit, and no message is
  * refused for being malformed. Crash before the commit: the sender got no reply and retries.
@@ -11,21 +11,20 @@ import { MailError } from '../../errors.ts'
 import type { EventLoop } from '../../event-loop.ts'
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import { networkOf } from '../../formats/address/peer-network.ts'
-import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses, loggedText } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
-import type { DomainOwners } from '../domains/domain-owners.ts'
 import { findReceiving, isAwaited } from '../domains/domains.ts'
-import type { PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
+import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
-import { type Authentication, authenticate, unverifiedDomains } from './authenticate.ts'
+import type { CheckedSender } from './authentication/sender-check.ts'
+import { type Checks, type MessageChecks, verifiedDomainOf } from './check-message.ts'
 import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
-import { decideFiling, type FilingDecision } from './policy.ts'
+import { requireNoLoop } from './policy/mail-loops.ts'
 import { createReceiveQueue } from './receive-queue.ts'
 import { createRecipientInboxes } from './recipient-inboxes.ts'
 
@@ -65,6 +64,7 @@ export interface Receiving {
    *
    * @param raw the message as received: CRLF lines, dots unstuffed, at most `config.messageBytesMax` bytes
    * @returns one receipt per recipient, in the order of the envelope
+   * @throws dmarc_rejected, mail_loop
    * @throws unknown_recipient or inbox_paused when an inbox was deleted or paused since RCPT; message_too_large; disk_full; unavailable
    * @throws shutting_down; parse_queue_full for a large message; what `raw` throws
    */
@@ -73,21 +73,13 @@ export interface Receiving {
 
 interface ReceivingNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'hostname' | 'messageBytesMax' | 'pausedInboxes' | 'limits'>
+  readonly config: Pick<Config, 'domain' | 'messageBytesMax' | 'pausedInboxes' | 'limits'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
   readonly log: Log
-  readonly domainOwners: DomainOwners
+  readonly messageChecks: MessageChecks
   readonly metrics: Metrics
-  /** The clock of the machine, epoch ms. */
-  readonly wallClock: () => number
   readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
-}
-
-/** The results of the steps before a message is parsed. */
-interface Checks {
-  readonly authentication: Authentication
-  readonly decision: FilingDecision
 }
 
 /** A message that is ready to be filed. */
@@ -95,12 +87,10 @@ interface Prepared {
   readonly arrival: Arrival
   readonly envelope: Envelope
   readonly content: PreparedContent<Checks>
-  /** The organizations that own the domain of its From address, if that is not verified. */
-  readonly owners: ReadonlySet<string | null>
 }
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, domainOwners, log, metrics, wallClock, eventLoop } = needs
+  const { store, config, prepareContent, fileReceived, messageChecks, log, metrics } = needs
   const { limits } = config
   const inboxes = createRecipientInboxes({ store, domain: config.domain })
   /** If not, mail for a paused inbox is dropped. */
@@ -109,7 +99,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     run: fileBatch,
     sizeBytes: ({ content }) => content.sizeBytes,
   })
-  const queue = createReceiveQueue({ workQueue: eventLoop.createWorkQueue(), limits, clock: () => performance.now() })
+  const queue = createReceiveQueue({
+    workQueue: needs.eventLoop.createWorkQueue(),
+    limits,
+    clock: () => performance.now(),
+  })
 
   return {
     async accepts(address) {
@@ -139,19 +133,23 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         endTimer = metrics.receiveSeconds.startTimer()
       }
       let leaveQueue: (() => void) | undefined
-      const waitAndCheck = async () => {
-        if (waitsInQueue(arrival, sizeBytes)) leaveQueue = await queue.enter(fairnessKeyOf(arrival))
-        return check(arrival, envelope)
+      const fairnessKey = fairnessKeyOf(arrival)
+      const { head, check } = messageChecks.begin(arrival, envelope, fairnessKey) // while the message arrives
+      const checkAndWait = async (arrived: ArrivedMail) => {
+        const checked = await check(arrived)
+        // After the checks: a message in the queue waits for us, not for the DNS of its sender.
+        if (waitsInQueue(arrival, sizeBytes)) leaveQueue = await queue.enter(fairnessKey)
+        return checked
       }
       try {
         const content = await prepareContent({
-          fairnessKey: fairnessKeyOf(arrival),
-          raw: { head: traceFields(arrival, envelope), chunks: countBytes(raw, startTimer) },
+          fairnessKey,
+          raw: { head, chunks: countBytes(raw, startTimer) },
           bytesMax: config.messageBytesMax,
-          check: waitAndCheck,
+          check: checkAndWait,
         })
         const receipts = await fileOrDiscard(arrival, envelope, content)
-        logReceived(arrival, envelope, receipts, sizeBytes, endTimer?.() ?? 0)
+        logReceived(arrival, envelope, content.checked.sender, receipts, sizeBytes, endTimer?.() ?? 0)
         return receipts
       } finally {
         leaveQueue?.()
@@ -168,6 +166,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   function logReceived(
     { protocol, traceId, remoteAddress }: Arrival,
     { sender, recipients }: Envelope,
+    { authentication, verifiedDomain }: CheckedSender,
     receipts: readonly Receipt[],
     sizeBytes: number,
     seconds: number,
@@ -183,6 +182,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       inboxes: new Set(stored.map(({ id }) => id)).size,
       ...(stored.length < receipts.length && { dropped: receipts.length - stored.length }),
       ...(receipts.every((receipt) => receipt.isDuplicate) && { isDuplicate: true }),
+      authentication: authentication.result,
+      verifiedDomain,
       via: protocol,
       session: traceId,
       remoteAddress,
@@ -198,6 +199,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   ): Promise<Receipt[]> {
     const shared = shareContent(content)
     try {
+      requireNoLoop(content.parsed, limits)
       const receipts = await fileAll(arrival, envelope, shared)
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, stored.length)
@@ -212,8 +214,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   async function fileAll(arrival: Arrival, envelope: Envelope, shared: SharedContent<Checks>): Promise<Receipt[]> {
     const { content } = shared
-    const owners = await domainOwners.find(unverifiedDomains(arrival, content.parsed.from))
-    const prepared = { arrival, envelope, content, owners }
+    const prepared = { arrival, envelope, content }
     const { recipients } = envelope
     const perItem = rowsOfFiling(content.parsed, limits)
     const rows = rowsOfContent(content.parsed) + recipients.length * perItem
@@ -275,12 +276,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (batch.length === 1 && ready.length === 0) throw refusalOf(batch[0]!.envelope, found)
     const receipts = await fileReceived(
       tx,
-      ready.map(({ arrival, envelope, content, owners }) => ({
+      ready.map(({ arrival, envelope, content }) => ({
         sender: envelope.sender,
+        verifiedDomain: verifiedDomainOf(content),
         recipients: envelope.recipients.flatMap((recipient) => {
           const inbox = found.get(recipient)!
           if (isPaused(inbox)) return []
-          const { authentication } = content.checked
+          const { authentication, owners } = content.checked.sender
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
           return {
@@ -297,20 +299,6 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     return batch.map((prepared) => {
       const filed = byMessage.get(prepared)
       return filed ? withDropped(prepared.envelope, filed) : RUN_LATER
-    })
-  }
-
-  /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
-  function traceFields(arrival: Arrival, envelope: Envelope): Buffer {
-    const isLocal = arrival.protocol === 'local'
-    return traceHeaders({
-      returnPath: envelope.sender,
-      ...(!isLocal && { from: { helo: arrival.helo ?? 'unknown', ip: arrival.remoteAddress ?? 'unknown' } }),
-      by: config.hostname,
-      with: arrival.protocol,
-      id: arrival.traceId,
-      ...(arrival.tls !== undefined && { tls: arrival.tls }),
-      date: new Date(wallClock()),
     })
   }
 }
@@ -342,11 +330,6 @@ async function* countBytes(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: num
     yield chunk
   }
   onEnd(sizeBytes)
-}
-
-async function check(arrival: Arrival, envelope: Envelope): Promise<Checks> {
-  const authentication = await authenticate(arrival, envelope)
-  return { authentication, decision: decideFiling(envelope, authentication) }
 }
 
 /**

@@ -35,7 +35,7 @@ export const message: Message = {
   inReplyTo: '<before@example.test>',
   references: ['<first@example.test>', '<before@example.test>'],
   sizeBytes: 4321,
-  authentication: { result: 'not checked' },
+  authentication: { result: 'unverified' },
   createdAt: AT,
   updatedAt: AT + 1,
   text: 'grüße\n\n> old',

@@ -61,7 +61,7 @@ test('a message has every member of the contract, and unset ones are omitted', (
     headers: { Received: 'from a\nfrom b', Subject: 'hello' },
     codes: [{ code: '940627', context: 'Your code is 940627', confidence: 0.97 }],
     links: [{ url: 'https://a.test/verify?token=x1', context: 'Verify', confidence: 0.9 }],
-    authentication: { result: 'not checked' },
+    authentication: { result: 'unverified' },
     size: 4321,
     updated_at: '2026-11-21T10:30:00.008Z',
     created_at: '2026-11-21T10:30:00.007Z',

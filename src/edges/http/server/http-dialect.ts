@@ -41,6 +41,8 @@ export type StopCode = 1001 | 1012
 /** What the server provides with each socket. */
 export interface SocketContext {
   readonly stopCode: StopCode
+  /** Disconnects the client without a close frame. */
+  readonly disconnect: (error: Error) => void
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
   readonly roundRobin: RoundRobin
@@ -72,6 +74,8 @@ export interface Dialect {
    * paths.
    */
   readonly prefix: string
+  /** First segments of its paths, such as "/send", if its prefix is empty and it does not respond to all other paths. */
+  readonly paths?: readonly string[]
   /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
   readonly routes: (app: HttpApp, context: HttpContext) => Promise<void>
   /** Renders an error as the dialect's clients expect it. Pure. */

@@ -5,7 +5,8 @@
  * 3xx have no enhanced code (RFC 2034 §4). All other replies have exactly one, in its own field, so that it can be
  * neither missing nor repeated.
  */
-import { type ErrorCode, type ErrorKind, MailError } from '../../../errors.ts'
+import type { ErrorKind } from '../../../errors/error-definition.ts'
+import { type ErrorCode, MailError } from '../../../errors.ts'
 import type { Receipt } from '../../../mail/receiving/arrival.ts'
 
 export interface Reply {
@@ -82,6 +83,8 @@ const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unknown_recipient: [550, '5.1.1'],
   inbox_paused: [450, '4.2.1'], // RFC 3463 §3.3 X.2.1: the mailbox accepts no messages, for a while
   domain_not_verified: [450, '4.3.5'], // RFC 3463 §3.4 X.3.5: the system is not configured yet to accept it
+  mail_loop: [554, '5.4.6'], // RFC 3463 §3.5 X.4.6: routing loop detected
+  dmarc_rejected: [550, '5.7.26'], // RFC 7372 §3.3: multiple authentication checks failed
   relaying_denied: [550, '5.7.1'], // RFC 3463 §3.8 X.7.1: the server may not deliver this message
   message_too_large: [552, '5.3.4'],
   parse_queue_full: [451, '4.3.2'],

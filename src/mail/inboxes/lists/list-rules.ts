@@ -4,7 +4,7 @@
  *   mail to the address bounced → denied
  *   then the lists of the inbox, those of its pod, those of the organization, until one of them decides:
  *     an entry of the block list matches → denied
- *     an entry of the allow list matches → allowed
+ *     an entry of the allow list matches → allowed, if the sender is authenticated
  *     the allow list has other entries   → denied
  *   no list decides → allowed
  */
@@ -23,6 +23,8 @@ export interface ListQuestion {
   readonly direction: ListDirection
   /** Normalised. undefined: the sender has no valid address, which no entry matches. */
   readonly addresses: readonly (string | undefined)[]
+  /** No entry of an allow list matches: the sender of a received message is not authenticated. */
+  readonly isNeverAllowed?: boolean
 }
 
 /** Why a list denies an address. */
@@ -53,7 +55,7 @@ export function scopesOf({ id, pod_id, organization_id }: ListedInbox): string[]
 
 /** @returns undefined if the address is allowed */
 export function denialOf(
-  { inbox, direction }: Omit<ListQuestion, 'addresses'>,
+  { inbox, direction, isNeverAllowed = false }: Omit<ListQuestion, 'addresses'>,
   address: string | undefined,
   known: KnownEntries,
 ): Denial | undefined {
@@ -68,7 +70,7 @@ export function denialOf(
   for (const scopeId of scopesOf(inbox)) {
     const entry = entries.find((each) => known.find(scopeId, block, each))
     if (entry !== undefined) return { address, list: block, entry, scopeId }
-    if (entries.some((each) => known.find(scopeId, allow, each))) return undefined
+    if (!isNeverAllowed && entries.some((each) => known.find(scopeId, allow, each))) return undefined
     if (known.hasAllowed(scopeId, direction)) return { address, list: allow, scopeId }
   }
   return undefined

@@ -1,6 +1,7 @@
 /**
- * Parses messages in two worker threads: small messages in batches (parse-batches.ts), large ones one at a time, round
- * robin over their senders (parse-queue.ts). So a large message delays no small one. No message is parsed on the event
+ * Parses messages, and reads who claims to have written them, in two worker threads: small messages in batches
+ * (parse-batches.ts), large ones one at a time, round robin over their senders (jobs/turn-queue.ts). So a large message
+ * delays no small one. No message is parsed on the event
  * loop, because one that takes long, or all memory, would stop every connection.
  *
  *   small → batch → parsed
@@ -18,19 +19,25 @@
 import { webcrypto } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
+import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { readHeaderOnly } from '../../../formats/mime/header-only.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { createTurnQueue, type Turn } from '../../jobs/turn-queue.ts'
 import { compressBodies } from './compressed-bodies.ts'
 import { createParseBatches } from './parse-batches.ts'
-import { createParseQueue } from './parse-queue.ts'
-import { createParseWorker, type LoadedMail, type ParseThreads, ThreadEnded } from './parse-worker.ts'
+import {
+  createParseWorker,
+  type LoadedMail,
+  type ParseThreads,
+  type Task,
+  type TaskResults,
+  ThreadEnded,
+} from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
-/** A message to parse. */
-export interface UnparsedMail {
-  /** The network or organization that sends it. Large messages are parsed round robin over these keys. */
-  readonly fairnessKey: string
+/** A message to parse, and who sends it: large messages are parsed round robin over senders. */
+export interface UnparsedMail extends Turn {
   readonly sizeBytes: number
   /** How many bytes at its start this server has added. */
   readonly ownBytes: number
@@ -49,6 +56,14 @@ export interface MailParser {
    * @throws parse_queue_full, shutting_down; unavailable when no thread can be started; what `load` throws
    */
   parse(mail: UnparsedMail): Promise<ParsedMail>
+  /**
+   * Reads what is needed to authenticate the sender. Also never throws because of the content.
+   *
+   * @param mail without the fields that this server adds
+   * @returns undefined if the message cannot be read in time, or within the memory of the thread
+   * @throws as `parse`
+   */
+  readEvidence(mail: Omit<UnparsedMail, 'ownBytes'>): Promise<SenderEvidence | undefined>
   /** Refuses the messages that wait, and finishes those that are being parsed. */
   stop(): Promise<void>
 }
@@ -65,29 +80,25 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
   const smallWorker = createParseWorker({ limits, threads, timeoutMs: smallTimeoutMs, idleMs })
   const largeWorker = createParseWorker({ limits, threads, timeoutMs, idleMs })
   const batches = createParseBatches(limits, smallWorker)
-  const queue = createParseQueue(limits)
+  const queue = createTurnQueue({
+    waitingMax: limits.parsing.waitingMax,
+    waitingPerKeyMax: limits.parsing.waitingPerSenderMax,
+    waitMs: limits.parsing.waitMs,
+    full: () => new MailError('parse_queue_full', {}),
+  })
   /** Senders whose small messages are parsed like large ones, until a time of `performance.now()`. */
   const suspects = new Map<string, number>()
 
   return {
     expectMail: () => smallWorker.start(),
 
-    async parse(mail) {
-      const { fairnessKey, sizeBytes } = mail
-      if (sizeBytes <= smallBytesMax && !isSuspect(fairnessKey)) {
-        try {
-          return await batches.parse(sizeBytes, mail.load)
-        } catch (error) {
-          if (!(error instanceof ThreadEnded)) throw error
-          log.warn(
-            { err: error, cause: error.reason, fairnessKey, sizeBytes },
-            'a small message ended the parse thread',
-          )
-          suspects.set(fairnessKey, performance.now() + limits.parsing.keyPauseMs)
-        }
-      }
-      return queue.run(fairnessKey, () => parseAlone(mail))
-    },
+    parse: (mail) =>
+      run('parse', mail, async ({ reason: cause }) => {
+        metrics.messagesParsedInPart.inc({ cause })
+        return headerOnly(mail, await mail.load())
+      }),
+
+    readEvidence: (mail) => run('readEvidence', mail, async () => undefined),
 
     async stop() {
       await Promise.all([batches.stop(), queue.stop()])
@@ -102,22 +113,42 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     return suspects.has(fairnessKey)
   }
 
-  async function parseAlone(mail: UnparsedMail): Promise<ParsedMail> {
-    const loaded = await mail.load()
-    try {
-      const [parsed] = await largeWorker.parse([loaded])
-      return parsed!
-    } catch (error) {
-      if (!(error instanceof ThreadEnded)) throw error
-      const { reason: cause } = error
-      if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
-      const { fairnessKey, sizeBytes } = mail
-      queue.pauseKey(fairnessKey)
-      metrics.messagesParsedInPart.inc({ cause })
-      log.warn({ err: error, cause, fairnessKey, sizeBytes }, 'only the header of a message was read')
-      return headerOnly(mail, await mail.load())
+  /** @param giveUp returns the result for a message that ends the thread, also alone */
+  async function run<T extends Task, Other>(
+    task: T,
+    mail: Omit<UnparsedMail, 'ownBytes'>,
+    giveUp: (error: ThreadEnded) => Promise<Other>,
+  ): Promise<TaskResults[T] | Other> {
+    const { fairnessKey, sizeBytes } = mail
+    const load = async () => ({ ...(await mail.load()), task })
+    if (sizeBytes <= smallBytesMax && !isSuspect(fairnessKey)) {
+      try {
+        return (await batches.run(sizeBytes, load)) as TaskResults[T]
+      } catch (error) {
+        if (!(error instanceof ThreadEnded)) throw error
+        log.warn({ err: error, cause: error.reason, fairnessKey, sizeBytes }, 'a small message ended the parse thread')
+        suspects.set(fairnessKey, performance.now() + limits.parsing.keyPauseMs)
+      }
     }
+    return queue.run(mail, async () => {
+      const loaded = await load()
+      try {
+        return (await largeWorker.run([loaded]))[0] as TaskResults[T]
+      } catch (error) {
+        if (!(error instanceof ThreadEnded)) throw error
+        const { reason: cause } = error
+        if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
+        queue.pauseKey(fairnessKey, limits.parsing.keyPauseMs)
+        log.warn({ err: error, cause, fairnessKey, sizeBytes }, GIVEN_UP[task])
+        return giveUp(error)
+      }
+    })
   }
+}
+
+const GIVEN_UP: Readonly<Record<Task, string>> = {
+  parse: 'only the header of a message was read',
+  readEvidence: 'the signatures of a message were not read',
 }
 
 async function headerOnly({ ownBytes }: UnparsedMail, { bytes }: LoadedMail): Promise<ParsedMail> {

@@ -1,5 +1,5 @@
 /**
- * Parses small messages in a thread, in the order in which they arrived: all that wait, up to a limit, in one batch. A
+ * Has small messages read in a thread (`Task` in parse-worker.ts), in the order in which they arrived: all that wait, up to a limit, in one batch. A
  * batch costs the event loop two messages to and from the thread, however many it contains. No message waits for others:
  * while the thread is idle, what has arrived in this turn of the event loop is a batch.
  *
@@ -10,8 +10,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { outsideUnits } from '../../../fault-boundary.ts'
-import { type LoadedMail, type ParseWorker, ThreadEnded } from './parse-worker.ts'
-import type { ParsedMail } from './parsed-message.ts'
+import { type LoadedTask, type ParseWorker, type TaskResult, ThreadEnded } from './parse-worker.ts'
 
 export interface ParseBatches {
   /**
@@ -19,25 +18,25 @@ export interface ParseBatches {
    * @throws ThreadEnded when this message ended the thread; parse_queue_full, shutting_down; unavailable when no thread
    *   can be started; what `load` throws
    */
-  parse(sizeBytes: number, load: () => Promise<LoadedMail>): Promise<ParsedMail>
+  run(sizeBytes: number, load: () => Promise<LoadedTask>): Promise<TaskResult>
   /** Refuses all messages that wait. Resolves when those of the current batch are parsed. */
   stop(): Promise<void>
 }
 
 interface WaitingMail {
   readonly sizeBytes: number
-  load(): Promise<LoadedMail>
-  resolve(parsed: ParsedMail): void
+  load(): Promise<LoadedTask>
+  resolve(result: TaskResult): void
   reject(error: unknown): void
 }
 
-export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'parse'>): ParseBatches {
+export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'run'>): ParseBatches {
   let waiting: WaitingMail[] = []
   let running: Promise<void> | undefined
   let isStopped = false
 
   return {
-    parse: (sizeBytes, load) =>
+    run: (sizeBytes, load) =>
       new Promise((resolve, reject) => {
         if (isStopped) throw new MailError('shutting_down', {})
         if (waiting.length >= limits.parsing.smallWaitingMax) throw new MailError('parse_queue_full', {})
@@ -81,8 +80,8 @@ export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'pa
     const [mails, loaded] = await loadAll(batch)
     if (mails.length === 0) return
     try {
-      const parsed = await worker.parse(loaded)
-      for (const [index, mail] of mails.entries()) mail.resolve(parsed[index]!)
+      const results = await worker.run(loaded)
+      for (const [index, mail] of mails.entries()) mail.resolve(results[index]!)
     } catch (error) {
       if (error instanceof ThreadEnded && error.reason !== 'start') {
         mails[error.index]!.reject(error)
@@ -95,9 +94,9 @@ export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'pa
 }
 
 /** Returns the messages that could be loaded, and what was loaded. The calls of the others reject. */
-async function loadAll(batch: readonly WaitingMail[]): Promise<[WaitingMail[], LoadedMail[]]> {
+async function loadAll(batch: readonly WaitingMail[]): Promise<[WaitingMail[], LoadedTask[]]> {
   const mails: WaitingMail[] = []
-  const loaded: LoadedMail[] = []
+  const loaded: LoadedTask[] = []
   for (const mail of batch) {
     try {
       loaded.push(await mail.load())

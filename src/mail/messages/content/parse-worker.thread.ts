@@ -1,38 +1,56 @@
-/** The thread of parse-worker.ts: receives the bytes of messages, and sends back the parsed messages. */
+/** The thread of parse-worker.ts: receives the bytes of messages, and sends back what its task reads from each. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { joined, type ParseBatch, type ParsedBatch, type ParseThreadData, PROGRESS } from './parse-worker.ts'
-import { type ParsedMail, parseMail } from './parsed-message.ts'
+import { readSenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
+import {
+  joined,
+  type ParseBatch,
+  type ParsedBatch,
+  type ParseThreadData,
+  PROGRESS,
+  type Task,
+  type TaskResult,
+} from './parse-worker.ts'
+import { evidenceLimits, type ParsedMail, parseMail } from './parsed-message.ts'
 
 const { limits, progress } = workerData as ParseThreadData
 
 /** A piece that a message does not have. */
 const NONE = new Uint8Array()
 
-parentPort!.on('message', ({ number, bytes, sizes }: ParseBatch) => {
+parentPort!.on('message', ({ number, tasks, bytes, sizes }: ParseBatch) => {
   Atomics.store(progress, PROGRESS.parsedCount, 0)
   Atomics.store(progress, PROGRESS.batch, number)
   const raws = split(bytes, sizes)
-  const mails = raws.map((raw, index) => {
-    const parsed = parseMail(raw, limits)
+  const results = raws.map((raw, index) => {
+    const result = run(tasks[index]!, raw)
     Atomics.store(progress, PROGRESS.parsedCount, index + 1)
-    return parsed
+    return result
   })
-  const pieces = mails.flatMap(({ compressedBodies, compressedSource = NONE, searchText = NONE }) => [
-    compressedBodies.bytes,
-    compressedSource,
-    searchText,
-  ])
+  const pieces = results.flatMap((result) => {
+    if (!isParsed(result)) return [NONE, NONE, NONE]
+    const { compressedBodies, compressedSource = NONE, searchText = NONE } = result
+    return [compressedBodies.bytes, compressedSource, searchText]
+  })
   const packed = joined(pieces)
-  const answer: ParsedBatch = { json: jsonOf(mails), bytes: packed, sizes: pieces.map(({ length }) => length) }
+  const answer: ParsedBatch = { json: jsonOf(results), bytes: packed, sizes: pieces.map(({ length }) => length) }
   parentPort!.postMessage(answer, [packed.buffer as ArrayBuffer])
 })
 
+readSenderEvidence(Buffer.from('From: a@a.test\r\n\r\n'), evidenceLimits(limits))
 // Builds the tables that the parsers build when they are first used, which counts as the start of the thread.
 parseMail(
   Buffer.from('Content-Type: text/html\r\n\r\n<p>Your code: 123456 <a href="https://a.test/">Verify</a></p>'),
   limits,
 )
 Atomics.store(progress, PROGRESS.isReady, 1)
+
+function run(task: Task, raw: Buffer): TaskResult {
+  return task === 'parse' ? parseMail(raw, limits) : readSenderEvidence(raw, evidenceLimits(limits))
+}
+
+function isParsed(result: TaskResult): result is ParsedMail {
+  return 'compressedBodies' in result
+}
 
 function split(bytes: Uint8Array, sizes: readonly number[]): Buffer[] {
   let end = bytes.byteOffset
@@ -44,11 +62,12 @@ function split(bytes: Uint8Array, sizes: readonly number[]): Buffer[] {
 }
 
 /** JSON takes the receiver a third of the time of a structured clone. */
-function jsonOf(mails: readonly ParsedMail[]): string {
+function jsonOf(results: readonly TaskResult[]): string {
   return JSON.stringify(
-    mails.map(({ compressedSource: _source, searchText: _text, ...mail }) => ({
-      ...mail,
-      compressedBodies: { ...mail.compressedBodies, bytes: undefined },
-    })),
+    results.map((result) => {
+      if (!isParsed(result)) return result
+      const { compressedSource: _source, searchText: _text, ...mail } = result
+      return { ...mail, compressedBodies: { ...mail.compressedBodies, bytes: undefined } }
+    }),
   )
 }

@@ -1,5 +1,6 @@
 /**
- * One worker thread that parses messages, in batches. mail-parser.ts uses one for small messages and one for large ones.
+ * One worker thread that reads messages, in batches: it parses them, or reads who claims to have written them.
+ * mail-parser.ts uses one for small messages and one for large ones.
  *
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
@@ -16,8 +17,19 @@ import type { Worker } from 'node:worker_threads'
 import { MIB } from '../../../config/limits/limit.ts'
 import type { Limits } from '../../../config/limits.ts'
 import { outsideUnits } from '../../../fault-boundary.ts'
+import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { startThread } from '../../../worker-threads.ts'
 import type { ParsedMail } from './parsed-message.ts'
+
+/** What a thread reads from a message, by the name of the task. */
+export interface TaskResults {
+  readonly parse: ParsedMail
+  /** Of a message without the fields that this server adds. */
+  readonly readEvidence: SenderEvidence
+}
+
+export type Task = keyof TaskResults
+export type TaskResult = TaskResults[Task]
 
 /** A message in memory. */
 export interface LoadedMail {
@@ -26,15 +38,20 @@ export interface LoadedMail {
   readonly isOwned: boolean
 }
 
+export interface LoadedTask extends LoadedMail {
+  readonly task: Task
+}
+
 export interface ParseWorker {
   /** Starts a thread if there is none: a message is about to arrive. */
   start(): void
   /**
-   * Parses messages in this order. There must be only one call at a time.
+   * Reads messages in this order. There must be only one call at a time.
    *
+   * @returns one result per message
    * @throws ThreadEnded
    */
-  parse(mails: readonly LoadedMail[]): Promise<ParsedMail[]>
+  run(mails: readonly LoadedTask[]): Promise<TaskResult[]>
   end(): Promise<void>
 }
 
@@ -107,11 +124,13 @@ export const PROGRESS = { isReady: 0, batch: 1, parsedCount: 2 } as const
 /** To the thread: the messages of a batch, one after the other. */
 export interface ParseBatch {
   readonly number: number
+  /** One per message. */
+  readonly tasks: readonly Task[]
   readonly bytes: Uint8Array
   readonly sizes: readonly number[]
 }
 
-/** From the thread: the JSON of all ParsedMails without the bytes of their bodies, and these bytes. */
+/** From the thread: the JSON of all results without the bytes of their bodies, and these bytes. */
 export interface ParsedBatch {
   readonly json: string
   readonly bytes: Uint8Array
@@ -141,7 +160,7 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
       endLater()
     },
 
-    async parse(mails) {
+    async run(mails) {
       assert(!running, 'the thread parses one batch at a time')
       const current = requireThread()
       batchNumber += 1
@@ -152,7 +171,7 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
       current.worker.postMessage(batch, [batch.bytes.buffer as ArrayBuffer])
       const watch = watchProgress(current, mails.length)
       try {
-        return unpackBatch(await answer)
+        return unpackBatch(await answer, batch.tasks)
       } catch (cause) {
         throw new ThreadEnded(reasonOf(cause, watch.isLate()), Math.min(parsedCount(), mails.length - 1), cause)
       } finally {
@@ -256,16 +275,19 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
   }
 }
 
-function packBatch(number: number, mails: readonly LoadedMail[]): ParseBatch {
+function packBatch(number: number, mails: readonly LoadedTask[]): ParseBatch {
+  const tasks = mails.map(({ task }) => task)
   const sizes = mails.map(({ bytes }) => bytes.length)
   const [first] = mails
   const isAlone = mails.length === 1 && first!.isOwned && first!.bytes.byteLength === first!.bytes.buffer.byteLength
-  return { number, bytes: isAlone ? first!.bytes : joined(mails.map(({ bytes }) => bytes)), sizes }
+  return { number, tasks, bytes: isAlone ? first!.bytes : joined(mails.map(({ bytes }) => bytes)), sizes }
 }
 
-function unpackBatch({ json, bytes, sizes }: ParsedBatch): ParsedMail[] {
+function unpackBatch({ json, bytes, sizes }: ParsedBatch, tasks: readonly Task[]): TaskResult[] {
   let end = 0
-  return (JSON.parse(json) as ParsedMail[]).map((mail, index) => {
+  return (JSON.parse(json) as TaskResult[]).map((result, index) => {
+    if (tasks[index] !== 'parse') return result
+    const mail = result as ParsedMail
     // Three pieces per message; an empty one is missing.
     const [bodies, compressedSource, searchText] = sizes.slice(3 * index, 3 * index + 3).map((size) => {
       end += size

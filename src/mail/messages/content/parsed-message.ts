@@ -5,7 +5,10 @@
  * the bodies, must survive as JSON.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { fieldOf, IDEMPOTENCY_KEY, MESSAGE_KEY } from '../../../formats/agentmail-fields.ts'
+import type { EvidenceLimits } from '../../../formats/dkim/sender-evidence.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
+import { isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
@@ -29,6 +32,10 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly searchText?: Uint8Array
   /** The message itself, compressed; undefined for a large one (compressed-source.ts). */
   readonly compressedSource?: Uint8Array
+  /** What its sender wrote into X-AgentMail-Idempotency-Key, if that is a valid key. */
+  readonly idempotencyKey?: string
+  /** A program wrote it: RFC 3834 §5. */
+  readonly isAutomatic?: true
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
@@ -73,16 +80,29 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
   const json = jsonOfBodies(bodies)
   const compressedBodies = compressJson(json)
   const compressedSource = compressSource(raw, json)
+  const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
   const isLarge = compressedBodies.headBytes > 0
   const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
+    ...(isAutoSubmitted(headers) && { isAutomatic: true as const }),
+    ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
     verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
     compressedBodies,
     ...(compressedSource && { compressedSource }),
+  }
+}
+
+/** The limits of what readSenderEvidence reads: of the same header as parseMail. */
+export function evidenceLimits({ parsing }: Pick<Limits, 'parsing'>): EvidenceLimits {
+  return {
+    headerBytesMax: parsing.mimeHeaderBytesMax,
+    headerFieldsMax: parsing.mimeHeaderFieldsMax,
+    signaturesMax: parsing.signaturesMax,
+    arcSetsMax: parsing.arcSetsMax,
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Prepares a message for the transaction that stores it, on its way in or out: all work that a transaction must not do.
  *
- *   spool the bytes → check → parse → spool the compressed bodies → insert, inside the caller's transaction
+ *   spool the bytes → check → change the header → parse → spool the compressed bodies → insert, inside the caller's
+ *   transaction
  *
  * Up to limits.store.inlineBytesMax, bytes stay in memory and become part of that transaction (one fsync, not two).
  * More bytes are made durable as a blob before it, and so is a small message while the memory for those that wait to be
@@ -13,6 +14,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
 import { type ContentRows, contentRows, type Spooled, type SpooledMail } from './insert-content.ts'
 import type { MailParser } from './mail-parser.ts'
@@ -20,16 +22,29 @@ import type { LoadedMail } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 import { createSpoolMemory, type SpoolMemory } from './spool-memory.ts'
 
-/** A message to prepare. */
-export interface MailSource<Checked> {
-  /** The network or organization that sends the message. Large messages are parsed round robin over these keys. */
-  readonly fairnessKey: string
+/** A message that is in memory, or in a blob. */
+export interface ArrivedMail {
+  readonly sizeBytes: number
+  load(): Promise<LoadedMail>
+}
+
+/** What a check has found, and how it changes the header. */
+export interface CheckedMail<Checked> {
+  readonly checked: Checked
+  /** Fields to put before the message. */
+  readonly head?: Buffer
+  /** Parts of the message to leave out, in order. */
+  readonly removed?: readonly { readonly start: number; readonly end: number }[]
+}
+
+/** A message to prepare, and who sends it: large messages are parsed round robin over senders. */
+export interface MailSource<Checked> extends Turn {
   /** The whole message in memory; or a stream of it, and the header fields to put before it. */
   readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
   readonly bytesMax: number
   /** Runs when all bytes are spooled. If it throws, the message is not parsed. */
-  readonly check?: () => Promise<Checked>
+  readonly check?: (arrived: ArrivedMail) => Promise<CheckedMail<Checked>>
 }
 
 /** A message that a transaction can store. Its owner must insert or discard it. */
@@ -70,7 +85,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const openMemory = createSpoolMemory(limits)
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { fairnessKey, raw, bytesMax, check } = source
+    const { fairnessKey, fairnessPart, raw, bytesMax, check } = source
     const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const blobKeys: (string | null)[] = []
 
@@ -81,11 +96,16 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     mailParser.expectMail()
     const memory = openMemory()
     try {
-      const arrived = await spoolMail(head, bounded(chunks, bytesMax), memory)
-      blobKeys.push(arrived.blobKey)
-      const checked = (await check?.()) as Checked
+      const spooled = await spoolMail(head, bounded(chunks, bytesMax), memory)
+      blobKeys.push(spooled.blobKey)
+      const result = await check?.({ sizeBytes: spooled.sizeBytes, load: () => loadMail(spooled) })
+      const arrived = result ? await changeHeader(spooled, result) : spooled
+      if (arrived !== spooled) blobKeys.push(arrived.blobKey)
+      const checked = result?.checked as Checked
       const { sizeBytes } = arrived
-      const unparsed = { fairnessKey, sizeBytes, ownBytes: head.length, load: () => loadMail(arrived) }
+      const ownBytes = head.length + (result?.head?.length ?? 0)
+      const turn = { fairnessKey, fairnessPart }
+      const unparsed = { ...turn, sizeBytes, ownBytes, load: () => loadMail(arrived) }
       const parsed = await mailParser.parse(unparsed)
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
@@ -121,6 +141,31 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     return { ...stored, bytes: null, blobKey: key }
   }
 
+  /** A message in a blob is written again: only few of them get other fields than those that were known before. */
+  async function changeHeader(
+    spooled: SpooledMail,
+    { head, removed = [] }: CheckedMail<unknown>,
+  ): Promise<SpooledMail> {
+    if (!head && removed.length === 0) return spooled
+    const first = head ? [head] : []
+    const removedBytes = removed.reduce((sum, { start, end }) => sum + end - start, 0)
+    const sizeBytes = spooled.sizeBytes + (head?.length ?? 0) - removedBytes
+    const kept = keptRanges(removed, spooled.sizeBytes)
+    if (spooled.bytes) {
+      const { bytes } = spooled
+      const pieces = kept.map(({ start, end }) => bytes.subarray(start, end))
+      return { bytes: Buffer.concat([...first, ...pieces], sizeBytes), blobKey: null, sizeBytes }
+    }
+    const { blobKey } = spooled
+    async function* changed() {
+      yield* first
+      for (const range of kept) yield* store.blobs.get(blobKey, range)
+    }
+    const { key } = await store.blobs.put(changed())
+    await discardBlobs([blobKey])
+    return { bytes: null, blobKey: key, sizeBytes }
+  }
+
   async function loadMail({ bytes, blobKey, sizeBytes }: SpooledMail): Promise<LoadedMail> {
     if (bytes) return { bytes, isOwned: false }
     const loaded = Buffer.allocUnsafeSlow(sizeBytes)
@@ -137,6 +182,12 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     const { key } = await store.blobs.put(chain([compressed]))
     return { bytes: null, blobKey: key }
   }
+}
+
+function keptRanges(removed: NonNullable<CheckedMail<unknown>['removed']>, sizeBytes: number) {
+  const starts = [0, ...removed.map(({ end }) => end)]
+  const ends = [...removed.map(({ start }) => start), sizeBytes]
+  return starts.map((start, index) => ({ start, end: ends[index]! })).filter(({ start, end }) => start < end)
 }
 
 async function* bounded(source: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, undefined> {

@@ -4,6 +4,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { NewMessageRow } from '../../../store/tables/messages-table.ts'
 import type { ThreadSnapshot } from '../../events/log/message-events.ts'
+import type { Authentication } from '../authentication.ts'
 import type { PreparedContent } from '../content/prepared-content.ts'
 
 /** An email about to be filed in one inbox, which the caller has locked. */
@@ -22,7 +23,7 @@ export interface Filing {
   /** The thread to add it to, whatever it refers to: a forward stays in the thread of its source. */
   readonly threadId?: string | undefined
   readonly envelope?: { readonly sender: string; readonly recipient: string }
-  readonly authentication: Readonly<Record<string, unknown>>
+  readonly authentication: Authentication
   readonly verifiedDomain?: string | undefined
   /** The hidden classes to leave out of the thread that is returned; undefined: no thread is needed. */
   readonly threadMask?: number

@@ -13,6 +13,7 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
+import type { Authentication } from '../authentication.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import { listFields } from '../threads/thread-fields.ts'
 import { showPart } from '../threads/thread-part.ts'
@@ -43,7 +44,7 @@ export async function showMessages(
   const inboxAddresses = inbox
     ? new Map([[inbox.id, inbox.address]])
     : await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
-  const authenticationOf = parseOnce<Record<string, unknown>>()
+  const authenticationOf = parseOnce<Authentication>()
 
   return rows.map((row) => {
     const mine = addresses.get(row.id) ?? []
@@ -59,6 +60,7 @@ export async function showMessages(
       messageId: row.api_message_id,
       labels: labels.get(row.id) ?? [],
       timestamp: row.timestamp,
+      ...(row.envelope_sender !== null && { envelopeSender: row.envelope_sender }),
       ...(from !== undefined && { from }),
       replyTo: ofKind(mine, 'reply_to'),
       to: ofKind(mine, 'to'),

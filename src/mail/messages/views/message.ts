@@ -3,6 +3,7 @@ import type { Address } from '../../../formats/address/address.ts'
 import type { Verification } from '../../../formats/verification/verification.ts'
 import type { HiddenLabel } from '../../access/permissions.ts'
 import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
+import type { Authentication } from '../authentication.ts'
 import type { Bodies } from '../content/compressed-bodies.ts'
 
 export type Attachment = AttachmentSnapshot
@@ -19,6 +20,8 @@ export interface MessageItem {
   readonly messageId: string
   readonly labels: readonly string[]
   readonly timestamp: number
+  /** As received by SMTP, "" for a bounce; absent on sent messages. */
+  readonly envelopeSender?: string
   /** Absent only if the message has no valid From. */
   readonly from?: Address
   readonly replyTo: readonly Address[]
@@ -32,11 +35,8 @@ export interface MessageItem {
   readonly inReplyTo?: string
   readonly references: readonly string[]
   readonly sizeBytes: number
-  /**
-   * The results of sender authentication: `{ result: 'own' }` for a sent message, `{ result: 'not checked' }` for a
-   * received one until it is implemented; `ownDomainUnverified: true` if a stranger's From is in a domain of ours.
-   */
-  readonly authentication: Readonly<Record<string, unknown>>
+  readonly authentication: Authentication
+  /** The domain of its only From address, if the sender was authenticated for it. */
   readonly verifiedDomain?: string
   readonly createdAt: number
   readonly updatedAt: number
@@ -44,6 +44,12 @@ export interface MessageItem {
 
 /** A message with its bodies. */
 export interface Message extends MessageItem, Verification, Bodies {}
+
+export interface MessageWithSource extends DownloadLink {
+  readonly message: Message
+  /** The message as it was received or sent; absent if it is too large. */
+  readonly source?: Buffer
+}
 
 /** Filters that every list of messages or threads accepts. */
 export interface MailFilter {
@@ -56,12 +62,18 @@ export interface MailFilter {
   readonly include?: readonly HiddenLabel[] | undefined
   /** Substrings, each of which must occur. */
   readonly subject?: readonly string[] | undefined
+  /** Labels of which a message may have none. */
+  readonly withoutLabels?: readonly string[] | undefined
 }
 
 export interface MessageFilter extends MailFilter {
   readonly from?: readonly string[] | undefined
   /** Matches to, cc and bcc. */
   readonly to?: readonly string[] | undefined
+  /** A substring of the subject, the preview, or the address or name in From. */
+  readonly text?: string | undefined
+  /** Only messages whose sender is verified (sender-trust.ts), or only others. */
+  readonly isSenderVerified?: boolean | undefined
 }
 
 /** A link that works without a key until it expires. */

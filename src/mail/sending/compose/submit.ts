@@ -18,6 +18,7 @@ import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
 import { messageHeld, messageSent } from '../../events/log/message-events.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
@@ -27,6 +28,7 @@ import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import { envelopeRecipients } from './checked-message.ts'
 import type { ComposeMail, ThreadedMessage } from './compose-mail.ts'
 import type { Sent } from './outgoing.ts'
+import { isBeyondBudget, LOOP_GUARD } from './reply-loops.ts'
 import { requireActive, requireSendable } from './require-sendable.ts'
 
 export interface Submission {
@@ -44,6 +46,8 @@ export interface Submission {
    * @returns keys of blobs to discard after the commit
    */
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
+  /** Runs in the transaction after the message is filed. */
+  readonly last?: (tx: Tx, sent: Sent) => Promise<void>
 }
 
 /** @throws not_found, missing_permission, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_conflict, message_too_large; the errors of prepareContent */
@@ -51,7 +55,7 @@ export type Submit = (actor: Actor, submission: Submission) => Promise<Sent>
 
 interface SubmitNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'messageBytesMax' | 'limits'>
+  readonly config: Pick<Config, 'messageBytesMax' | 'threadRepliesMax' | 'limits'>
   readonly domains: Domains
   readonly composeMail: ComposeMail
   readonly prepareContent: PrepareContent
@@ -74,7 +78,8 @@ interface Composed {
   readonly content: PreparedContent
   /** null: not signed. */
   readonly selector: string | null
-  readonly isHeld: boolean
+  /** Who holds its recipients. */
+  readonly heldBy: Actor | undefined
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
@@ -84,7 +89,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
   const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, submission) {
-    const { inbox, message, permission, keyClaim, first, isHeld = false } = submission
+    const { inbox, message, permission, keyClaim, first, last, isHeld = false } = submission
     store.checkWritable()
     requireActive(inbox) // a paused inbox composes nothing; the transaction checks again
     // Composing takes about a millisecond, after steps in which other requests got as far.
@@ -92,26 +97,32 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await sign(inbox, await composeMail(inbox, message, messageId, now), now)
-    const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
+    const content = await prepareContent({ ...turn, raw, bytesMax: config.messageBytesMax })
     try {
       const send = async (tx: Tx) => {
         await assertKeyUnchanged(tx, actor)
         const current = await lockInbox(tx, actor, permission, inbox.id)
         await requireSendable(tx, current, envelopeRecipients(message), limits)
         const blobs = (await first?.(tx)) ?? []
-        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, isHeld })
+        const isLoop = !isHeld && (await isBeyondBudget(tx, message, config))
+        const heldBy = isLoop ? LOOP_GUARD : isHeld ? actor : undefined
+        const result = await fileAndEnqueue(tx, actor, current, message, { messageId, content, selector, heldBy })
         await recordResult(tx, keyClaim, result)
-        return { result, blobs }
+        await last?.(tx, result)
+        return { result, blobs, heldBy }
       }
       const { parsed } = content
       const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + envelopeRecipients(message).length
       const isLong = rows > limits.messages.shortFilingRowsMax
-      const { result, blobs } = await store.transaction(send, { fairnessKey: isLong ? fairnessKey : undefined })
+      const { result, blobs, heldBy } = await store.transaction(send, {
+        fairnessKey: isLong ? turn.fairnessKey : undefined,
+      })
       metrics.messagesSent.inc()
       const recipients = loggedAddresses('recipients', envelopeRecipients(message))
       const line = { messageId, from: inbox.address, ...recipients, sizeBytes: raw.length, ms: wallClock() - now }
-      log.info(line, isHeld ? 'message accepted and held' : 'message accepted for delivery')
+      if (heldBy === LOOP_GUARD) log.warn(line, 'message held: too many replies in its thread within an hour')
+      else log.info(line, heldBy ? 'message accepted and held' : 'message accepted for delivery')
       await discardBlobs(blobs)
       return result
     } catch (error) {
@@ -125,9 +136,9 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     actor: Actor,
     inbox: InboxRow,
     message: ThreadedMessage,
-    { messageId, content, selector, isHeld }: Composed,
+    { messageId, content, selector, heldBy }: Composed,
   ): Promise<Sent> {
-    const labels = [...(isHeld ? [] : ['sent']), ...message.labels]
+    const labels = [...(heldBy ? [] : ['sent']), ...message.labels]
     const recipients = envelopeRecipients(message)
     const [filed] = await fileMessages(tx, [
       {
@@ -151,7 +162,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       inbox,
       sender: inbox.address,
       recipients,
-      ...(isHeld && { heldBy: actor }),
+      ...(heldBy && { heldBy }),
     })
     const about = {
       id,
@@ -163,9 +174,9 @@ export function createSubmit(needs: SubmitNeeds): Submit {
       messageId,
       labels,
     }
-    const event = isHeld ? messageHeld : messageSent
-    tx.append(event({ actor: actorName(actor), message: about, timestamp: tx.now, recipients }))
-    return { messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
+    const event = heldBy ? messageHeld : messageSent
+    tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
+    return { id, messageId, threadId, ...(message.dropped && { dropped: message.dropped }) }
   }
 
   async function sign(inbox: InboxRow, raw: Buffer, now: number): Promise<{ raw: Buffer; selector: string | null }> {

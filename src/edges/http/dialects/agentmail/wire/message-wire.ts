@@ -7,6 +7,7 @@ import type {
   Message as MessageView,
 } from '../../../../../mail/messages/views/message.ts'
 import { Attachment, attachment } from './attachment-wire.ts'
+import { Authentication, authentication } from './authentication-wire.ts'
 import { mapOf, nonEmpty, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
 export const addresses = Type.Array(Type.String({ description: '`Name <address>` or the address.' }))
@@ -62,10 +63,12 @@ export const Message = Type.Object({
   links: Type.Array(Type.Object({ url: Type.String(), ...findingMembers }), {
     description: 'Added by Martlet: links that verify an address, sign in or confirm, highest confidence first.',
   }),
-  /** Added by Martlet: the results of sender authentication. */
-  authentication: mapOf(Type.Unknown()),
+  authentication: Authentication,
   verified_domain: Type.Optional(
-    Type.String({ description: 'Added by Martlet: the domain for which the sender was authenticated.' }),
+    Type.String({
+      description:
+        'Added by Martlet: the domain of From, if the sender was authenticated for it. Without it, anyone may have written the message.',
+    }),
   ),
 })
 
@@ -113,13 +116,9 @@ export function message(view: MessageView): Wire<typeof Message> {
     truncated: view.isTruncated,
     codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
     links: view.links.map(({ url, context, confidence }) => ({ url, context, confidence })),
-    authentication: authentication(view),
+    authentication: authentication(view.authentication),
     verified_domain: view.verifiedDomain,
   }
-}
-
-function authentication({ authentication: { ownDomainUnverified, ...results } }: MessageView) {
-  return { ...results, ...(ownDomainUnverified === true && { own_domain_unverified: true }) }
 }
 
 export const MessageList = pageOf({ messages: Type.Array(MessageItem) })

@@ -1,0 +1,73 @@
+/**
+ * Reads from a message what is needed to find out who wrote it: its From, what its signatures sign, and the fields in
+ * which servers report such findings. Pure and synchronous; it runs in a thread
+ * (mail/messages/content/parse-worker.thread.ts), so its result must survive as JSON. Nothing is verified here.
+ */
+import type { Address } from '../address/address.ts'
+import { parseAddressList } from '../address/address-list.ts'
+import { authservIdOf } from '../mime/authentication-results.ts'
+import { fieldValue, findField, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
+import { type ArcSets, readArcSets } from './arc-sets.ts'
+import { type DkimSignature, readSignature, type Unverifiable } from './dkim-signature.ts'
+import { openSignedMail, type SignedData } from './signed-data.ts'
+
+export interface SenderEvidence {
+  /** The addresses that mail programs show as the sender: those of the first From field. */
+  readonly from: readonly Address[]
+  /** RFC 5322 §3.6 requires exactly one. */
+  readonly fromFieldCount: number
+  /** From the first one on; at most `signaturesMax`. */
+  readonly signatures: readonly ((DkimSignature & SignedData) | Unverifiable)[]
+  /** Signatures beyond that. */
+  readonly unreadSignatureCount: number
+  readonly arc?: ArcSets
+  /** The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. */
+  readonly results: readonly { readonly authservId: string; readonly start: number; readonly end: number }[]
+}
+
+export interface EvidenceLimits {
+  readonly headerBytesMax: number
+  readonly headerFieldsMax: number
+  readonly signaturesMax: number
+  readonly arcSetsMax: number
+}
+
+/** As many as mail/messages stores. */
+const ADDRESSES_MAX = 1000
+
+/** @param raw as received, without the fields that this server adds */
+export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderEvidence {
+  const { fields, bodyStart, truncated } = readHeaderBlock(
+    raw,
+    0,
+    limits.headerBytesMax,
+    undefined,
+    limits.headerFieldsMax,
+  )
+  const named = (lowerName: string) => fields.filter(({ name }) => name.toLowerCase() === lowerName)
+  const from = findField(fields, 'from')
+  const mail = openSignedMail(raw, fields, bodyStart)
+  const signatureFields = named('dkim-signature')
+  const arc = readArcSets(raw, fields, mail, limits.arcSetsMax)
+  return {
+    from: from ? parseAddressList(fieldValue(raw, from), ADDRESSES_MAX) : [],
+    fromFieldCount: named('from').length,
+    signatures: signatureFields.slice(0, limits.signaturesMax).map(read),
+    unreadSignatureCount: Math.max(0, signatureFields.length - limits.signaturesMax),
+    ...(arc && { arc: truncated ? { problem: 'the header is too large' } : arc }),
+    results: named('authentication-results').map((field) => ({
+      ...{ start: field.start, end: field.end },
+      authservId: authservIdOf(fieldValue(raw, field)).slice(0, 255),
+    })),
+  }
+
+  function read(field: HeaderField): SenderEvidence['signatures'][number] {
+    const signature = readSignature(raw.toString('latin1', field.valueStart, field.end), 'dkim')
+    if ('reason' in signature) return signature
+    const { domain, selector, algorithm } = signature
+    // A field that was not read may be signed, or shown.
+    if (truncated)
+      return { domain, selector, algorithm, result: 'policy', reason: 'the header is too large to be verified' }
+    return { ...signature, ...mail.dataOf(signature, field) }
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Reads lists of `name=value;` pairs, which DKIM, ARC and DMARC use (RFC 6376 §3.2, RFC 8617 §4.1, RFC 7489 §6.4). Pure.
+ */
+
+/** By name, which is case-sensitive. Values are without the white space around them. */
+export type TagList = ReadonlyMap<string, string>
+
+const TAG_NAME = /^[A-Za-z][A-Za-z0-9_]*$/
+/** Folding white space, as it is in header fields and in DNS records. */
+const AROUND = /^[ \t\r\n]+|[ \t\r\n]+$/g
+
+/** @returns undefined for what is no list: a pair without "=", a malformed name, or a name that occurs twice */
+export function parseTagList(text: string): TagList | undefined {
+  const tags = new Map<string, string>()
+  const pairs = text.split(';')
+  for (const [index, pair] of pairs.entries()) {
+    const equals = pair.indexOf('=')
+    if (equals < 0) {
+      const isEnd = index === pairs.length - 1 && trimmed(pair) === '' // a semicolon after the last pair
+      if (isEnd) break
+      return undefined
+    }
+    const name = trimmed(pair.slice(0, equals))
+    if (!TAG_NAME.test(name) || tags.has(name)) return undefined
+    tags.set(name, trimmed(pair.slice(equals + 1)))
+  }
+  return tags
+}
+
+/** Splits a list in a value: `from : to : subject`. */
+export function splitValues(value: string): string[] {
+  return value.split(':').map(trimmed)
+}
+
+/** Decodes base64 that may contain folding white space (RFC 6376 §2.10). @returns undefined if it is no base64 */
+export function decodeTagBase64(value: string): Buffer | undefined {
+  const compact = value.replace(/[ \t\r\n]+/g, '')
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(compact) ? Buffer.from(compact, 'base64') : undefined
+}
+
+/** `String.trim` would also remove bytes of UTF-8 characters, such as 0xA0. */
+function trimmed(text: string): string {
+  return text.replace(AROUND, '')
+}

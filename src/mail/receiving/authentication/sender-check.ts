@@ -1,0 +1,185 @@
+/**
+ * Finds out who wrote a message from another server: SPF, DKIM, DMARC, ARC and the name of the client's address (docs/adr/0048).
+ *
+ *   begin: SPF and iprev, while the message arrives → finish: signatures, DMARC, ARC → one result
+ *
+ * It decides nothing: ../policy/delivery-verdict.ts does. A DNS failure is a temperror: never a pass, and no reason to refuse
+ * the message. Mail from our own queue and from clients that the operator trusts is not checked, and no DNS is asked.
+ */
+import { isIP } from 'node:net'
+import type { Config } from '../../../config/settings.ts'
+import { bareIp, ipList } from '../../../formats/address/ip-address.ts'
+import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
+import type { CachedDns } from '../../../net/dns/dns-cache.ts'
+import type { DomainOwner, DomainOwners } from '../../domains/domain-owners.ts'
+import type { ArcFinding, Authentication, IprevFinding } from '../../messages/authentication.ts'
+import type { Arrival, Envelope } from '../arrival.ts'
+import { checkArc } from './arc-check.ts'
+import { createSignatureChecks, type DkimResult } from './dkim-check.ts'
+import { checkDmarc, type DmarcResult } from './dmarc-check.ts'
+import { shownDomains, singleFromDomain } from './from-domains.ts'
+import { checkIprev } from './iprev-check.ts'
+import { checkSpf, type SpfResult } from './spf-check.ts'
+
+export interface SenderChecks {
+  /** Starts the checks that need only the envelope. */
+  begin(arrival: Arrival, envelope: Envelope): SenderCheck
+}
+
+export interface SenderCheck {
+  /** The result for senders that are not checked; then `finish` must not be called. */
+  readonly known?: CheckedSender
+  /**
+   * Never rejects because of DNS.
+   *
+   * @param evidence undefined if the message could not be read
+   * @throws unavailable when the store cannot be read
+   */
+  finish(evidence: SenderEvidence | undefined): Promise<CheckedSender>
+}
+
+export interface CheckedSender {
+  readonly authentication: Authentication
+  /** The domain for which the sender is authenticated: that of the only From address. */
+  readonly verifiedDomain?: string
+  /** It counts as authenticated for the domain of From, whatever that is. */
+  readonly isTrusted?: true
+  /** The organizations whose domain the From uses without having the right to; null: the shared domain. */
+  readonly owners: ReadonlySet<DomainOwner>
+}
+
+interface SenderChecksNeeds {
+  readonly config: Pick<Config, 'hostname' | 'trustedNetworks' | 'arcSealers' | 'limits'>
+  readonly dns: CachedDns
+  readonly domainOwners: DomainOwners
+  /** Epoch ms. */
+  readonly wallClock: () => number
+  readonly random: () => number
+}
+
+const NO_OWNERS: ReadonlySet<DomainOwner> = new Set()
+const LATE = 'DNS did not answer in time'
+
+export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
+  const { config, dns, domainOwners, wallClock, random } = needs
+  const { limits, hostname, arcSealers: trustedSealers } = config
+  const trusted = ipList(config.trustedNetworks)
+  const signatures = createSignatureChecks({ dns, limits })
+
+  return {
+    begin({ protocol, remoteAddress = '', helo = '' }, { sender }) {
+      if (protocol === 'local') return known('local', 'from an inbox of this server')
+      const ipAddress = bareIp(remoteAddress)
+      if (isIP(ipAddress) !== 0 && trusted.check(ipAddress, ipAddress.includes(':') ? 'ipv6' : 'ipv4'))
+        return known('trusted', `from ${ipAddress}, in a trusted network`)
+      const early = Promise.all([
+        inTime<SpfResult>(checkSpf({ ipAddress, helo, sender }, { dns, hostname, limits }), {
+          ...{ result: 'temperror', identity: sender === '' ? 'helo' : 'mailfrom', reason: LATE },
+        }),
+        inTime<IprevFinding>(checkIprev(ipAddress, dns), { result: 'temperror', reason: LATE }),
+      ])
+      early.catch(() => undefined) // `finish` reports it, unless the message breaks off
+      return {
+        async finish(evidence) {
+          const [spf, iprev] = await early
+          return check(evidence, spf, iprev)
+        },
+      }
+    },
+  }
+
+  async function check(
+    evidence: SenderEvidence | undefined,
+    spf: SpfResult,
+    iprev: IprevFinding,
+  ): Promise<CheckedSender> {
+    if (!evidence) {
+      const reason = 'the message could not be read in time'
+      return {
+        authentication: { result: 'unauthenticated', reason, spf: { ...spf, isAligned: false }, iprev },
+        owners: NO_OWNERS,
+      }
+    }
+    const nowSeconds = Math.floor(wallClock() / 1_000)
+    const fromDomain = evidence.fromFieldCount === 1 ? singleFromDomain(evidence.from) : undefined
+    const [dkim, arc] = await Promise.all([
+      inTime<DkimResult[]>(signatures.checkDkim(evidence, nowSeconds), lateDkim(evidence)),
+      inTime<ArcFinding>(checkArc(evidence.arc, fromDomain, { signatures, trustedSealers, nowSeconds }), {
+        ...{ result: 'temperror', reason: LATE },
+      }),
+    ])
+    const dmarc =
+      fromDomain === undefined
+        ? undefined
+        : await inTime(checkDmarc(fromDomain, spf, dkim, { dns, random }), lateDmarc(dkim.length))
+    const findings = {
+      ...(fromDomain !== undefined && { fromDomain }),
+      spf: { ...spf, isAligned: dmarc?.isSpfAligned === true },
+      dkim: dkim.map((one, index) => ({ ...one, isAligned: dmarc?.isDkimAligned[index] === true })),
+      ...(dmarc && { dmarc: dmarc.finding }),
+      arc,
+      iprev,
+    }
+    if (fromDomain !== undefined && dmarc?.isPass)
+      return { authentication: { result: 'pass', ...findings }, verifiedDomain: fromDomain, owners: NO_OWNERS }
+    if (fromDomain !== undefined && arc.isTrusted) {
+      const reason = 'a trusted server that forwarded the message found it authentic'
+      return { authentication: { result: 'pass', reason, ...findings }, verifiedDomain: fromDomain, owners: NO_OWNERS }
+    }
+    const owners = await domainOwners.find(shownDomains(evidence.from))
+    return { authentication: { ...unconfirmed(findings, evidence, owners), ...findings }, owners }
+  }
+
+  /** Returns what the work finds, or `late` after the limit of time. */
+  async function inTime<Result>(work: Promise<Result>, late: Result): Promise<Result> {
+    let timer: NodeJS.Timeout | undefined
+    const over = new Promise<Result>((resolve) => {
+      timer = setTimeout(() => resolve(late), limits.authentication.dnsMs).unref() // while it waits, a socket is open
+    })
+    try {
+      return await Promise.race([work, over])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+function known(result: 'local' | 'trusted', reason: string): SenderCheck {
+  const checked: CheckedSender = { authentication: { result, reason }, isTrusted: true, owners: NO_OWNERS }
+  return { known: checked, finish: async () => checked }
+}
+
+function lateDkim({ signatures }: SenderEvidence): DkimResult[] {
+  return signatures.map(({ domain }) => ({ ...(domain && { domain }), result: 'temperror', reason: LATE }))
+}
+
+function lateDmarc(signatureCount: number): DmarcResult {
+  const none = { isSpfAligned: false, isDkimAligned: new Array<boolean>(signatureCount).fill(false), isPass: false }
+  return { ...none, finding: { result: 'temperror', reason: LATE } }
+}
+
+type Findings = Pick<Authentication, 'fromDomain' | 'spf' | 'dkim' | 'dmarc'>
+
+/** The result of a message that the domain of From has not confirmed. */
+function unconfirmed(
+  { fromDomain, spf, dkim = [], dmarc }: Findings,
+  { fromFieldCount, from }: SenderEvidence,
+  owners: ReadonlySet<DomainOwner>,
+): Pick<Authentication, 'result' | 'reason'> {
+  if (dmarc?.result === 'fail' && dmarc.applied !== 'none')
+    return { result: 'fail', reason: `the domain of From asks to ${dmarc.applied} what it has not confirmed` }
+  if (dmarc?.result === 'temperror') return { result: 'temperror', reason: dmarc.reason ?? LATE }
+  if (owners.size > 0) return { result: 'unauthenticated', reason: 'a stranger uses a domain of this server' }
+  // Otherwise a second From would be a way around the policy of the domain in the first one (RFC 7489 §6.6.1).
+  if (fromDomain === undefined) return { result: 'unauthenticated', reason: whyNoDomain(fromFieldCount, from.length) }
+  const all = [spf!, ...dkim]
+  if (all.some(({ result }) => result === 'pass'))
+    return { result: 'unverified', reason: 'another domain than that of From has confirmed the message' }
+  if (all.some(({ result }) => result === 'temperror')) return { result: 'temperror', reason: 'a DNS failure' }
+  return { result: 'unauthenticated', reason: 'neither SPF nor DKIM passes' }
+}
+
+function whyNoDomain(fieldCount: number, addressCount: number): string {
+  if (fieldCount > 1) return 'the message has several From fields'
+  return addressCount > 1 ? 'the From has several addresses' : 'the message has no From with a valid address'
+}

@@ -1,0 +1,123 @@
+/**
+ * The checks of a received message before it is parsed: who wrote it (authentication/), what becomes of it (policy/), and the
+ * trace fields that say so. Called by receiving.ts.
+ */
+import type { Config } from '../../config/settings.ts'
+import { bareIp } from '../../formats/address/ip-address.ts'
+import { traceHeaders } from '../../formats/mime/trace-headers.ts'
+import { type Log, loggedAddresses } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { MailParser } from '../messages/content/mail-parser.ts'
+import type { ArrivedMail, CheckedMail, PreparedContent } from '../messages/content/prepared-content.ts'
+import type { Arrival, Envelope } from './arrival.ts'
+import { singleFromDomain } from './authentication/from-domains.ts'
+import { forgedFields, resultsField } from './authentication/results-field.ts'
+import type { CheckedSender, SenderChecks } from './authentication/sender-check.ts'
+import { decideFiling, type FilingDecision } from './policy/delivery-verdict.ts'
+
+export interface Checks {
+  readonly sender: CheckedSender
+  readonly decision: FilingDecision
+}
+
+export interface MessageChecks {
+  /** Starts the checks that need only the envelope. */
+  begin(arrival: Arrival, envelope: Envelope, fairnessKey: string): BegunChecks
+}
+
+interface BegunChecks {
+  /** The fields to put before the message, as far as they are known before it arrives. */
+  readonly head: Buffer
+  /** @throws dmarc_rejected, and what MailParser.readEvidence throws */
+  check(arrived: ArrivedMail): Promise<CheckedMail<Checks>>
+}
+
+interface MessageChecksNeeds {
+  readonly config: Pick<Config, 'hostname' | 'dmarcReject'>
+  readonly senderChecks: SenderChecks
+  readonly mailParser: Pick<MailParser, 'readEvidence'>
+  readonly log: Log
+  readonly metrics: Metrics
+  /** The clock of the machine, epoch ms. */
+  readonly wallClock: () => number
+}
+
+export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
+  const { config, senderChecks, mailParser, log, metrics, wallClock } = needs
+
+  return {
+    begin(arrival, envelope, fairnessKey) {
+      const { known, finish } = senderChecks.begin(arrival, envelope)
+      if (known) {
+        const checked = { sender: known, decision: decideFiling(known, config) }
+        return { head: traceFields(arrival, envelope), check: async () => ({ checked }) }
+      }
+      return {
+        head: Buffer.alloc(0),
+        async check({ sizeBytes, load }) {
+          const evidence = await mailParser.readEvidence({ fairnessKey, sizeBytes, load })
+          const sender = await finish(evidence)
+          metrics.sendersChecked.inc({ result: sender.authentication.result })
+          const decision = decide(arrival, envelope, sender)
+          const ipAddress = bareIp(arrival.remoteAddress ?? '')
+          const results = resultsField(config.hostname, sender.authentication, { ipAddress })
+          return {
+            checked: { sender, decision },
+            head: traceFields(arrival, envelope, results, verifiedName(sender)),
+            removed: evidence ? forgedFields(config.hostname, evidence) : [],
+          }
+        },
+      }
+    },
+  }
+
+  /** A refused message leaves a line in the log: its sender, or its recipient, will ask why. */
+  function decide(arrival: Arrival, { sender: from, recipients }: Envelope, sender: CheckedSender): FilingDecision {
+    try {
+      return decideFiling(sender, config)
+    } catch (error) {
+      const { traceId: session, remoteAddress } = arrival
+      const { authentication } = sender
+      const refused = { from, ...loggedAddresses('recipients', recipients), authentication, session, remoteAddress }
+      log.info(refused, 'message refused')
+      throw error
+    }
+  }
+
+  /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
+  function traceFields(
+    arrival: Arrival,
+    envelope: Envelope,
+    authenticationResults?: string,
+    reverseName?: string,
+  ): Buffer {
+    const isLocal = arrival.protocol === 'local'
+    const { helo = 'unknown', remoteAddress: ip = 'unknown' } = arrival
+    const from = { helo, ip, ...(reverseName !== undefined && { reverseName }) }
+    return traceHeaders({
+      returnPath: envelope.sender,
+      ...(authenticationResults !== undefined && { authenticationResults }),
+      ...(!isLocal && { from }),
+      by: config.hostname,
+      with: arrival.protocol,
+      id: arrival.traceId,
+      ...(arrival.tls !== undefined && { tls: arrival.tls }),
+      date: new Date(wallClock()),
+    })
+  }
+}
+
+/** Returns the host name of the client, if it has the client's address. */
+function verifiedName({ authentication: { iprev } }: CheckedSender): string | undefined {
+  return iprev?.result === 'pass' ? iprev.name : undefined
+}
+
+/**
+ * Returns the domain for which the sender of a message is authenticated. The From that clients see must be the one that was
+ * checked: the parser reads it again, with the fields that we have added.
+ */
+export function verifiedDomainOf({ parsed, checked }: PreparedContent<Checks>): string | undefined {
+  const shown = singleFromDomain(parsed.from)
+  const { isTrusted, verifiedDomain } = checked.sender
+  return isTrusted || verifiedDomain === shown ? shown : undefined
+}

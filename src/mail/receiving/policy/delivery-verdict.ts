@@ -1,0 +1,34 @@
+/**
+ * Decides what becomes of a received message because of its sender: the labels that hide it in all inboxes, or a refusal. The
+ * lists of each inbox are applied when the inboxes are locked (../blocked-senders.ts). Spam verdicts are not implemented yet.
+ *
+ * A message is refused only if the domain of its From asks for that (DMARC, RFC 7489 §10.3).
+ */
+import type { Config } from '../../../config/settings.ts'
+import { MailError } from '../../../errors.ts'
+import type { CheckedSender } from '../authentication/sender-check.ts'
+
+export interface FilingDecision {
+  /** Labels of hidden classes to add to the message. */
+  readonly labels: readonly string[]
+}
+
+/** @throws dmarc_rejected */
+export function decideFiling(
+  { authentication, owners }: CheckedSender,
+  { dmarcReject }: Pick<Config, 'dmarcReject'>,
+): FilingDecision {
+  const { result, dmarc, fromDomain = '' } = authentication
+  if (result === 'fail') {
+    if (dmarc?.applied === 'quarantine') return { labels: ['spam'] }
+    if (dmarcReject === 'reject') throw new MailError('dmarc_rejected', { domain: fromDomain })
+    if (dmarcReject === 'label') return { labels: ['spam'] }
+    return { labels: owners.size > 0 || !isAnyPass(authentication) ? ['unauthenticated'] : [] }
+  }
+  return { labels: result === 'unauthenticated' || result === 'temperror' ? ['unauthenticated'] : [] }
+}
+
+/** Whether SPF or DKIM passes for any domain. */
+function isAnyPass({ spf, dkim = [] }: CheckedSender['authentication']): boolean {
+  return spf?.result === 'pass' || dkim.some(({ result }) => result === 'pass')
+}

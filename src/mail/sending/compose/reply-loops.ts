@@ -1,0 +1,49 @@
+/**
+ * Stops programs that answer each other.
+ *
+ * - An automatic answer to automatic mail is refused (RFC 3834 §2): both say what they are.
+ * - Most agents do not say it. So the replies of an inbox in one thread have a budget per hour; further ones are held, and a
+ *   person decides. The other side gets no answer, and stops too (docs/adr/0049).
+ */
+import type { Config } from '../../../config/settings.ts'
+import { MailError } from '../../../errors.ts'
+import { isAutomaticMail, isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import type { SystemActor } from '../../access/actor.ts'
+import type { Message } from '../../messages/views/message.ts'
+import type { ThreadedMessage } from './compose-mail.ts'
+import type { OutgoingReply } from './outgoing.ts'
+
+/** In the history of recipients, and as the actor of message.held. */
+export const LOOP_GUARD: SystemActor = { kind: 'system', name: 'reply-loop-guard' }
+
+/** Whether `requireAnswerable` must see the answered message. */
+export function mustBeAnswerable({ headers }: Pick<OutgoingReply, 'headers'>): boolean {
+  return isAutoSubmitted(Object.entries(headers ?? {}))
+}
+
+/**
+ * @param row the message that is answered by an automatic message, and its whole
+ * @throws automatic_loop
+ */
+export function requireAnswerable(row: StoredMessageRow, { headers }: Pick<Message, 'headers'>): void {
+  // §2: a message with a null return path is a report, or an automatic answer
+  if (row.envelope_sender === '' || isAutomaticMail(headers)) throw new MailError('automatic_loop', {})
+}
+
+/**
+ * Whether a message is a reply beyond the budget of its inbox in this thread. Runs when the inbox is locked, so that two replies
+ * at the same time count each other.
+ */
+export async function isBeyondBudget(
+  tx: Tx,
+  { inReplyTo, threadId }: Pick<ThreadedMessage, 'inReplyTo' | 'threadId'>,
+  { threadRepliesMax, limits }: Pick<Config, 'threadRepliesMax' | 'limits'>,
+): Promise<boolean> {
+  if (inReplyTo === undefined || threadId === undefined || threadRepliesMax === 'off') return false
+  const since = tx.now - limits.sending.threadRepliesMs
+  const scan = { since, messagesMax: limits.sending.threadRepliesScannedMax }
+  return (await messages.countSentReplies(tx, threadId, scan)) >= threadRepliesMax
+}

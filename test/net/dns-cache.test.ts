@@ -1,0 +1,113 @@
+/** DNS for the authentication of mail, against a real server on loopback: what is cached, and for how long. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { type CachedDns, createCachedDns } from '../../src/net/dns/dns-cache.ts'
+import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
+
+const long = 'x'.repeat(2_000)
+const zones: Zones = {
+  'text.example': { TXT: [['v=spf1 ', '-all'], 'other'], ttl: 30 },
+  'mail.example': { MX: [{ preference: 5, exchange: 'mx.example' }] },
+  'mx.example': { A: ['192.0.2.1', '192.0.2.2'], AAAA: ['2001:db8::1'] },
+  '1.2.0.192.in-addr.arpa': { PTR: ['mx.example'] },
+  'empty.example': {},
+  'long.example': { TXT: [long.match(/.{1,255}/g)!] },
+  'never.example': { TXT: ['now'], ttl: 0 },
+  'fails.example': 'fails',
+  'refused.example': 'refused',
+  'garbage.example': 'garbage',
+  'silent.example': 'silent',
+  'lies.example': { TXT: ['lie'], liesAs: 'other.example' },
+  'loop.example': { CNAME: 'loop.example' },
+  'dangling.example': { CNAME: 'nothing.example' },
+}
+
+let dns: DnsServer
+beforeAll(async () => {
+  dns = await startDns(zones)
+})
+afterAll(() => dns[Symbol.asyncDispose]())
+
+function cachedDns(limits: LimitOverrides['dns'] = {}): CachedDns & { pass(seconds: number): void; asked(): string[] } {
+  let nowMs = 0
+  const from = dns.questions.length
+  const cached = createCachedDns({
+    servers: [dns.address],
+    clock: () => nowMs,
+    limits: withLimits({ dns: { triesMax: 1, ...limits } }),
+  })
+  return {
+    ...cached,
+    pass: (seconds) => {
+      nowMs += seconds * 1_000
+    },
+    asked: () => dns.questions.slice(from),
+  }
+}
+
+test('records of each type are texts', async () => {
+  const { query } = cachedDns()
+  expect(await query('text.example', 'TXT')).toEqual(['v=spf1 -all', 'other'])
+  expect(await query('mail.example', 'MX')).toEqual(['5 mx.example'])
+  expect(await query('mx.example', 'A')).toEqual(['192.0.2.1', '192.0.2.2'])
+  expect(await query('mx.example', 'AAAA')).toEqual(['2001:db8::1'])
+  expect(await query('1.2.0.192.in-addr.arpa', 'PTR')).toEqual(['mx.example'])
+})
+
+test('an answer is cached for its time to live, in any case of its name', async () => {
+  const { query, pass, asked } = cachedDns()
+  await Promise.all([query('text.example', 'TXT'), query('TEXT.example', 'TXT')])
+  pass(29)
+  await query('Text.Example', 'TXT')
+  expect(asked()).toEqual(['TXT text.example'])
+  pass(1)
+  await query('text.example', 'TXT')
+  expect(asked()).toHaveLength(2)
+})
+
+test('that a record does not exist is cached, too; a failure is not, and neither is an answer without time to live', async () => {
+  const { query, pass, asked } = cachedDns()
+  for (const _ of [1, 2]) {
+    await expect(query('missing.example', 'TXT')).rejects.toMatchObject({ code: 'ENOTFOUND' })
+    await expect(query('empty.example', 'TXT')).rejects.toMatchObject({ code: 'ENODATA' })
+  }
+  expect(asked()).toEqual(['TXT missing.example', 'TXT empty.example'])
+  for (const _ of [1, 2]) {
+    await expect(query('fails.example', 'TXT')).rejects.toMatchObject({ code: 'ESERVFAIL' })
+    await query('never.example', 'TXT')
+  }
+  pass(0)
+  expect(asked().slice(2)).toHaveLength(4)
+})
+
+test.each([
+  ['a server that fails', 'fails.example', 'ESERVFAIL'],
+  ['a server that refuses', 'refused.example', 'EREFUSED'],
+  ['no answer', 'silent.example', 'ETIMEOUT'],
+  ['an answer that is no DNS message', 'garbage.example', 'ETIMEOUT'],
+  ['an answer to another question', 'lies.example', 'ETIMEOUT'],
+  ['an alias of itself', 'loop.example', 'ESERVFAIL'],
+  ['an alias of nothing', 'dangling.example', 'ENODATA'],
+  ['a name that cannot exist', `${'x'.repeat(64)}.example`, 'EBADNAME'],
+  ['a name with an empty label', 'a..example', 'EBADNAME'],
+  ['a name with other bytes than ASCII', 'ä.example', 'EBADNAME'],
+])('%s is an error', async (_what, name, code) => {
+  // Only what never answers is given up so soon: the others must not depend on the speed of the machine.
+  const tryMs = code === 'ETIMEOUT' ? 50 : 5_000
+  await expect(cachedDns({ tryMs }).query(name, 'TXT')).rejects.toMatchObject({ code })
+})
+
+test('a long answer arrives over TCP; a longer one is not cached', async () => {
+  const { query, asked } = cachedDns({ cachedBytesMax: 1_999 })
+  expect(await query('long.example', 'TXT')).toEqual([long])
+  await query('long.example', 'TXT')
+  expect(asked()).toHaveLength(4) // each time over UDP and over TCP
+})
+
+test('the cache is bounded, and so are the queries that run at a time', async () => {
+  const { query, asked } = cachedDns({ cachedMax: 2, queriesMax: 1 })
+  await Promise.all([query('text.example', 'TXT'), query('mx.example', 'A'), query('mail.example', 'MX')])
+  await query('mx.example', 'A')
+  await query('text.example', 'TXT')
+  expect(asked()).toEqual(['TXT text.example', 'A mx.example', 'MX mail.example', 'TXT text.example'])
+})
