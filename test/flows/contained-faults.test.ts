@@ -23,7 +23,7 @@ const RESTARTS = { timeout: 90_000 }
 
 const QUICK = {
   // A lease that expires counts as an interruption too: on a busy machine, a start blocks the event loop for a second.
-  webhooks: { timeoutMs: 500, leaseMs: 2_000, pollMs: 100 },
+  webhooks: { timeoutMs: 500, longTimeoutMs: 500, leaseMs: 2_000, pollMs: 100 },
   delivery: { leaseMs: 2_000, pollMs: 100, retryFirstMs: 100 },
   jobs: { leaseMs: 2_000, retryFirstMs: 100, interruptionsMax: 2, interruptedDelayMs: 200 },
 } satisfies LimitOverrides

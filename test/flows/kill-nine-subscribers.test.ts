@@ -169,7 +169,7 @@ async function startServers(random: () => number) {
     delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5 },
     jobs: { leaseMs: LEASE_MS },
     sending: { idempotencyLeaseMs: LEASE_MS },
-    webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
+    webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, longTimeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
   }
   const start = (dataDir: string): Promise<ServerProcess> =>
     startServer(

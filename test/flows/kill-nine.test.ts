@@ -109,7 +109,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
           delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5, retryFirstMs: LEASE_MS / 5 },
           jobs: { leaseMs: LEASE_MS, retryFirstMs: LEASE_MS / 5 },
           sending: { idempotencyLeaseMs: LEASE_MS },
-          webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
+          webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, longTimeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
         }
   const random = seededRandom(SEED)
   let server: ServerProcess | undefined

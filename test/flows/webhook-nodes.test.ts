@@ -83,7 +83,7 @@ onTwo(
 onTwo(
   'a delivery that a killed node had started is sent by the other with the same id, before later ones of the inbox',
   async () => {
-    const limits = { webhooks: { timeoutMs: 2_500, leaseMs: 3_000, pollMs: 100 } }
+    const limits = { webhooks: { timeoutMs: 2_500, longTimeoutMs: 2_500, leaseMs: 3_000, pollMs: 100 } }
     await using one = await startWorld({ limits })
     await one.agentmail.inboxes.create({ username: 'ada' })
     await using sink = await startWebhookSink(() => undefined)
