@@ -35,6 +35,8 @@ export async function startBenchServer(
       MARTLET_ROOT_KEY: KEY,
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
+      MARTLET_SUBMISSION_PORT: 'off',
+      MARTLET_SUBMISSIONS_PORT: 'off',
       MARTLET_LOG_LEVEL: 'info',
       ...(postgres && { MARTLET_DATABASE_URL: postgres.url }),
       ...env,

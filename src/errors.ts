@@ -118,6 +118,16 @@ export const errors = {
     message: () => 'The API key is unknown, was deleted, or has expired',
     fix: 'Use a valid key; an organization key can create new ones with POST /v0/api-keys.',
   }),
+  login_failed: define({
+    kind: 'unauthenticated',
+    message: () => 'The user name or the password is wrong',
+    fix: 'User: the address of the inbox. Password: an API key whose scope covers the inbox, or an app password of it.',
+  }),
+  login_forbidden: define<{ permission: string }>({
+    kind: 'forbidden',
+    message: (p) => `The password lacks the permission ${p.permission}`,
+    fix: 'Use an API key or an app password with the permission.',
+  }),
   missing_permission: define<{ permission: string; eventType?: string }>({
     kind: 'forbidden',
     // Clients compare the message with "Forbidden". Only for event types does it name the missing permission.
@@ -296,7 +306,24 @@ export const errors = {
     message: () => 'Another call has just changed the draft; nothing was changed or sent by this one',
     fix: 'Read the draft again, then retry.',
   }),
-  idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
+  idempotency_conflict: define<{ detail: string; isRunning?: boolean }>({
+    kind: 'conflict',
+    message: (p) => p.detail,
+  }),
+  sender_not_allowed: define<{ sender: string }>({
+    kind: 'forbidden',
+    message: (p) => `Sender not authorized: ${p.sender === '' ? '<>' : p.sender} is not the address of this login`,
+    fix: 'Send from the address of the inbox, with or without a plus tag.',
+  }),
+  author_not_allowed: define<{ detail: string }>({
+    kind: 'forbidden',
+    message: (p) => `Sender not authorized: ${p.detail}`,
+    fix: 'Write the address of the inbox into From, alone, with or without a plus tag.',
+  }),
+  malformed_message: define<{ detail: string }>({
+    kind: 'invalid',
+    message: (p) => `The message cannot be sent: ${p.detail}`,
+  }),
 
   // Receiving
   unknown_recipient: define<{ address: string }>({

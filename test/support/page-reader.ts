@@ -10,7 +10,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { freePort } from './free-port.ts'
+import { freePort, SUBMISSION_OFF } from './free-port.ts'
 import { root } from './imports.ts'
 import type { Block } from './page-blocks.ts'
 import { outputOf, type ProcessOutput } from './process-output.ts'
@@ -72,6 +72,7 @@ export async function createReader(): Promise<PageReader> {
       MARTLET_DATA_DIR: join(folder, 'data'),
       MARTLET_HTTP_PORT: String(httpPort),
       MARTLET_SMTP_PORT: String(smtpPort),
+      ...SUBMISSION_OFF,
     }
     server = openTerminal('npm start', {
       cwd: root,
