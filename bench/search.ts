@@ -116,7 +116,15 @@ async function insertInboxes(tx: Tx): Promise<string[]> {
     .insertInto('domains')
     .values({ ...newDomain('bench.test', 'm1'), id: domain_id, ...times })
     .execute()
-  const counts = { message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 }
+  const counts = {
+    message_count: 0,
+    unread_count: 0,
+    unread_shown_count: 0,
+    unread_unauthenticated_count: 0,
+    mails_notifications: 0,
+    thread_count: 0,
+    size_bytes: 0,
+  }
   const rows = Array.from({ length: 11 }, (_, index) => ({
     ...{
       id: tx.newId(),

@@ -23,11 +23,27 @@ export interface Link {
   confidence: number
 }
 
-export interface Authentication {
+/** What one method found; `reason` is for people. */
+export interface Finding {
   result: string
-  /** true: the From address is in one of the server's own domains, and this was not verified. */
+  reason?: string
+}
+
+/** Who wrote a message, as far as it is known (docs/compatibility/agentmail.md, "Who wrote a message"). */
+export interface Authentication {
+  result: 'own' | 'local' | 'trusted' | 'pass' | 'fail' | 'unverified' | 'unauthenticated' | 'temperror'
+  /** For people. */
+  reason?: string
+  /** The domain of From that was compared. */
+  from_domain?: string
+  spf?: Finding & { domain?: string; identity: 'mailfrom' | 'helo'; aligned: boolean }
+  /** One per signature. */
+  dkim?: (Finding & { domain?: string; selector?: string; algorithm?: string; aligned: boolean })[]
+  dmarc?: Finding & { domain?: string; policy?: string; applied?: string }
+  arc?: Finding & { sealers?: string[]; trusted?: true }
+  iprev?: Finding & { name?: string }
+  /** A stranger's From is in a domain of your organization, or in the shared one. */
   own_domain_unverified?: true
-  [name: string]: unknown
 }
 
 /** What every whole message has besides AgentMail's members. */
@@ -40,7 +56,7 @@ export interface MessageAdditions {
   /** The message exceeds a limit of the parser; the raw message is complete. */
   truncated?: true
   authentication?: Authentication
-  /** The domain for which the sender was authenticated. */
+  /** The domain of From, if it has confirmed the message. Without it, anyone may have written the message. */
   verified_domain?: string
   /** Only in events: the message was deleted before the event was sent. */
   deleted?: true

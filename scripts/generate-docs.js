@@ -1,6 +1,6 @@
 /**
- * npm run docs: writes docs/configuration.md and docs/errors.md from what was compiled to build/src/. With a folder as argument
- * they go there, for the test that compares. Prints what it wrote.
+ * npm run docs: writes docs/configuration.md, docs/errors.md and docs/permissions.md from what was compiled to build/src/. With a folder as
+ * argument they go there, for the test that compares. Prints what it wrote.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { settings } from '../build/src/config/settings.js'
 import { renderError } from '../build/src/edges/http/dialects/agentmail/agentmail-errors.js'
 import { replyForError } from '../build/src/edges/smtp/protocol/replies.js'
 import { errors, MailError } from '../build/src/errors.js'
+import { permissionsPage } from './permissions-page.js'
 
 /** Placeholders that most messages of their error leave out. */
 const OPTIONAL = new Set(['eventType'])
@@ -21,6 +22,7 @@ const folder = process.argv[2] ?? fileURLToPath(new URL('../docs', import.meta.u
 
 write('configuration.md', configurationPage())
 write('errors.md', errorsPage())
+write('permissions.md', await permissionsPage())
 
 function write(name, lines) {
   const file = join(folder, name)
@@ -101,7 +103,7 @@ function errorsPage() {
   return [
     '# Errors',
     '',
-    'Generated from `src/errors.ts` and the tables of the edges by `npm run docs`; do not edit.',
+    'Generated from `src/errors/` and the tables of the edges by `npm run docs`; do not edit.',
     '',
     'Every error that a caller can get. The code is stable: use it in your code, not the text. `{…}` is a value that depends',
     'on the request. After a *temporary* failure, the same request works later, and nothing was changed.',

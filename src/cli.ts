@@ -171,14 +171,16 @@ async function resume(config: Config, args: readonly string[]): Promise<number> 
 async function unsuppress(config: Config, args: readonly string[]): Promise<number | undefined> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { url: { type: 'string' } },
+    options: { url: { type: 'string' }, organization: { type: 'string' } },
     allowPositionals: true,
   })
   if (positionals.length !== 1) return undefined
   const [address] = positionals
+  const { organization } = values
   const { openServerClient } = await import('./cli/server-client.ts')
   const client = await openServerClient(config, values.url)
-  const { removed } = (await client.request('POST', '/v0/suppressions/remove', { address })) as { removed: boolean }
+  const request = { address, ...(organization !== undefined && { organization_id: organization }) }
+  const { removed } = (await client.request('POST', '/v0/suppressions/remove', request)) as { removed: boolean }
   print(removed ? `Mail can be sent to ${address} again.\n` : `${address} is not suppressed.\n`)
   return removed ? 0 : 1
 }

@@ -28,6 +28,12 @@ export function createMetrics({ collectProcess = false } = {}) {
       labelNames: ['via'],
       registers,
     }),
+    sendersChecked: new Counter({
+      name: 'martlet_senders_checked_total',
+      help: 'Messages from other servers, by what was found out about their senders',
+      labelNames: ['result'],
+      registers,
+    }),
     receiveSeconds: new Histogram({
       name: 'martlet_receive_seconds',
       help: 'Time from the last byte of a message to its commit',

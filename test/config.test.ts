@@ -47,6 +47,38 @@ test('sign-ups are on by default only where no stranger can reach the domain', (
   expect(loadConfig({ MARTLET_SIGN_UP: 'off' }).signUp).toBe(false)
 })
 
+test('loopback is trusted only while no stranger can reach the domain', () => {
+  const networksOf = (env: Record<string, string>) => loadConfig(env).trustedNetworks
+  const loopback = ['127.0.0.0/8', '::1']
+  expect(networksOf({})).toEqual(loopback)
+  expect(networksOf({ MARTLET_DOMAIN: 'mail.example.com' })).toEqual([])
+  expect(networksOf({ MARTLET_TRUSTED_NETWORKS: 'none' })).toEqual([])
+  expect(networksOf({ MARTLET_TRUSTED_NETWORKS: 'loopback, 10.0.0.0/8,fd00::1' })).toEqual([
+    ...loopback,
+    '10.0.0.0/8',
+    'fd00::1',
+  ])
+})
+
+test('settings of senders and replies have their defaults, and refuse other words', () => {
+  const { dmarcReject, arcSealers, allowLists, threadRepliesMax } = loadConfig({
+    MARTLET_ARC_SEALERS: 'Google.com, b.example',
+  })
+  expect({ dmarcReject, arcSealers, allowLists, threadRepliesMax }).toEqual({
+    ...{ dmarcReject: 'reject', arcSealers: ['google.com', 'b.example'] },
+    ...{ allowLists: 'authenticated', threadRepliesMax: 20 },
+  })
+  expect(loadConfig({ MARTLET_THREAD_REPLIES: 'off' }).threadRepliesMax).toBe('off')
+  for (const [name, value] of Object.entries({
+    MARTLET_TRUSTED_NETWORKS: '10.0.0.0/33',
+    MARTLET_DMARC_REJECT: 'drop',
+    MARTLET_ARC_SEALERS: 'no domain',
+    MARTLET_ALLOW_LISTS: 'all',
+    MARTLET_THREAD_REPLIES: '0',
+  }))
+    expect(() => loadConfig({ [name]: value }), name).toThrow(name)
+})
+
 test('a malformed database URL is refused, and the error repeats no part of it', () => {
   for (const url of [
     'postgres://ada:geheim@[',

@@ -28,10 +28,15 @@ test('the packed package starts from an empty folder with `npx martlet serve`', 
     }),
   )
   await install(folder, join(folder, packed[0].filename))
-  const module = "import('martlet/agentmail').then((module) => console.log(Object.keys(module).join()))"
-  const loaded = spawnSync(process.execPath, ['--eval', module], { cwd: folder, encoding: 'utf8' })
-  expect(loaded.stdout).toBe('listEvents,waitForMessage\n')
-  expect(existsSync(join(folder, 'node_modules/martlet', packageJson.exports['./agentmail'].types))).toBe(true)
+  const module =
+    "for (const name of ['agentmail', 'assmbl']) console.log(Object.keys(await import('martlet/' + name)).join())"
+  const loaded = spawnSync(process.execPath, ['--input-type=module', '--eval', module], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  expect(loaded.stdout).toBe('listEvents,waitForMessage\nAgentMailClient,AgentMailError\n')
+  for (const name of ['./agentmail', './assmbl'])
+    expect(existsSync(join(folder, 'node_modules/martlet', packageJson.exports[name].types))).toBe(true)
 
   const server = spawn('npx', ['--no-install', 'martlet', 'serve'], {
     cwd: folder,

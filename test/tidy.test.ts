@@ -22,6 +22,7 @@ const packageJson = JSON.parse(textOf('package.json'))
 const GROUND = [
   'src/deadline.ts',
   'src/errors.ts',
+  'src/errors/',
   'src/event-loop.ts',
   'src/fault-boundary.ts',
   'src/host-name.ts',
@@ -45,6 +46,7 @@ const MODULES = [
   ['sending'],
   ['receiving'],
   ['webhooks'],
+  ['notifications'],
   ['accounts'],
   ['reports'],
 ]

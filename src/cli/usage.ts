@@ -28,9 +28,9 @@ applies to all servers with this database, until "martlet resume" ends it.`,
   },
   {
     name: 'unsuppress',
-    usage: 'ADDRESS [--url URL]',
+    usage: 'ADDRESS [--organization ID] [--url URL]',
     summary: 'let the running server send again to an address to which mail bounced',
-    details: `Exits with 1 if the address is not suppressed. ${ANY_SERVER}`,
+    details: `Without --organization: in all organizations. Exits with 1 if the address is not suppressed. ${ANY_SERVER}`,
   },
   {
     name: 'search',

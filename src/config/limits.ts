@@ -15,6 +15,7 @@ import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
+import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
 import { reportsLimits } from './limits/limits-reports.ts'
@@ -26,6 +27,7 @@ import { smtpLimits } from './limits/limits-smtp.ts'
 import { socketsLimits } from './limits/limits-sockets.ts'
 import { storeLimits } from './limits/limits-store.ts'
 import { streamsLimits } from './limits/limits-streams.ts'
+import { uploadsLimits } from './limits/limits-uploads.ts'
 import { webhooksLimits } from './limits/limits-webhooks.ts'
 
 /** Tests and embedders may override these limits; environment variables cannot. */
@@ -45,11 +47,13 @@ export const limits = {
   messages: messagesLimits,
   search: searchLimits,
   sending: sendingLimits,
+  uploads: uploadsLimits,
   delivery: deliveryLimits,
   dns: dnsLimits,
   domains: domainsLimits,
   jobs: jobsLimits,
   webhooks: webhooksLimits,
+  notifications: notificationsLimits,
   reports: reportsLimits,
   store: storeLimits,
   server: serverLimits,

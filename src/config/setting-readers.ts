@@ -94,14 +94,17 @@ export function readPausedInboxes(value: string, variable: string): 'defer' | 'd
   throw new StartupError(`${variable}=${value}: write defer or drop`)
 }
 
+export function readOnOff(value: string, variable: string): boolean {
+  if (value === 'on' || value === 'off') return value === 'on'
+  throw new StartupError(`${variable}=${value}: write on or off`)
+}
+
 export function readSignUp(
   value: string | undefined,
   variable: string,
   { domain }: Pick<KnownSettings, 'domain'>,
 ): boolean {
-  if (value === undefined) return isLocalhost(domain)
-  if (value === 'on' || value === 'off') return value === 'on'
-  throw new StartupError(`${variable}=${value}: write on or off`)
+  return value === undefined ? isLocalhost(domain) : readOnOff(value, variable)
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1']

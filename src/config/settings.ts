@@ -34,6 +34,7 @@ import {
   readDuration,
   readLogLevel,
   readMessageBytes,
+  readOnOff,
   readPath,
   readPausedInboxes,
   readPort,
@@ -270,6 +271,13 @@ export const settings = {
     description:
       'Mail for a paused inbox. `defer`: other servers get `450 4.2.1` and retry for days, and mail from inboxes of this server waits in the queue. `drop`: it is accepted and not stored.',
     read: readPausedInboxes,
+  }),
+  senderVerification: fixed({
+    variable: 'MARTLET_SENDER_VERIFICATION',
+    default: 'on',
+    description:
+      'Whether clients learn that a sender is verified (`SenderVerified` of Assmbl, and filters for it). `off`: no sender is, whatever its authentication says.',
+    read: readOnOff,
   }),
   logLevel: fixed({
     variable: 'MARTLET_LOG_LEVEL',

@@ -1,5 +1,7 @@
 /** The listeners: HTTP with its dialects, SMTP (MX), and submission. Built here; start.ts opens and closes them. */
 import { agentMail } from '../edges/http/dialects/agentmail/index.ts'
+import { agentPost } from '../edges/http/dialects/agentpost/index.ts'
+import { assmbl } from '../edges/http/dialects/assmbl/index.ts'
 import { createHttpServer, type HttpServer } from '../edges/http/server/http-server.ts'
 import { createMxServer } from '../edges/smtp/mx/mx-server.ts'
 import type { SmtpListener } from '../edges/smtp/protocol/smtp-listener.ts'
@@ -42,7 +44,11 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => shared.feed.stop(),
-          dialects: [agentMail({ ...services, config, log, metrics, credentials })],
+          dialects: [
+            agentMail({ ...services, webhooks: services.webhooks.agentmail, config, log, metrics, credentials }),
+            assmbl({ ...services, webhooks: services.webhooks.assmbl, config, log, credentials }),
+            agentPost({ ...services, webhooks: services.webhooks.agentpost, config, log, metrics, credentials }),
+          ],
         })
   const smtp =
     config.smtpPort === 'off'

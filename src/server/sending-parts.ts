@@ -1,10 +1,12 @@
 /** Builds what sends mail and drafts, for the services that clients call and for the worker that sends scheduled drafts. */
 import { randomUUID } from 'node:crypto'
+import { createSignedTokens } from '../mail/access/signed-tokens.ts'
 import { createPrepareBytes } from '../mail/messages/content/prepared-bytes.ts'
 import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
 import { createFetchAttachments } from '../mail/sending/compose/fetch-attachments.ts'
 import { createFileSent } from '../mail/sending/compose/file-sent.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
+import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
 import { createPrepareRevision } from '../mail/sending/drafts/draft-content.ts'
 import { createDraftParts } from '../mail/sending/drafts/draft-parts.ts'
@@ -13,6 +15,7 @@ import { createSendDraft } from '../mail/sending/drafts/send-draft.ts'
 import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
 import { createRawSending } from '../mail/sending/raw/raw-sending.ts'
 import { createSignRaw } from '../mail/sending/raw/sign-raw.ts'
+import { createUploads } from '../mail/sending/uploads/uploads.ts'
 import type { Outbound } from './outbound.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
 
@@ -24,26 +27,40 @@ interface SendingPartsNeeds extends ServerContext {
 export type SendingParts = ReturnType<typeof createSendingParts>
 
 export function createSendingParts({ shared, outbound, ...context }: SendingPartsNeeds) {
-  const { config, store, random } = context
+  const { config, store, random, clock } = context
   const { limits } = config
-  const { contents, prepareContent, discardBlobs } = shared
+  const { contents, prepareContent, discardBlobs, downloads } = shared
   const composeMail = createComposeMail({ config, random })
   const fileSent = createFileSent({ ...context, ...shared })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
   const attachmentsOf = createForwardedAttachments({ store, contents })
   const sources = createDraftSources({ store, attachmentsOf, limits })
-  const draftParts = createDraftParts({ contents, prepareBytes: createPrepareBytes({ store, discardBlobs }), limits })
+  const prepareBytes = createPrepareBytes({ store, discardBlobs })
+  const draftParts = createDraftParts({ contents, prepareBytes, limits })
+  const tokens = createSignedTokens({ store, random, name: 'uploads' })
+  const uploads = createUploads({ store, config, prepareBytes, contents, downloads, discardBlobs, tokens, clock })
+  const fetchAttachments = createFetchAttachments({ download: outbound.download, limits })
   const signRaw = createSignRaw({ ...context, ...shared })
   return {
     submit,
     rawSending: createRawSending({ ...context, prepareContent, signRaw, fileSent, idempotency }),
     idempotency,
     attachmentsOf,
-    fetchAttachments: createFetchAttachments({ download: outbound.download, limits }),
+    resolveAttachments: createResolveAttachments({ uploads, fetchAttachments }),
+    uploads,
     sources,
     draftParts,
     prepareRevision: createPrepareRevision({ ...context, composeMail, prepareContent }),
-    sendDraft: createSendDraft({ store, submit, idempotency, sources, draftParts, newOwner: randomUUID, limits }),
+    sendDraft: createSendDraft({
+      store,
+      submit,
+      idempotency,
+      sources,
+      draftParts,
+      newOwner: randomUUID,
+      clock,
+      limits,
+    }),
   }
 }

@@ -17,7 +17,6 @@ import { keyRevoked } from '../mail/events/log/resource-events.ts'
 import { createInboxSearch } from '../mail/inboxes/inbox-search.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
-import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
 import { createMessageBatches } from '../mail/messages/message-batches.ts'
 import { createMessages } from '../mail/messages/messages.ts'
@@ -25,6 +24,7 @@ import { createMailSearch } from '../mail/messages/search/mail-search.ts'
 import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
+import { createNotifications } from '../mail/notifications/notifications.ts'
 import { createReports } from '../mail/reports/reports.ts'
 import { createDrafts } from '../mail/sending/drafts/drafts.ts'
 import { createUpdateDraft } from '../mail/sending/drafts/update-draft.ts'
@@ -36,6 +36,7 @@ import { createPods } from '../mail/tenants/pods.ts'
 import { createWebhooks } from '../mail/webhooks/config/webhooks.ts'
 import { createWebhookTests } from '../mail/webhooks/delivery/test-request.ts'
 import { createWebhookDeliveryLog } from '../mail/webhooks/delivery/webhook-delivery-log.ts'
+import type { WebhookProfile } from '../mail/webhooks/delivery/webhook-profile.ts'
 import { createReplays } from '../mail/webhooks/replay/replays.ts'
 import type { Outbound } from './outbound.ts'
 import type { SendingParts } from './sending-parts.ts'
@@ -54,14 +55,28 @@ interface ServicesNeeds extends ServerContext {
 export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
   const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const { feed, contents, discardBlobs, removal, webhookProfiles: profiles } = shared
+  const { feed, contents, downloads, discardBlobs, removal, senderTrust, webhookProfiles } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const { signalScheduled } = workers.scheduler
   const { domains } = shared
   const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
-  const downloads = createDownloads({ store, contents, clock, random, limits })
   const appendRevoked: KeyRevoked = (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key }))
+  const agentMailProfile = webhookProfiles.agentmail
+  const webhooksOf = (profile: WebhookProfile) =>
+    createWebhooks({
+      store,
+      profile,
+      random,
+      allowPrivateNetworks,
+      limits,
+      enabled: workers.dispatch.signalEnabled,
+    })
+  const webhooks = {
+    agentmail: webhooksOf(agentMailProfile),
+    agentpost: webhooksOf(webhookProfiles.agentpost),
+    assmbl: webhooksOf(webhookProfiles.assmbl),
+  }
   return {
     apiKeys: createApiKeys({ store, random, clock: wallClock, limits, keyRevoked: appendRevoked }),
     appPasswords: createAppPasswords({ store, random, limits, keyRevoked: appendRevoked }),
@@ -99,7 +114,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
     verifyHuman: createVerifyHuman({ store, humanCodes, sharedDomain: config.domain, log: context.log, limits }),
 
-    messages: createMessages({ store, downloads, removal, discardBlobs, limits }),
+    messages: createMessages({ store, contents, downloads, removal, discardBlobs, senderTrust, limits }),
+    senderTrust,
     waitForMessage: createWaitForMessage({ store, feed, limits }),
     mailSearch: createMailSearch({ store, limits }),
     inboxSearch: createInboxSearch({ store, limits }),
@@ -121,6 +137,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     }),
     sendDraft: sendingParts.sendDraft,
     rawSending: sendingParts.rawSending,
+    uploads: sendingParts.uploads,
     outboundPause: shared.outboundPause,
     recipientStatuses: createRecipientStatuses({ store, clock }),
     queue: createQueue({
@@ -132,19 +149,14 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
     }),
 
-    webhooks: createWebhooks({
-      store,
-      profile: profiles[0],
-      random,
-      allowPrivateNetworks,
-      limits,
-      enabled: workers.dispatch.signalEnabled,
-    }),
-    webhookDeliveryLog: createWebhookDeliveryLog({ store, signalPending, limits }),
-    replays: createReplays({ store, clock, limits }),
+    /** By dialect: each manages only the webhooks of its own clients. */
+    webhooks,
+    notifications: createNotifications({ store, webhooks: webhooks.assmbl, limits }),
+    webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),
+    replays: createReplays({ store, profileName: agentMailProfile.name, clock, limits }),
     webhookTestRequests: createWebhookTests({
       store,
-      profiles,
+      profile: agentMailProfile,
       fetch,
       clock: wallClock,
       newEventId: randomUUID,

@@ -3,20 +3,25 @@
  */
 import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
+import { agentPostWebhooks } from '../edges/http/dialects/agentpost/agentpost-webhook-profile.ts'
+import { assmblWebhooks } from '../edges/http/dialects/assmbl/assmbl-webhook-renderer.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
+import { createSignedTokens } from '../mail/access/signed-tokens.ts'
 import { createDomainOwners } from '../mail/domains/domain-owners.ts'
 import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
+import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createMailParser } from '../mail/messages/content/mail-parser.ts'
 import { type ParseThreads, parseThreads } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
+import { createSenderTrust } from '../mail/messages/sender-trust.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
 import { createSenderChecks } from '../mail/receiving/authentication/sender-check.ts'
 import { createMessageChecks } from '../mail/receiving/check-message.ts'
@@ -48,8 +53,9 @@ interface SharedPartsNeeds extends ServerContext {
 }
 
 export function createSharedParts({ parseThreads: threads = parseThreads, ...context }: SharedPartsNeeds) {
-  const { config, store, log, metrics, clock, wallClock, eventLoop } = context
+  const { config, store, log, metrics, clock, wallClock, random, eventLoop } = context
   const { limits } = config
+  const contents = createContents({ store })
   const mailParser = createMailParser({ limits, threads, log, metrics })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
@@ -59,12 +65,13 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const mailDns = createCachedDns({ servers: config.dnsServers, clock: () => performance.now(), limits })
   const senderChecks = createSenderChecks({ config, dns: mailDns, domainOwners, wallClock, random: Math.random })
   const eventSubjects = createEventSubjects({ store, limits })
+  const senderTrust = createSenderTrust({ isOn: config.senderVerification })
   const receivingNeeds = {
     store,
     config,
     prepareContent,
     fileReceived,
-    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, wallClock }),
+    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, metrics, wallClock }),
     log,
     metrics,
     eventLoop,
@@ -74,7 +81,14 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     outboundPause: createOutboundPause({ store }),
     feed: createFeed({ store, clock: wallClock, log, metrics, limits }),
     mailParser,
-    contents: createContents({ store }),
+    contents,
+    downloads: createDownloads({
+      store,
+      contents,
+      tokens: createSignedTokens({ store, random, name: 'downloads' }),
+      clock,
+      limits,
+    }),
     prepareContent,
     discardBlobs,
     fileMessages,
@@ -82,7 +96,12 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     removal: createRemoval({ limits }),
     signatureThread: createSignatureThread(limits),
     eventSubjects,
-    /** One per dialect that has webhooks. */
-    webhookProfiles: [agentMailWebhooks({ eventSubjects, limits })] as const,
+    senderTrust,
+    /** Of the dialects that have webhooks. */
+    webhookProfiles: {
+      agentmail: agentMailWebhooks({ eventSubjects, limits }),
+      assmbl: assmblWebhooks({ eventSubjects, senderTrust, limits }),
+      agentpost: agentPostWebhooks({ eventSubjects, limits }),
+    },
   }
 }

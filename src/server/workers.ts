@@ -9,11 +9,18 @@ import { sweepEvents } from '../mail/events/log/retention.ts'
 import { REMOVE_INBOX } from '../mail/inboxes/inboxes.ts'
 import { createRemoveListEntries } from '../mail/inboxes/lists/remove-list-entries.ts'
 import { createInterruptedWork } from '../mail/jobs/interrupted-work.ts'
-import { CANCEL_PENDING, ENABLE_ORDERING, REMOVE_LIST_ENTRIES, REPLAY_WEBHOOK } from '../mail/jobs/job-kinds.ts'
+import {
+  CANCEL_PENDING,
+  ENABLE_ORDERING,
+  NOTIFY_BY_MAIL,
+  REMOVE_LIST_ENTRIES,
+  REPLAY_WEBHOOK,
+} from '../mail/jobs/job-kinds.ts'
 import { JobRunner } from '../mail/jobs/job-runner.ts'
 import { createSweeps } from '../mail/jobs/sweeps.ts'
 import { sweepBlobs } from '../mail/messages/content/message-sweeps.ts'
 import { checkIndexes, createIndexMessages, INDEX_MESSAGES } from '../mail/messages/search/index-messages.ts'
+import { createNotifyByMail } from '../mail/notifications/notify-by-mail.ts'
 import { createFoldEvents } from '../mail/reports/fold-events.ts'
 import { sweepRollups } from '../mail/reports/report-sweeps.ts'
 import { snapshotUsage } from '../mail/reports/snapshot-usage.ts'
@@ -22,6 +29,7 @@ import { sweepIdempotencyKeys } from '../mail/sending/idempotency/idempotency-sw
 import { createBounceNotices } from '../mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome } from '../mail/sending/queue/delivery-outcome.ts'
 import { createDeliveryWorker } from '../mail/sending/queue/delivery-worker.ts'
+import { sweepUploads } from '../mail/sending/uploads/upload-sweep.ts'
 import { createCancelPending } from '../mail/webhooks/delivery/cancel-pending.ts'
 import { sweepWebhookDeliveries } from '../mail/webhooks/delivery/webhook-sweep.ts'
 import { createWebhookWorker } from '../mail/webhooks/delivery/webhook-worker.ts'
@@ -44,7 +52,8 @@ interface WorkersNeeds extends ServerContext {
 export function createWorkers({ shared, sendingParts, outbound, credentials, ...context }: WorkersNeeds) {
   const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
-  const { contents, discardBlobs, removal, signatureThread, outboundPause, webhookProfiles: profiles } = shared
+  const { contents, discardBlobs, removal, signatureThread, outboundPause } = shared
+  const profiles = Object.values(shared.webhookProfiles)
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
   const interrupted = createInterruptedWork(limits)
@@ -76,7 +85,16 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     isPaused: outboundPause.isPaused,
   })
   outboundPause.onEnd(webhooks.resume)
-  const dispatch = createDispatch({ store, profiles, worker: webhooks, log, metrics, limits })
+  const dispatch = createDispatch({
+    store,
+    eventSubjects: shared.eventSubjects,
+    senderTrust: shared.senderTrust,
+    profiles,
+    worker: webhooks,
+    log,
+    metrics,
+    limits,
+  })
   const foldEvents = createFoldEvents({ store, limits })
   const { signalPending } = webhooks
   const jobs = new JobRunner({
@@ -87,6 +105,11 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
       [REMOVE_LIST_ENTRIES]: createRemoveListEntries({ store, limits }),
       [CANCEL_PENDING]: createCancelPending({ store, limits }),
       [ENABLE_ORDERING]: createEnableOrdering({ store, signalPending, limits }),
+      [NOTIFY_BY_MAIL]: createNotifyByMail({
+        ...context,
+        domains: shared.domains,
+        senderTrust: shared.senderTrust,
+      }),
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),
     },
   })
@@ -116,6 +139,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     sweeps.every(snapshotCheckMs, 'usage', (signal) => snapshotUsage(needs, signal))
     sweeps.every(sweepMs, 'old counts', (signal) => sweepRollups(needs, signal))
     sweeps.every(sweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
+    sweeps.every(sweepMs, 'uploads', (signal) => sweepUploads({ ...needs, discardBlobs }, signal))
     sweeps.every(sweepMs, 'rates', (signal) => sweepRates(needs, signal))
     sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
     sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())

@@ -95,16 +95,17 @@ export async function claimJobs(
   return lease(tx, 'jobs', await adapter.skipLocked(rows).execute(), claim, ({ run_at }) => run_at)
 }
 
-/** Claims scheduled drafts that are due and under no lease; those due longest come first. */
+/** Claims scheduled drafts of one pod that are due and under no lease; those due longest come first. */
 export async function claimDrafts(
   tx: Tx,
   adapter: Pick<SqlAdapter, 'skipLocked'>,
-  claim: ClaimRequest,
+  claim: ClaimRequest & { readonly podId: string },
 ): Promise<Selectable<DraftRow>[]> {
   const rows = tx
     .selectFrom('drafts')
     .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('send_status', '=', sql.lit('scheduled')) // a literal, as above
+    .where('pod_id', '=', claim.podId)
     .where('next_attempt_at', '<=', tx.now)
     .where(isClaimable(tx, claim))
     .orderBy('next_attempt_at')

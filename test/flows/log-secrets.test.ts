@@ -36,6 +36,14 @@ test('no key, download token or message content gets into the log, however it is
   const url = server.url.replace('http', 'ws')
   const socket = await openSocket(`${url}/v0?api_key=${made}`, ROOT)
   await expect(openSocket(`${url}/v0?api_key=${WRONG}`, WRONG)).rejects.toThrow('401')
+  const agentpost = await openSocket(`${url}/ws?token=${made}`, undefined)
+  await expect(openSocket(`${url}/ws?token=${WRONG}`, undefined)).rejects.toThrow('401')
+  await expect(openSocket(`${url}/ws/${made}?token=${ROOT}`, undefined)).rejects.toThrow('404')
+  const { key } = await api('POST', '/api/v1/api-keys', ROOT, { name: 'third' })
+  await api('GET', `/api/v1/inboxes/${key}`, key!)
+  const file = { filename: 'a.txt', mime_type: 'text/plain', size: 10 }
+  const { upload_url: upload } = await api('POST', '/api/v1/attachments/upload-url', key!, file)
+  for (const content of ['wrong size', 'classified']) await fetch(upload!, { method: 'PUT', body: content })
   socket.send({ type: 'subscribe' })
   const source = await openEventSource(`${server.url}/v0/events/stream?api_key=${made}`)
   expect((await openEventSource(`${server.url}/v0/events/stream?api_key=${WRONG}`)).status).toBe(401)
@@ -53,12 +61,22 @@ test('no key, download token or message content gets into the log, however it is
   const { download_url: link } = await api('GET', `${path}/raw`, made!)
   await (await fetch(link!)).text()
   socket.close()
+  agentpost.close()
   server.signal('SIGTERM')
   expect(await server.exited).toBe(0)
 
   const log = server.lines.map((line) => JSON.stringify(line)).join('\n')
   expect(log).toContain('"status":401') // the requests themselves are logged
-  for (const secret of [ROOT, WRONG, made!, link!.split('/').at(-1)!, 'confidential', 'classified']) {
+  for (const secret of [
+    ROOT,
+    WRONG,
+    made!,
+    key!,
+    link!.split('/').at(-1)!,
+    upload!.split('/').at(-1)!,
+    'confidential',
+    'classified',
+  ]) {
     expect(log).not.toContain(secret)
   }
 })

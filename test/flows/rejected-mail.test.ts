@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startDns } from '../support/dns-server.ts'
 import { type FakeMx, mxAddress, startMxs } from '../support/fake-mx.ts'
+import { changeRows } from '../support/test-database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 /** The replies to RCPT, by the local part of the recipient; others are accepted. */
@@ -103,11 +104,24 @@ test('an address that does not exist is suppressed for the organization; other f
     world.request('POST', '/v0/suppressions/remove', { body: { address }, key })
   const { body } = await world.request('POST', '/v0/api-keys', { body: {} })
   expect(await remove('moved@a.test', body.api_key)).toMatchObject({ status: 403 })
-  expect(await remove(' MOVED@a.test')).toMatchObject({ status: 200, body: { removed: true } })
+  const inOther = { body: { address: 'moved@a.test', organization_id: 'another' } }
+  expect((await world.request('POST', '/v0/suppressions/remove', inOther)).body).toMatchObject({ removed: false })
+  // The root key lifts it for organizations that signed up, too.
+  const signUp = { body: { username: 'other-org' }, key: '' }
+  const { body: signedUp } = await world.request('POST', '/v0/agent/sign-up', signUp)
+  const ofOther = signedUp.organization_id as string
+  await changeRows(
+    world,
+    `insert into list_entries (scope_id, direction, list_type, entry, organization_id, read_only, created_at)
+      select '${ofOther}', direction, list_type, entry, '${ofOther}', read_only, created_at
+      from list_entries where entry = 'moved@a.test'`,
+  )
+  const removed = { removed: true, organization_ids: expect.arrayContaining([organizationId, ofOther]) }
+  expect(await remove(' MOVED@a.test')).toMatchObject({ status: 200, body: removed })
   expect(await remove('moved@a.test')).toMatchObject({ status: 200, body: { removed: false } })
   expect((await remove('no address')).status).toBe(400)
   await world.agentmail.lists.create('send', 'block', { entry: 'own@a.test' })
-  expect((await remove('own@a.test')).body).toEqual({ removed: false })
+  expect((await remove('own@a.test')).body).toEqual({ removed: false, organization_ids: [] })
   expect((await suppressed()).map(({ entry }) => entry)).toEqual(['gone@a.test', 'own@a.test'])
 })
 

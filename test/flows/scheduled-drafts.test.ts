@@ -105,3 +105,24 @@ test('while outbound mail is paused, no scheduled draft is sent; at the end of t
   await socket.next('message.delivered')
   expect((await messages.list(bob.inboxId)).count).toBe(2)
 })
+
+// Eight drafts of 34 MB in one pod delayed the draft of another pod by 27 s.
+test('a pod with many due drafts does not delay those of other pods', async () => {
+  await using world = await startWorld({ startPaused: true, limits: { sending: { schedulePollMs: 600_000 } } })
+  const addInbox = async (name: string) => {
+    const { podId } = await world.agentmail.pods.create({ name })
+    return (await world.agentmail.pods.inboxes.create(podId, { username: name })).inboxId
+  }
+  const [busy, fine, late] = [await addInbox('busy'), await addInbox('fine'), await addInbox('late')]
+  const { drafts } = world.agentmail.inboxes
+  for (const inbox of [...Array.from({ length: 8 }, () => busy), fine, fine, late]) {
+    await drafts.create(inbox, { to: ['zoe@example.test'], text: 'x', sendAt: new Date(0) })
+  }
+  const socket = await world.subscribe({ eventTypes: ['message.sent'] })
+  await world.request('POST', '/v0/outbound/resume')
+  const order: string[] = []
+  while (order.length < 11) order.push((await socket.next('message.sent')).send.inbox_id)
+  // Two are sent at once, and a pod alone may send one of them: the pods take turns.
+  expect(order.lastIndexOf(fine)).toBeLessThan(7)
+  expect(order.indexOf(late)).toBeLessThan(5)
+})

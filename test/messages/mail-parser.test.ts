@@ -30,6 +30,11 @@ function openParser(limits: LimitOverrides = {}) {
     logged,
     stop: () => mailParser.stop(),
     expectMail: () => mailParser.expectMail(),
+    readEvidence: (mail: string, fairnessKey = 'a') => {
+      const bytes = Buffer.from(mail)
+      const load = async () => ({ bytes, isOwned: false })
+      return mailParser.readEvidence({ fairnessKey, sizeBytes: bytes.length, load })
+    },
     /** @param own what this server has put before the message */
     parse: async (mail: string | Buffer, fairnessKey = 'a', own = '') => {
       const bytes = Buffer.concat([Buffer.from(own), Buffer.from(mail)])
@@ -110,6 +115,14 @@ test('of a message that needs more heap than allowed, the header fields are stor
   expect(logged).toMatchObject([{ msg: 'only the header of a message was read', cause: 'memory', fairnessKey: 'a' }])
   expect(await parse(honest('honest'), 'b')).toMatchObject({ subject: 'honest', truncated: false })
   expect(logged).toHaveLength(1)
+})
+
+test('if the signatures of a message need more heap than allowed, they are not read; those of the next one are', async () => {
+  const { logged, readEvidence } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB } }))
+  expect(await readEvidence(manyFields())).toBeUndefined()
+  expect(logged).toMatchObject([{ msg: 'the signatures of a message were not read', cause: 'memory' }])
+  const evidence = await readEvidence('From: ann@example.test\r\n\r\nhello', 'b')
+  expect(evidence).toMatchObject({ from: [{ address: 'ann@example.test' }], fromFieldCount: 1, signatures: [] })
 })
 
 test('of a message that takes too long, only the header fields are read', async () => {

@@ -1,4 +1,5 @@
 /** The number of statements that a message and a page of messages need: each takes longer than its rows. */
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
@@ -121,6 +122,8 @@ async function readerOf(store: TestStore) {
   const unused = () => Promise.reject(new Error('not used'))
   const messages = createMessages({
     store: counted,
+    contents: { read: () => Readable.from([]) },
+    senderTrust: { isOn: true },
     downloads: { link: unused, open: unused },
     removal: { remove: unused },
     discardBlobs: unused,

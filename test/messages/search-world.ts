@@ -17,7 +17,7 @@ import { rowStep } from '../../src/store/row-statements.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
-import { type InboxIds, insertInbox } from '../store/rows.ts'
+import { type InboxIds, insertInbox, NO_UNREAD } from '../store/rows.ts'
 import { openTestStore, type TestStore, type TestStoreOptions } from '../store/test-store.ts'
 import { insertParsedMails } from '../support/parsed-mail-rows.ts'
 
@@ -104,7 +104,7 @@ async function addMails(to: TestStore, ids: InboxIds, mails: readonly Mail[]): P
   const parsed = mails.map((mail) => parseMail(rawMail(mail), limits))
   return to.transaction(async (tx) => {
     await inboxes.lockById(tx, ids.inbox_id)
-    const added = { message_count: mails.length, unread_count: 0, thread_count: 1, size_bytes: 0 }
+    const added = { message_count: mails.length, ...NO_UNREAD, thread_count: 1, size_bytes: 0 }
     await tx.runRows([rowStep(inboxes.addCounts, [{ id: ids.inbox_id, ...added }])])
     return insertParsedMails(tx, ids, parsed)
   })

@@ -18,6 +18,8 @@ import * as drafts from '../../src/store/tables/drafts-table.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import * as idempotency from '../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import * as listEntries from '../../src/store/tables/list-entries-table.ts'
+import * as messageScans from '../../src/store/tables/message-scans-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
 import * as rollups from '../../src/store/tables/rollups-table.ts'
@@ -25,6 +27,7 @@ import * as search from '../../src/store/tables/search-index-table.ts'
 import * as submissions from '../../src/store/tables/submissions-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
 import * as threads from '../../src/store/tables/threads-table.ts'
+import * as uploads from '../../src/store/tables/uploads-table.ts'
 import * as usage from '../../src/store/tables/usage-table.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries-table.ts'
 import * as lines from '../../src/store/tables/webhook-ordering-table.ts'
@@ -86,8 +89,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => search.listBlocks(db, { inboxId: 'i', textFunction: 't', before: 9, limit: 9 }),
     'search_blocks_by_inbox',
   ],
-  ['list an inbox', (db) => messages.scan(db, criteria, page), 'messages_by_inbox'],
-  ['list an inbox, next page', (db) => messages.scan(db, criteria, next), 'messages_by_inbox'],
+  ['list an inbox', (db) => messageScans.scan(db, criteria, page), 'messages_by_inbox'],
+  ['list an inbox, next page', (db) => messageScans.scan(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
   ['list the attachments of threads', (db) => threads.contentsOf(db, ['t', 'u'], 100), 'messages_with_attachments'],
   [
@@ -126,11 +129,17 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
       `drafts_by_${level}`,
     ],
   ),
+  ['find the suppressions of an address', (db) => listEntries.listSuppressions(db, 'a@b.c'), 'list_entries_of_server'],
   ['find a draft by its client_id', (db) => drafts.getByClientId(db, 'i', 'c', 1), 'drafts_client_id'],
   ['count the drafts of an inbox', (db) => drafts.hasAtLeast(db, 'i', 1_000), 'COVERING INDEX drafts_by_inbox'],
   ['list the parts of drafts', (db) => drafts.listParts(db, ['d', 'e']), 'draft_parts_by_draft'],
   ['find the next due draft', (db) => drafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
-  ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, claim), 'drafts_due'],
+  ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, { ...claim, podId: 'p' }), 'drafts_due_by_pod'],
+  [
+    'find pods with scheduled drafts',
+    (db) => drafts.listSchedulingPods(db, { after: '', limit: 9, now: 1, leaseNow: 1, interrupted: claim.interrupted }),
+    'later USING COVERING INDEX drafts_due_by_pod (pod_id>?)',
+  ],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],
   ['list the queue', (db) => queue.listOpen(db, waiting, next, 1), 'recipients_open '],
   ['list the queue, held', (db) => queue.listOpen(db, { ...waiting, states: ['held'] }, next, 1), 'recipients_open '],
@@ -171,8 +180,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['find an inbox by its client_id', (db) => inboxes.getByClientId(db, 'p', 'c'), 'inboxes_client_id'],
   [
     'find a webhook by its client_id',
-    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'c'),
-    'webhooks_client_id (<expr>=? AND client_id=?)',
+    (db) => webhooks.getByClientId(db, { organizationId: 'o', podId: 'p' }, 'profile', 'c'),
+    'webhooks_client_id (<expr>=? AND profile=? AND client_id=?)',
   ],
   [
     'find what else an Idempotency-Key was used for',
@@ -258,7 +267,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => usage.sumCounters(db, { organizationId: 'o', podId: 'p' }, 10),
     'inboxes_by_pod (pod_id=?)',
   ],
-  ['check which messages match', (db) => messages.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
+  ['check which messages match', (db) => messageScans.listMatching(db, criteria, ['m', 'n']), '(id=?)'],
   [
     'check whether an ordering key has a pending delivery',
     (db) => lines.makeNextPending(asTx(db), { webhookId: 'w', key: 'k' }),
@@ -284,10 +293,20 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     (db) => lines.listWithoutKey(db, 'w', 1, 10),
     'INDEX webhook_deliveries_by_webhook (webhook_id=?)',
   ],
-  ['list webhooks of a pod', (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, next), 'webhooks_by_pod'],
+  [
+    'count the uploads of an organization',
+    (db) => uploads.totalsOf(db, { organizationId: 'o', podId: undefined }, 1),
+    'uploads_by_organization (organization_id=? AND expires_at>?)',
+  ],
+  ['delete expired uploads', (db) => uploads.removeExpired(asTx(db), 1, 10), 'uploads_by_expiry (expires_at<?)'],
+  [
+    'list webhooks of a pod',
+    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p' }, 'profile', next),
+    'webhooks_by_pod',
+  ],
   [
     'list webhooks of an inbox',
-    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, next),
+    (db) => webhooks.list(db, { organizationId: 'o', podId: 'p', inboxId: 'i' }, 'profile', next),
     'webhooks_by_inbox',
   ],
   ['deliveries of a message', (db) => submissions.listRecipients(db, 'm', 1), 'recipients_by_message'],

@@ -5,6 +5,8 @@ import { rowStep } from '../../src/store/row-statements.ts'
 import { addCounts } from '../../src/store/tables/inboxes-table.ts'
 import { insertOrganization } from './test-store.ts'
 
+export const NO_UNREAD = { unread_count: 0, unread_shown_count: 0, unread_unauthenticated_count: 0 }
+
 export interface InboxIds {
   readonly organization_id: string
   readonly pod_id: string
@@ -31,7 +33,7 @@ export async function insertInbox(tx: Tx): Promise<InboxIds> {
     .values({
       ...{ id: ids.inbox_id, organization_id, pod_id: ids.pod_id, domain_id: domainId },
       ...{ address: `ada@${domainId}.test`, status: 'active' },
-      ...{ message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 },
+      ...{ message_count: 0, ...NO_UNREAD, mails_notifications: 0, thread_count: 0, size_bytes: 0 },
       ...times,
     })
     .execute()
@@ -80,7 +82,7 @@ export async function insertMessage(
 
 /** Adds a message to the counters of an inbox. */
 export async function countMessage(tx: Tx, inboxId: string, sizeBytes = 0): Promise<void> {
-  const counts = { id: inboxId, message_count: 1, unread_count: 0, thread_count: 0, size_bytes: sizeBytes }
+  const counts = { id: inboxId, message_count: 1, ...NO_UNREAD, thread_count: 0, size_bytes: sizeBytes }
   await tx.runRows([rowStep(addCounts, [counts])])
 }
 

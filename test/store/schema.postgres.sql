@@ -180,6 +180,7 @@ CREATE INDEX drafts_by_organization ON public.drafts USING btree (organization_i
 CREATE INDEX drafts_by_pod ON public.drafts USING btree (pod_id, updated_at, id);
 CREATE UNIQUE INDEX drafts_client_id ON public.drafts USING btree (inbox_id, client_id) WHERE (client_id IS NOT NULL);
 CREATE INDEX drafts_due ON public.drafts USING btree (next_attempt_at, id) WHERE (send_status = 'scheduled'::text);
+CREATE INDEX drafts_due_by_pod ON public.drafts USING btree (pod_id, next_attempt_at, id) WHERE (send_status = 'scheduled'::text);
 CREATE INDEX drafts_leased ON public.drafts USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
 
 create table event_consumers (
@@ -242,6 +243,9 @@ create table inboxes (
   status text collate "C" not null,
   message_count bigint not null,
   unread_count bigint not null,
+  unread_shown_count bigint not null,
+  unread_unauthenticated_count bigint not null,
+  mails_notifications integer not null,
   thread_count bigint not null,
   size_bytes bigint not null,
   deleting_at bigint,
@@ -291,6 +295,7 @@ create table list_entries (
 );
 CREATE INDEX list_entries_by_organization ON public.list_entries USING btree (organization_id, direction, entry);
 CREATE INDEX list_entries_of_clients ON public.list_entries USING btree (scope_id, direction, list_type) WHERE (read_only = 0);
+CREATE INDEX list_entries_of_server ON public.list_entries USING btree (entry) WHERE (read_only = 1);
 
 create table mailbox_entries (
   mailbox_id text collate "C" not null,
@@ -386,6 +391,15 @@ CREATE INDEX messages_by_number ON public.messages USING btree (inbox_id, number
 CREATE INDEX messages_by_thread ON public.messages USING btree (thread_id, "timestamp", id);
 CREATE INDEX messages_with_attachments ON public.messages USING btree (thread_id, "timestamp", id) WHERE (has_attachments = 1);
 
+create table notification_rules (
+  inbox_id text collate "C" not null,
+  rules text collate "C" not null,
+  permissions text collate "C",
+  updated_at bigint not null,
+  PRIMARY KEY (inbox_id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
+
 create table organizations (
   id text collate "C" not null,
   name text collate "C",
@@ -427,6 +441,14 @@ create table rate_counts (
   PRIMARY KEY (key, period_start)
 );
 CREATE INDEX rate_counts_by_expiry ON public.rate_counts USING btree (expires_at);
+
+create table received_keys (
+  inbox_id text collate "C" not null,
+  key_hash text collate "C" not null,
+  created_at bigint not null,
+  PRIMARY KEY (inbox_id, key_hash)
+);
+CREATE INDEX received_keys_by_age ON public.received_keys USING btree (created_at);
 
 create table recipient_history (
   id text collate "C" not null,
@@ -614,6 +636,26 @@ CREATE INDEX threads_by_inbox ON public.threads USING btree (inbox_id, "timestam
 CREATE INDEX threads_by_organization ON public.threads USING btree (organization_id, "timestamp", id, hidden);
 CREATE INDEX threads_by_pod ON public.threads USING btree (pod_id, "timestamp", id, hidden);
 
+create table uploads (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C",
+  inbox_id text collate "C",
+  filename text collate "C" not null,
+  content_type text collate "C" not null,
+  size_bytes_max bigint not null,
+  is_exact_size integer not null,
+  content_id text collate "C",
+  size_bytes bigint,
+  expires_at bigint not null,
+  created_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (content_id) REFERENCES contents(id)
+);
+CREATE INDEX uploads_by_content ON public.uploads USING btree (content_id) WHERE (content_id IS NOT NULL);
+CREATE INDEX uploads_by_expiry ON public.uploads USING btree (expires_at);
+CREATE INDEX uploads_by_organization ON public.uploads USING btree (organization_id, expires_at);
+
 create table usage_snapshots (
   scope_id text collate "C" not null,
   at bigint not null,
@@ -700,6 +742,7 @@ create table webhooks (
   event_types text collate "C",
   pod_ids text collate "C",
   inbox_ids text collate "C",
+  sender_filter text collate "C",
   headers text collate "C",
   permissions text collate "C",
   secret text collate "C" not null,
@@ -708,6 +751,8 @@ create table webhooks (
   disabled_reason text collate "C",
   failing_since bigint,
   failed_at bigint,
+  failures integer not null,
+  has_long_retries integer not null,
   order_state text collate "C" not null,
   term integer not null,
   start_seq bigint not null,
@@ -720,4 +765,4 @@ create table webhooks (
 CREATE INDEX webhooks_by_inbox ON public.webhooks USING btree (inbox_id, created_at, id) WHERE (inbox_id IS NOT NULL);
 CREATE INDEX webhooks_by_organization ON public.webhooks USING btree (organization_id, created_at, id);
 CREATE INDEX webhooks_by_pod ON public.webhooks USING btree (pod_id, created_at, id) WHERE (pod_id IS NOT NULL);
-CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (COALESCE(inbox_id, pod_id, organization_id), client_id) WHERE (client_id IS NOT NULL);
+CREATE UNIQUE INDEX webhooks_client_id ON public.webhooks USING btree (COALESCE(inbox_id, pod_id, organization_id), profile, client_id) WHERE (client_id IS NOT NULL);

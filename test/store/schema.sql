@@ -178,6 +178,8 @@ CREATE UNIQUE INDEX drafts_client_id on drafts (inbox_id, client_id) where clien
 
 CREATE INDEX drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled';
 
+CREATE INDEX drafts_due_by_pod on drafts (pod_id, next_attempt_at, id) where send_status = 'scheduled';
+
 CREATE INDEX drafts_leased on drafts (lease_owner) where lease_owner is not null;
 
 CREATE TABLE event_consumers (
@@ -239,6 +241,9 @@ CREATE TABLE inboxes (
   status text not null,
   message_count integer not null,
   unread_count integer not null,
+  unread_shown_count integer not null,
+  unread_unauthenticated_count integer not null,
+  mails_notifications integer not null,
   thread_count integer not null,
   size_bytes integer not null,
   deleting_at integer,
@@ -289,6 +294,8 @@ CREATE TABLE list_entries (
 CREATE INDEX list_entries_by_organization on list_entries (organization_id, direction, entry);
 
 CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0;
+
+CREATE INDEX list_entries_of_server on list_entries (entry) where read_only = 1;
 
 CREATE TABLE mailbox_entries (
   mailbox_id text not null references mailboxes on delete cascade,
@@ -385,6 +392,13 @@ CREATE INDEX messages_by_thread on messages (thread_id, timestamp, id);
 
 CREATE INDEX messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1;
 
+CREATE TABLE notification_rules (
+  inbox_id text primary key references inboxes,
+  rules text not null,
+  permissions text,
+  updated_at integer not null
+) strict;
+
 CREATE TABLE organizations (
   id text primary key,
   name text,
@@ -426,6 +440,15 @@ CREATE TABLE rate_counts (
 ) strict, without rowid;
 
 CREATE INDEX rate_counts_by_expiry on rate_counts (expires_at);
+
+CREATE TABLE received_keys (
+  inbox_id text not null,
+  key_hash text not null,
+  created_at integer not null,
+  primary key (inbox_id, key_hash)
+) strict, without rowid;
+
+CREATE INDEX received_keys_by_age on received_keys (created_at);
 
 CREATE TABLE recipient_history (
   id text primary key,
@@ -611,6 +634,27 @@ CREATE INDEX threads_by_organization on threads (organization_id, timestamp, id,
 
 CREATE INDEX threads_by_pod on threads (pod_id, timestamp, id, hidden);
 
+CREATE TABLE uploads (
+  id text primary key,
+  organization_id text not null,
+  pod_id text,
+  inbox_id text,
+  filename text not null,
+  content_type text not null,
+  size_bytes_max integer not null,
+  is_exact_size integer not null,
+  content_id text references contents,
+  size_bytes integer,
+  expires_at integer not null,
+  created_at integer not null
+) strict;
+
+CREATE INDEX uploads_by_content on uploads (content_id) where content_id is not null;
+
+CREATE INDEX uploads_by_expiry on uploads (expires_at);
+
+CREATE INDEX uploads_by_organization on uploads (organization_id, expires_at);
+
 CREATE TABLE usage_snapshots (
   scope_id text not null,
   at integer not null,
@@ -702,6 +746,7 @@ CREATE TABLE webhooks (
   event_types text,
   pod_ids text,
   inbox_ids text,
+  sender_filter text,
   headers text,
   permissions text,
   secret text not null,
@@ -710,6 +755,8 @@ CREATE TABLE webhooks (
   disabled_reason text,
   failing_since integer,
   failed_at integer,
+  failures integer not null,
+  has_long_retries integer not null,
   order_state text not null,
   term integer not null,
   start_seq integer not null,
@@ -724,5 +771,5 @@ CREATE INDEX webhooks_by_organization on webhooks (organization_id, created_at, 
 
 CREATE INDEX webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null;
 
-CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), client_id)
+CREATE UNIQUE INDEX webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), profile, client_id)
   where client_id is not null;

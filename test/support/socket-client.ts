@@ -18,8 +18,15 @@ export interface TestSocket {
   close(): void
 }
 
-export async function openSocket(url: string, key: string, headers: Record<string, string> = {}): Promise<TestSocket> {
-  const raw = new WebSocket(url, { headers: { authorization: `Bearer ${key}`, ...headers } })
+/** @param key sent in a header; undefined: the URL contains it */
+export async function openSocket(
+  url: string,
+  key: string | undefined,
+  headers: Record<string, string> = {},
+): Promise<TestSocket> {
+  const raw = new WebSocket(url, {
+    headers: { ...(key !== undefined && { authorization: `Bearer ${key}` }), ...headers },
+  })
   const pending: Frame[] = []
   const waiting: {
     fits: (frame: Frame) => boolean

@@ -43,6 +43,7 @@ export const testProfile: WebhookProfile = {
   render: async (event) => JSON.stringify({ seq: event.seq, type: event.type }),
   makeSecret: () => 'secret',
   isSecret: () => true,
+  secretForm: '',
   renderTest: () => '{}',
   headers: () => ({}),
   timeoutMs: 1_000,
@@ -106,6 +107,8 @@ export async function openHookWorld(options: NodeOptions = {}, limits: LimitOver
   function node({ disturb = (store) => store, render = testProfile.render, worker }: NodeOptions = {}): Dispatch {
     return createDispatch({
       store: disturb(feedWorld.store),
+      eventSubjects: { of: () => Promise.reject(new Error('no webhook here has a filter of senders')) },
+      senderTrust: { isVerified: () => false },
       profiles: [{ ...testProfile, render }],
       worker: { ...absentWorker, ...worker },
       log: createLog('silent'),

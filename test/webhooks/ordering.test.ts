@@ -309,12 +309,17 @@ test('a redelivery keeps its position in the ordering key: the earliest waiting 
   await feedWorld.append(sent(inbox), sent(inbox))
   await expect.poll(() => hooks.open.map(({ seq }) => seq)).toEqual([4])
 
-  const deliveryLog = createWebhookDeliveryLog({ store, signalPending: hooks.notice, limits })
+  const deliveryLog = createWebhookDeliveryLog({
+    store,
+    profileName: testProfile.name,
+    signalPending: hooks.notice,
+    limits,
+  })
   const { items } = await deliveryLog.list(owner, {}, id, {}, { ascending: true })
   expect(items.map(({ state }) => state)).toEqual(['delivered', 'delivered', 'pending', 'waiting'])
   expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'waiting' })
   expect(await deliveryLog.redeliver(owner, {}, id, items[3]!.id)).toMatchObject({ state: 'waiting' })
-  const replays = createReplays({ store, clock: () => time.now + 1, limits })
+  const replays = createReplays({ store, profileName: testProfile.name, clock: () => time.now + 1, limits })
   expect(await replays.replay(owner, {}, id, { start: 1 })).toMatchObject({ count: 2 }) // the others wait anyway
   await createReplayWebhook({
     ...{ store, profiles: [testProfile], signalPending: hooks.notice, log: createLog('silent'), limits },

@@ -174,7 +174,12 @@ async function webhookWithReplay(world: HookWorld, count: number): Promise<strin
 
 function requestReplay(world: HookWorld, id: string) {
   const { store, time, limits } = world.feedWorld
-  return createReplays({ store, clock: () => time.now + 1, limits }).replay(world.owner, {}, id, { start })
+  return createReplays({ store, profileName: testProfile.name, clock: () => time.now + 1, limits }).replay(
+    world.owner,
+    {},
+    id,
+    { start },
+  )
 }
 
 async function runJob(

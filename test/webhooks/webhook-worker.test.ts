@@ -9,6 +9,7 @@ import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createCancelPending } from '../../src/mail/webhooks/delivery/cancel-pending.ts'
 import { redeliver } from '../../src/mail/webhooks/delivery/redeliver.ts'
+import type { WebhookProfile } from '../../src/mail/webhooks/delivery/webhook-profile.ts'
 import { sweepWebhookDeliveries } from '../../src/mail/webhooks/delivery/webhook-sweep.ts'
 import { createWebhookWorker, type WebhookWorker } from '../../src/mail/webhooks/delivery/webhook-worker.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -461,13 +462,52 @@ notSupported('sqlite', 'one process writes')('an old delivery that is sent again
   expect((await rows(store))[0]!.id).toBe(old)
 })
 
+test('a profile can disable a webhook after some failures in a row, of any deliveries', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 6)
+  const statuses = [500, 500, 200, 500, 500, 500]
+  const fetch = async () => ({ ...fine, status: statuses.shift()! })
+  const worker = work(store, fetch, { profile: { failuresMax: 3 }, more: { webhooks: { endpointConcurrencyMax: 1 } } })
+  await expect
+    .poll(async () => (await webhookTable.getById(store.db, webhook!.id))!.is_enabled, { timeout: 10_000 })
+    .toBe(0)
+  await worker.stop(1_000)
+  expect(await webhookTable.getById(store.db, webhook!.id)).toMatchObject({ failures: 3, disabled_reason: 'failing' })
+})
+
+test('a webhook with long retries continues with the long schedule of its profile', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { has_long_retries: 1 }))
+  await addDeliveries(store, webhook!, 1)
+  const time = { now: 1_000 }
+  const fetch = async () => ({ ...fine, status: 500 })
+  const worker = work(store, fetch, { clock: () => time.now, profile: { longRetryAfterMs: [9_000] } })
+  const waits: number[] = []
+  for (let attempts = 1; attempts <= 4; attempts += 1) {
+    await expect.poll(async () => (await rows(store))[0]!.attempts).toBe(attempts)
+    const [row] = await rows(store)
+    if (row!.state === 'pending') waits.push(row!.next_attempt_at - time.now)
+    time.now = Math.max(row!.next_attempt_at, time.now + 60_000)
+    worker.signalPending([webhook!.id])
+  }
+  await worker.stop(1_000)
+  expect(waits).toEqual([1_000, 2_000, 9_000])
+  expect(await states(store)).toEqual(['failed 4'])
+})
+
 function work(
   store: TestStore | Omit<TestStore, symbol>,
   fetch: (request: SafeRequest) => Promise<SafeResponse>,
-  { clock = Date.now, more = {} }: { clock?: () => number; more?: LimitOverrides } = {},
+  {
+    clock = Date.now,
+    more = {},
+    profile = {},
+  }: { clock?: () => number; more?: LimitOverrides; profile?: Partial<WebhookProfile> } = {},
 ): WebhookWorker {
   const worker = createWebhookWorker({
-    ...{ store, fetch, clock, profiles: [testProfile], owner: 'worker', spread: () => 0 },
+    ...{ store, fetch, clock, profiles: [{ ...testProfile, ...profile }], owner: 'worker', spread: () => 0 },
     interrupted: createInterruptedWork(limits),
     ...{ log: createLog('silent'), metrics: createMetrics(), limits: withLimits(limits, more) },
   })
@@ -497,8 +537,8 @@ async function addWebhooks(store: TestStore, count: number, podId?: string): Pro
           client_id: null,
         },
         ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
-        ...{ headers: null, secret: 'secret', is_enabled: 1, start_seq: 0, failing_since: null },
-        ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null },
+        ...{ sender_filter: null, headers: null, secret: 'secret', is_enabled: 1, start_seq: 0, failing_since: null },
+        ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null, failures: 0, has_long_retries: 0 },
         ...{ disabled_reason: null, permissions: null, deleting_at: null, created_at: tx.now, updated_at: tx.now },
       }
       await webhookTable.insert(tx, row)

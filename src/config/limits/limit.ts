@@ -6,6 +6,7 @@ export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 export const KIB = 1024
 export const MIB = 1024 * KIB
+export const GIB = 1024 * MIB
 
 export interface Limit {
   default: number

@@ -23,6 +23,11 @@ export const eventsLimits = {
     unit: 'count',
     description: 'Inboxes in one subscription; the same limit applies to pods.',
   },
+  subscriptionPartsMax: {
+    default: 20,
+    unit: 'count',
+    description: 'Requests that add up to one subscription, where a service has such.',
+  },
   pollMs: {
     default: SECOND,
     unit: 'milliseconds',

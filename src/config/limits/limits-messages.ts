@@ -35,12 +35,31 @@ export const messagesLimits = {
     description: 'Largest attachment whose text can be downloaded (`text_url`).',
   },
   textUrlCharsMax: { default: 250_000, unit: 'count', description: 'Characters of such a text. The rest is left out.' },
-  textUrlsAtOnceMax: {
+  textUrlsWaitingMax: {
     default: 20,
     unit: 'count',
-    description: 'Requests for the text of an attachment that run or wait; one runs at a time. Further ones get 503.',
+    description:
+      'Requests that wait for the text of an attachment; one text is made at a time. A further one gets 503, or one of the organization that has the most.',
   },
+  textUrlsPerOrganizationMax: {
+    default: 10,
+    unit: 'count',
+    description: 'The same for the attachments of one organization, whose pods take turns.',
+  },
+  textUrlWaitMs: { default: MINUTE, unit: 'milliseconds', description: 'Time for which such a request may wait.' },
   labelsPerMessageMax: { default: 64, unit: 'count', description: 'Labels on one message.' },
+  ownLabelsMax: {
+    default: 20,
+    unit: 'count',
+    description: "A user's own labels on one message, for clients of Assmbl.",
+  },
+  ownLabelCharsMax: { default: 64, unit: 'count', description: 'Length of a label, for clients of Assmbl.' },
+  sourceInJsonBytesMax: {
+    default: 16 * MIB,
+    unit: 'bytes',
+    description:
+      'Largest message whose bytes a response contains as text (`raw_mime`). There is a link to each message.',
+  },
   labelCharsMax: { default: 256, unit: 'count', description: 'Length of a label.' },
   metadataKeysMax: { default: 256, unit: 'count', description: "Keys in an inbox's metadata." },
   metadataCharsMax: { default: 256, unit: 'count', description: 'Length of a metadata key or text value.' },

@@ -128,7 +128,7 @@ export const parsingLimits = {
     default: 10,
     unit: 'count',
     description:
-      'Large messages of one sender that wait for the parse thread. A sender is an IPv4 address, an IPv6 /64, or the organization whose key sends. Further ones are rejected temporarily.',
+      'Large messages of one sender that wait for the parse thread. A sender is an IPv4 address, an IPv6 /64, or the organization whose key sends. A further one is rejected temporarily, or replaces one of the pod that has the most.',
   },
   waitMs: {
     default: MINUTE,

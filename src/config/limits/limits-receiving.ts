@@ -1,5 +1,5 @@
 /** Limits of the messages that other servers deliver. Part of ../limits.ts. */
-import type { Limit } from './limit.ts'
+import { DAY, type Limit } from './limit.ts'
 
 export const receivingLimits = {
   hopsMax: {
@@ -18,5 +18,11 @@ export const receivingLimits = {
     unit: 'milliseconds',
     description:
       'Overload: if a message from another server waits longer than this before it is parsed, new SMTP connections are refused with 421 until it is not.',
+  },
+  repeatedKeyMs: {
+    default: 7 * DAY,
+    unit: 'milliseconds',
+    description:
+      'Time for which a received message with the same `X-AgentMail-Idempotency-Key` of the same sender counts as a repeat.',
   },
 } as const satisfies Record<string, Limit>

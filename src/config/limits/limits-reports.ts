@@ -12,7 +12,12 @@ export const reportsLimits = {
     unit: 'milliseconds',
     description: 'How far back a query for metrics may start.',
   },
-  periodMsMin: { default: MINUTE, unit: 'milliseconds', description: 'Shortest `period` of a query for metrics.' },
+  periodMsMin: {
+    default: SECOND,
+    unit: 'milliseconds',
+    description: 'Shortest `period` of a query for events and usage.',
+  },
+  ratesPeriodMsMin: { default: MINUTE, unit: 'milliseconds', description: 'Shortest `period` of a query for rates.' },
   periodMsMax: { default: DAY, unit: 'milliseconds', description: 'Longest `period` of a query for metrics.' },
   windowMsMax: { default: 30 * DAY, unit: 'milliseconds', description: 'Longest `window` of a query for rates.' },
   bucketsMax: { default: 1_000, unit: 'count', description: 'Most periods in the time range of a query for metrics.' },

@@ -68,7 +68,8 @@ export const sendingLimits = {
   idempotencyMs: {
     default: DAY,
     unit: 'milliseconds',
-    description: 'Time for which a repeated Idempotency-Key returns the first result.',
+    description:
+      'Time for which a repeated Idempotency-Key returns the first result, and the client_id of a draft that was sent is remembered.',
   },
   idempotencyLeaseMs: {
     default: 2 * MINUTE,
@@ -93,10 +94,16 @@ export const sendingLimits = {
     description:
       'Interval at which scheduled drafts are polled. A poll also finds those that are due before the next one.',
   },
+  schedulePodsPerPollMax: {
+    default: 100,
+    unit: 'count',
+    description:
+      'Pods whose scheduled drafts one poll reads together. The next poll continues after the pod served last.',
+  },
   scheduleConcurrencyMax: {
     default: 2,
     unit: 'count',
-    description: 'Scheduled drafts that one process sends at once.',
+    description: 'Scheduled drafts that one process sends at once, divided among pods and organizations.',
   },
   scheduleRetryMs: {
     default: MINUTE,

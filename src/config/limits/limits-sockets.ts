@@ -33,6 +33,11 @@ export const socketsLimits = {
     unit: 'milliseconds',
     description: 'Interval of WebSocket pings. After two unanswered pings the socket is closed.',
   },
+  heartbeatMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    description: 'Interval of the heartbeats in JSON that some services send; nobody has to answer them.',
+  },
   closeMs: {
     default: 500,
     unit: 'milliseconds',

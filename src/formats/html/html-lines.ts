@@ -3,13 +3,15 @@
  * of links and hidden text are left out. HTML is tokenised and never built into a tree.
  */
 import { BLOCK_TAGS, CELL_TAGS } from './html-elements.ts'
-import { createHtmlReader, resultOf } from './html-reader.ts'
-import { HtmlVisibility } from './html-visibility.ts'
+import { HtmlPass, type HtmlScan } from './html-pass.ts'
+import { resultOf } from './html-reader.ts'
 
 /** Elements with an empty line above and below. */
 const PARAGRAPH_TAGS: ReadonlySet<string> = new Set(
   'p blockquote h1 h2 h3 h4 h5 h6 ul ol dl pre table figure'.split(' '),
 )
+/** White space that is not a single space. */
+const UNUSUAL_SPACE = /[^\S ]| {2}/
 /** Most of the source can be markup, but a hostile one is not read as a whole. */
 const SOURCE_CHARS_MIN = 1_000_000
 
@@ -24,44 +26,71 @@ export function linesOfHtml(html: string, charsMax: number, message = html): str
 
 /** The same, in slices that take a few milliseconds each, for code on the event loop. The first one reads the styles. */
 export function* linesInSlices(html: string, charsMax: number, message = html): Generator<void, string> {
-  const out = new Lines()
-  const sourceCharsMax = Math.max(charsMax * 4, SOURCE_CHARS_MIN)
-  const visibility = new HtmlVisibility(message)
-  let preDepth = 0
+  const pass = new HtmlPass(message)
+  const scan = pass.add(new LinesScan(pass, charsMax))
+  yield* pass.readInSlices(html.slice(0, linesSourceCharsMax(charsMax)))
+  return scan.lines()
+}
 
-  const reader = createHtmlReader(
-    {
-      onopentag(name, attributes) {
-        breakAt(name)
-        if (name === 'br' && visibility.isShown) out.lineBreak()
-        visibility.open(name, attributes)
-        if (name === 'pre') preDepth += 1
-        if (name === 'li' && visibility.isShown) out.write('- ')
-      },
-      onclosetag(name) {
-        visibility.close()
-        breakAt(name)
-        if (name === 'pre') preDepth -= 1
-      },
-      ontext(text) {
-        if (!visibility.isShown) return
-        if (preDepth === 0) out.write(text)
-        else out.writeLines(text)
-      },
-    },
-    { decodeEntities: true, lowerCaseTags: true },
-  )
-  yield* reader.readInSlices(html.slice(0, sourceCharsMax), () => out.length >= charsMax)
-  return out.text
-    .slice(0, charsMax)
-    .replace(/[\ud800-\udbff]$/, '')
-    .trimEnd()
+/** Returns how much of the HTML is read. */
+export function linesSourceCharsMax(charsMax: number): number {
+  return Math.max(charsMax * 4, SOURCE_CHARS_MIN)
+}
 
-  function breakAt(name: string): void {
-    if (!visibility.isShown || name === 'br') return
-    if (PARAGRAPH_TAGS.has(name)) out.paragraph()
-    else if (BLOCK_TAGS.has(name)) out.line()
-    else if (CELL_TAGS.has(name)) out.space()
+/** Collects the lines of `linesOfHtml`. */
+export class LinesScan implements HtmlScan {
+  readonly #pass: HtmlPass
+  readonly #charsMax: number
+  readonly #out = new Lines()
+  #preDepth = 0
+
+  constructor(pass: HtmlPass, charsMax: number) {
+    this.#pass = pass
+    this.#charsMax = charsMax
+  }
+
+  beforeOpen(name: string): void {
+    this.#breakAt(name)
+    if (name === 'br' && this.#isShown) this.#out.lineBreak()
+  }
+
+  open(name: string): void {
+    if (name === 'pre') this.#preDepth += 1
+    if (name === 'li' && this.#isShown) this.#out.write('- ')
+  }
+
+  close(name: string): void {
+    this.#breakAt(name)
+    if (name === 'pre') this.#preDepth -= 1
+  }
+
+  text(text: string): void {
+    if (!this.#isShown) return
+    if (this.#preDepth === 0) this.#out.write(text)
+    else this.#out.writeLines(text)
+  }
+
+  isEnough(): boolean {
+    return this.#out.length >= this.#charsMax
+  }
+
+  /** Call it when the HTML is read. */
+  lines(): string {
+    return this.#out.text
+      .slice(0, this.#charsMax)
+      .replace(/[\ud800-\udbff]$/, '')
+      .trimEnd()
+  }
+
+  get #isShown(): boolean {
+    return this.#pass.visibility.isShown
+  }
+
+  #breakAt(name: string): void {
+    if (!this.#isShown || name === 'br') return
+    if (PARAGRAPH_TAGS.has(name)) this.#out.paragraph()
+    else if (BLOCK_TAGS.has(name)) this.#out.line()
+    else if (CELL_TAGS.has(name)) this.#out.space()
   }
 }
 
@@ -78,7 +107,7 @@ class Lines {
 
   /** Collapses white space; a no-break space is kept as a space. */
   write(text: string): void {
-    const words = text.replace(/\s+/g, ' ')
+    const words = UNUSUAL_SPACE.test(text) ? text.replace(/\s+/g, ' ') : text
     if (words.startsWith(' ')) this.space()
     const trimmed = words.trim()
     if (trimmed === '') return

@@ -29,6 +29,9 @@ interface Inherited {
   readonly visibility: Visibility
 }
 
+/** Attributes that decide what is shown, beside those of the style sheet and of links. */
+const SHOWING_ATTRIBUTES = ['hidden', 'bgcolor', 'color', 'background', 'text']
+
 const ROOT: Inherited = {
   ...{ isIgnored: false, isRemoved: false, isInvisible: false, isTiny: false },
   ...{ color: BLACK, background: WHITE, visibility: 'shown' },
@@ -47,6 +50,8 @@ type Attributes = Readonly<Record<string, string>>
 export class HtmlVisibility {
   readonly #sheet: StyleSheet
   readonly #open: Inherited[] = [ROOT]
+  /** What is handed down by elements that differ in nothing that counts: most of a message are alike. */
+  readonly #known = new Map<Inherited, Map<Declarations, Inherited>[]>()
 
   /** @param html the whole message: its `<style>` elements apply to each part of it */
   constructor(html: string) {
@@ -83,22 +88,42 @@ export class HtmlVisibility {
     if (IGNORED_TAGS.has(name)) return { ...outer, isIgnored: true, visibility: 'ignored' }
     const css = this.#sheet.declarationsOf(name, attributes)
     const isLink = name === 'a' && 'href' in attributes
-    const hasColors =
-      'bgcolor' in attributes || 'color' in attributes || 'background' in attributes || 'text' in attributes
-    if (css.size === 0 && !isLink && !hasColors && !('hidden' in attributes) && name !== 'font') return outer
-    // Some senders hide the page until a script shows it. Mail programs put their own element in the place of these.
-    const isPage = name === 'body' || name === 'html'
-    const inner = {
-      isIgnored: false,
-      isRemoved: outer.isRemoved || (!isPage && ('hidden' in attributes || isRemoved(css, CELL_TAGS.has(name)))),
-      isInvisible: isPage ? outer.isInvisible : isInvisible(css, outer.isInvisible),
-      isTiny: isPage ? outer.isTiny : isTiny(css, name === 'font' && 'size' in attributes ? false : outer.isTiny),
-      color: colorOf(css, attributes, { outer: outer.color, own: isLink ? LINK_BLUE : outer.color }),
-      // A link with a class is a button, whose background can be in a rule that is not evaluated, or got lost.
-      background: backgroundOf(css, attributes, isLink && 'class' in attributes ? undefined : outer.background),
+    if (name === 'font' || SHOWING_ATTRIBUTES.some((each) => each in attributes))
+      return inside(outer, css, name, attributes)
+    if (css.size === 0 && !isLink) return outer
+    const kind = isLink ? ('class' in attributes ? 1 : 2) : isPage(name) ? 3 : CELL_TAGS.has(name) ? 4 : 0
+    let byKind = this.#known.get(outer)
+    if (byKind === undefined) {
+      byKind = []
+      this.#known.set(outer, byKind)
     }
-    return { ...inner, visibility: isHidden(inner) ? 'hidden' : 'shown' }
+    byKind[kind] ??= new Map()
+    const known = byKind[kind].get(css)
+    if (known !== undefined) return known
+    const inner = inside(outer, css, name, attributes)
+    byKind[kind].set(css, inner)
+    return inner
   }
+}
+
+/** Some senders hide the page until a script shows it. Mail programs put their own element in the place of these. */
+function isPage(name: string): boolean {
+  return name === 'body' || name === 'html'
+}
+
+function inside(outer: Inherited, css: Declarations, name: string, attributes: Attributes): Inherited {
+  const isLink = name === 'a' && 'href' in attributes
+  const ofPage = isPage(name)
+  const inner = {
+    isIgnored: false,
+    isRemoved: outer.isRemoved || (!ofPage && ('hidden' in attributes || isRemoved(css, CELL_TAGS.has(name)))),
+    isInvisible: ofPage ? outer.isInvisible : isInvisible(css, outer.isInvisible),
+    isTiny: ofPage ? outer.isTiny : isTiny(css, name === 'font' && 'size' in attributes ? false : outer.isTiny),
+    color: colorOf(css, attributes, { outer: outer.color, own: isLink ? LINK_BLUE : outer.color }),
+    // A link with a class is a button, whose background can be in a rule that is not evaluated, or got lost.
+    background: backgroundOf(css, attributes, isLink && 'class' in attributes ? undefined : outer.background),
+  }
+  return { ...inner, visibility: isHidden(inner) ? 'hidden' : 'shown' }
 }
 
 function isHidden({ isRemoved, isInvisible, isTiny, color, background }: Omit<Inherited, 'visibility'>): boolean {

@@ -7,21 +7,27 @@
  * @param headers the fields, in any case of their names
  */
 export function isAutomaticMail(headers: readonly (readonly [name: string, value: string])[]): boolean {
-  return headers.some(([name, value]) => {
-    const lowerName = name.toLowerCase()
-    const [word = ''] = value
-      .toLowerCase()
-      .trim()
-      .split(/[\s;(]/)
-    if (lowerName === 'auto-submitted') return word !== 'no' && word !== ''
-    if (lowerName === 'precedence') return ['bulk', 'junk', 'list', 'auto_reply'].includes(word)
-    return lowerName === 'list-id' || lowerName === 'list-unsubscribe'
-  })
+  return (
+    isAutoSubmitted(headers) ||
+    headers.some(([name, value]) => {
+      const lowerName = name.toLowerCase()
+      if (lowerName === 'precedence') return ['bulk', 'junk', 'list', 'auto_reply'].includes(firstWord(value))
+      return lowerName === 'list-id' || lowerName === 'list-unsubscribe'
+    })
+  )
 }
 
-/** Whether a message says that it is an answer by a program (§5 auto-replied), or written by one. */
-export function isDeclaredAutomatic(headers: Readonly<Record<string, string>> = {}): boolean {
-  return Object.entries(headers).some(
-    ([name, value]) => name.toLowerCase() === 'auto-submitted' && isAutomaticMail([[name, value]]),
+/** Whether a message says that a program has written it, as an answer or not: Auto-Submitted (§5) with any value but "no". */
+export function isAutoSubmitted(headers: readonly (readonly [name: string, value: string])[]): boolean {
+  return headers.some(
+    ([name, value]) => name.toLowerCase() === 'auto-submitted' && !['no', ''].includes(firstWord(value)),
   )
+}
+
+function firstWord(value: string): string {
+  const [word = ''] = value
+    .toLowerCase()
+    .trim()
+    .split(/[\s;(]/)
+  return word
 }

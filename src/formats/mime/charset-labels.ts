@@ -85,6 +85,7 @@ const PREFIX = /^(?:xx|x|cs)(?=.{2})/
  * @returns a charset of this file, or the label without punctuation
  */
 export function charsetOfLabel(label: string): CharsetName {
+  if (label === '') return UNRELIABLE
   const word = label
     .slice(0, LABEL_CHARS_MAX)
     .toLowerCase()

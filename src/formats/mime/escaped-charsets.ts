@@ -38,12 +38,15 @@ type Set = 'ascii' | 'katakana' | 'double' | 'supplement'
 
 /** Whether the bytes announce a double-byte set of ISO-2022-JP, which no other text does. */
 export function isIso2022Jp(bytes: Buffer): boolean {
-  return bytes.includes('\x1b$B') || bytes.includes('\x1b$@')
+  return bytes.includes(ESC) && (bytes.includes('\x1b$B') || bytes.includes('\x1b$@'))
 }
+
+/** Begins each announcement. */
+const ESC = 0x1b
 
 /** Whether the bytes announce Korean (RFC 1557). */
 export function isIso2022Kr(bytes: Buffer): boolean {
-  return bytes.includes('\x1b$)C')
+  return bytes.includes(ESC) && bytes.includes('\x1b$)C')
 }
 
 /** @param charset one of ISO_2022_JP, ISO_2022_KR, HZ */

@@ -6,8 +6,7 @@
  * and quoting.ts decides.
  */
 import { BLOCK_TAGS, CELL_TAGS } from '../html/html-elements.ts'
-import { createHtmlReader } from '../html/html-reader.ts'
-import { HtmlVisibility } from '../html/html-visibility.ts'
+import { type HtmlAttributes, HtmlPass, type HtmlScan } from '../html/html-pass.ts'
 import type { QuotableLine, QuoteContainer } from './quotable-lines.ts'
 import { signatureLines } from './quote-signals.ts'
 
@@ -82,99 +81,131 @@ function names(...rows: string[]): ReadonlySet<string> {
   return new Set(rows.flatMap((row) => row.split(' ')))
 }
 
-type Attributes = Readonly<Record<string, string>>
-
 /** @returns undefined if elements are nested deeper than in any real message */
 export function scanQuotedHtml(html: string): ScannedHtml | undefined {
-  const lines: VisibleLine[] = []
-  const elements: ScannedElement[] = []
-  const signatures: Range[] = []
-  /** Open elements of quotes, without those inside of a quote or a signature. */
-  const open: OpenQuoteElement[] = []
-  const openBlocks: OpenElement[] = []
-  let isForward = false
-  let depth = 0
-  let preDepth = 0
-  let linkAddress: string | undefined
-  let line: VisibleLine = { text: '', pieces: [] }
+  const pass = new HtmlPass(html)
+  const scan = pass.add(new QuotedHtmlScan(pass))
+  return pass.read(html) === 'too_deep' ? undefined : scan.scanned()
+}
 
-  const endLine = () => {
-    if (line.pieces.length > 0) lines.push(line)
-    line = newLine(open)
+/** Collects what `scanQuotedHtml` returns. */
+export class QuotedHtmlScan implements HtmlScan {
+  readonly #pass: HtmlPass
+  readonly #lines: VisibleLine[] = []
+  readonly #elements: ScannedElement[] = []
+  readonly #signatures: Range[] = []
+  /** Open elements of quotes, without those inside of a quote or a signature. */
+  readonly #open: OpenQuoteElement[] = []
+  readonly #openBlocks: OpenElement[] = []
+  #isForward = false
+  #depth = 0
+  #preDepth = 0
+  #linkAddress: string | undefined
+  #line: VisibleLine = { text: '', pieces: [] }
+
+  constructor(pass: HtmlPass) {
+    this.#pass = pass
   }
-  const addText = (text: string, start: number, end: number) => {
-    line.text += text.slice(0, Math.max(0, LINE_CHARS_MAX - line.text.length)).replace(/\s+/g, ' ')
+
+  /** Call it once, when the HTML is read. */
+  scanned(): ScannedHtml {
+    this.#endLine()
+    return {
+      lines: this.#lines,
+      elements: this.#elements,
+      signatures: this.#signatures,
+      isForward: this.#isForward,
+    }
+  }
+
+  open(name: string, attributes: HtmlAttributes): void {
+    const { visibility, startIndex, endIndex } = this.#pass
+    this.#depth++
+    if (name === 'pre') this.#preDepth++
+    if (name === 'a') this.#linkAddress = addressOf(attributes)
+    if (name === 'img' && visibility.isBoxShown && !isTiny(attributes)) this.#addText(IMAGE, startIndex, endIndex)
+    const classes = classesOf(attributes)
+    if (this.#open.length === 0 && classes.some((each) => FORWARD_CLASSES.has(each))) this.#isForward = true
+    if (name === 'hr') this.#addRule(startIndex, endIndex)
+    else if (isRuled(name, attributes)) this.#addRule(startIndex, startIndex)
+    const kind = kindOf(name, attributes, classes, this.#open)
+    const isBlock = kind !== undefined || LINE_TAGS.has(name)
+    if (isBlock) this.#endLine()
+    if (!isBlock && name !== 'a') return
+    const element = { depth: this.#depth, start: startIndex, firstLine: this.#lines.length }
+    if (name !== 'br' && name !== 'hr') this.#openBlocks.push(element)
+    if (kind === undefined) return
+    this.#open.push({ ...element, kind, container: { endLine: Number.POSITIVE_INFINITY } })
+    this.#line = newLine(this.#open)
+  }
+
+  text(text: string): void {
+    const { visibility, startIndex: start, endIndex: end } = this.#pass
+    if (!visibility.isShown) return // words that no one sees must not make a quote of what is below them
+    if (this.#preDepth === 0 || text.length !== end - start) this.#addText(text, start, end)
+    else this.#addPreformatted(text, start)
+  }
+
+  /** @param text  as in the source, so that each of its characters has a position */
+  #addPreformatted(text: string, start: number): void {
+    let from = 0
+    for (const row of text.split('\n')) {
+      if (from > 0) this.#endLine()
+      const to = Math.min(from + row.length + 1, text.length)
+      if (to > from) this.#addText(row, start + from, start + to)
+      from = to
+    }
+  }
+
+  close(name: string, isImplied: boolean): void {
+    const { startIndex, endIndex } = this.#pass
+    if (name === 'pre') this.#preDepth--
+    if (name === 'a' && this.#linkAddress !== undefined) {
+      const line = this.#line
+      if (!line.text.includes('@') && line.pieces.length > 0) line.text += ` <${this.#linkAddress}>`
+      this.#linkAddress = undefined
+    }
+    const isEnd = this.#open.at(-1)?.depth === this.#depth
+    const block = this.#openBlocks.at(-1)?.depth === this.#depth ? this.#openBlocks.pop() : undefined
+    this.#depth--
+    if (isEnd || LINE_TAGS.has(name)) this.#endLine()
+    // If the closing tag is missing, the element ends before the tag that implies it.
+    const end = isImplied ? startIndex : endIndex
+    if (block !== undefined) {
+      const { start, firstLine } = block
+      this.#elements.push({ start, end, firstLine, endLine: this.#lines.length + (name === 'a' ? 1 : 0) })
+    }
+    if (!isEnd) return
+    const { kind, start, firstLine, container } = this.#open.pop()!
+    container.endLine = this.#lines.length
+    if (kind === 'signature' && isSignature(this.#lines.slice(firstLine))) {
+      this.#lines.length = firstLine
+      this.#signatures.push({ start, end })
+    }
+    this.#line = newLine(this.#open)
+  }
+
+  #endLine(): void {
+    if (this.#line.pieces.length > 0) this.#lines.push(this.#line)
+    this.#line = newLine(this.#open)
+  }
+
+  #addText(text: string, start: number, end: number): void {
+    const line = this.#line
+    const room = LINE_CHARS_MAX - line.text.length
+    if (room > 0) line.text += collapsed(text.length > room ? text.slice(0, room) : text)
     line.pieces.push({ start, end })
   }
-  const addRule = (start: number, end: number) => {
-    endLine()
-    addText(RULE, start, end)
-    endLine()
+
+  #addRule(start: number, end: number): void {
+    this.#endLine()
+    this.#addText(RULE, start, end)
+    this.#endLine()
   }
+}
 
-  const visibility = new HtmlVisibility(html)
-  const reader = createHtmlReader({
-    onopentag(name, attributes) {
-      depth++
-      visibility.open(name, attributes)
-      if (name === 'pre') preDepth++
-      if (name === 'a') linkAddress = addressOf(attributes)
-      if (name === 'img' && visibility.isBoxShown && !isTiny(attributes))
-        addText(IMAGE, reader.startIndex, reader.endIndex + 1)
-      if (classesOf(attributes).some((each) => FORWARD_CLASSES.has(each)) && open.length === 0) isForward = true
-      if (name === 'hr') addRule(reader.startIndex, reader.endIndex + 1)
-      else if (isRuled(name, attributes)) addRule(reader.startIndex, reader.startIndex)
-      const kind = kindOf(name, attributes, open)
-      const isBlock = kind !== undefined || LINE_TAGS.has(name)
-      if (isBlock) endLine()
-      if (!isBlock && name !== 'a') return
-      const element = { depth, start: reader.startIndex, firstLine: lines.length }
-      if (name !== 'br' && name !== 'hr') openBlocks.push(element)
-      if (kind === undefined) return
-      open.push({ ...element, kind, container: { endLine: Number.POSITIVE_INFINITY } })
-      line = newLine(open)
-    },
-    ontext(text) {
-      if (!visibility.isShown) return // words that no one sees must not make a quote of what is below them
-      const { startIndex: start } = reader
-      const end = reader.endIndex + 1
-      if (preDepth === 0 || text.length !== end - start) return addText(text, start, end)
-      let from = 0
-      for (const row of text.split('\n')) {
-        if (from > 0) endLine()
-        const to = Math.min(from + row.length + 1, text.length)
-        if (to > from) addText(row, start + from, start + to)
-        from = to
-      }
-    },
-    onclosetag(name, isImplied) {
-      visibility.close()
-      if (name === 'pre') preDepth--
-      if (name === 'a' && linkAddress !== undefined) {
-        if (!line.text.includes('@') && line.pieces.length > 0) line.text += ` <${linkAddress}>`
-        linkAddress = undefined
-      }
-      const isEnd = open.at(-1)?.depth === depth
-      const block = openBlocks.at(-1)?.depth === depth ? openBlocks.pop() : undefined
-      depth--
-      if (isEnd || LINE_TAGS.has(name)) endLine()
-      // If the closing tag is missing, the element ends before the tag that implies it.
-      const end = isImplied ? reader.startIndex : reader.endIndex + 1
-      if (block !== undefined) elements.push({ ...block, end, endLine: lines.length + (name === 'a' ? 1 : 0) })
-      if (!isEnd) return
-      const { kind, start, firstLine, container } = open.pop()!
-      container.endLine = lines.length
-      if (kind === 'signature' && isSignature(lines.slice(firstLine))) {
-        lines.length = firstLine
-        signatures.push({ start, end })
-      }
-      line = newLine(open)
-    },
-  })
-
-  if (reader.read(html) === 'too_deep') return undefined
-  endLine()
-  return { lines, elements, signatures, isForward }
+function collapsed(text: string): string {
+  return /[^\S ]| {2}/.test(text) ? text.replace(/\s+/g, ' ') : text
 }
 
 /** Begins a line inside of the open elements. */
@@ -189,12 +220,16 @@ function newLine(open: readonly OpenQuoteElement[]): VisibleLine {
   return line
 }
 
-function kindOf(name: string, attributes: Attributes, open: readonly OpenQuoteElement[]): ElementKind | undefined {
+function kindOf(
+  name: string,
+  attributes: HtmlAttributes,
+  classes: readonly string[],
+  open: readonly OpenQuoteElement[],
+): ElementKind | undefined {
   if (open.length >= OPEN_MAX) return undefined
   const inner = open.at(-1)?.kind
   if (inner === 'quote' || inner === 'signature') return undefined
   const { id = '', type = '', style = '' } = attributes
-  const classes = classesOf(attributes)
   const isInContainer = open.some(({ kind }) => kind === 'container')
   if (name === 'blockquote') {
     if (type.toLowerCase() === 'cite' || QUOTE_IDS.has(id)) return 'quote'
@@ -217,8 +252,10 @@ function kindOf(name: string, attributes: Attributes, open: readonly OpenQuoteEl
 /** Elements of quotes in each other that are distinguished. */
 const OPEN_MAX = 20
 
-function classesOf(attributes: Attributes): string[] {
-  return (attributes.class ?? '').split(/\s+/)
+const NO_CLASSES: readonly string[] = []
+
+function classesOf(attributes: HtmlAttributes): readonly string[] {
+  return attributes.class === undefined ? NO_CLASSES : attributes.class.split(/\s+/)
 }
 
 /** Whether lines in a signature element are a signature, and no sentence that was written below it. */
@@ -228,19 +265,19 @@ function isSignature(lines: readonly VisibleLine[]): boolean {
 }
 
 /** Whether a line is drawn above the element: Outlook draws one above a copied header. */
-function isRuled(name: string, attributes: Attributes): boolean {
+function isRuled(name: string, attributes: HtmlAttributes): boolean {
   if (RULE_IDS.has(attributes.id ?? '')) return true
   const style = (attributes.style ?? '').slice(0, 300)
   return name === 'div' && /border-top:\s*(?:solid|[\d.]+\w{2} solid)|border-style:\s*solid none none/i.test(style)
 }
 
 /** The address of a link whose text is a name. */
-function addressOf({ href = '' }: Attributes): string | undefined {
+function addressOf({ href = '' }: HtmlAttributes): string | undefined {
   const address = /^mailto:([^\s?<>@]{1,100}@[^\s?<>@]{1,255})/i.exec(href.slice(0, 400))
   return address?.[1]
 }
 
 /** Whether an image is there to count readers. */
-function isTiny({ width, height }: Attributes): boolean {
+function isTiny({ width, height }: HtmlAttributes): boolean {
   return [width, height].some((size) => size === '0' || size === '1')
 }

@@ -7,16 +7,20 @@
  */
 import { createHtmlReader } from '../html/html-reader.ts'
 import { isDeviceSignature, isRule } from './quote-signals.ts'
-import { type Range, type ScannedElement, scanQuotedHtml, type VisibleLine } from './quoted-html.ts'
+import type { Range, ScannedElement, ScannedHtml, VisibleLine } from './quoted-html.ts'
 import { classifyLines, type LineKind } from './quoting.ts'
 import type { ReplyContext } from './reply-context.ts'
 
 /**
+ * @param scanned  of this HTML; undefined if elements are nested too deep
  * @returns the HTML without quotes; all of it if the quotes are part of the content; undefined if nothing is left, or
  *          if elements are nested deeper than in any real message
  */
-export function extractReplyHtml(html: string, context: ReplyContext): string | undefined {
-  const scanned = scanQuotedHtml(html)
+export function extractReplyHtml(
+  html: string,
+  context: ReplyContext,
+  scanned: ScannedHtml | undefined,
+): string | undefined {
   if (scanned === undefined) return undefined
   const { lines, elements, signatures, isForward } = scanned
   const quoting = isForward ? undefined : classifyLines(lines, context)

@@ -6,6 +6,7 @@
  * takes linear time, and bodies above a limit are ignored.
  */
 import { isDeviceSignature, isSignatureSeparator, listFooterStart, signatureLines } from './quote-signals.ts'
+import { type ScannedHtml, scanQuotedHtml } from './quoted-html.ts'
 import { classifyLines, type LineKind } from './quoting.ts'
 import { type ReplyHeader, replyContext } from './reply-context.ts'
 import { extractReplyHtml } from './reply-html.ts'
@@ -13,6 +14,8 @@ import { extractReplyHtml } from './reply-html.ts'
 export interface ReplyBodies {
   text?: string
   html?: string
+  /** Returns the scan of the HTML, if the caller has made it. */
+  scannedHtml?: () => ScannedHtml | undefined
 }
 
 export interface ExtractedReply {
@@ -34,13 +37,14 @@ const CHARS_MAX = 1_000_000
  * @param charsMax  limit per body
  */
 export function extractReply(
-  { text, html }: ReplyBodies,
+  { text, html, scannedHtml = () => scanQuotedHtml(html!) }: ReplyBodies,
   header: ReplyHeader = {},
   charsMax = CHARS_MAX,
 ): ExtractedReply {
   const context = replyContext(header)
   const extractedText = text === undefined || text.length > charsMax ? undefined : extractReplyText(text, context)
-  const extractedHtml = html === undefined || html.length > charsMax ? undefined : extractReplyHtml(html, context)
+  const extractedHtml =
+    html === undefined || html.length > charsMax ? undefined : extractReplyHtml(html, context, scannedHtml())
   return {
     ...(extractedText !== undefined && { extractedText }),
     ...(extractedHtml !== undefined && { extractedHtml }),

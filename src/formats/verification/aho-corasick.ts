@@ -45,7 +45,8 @@ interface Automaton<Kind> {
   readonly failures: Uint16Array
   /** The state itself if a keyword ends there, else the nearest such state on the path of failure links; 0: none. */
   readonly outputs: Uint16Array
-  readonly keywords: ReadonlyMap<number, readonly Keyword<Kind>[]>
+  /** By state. */
+  readonly keywords: readonly (readonly Keyword<Kind>[] | undefined)[]
 }
 
 /** States are stored in 16 bits. */
@@ -79,19 +80,23 @@ interface Entry<Kind> {
   readonly keyword: Keyword<Kind>
 }
 
-/** The states before they are linked. */
+/**
+ * The states before they are linked, in order of their depth: the first states of all keywords, where a search mostly is,
+ * are beside each other in memory.
+ */
 interface Trie<Kind> {
   /** The unit that leads to each state, and the state before it. */
   readonly units: readonly number[]
   readonly parents: readonly number[]
-  readonly byDepth: readonly (readonly number[])[]
-  readonly keywords: ReadonlyMap<number, readonly Keyword<Kind>[]>
+  /** Of each depth, the first state. */
+  readonly starts: readonly number[]
+  readonly keywords: readonly (readonly Keyword<Kind>[] | undefined)[]
 }
 
 function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readonly string[]>>): Automaton<Kind> {
   const kinds = Object.keys(table) as Kind[]
   const entries = kinds.flatMap((kind) => table[kind].map((keyword) => entryOf(kind, keyword)))
-  const { units, parents, byDepth, keywords } = buildTrie(entries)
+  const { units, parents, starts, keywords } = buildTrie(entries)
   const stateCount = units.length
   const ascii = [...new Set(units)].filter((unit) => unit !== 0 && unit < ASCII_END)
   const columnCount = ascii.length + 1
@@ -103,7 +108,8 @@ function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readon
     outputs: new Uint16Array(stateCount),
   }
   for (const [index, unit] of ascii.entries()) automaton.columns[unit] = index + 1
-  for (const states of byDepth) addLinks(automaton, states, units, parents)
+  for (const [depth, start] of starts.entries())
+    addLinks(automaton, range(start, starts[depth + 1] ?? stateCount), units, parents)
   return automaton
 }
 
@@ -126,7 +132,7 @@ function addLinks(
   }
   for (const state of states) {
     const failure = failures[state]!
-    outputs[state] = keywords.has(state) ? state : outputs[failure]!
+    outputs[state] = keywords[state] === undefined ? outputs[failure]! : state
     ascii.copyWithin(state * columnCount, failure * columnCount, (failure + 1) * columnCount)
   }
 }
@@ -147,29 +153,35 @@ function buildTrie<Kind>(entries: readonly Entry<Kind>[]): Trie<Kind> {
   const edges = new Edges(entries.reduce((sum, { letters }) => sum + letters.length, 0))
   const units = [0]
   const parents = [0]
-  const byDepth: number[][] = []
-  const keywords = new Map<number, Keyword<Kind>[]>()
-  for (const { letters, keyword } of entries) {
-    let state = 0
-    for (let depth = 0; depth < letters.length; depth += 1) {
-      const unit = letters.charCodeAt(depth)
-      let next = edges.get(state, unit)
+  const starts: number[] = []
+  const keywords: Keyword<Kind>[][] = []
+  let open = entries.map((entry) => ({ ...entry, state: 0 }))
+  for (let depth = 0; open.length > 0; depth += 1) {
+    starts.push(units.length)
+    for (const each of open) {
+      const unit = each.letters.charCodeAt(depth)
+      let next = edges.get(each.state, unit)
       if (next === 0) {
         next = units.length
         if (next === STATES_MAX) throw new Error('the keywords need more states than 16 bits can number')
         units.push(unit)
-        parents.push(state)
-        byDepth[depth] ??= []
-        byDepth[depth]!.push(next)
-        edges.set(state, unit, next)
+        parents.push(each.state)
+        edges.set(each.state, unit, next)
       }
-      state = next
+      each.state = next
     }
-    const ending = keywords.get(state)
-    if (ending) ending.push(keyword)
-    else keywords.set(state, [keyword])
+    for (const { letters, state, keyword } of open) {
+      if (letters.length > depth + 1) continue
+      keywords[state] ??= []
+      keywords[state].push(keyword)
+    }
+    open = open.filter(({ letters }) => letters.length > depth + 1)
   }
-  return { units, parents, byDepth, keywords }
+  return { units, parents, starts, keywords: Array.from(units, (_, state) => keywords[state]) }
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, index) => start + index)
 }
 
 /** A hash table with open addressing: state and unit to the next state, which is never 0. */
@@ -221,13 +233,14 @@ function nextState({ columns, columnCount, ascii, others, failures }: Automaton<
 }
 
 function findMatches<Kind extends string>(automaton: Automaton<Kind>, text: string): KeywordMatch<Kind>[] {
-  const { keywords, outputs, failures } = automaton
+  const { keywords, outputs, failures, columns, columnCount, ascii } = automaton
   const matches: KeywordMatch<Kind>[] = []
   let state = 0
   for (let index = 0; index < text.length && matches.length < MATCHES_MAX; index++) {
-    state = nextState(automaton, state, text.charCodeAt(index))
+    const unit = text.charCodeAt(index)
+    state = unit < ASCII_END ? ascii[state * columnCount + columns[unit]!]! : nextState(automaton, state, unit)
     for (let ending = outputs[state]!; ending !== 0; ending = outputs[failures[ending]!]!) {
-      for (const { kind, length, mayFollowLetter, mayPrecedeLetter } of keywords.get(ending)!) {
+      for (const { kind, length, mayFollowLetter, mayPrecedeLetter } of keywords[ending]!) {
         const start = index + 1 - length
         if (!mayFollowLetter && isAlphabetic(text[start - 1])) continue
         if (!mayPrecedeLetter && isAlphabetic(text[index + 1])) continue

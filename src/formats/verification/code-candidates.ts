@@ -28,11 +28,6 @@ const CODE_CHARS_MIN = 4
 /** More than there are in any message that a person reads. */
 const CANDIDATES_MAX = 400
 const DASHES = '-‐‒–—−'
-/**
- * A group of digits and letters, or several that are joined by dashes. Groups with spaces between them are several
- * tokens.
- */
-const TOKEN = new RegExp(`[0-9A-Za-z]+(?:[${DASHES}_][0-9A-Za-z]+)*`, 'g')
 const DASH = new RegExp(`[${DASHES}_]`)
 /** A letter that the form shows already, before the first group of the code: "G-551 927". */
 const PREFIX = new RegExp(`^[A-Z][${DASHES}](?=[0-9]{3,4}$)`)
@@ -49,11 +44,7 @@ interface Token extends Range {
 /** @param text  with its addresses masked (text-addresses.ts) */
 export function findCandidates(text: string): CodeCandidate[] {
   const candidates: CodeCandidate[] = []
-  const tokens: Token[] = []
-  for (const { 0: token, index: start } of text.matchAll(TOKEN)) {
-    const end = start + token.length
-    if (!isOrdinaryWord(text, token, start, end)) tokens.push({ start, end, text: token })
-  }
+  const tokens = unusualTokens(text)
   for (let index = 0; index < tokens.length && candidates.length < CANDIDATES_MAX; ) {
     const run = tokenRun(text, tokens, index)
     const candidate = run.length > 1 ? groupedCandidate(text, run) : undefined
@@ -68,6 +59,49 @@ export function findCandidates(text: string): CodeCandidate[] {
   return candidates
 }
 
+/** Classes of characters in CHAR_CLASSES: alphanumeric ones are below DASH_CLASS. */
+const [DIGIT_CLASS, UPPER_CLASS, LOWER_CLASS, DASH_CLASS, OTHER_CLASS] = [0, 1, 2, 3, 4] as const
+const CHAR_CLASSES = new Uint8Array(0x80).fill(OTHER_CLASS)
+CHAR_CLASSES.fill(DIGIT_CLASS, 0x30, 0x3a).fill(UPPER_CLASS, 0x41, 0x5b).fill(LOWER_CLASS, 0x61, 0x7b)
+for (const dash of `${DASHES}_`) if (dash.charCodeAt(0) < 0x80) CHAR_CLASSES[dash.charCodeAt(0)] = DASH_CLASS
+
+function classAt(text: string, index: number): number {
+  const unit = text.charCodeAt(index)
+  if (unit < 0x80) return CHAR_CLASSES[unit]!
+  return DASHES.includes(text[index] ?? ' ') ? DASH_CLASS : OTHER_CLASS
+}
+
+/**
+ * Returns the groups of ASCII digits and letters, also several that are joined by dashes, except for ordinary words, like
+ * most of a text. Groups with spaces between them are several tokens. Reads each character once, and makes no strings of
+ * words.
+ */
+function unusualTokens(text: string): Token[] {
+  const tokens: Token[] = []
+  for (let at = 0; at < text.length; ) {
+    const first = classAt(text, at)
+    if (first >= DASH_CLASS) {
+      at += 1
+      continue
+    }
+    const start = at
+    let isWord = first !== DIGIT_CLASS
+    at += 1
+    for (;;) {
+      let next = classAt(text, at)
+      for (; next < DASH_CLASS; next = classAt(text, at)) {
+        if (next !== LOWER_CLASS) isWord = false
+        at += 1
+      }
+      if (next !== DASH_CLASS || classAt(text, at + 1) >= DASH_CLASS) break
+      isWord = false
+      at += 2
+    }
+    if (!isWord || !isOrdinaryWord(text, start, at)) tokens.push({ start, end: at, text: text.slice(start, at) })
+  }
+  return tokens
+}
+
 /**
  * Returns the token at `index`, and those after it that may be groups of one code: separated by a space, dash or middle
  * dot.
@@ -78,7 +112,7 @@ function tokenRun(text: string, tokens: readonly Token[], index: number): Token[
   for (let next = index + 1; next < tokens.length && run.length < 16; next++) {
     const token = tokens[next]!
     const previous = run.at(-1)!
-    if (!isGroup(token) || token.start - previous.end > 3) break
+    if (token.start - previous.end > 3 || !isGroup(token)) break
     if (!/^(?: {1,2}| ?[-‐‒–—−·•] ?)$/.test(text.slice(previous.end, token.start))) break
     run.push(token)
   }
@@ -135,25 +169,46 @@ function isLongNumber(run: readonly Token[]): boolean {
   return isDigits && total >= 7 && (total > 10 || run.length > 2 || sizes.every((size) => size >= 2 && size <= 4))
 }
 
-function tokenCandidate(text: string, { start, end, text: token }: Token): CodeCandidate | undefined {
-  if (token.length < CODE_CHARS_MIN) return undefined
-  if (isPartOfNumber(text, start, end)) return undefined
+function tokenCandidate(text: string, token: Token): CodeCandidate | undefined {
+  if (token.text.length < CODE_CHARS_MIN) return undefined
+  const candidate = shapedCandidate(token)
+  if (candidate === undefined || isBetweenWords(text, token.start, token.end)) return candidate
+  return isPartOfNumber(text, token.start, token.end) || isPartOfWord(text, token.start, token.end)
+    ? undefined
+    : candidate
+}
+
+/** Whether there are words, spaces and ends of sentences around it that make it part of nothing else: most tokens. */
+function isBetweenWords(text: string, start: number, end: number): boolean {
+  // Not the ends of "Rs", "Rp" and "xx", and not the beginnings of "kr", "lei" and "zł".
+  return (
+    text[start - 1] === ' ' &&
+    /[a-oqrt-wyz]/.test(text[start - 2] ?? '') &&
+    (end === text.length || /^(?: [a-jm-y]|[.,][ \n])/.test(text.slice(end, end + 2)))
+  )
+}
+
+/** Whether letters are directly before or after it. */
+function isPartOfWord(text: string, start: number, end: number): boolean {
   const before = text[start - 1] ?? ''
   const after = text[end] ?? ''
   if (
     /[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}'’&]/u.test(before) ||
     /[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u.test(after)
   )
-    return undefined
+    return true
   // Turkish adds suffixes to numbers: "2918'i".
-  if (/^['’](?!(?:i|ı|u|ü|a|e|yi|yı|yu|yü|ye|ya|ni|nı|nu|nü)[^\p{L}])\p{L}/u.test(text.slice(end, end + 5)))
-    return undefined
+  return /^['’](?!(?:i|ı|u|ü|a|e|yi|yı|yu|yü|ye|ya|ni|nı|nu|nü)[^\p{L}])\p{L}/u.test(text.slice(end, end + 5))
+}
+
+/** Returns the candidate that this would be without the text around it. */
+function shapedCandidate({ start, end, text: token }: Token): CodeCandidate | undefined {
   const groups = token.split(DASH)
   const range = { start, end }
   if (groups.length > 1) return dashedCandidate(range, token, groups)
   if (/^[0-9]+$/.test(token)) {
     const lengthScore = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][token.length]
-    return token.length < 4 || lengthScore === undefined
+    return lengthScore === undefined
       ? undefined
       : { ...range, code: token, shape: 'digits', shapeScore: lengthScore - (isYear(token) ? 1 : 0) }
   }
@@ -234,20 +289,11 @@ function letterCandidate(range: Range, token: string): CodeCandidate | undefined
 }
 
 /**
- * Whether this is a word among other words, like most of a text. A single letter may belong to a code that is spelled
- * out.
+ * Whether a word is one among other words. A single letter may belong to a code that is spelled out.
  */
-function isOrdinaryWord(text: string, token: string, start: number, end: number): boolean {
-  return token.length > 1 && isWord(token) && (token.length < 4 || token.length > 12 || isAmongWords(text, start, end))
-}
-
-/** Whether this consists of lower-case letters, except that the first may be a capital. */
-function isWord(token: string): boolean {
-  for (let index = 0; index < token.length; index++) {
-    const code = token.charCodeAt(index)
-    if (!(code >= 0x61 && code <= 0x7a) && !(index === 0 && code >= 0x41 && code <= 0x5a)) return false
-  }
-  return true
+function isOrdinaryWord(text: string, start: number, end: number): boolean {
+  const length = end - start
+  return length > 1 && (length < 4 || length > 12 || isAmongWords(text, start, end))
 }
 
 /** Whether other words are beside this one. Lower-case letters can be a code only without such neighbours. */

@@ -14,7 +14,12 @@ const OPENING_CHARS = 16
 /** A label for something else is closer to its number than this. */
 const LABEL_GAP_MAX = 28
 
+/** What a label after a number adds if the number begins its line. */
+const OPENING_WEIGHT = 0.6
 const LABEL_WEIGHT: Readonly<Record<Exclude<LabelKind, 'other'>, number>> = { oneTime: 4.5, code: 3.2, number: 1.4 }
+
+/** The most that a label adds: one for a one-time code directly after the number (labelAfter). */
+export const LABEL_WEIGHT_MAX = LABEL_WEIGHT.oneTime + OPENING_WEIGHT
 
 export interface WeightedLabel {
   kind: LabelKind | undefined
@@ -134,7 +139,7 @@ function labelAfter(
     const isOpening = start - position.lineStart <= 12 && gap.length <= 24
     return {
       kind: label.kind,
-      weight: LABEL_WEIGHT[label.kind] + (isOpening ? 0.6 : gap.length > 40 ? -0.8 : -0.2),
+      weight: LABEL_WEIGHT[label.kind] + (isOpening ? OPENING_WEIGHT : gap.length > 40 ? -0.8 : -0.2),
       isDirect: true,
     }
   }

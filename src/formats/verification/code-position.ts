@@ -4,6 +4,7 @@
 
 import type { CodeCandidate } from './code-candidates.ts'
 import type { CandidateText } from './code-text.ts'
+import { isAlphabetic } from './keyword-text.ts'
 import type { TextRange } from './visible-text.ts'
 
 /** A sentence is searched for keywords this far before and after a candidate. */
@@ -54,6 +55,16 @@ export function positionOf({ text, strong }: CandidateText, { start, end }: Code
     isAfterColon:
       /[:：=→➡>]\s?["“„«*_`「【]{0,2}\s?$/.test(before) || (cellStart > lineStart && cellStart >= start - 1),
   }
+}
+
+/**
+ * Whether a candidate is certainly not set apart: it follows a word and a space, and is in no strong text. A quick test
+ * for `isAlone`, `isCell`, `isStrong`, `isQuoted` and `isAfterColon`, which are then all false.
+ */
+export function isInSentence({ text, strong }: CandidateText, start: number, end: number): boolean {
+  return (
+    text[start - 1] === ' ' && isAlphabetic(text[start - 2]) && (strong.length === 0 || !isStrongAt(strong, start, end))
+  )
 }
 
 /** Converts a result of `indexOf`: where nothing was found, the text goes on to its end. */

@@ -3,9 +3,9 @@
  * penalties for what is not a one-time code (code-penalties.ts).
  */
 import type { CodeCandidate } from './code-candidates.ts'
-import { labelOf } from './code-labels.ts'
+import { LABEL_WEIGHT_MAX, labelOf } from './code-labels.ts'
 import { penalties } from './code-penalties.ts'
-import { type CodePosition, positionOf } from './code-position.ts'
+import { type CodePosition, isInSentence, positionOf } from './code-position.ts'
 import type { CodeText } from './code-text.ts'
 import type { MessageSignals } from './message-signals.ts'
 
@@ -21,9 +21,35 @@ export interface ScoredCandidate {
   isSeparate: boolean
 }
 
-/** Scores all candidates of the subject or of one body. */
-export function scoreCandidates(source: CodeText, signals: MessageSignals): ScoredCandidate[] {
-  const all = source.candidates
+/**
+ * Returns a score that a candidate does not exceed, without a look at the labels. Infinity, unless it is a word or letters
+ * in the middle of a sentence.
+ */
+export function highestScore(
+  { start, end, code, shape, shapeScore }: CodeCandidate,
+  source: CodeText,
+  signals: MessageSignals,
+): number {
+  const isWord = shape === 'words' || (shape === 'letters' && !code.includes('-'))
+  if (!isWord || shapeScore > 0 || source.isSubject || !isInSentence(source, start, end))
+    return Number.POSITIVE_INFINITY
+  const ofMessage = (signals.subjectHasPurpose ? 0.4 : 0) + (signals.isShort ? 0.8 : 0) + subjectLabelWeight(signals)
+  return shapeScore + signals.weight + LABEL_WEIGHT_MAX + ofMessage + WITHIN_SENTENCE + ROUNDING
+}
+
+/** More than the sums of scores can differ by the order in which they are added. */
+const ROUNDING = 1e-6
+
+/**
+ * Scores candidates of the subject or of one body.
+ *
+ * @param all  without those that cannot be codes (highestScore)
+ */
+export function scoreCandidates(
+  source: CodeText,
+  all: readonly CodeCandidate[],
+  signals: MessageSignals,
+): ScoredCandidate[] {
   const positions = all.map((candidate) => positionOf(source, candidate))
   const aloneCodes = new Set(
     all.filter(({ shapeScore }, index) => positions[index]!.isAlone && shapeScore > 0).map(({ code }) => code),
@@ -34,6 +60,13 @@ export function scoreCandidates(source: CodeText, signals: MessageSignals): Scor
     if (isOnlyOne && !source.isSubject && signals.weight >= 0.8) scored.score += 1.2
     return scored
   })
+}
+
+/** A word or letters in the middle of a sentence. */
+const WITHIN_SENTENCE = -4
+
+function subjectLabelWeight({ subjectLabel }: MessageSignals): number {
+  return subjectLabel === 'oneTime' ? 0.8 : subjectLabel === 'code' ? 0.5 : 0
 }
 
 function scoreCandidate(
@@ -53,13 +86,13 @@ function scoreCandidate(
   if (signals.subjectHasPurpose) score += 0.4
   if (signals.isShort) score += 0.8
   if (source.isSubject && label.kind === undefined && position.sentenceStart === candidate.start) score += 1.7
-  score += source.isSubject ? 0.3 : signals.subjectLabel === 'oneTime' ? 0.8 : signals.subjectLabel === 'code' ? 0.5 : 0
+  score += source.isSubject ? 0.3 : subjectLabelWeight(signals)
   score += penalties(source, candidate, position, label.kind, signals)
   if (candidate.shape === 'words' || candidate.shape === 'letters') {
     const isSetApart =
       position.isAlone || position.isCell || position.isAfterColon || position.isStrong || position.isQuoted
     const isDeviceCode = candidate.shape === 'letters' && candidate.code.includes('-') && label.weight >= 4
-    if (!isSetApart && !isDeviceCode) score -= 4
+    if (!isSetApart && !isDeviceCode) score += WITHIN_SENTENCE
     if (label.weight < 2) score -= 2
   }
   if (candidate.shape === 'mixed' && label.weight < 2) score -= 1.5

@@ -80,12 +80,20 @@ export interface CodeText extends CandidateText {
   labels: Label[]
 }
 
-export function withCandidates(visible: VisibleText, isSubject: boolean): CandidateText {
-  const text = withoutAddresses(visible.text)
-  return { text, candidates: findCandidates(text), strong: visible.strong, isSubject }
+/** @param same  another one with the same text, if there is one */
+export function withCandidates(
+  { text: shown, strong }: VisibleText,
+  isSubject: boolean,
+  same?: CandidateText,
+): CandidateText {
+  if (same !== undefined) return { ...same, strong }
+  const text = withoutAddresses(shown)
+  return { text, candidates: findCandidates(text), strong, isSubject }
 }
 
-export function withLabels(source: CandidateText): CodeText {
+/** @param same  another one with the same text, if there is one */
+export function withLabels(source: CandidateText, same?: CodeText): CodeText {
+  if (same !== undefined) return { ...same, strong: source.strong }
   const folded = fold(source.text)
   const matches = findKeywords(folded).filter((match) => !isPartOfProperName(source.text, match))
   return { ...source, folded, matches, labels: findLabels(folded, matches) }

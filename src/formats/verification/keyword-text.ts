@@ -28,18 +28,24 @@ const ASCII_TEXT = /^[\t\n\r\x20-\x7e]*$/
  * insertion, which takes quadratic time. U+FF9E and U+FF9F are half-width letters that NFKC turns into marks.
  */
 const EXCESS_MARKS = /(?<=[\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+/gu
+/** Much faster to search than to look behind each character. */
+const HAS_EXCESS_MARKS = /[\p{M}\uff9e\uff9f]{31}/u
+
+/**
+ * Characters that normalisation does not change, whatever is beside them: ASCII, and letters, ideographs and punctuation
+ * that are neither composed nor replaced.
+ */
+const NORMAL_TEXT =
+  /^[\t\n\r\x20-\x7e\u00a1-\u00a7\u00a9\u00ab\u00ac\u00ae\u00b0\u00b1\u00b6\u00b7\u00bb\u00bf-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e\u038e-\u03ce\u0400-\u0482\u048a-\u052f\u2010\u2013\u2014\u2018-\u2023\u2030\u2039\u203a\u20ac\u2190-\u21ff\u3001-\u3011\u3041-\u3096\u30a1-\u30fc\u4e00-\u9fff\uac00-\ud7a3]*$/
 
 /**
  * Returns the normalised text. Its length can differ from the input's, because NFKC decomposes ligatures, for example.
  */
 export function plainText(text: string): string {
-  if (ASCII_TEXT.test(text)) return text
-  const composed = text
-    .replace(INVISIBLE, '')
-    .replace(/[，；：（）]/g, addSpace)
-    .replace(EXCESS_MARKS, '')
-    .normalize('NFKC')
-    .replace(INVISIBLE, '')
+  if (NORMAL_TEXT.test(text)) return text
+  const visible = text.replace(INVISIBLE, '').replace(/[，；：（）]/g, addSpace)
+  const marked = HAS_EXCESS_MARKS.test(visible) ? visible.replace(EXCESS_MARKS, '') : visible
+  const composed = marked.normalize('NFKC').replace(INVISIBLE, '')
   return composed.replace(/\p{Nd}/gu, (digit) => ASCII_DIGITS.get(digit) ?? digit)
 }
 
@@ -70,13 +76,19 @@ const foldedUnits = new Map<string, string>()
 
 /** Returns lower case without accents: "Código", "CODIGO" and "código" become one word. All offsets stay the same. */
 export function fold(text: string): string {
-  return text.replace(/[^\n\t\x20-@[-~]/g, foldUnit)
+  if (ASCII_TEXT.test(text)) return text.toLowerCase()
+  return text.replace(FOLDED_UNITS, (units) => {
+    if (units.length === 1) return foldUnit(units)
+    let folded = ''
+    for (let index = 0; index < units.length; index += 1) folded += foldUnit(units[index]!)
+    return folded
+  })
 }
 
+/** What `foldUnit` may change: capitals, and scripts with cases or accents. */
+const FOLDED_UNITS = /[^\n\t\x20-@[-~\u0530-\u1dff\u2020-\uffff]+/g
+
 function foldUnit(unit: string): string {
-  const code = unit.charCodeAt(0)
-  const isAccented = code < 0x0530 || (code >= 0x1e00 && code < 0x2020)
-  if (!isAccented) return unit
   let base = foldedUnits.get(unit)
   if (base === undefined) {
     base = unit.toLowerCase().normalize('NFD')[0]!

@@ -1,5 +1,8 @@
 /** Collects the lines and cells of shown text, and joins codes that are split over them. Pure. */
 
+/** White space that is not a single space. */
+const UNUSUAL_SPACE = /[^\S ]| {2}/
+
 /** Collects text and collapses its white space. Empty lines and cells are left out. */
 export class LineWriter {
   length = 0
@@ -14,7 +17,7 @@ export class LineWriter {
   /** @param startsLine  whether the text begins a new line */
   write(text: string, startsLine = false): void {
     if (startsLine) this.endLine()
-    const collapsed = text.replace(/\s+/g, ' ')
+    const collapsed = UNUSUAL_SPACE.test(text) ? text.replace(/\s+/g, ' ') : text
     if (collapsed.startsWith(' ') && this.#separator === '') this.#separator = ' '
     const trimmed = collapsed.trim()
     if (trimmed === '') return

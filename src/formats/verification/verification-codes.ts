@@ -10,10 +10,10 @@
 
 import type { CodeCandidate } from './code-candidates.ts'
 import { endOf } from './code-position.ts'
-import { type ScoredCandidate, scoreCandidates } from './code-scoring.ts'
-import { withCandidates, withLabels } from './code-text.ts'
+import { highestScore, type ScoredCandidate, scoreCandidates } from './code-scoring.ts'
+import { type CodeText, withCandidates, withLabels } from './code-text.ts'
 import { oneLine } from './keyword-text.ts'
-import { signalsOf } from './message-signals.ts'
+import { type MessageSignals, signalsOf } from './message-signals.ts'
 import { ADDRESS_MASK } from './text-addresses.ts'
 import type { VisibleText } from './visible-text.ts'
 
@@ -33,19 +33,35 @@ export interface FoundCode {
  */
 export function findCodes(subject: string, bodies: readonly VisibleText[], contextCharsMax: number): FoundCode[] {
   const texts = [withCandidates({ text: `${subject}\n`, strong: [], links: [] }, true)]
-  for (const body of bodies) texts.push(withCandidates(body, false))
+  // The alternatives of most messages show the same text.
+  const same = bodies.map(({ text }, index) => bodies.findIndex((each, at) => at === index || each.text === text) + 1)
+  for (const [index, body] of bodies.entries()) texts.push(withCandidates(body, false, texts[same[index]!]))
   if (texts.every(({ candidates }) => candidates.length === 0)) return [] // most messages between people
 
-  const sources = texts.map(withLabels)
+  const sources: CodeText[] = []
+  for (const [index, text] of texts.entries()) sources.push(withLabels(text, sources[same[index - 1] ?? index]))
   const signals = signalsOf(sources)
   if (!signals.mayHaveCodes) return []
-  const all = sources.flatMap((source) => scoreCandidates(source, signals))
+  const isPossible = possibleCodes(sources, signals)
+  const all = sources.flatMap((source) => scoreCandidates(source, source.candidates.filter(isPossible), signals))
   favourSubject(all)
   return select(all).map(({ candidate, source, score }) => ({
     code: candidate.code,
     context: contextOf(source.text, candidate, contextCharsMax),
     confidence: confidenceOf(score),
   }))
+}
+
+/**
+ * Returns a test for the candidates that must be scored. The others are words among words: they cannot reach SCORE_MIN, so
+ * that their scores change no result. Most candidates of a long text are such.
+ */
+function possibleCodes(sources: readonly CodeText[], signals: MessageSignals): (candidate: CodeCandidate) => boolean {
+  const possible = new Set<string>()
+  for (const source of sources)
+    for (const candidate of source.candidates)
+      if (highestScore(candidate, source, signals) + REPEATED_MAX >= SCORE_MIN) possible.add(candidate.code)
+  return ({ code }) => possible.has(code)
 }
 
 /** Raises the scores in the subject if no body contains anything like a code: then the message is about that number. */
@@ -55,6 +71,9 @@ function favourSubject(all: readonly ScoredCandidate[]): void {
 }
 
 const SCORE_MIN = 5.3
+
+/** How much the score of a code is raised, at most, because it occurs more than once. */
+const REPEATED_MAX = 1.3
 
 /** How far the score of another code may be below the best one. */
 const SECOND_MARGIN = 1.5
@@ -96,7 +115,7 @@ function merge(same: readonly ScoredCandidate[]): ScoredCandidate {
   return {
     ...best,
     isLabelled: same.some(({ isLabelled }) => isLabelled),
-    score: best.score + (isOther ? 0 : inSubject && inBody.length > 0 ? 1.3 : isRepeated ? 0.4 : 0),
+    score: best.score + (isOther ? 0 : inSubject && inBody.length > 0 ? REPEATED_MAX : isRepeated ? 0.4 : 0),
   }
 }
 

@@ -8,7 +8,7 @@
 import { plainText } from './keyword-text.ts'
 import { type FoundCode, findCodes } from './verification-codes.ts'
 import { type FoundLink, findLinks } from './verification-links.ts'
-import { visibleTextOfHtml, visibleTextOfPlain } from './visible-text.ts'
+import { type VisibleText, visibleTextOfHtml, visibleTextOfPlain } from './visible-text.ts'
 
 export interface Verification {
   /** Best first; nearly always none or one. */
@@ -22,6 +22,8 @@ export interface VerificationInput {
   readonly subject?: string | undefined
   readonly text?: string | undefined
   readonly html?: string | undefined
+  /** What the HTML shows, up to `charsMax`, if the caller has read it. */
+  readonly visibleHtml?: VisibleText | undefined
 }
 
 export interface VerificationBounds {
@@ -37,12 +39,12 @@ const SUBJECT_CHARS_MAX = 1000
 
 /** Never throws, whatever the content. */
 export function extractVerification(
-  { subject = '', text, html }: VerificationInput,
+  { subject = '', text, html, visibleHtml }: VerificationInput,
   { charsMax, findingsMax, contextCharsMax }: VerificationBounds,
 ): Verification {
   const bodies = [
     ...(text === undefined ? [] : [visibleTextOfPlain(text, charsMax)]),
-    ...(html === undefined ? [] : [visibleTextOfHtml(html, charsMax)]),
+    ...(html === undefined ? [] : [visibleHtml ?? visibleTextOfHtml(html, charsMax)]),
   ]
   const line = plainText(subject.slice(0, SUBJECT_CHARS_MAX)).replace(/\s+/g, ' ').trim()
   const codes = findCodes(line, bodies, contextCharsMax).slice(0, findingsMax)

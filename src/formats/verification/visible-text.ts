@@ -7,8 +7,7 @@
  * beginning of the HTML in their lists even if it is hidden, so it becomes separate lines at the end.
  */
 import { BLOCK_TAGS, CELL_TAGS, styleOf } from '../html/html-elements.ts'
-import { createHtmlReader } from '../html/html-reader.ts'
-import { HtmlVisibility } from '../html/html-visibility.ts'
+import { type HtmlAttributes, HtmlPass, type HtmlScan } from '../html/html-pass.ts'
 import { plainText } from './keyword-text.ts'
 import { joinSplitCodes, LineWriter } from './line-writer.ts'
 
@@ -50,98 +49,133 @@ interface OpenLink extends TextRange {
   hasHiddenContent: boolean
 }
 
-/** @param charsMax  of shown text; at most four times as much of the source is read, or 200,000 if that is more */
+/** @param charsMax  of shown text; at most `visibleSourceCharsMax` of the source is read */
 export function visibleTextOfHtml(html: string, charsMax: number): VisibleText {
-  const source = html.slice(0, Math.max(charsMax * 4, 200_000))
-  const visibility = new HtmlVisibility(html)
-  const shown = new LineWriter()
-  const preheader = new LineWriter()
-  const strong: TextRange[] = []
-  const links: OpenLink[] = []
+  const pass = new HtmlPass(html)
+  const scan = pass.add(new VisibleTextScan(pass, charsMax))
+  pass.read(html.slice(0, visibleSourceCharsMax(charsMax)))
+  return scan.visibleText()
+}
+
+/** Returns how much of the HTML is read: four times as much as may be shown, or 200,000 characters if that is more. */
+export function visibleSourceCharsMax(charsMax: number): number {
+  return Math.max(charsMax * 4, 200_000)
+}
+
+/** Collects what `visibleTextOfHtml` returns. */
+export class VisibleTextScan implements HtmlScan {
+  readonly #pass: HtmlPass
+  readonly #charsMax: number
+  readonly #shown = new LineWriter()
+  readonly #preheader = new LineWriter()
+  readonly #strong: TextRange[] = []
+  readonly #links: OpenLink[] = []
   /** Of each open element, where its text begins if it is strong. */
-  const strongStarts: (number | undefined)[] = []
-  let preDepth = 0
-  let link: OpenLink | undefined
+  readonly #strongStarts: (number | undefined)[] = []
+  #preDepth = 0
+  #link: OpenLink | undefined
 
-  const reader = createHtmlReader(
-    {
-      onopentag(name, attributes) {
-        breakBefore(name)
-        visibility.open(name, attributes)
-        if (name === 'img') addToLink(` ${(attributes.alt ?? '').slice(0, 200)}`, visibility.isBoxShown)
-        if (name === 'input' && attributes.type !== 'hidden' && visibility.isShown)
-          shown.write(` ${(attributes.value ?? '').slice(0, 100)} `)
-        const isStrong = STRONG_TAGS.has(name) || STRONG_STYLE.test(styleOf(attributes)) || Number(attributes.size) >= 5
-        strongStarts.push(isStrong ? shown.length : undefined)
-        if (name === 'pre') preDepth += 1
-        if (name === 'a') openLink(attributes.href, attributes.title ?? attributes['aria-label'])
-      },
-      onclosetag(name) {
-        visibility.close()
-        breakBefore(name)
-        if (name === 'a') closeLink()
-        if (name === 'pre') preDepth -= 1
-        const start = strongStarts.pop()
-        if (start !== undefined && start < shown.length) strong.push({ start, end: shown.length })
-      },
-      ontext(text) {
-        if (visibility.current === 'ignored') return
-        const plain = plainText(text)
-        const { isShown } = visibility
-        if (text.trim() !== '') addToLink(plain, isShown)
-        if (isShown) write(shown, plain)
-        else if (shown.length === 0 && preheader.length < PREHEADER_CHARS_MAX) write(preheader, plain)
-      },
-    },
-    { decodeEntities: true, lowerCaseTags: true },
-  )
+  constructor(pass: HtmlPass, charsMax: number) {
+    this.#pass = pass
+    this.#charsMax = charsMax
+  }
 
-  function breakBefore(tagName: string): void {
-    for (const out of visibility.isShown ? [shown, preheader] : [preheader]) {
-      if (CELL_TAGS.has(tagName)) out.endCell()
-      else if (BLOCK_TAGS.has(tagName)) out.endLine()
+  beforeOpen(name: string): void {
+    this.#breakBefore(name)
+  }
+
+  open(name: string, attributes: HtmlAttributes): void {
+    const { visibility } = this.#pass
+    const shown = this.#shown
+    if (name === 'img') this.#addToLink(` ${(attributes.alt ?? '').slice(0, 200)}`, visibility.isBoxShown)
+    if (name === 'input' && attributes.type !== 'hidden' && visibility.isShown)
+      shown.write(` ${(attributes.value ?? '').slice(0, 100)} `)
+    const isStrong = STRONG_TAGS.has(name) || isStrongStyle(attributes) || Number(attributes.size) >= 5
+    this.#strongStarts.push(isStrong ? shown.length : undefined)
+    if (name === 'pre') this.#preDepth += 1
+    if (name === 'a') this.#openLink(attributes.href, attributes.title ?? attributes['aria-label'])
+  }
+
+  close(name: string): void {
+    this.#breakBefore(name)
+    if (name === 'a') this.#closeLink()
+    if (name === 'pre') this.#preDepth -= 1
+    const start = this.#strongStarts.pop()
+    if (start !== undefined && start < this.#shown.length) this.#strong.push({ start, end: this.#shown.length })
+  }
+
+  text(text: string): void {
+    const { visibility } = this.#pass
+    if (visibility.current === 'ignored') return
+    const plain = plainText(text)
+    const { isShown } = visibility
+    if (this.#link !== undefined && text.trim() !== '') this.#addToLink(plain, isShown)
+    if (isShown) this.#write(this.#shown, plain)
+    else if (this.#shown.length === 0 && this.#preheader.length < PREHEADER_CHARS_MAX)
+      this.#write(this.#preheader, plain)
+  }
+
+  isEnough(): boolean {
+    return this.#shown.length >= this.#charsMax
+  }
+
+  /** Call it once, when the HTML is read. */
+  visibleText(): VisibleText {
+    this.#closeLink()
+    this.#shown.endLine()
+    const text = this.#shown.text + this.#preheader.text.slice(0, PREHEADER_CHARS_MAX)
+    return { text: joinSplitCodes(text), strong: this.#strong, links: this.#links }
+  }
+
+  #breakBefore(tagName: string): void {
+    if (CELL_TAGS.has(tagName)) {
+      if (this.#pass.visibility.isShown) this.#shown.endCell()
+      this.#preheader.endCell()
+    } else if (BLOCK_TAGS.has(tagName)) {
+      if (this.#pass.visibility.isShown) this.#shown.endLine()
+      this.#preheader.endLine()
     }
   }
 
-  function write(out: LineWriter, text: string): void {
-    if (preDepth > 0) for (const [index, line] of text.split('\n').entries()) out.write(line, index > 0)
+  #write(out: LineWriter, text: string): void {
+    if (this.#preDepth > 0) for (const [index, line] of text.split('\n').entries()) out.write(line, index > 0)
     else out.write(text)
   }
 
-  function openLink(href: string | undefined, title: string | undefined): void {
-    closeLink()
-    if (href === undefined || href.length > URL_CHARS_MAX || links.length >= LINKS_MAX) return
-    link = {
+  #openLink(href: string | undefined, title: string | undefined): void {
+    this.#closeLink()
+    if (href === undefined || href.length > URL_CHARS_MAX || this.#links.length >= LINKS_MAX) return
+    this.#link = {
       url: href.replace(/[\t\n\r]/g, '').trim(), // as browsers do
-      start: shown.length,
-      end: shown.length,
+      start: this.#shown.length,
+      end: this.#shown.length,
       linkText: title === undefined ? '' : `${title.slice(0, 200)} `,
       hasShownContent: false,
-      hasHiddenContent: !visibility.isBoxShown,
+      hasHiddenContent: !this.#pass.visibility.isBoxShown,
     }
   }
 
-  function addToLink(text: string, isShown: boolean): void {
+  #addToLink(text: string, isShown: boolean): void {
+    const link = this.#link
     if (link === undefined) return
     if (isShown) link.linkText += text
     link.hasShownContent ||= isShown
     link.hasHiddenContent ||= !isShown
   }
 
-  function closeLink(): void {
+  #closeLink(): void {
+    const link = this.#link
     if (link === undefined) return
-    link.end = shown.length
+    link.end = this.#shown.length
     link.linkText = plainText(link.linkText).replace(/\s+/g, ' ').trim().slice(0, 300)
     // No one can click on a link whose content is hidden.
-    if (link.hasShownContent || !link.hasHiddenContent) links.push(link)
-    link = undefined
+    if (link.hasShownContent || !link.hasHiddenContent) this.#links.push(link)
+    this.#link = undefined
   }
+}
 
-  reader.read(source, () => shown.length >= charsMax)
-  closeLink()
-  shown.endLine()
-  const text = shown.text + preheader.text.slice(0, PREHEADER_CHARS_MAX)
-  return { text: joinSplitCodes(text), strong, links }
+function isStrongStyle(attributes: HtmlAttributes): boolean {
+  return attributes.style !== undefined && STRONG_STYLE.test(styleOf(attributes))
 }
 
 /** A line of this length may have been wrapped by the sender's mail program. */

@@ -43,10 +43,11 @@ function publish(check: AccessCheck): void {
  * operation that the key may not use is refused in the same way for an object that exists and for one that does not.
  *
  * @returns the actor for the calls of the operation
- * @throws narrow_key, missing_permission
+ * @throws narrow_key, wide_key, missing_permission
  */
 export function admit(actor: KeyActor, operation: OperationAccess): KeyActor {
   refuseNarrowKey(actor, operation.narrowestKey)
+  if (operation.widestKey === 'inbox') inboxOf(actor)
   for (const permission of operation.permissions) refuseWithout(actor, permission)
   return { ...actor, operation }
 }
@@ -297,6 +298,17 @@ export async function requireScope(db: Db, actor: Actor, permission: Permission,
 export function isInScope({ organizationId, podId, inboxId }: Scope, inbox: inboxes.InboxScopeRow): boolean {
   if (inbox.organization_id !== organizationId) return false
   return (podId === undefined || inbox.pod_id === podId) && (inboxId === undefined || inbox.id === inboxId)
+}
+
+/**
+ * Returns the inbox that a key is limited to, for calls that name no inbox.
+ *
+ * @returns its id
+ * @throws wide_key
+ */
+export function inboxOf({ inboxId }: KeyActor): string {
+  if (inboxId === undefined) throw new MailError('wide_key', {})
+  return inboxId
 }
 
 /** Returns the key, for calls that belong to a tenant; a system actor has none. */

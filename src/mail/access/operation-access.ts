@@ -11,6 +11,8 @@ export type KeyScope = 'inbox' | 'pod' | 'organization' | 'root'
 export interface OperationAccess {
   /** Keys of this scope and of wider ones may use the operation, for what is in their scope. */
   readonly narrowestKey: KeyScope
+  /** The operation names no inbox: it concerns the one inbox that the key is limited to. */
+  readonly widestKey?: 'inbox'
   /** A key needs all of these flags, whatever it requests. */
   readonly permissions: readonly Permission[]
   /** Flags that only some requests need. The core decides. */

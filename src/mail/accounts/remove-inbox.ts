@@ -13,6 +13,7 @@ import type { Store } from '../../store/store.ts'
 import { removeUnused } from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
+import * as notificationRules from '../../store/tables/notification-rules-table.ts'
 import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
 import { removeSnapshots } from '../../store/tables/usage-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
@@ -54,6 +55,7 @@ async function removeEmpty(tx: Tx, { id: inboxId, domain_id }: InboxRow): Promis
     blocks.map(({ id }) => id),
   )
   await removeSnapshots(tx, inboxId)
+  await notificationRules.remove(tx, inboxId)
   await inboxes.remove(tx, inboxId)
   await removeUnused(tx, domain_id) // a deleted domain stays while inboxes refer to it
 }

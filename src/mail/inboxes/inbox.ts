@@ -2,8 +2,11 @@
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
-/** `paused`: it sends nothing, and mail for it is deferred or dropped (MARTLET_PAUSED_INBOXES). */
-export type InboxStatus = 'active' | 'paused'
+/**
+ * `paused`: it sends nothing, and mail for it is deferred or dropped (MARTLET_PAUSED_INBOXES). `send_paused`: it sends
+ * nothing, and receives.
+ */
+export type InboxStatus = 'active' | 'paused' | 'send_paused'
 
 export interface Inbox {
   readonly id: string
@@ -22,6 +25,8 @@ export interface Inbox {
 export interface NewInbox {
   /** Local part; defaults to a random one. */
   readonly username?: string | undefined
+  /** Adds "-" and six random characters to the local part. */
+  readonly hasRandomSuffix?: boolean | undefined
   /** Defaults to the shared domain. */
   readonly domain?: string | undefined
   readonly displayName?: string | undefined
@@ -34,6 +39,8 @@ export interface NewInbox {
 export interface InboxChange {
   readonly displayName?: string | null | undefined
   readonly status?: InboxStatus | undefined
+  /** Excludes status. true: it sends nothing from now on, and receives as before; false: it is active. */
+  readonly isSendPaused?: boolean | undefined
   /** Keys are merged; a null value removes its key; null for all removes everything. */
   readonly metadata?: Readonly<Record<string, string | number | boolean | null>> | null | undefined
 }

@@ -35,7 +35,7 @@ import { addInbox, showInbox } from './add-inbox.ts'
 import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
 import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
-import { randomUsername } from './username.ts'
+import { randomSuffix, randomUsername } from './username.ts'
 
 export interface Inboxes {
   /**
@@ -75,7 +75,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       const clientId = parseClientId(request.clientId)
       checkDisplayName(request.displayName)
       const metadata = applyMetadata({}, request.metadata ?? {}, limits)
-      const username = request.username ?? randomUsername(random)
+      const name = request.username ?? randomUsername(random)
+      const username = request.hasRandomSuffix ? `${name}-${randomSuffix(random)}` : name
 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -86,9 +87,9 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const existing = clientId === undefined ? undefined : await inboxes.getByClientId(tx, podId, clientId)
         if (existing) return showInbox(existing)
 
-        const name = (request.domain ?? sharedDomain).toLowerCase()
-        const domain = await requireDomain(tx, scope, name)
-        const address = parseInboxAddress(username, name)
+        const domainName = (request.domain ?? sharedDomain).toLowerCase()
+        const domain = await requireDomain(tx, scope, domainName)
+        const address = parseInboxAddress(username, domainName)
         const isFromSignUp = (await stateOf(tx, scope.organizationId)) !== undefined
         requireNameAllowed(keyOf(actor), domain, address, isFromSignUp)
         const row = {
@@ -119,7 +120,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     },
 
     async update(actor, within, ref, change) {
-      if (change.displayName === undefined && change.metadata === undefined && change.status === undefined) {
+      if (Object.values(change).every((value) => value === undefined)) {
         throw new MailError('validation_error', { detail: 'Send display_name, status or metadata' })
       }
       if (change.metadata && Object.keys(change.metadata).length === 0) {
@@ -138,7 +139,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         }
         const changed: InboxRow = {
           ...row,
-          status: change.status ?? row.status,
+          status: statusAfter(row, change),
           display_name: change.displayName === undefined ? row.display_name : change.displayName,
           metadata: change.metadata === undefined ? row.metadata : mergedMetadata(row.metadata, change.metadata),
           updated_at: tx.now,
@@ -146,7 +147,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         const { display_name, metadata, status, updated_at } = changed
         await inboxes.update(tx, row.id, { display_name, metadata, status, updated_at })
         // Mail of this server for it has been waiting in the queue, with longer and longer pauses.
-        if (row.status === 'paused' && status === 'active') await queue.makeDue(tx, splitAddress(row.address))
+        if (row.status === 'paused' && status !== 'paused') await queue.makeDue(tx, splitAddress(row.address))
         return showInbox(changed)
       })
     },
@@ -189,6 +190,12 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     const merged = applyMetadata(stored === null ? {} : (JSON.parse(stored) as Metadata), change, limits)
     return Object.keys(merged).length === 0 ? null : JSON.stringify(merged)
   }
+}
+
+function statusAfter({ status }: Pick<InboxRow, 'status'>, change: InboxChange): InboxRow['status'] {
+  if (change.isSendPaused === undefined) return change.status ?? status
+  if (!change.isSendPaused) return 'active'
+  return status === 'active' ? 'send_paused' : status
 }
 
 /** Returns the inbox if it is in the actor's scope and in the pod that the route names. */

@@ -1,4 +1,4 @@
-/** Generates the local part of an inbox if the request has none: easy to read aloud, and rarely already taken. */
+/** Generates the local part of an inbox if the request has none, easy to read aloud and rarely already taken; or its end. */
 
 const ADJECTIVES = [
   'amber',
@@ -75,4 +75,13 @@ export function randomUsername(random: (bytes: number) => Buffer): string {
   const adjective = ADJECTIVES[bytes[0]! % ADJECTIVES.length]
   const noun = NOUNS[bytes[1]! % NOUNS.length]
   return `${adjective}${noun}${bytes.readUInt16BE(2)}`
+}
+
+/** Letters and digits that are hard to confuse. */
+const SUFFIX_CHARACTERS = 'abcdefghjkmnpqrstvwxyz0123456789'
+const SUFFIX_LENGTH = 6
+
+/** Six characters that make a name unlikely to be taken or guessed: 2^30 possibilities. */
+export function randomSuffix(random: (bytes: number) => Buffer): string {
+  return [...random(SUFFIX_LENGTH)].map((byte) => SUFFIX_CHARACTERS[byte % SUFFIX_CHARACTERS.length]).join('')
 }

@@ -12,5 +12,8 @@ export const REPLAY_WEBHOOK = 'replay-webhook'
 /** Enables or disables the ordering of a webhook (enable-ordering.ts). Key: the id of the webhook. */
 export const ENABLE_ORDERING = 'enable-ordering'
 
+/** Mails a notification about a received message (notify-by-mail.ts). Key: the id of the message. */
+export const NOTIFY_BY_MAIL = 'notify-by-mail'
+
 /** Removes the list entries of a deleted inbox or pod (remove-list-entries.ts). Key: the id of the inbox or pod. */
 export const REMOVE_LIST_ENTRIES = 'remove-list-entries'

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
-import type { ScannedRow } from '../../store/tables/messages-table.ts'
+import type { ScannedRow } from '../../store/tables/message-scans-table.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import {
   closePage,
@@ -150,15 +150,18 @@ export async function loadRows<Row extends ListedRow>(
  *
  * @throws validation_error
  */
-export function checkFilterValues(filter: MailFilter, limits: Limits): void {
+export function checkFilterValues(filter: MailFilter & { readonly text?: string | undefined }, limits: Limits): void {
   const { filterValuesMax, filterCharsMax } = limits.lists
+  if (filter.text !== undefined && (filter.text.trim() === '' || filter.text.length > filterCharsMax)) {
+    throw new MailError('validation_error', { detail: `The text to find must have 1 to ${filterCharsMax} characters` })
+  }
   for (const [name, values] of Object.entries(filter)) {
     if (!Array.isArray(values)) continue
     if (values.length > filterValuesMax) {
       const detail = `${name} can have at most ${filterValuesMax} values`
       throw new MailError('validation_error', { detail, path: [name] })
     }
-    const charsMax = name === 'labels' ? limits.messages.labelCharsMax : filterCharsMax
+    const charsMax = /labels$/i.test(name) ? limits.messages.labelCharsMax : filterCharsMax
     const tooLong = values.findIndex((value: string) => value.length > charsMax)
     if (tooLong === -1) continue
     const detail = `${name}.${tooLong} can have at most ${charsMax} characters`

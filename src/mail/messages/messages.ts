@@ -2,20 +2,41 @@
 
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { isUuid } from '../../formats/ids.ts'
 import type { Store } from '../../store/store.ts'
 import * as contentsTable from '../../store/tables/contents-table.ts'
+import * as messageScans from '../../store/tables/message-scans-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
-import { assertKeyUnchanged, hiddenMaskFor, lockInbox, recheckAccess, requireInbox } from '../access/access.ts'
+import {
+  assertKeyUnchanged,
+  hasPermission,
+  hiddenMaskFor,
+  keyOf,
+  lockInbox,
+  recheckAccess,
+  requireInbox,
+  requireVisible,
+} from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
+import type { Contents } from './content/contents.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
 import { checkFilterValues, listMail } from './mail-list.ts'
 import type { Removal } from './removal.ts'
+import type { SenderTrust } from './sender-trust.ts'
 import { showAttachment } from './views/attachment.ts'
-import type { Attachment, DownloadedFile, DownloadLink, Message, MessageFilter, MessageItem } from './views/message.ts'
+import type {
+  Attachment,
+  DownloadedFile,
+  DownloadLink,
+  Message,
+  MessageFilter,
+  MessageItem,
+  MessageWithSource,
+} from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
 import { showMessages } from './views/message-views.ts'
 
@@ -34,12 +55,28 @@ export interface Messages {
   ): Promise<Page<MessageItem>>
   /** @throws too_many_responses */
   get(actor: Actor, inbox: string, ref: string, memory: BodyMemory): Promise<Message>
+  /**
+   * The message with its bytes and a link to them. The bytes are missing if they are more than limits.messages.sourceInJsonBytesMax.
+   *
+   * @throws too_many_responses
+   */
+  getWithSource(actor: Actor, inbox: string, ref: string, memory: BodyMemory): Promise<MessageWithSource>
+  /** The unread messages that `list` shows without those that are archived, as far as the key may see them. */
+  unreadCount(actor: Actor, inbox: string): Promise<number>
   raw(
     actor: Actor,
     inbox: string,
     ref: string,
   ): Promise<{ readonly messageId: string; readonly sizeBytes: number } & DownloadLink>
   attachment(actor: Actor, inbox: string, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
+  /** @param index from 0, in the order in which a message lists them @throws not_found */
+  attachmentAt(actor: Actor, inbox: string, ref: string, index: number): Promise<Attachment & DownloadLink>
+  /**
+   * Returns the id of the inbox of a message, for calls that name only the message.
+   *
+   * @param id of a message in the actor's scope
+   */
+  inboxOf(actor: Actor, id: string): Promise<string>
   /** Deletes permanently. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
@@ -48,14 +85,18 @@ export interface Messages {
 
 interface MessagesNeeds {
   readonly store: Store
+  readonly contents: Contents
   readonly downloads: Downloads
+  readonly senderTrust: Pick<SenderTrust, 'isOn'>
   readonly removal: Removal
   readonly discardBlobs: DiscardBlobs
   readonly limits: Limits
 }
 
 export function createMessages(needs: MessagesNeeds): Messages {
-  const { store, downloads, removal, discardBlobs, limits } = needs
+  const { store, contents, downloads, removal, discardBlobs, senderTrust, limits } = needs
+
+  const isNobodys = (filter: MessageFilter) => filter.isSenderVerified === true && !senderTrust.isOn
 
   return {
     async list(actor, inboxRef, filter, page, memory) {
@@ -64,8 +105,8 @@ export function createMessages(needs: MessagesNeeds): Messages {
       const criteria = criteriaOf(actor, inbox.id, filter)
       return listMail(page, limits, memory, {
         criteria,
-        substrings: [filter.from, filter.to, filter.subject],
-        scan: (keyset) => messages.scan(store.db, criteria, keyset),
+        substrings: [filter.from, filter.to, filter.subject, filter.text === undefined ? [] : [filter.text]],
+        scan: async (keyset) => (isNobodys(filter) ? [] : messageScans.scan(store.db, criteria, keyset)),
         listByIds: (ids) => messages.listItemsByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
         show: (rows) => showMessages(store.db, rows, inbox),
@@ -78,6 +119,26 @@ export function createMessages(needs: MessagesNeeds): Messages {
       const [message] = await showWhole({ store, limits, inbox }, actor, [row], memory)
       if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
       return message
+    },
+
+    async getWithSource(actor, inboxRef, ref, memory) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, ref)
+      const isShort = row.size_bytes <= limits.messages.sourceInJsonBytesMax
+      const more = isShort ? SOURCE_COPIES * row.size_bytes : 0
+      const [message] = await showWhole({ store, limits, inbox }, actor, [row], withMore(memory, more))
+      if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
+      const link = await downloads.link({ messageId: row.id })
+      if (!isShort) return { message, ...link }
+      const chunks: Buffer[] = []
+      for await (const chunk of contents.read(row.content_id)) chunks.push(chunk)
+      return { message, source: Buffer.concat(chunks), ...link }
+    },
+
+    async unreadCount(actor, inboxRef) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const isUnauthenticatedSeen = hasPermission(actor, 'label_unauthenticated_read')
+      return inbox.unread_shown_count + (isUnauthenticatedSeen ? inbox.unread_unauthenticated_count : 0)
     },
 
     async raw(actor, inboxRef, ref) {
@@ -96,6 +157,22 @@ export function createMessages(needs: MessagesNeeds): Messages {
       return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId }, shown)) }
     },
 
+    async attachmentAt(actor, inboxRef, ref, index) {
+      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+      const row = await requireMessage(store.db, actor, inbox.id, ref)
+      const part = (await contentsTable.listAttachments(store.db, [row.content_id]))[index]
+      if (!part) throw new MailError('not_found', { what: 'Attachment' })
+      const shown = showAttachment(part)
+      return { ...shown, ...(await downloads.link({ messageId: row.id, attachmentId: shown.id }, shown)) }
+    },
+
+    async inboxOf(actor, id) {
+      const [row] = isUuid(id) ? await messages.listByIds(store.db, [id]) : []
+      if (!row) throw new MailError('not_found', { what: 'Message' })
+      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      return row.inbox_id
+    },
+
     async delete(actor, inboxRef, ref) {
       const blobs = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -110,8 +187,20 @@ export function createMessages(needs: MessagesNeeds): Messages {
   }
 }
 
+/** The bytes of a message are in memory as they are, and as the text of the response. */
+const SOURCE_COPIES = 2
+
+/** Reserves more than the bodies of messages need. */
+function withMore(memory: BodyMemory, bytes: number): BodyMemory {
+  return {
+    freeBytes: Math.max(0, memory.freeBytes - bytes),
+    reserve: (others) => memory.reserve(others + bytes),
+    nextTurn: () => memory.nextTurn(),
+  }
+}
+
 /** Returns a filter as query criteria for an inbox, limited to what this actor may see. */
-export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): messages.MessageCriteria {
+export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter): messageScans.MessageCriteria {
   return {
     inboxId,
     hiddenMask: hiddenMaskFor(actor, filter.include ?? []),
@@ -121,5 +210,8 @@ export function criteriaOf(actor: Actor, inboxId: string, filter: MessageFilter)
     from: filter.from ?? [],
     to: filter.to ?? [],
     subject: filter.subject ?? [],
+    withoutLabels: filter.withoutLabels,
+    text: filter.text,
+    isSenderVerified: filter.isSenderVerified,
   }
 }

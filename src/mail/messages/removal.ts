@@ -13,6 +13,7 @@ import * as messagesTable from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { participantsOfMessage } from './content/mail-addresses.ts'
+import { type UnreadCounts, unreadCountsOf } from './labels/unread-counts.ts'
 import { removeFromIndex } from './search/index-messages.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from './threads/thread-fields.ts'
 
@@ -87,10 +88,14 @@ export function createRemoval({ limits }: RemovalNeeds): Removal {
       await threads.changeLabelCounts(tx, threadId, countLabels(mine, labels))
       if (await updateOrRemoveThread(tx, threadId, mine)) removedThreads += 1
     }
+    const unread = rows.map((row) => unreadCountsOf(labels.get(row.id) ?? []))
+    const lessBy = (name: keyof UnreadCounts) => -unread.reduce((sum, counts) => sum + counts[name], 0)
     const counts = {
       id: inboxId,
       message_count: -rows.length,
-      unread_count: -rows.filter((row) => labels.get(row.id)?.includes('unread')).length,
+      unread_count: lessBy('unread_count'),
+      unread_shown_count: lessBy('unread_shown_count'),
+      unread_unauthenticated_count: lessBy('unread_unauthenticated_count'),
       thread_count: -removedThreads,
       size_bytes: -rows.reduce((sum, row) => sum + row.size_bytes, 0),
     }

@@ -4,7 +4,7 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import type { Keyset } from '../../store/tables/keyset.ts'
-import type { ScannedRow } from '../../store/tables/messages-table.ts'
+import type { ScannedRow } from '../../store/tables/message-scans-table.ts'
 import type { PagePosition, PageWindow } from '../access/paging/page-tokens.ts'
 
 export interface FoundPage {

@@ -6,6 +6,7 @@ import type { Config } from '../../config/settings.ts'
 import { bareIp } from '../../formats/address/ip-address.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
 import type { MailParser } from '../messages/content/mail-parser.ts'
 import type { ArrivedMail, CheckedMail, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope } from './arrival.ts'
@@ -36,12 +37,13 @@ interface MessageChecksNeeds {
   readonly senderChecks: SenderChecks
   readonly mailParser: Pick<MailParser, 'readEvidence'>
   readonly log: Log
+  readonly metrics: Metrics
   /** The clock of the machine, epoch ms. */
   readonly wallClock: () => number
 }
 
 export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
-  const { config, senderChecks, mailParser, log, wallClock } = needs
+  const { config, senderChecks, mailParser, log, metrics, wallClock } = needs
 
   return {
     begin(arrival, envelope, fairnessKey) {
@@ -55,12 +57,13 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
         async check({ sizeBytes, load }) {
           const evidence = await mailParser.readEvidence({ fairnessKey, sizeBytes, load })
           const sender = await finish(evidence)
+          metrics.sendersChecked.inc({ result: sender.authentication.result })
           const decision = decide(arrival, envelope, sender)
           const ipAddress = bareIp(arrival.remoteAddress ?? '')
           const results = resultsField(config.hostname, sender.authentication, { ipAddress })
           return {
             checked: { sender, decision },
-            head: traceFields(arrival, envelope, results),
+            head: traceFields(arrival, envelope, results, verifiedName(sender)),
             removed: evidence ? forgedFields(config.hostname, evidence) : [],
           }
         },
@@ -82,12 +85,19 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
   }
 
   /** RFC 5321 §4.4: the server that makes the final delivery adds Return-Path and a Received field at the top. */
-  function traceFields(arrival: Arrival, envelope: Envelope, authenticationResults?: string): Buffer {
+  function traceFields(
+    arrival: Arrival,
+    envelope: Envelope,
+    authenticationResults?: string,
+    reverseName?: string,
+  ): Buffer {
     const isLocal = arrival.protocol === 'local'
+    const { helo = 'unknown', remoteAddress: ip = 'unknown' } = arrival
+    const from = { helo, ip, ...(reverseName !== undefined && { reverseName }) }
     return traceHeaders({
       returnPath: envelope.sender,
       ...(authenticationResults !== undefined && { authenticationResults }),
-      ...(!isLocal && { from: { helo: arrival.helo ?? 'unknown', ip: arrival.remoteAddress ?? 'unknown' } }),
+      ...(!isLocal && { from }),
       by: config.hostname,
       with: arrival.protocol,
       id: arrival.traceId,
@@ -95,6 +105,11 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
       date: new Date(wallClock()),
     })
   }
+}
+
+/** Returns the host name of the client, if it has the client's address. */
+function verifiedName({ authentication: { iprev } }: CheckedSender): string | undefined {
+  return iprev?.result === 'pass' ? iprev.name : undefined
 }
 
 /**

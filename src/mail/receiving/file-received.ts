@@ -10,6 +10,8 @@ import type { RecipientInboxRow } from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
+import { NOTIFY_BY_MAIL } from '../jobs/job-kinds.ts'
+import { enqueue } from '../jobs/jobs.ts'
 import type { Authentication } from '../messages/authentication.ts'
 import type { PreparedContent } from '../messages/content/prepared-content.ts'
 import { bareThread } from '../messages/filing/filed-thread.ts'
@@ -20,6 +22,7 @@ import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
 import { findBlocked } from './blocked-senders.ts'
 import type { FilingDecision } from './policy/delivery-verdict.ts'
+import { labelRepeated, recordKeys } from './repeated-keys.ts'
 
 export interface Received {
   /** Envelope sender. */
@@ -70,8 +73,10 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
       inOrder.filter(({ received }) => !isNotice(received)),
       allowLists,
     )
-    const filings = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const unlabelled = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
+    const filings = await labelRepeated(tx, unlabelled, limits)
     const filed = await fileMessages(tx, filings)
+    await recordKeys(tx, filings, filed)
     const receipts = new Map<ForInbox, Pick<Receipt, 'id' | 'messageId' | 'isDuplicate'>>()
     for (const [index, one] of filed.entries()) {
       const forInbox = inOrder[index]!
@@ -82,7 +87,9 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
         receipts.set(forInbox, { id: one.existing.id, messageId: one.existing.api_message_id, isDuplicate: true })
       } else {
         const { id, threadId, messageId, thread } = one
-        appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!)
+        const isRepeated = filing !== unlabelled[index]
+        appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!, isRepeated)
+        if (isNotified(forInbox, isRepeated)) await enqueue(tx, { kind: NOTIFY_BY_MAIL, key: id })
         receipts.set(forInbox, { id, messageId, isDuplicate: false })
       }
     }
@@ -125,6 +132,7 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
     inbox: InboxRow,
     about: Pick<EventMessage, 'id' | 'threadId' | 'messageId' | 'labels'>,
     thread: ThreadSnapshot,
+    isRepeated = false,
   ): void {
     const message = {
       ...about,
@@ -133,7 +141,7 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
       inboxId: inbox.id,
       inboxAddress: inbox.address,
     }
-    tx.append(messageReceived({ actor: ACTOR, message, thread }))
+    tx.append(messageReceived({ actor: ACTOR, message, thread, isRepeated }))
   }
 }
 
@@ -147,6 +155,11 @@ function splitByInbox(received: Received): ForInbox[] {
     else byInbox.set(inbox.id, { received, inbox, parsed, verifiedDomain, recipients: [index] })
   }
   return [...byInbox.values()]
+}
+
+/** Whether a rule may mail a notification: not about what programs send by themselves, which would answer each other. */
+function isNotified({ received, inbox, parsed }: ForInbox, isRepeated: boolean): boolean {
+  return inbox.mails_notifications === 1 && !isRepeated && received.sender !== '' && parsed.isAutomatic !== true
 }
 
 /** A bounce or delay notice of Martlet itself, about mail that the inbox has sent: no list hides it. */

@@ -35,8 +35,8 @@ export function readRange({ start, end }: ReportQuery, now: number, limits: Limi
 }
 
 /** @throws validation_error if it is shorter or longer than allowed */
-export function checkPeriod(periodMs: number, limits: Limits): number {
-  const [min, max] = [limits.reports.periodMsMin, limits.reports.periodMsMax]
+export function checkPeriod(periodMs: number, limits: Limits, min = limits.reports.periodMsMin): number {
+  const max = limits.reports.periodMsMax
   if (periodMs >= min && periodMs <= max) return periodMs
   throw invalid('period', `period must be between ${min / 1_000} and ${max / 1_000} seconds`)
 }

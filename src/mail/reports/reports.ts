@@ -126,7 +126,7 @@ export function createReports({ store, clock, limits }: ReportsNeeds): Reports {
       const scope = await requireScope(store.db, actor, 'metrics_read', within)
       const range = readRange(query, clock(), limits)
       const { periodMs = HOUR_MS, windowMs = DAY_MS } = query
-      checkPeriod(periodMs, limits)
+      checkPeriod(periodMs, limits, limits.reports.ratesPeriodMsMin)
       if (windowMs % periodMs !== 0 || windowMs < periodMs || windowMs > windowMsMax)
         throw invalid('window', `window must be a multiple of period, at most ${windowMsMax / 1_000} seconds`)
       const read = { ...range, from: range.from - windowMs }

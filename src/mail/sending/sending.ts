@@ -17,17 +17,19 @@ import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
 import { type CheckedMessage, checkMessage } from './compose/checked-message.ts'
 import type { ThreadedMessage } from './compose/compose-mail.ts'
-import type { FetchAttachments } from './compose/fetch-attachments.ts'
 import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
 import { mustBeAnswerable, requireAnswerable } from './compose/reply-loops.ts'
+import type { ResolveAttachments } from './compose/resolve-attachments.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
-import { type Idempotency, type KeyClaim, keyUse } from './idempotency/idempotency.ts'
+import { type Idempotency, type KeyClaim, type KeyForm, type KeyUse, keyUse } from './idempotency/idempotency.ts'
 
 export interface SendOptions {
   /** 1–256 of `A-Za-z0-9-._~`. A repeated key returns the first result and sends nothing. */
   readonly idempotencyKey?: string | undefined
-  /** For attachments that are given by URL. */
+  /** visible: any visible ASCII characters, for clients that make no other promise to their users. */
+  readonly idempotencyKeyForm?: KeyForm | undefined
+  /** For attachments that are given by URL or were uploaded before. */
   readonly requestMemory?: RequestMemory | undefined
 }
 
@@ -74,7 +76,7 @@ interface SendingNeeds {
   readonly idempotency: Idempotency
   /** Returns the decoded attachments of a message. */
   readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
-  readonly fetchAttachments: FetchAttachments
+  readonly resolveAttachments: ResolveAttachments
   readonly limits: Limits
 }
 
@@ -83,14 +85,14 @@ export function createSending({
   submit,
   idempotency,
   attachmentsOf,
-  fetchAttachments,
+  resolveAttachments,
   limits,
 }: SendingNeeds): Sending {
   return {
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       const request = { endpoint: 'send', inbox: inbox.id, message }
-      return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, (keyClaim) =>
+      return idempotency.once(keyOf(actor, inbox, options), request, (keyClaim) =>
         submitNow(actor, inbox, checkMessage(message, limits), keyClaim, { ...options, isHeld: message.isHeld }),
       )
     },
@@ -101,7 +103,7 @@ export function createSending({
       requirePermission(actor, 'message_read')
       const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
-      return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, async (keyClaim) => {
+      return idempotency.once(keyOf(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
@@ -129,7 +131,7 @@ export function createSending({
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
-      return idempotency.once(keyUse(actor, inbox, options.idempotencyKey), request, async (keyClaim) => {
+      return idempotency.once(keyOf(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await readWhole(actor, row, memory)
         const { subject, ...place } = deriveForward(row, parent)
@@ -147,6 +149,10 @@ export function createSending({
     },
   }
 
+  function keyOf(actor: Actor, inbox: InboxRow, { idempotencyKey, idempotencyKeyForm }: SendOptions): KeyUse {
+    return keyUse(actor, inbox, idempotencyKey, idempotencyKeyForm)
+  }
+
   async function submitNow(
     actor: Actor,
     inbox: InboxRow,
@@ -154,7 +160,8 @@ export function createSending({
     keyClaim: KeyClaim,
     { requestMemory, isHeld }: SendOptions & Pick<OutgoingMessage, 'isHeld'>,
   ): Promise<Sent> {
-    const message = { ...checked, attachments: await fetchAttachments(checked.attachments, inbox, requestMemory) }
+    const attachments = await resolveAttachments(actor, inbox, checked.attachments, requestMemory)
+    const message = { ...checked, attachments }
     return submit(actor, { inbox, message, permission: 'message_send', keyClaim, isHeld })
   }
 

@@ -17,12 +17,13 @@ import { messageTables } from './initial/create-messages.ts'
 import { reportTables } from './initial/create-reports.ts'
 import { sendingTables } from './initial/create-sending.ts'
 import { tenantTables } from './initial/create-tenants.ts'
+import { uploadTables } from './initial/create-uploads.ts'
 import { webhookTables } from './initial/create-webhooks.ts'
 import type { Migration } from './migration.ts'
 
 const tables = [
   ...[eventTables, tenantTables, listTables, messageTables],
-  ...[sendingTables, draftTables, jobTables, mailboxTables, webhookTables, reportTables, accountTables],
+  ...[sendingTables, draftTables, uploadTables, jobTables, mailboxTables, webhookTables, reportTables, accountTables],
 ]
 
 export const initial: Migration = {

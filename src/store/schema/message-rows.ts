@@ -97,6 +97,14 @@ export interface MessageLabelRow {
   label: string
 }
 
+/** An idempotency key that a received message had (mail/receiving/repeated-keys.ts). */
+export interface ReceivedKeyRow {
+  inbox_id: string
+  /** SHA-256 of the sender and its key. */
+  key_hash: string
+  created_at: number
+}
+
 export type AddressKind = 'from' | 'sender' | 'reply_to' | 'to' | 'cc' | 'bcc'
 
 /** An address of a message, in the order of its kind. */

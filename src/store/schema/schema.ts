@@ -18,6 +18,7 @@ import type {
   MessageBccRow,
   MessageLabelRow,
   MessageRow,
+  ReceivedKeyRow,
   ThreadLabelRow,
   ThreadParticipantRow,
   ThreadReferenceRow,
@@ -27,7 +28,14 @@ import type { RollupRow, UsageSnapshotRow } from './report-rows.ts'
 import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
 import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, SecretRow } from './tenant-rows.ts'
-import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookReplayRow, WebhookRow } from './webhook-rows.ts'
+import type { UploadRow } from './upload-rows.ts'
+import type {
+  NotificationRulesRow,
+  WebhookAttemptRow,
+  WebhookDeliveryRow,
+  WebhookReplayRow,
+  WebhookRow,
+} from './webhook-rows.ts'
 
 export interface Schema {
   event_log: EventLogRow
@@ -46,6 +54,7 @@ export interface Schema {
   messages: MessageRow
   message_labels: MessageLabelRow
   message_bcc: MessageBccRow
+  received_keys: ReceivedKeyRow
   contents: ContentRow
   content_addresses: ContentAddressRow
   attachments: AttachmentRow
@@ -59,6 +68,7 @@ export interface Schema {
   draft_labels: DraftLabelRow
   draft_revisions: DraftRevisionRow
   draft_parts: DraftPartRow
+  uploads: UploadRow
   jobs: JobRow
   outbound_pause: OutboundPauseRow
   mailboxes: MailboxRow
@@ -69,6 +79,7 @@ export interface Schema {
   webhook_deliveries: WebhookDeliveryRow
   webhook_attempts: WebhookAttemptRow
   webhook_replays: WebhookReplayRow
+  notification_rules: NotificationRulesRow
   rollups: RollupRow
   usage_snapshots: UsageSnapshotRow
   sign_ups: SignUpRow

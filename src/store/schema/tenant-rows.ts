@@ -102,9 +102,15 @@ export interface InboxRow {
   client_id: string | null
   /** JSON object of string, number or boolean. */
   metadata: string | null
-  status: 'active' | 'paused'
+  status: 'active' | 'paused' | 'send_paused'
   message_count: number
   unread_count: number
+  /** Of the unread messages, those that were received, are not archived, and are in no hidden class. */
+  unread_shown_count: number
+  /** The same for messages that only the class `unauthenticated` hides. */
+  unread_unauthenticated_count: number
+  /** 1: one of its notification rules sends mail. */
+  mails_notifications: number
   thread_count: number
   size_bytes: number
   deleting_at: number | null

@@ -7,12 +7,14 @@ export interface WebhookRow {
   inbox_id: string | null
   client_id: string | null
   url: string
-  /** The service that these webhooks imitate: selects renderer, signature, schedule and timeout. */
+  /** The service that it imitates: selects renderer, signature, schedule and timeout. Other services do not show it. */
   profile: string
   /** JSON lists; null: the standard types, and all pods or inboxes in its scope. Ids are ours, not addresses. */
   event_types: string | null
   pod_ids: string | null
   inbox_ids: string | null
+  /** JSON of the senders whose messages it gets (dispatch/sender-filter.ts); null: all. */
+  sender_filter: string | null
   /** JSON object of custom header fields; the API never returns their values. */
   headers: string | null
   secret: string
@@ -28,6 +30,10 @@ export interface WebhookRow {
   failing_since: number | null
   /** Approximate time of the last failed attempt; null while none fails. */
   failed_at: number | null
+  /** Failed attempts since the last success; counted only if its profile has a limit of them. */
+  failures: number
+  /** Whether its deliveries continue with the long schedule of its profile after the usual one. */
+  has_long_retries: number
   /** Why the server disabled it; null if an API call did, or while it is enabled. */
   disabled_reason: string | null
   /** JSON of the permissions of the key that created or last changed it; null: an unrestricted key. */
@@ -96,6 +102,16 @@ export interface WebhookReplayRow {
   event_types: string | null
   is_only_failed: number
   created_at: number
+}
+
+/** The rules by which an inbox reports received messages (mail/notifications). */
+export interface NotificationRulesRow {
+  inbox_id: string
+  /** JSON list. */
+  rules: string
+  /** JSON of the permissions of the key that set them; null: an unrestricted key. */
+  permissions: string | null
+  updated_at: number
 }
 
 /** One request to a webhook. */

@@ -1,7 +1,7 @@
 /**
  * Queries for contents (the bytes of a message and their parsed form) and the attachments inside them. Rows only. All
  * messages and submissions with the same bytes share one content, which is deleted when nothing refers to it any more.
- * The parts of a draft are contents too: bytes that are not parsed.
+ * The parts of a draft and uploads are contents too: bytes that are not parsed.
  */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
@@ -199,6 +199,9 @@ export async function removeUnused(tx: Tx, ids: readonly string[]): Promise<stri
           selectFrom('submissions').select('submissions.id').whereRef('submissions.content_id', '=', 'contents.id'),
         ),
       ),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('uploads').select('uploads.id').whereRef('uploads.content_id', '=', 'contents.id'))),
     )
     .execute()
   if (unused.length === 0) return []

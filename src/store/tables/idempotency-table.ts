@@ -17,6 +17,25 @@ export async function lock(tx: Tx, inboxId: string, key: string): Promise<UsedKe
     .executeTakeFirst()
 }
 
+export async function get(db: Db, inboxId: string, key: string): Promise<IdempotencyKeyRow | undefined> {
+  return db
+    .selectFrom('idempotency_keys')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('key', '=', key)
+    .executeTakeFirst()
+}
+
+/** Inserts a completed key, or replaces one that was completed before. */
+export async function putDone(tx: Tx, row: IdempotencyKeyRow & { readonly state: 'done' }): Promise<void> {
+  const { inbox_id, key, ...change } = row
+  await tx
+    .insertInto('idempotency_keys')
+    .values(row)
+    .onConflict((oc) => oc.columns(['inbox_id', 'key']).doUpdateSet(change))
+    .execute()
+}
+
 /** Lists uses of the same key by callers of this scope, in all inboxes. */
 export async function listOfScope(db: Db, scopeId: string, key: string, leaseNow: LeaseTime): Promise<UsedKeyRow[]> {
   return db

@@ -116,14 +116,14 @@ async function listScopes(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
-/** Returns those of the inboxes that are paused. */
+/** Returns those of the inboxes that may not send. */
 export async function listPaused(db: Db, ids: readonly string[]): Promise<Pick<InboxRow, 'id' | 'address'>[]> {
   if (ids.length === 0) return []
   return db
     .selectFrom('inboxes')
     .select(['id', 'address'])
     .where('id', 'in', ids)
-    .where('status', '=', 'paused')
+    .where('status', '!=', 'active')
     .execute()
 }
 
@@ -228,6 +228,9 @@ export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
     id: tx.newId(),
     message_count: 0,
     unread_count: 0,
+    unread_shown_count: 0,
+    unread_unauthenticated_count: 0,
+    mails_notifications: 0,
     thread_count: 0,
     size_bytes: 0,
     deleting_at: null,
@@ -261,6 +264,14 @@ export async function addresses(db: Db, ids: readonly string[]): Promise<Map<str
 export const addCounts = updateRows(
   'inboxes',
   'id',
-  { id: 'text', message_count: 'bigint', unread_count: 'bigint', thread_count: 'bigint', size_bytes: 'bigint' },
-  ['message_count', 'unread_count', 'thread_count', 'size_bytes'],
+  {
+    id: 'text',
+    message_count: 'bigint',
+    unread_count: 'bigint',
+    unread_shown_count: 'bigint',
+    unread_unauthenticated_count: 'bigint',
+    thread_count: 'bigint',
+    size_bytes: 'bigint',
+  },
+  ['message_count', 'unread_count', 'unread_shown_count', 'unread_unauthenticated_count', 'thread_count', 'size_bytes'],
 )

@@ -75,6 +75,19 @@ export async function remove(tx: Tx, key: EntryKey): Promise<void> {
     .execute()
 }
 
+/** Lists the suppressions of an address, in all organizations or one. */
+export async function listSuppressions(db: Db, entry: string, organizationId?: string): Promise<ListEntryRow[]> {
+  return db
+    .selectFrom('list_entries')
+    .selectAll()
+    .where('entry', '=', entry)
+    .where('read_only', '=', sql.lit(1)) // a literal: with a parameter, the planner cannot use the partial index
+    .where('direction', '=', 'send')
+    .where('list_type', '=', 'block')
+    .$if(organizationId !== undefined, (query) => query.where('organization_id', '=', organizationId!))
+    .execute()
+}
+
 /** Removes up to `limit` entries of a scope that was deleted. @returns whether more may be left */
 export async function removeSome(tx: Tx, scopeId: string, limit: number): Promise<boolean> {
   const rows = await tx

@@ -1,11 +1,8 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
-import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
-import type { AddressKind, MessageRow } from '../schema/message-rows.ts'
-import { hasAddress } from './addresses-table.ts'
-import { conjunction, containing } from './conditions.ts'
+import type { MessageRow } from '../schema/message-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
 export type NewMessageRow = Omit<MessageRow, 'number'>
@@ -93,7 +90,15 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
 /** The columns of a message in a list, besides those that decide who may see it. */
 const ITEM_COLUMNS = [
   ...(['id', 'organization_id', 'pod_id', 'inbox_id', 'thread_id', 'content_id', 'api_message_id'] as const),
-  ...(['subject', 'preview', 'in_reply_to', 'references_list', 'envelope_recipient', 'size_bytes'] as const),
+  ...([
+    'subject',
+    'preview',
+    'in_reply_to',
+    'references_list',
+    'envelope_sender',
+    'envelope_recipient',
+    'size_bytes',
+  ] as const),
   ...(['has_attachments', 'authentication', 'verified_domain', 'timestamp', 'created_at', 'updated_at'] as const),
 ] as const
 
@@ -136,87 +141,6 @@ export async function hiddenMasks(db: Db, ids: readonly string[]): Promise<Map<s
   if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('messages').select(['id', 'hidden']).where('id', 'in', ids).execute()
   return new Map(rows.map(({ id, hidden }) => [id, hidden]))
-}
-
-export interface MessageCriteria {
-  readonly inboxId: string
-  /** Bits of the hidden classes to omit. */
-  readonly hiddenMask: number
-  readonly labels: readonly string[]
-  /** Epoch ms, exclusive. */
-  readonly before?: number | undefined
-  readonly after?: number | undefined
-  readonly from: readonly string[]
-  readonly to: readonly string[]
-  readonly subject: readonly string[]
-}
-
-export interface ScannedRow {
-  readonly id: string
-  readonly sortKey: number
-  /** Whether the row meets the criteria. A SQL boolean: 0, 1, true or false. */
-  readonly matches: unknown
-}
-
-/**
- * Reads the next `keyset.limit` messages in order of time, each with a flag that says whether it meets the criteria.
- * The caller counts rows, so that a filter without matches ends in a short page, not in a scan of the whole inbox.
- */
-export async function scan(db: Db, criteria: MessageCriteria, keyset: Keyset): Promise<ScannedRow[]> {
-  const isSubstringFilter = criteria.from.length + criteria.to.length + criteria.subject.length > 0
-  return isSubstringFilter ? scanQuery(db, criteria, keyset).execute() : preparedScan(db, { criteria, keyset })
-}
-
-const preparedScan = prepareQuery((db, { criteria, keyset }: { criteria: MessageCriteria; keyset: Keyset }) =>
-  scanQuery(db, criteria, keyset),
-)
-
-function scanQuery(db: Db, criteria: MessageCriteria, keyset: Keyset) {
-  return db
-    .selectFrom('messages')
-    .select(['id', 'timestamp as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
-    .where('inbox_id', '=', criteria.inboxId)
-    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
-    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
-    .$call((query) => onePage(query, 'timestamp', keyset))
-}
-
-/** Returns those of the messages that meet the criteria, in any order. */
-export async function listMatching(
-  db: Db,
-  criteria: MessageCriteria,
-  ids: readonly string[],
-): Promise<StoredMessageRow[]> {
-  if (ids.length === 0) return []
-  return db
-    .selectFrom('messages')
-    .selectAll()
-    .where('inbox_id', '=', criteria.inboxId)
-    .where('id', 'in', ids)
-    .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
-    .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))
-    .where(conjunction(matchers(criteria)))
-    .execute()
-}
-
-function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
-  const all: Expression<SqlBool>[] = []
-  if (criteria.hiddenMask !== 0) all.push(sql<SqlBool>`(hidden & ${criteria.hiddenMask}) = 0`)
-  for (const label of criteria.labels) {
-    all.push(
-      sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`,
-    )
-  }
-  for (const text of criteria.from) all.push(isSentBetween(['from'], text))
-  for (const text of criteria.to) all.push(isSentBetween(['to', 'cc', 'bcc'], text))
-  for (const text of criteria.subject) all.push(containing(sql.ref('subject'), text))
-  return all
-}
-
-function isSentBetween(kinds: readonly AddressKind[], text: string): Expression<SqlBool> {
-  const [address, name] = [containing(sql.ref('sent.address'), text), containing(sql.ref('sent.name'), text)]
-  const message = { id: sql.ref('messages.id'), contentId: sql.ref('messages.content_id') }
-  return hasAddress(message, kinds, sql<SqlBool>`(${address} or ${name})`)
 }
 
 /** Lists the messages of a thread, newest first unless ascending. */

@@ -196,7 +196,8 @@ export async function listHistory(db: Db, recipientIds: readonly string[]): Prom
 /**
  * Deletes the given submissions that have no queued recipient, with their recipients and history. The caller passes
  * only submissions without a message: it was deleted, or never existed. Deleting a message does not remove its queued
- * recipients; held ones are deleted with it, or later, when no other recipient of the submission is queued.
+ * recipients; held ones are deleted with it, or later, when no other recipient of the submission is queued. Those of a
+ * code or notification stay, so that the operator finds them.
  *
  * @param by  whether the ids belong to submissions or to their messages
  * @returns ids of contents that may be unused now
@@ -212,7 +213,12 @@ export async function removeFinished(tx: Tx, by: 'id' | 'message_id', ids: reado
           selectFrom('recipients')
             .select('recipients.id')
             .whereRef('recipients.submission_id', '=', 'submissions.id')
-            .where('recipients.state', '=', 'queued'),
+            .where(({ and, eb, or, ref }) =>
+              or([
+                eb('recipients.state', '=', 'queued'),
+                and([eb('recipients.state', '=', 'held'), eb(ref('submissions.kind'), 'in', ['code', 'notification'])]),
+              ]),
+            ),
         ),
       ),
     )

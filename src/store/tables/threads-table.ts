@@ -7,7 +7,7 @@ import type { AddressKind, MessageRow, ThreadParticipantRow, ThreadRow } from '.
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing, limitTo } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
-import type { ScannedRow } from './messages-table.ts'
+import type { ScannedRow } from './message-scans-table.ts'
 
 export interface ThreadScope {
   readonly organizationId: string
@@ -259,7 +259,7 @@ export interface ThreadCriteria {
   readonly partMessagesMax: number
 }
 
-/** Reads threads in the same way as `messages.scan` reads messages. */
+/** Reads threads in the same way as message-scans-table.ts reads messages. */
 export async function scan(db: Db, criteria: ThreadCriteria, keyset: Keyset): Promise<ScannedRow[]> {
   const { labels, senders, recipients, subject } = criteria
   const isFilter = labels.length + senders.length + recipients.length + subject.length > 0

@@ -3,7 +3,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db } from '../handles.ts'
 import type { WebhookAttemptRow, WebhookDeliveryRow, WebhookDeliveryState } from '../schema/webhook-rows.ts'
 import { direction, type Keyset } from './keyset.ts'
-import type { ScannedRow } from './messages-table.ts'
+import type { ScannedRow } from './message-scans-table.ts'
 import { LOGGED_COLUMNS, type LoggedWebhookDeliveryRow } from './webhook-deliveries-table.ts'
 
 export interface LogCriteria {

@@ -36,12 +36,18 @@ export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<Webhook
     .execute()
 }
 
-/** Finds a webhook of exactly this scope. A client_id is unique within the organization, a pod or an inbox. */
-export async function getByClientId(db: Db, scope: WebhookScope, clientId: string): Promise<WebhookRow | undefined> {
+/** Finds a webhook of exactly this scope. A client_id is unique within the organization, a pod or an inbox, per profile. */
+export async function getByClientId(
+  db: Db,
+  scope: WebhookScope,
+  profile: string,
+  clientId: string,
+): Promise<WebhookRow | undefined> {
   return db
     .selectFrom('webhooks')
     .selectAll()
     .where((eb) => eb.fn.coalesce('inbox_id', 'pod_id', 'organization_id'), '=', narrowest(scope))
+    .where('profile', '=', profile)
     .where('client_id', '=', clientId)
     .where('deleting_at', 'is', null)
     .executeTakeFirst()
@@ -51,13 +57,14 @@ function narrowest({ organizationId, podId, inboxId }: WebhookScope): string {
   return inboxId ?? podId ?? organizationId
 }
 
-export async function list(db: Db, scope: WebhookScope, keyset: Keyset): Promise<WebhookRow[]> {
+export async function list(db: Db, scope: WebhookScope, profile: string, keyset: Keyset): Promise<WebhookRow[]> {
   return db
     .selectFrom('webhooks')
     .selectAll()
     .where('organization_id', '=', scope.organizationId)
     .$if(scope.podId !== undefined, (query) => query.where('pod_id', '=', scope.podId!))
     .$if(scope.inboxId !== undefined, (query) => query.where('inbox_id', '=', scope.inboxId!))
+    .where('profile', '=', profile)
     .where('deleting_at', 'is', null)
     .$call((query) => onePage(query, 'created_at', keyset))
     .execute()
@@ -102,6 +109,16 @@ export async function listEnabledByIds(db: Db, ids: readonly string[]): Promise<
 
 export async function insert(tx: Tx, row: WebhookRow): Promise<void> {
   await tx.insertInto('webhooks').values(row).execute()
+}
+
+/** Records that a request succeeded, unless the last one did too. */
+export async function clearFailures(tx: Tx, id: string): Promise<void> {
+  await tx
+    .updateTable('webhooks')
+    .set({ failing_since: null, failed_at: null, failures: 0 })
+    .where('id', '=', id)
+    .where('failing_since', 'is not', null)
+    .execute()
 }
 
 export async function update(tx: Tx, id: string, change: Partial<Omit<WebhookRow, 'id'>>): Promise<void> {

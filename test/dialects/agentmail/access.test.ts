@@ -21,7 +21,7 @@ import {
   sampleOf,
 } from './access-objects.ts'
 
-interface Operation extends Required<OperationAccess> {
+interface Operation extends Required<Omit<OperationAccess, 'widestKey'>> {
   readonly method: string
   /** With `{name}` for parameters. */
   readonly path: string

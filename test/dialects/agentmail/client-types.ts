@@ -47,8 +47,7 @@ export const client = new AgentMailClient({ apiKey: 'am_example' })
 export function compare(awaited: Static<typeof AwaitedMessageSchema>, page: Static<typeof EventList>) {
   const { message, cursor } = awaited
   const shown: Omit<AwaitedMessage, 'message'> = { cursor }
-  const { authentication: _, ...members } = message!
-  const known: Omit<NonNullable<AwaitedMessage['message']>, 'authentication'> = members
+  const known: NonNullable<AwaitedMessage['message']> = message!
   const events: EventPage = page
   return { shown, known, events }
 }

@@ -3,10 +3,7 @@
  * message.
  */
 import { describe, expect, test } from 'vitest'
-import {
-  contentDisposition,
-  safeContentType,
-} from '../../../src/edges/http/dialects/agentmail/routes/agentmail-downloads.ts'
+import { contentDisposition, safeContentType } from '../../../src/edges/http/server/file-response.ts'
 import { startWorld } from '../../support/world.ts'
 import { startEdge } from './edge.ts'
 
@@ -97,6 +94,35 @@ test('plain text, HTML and CSV have a second link, to their text in UTF-8', asyn
   const path = `/v0/inboxes/${inboxId}/drafts/${draft.draftId}/attachments/${draft.attachments![0]!.attachmentId}`
   const { body } = await world.request('GET', path)
   expect(await (await fetch(body.text_url)).text()).toBe('ü')
+})
+
+// All texts were made in the order of the requests, and the requests of one pod could use all places.
+test('texts of one pod let those of another pod take their turn', async () => {
+  await using world = await startWorld({ limits: { messages: { textUrlsPerOrganizationMax: 4 } } })
+  const content = '<p>slow &amp; long</p>'.repeat(12_000)
+  const linkOf = async (name: string) => {
+    const { podId } = await world.agentmail.pods.create({ name })
+    const { inboxId } = await world.agentmail.pods.inboxes.create(podId, { username: name })
+    const attachments = [{ filename: 'a.html', contentType: 'text/html', content }]
+    await world.smtp.send({ to: inboxId, text: 'x', messageId: '<1@x.test>', attachments })
+    const message = await world.agentmail.inboxes.messages.get(inboxId, '<1@x.test>')
+    const id = message.attachments![0]!.attachmentId
+    const path = `/v0/inboxes/${inboxId}/messages/${encodeURIComponent('<1@x.test>')}/attachments/${id}`
+    return (await world.request('GET', path)).body.text_url as string
+  }
+  const [busy, fine] = [await linkOf('busy'), await linkOf('fine')]
+  const order: string[] = []
+  const fetchText = async (name: string, url: string) => {
+    const { status } = await fetch(url)
+    order.push(`${name} ${status}`)
+  }
+  const all = Array.from({ length: 6 }, () => fetchText('busy', busy))
+  await expect.poll(() => order, { interval: 1 }).toContain('busy 503')
+  all.push(fetchText('fine', fine))
+  await Promise.all(all)
+  const served = order.filter((each) => each.endsWith('200'))
+  expect(served).toContain('fine 200') // it also took the place of the last one of the other pod
+  expect(served.at(-1)).toBe('busy 200')
 })
 
 test('an HTML attachment is served as HTML, but its scripts cannot run', async () => {

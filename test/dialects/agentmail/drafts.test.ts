@@ -338,6 +338,35 @@ test('client_id names a draft: a repeated create returns it, and it works in pat
   await expect(drafts.get(inboxId, 'follow-up')).rejects.toMatchObject({ statusCode: 404 })
 })
 
+// A program that repeated both calls made a second draft and sent it.
+test('a client_id whose draft was sent makes no second draft, and sending it again returns the first message', async () => {
+  const { inboxId, drafts } = await newInbox()
+  const bob = await newInbox()
+  const request = { to: [bob.inboxId], text: 'x', clientId: 'plan' }
+  await drafts.create(inboxId, request)
+  const sent = await drafts.send(inboxId, 'plan', {})
+  await expect(drafts.create(inboxId, request)).rejects.toMatchObject({
+    statusCode: 400,
+    body: { code: 'draft_sent', message: 'The draft with this client_id was sent: its message is in the inbox' },
+  })
+  expect(await drafts.send(inboxId, 'plan', {})).toEqual(sent)
+  expect((await drafts.list(inboxId)).count).toBe(0)
+  await expect.poll(async () => (await bob.messages.list(bob.inboxId)).count).toBe(1)
+  // In another inbox, and after a draft that was deleted, the name is free.
+  await bob.drafts.create(bob.inboxId, request)
+  await bob.drafts.delete(bob.inboxId, 'plan')
+  await bob.drafts.create(bob.inboxId, request)
+  await expect(bob.drafts.send(bob.inboxId, 'other', {})).rejects.toMatchObject({ statusCode: 404 })
+})
+
+test('a client_id whose draft was sent by its schedule makes no second draft', async () => {
+  const { inboxId, drafts, messages } = await newInbox()
+  const request = { to: ['bob@example.test'], text: 'x', clientId: 'plan', sendAt: new Date(0) }
+  await drafts.create(inboxId, request)
+  await expect.poll(async () => (await messages.list(inboxId)).count).toBe(1)
+  await expect(drafts.create(inboxId, request)).rejects.toMatchObject({ body: { code: 'draft_sent' } })
+})
+
 test('a repeated send with the same Idempotency-Key answers after the draft is gone, and sends nothing', async () => {
   const { inboxId, drafts, messages } = await newInbox()
   const { draftId } = await drafts.create(inboxId, { to: ['bob@example.test'], text: 'x' })
@@ -596,4 +625,27 @@ test('a repeated create shows the draft to the key that made it, and to others o
   })
   const refused = { statusCode: 403, body: { code: 'missing_permission', fix: expect.stringContaining('draft_read') } }
   await expect(other.inboxes.drafts.create(inboxId, { clientId: 'mine' })).rejects.toMatchObject(refused)
+})
+
+// Large messages of an organization were parsed in the order of the requests, whichever pod they came from.
+test('changes of large drafts of one pod let one of another pod take its turn', async () => {
+  const newDraft = async (podId: string) => {
+    const { inboxId } = await world.agentmail.pods.inboxes.create(podId, { username: `inbox${++names}` })
+    const { draftId } = await world.agentmail.inboxes.drafts.create(inboxId, { text: 'x' })
+    return [inboxId, draftId] as const
+  }
+  const [busy, fine] = [await world.agentmail.pods.create({}), await world.agentmail.pods.create({})]
+  const busyDrafts = []
+  for (let number = 0; number < 5; number += 1) busyDrafts.push(await newDraft(busy.podId))
+  const fineDraft = await newDraft(fine.podId)
+  const content = Buffer.from('some text. '.repeat(19_000)).toString('base64')
+  const order: string[] = []
+  const change = async (name: string, [inboxId, draftId]: readonly [string, string]) => {
+    const addAttachments = [{ contentType: 'text/plain', content }]
+    await world.agentmail.inboxes.drafts.update(inboxId, draftId, { addAttachments })
+    order.push(name)
+  }
+  await Promise.all([...busyDrafts.map((draft) => change('busy', draft)), change('fine', fineDraft)])
+  expect(order).toHaveLength(6)
+  expect(order.at(-1)).toBe('busy')
 })

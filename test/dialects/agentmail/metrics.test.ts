@@ -129,7 +129,7 @@ test('ranges, periods and scopes are checked', async () => {
   for (const kind of ['events', 'usage', 'rates'])
     expect(await get(`/metrics/${kind}`, { start, period: '60' }), kind).toMatchObject(wide)
   const wrong = [
-    [{ period: '59' }, 'period'],
+    [{ period: '0' }, 'period'],
     [{ period: '86401' }, 'period'],
     [{ period: 'x' }, 'period'],
     [{ start: new Date(now() - 91 * 24 * HOUR).toISOString() }, 'start'],
@@ -143,6 +143,13 @@ test('ranges, periods and scopes are checked', async () => {
         status: 400,
         body: { code: 'validation_error', errors: [{ path: [field] }] },
       })
+  // Only rates have no periods below a minute.
+  const recent = { start: new Date(now() - 10 * MINUTE).toISOString(), period: '1' }
+  expect(await get('/metrics/rates', recent)).toMatchObject({ status: 400, body: { errors: [{ path: ['period'] }] } })
+  const { body: counted } = await get(`/inboxes/${ada}/metrics/events`, recent)
+  expect(counted['message.sent']).toEqual([{ timestamp: expect.stringMatching(/:\d\d(\.000)?Z$/), count: 1 }])
+  const { body: usage } = await get(`/inboxes/${ada}/metrics/usage`, recent)
+  expect([600, 601, 602]).toContain(usage.message_count.length)
   expect((await get('/metrics/events', { start: new Date(now() + HOUR).toISOString() })).status).toBe(200)
 
   const { body: narrow } = await world.request('POST', `/v0/inboxes/${ada}/api-keys`, {

@@ -1,6 +1,11 @@
 /** Tests query strings: lists in every encoding that AgentMail clients are known to use, times, booleans. */
 import { describe, expect, test } from 'vitest'
-import { normaliseQuery, readTime, warningOf } from '../../../src/edges/http/dialects/agentmail/query-parameters.ts'
+import {
+  normaliseQuery,
+  readTime,
+  unknownParameters,
+} from '../../../src/edges/http/dialects/agentmail/query-parameters.ts'
+import { reportUnknown } from '../../../src/edges/http/server/requests/unknown-members.ts'
 import { startWorld } from '../../support/world.ts'
 
 describe('a list', () => {
@@ -58,6 +63,12 @@ test.each(['', 'yesterday', '1767225600', '2026-13-01', '2026-01-01T25:00:00Z', 
 describe('a parameter that the route does not know', () => {
   const query = (text: string) => Object.fromEntries(new URLSearchParams(text))
   const schema = { properties: { labels: {}, limit: {} } }
+  const warningOf = (given: object, known: unknown) => {
+    const warnings: string[] = []
+    const reply = { getHeader: () => undefined, header: (_name: string, value: string) => warnings.push(value) }
+    reportUnknown({ headers: {} }, reply as never, 'query parameters', unknownParameters(given, known))
+    return warnings[0]
+  }
 
   test.each([
     ['lable=x', 'lable'],
@@ -116,4 +127,50 @@ test('an invalid request names the property, and lists the values that are allow
       message: 'attachments.0.content_disposition must be one of "inline", "attachment"',
     },
   ])
+})
+
+// A misspelt `hold` let the mail leave, without a word.
+test('a member that a body does not know is reported in a header, and refused in strict mode', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada', metadata: { any: 'member' } })
+  const send = (body: object, headers: Record<string, string> = {}) =>
+    world.request('POST', `/v0/inboxes/${inboxId}/messages/send`, { body, headers })
+  const mail = { to: 'bob@example.test', text: 'x' }
+  const strict = { 'martlet-strict': 'true' }
+
+  const typo = await send({
+    ...mail,
+    hodl: true,
+    headers: { 'X-Any': 'header' },
+    attachments: [{ content: '', nmae: 'ü' }],
+  })
+  expect(typo.status).toBe(200)
+  const warning = 'unknown members of the body were ignored: hodl, attachments.0.nmae'
+  expect(typo.headers.get('martlet-warning')).toBe(warning)
+  expect(await send({ ...mail, hodl: true }, strict)).toMatchObject({
+    status: 400,
+    body: {
+      code: 'validation_error',
+      message: 'hodl is unknown: see the members of the body of this call',
+      errors: [{ path: ['hodl'] }],
+    },
+  })
+  expect(await send({ ...mail, attachments: [{ content: '', nmae: 'x' }] }, strict)).toMatchObject({
+    body: { errors: [{ path: ['attachments', 0, 'nmae'] }] },
+  })
+  expect((await world.agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+
+  const fine = await send({ ...mail, hold: true, headers: { 'X-Any': 'header' } }, strict)
+  expect([fine.status, fine.headers.get('martlet-warning')]).toEqual([200, null])
+  const patch = { body: { metadata: { any: 'other' }, dislpay_name: 'x' } }
+  expect((await world.request('PATCH', `/v0/inboxes/${inboxId}`, patch)).headers.get('martlet-warning')).toMatch(
+    /: dislpay_name$/,
+  )
+  const list = `/v0/inboxes/${inboxId}/messages`
+  expect(await world.request('GET', `${list}?lable=x`, { headers: strict })).toMatchObject({
+    status: 400,
+    body: { errors: [{ path: ['lable'] }] },
+  })
+  expect((await world.request('GET', list, { headers: strict })).status).toBe(200)
+  expect((await world.request('GET', list, { headers: { 'martlet-strict': 'yes' } })).status).toBe(400)
 })

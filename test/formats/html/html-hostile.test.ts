@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { linesOfHtml } from '../../../src/formats/html/html-lines.ts'
+import { scanQuotedHtml } from '../../../src/formats/reply/quoted-html.ts'
 import { replyContext } from '../../../src/formats/reply/reply-context.ts'
 import { extractReplyHtml } from '../../../src/formats/reply/reply-html.ts'
 import { visibleTextOfHtml } from '../../../src/formats/verification/visible-text.ts'
@@ -31,8 +32,10 @@ const shapes = {
 
 const NO_CONTEXT = replyContext({})
 
+const replyTo = (html: string) => extractReplyHtml(html, NO_CONTEXT, scanQuotedHtml(html))
+
 const readers = {
-  'reply without quotes': (html: string) => extractReplyHtml(html, NO_CONTEXT),
+  'reply without quotes': replyTo,
   lines: (html: string) => linesOfHtml(html, 200_000),
   'visible text': (html: string) => visibleTextOfHtml(html, 10_000),
 }
@@ -49,8 +52,8 @@ test('elements up to 500 deep are read, deeper ones are not', () => {
   expect(linesOfHtml(`<p>above</p>${nested(501)}`, 100)).toBe('above')
   expect(visibleTextOfHtml(nested(500), 100).text).toBe('here\nbelow\n')
   expect(visibleTextOfHtml(`<p>above</p>${nested(501)}`, 100).text).toBe('above\n')
-  expect(extractReplyHtml(nested(500), NO_CONTEXT)).toBe(nested(500))
-  expect(extractReplyHtml(nested(501), NO_CONTEXT)).toBeUndefined()
+  expect(replyTo(nested(500))).toBe(nested(500))
+  expect(replyTo(nested(501))).toBeUndefined()
 })
 
 test('an element that is open where reading stops is closed there', () => {

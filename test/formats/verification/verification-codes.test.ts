@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { plainText } from '../../../src/formats/verification/keyword-text.ts'
 import { extractVerification } from './extract-verification.ts'
 
 const codesOf = (text: string, subject = '') => extractVerification({ subject, text }).codes.map(({ code }) => code)
@@ -564,4 +565,12 @@ describe('in a message about a code', () => {
   test('the line for browsers (@host #code) is read', () => {
     expect(codesOf('Only use it on the page that asked.\n@acme.example #482913', 'Your login code')).toEqual(['482913'])
   })
+})
+
+test('text that normalisation leaves alone is the same as text that it rewrites', () => {
+  // A character without width makes `plainText` rewrite the whole text; without one, most text is returned as it is.
+  const units = Array.from({ length: 0xd800 }, (_, code) => String.fromCharCode(code))
+  const changed = units.filter((unit) => plainText(unit) === unit && plainText(`${unit}\u200b`) !== unit)
+  expect(changed).toEqual([])
+  expect(plainText('Grüße, Код 验证码 인증 コード')).toBe(plainText('Grüße, Код 验证码 인증 コード\u200b'))
 })

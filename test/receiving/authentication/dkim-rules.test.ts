@@ -1,13 +1,22 @@
 /** Rules of DKIM that the corpus (independent-verdicts.test.ts) does not show: limits, failures of DNS, unusual keys. */
 import { createPublicKey, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
 import { readSenderEvidence } from '../../../src/formats/dkim/sender-evidence.ts'
 import { evidenceLimits } from '../../../src/mail/messages/content/parsed-message.ts'
+import { checkArc } from '../../../src/mail/receiving/authentication/arc-check.ts'
 import { createSignatureChecks } from '../../../src/mail/receiving/authentication/dkim-check.ts'
+import { seededRandom } from '../../support/seeded-random.ts'
 import { sign, testKey } from '../../support/signed-mail.ts'
-import { recordsOf, type ZoneRecords } from './zone-records.ts'
+import { recordsOf, textZone, type ZoneRecords } from './zone-records.ts'
 
+const corpus = JSON.parse(readFileSync(new URL('./corpus.json', import.meta.url), 'utf8')) as {
+  readonly now: number
+  readonly zone: Record<string, string[]>
+  readonly dkim: { readonly mail: string }[]
+  readonly arc: { readonly mail: string }[]
+}
 const limits = withLimits({})
 const NOW = Math.floor(Date.now() / 1_000)
 const MAIL = 'From: Ann <ann@a.example>\r\nSubject: hello\r\n\r\nDear Ada,\r\nbye\r\n'
@@ -104,6 +113,38 @@ test('a header that is too large to be read whole verifies nothing', async () =>
   const mail = await sign(MAIL, { domain: 'a.example' })
   const { results } = await check(mail.replace('\r\n\r\n', `\r\nX-Pad: ${'x'.repeat(300_000)}\r\n\r\n`))
   expect(results).toMatchObject([{ result: 'policy', reason: 'the header is too large to be verified' }])
+})
+
+test('no damage to a signed message makes a check fail with an error', async () => {
+  const random = seededRandom(20)
+  const mails = [...corpus.arc, ...corpus.dkim.slice(-60)].map(({ mail }) => mail)
+  const zone = { ...textZone(corpus.zone) }
+  for (let round = 0; round < 600; round += 1) {
+    const bytes = Buffer.from(mails[Math.floor(random() * mails.length)]!, 'latin1')
+    const header = Math.min(bytes.length, 1_500)
+    for (let count = 1 + Math.floor(random() * 6); count > 0; count -= 1)
+      bytes[Math.floor(random() * header)] = [0, 9, 10, 13, 32, 34, 40, 44, 58, 59, 61, 0xff][
+        Math.floor(random() * 12)
+      ]!
+    const evidence = readSenderEvidence(bytes, evidenceLimits(limits))
+    const signatures = createSignatureChecks({ dns: recordsOf(zone), limits })
+    await signatures.checkDkim(JSON.parse(JSON.stringify(evidence)), corpus.now)
+    const needs = { signatures, trustedSealers: ['sealer.example'], nowSeconds: corpus.now }
+    await checkArc(evidence.arc, 'signer.example', needs)
+  }
+})
+
+test.each([
+  ['a key that is no list', 'p=;;;=;'],
+  ['a key with bytes above 127', `v=DKIM1; p=${'\xff'.repeat(100)}`],
+  ['a key of zeros', `v=DKIM1; p=${Buffer.alloc(200).toString('base64')}`],
+  ['a key of 60 KB', `v=DKIM1; p=${randomBytes(45_000).toString('base64')}`],
+  ['an Ed25519 key that is too short', `v=DKIM1; k=ed25519; p=${randomBytes(31).toString('base64')}`],
+  ['an Ed25519 key that is no point', `v=DKIM1; k=ed25519; p=${Buffer.alloc(32, 0xff).toString('base64')}`],
+])('%s verifies nothing', async (_what, record) => {
+  const mail = await sign(MAIL, { domain: 'a.example' })
+  const { results } = await check(mail, { 's1._domainkey.a.example': { TXT: [record] } })
+  expect(results[0]!.result).toBe('permerror')
 })
 
 test('reading signatures takes time linear in the size of the message, whatever they say', () => {

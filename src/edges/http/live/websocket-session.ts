@@ -8,8 +8,9 @@
  *   connection is terminated without a close frame, which would wait behind data that the client does not read.
  * Too many frames: an error frame, then 1008 (frame-intake.ts). While a client does not read the responses, no more of
  *   its frames are handled.
- * Dead peer: after two unanswered protocol pings the socket is closed. The server sends no application-level pings, and
- *   only frames that are JSON objects: AgentMail's Node client crashes on plain text (docs/compatibility/agentmail.md).
+ * Dead peer: after two unanswered protocol pings the socket is closed. A dialect may have heartbeats of its own; nobody has
+ *   to answer them. All frames are JSON objects: AgentMail's Node client crashes on plain text
+ *   (docs/compatibility/agentmail.md).
  */
 import type { WebSocket } from 'ws'
 import type { Limits } from '../../../config/limits.ts'
@@ -17,7 +18,7 @@ import { MailError } from '../../../errors.ts'
 import { runIn, type Unit } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Feed } from '../../../mail/events/feed/feed.ts'
+import type { EarlierSubscription, Feed, SubscribedEvents } from '../../../mail/events/feed/feed.ts'
 import type { EventFilter } from '../../../mail/events/feed/subscription-filter.ts'
 import type { Event } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
@@ -43,6 +44,10 @@ export interface WebSocketSession {
    * @throws as Feed.subscribe
    */
   subscribe(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
+  /** Adds a subscription filter to those of this session, without a gap: no event that waits to be sent is dropped. */
+  add(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void>
+  /** Sends a frame that is no event. */
+  send(frame: object): void
 }
 
 interface WebSocketSessionNeeds extends SocketContext {
@@ -58,6 +63,8 @@ interface WebSocketSessionNeeds extends SocketContext {
    */
   readonly onFrame: (frame: object, session: WebSocketSession) => Promise<void>
   readonly renderError: (error: MailError) => object
+  /** Sent every limits.sockets.heartbeatMs, unless other data waits to be read. */
+  readonly heartbeat?: object
 }
 
 /**
@@ -78,6 +85,8 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   /** Aborts the current subscription. */
   let currentSubscription = new AbortController()
   let pumping = Promise.resolve()
+  /** The current subscription, with what the client has of it. */
+  let current: { readonly events: SubscribedEvents; sentCursor: string } | undefined
   /** Pending while a new filter is being checked, so that no event is sent under both filters. */
   let filterChecked: Promise<unknown> = Promise.resolve()
 
@@ -88,11 +97,13 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
       runIn(unit, () => act(...given))
 
   metrics.sockets.inc()
-  const stopHeartbeat = startHeartbeat(socket, limits)
+  const stopPings = startPings(socket, limits)
+  const heartbeats = needs.heartbeat && setInterval(sendHeartbeat, limits.sockets.heartbeatMs)
   socket.on('error', (error) => log.debug({ err: error }, 'websocket failed')) // ws closes it and emits "close"
   socket.on('close', () => {
     metrics.sockets.dec()
-    stopHeartbeat()
+    stopPings()
+    clearInterval(heartbeats)
     end()
     writer.close()
     backlog.close()
@@ -121,7 +132,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
 
   async function onFrame(text: string | undefined): Promise<void> {
     try {
-      await needs.onFrame(parseFrame(text), { subscribe })
+      await needs.onFrame(parseFrame(text), { subscribe, add, send })
     } catch (error) {
       if (!(error instanceof MailError)) log.error({ err: error }, 'websocket frame failed')
       send(renderError(error instanceof MailError ? error : new MailError('internal_error', {}, { cause: error })))
@@ -138,16 +149,29 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     }
   }
 
-  async function subscribe(
+  function subscribe(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
+    return replaceWith(eventFilter, acknowledge, render)
+  }
+
+  function add(eventFilter: EventFilter, acknowledge: (cursor: string) => object, render: Render): Promise<void> {
+    const known = current
+    const earlier = known && { events: known.events, sentCursor: () => known.sentCursor }
+    return replaceWith(eventFilter, acknowledge, render, earlier)
+  }
+
+  /** @param earlier the current subscription, if the new one continues it */
+  async function replaceWith(
     eventFilter: EventFilter,
     acknowledge: (cursor: string) => object,
     render: Render,
+    earlier?: EarlierSubscription,
   ): Promise<void> {
     const next = new AbortController()
     const signal = AbortSignal.any([closed.signal, next.signal])
-    const replaced = feed.subscribe(actor, eventFilter, signal, backlog).then((events) => {
+    const replaced = feed.subscribe(actor, eventFilter, signal, backlog, earlier).then((events) => {
       currentSubscription.abort('disconnected')
       currentSubscription = next
+      current = { events, sentCursor: events.cursor }
       return events
     })
     filterChecked = replaced.catch(() => undefined) // the caller handles the error; the earlier filter continues
@@ -159,7 +183,11 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
   }
 
   async function pump(events: AsyncIterable<Event>, render: Render, signal: AbortSignal): Promise<void> {
-    const write = (text: EncodedText) => writer.write(text)
+    const own = current // a later subscription replaces it
+    const write = (text: EncodedText, { cursor }: Event) => {
+      if (own) own.sentCursor = cursor
+      return writer.write(text)
+    }
     const ending = await pumpEvents({
       events,
       render,
@@ -174,6 +202,10 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     if (!ending) return
     if (ending.reason === 'failed' && ending.error.code !== 'internal_error') send(renderError(ending.error))
     close(...closeOf(ending, needs.stopCode))
+  }
+
+  function sendHeartbeat(): void {
+    if (socket.readyState === socket.OPEN && socket.bufferedAmount === 0) send(needs.heartbeat!)
   }
 
   function send(frame: object): void {
@@ -229,7 +261,7 @@ function sinkOf(socket: WebSocket): Sink {
 }
 
 /** @returns a function that stops the pings */
-function startHeartbeat(socket: WebSocket, limits: Limits): () => void {
+function startPings(socket: WebSocket, limits: Limits): () => void {
   let unanswered = 0
   socket.on('pong', () => {
     unanswered = 0

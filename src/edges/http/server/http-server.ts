@@ -32,6 +32,7 @@ import { createBodyBudget } from './memory/body-budget.ts'
 import { createResponseBudget } from './memory/response-budget.ts'
 import { WritePacer } from './memory/write-pacer.ts'
 import { createDialectOf, registerDialect, unroutedError } from './register-dialect.ts'
+import type { RequestSchema } from './requests/bounded-schema.ts'
 import { createClientAddress } from './requests/client-address.ts'
 import { rejectEscapedQuery } from './requests/escaped-query.ts'
 import { parseInTurns } from './requests/json-body.ts'
@@ -41,6 +42,7 @@ import { createRequestLog, pathOf } from './requests/request-log.ts'
 import { containRequests } from './requests/request-unit.ts'
 import { createLongPolls } from './requests/request-wait.ts'
 import { rewriteUrl } from './requests/rewrite-url.ts'
+import { reportUnknown, unknownMembers } from './requests/unknown-members.ts'
 import { validatorCompiler } from './requests/validation.ts'
 import { createSseRegistry } from './sse-registry.ts'
 import { createUpgrades } from './upgrades.ts'
@@ -155,6 +157,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       bytesMax: routeOptions.bodyLimit ?? limits.http.bodyBytesMax,
       reserve: (bytes) => bodies.grow(request, bytes),
     })
+    if (routeOptions.config.rawBody) return body
     return runIn(unit, () => parseInTurns(headers, body, limits, eventLoop.nextTurn))
   })
   app.decorateRequest('actor')
@@ -182,6 +185,16 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.addHook('preValidation', (request, _reply, next) => {
     // A POST without a body and without a Content-Type never reaches a parser.
     if (request.body === undefined) request.body = {}
+    next()
+  })
+  app.addHook('preHandler', (request, reply, next) => {
+    const { body, routeOptions } = request
+    reportUnknown(
+      request,
+      reply,
+      'members of the body',
+      unknownMembers(routeOptions.schema?.body as RequestSchema, body),
+    )
     next()
   })
   app.addHook('onSend', (request, reply, payload, next) => {

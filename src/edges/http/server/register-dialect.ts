@@ -22,10 +22,15 @@ const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 
  * @returns a function that finds the dialect of a path
  */
 export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (url: string | undefined) => Dialect {
-  const longestFirst = dialects.toSorted((one, other) => other.prefix.length - one.prefix.length)
+  const beginnings = dialects.flatMap((dialect) =>
+    (dialect.paths ?? [dialect.prefix]).map((beginning) => ({ beginning, dialect })),
+  )
+  const longestFirst = beginnings.toSorted((one, other) => other.beginning.length - one.beginning.length)
   return (url) => {
     const path = pathOf(url)
-    return longestFirst.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`)) ?? dialects[0]
+    const isOf = ({ beginning, dialect }: (typeof beginnings)[number]) =>
+      path === beginning || path.startsWith(`${beginning}/`) || path === dialect.live?.path
+    return longestFirst.find(isOf)?.dialect ?? dialects[0]
   }
 }
 

@@ -5,7 +5,7 @@
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import { admit } from '../../../mail/access/access.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { KeyScope, OperationAccess } from '../../../mail/access/operation-access.ts'
+import type { OperationAccess } from '../../../mail/access/operation-access.ts'
 import type { Permission } from '../../../mail/access/permissions.ts'
 import type { HttpApp } from './http-dialect.ts'
 
@@ -25,10 +25,12 @@ export const publicRoute = { access: 'public' } as const
  */
 export function access(
   permissions: Permission | readonly Permission[],
-  { narrowestKey = 'inbox', conditional }: { narrowestKey?: KeyScope; conditional?: readonly Permission[] } = {},
+  { narrowestKey = 'inbox', widestKey, conditional }: Partial<Omit<OperationAccess, 'permissions'>> = {},
 ): { access: OperationAccess } {
   const all = typeof permissions === 'string' ? [permissions] : permissions
-  return { access: { narrowestKey, permissions: all, ...(conditional && { conditional }) } }
+  return {
+    access: { narrowestKey, permissions: all, ...(widestKey && { widestKey }), ...(conditional && { conditional }) },
+  }
 }
 
 /** Authenticates each request to the routes of this scope, and admits its key to what its route declares. */

@@ -5,7 +5,8 @@
  * 3xx have no enhanced code (RFC 2034 §4). All other replies have exactly one, in its own field, so that it can be
  * neither missing nor repeated.
  */
-import { type ErrorCode, type ErrorKind, isMailError, MailError } from '../../../errors.ts'
+import type { ErrorKind } from '../../../errors/error-definition.ts'
+import { type ErrorCode, isMailError, MailError } from '../../../errors.ts'
 import type { Receipt } from '../../../mail/receiving/arrival.ts'
 
 export interface Reply {

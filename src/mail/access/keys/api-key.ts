@@ -21,6 +21,8 @@ export interface ApiKey {
 
 export interface NewApiKey {
   readonly name?: string | undefined
+  /** How its text begins, which tools of the service recognise. Default: as AgentMail's. */
+  readonly keyPrefix?: string | undefined
   /** Granted flags; undefined: everything in scope (needs an unrestricted creator). */
   readonly permissions?: readonly Permission[] | undefined
   /** Epoch ms in the future. */

@@ -55,7 +55,8 @@ export interface ApiKeys {
 const PREFIX = 'am_us_'
 /** 32 random bytes: 256 bits. */
 const KEY_BYTES = 32
-const SHOWN_CHARS = 12
+/** Characters after the prefix that are shown. */
+const SHOWN_CHARS = 6
 
 interface ApiKeysNeeds {
   readonly store: Store
@@ -74,7 +75,7 @@ export type KeyRevoked = (tx: Tx, actor: Actor, key: { id: string; organizationI
 export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiKeysNeeds): ApiKeys {
   return {
     async create(actor, within, request) {
-      const key = makeKey(random)
+      const key = makeKey(random, request.keyPrefix)
       const name = parseName(request.name, limits) ?? 'API key'
       if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
         throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
@@ -94,7 +95,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           pod_id: scope.podId ?? null,
           inbox_id: scope.inboxId ?? null,
           name,
-          ...keyColumns(key),
+          ...keyColumns(key, request.keyPrefix),
           permissions: request.permissions === undefined ? null : JSON.stringify(request.permissions),
           is_root: 0,
           created_by: actorName(actor),
@@ -179,13 +180,13 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
   }
 }
 
-export function makeKey(random: (bytes: number) => Buffer): string {
-  return PREFIX + random(KEY_BYTES).toString('hex')
+export function makeKey(random: (bytes: number) => Buffer, prefix: string = PREFIX): string {
+  return prefix + random(KEY_BYTES).toString('hex')
 }
 
 /** Returns the columns that are derived from a key's text. */
-export function keyColumns(key: string): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
-  return { prefix: key.slice(0, SHOWN_CHARS), key_hash: hashKey(key) }
+export function keyColumns(key: string, prefix: string = PREFIX): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
+  return { prefix: key.slice(0, prefix.length + SHOWN_CHARS), key_hash: hashKey(key) }
 }
 
 async function showApiKey(db: Db, row: ApiKeyRow): Promise<ApiKey> {

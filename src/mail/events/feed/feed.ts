@@ -35,6 +35,7 @@ import {
   checkEventFilter,
   type EventFilter,
   emptyFilter,
+  filterOfParts,
   matchesTypeAndScope,
   maySee,
 } from './subscription-filter.ts'
@@ -51,12 +52,20 @@ export interface Feed {
    * the reader has read them. It ends without an error when `signal` aborts. Iterate once; if you do not iterate, abort
    * the signal.
    *
+   * @param earlier a subscription of the same actor that this one continues: its events that the reader does not have yet
+   *   are sent too, and the two requests add up. The reader ends the earlier one when this call has resolved
    * @param backlog counts the data that is buffered for the reader; all of it is released when the subscription ends,
    *   before an abort of `signal` returns
    * @throws validation_error (unknown event type, invalid cursor, too many ids), missing_permission (`message_read`,
    *   or that of a requested type), not_found (inbox, pod), cursor_expired, shutting_down
    */
-  subscribe(actor: Actor, eventFilter: EventFilter, signal: AbortSignal, backlog?: Backlog): Promise<SubscribedEvents>
+  subscribe(
+    actor: Actor,
+    eventFilter: EventFilter,
+    signal: AbortSignal,
+    backlog?: Backlog,
+    earlier?: EarlierSubscription,
+  ): Promise<SubscribedEvents>
 
   /**
    * Watches the key of a connection that has not subscribed to anything.
@@ -70,6 +79,15 @@ export interface Feed {
 export interface SubscribedEvents extends AsyncIterable<Event> {
   /** The cursor of the start position, for a reader that must resume before it has received an event. */
   readonly cursor: string
+  /** For a later subscription that continues this one. */
+  readonly filter: CheckedFilter
+}
+
+/** A subscription that another one continues. */
+export interface EarlierSubscription {
+  readonly events: SubscribedEvents
+  /** Returns the cursor of the last event that the reader got, or of the start. Called when the new filter is checked. */
+  readonly sentCursor: () => string
 }
 
 /** Bytes that one more subscriber of a buffered event costs. */
@@ -113,10 +131,12 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       for (const subscription of subscriptions.all()) end(subscription, 'stopping')
     },
 
-    async subscribe(actor, eventFilter, signal, backlog) {
+    async subscribe(actor, eventFilter, signal, backlog, earlier) {
       const owner = { owner: 'subscription', idsMax: limits.events.subscriptionIdsMax } as const
       const filter = await checkEventFilter(actor, eventFilter, { db: store.db, ...owner })
-      return openSubscription(filter, eventFilter.after, signal, backlog)
+      if (!earlier) return openSubscription(filter, eventFilter.after, signal, backlog)
+      const { combined, start } = await continueEarlier(actor, filter, eventFilter.after, earlier)
+      return openSubscription(combined, start, signal, backlog)
     },
 
     async untilRevoked(actor, signal) {
@@ -131,9 +151,33 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     },
   }
 
-  async function openSubscription(
+  /**
+   * Combines a new request with an earlier subscription. Events that the reader has are not sent again for the earlier
+   * one, and those before the new request are sent for it only if it names a position.
+   */
+  async function continueEarlier(
+    actor: Actor,
     filter: CheckedFilter,
     after: string | undefined,
+    { events: { filter: known }, sentCursor }: EarlierSubscription,
+  ): Promise<{ combined: CheckedFilter; start: LogPosition }> {
+    const logRow = await events.requireLog(store.db)
+    const sent = await parsePosition(store, sentCursor(), logRow)
+    const added = after === undefined ? endOf(logRow) : await parsePosition(store, after, logRow)
+    const rest = (known.parts ?? [{ ...known, afterSeq: 0 }]).map((part) => ({
+      ...part,
+      afterSeq: Math.max(part.afterSeq, sent.seq),
+    }))
+    const partsMax = limits.events.subscriptionPartsMax
+    if (rest.length >= partsMax)
+      throw new MailError('limit_exceeded', { what: 'requests in a subscription', max: partsMax })
+    const combined = filterOfParts(actor, [...rest, { ...filter, afterSeq: added.seq }])
+    return { combined, start: added.seq < sent.seq ? added : sent }
+  }
+
+  async function openSubscription(
+    filter: CheckedFilter,
+    after: string | LogPosition | undefined,
     signal: AbortSignal,
     backlog?: Backlog,
   ): Promise<SubscribedEvents> {
@@ -159,13 +203,17 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     }
     const { cursor } = subscription
     const iterator = iterate(subscription, forget)
-    return { cursor, [Symbol.asyncIterator]: () => iterator }
+    return { cursor, filter, [Symbol.asyncIterator]: () => iterator }
   }
 
   /** Sets the position after which the subscription starts. @throws cursor_expired, validation_error */
-  async function fixStart(subscription: Subscription, after: string | undefined, logRow: EventLogRow): Promise<void> {
+  async function fixStart(
+    subscription: Subscription,
+    after: string | LogPosition | undefined,
+    logRow: EventLogRow,
+  ): Promise<void> {
     if (after !== undefined) {
-      subscription.startAfter(await parsePosition(store, after, logRow))
+      subscription.startAfter(typeof after === 'string' ? await parsePosition(store, after, logRow) : after)
       return
     }
     // Both positions are committed; take the later one, because the tailer may have read more meanwhile.

@@ -14,9 +14,13 @@ import { getEventType, isSubscribable, standardTypes } from '../log/event-types.
 export interface EventFilter {
   /** undefined: the standard types that the key may receive. */
   readonly eventTypes?: readonly string[] | undefined
+  /** Added to these types, unless the actor may not receive them. */
+  readonly extraEventTypes?: readonly string[] | undefined
   /** Addresses or ids. The union with podIds counts; both undefined: everything in the actor's scope. */
   readonly inboxIds?: readonly string[] | undefined
   readonly podIds?: readonly string[] | undefined
+  /** Only events of these pods, also of the inboxes that are named. */
+  readonly onlyPodIds?: readonly string[] | undefined
   /** Start after this cursor. "earliest": all retained events first. "latest" or undefined: only new events. */
   readonly after?: string | undefined
 }
@@ -30,6 +34,16 @@ export interface CheckedFilter {
   /** Events of these inboxes or pods; all events of the organization when both are empty. */
   readonly inboxIds: readonly string[]
   readonly podIds: readonly string[]
+  /** Only events of these pods; undefined: of all that the fields above select. */
+  readonly onlyPodIds?: readonly string[]
+  /** Several requests that add up: an event must also match one of them. */
+  readonly parts?: readonly FilterPart[]
+}
+
+/** One of several requests of a subscriber. */
+export interface FilterPart extends Omit<CheckedFilter, 'parts'> {
+  /** It selects events after this one. */
+  readonly afterSeq: number
 }
 
 /** What has the filter, for error texts, with its limit. */
@@ -58,8 +72,17 @@ export async function checkEventFilter(
   checkIdCount('pod_ids', podRefs.length, needs)
   const inboxIds = inboxRefs.length > 0 ? await requireInboxIds(needs.db, actor, 'message_read', inboxRefs) : []
   const podIds = podRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', podRefs) : []
+  const onlyRefs = eventFilter.onlyPodIds ?? []
+  checkIdCount('pod_ids', onlyRefs.length, needs)
+  const onlyPodIds = onlyRefs.length > 0 ? await requirePodIds(needs.db, keyOf(actor), 'message_read', onlyRefs) : []
 
-  return filterOf(actor, { eventTypes, inboxIds, podIds })
+  const isAnywhere = inboxIds.length + podIds.length === 0
+  const filter = {
+    ...filterOf(actor, { eventTypes, inboxIds, podIds: isAnywhere ? onlyPodIds : podIds }),
+    ...(onlyPodIds.length > 0 && { onlyPodIds }),
+  }
+  const extra = (eventFilter.extraEventTypes ?? []).filter((name) => mayReceive(actor, name))
+  return extra.length === 0 ? filter : { ...filter, types: new Set([...filter.types, ...extra]) }
 }
 
 /**
@@ -84,6 +107,20 @@ export function filterOf(
   return { actor, types, organizationId, inboxIds: [], podIds: actor.podId === undefined ? [] : [actor.podId] }
 }
 
+/** Combines several requests of one subscriber: it receives the events that match at least one of them. */
+export function filterOfParts(actor: Actor, parts: readonly FilterPart[]): CheckedFilter {
+  const isAnywhere = parts.some(({ inboxIds, podIds }) => inboxIds.length + podIds.length === 0)
+  const idsOf = (list: 'inboxIds' | 'podIds') => (isAnywhere ? [] : [...new Set(parts.flatMap((part) => part[list]))])
+  return {
+    actor,
+    types: new Set(parts.flatMap(({ types }) => [...types])),
+    organizationId: parts[0]?.organizationId,
+    inboxIds: idsOf('inboxIds'),
+    podIds: idsOf('podIds'),
+    parts,
+  }
+}
+
 /** Returns the filter of a subscription that receives no events. */
 export function emptyFilter(actor: Actor): CheckedFilter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
@@ -98,18 +135,18 @@ export function checkEventType(name: string): void {
 /** Checks a requested type, and that the actor may receive it. */
 function checkAllowedType(actor: Actor, name: string): void {
   checkEventType(name)
+  if (mayReceive(actor, name)) return
+  throw new MailError('missing_permission', { permission: getEventType(name)!.permission!, eventType: name })
+}
+
+function mayReceive(actor: Actor, name: string): boolean {
   const { permission } = getEventType(name)!
-  if (permission && !hasPermission(actor, permission)) {
-    throw new MailError('missing_permission', { permission, eventType: name })
-  }
+  return permission === undefined || hasPermission(actor, permission)
 }
 
 /** Returns the types for a subscriber that names none: the standard types that it may receive. */
 function standardTypesFor(actor: Actor): ReadonlySet<string> {
-  const allowed = [...standardTypes].filter((name) => {
-    const { permission } = getEventType(name)!
-    return permission === undefined || hasPermission(actor, permission)
-  })
+  const allowed = [...standardTypes].filter((name) => mayReceive(actor, name))
   return allowed.length === standardTypes.size ? standardTypes : new Set(allowed) // one set for thousands of sockets
 }
 
@@ -124,8 +161,22 @@ export function checkIdCount(field: string, count: number, { owner, idsMax }: Fi
  * Whether a row from one of the filter's inboxes, pods or organizations matches it. A filter can only contain ids in
  * the actor's scope. We still check the scope of the row, because one mistake would disclose mail to strangers.
  */
-export function matchesTypeAndScope({ actor, types }: CheckedFilter, row: EventRow): boolean {
-  return types.has(row.type) && isInScope(actor, row)
+export function matchesTypeAndScope({ actor, types, onlyPodIds, parts }: CheckedFilter, row: EventRow): boolean {
+  return (
+    types.has(row.type) &&
+    isInScope(actor, row) &&
+    isOfPods(onlyPodIds, row) &&
+    (parts === undefined || parts.some((part) => isSelectedBy(part, row)))
+  )
+}
+
+function isSelectedBy(part: FilterPart, row: EventRow): boolean {
+  const isOfTypeAndTime = part.types.has(row.type) && row.seq > part.afterSeq
+  return isOfTypeAndTime && isInNamedScope(part, row) && isOfPods(part.onlyPodIds, row)
+}
+
+function isOfPods(onlyPodIds: readonly string[] | undefined, { pod_id }: EventRow): boolean {
+  return onlyPodIds === undefined || (pod_id !== null && onlyPodIds.includes(pod_id))
 }
 
 /**

@@ -40,6 +40,9 @@ const catalogue = {
     hidden: 'unauthenticated',
   },
 
+  // The same, for a message that repeats an earlier one: a program that acts on messages must not act twice.
+  'message.received.duplicate': optional,
+
   // Only for subscribers that name them: AgentMail's clients treat an unknown type as message.received and fail.
   'message.delayed': optional,
   'message.held': optional,
@@ -91,10 +94,13 @@ export const standardTypes: ReadonlySet<string> = new Set(
 /**
  * Returns the event type for a received message with these labels. If several classes hide it, the owner's block list
  * (`blocked`) takes precedence over the spam filter (`spam`), and that over missing authentication (`unauthenticated`).
+ *
+ * @param isRepeated its sender had already used its idempotency key
  */
-export function receivedType(labels: readonly string[]): EventTypeName {
+export function receivedType(labels: readonly string[], isRepeated = false): EventTypeName {
   if (labels.includes('blocked')) return 'message.received.blocked'
   if (labels.includes('spam')) return 'message.received.spam'
+  if (isRepeated) return 'message.received.duplicate'
   if (labels.includes('unauthenticated')) return 'message.received.unauthenticated'
   return 'message.received'
 }

@@ -134,6 +134,7 @@ interface MessagePayloads {
   'message.received.spam': ReceivedPayload
   'message.received.blocked': ReceivedPayload
   'message.received.unauthenticated': ReceivedPayload
+  'message.received.duplicate': ReceivedPayload
   'message.sent': RecipientsPayload
   'message.delivered': RecipientsPayload
   'message.bounced': BouncedPayload
@@ -164,6 +165,7 @@ export const receivedTypes = [
   'message.received.spam',
   'message.received.blocked',
   'message.received.unauthenticated',
+  'message.received.duplicate',
 ] as const
 
 /** Whether events of this type are rendered with the message itself: its text, subject, attachments, codes. */
@@ -177,10 +179,14 @@ interface About {
   readonly message: EventMessage
 }
 
-/** `message.received`, or its variant for a hidden class in the message's labels. */
-export function messageReceived({ thread, ...about }: About & { readonly thread: ThreadSnapshot }): NewEvent {
+/** `message.received`, or its variant for a hidden class in the message's labels, or for a repeated message. */
+export function messageReceived({
+  thread,
+  isRepeated = false,
+  ...about
+}: About & { readonly thread: ThreadSnapshot; readonly isRepeated?: boolean }): NewEvent {
   const { labels } = about.message
-  return messageEvent(receivedType(labels), about, { labels, thread } satisfies Own<ReceivedPayload>)
+  return messageEvent(receivedType(labels, isRepeated), about, { labels, thread } satisfies Own<ReceivedPayload>)
 }
 
 /** Martlet accepted the message for these envelope recipients. */

@@ -46,13 +46,14 @@ export interface Lists {
   /** @throws cannot_delete for an entry that the server made */
   delete(actor: Actor, within: Within, list: ListName, entry: string): Promise<void>
   /**
-   * Removes the entry that the server made because mail to the address bounced. The root key only: mail that bounces again and again
+   * Removes the entries that the server made because mail to the address bounced. The root key only: mail that bounces again and again
    * harms the reputation of the server, and not only of one organization.
    *
-   * @returns whether there was one
+   * @param organizationId undefined: in all organizations
+   * @returns the ids of the organizations that had one
    * @throws narrow_key, validation_error
    */
-  removeSuppression(actor: Actor, address: string): Promise<boolean>
+  removeSuppression(actor: Actor, address: string, organizationId?: string): Promise<readonly string[]>
 }
 
 /** The organization, pod or inbox that has the lists. */
@@ -130,15 +131,13 @@ export function createLists({ store, limits }: ListsNeeds): Lists {
       })
     },
 
-    async removeSuppression(actor, address) {
+    async removeSuppression(actor, address, organizationId) {
       const entry = parseEntry(address)
       return store.transaction(async (tx) => {
         await requireRootKey(tx, actor)
-        const { organizationId } = keyOf(actor)
-        const key = { scope_id: organizationId, direction: 'send', list_type: 'block', entry } as const
-        if ((await listEntries.get(tx, key))?.read_only !== 1) return false
-        await listEntries.remove(tx, key)
-        return true
+        const rows = await listEntries.listSuppressions(tx, entry, organizationId)
+        for (const row of rows) await listEntries.remove(tx, row)
+        return rows.map((row) => row.organization_id)
       })
     },
   }

@@ -1,13 +1,15 @@
 /**
  * The text of attachments, for clients that read no HTML and no charsets: plain text and CSV as they are, the visible text of
  * HTML. One text is made at a time, in slices, so that a hostile document delays neither other requests nor other texts for
- * long; the number of requests that wait is limited.
+ * long. The owners of the attachments take turns, pods and organizations, and the number of requests that wait is limited.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { linesInSlices } from '../../../formats/html/html-lines.ts'
 import { decodeText } from '../../../formats/mime/part-text.ts'
+import type { Tenant } from '../../jobs/capacity-shares.ts'
+import { createTurnQueue, turnOf } from '../../jobs/turn-queue.ts'
 
 /** An attachment. The content type may have parameters. */
 export interface TextSource {
@@ -16,6 +18,8 @@ export interface TextSource {
   readonly sizeBytes: number
   /** Decoded from its transfer encoding. */
   readonly bytes: AsyncIterable<Uint8Array>
+  /** The pod of the inbox that has it. */
+  readonly tenant: Tenant
 }
 
 const TYPES: ReadonlySet<string> = new Set(['text/plain', 'text/html', 'text/csv'])
@@ -35,21 +39,15 @@ export type TextOf = (source: TextSource) => Promise<Buffer>
 
 /** @returns a function that returns the text in UTF-8 */
 export function createAttachmentText(limits: Limits): TextOf {
-  const { textUrlCharsMax, textUrlsAtOnceMax } = limits.messages
-  let waiting = 0
-  let last: Promise<unknown> = Promise.resolve()
+  const { textUrlCharsMax, textUrlsWaitingMax, textUrlsPerOrganizationMax, textUrlWaitMs } = limits.messages
+  const queue = createTurnQueue({
+    waitingMax: textUrlsWaitingMax,
+    waitingPerKeyMax: textUrlsPerOrganizationMax,
+    waitMs: textUrlWaitMs,
+    full: () => new MailError('too_many_responses', {}),
+  })
 
-  return async function textOf(source) {
-    if (waiting >= textUrlsAtOnceMax) throw new MailError('too_many_responses', {})
-    waiting += 1
-    const text = last.then(() => convert(source))
-    last = text.catch(() => undefined) // its caller gets the error
-    try {
-      return await text
-    } finally {
-      waiting -= 1
-    }
-  }
+  return (source) => queue.run(turnOf(source.tenant), () => convert(source))
 
   async function convert({ contentType, charset, sizeBytes, bytes }: TextSource): Promise<Buffer> {
     const type = baseType(contentType)

@@ -32,32 +32,47 @@ export interface CompressedBodies {
   readonly headBytes: number
 }
 
+/** The JSON of bodies: in one piece, or, of a large message, the members before the texts, and the rest. */
+export type BodiesJson = readonly [whole: Buffer] | readonly [head: Buffer, rest: Buffer]
+
 /** Level 1 compresses the text of mail to a third; higher levels cost more time than they save bytes. */
 const LEVEL = { level: 1 }
 /**
- * For a small document: half the window and half the memory, which zlib clears for each document, take 10 µs less, and
- * the result has the same size.
+ * For a small document: half the window and half the memory, which zlib clears for each document, and an output buffer that
+ * is not larger than needed, take a fifth less time. The result has the same size. A window of 8 KiB takes as long, and
+ * makes the result an eighth larger.
  */
-const SMALL = { ...LEVEL, windowBits: 14, memLevel: 7 }
+export const SMALL_DEFLATE = { ...LEVEL, windowBits: 14, memLevel: 7, chunkSize: 4096 }
 /** Size of the JSON above which the header gets its own segment. A second segment costs a small message too much time. */
 const ONE_SEGMENT_BYTES_MAX = 64 * 1024
 const PIECE_CHARS = 64 * 1024
 
-/**
- * It works in pieces, outside of the JavaScript heap: as one string, a body of control characters takes several times
- * its size, and one allocation of that size beyond the thread's heap limit ends the whole process instead of the
- * thread.
- */
-export function compressBodies({ headers, isTruncated, ...texts }: Bodies): CompressedBodies {
-  const head = Buffer.from(JSON.stringify({ headers, isTruncated }).slice(0, -1))
-  const rest = Buffer.concat([...Object.entries(texts).flatMap(jsonOfText), Buffer.from('}')])
-  const sizeBytes = head.length + rest.length
-  if (sizeBytes <= ONE_SEGMENT_BYTES_MAX) {
-    return { bytes: deflateRawSync(Buffer.concat([head, rest]), SMALL), sizeBytes, headBytes: 0 }
-  }
+export function compressBodies(bodies: Bodies): CompressedBodies {
+  return compressJson(jsonOfBodies(bodies))
+}
+
+export function compressJson([head, rest]: BodiesJson): CompressedBodies {
+  if (rest === undefined) return { bytes: deflateRawSync(head, SMALL_DEFLATE), sizeBytes: head.length, headBytes: 0 }
   // The first segment has no final block, so the second one continues it, and both are one deflate stream.
   const first = deflateRawSync(head, { ...LEVEL, finishFlush: constants.Z_SYNC_FLUSH })
-  return { bytes: Buffer.concat([first, deflateRawSync(rest, LEVEL)]), sizeBytes, headBytes: first.length }
+  const bytes = Buffer.concat([first, deflateRawSync(rest, LEVEL)])
+  return { bytes, sizeBytes: head.length + rest.length, headBytes: first.length }
+}
+
+/**
+ * A large message is converted in pieces, outside of the JavaScript heap: as one string, a body of control characters
+ * takes several times its size, and one allocation of that size beyond the thread's heap limit ends the whole process
+ * instead of the thread.
+ */
+export function jsonOfBodies({ headers, isTruncated, ...texts }: Bodies): BodiesJson {
+  const chars = Object.values(texts).reduce((sum, text) => sum + text.length, 0)
+  if (chars <= ONE_SEGMENT_BYTES_MAX) {
+    const whole = Buffer.from(JSON.stringify({ headers, isTruncated, ...texts }))
+    if (whole.length <= ONE_SEGMENT_BYTES_MAX) return [whole]
+  }
+  const head = Buffer.from(JSON.stringify({ headers, isTruncated }).slice(0, -1))
+  const rest = Buffer.concat([...Object.entries(texts).flatMap(jsonOfText), Buffer.from('}')])
+  return head.length + rest.length <= ONE_SEGMENT_BYTES_MAX ? [Buffer.concat([head, rest])] : [head, rest]
 }
 
 /** Returns the member as JSON.stringify writes it. */

@@ -4,26 +4,29 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { StoredBytes } from '../../../store/tables/contents-table.ts'
-import type { CompressedBodies } from './compressed-bodies.ts'
+import { type BodiesJson, SMALL_DEFLATE } from './compressed-bodies.ts'
 
 /** Larger messages consist mostly of attachments, which are compressed already or for which this takes too long. */
 const SOURCE_BYTES_MAX = 64 * 1024
 /** deflate refers to at most this many bytes before the current one. */
 const DICTIONARY_BYTES = 32 * 1024
+/** Of SMALL_DEFLATE. */
+const SMALL_WINDOW_BYTES = 16 * 1024
+const LARGE_WINDOW = { windowBits: 15, memLevel: 8 }
 
 /** @returns undefined if the message is too large, or not smaller when it is compressed */
-export function compressSource(source: Uint8Array, bodies: CompressedBodies): Uint8Array | undefined {
-  if (source.length > SOURCE_BYTES_MAX || bodies.headBytes > 0) return undefined
-  const compressed = deflateRawSync(source, { level: 1, dictionary: dictionaryOf(bodies.bytes) })
+export function compressSource(source: Uint8Array, [bodies, rest]: BodiesJson): Uint8Array | undefined {
+  if (source.length > SOURCE_BYTES_MAX || rest !== undefined) return undefined
+  const dictionary = bodies.subarray(-DICTIONARY_BYTES)
+  // A small window reaches only a part of a long dictionary.
+  const window = dictionary.length <= SMALL_WINDOW_BYTES ? {} : LARGE_WINDOW
+  const compressed = deflateRawSync(source, { ...SMALL_DEFLATE, ...window, dictionary })
   return compressed.length < source.length ? compressed : undefined
 }
 
 /** Returns the bytes of the message. */
 export function sourceOf({ bytes, sizeBytes, parsed }: StoredBytes): Uint8Array {
   if (bytes.length === sizeBytes) return bytes
-  return inflateRawSync(bytes, { dictionary: dictionaryOf(parsed!), maxOutputLength: sizeBytes })
-}
-
-function dictionaryOf(compressedBodies: Uint8Array): Uint8Array {
-  return inflateRawSync(compressedBodies).subarray(-DICTIONARY_BYTES)
+  const dictionary = inflateRawSync(parsed!).subarray(-DICTIONARY_BYTES)
+  return inflateRawSync(bytes, { dictionary, maxOutputLength: sizeBytes })
 }

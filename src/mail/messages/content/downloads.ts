@@ -1,28 +1,40 @@
 /**
  * Links to bytes that work without a key until they expire: clients pass them to programs without API keys.
  *
- * A token contains the object and the expiry, signed with a secret that every node has. Nothing is stored, and a link
- * stops working when the message or draft is deleted.
+ * A token contains the object and the expiry (mail/access/signed-tokens.ts). Nothing is stored, and a link stops working
+ * when the message, draft or upload is deleted.
  */
 
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
-import * as secrets from '../../../store/tables/secrets-table.ts'
+import * as uploads from '../../../store/tables/uploads-table.ts'
+import type { SignedTokens } from '../../access/signed-tokens.ts'
+import type { Tenant } from '../../jobs/capacity-shares.ts'
 import type { DownloadedFile, DownloadLink } from '../views/message.ts'
 import { createAttachmentText, hasText, type TextSource } from './attachment-text.ts'
 import type { Contents } from './contents.ts'
 
 type Target =
   /** Without attachmentId: the raw message. */
-  | { readonly messageId: string; readonly attachmentId?: string; readonly draftId?: undefined }
-  | { readonly draftId: string; readonly attachmentId: string }
+  | {
+      readonly messageId: string
+      readonly attachmentId?: string
+      readonly draftId?: undefined
+      readonly uploadId?: undefined
+    }
+  | { readonly draftId: string; readonly attachmentId: string; readonly uploadId?: undefined }
+  /** A file that a client has uploaded and not sent yet (mail/sending/uploads). */
+  | { readonly uploadId: string; readonly attachmentId?: undefined; readonly draftId?: undefined }
+
+/** A file, the charset of a text, and whose it is. */
+type OpenedFile = DownloadedFile & { readonly charset?: string; readonly tenant: Tenant }
 
 type VerifiedTarget = Target & { readonly isText: boolean }
 
@@ -36,40 +48,38 @@ export interface Downloads {
 interface DownloadsNeeds {
   readonly store: Store
   readonly contents: Contents
+  readonly tokens: SignedTokens
   readonly clock: () => number
-  readonly random: (bytes: number) => Buffer
   readonly limits: Limits
 }
 
-const SECRET_BYTES = 32
 /** Before the id of a draft in a token; the id of a message has nothing before it. */
 const DRAFT = 'draft:'
+/** Before the id of an upload. */
+const UPLOAD = 'upload:'
 /** The last field of the token for the text of an attachment. */
 const TEXT = 'text'
 
-export function createDownloads({ store, contents, clock, random, limits }: DownloadsNeeds): Downloads {
-  let secret: Promise<Buffer> | undefined
+export function createDownloads({ store, contents, tokens, clock, limits }: DownloadsNeeds): Downloads {
   const textOf = createAttachmentText(limits)
 
   return {
     async link(target, file) {
       const expiresAt = clock() + limits.messages.downloadUrlMs
-      const owner = target.draftId === undefined ? target.messageId : `${DRAFT}${target.draftId}`
-      const fields = [owner, target.attachmentId ?? '', expiresAt]
-      const key = await getSecret()
+      const fields = [ownerOf(target), target.attachmentId ?? '', expiresAt]
       const isText = file !== undefined && hasText(file, limits)
       return {
-        token: signed(key, fields),
+        token: await tokens.sign(fields),
         expiresAt,
-        ...(isText && { textToken: signed(key, [...fields, TEXT]) }),
+        ...(isText && { textToken: await tokens.sign([...fields, TEXT]) }),
       }
     },
 
     async open(token) {
-      const target = verify(await getSecret(), token, clock())
-      const { charset, ...file } = await openTarget(target)
+      const target = targetOf(await tokens.verify(token), clock())
+      const { charset, tenant, ...file } = await openTarget(target)
       if (!target?.isText) return file
-      const bytes = await textOf({ ...file, charset })
+      const bytes = await textOf({ ...file, charset, tenant })
       return {
         ...(file.filename !== undefined && { filename: file.filename }),
         contentType: 'text/plain; charset=utf-8',
@@ -80,8 +90,9 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
     },
   }
 
-  async function openTarget(target: VerifiedTarget | undefined): Promise<DownloadedFile & { charset?: string }> {
+  async function openTarget(target: VerifiedTarget | undefined): Promise<OpenedFile> {
     if (target?.draftId !== undefined) return openOfDraft(target.draftId, target.attachmentId)
+    if (target?.uploadId !== undefined) return openOfUpload(target.uploadId)
     const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
     const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
     if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
@@ -93,6 +104,7 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
         filename: 'message.eml',
         sizeBytes: message.size_bytes,
         bytes,
+        tenant: tenantOf(inbox),
       }
     }
     const part = await contentsTable.getAttachment(store.db, message.content_id, target.attachmentId)
@@ -105,10 +117,11 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
       sizeBytes: part.size_bytes,
       bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
       ...(part.charset !== null && { charset: part.charset }),
+      tenant: tenantOf(inbox),
     }
   }
 
-  async function openOfDraft(draftId: string, attachmentId: string): Promise<DownloadedFile> {
+  async function openOfDraft(draftId: string, attachmentId: string): Promise<OpenedFile> {
     const [draft] = await drafts.listByIds(store.db, [draftId], store.leaseNow())
     const inbox = draft && (await inboxes.getById(store.db, draft.inbox_id))
     const part = inbox && (await drafts.getAttachment(store.db, draftId, attachmentId))
@@ -120,25 +133,21 @@ export function createDownloads({ store, contents, clock, random, limits }: Down
       disposition: isActiveContent(contentType.toLowerCase()) ? 'attachment' : (part.disposition ?? 'attachment'),
       sizeBytes: part.size_bytes,
       bytes: contents.read(part.content_id),
+      tenant: tenantOf(inbox),
     }
   }
 
-  function getSecret(): Promise<Buffer> {
-    secret ??= loadSecret().catch((error: unknown) => {
-      secret = undefined // the next call tries again
-      throw error
-    })
-    return secret
-  }
-
-  async function loadSecret(): Promise<Buffer> {
-    const stored = await secrets.get(store.db, 'signing', 'downloads')
-    if (stored !== undefined) return Buffer.from(stored, 'base64url')
-    const made = random(SECRET_BYTES).toString('base64url')
-    return store.transaction(async (tx) => {
-      await secrets.insertOnce(tx, 'signing', 'downloads', made)
-      return Buffer.from((await secrets.get(tx, 'signing', 'downloads')) ?? made, 'base64url')
-    })
+  async function openOfUpload(id: string): Promise<OpenedFile> {
+    const [upload] = await uploads.listByIds(store.db, [id], clock())
+    if (!upload?.content_id) throw new MailError('not_found', { what: 'Download' })
+    return {
+      filename: upload.filename,
+      contentType: upload.content_type,
+      disposition: 'attachment',
+      sizeBytes: upload.size_bytes!,
+      bytes: contents.read(upload.content_id),
+      tenant: { organizationId: upload.organization_id, podId: upload.pod_id },
+    }
   }
 }
 
@@ -152,30 +161,26 @@ export function isActiveContent(contentType: string): boolean {
   return /html|xml|xsl|^message\/|^multipart\//.test(contentType)
 }
 
+function ownerOf(target: Target): string {
+  if (target.draftId !== undefined) return `${DRAFT}${target.draftId}`
+  return target.uploadId === undefined ? target.messageId : `${UPLOAD}${target.uploadId}`
+}
+
+function tenantOf(inbox: InboxRow): Tenant {
+  return { organizationId: inbox.organization_id, podId: inbox.pod_id }
+}
+
 async function* oneChunk(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes
 }
 
-function signed(secret: Buffer, fields: readonly (string | number)[]): string {
-  const payload = Buffer.from(fields.join(' ')).toString('base64url')
-  return `${payload}.${sign(secret, payload)}`
-}
-
-function sign(secret: Buffer, payload: string): string {
-  return createHmac('sha256', secret).update(payload).digest('base64url')
-}
-
-/** @returns undefined unless the text is, character by character, a valid token that has not expired */
-function verify(secret: Buffer, token: string, now: number): VerifiedTarget | undefined {
-  const [, payload, signature] = /^([\w-]+)\.([\w-]+)$/.exec(token) ?? []
-  if (payload === undefined || signature === undefined) return undefined
-  const expected = Buffer.from(sign(secret, payload))
-  const given = Buffer.from(signature)
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-  const [owner, attachmentId, expiresAt, form] = Buffer.from(payload, 'base64url').toString().split(' ')
+/** @returns undefined unless these are fields of a token that has not expired */
+function targetOf(fields: readonly string[] | undefined, now: number): VerifiedTarget | undefined {
+  const [owner, attachmentId, expiresAt, form] = fields ?? []
   if (owner === undefined || attachmentId === undefined || !(Number(expiresAt) > now)) return undefined
   const isText = form === TEXT
   if (owner.startsWith(DRAFT)) return { draftId: owner.slice(DRAFT.length), attachmentId, isText }
+  if (owner.startsWith(UPLOAD)) return { uploadId: owner.slice(UPLOAD.length), isText }
   const messageId = owner
   return { messageId, ...(attachmentId !== '' && { attachmentId }), isText }
 }

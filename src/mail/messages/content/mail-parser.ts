@@ -1,6 +1,7 @@
 /**
- * Parses messages, and reads who claims to have written them, in two worker threads: small messages in batches (parse-batches.ts), large ones one at a time, round
- * robin over their senders (parse-queue.ts). So a large message delays no small one. No message is parsed on the event
+ * Parses messages, and reads who claims to have written them, in two worker threads: small messages in batches
+ * (parse-batches.ts), large ones one at a time, round robin over their senders (jobs/turn-queue.ts). So a large message
+ * delays no small one. No message is parsed on the event
  * loop, because one that takes long, or all memory, would stop every connection.
  *
  *   small → batch → parsed
@@ -22,9 +23,9 @@ import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { readHeaderOnly } from '../../../formats/mime/header-only.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { createTurnQueue, type Turn } from '../../jobs/turn-queue.ts'
 import { compressBodies } from './compressed-bodies.ts'
 import { createParseBatches } from './parse-batches.ts'
-import { createParseQueue } from './parse-queue.ts'
 import {
   createParseWorker,
   type LoadedMail,
@@ -35,10 +36,8 @@ import {
 } from './parse-worker.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
-/** A message to parse. */
-export interface UnparsedMail {
-  /** The network or organization that sends it. Large messages are parsed round robin over these keys. */
-  readonly fairnessKey: string
+/** A message to parse, and who sends it: large messages are parsed round robin over senders. */
+export interface UnparsedMail extends Turn {
   readonly sizeBytes: number
   /** How many bytes at its start this server has added. */
   readonly ownBytes: number
@@ -81,7 +80,12 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
   const smallWorker = createParseWorker({ limits, threads, timeoutMs: smallTimeoutMs, idleMs })
   const largeWorker = createParseWorker({ limits, threads, timeoutMs, idleMs })
   const batches = createParseBatches(limits, smallWorker)
-  const queue = createParseQueue(limits)
+  const queue = createTurnQueue({
+    waitingMax: limits.parsing.waitingMax,
+    waitingPerKeyMax: limits.parsing.waitingPerSenderMax,
+    waitMs: limits.parsing.waitMs,
+    full: () => new MailError('parse_queue_full', {}),
+  })
   /** Senders whose small messages are parsed like large ones, until a time of `performance.now()`. */
   const suspects = new Map<string, number>()
 
@@ -126,7 +130,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
         suspects.set(fairnessKey, performance.now() + limits.parsing.keyPauseMs)
       }
     }
-    return queue.run(fairnessKey, async () => {
+    return queue.run(mail, async () => {
       const loaded = await load()
       try {
         return (await largeWorker.run([loaded]))[0] as TaskResults[T]
@@ -134,7 +138,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
         if (!(error instanceof ThreadEnded)) throw error
         const { reason: cause } = error
         if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
-        queue.pauseKey(fairnessKey)
+        queue.pauseKey(fairnessKey, limits.parsing.keyPauseMs)
         log.warn({ err: error, cause, fairnessKey, sizeBytes }, GIVEN_UP[task])
         return giveUp(error)
       }

@@ -5,8 +5,10 @@
  * the bodies, must survive as JSON.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { fieldOf, IDEMPOTENCY_KEY, MESSAGE_KEY } from '../../../formats/agentmail-fields.ts'
 import type { EvidenceLimits } from '../../../formats/dkim/sender-evidence.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
+import { isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
@@ -17,8 +19,9 @@ import {
   type VerificationInput,
 } from '../../../formats/verification/verification.ts'
 import { compressSearchText } from '../search/message-text.ts'
-import { type Bodies, type CompressedBodies, compressBodies } from './compressed-bodies.ts'
+import { type Bodies, type CompressedBodies, compressJson, jsonOfBodies } from './compressed-bodies.ts'
 import { compressSource } from './compressed-source.ts'
+import { readHtml } from './html-readings.ts'
 
 /** The parsed fields that become rows, and the bodies. */
 export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html' | 'truncated'> {
@@ -29,6 +32,10 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly searchText?: Uint8Array
   /** The message itself, compressed; undefined for a large one (compressed-source.ts). */
   readonly compressedSource?: Uint8Array
+  /** What its sender wrote into X-AgentMail-Idempotency-Key, if that is a valid key. */
+  readonly idempotencyKey?: string
+  /** A program wrote it: RFC 3834 §5. */
+  readonly isAutomatic?: true
   /** One-time codes and verification links. */
   readonly verification: Verification
   readonly compressedBodies: CompressedBodies
@@ -43,16 +50,23 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     bodyBytesMax: limits.parsing.bodyBytesMax,
     bodyJsonBytesMax: limits.parsing.bodyJsonBytesMax,
   })
+  const readings = html === undefined ? undefined : readHtml(html, text === undefined, limits)
   const extracted = extractReply(
-    { ...(text !== undefined && { text }), ...(html !== undefined && { html }) },
+    {
+      ...(text !== undefined && { text }),
+      ...(html !== undefined && { html, scannedHtml: () => readings?.quoted }),
+    },
     { subject: fields.subject, inReplyTo: fields.inReplyTo, references: fields.references },
     limits.parsing.replyTextCharsMax,
   )
   const { extractedHtml } = extracted
-  const charsMax = limits.parsing.htmlTextCharsMax
-  const textFromHtml = text === undefined && html !== undefined ? linesOfHtml(html, charsMax) : undefined
+  const textFromHtml = readings?.lines
   const extractedText =
-    textFromHtml && extractedHtml !== undefined ? linesOfHtml(extractedHtml, charsMax, html) : extracted.extractedText
+    textFromHtml && extractedHtml !== undefined
+      ? extractedHtml === html
+        ? textFromHtml
+        : linesOfHtml(extractedHtml, limits.parsing.htmlTextCharsMax, html)
+      : extracted.extractedText
   const bodies: Bodies = {
     ...(text !== undefined && { text }),
     ...(html !== undefined && { html }),
@@ -63,21 +77,22 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(truncated && { isTruncated: true }),
   }
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
-  const compressedBodies = compressBodies(bodies)
-  const sourceOf = () => {
-    const compressedSource = compressSource(raw, compressedBodies)
-    return compressedSource && { compressedSource }
-  }
+  const json = jsonOfBodies(bodies)
+  const compressedBodies = compressJson(json)
+  const compressedSource = compressSource(raw, json)
+  const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
   const isLarge = compressedBodies.headBytes > 0
   const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
+    ...(isAutoSubmitted(headers) && { isAutomatic: true as const }),
+    ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
-    verification: findVerification({ subject: fields.subject, text, html }, limits),
+    verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
     compressedBodies,
-    ...sourceOf(),
+    ...(compressedSource && { compressedSource }),
   }
 }
 

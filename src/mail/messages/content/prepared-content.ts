@@ -14,6 +14,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
 import { type ContentRows, contentRows, type Spooled, type SpooledMail } from './insert-content.ts'
 import type { MailParser } from './mail-parser.ts'
@@ -38,10 +39,8 @@ export interface CheckedMail<Checked> {
   readonly removed?: readonly { readonly start: number; readonly end: number }[]
 }
 
-/** A message to prepare. */
-export interface MailSource<Checked> {
-  /** The network or organization that sends the message. Large messages are parsed round robin over these keys. */
-  readonly fairnessKey: string
+/** A message to prepare, and who sends it: large messages are parsed round robin over senders. */
+export interface MailSource<Checked> extends Turn {
   /** The whole message in memory; or a stream of it, and the header fields to put before it. */
   readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
@@ -90,7 +89,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const openMemory = createSpoolMemory(limits)
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { fairnessKey, raw, bytesMax, check } = source
+    const { fairnessKey, fairnessPart, raw, bytesMax, check } = source
     const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const blobKeys: (string | null)[] = []
 
@@ -114,7 +113,8 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const checked = result?.checked as Checked
       const { sizeBytes } = arrived
       const ownBytes = head.length + (result?.head?.length ?? 0)
-      const unparsed = { fairnessKey, sizeBytes, ownBytes, load: () => loadMail(arrived) }
+      const turn = { fairnessKey, fairnessPart }
+      const unparsed = { ...turn, sizeBytes, ownBytes, load: () => loadMail(arrived) }
       const parsed = await mailParser.parse(unparsed)
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)

@@ -11,6 +11,7 @@ import * as messages from '../../../store/tables/messages-table.ts'
 import { setReferences } from '../../../store/tables/thread-references-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import { contentSteps } from '../content/insert-content.ts'
+import { unreadCountsOf } from '../labels/unread-counts.ts'
 import type { PlacedMessage, Places } from './places.ts'
 
 /**
@@ -80,17 +81,27 @@ function numbersById(rows: readonly { readonly id: string; readonly number: numb
   return new Map(rows.map(({ id, number }) => [id, number]))
 }
 
+const NO_COUNTS = {
+  message_count: 0,
+  unread_count: 0,
+  unread_shown_count: 0,
+  unread_unauthenticated_count: 0,
+  thread_count: 0,
+  size_bytes: 0,
+}
+type InboxCounts = Pick<InboxRow, 'id' | keyof typeof NO_COUNTS>
+
 /** Returns what to add to the counters: one row per inbox. */
 function countsOf(placed: readonly PlacedMessage[]) {
-  const byInbox = new Map<
-    string,
-    Pick<InboxRow, 'id' | 'message_count' | 'unread_count' | 'thread_count' | 'size_bytes'>
-  >()
+  const byInbox = new Map<string, InboxCounts>()
   for (const { filing, row, isNewThread } of placed) {
     const { id } = filing.inbox
-    const sum = byInbox.get(id) ?? { id, message_count: 0, unread_count: 0, thread_count: 0, size_bytes: 0 }
+    const sum = byInbox.get(id) ?? { id, ...NO_COUNTS }
+    const unread = unreadCountsOf(filing.labels)
     sum.message_count += 1
-    if (filing.labels.includes('unread')) sum.unread_count += 1
+    sum.unread_count += unread.unread_count
+    sum.unread_shown_count += unread.unread_shown_count
+    sum.unread_unauthenticated_count += unread.unread_unauthenticated_count
     if (isNewThread) sum.thread_count += 1
     sum.size_bytes += row.size_bytes
     byInbox.set(id, sum)

@@ -28,18 +28,43 @@ const SYSTEM_LABELS: ReadonlySet<string> = new Set([
   'agent-armor-held',
 ])
 
+/** A message that its reader has put away: clients with an archive leave it out of their list. */
+export const ARCHIVED = 'archived'
+/** A received message whose sender had already used its idempotency key (mail/receiving/repeated-keys.ts). */
+export const DUPLICATE = 'duplicate'
+
+/** Labels by which clients change the state of a message. They do not count as its user's own. */
+const STATE_LABELS: ReadonlySet<string> = new Set(['unread', 'spam', 'trash', ARCHIVED, DUPLICATE])
+
+/** Returns the labels that mean something to the user alone. */
+export function ownLabels(labels: readonly string[]): string[] {
+  return labels.filter((label) => !SYSTEM_LABELS.has(label) && !STATE_LABELS.has(label))
+}
+
+/** Bounds of clients that promise fewer or shorter labels than Martlet stores. */
+export interface LabelBounds {
+  /** Length of a label. */
+  readonly charsMax: number
+  /** The user's own labels on one message. */
+  readonly ownMax: number
+}
+
 /**
  * Returns a user's labels in their stored form: lower case, each once.
  *
  * @throws system_label, validation_error
  */
-export function parseUserLabels(labels: readonly string[], limits: Limits): string[] {
+export function parseUserLabels(
+  labels: readonly string[],
+  limits: Limits,
+  charsMax: number = limits.messages.labelCharsMax,
+): string[] {
   const normal = new Set<string>()
   for (const label of labels) {
     const stored = wellFormed(label).trim().normalize('NFC').toLowerCase()
-    if (stored === '' || stored.length > limits.messages.labelCharsMax || stored.includes('\0')) {
+    if (stored === '' || stored.length > charsMax || stored.includes('\0')) {
       throw new MailError('validation_error', {
-        detail: `A label must have 1 to ${limits.messages.labelCharsMax} characters and no NUL`,
+        detail: `A label must have 1 to ${charsMax} characters and no NUL`,
         path: ['labels'],
       })
     }

@@ -17,13 +17,15 @@ import { labelEvents } from '../../events/log/message-events.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
-import { applyLabels, type LabelChange, parseUserLabels } from './label-rules.ts'
+import { ARCHIVED, applyLabels, type LabelBounds, type LabelChange, ownLabels, parseUserLabels } from './label-rules.ts'
+import { unreadCountsBetween } from './unread-counts.ts'
 
 export interface Labels {
   /**
    * Changes users' own labels, and `unread`, `spam`, `trash`. If both lists contain a label, it is removed.
    *
    * @param refs messages of one inbox, changed in one transaction
+   * @param bounds those of the client, if they are narrower than ours
    * @returns in the order of refs, with their new labels
    * @throws system_label, validation_error, not_found, missing_permission
    */
@@ -32,7 +34,22 @@ export interface Labels {
     inbox: string,
     refs: readonly string[],
     change: LabelChange,
-  ): Promise<{ readonly messageId: string; readonly labels: readonly string[] }[]>
+    bounds?: LabelBounds,
+  ): Promise<LabelledMessage[]>
+  /**
+   * Puts a message away, or back.
+   *
+   * @throws already_archived, not_found, missing_permission
+   */
+  setArchived(actor: Actor, inbox: string, ref: string, isArchived: boolean): Promise<LabelledMessage>
+}
+
+/** A message with its new labels. */
+export interface LabelledMessage {
+  readonly id: string
+  /** As clients of AgentMail see it. */
+  readonly messageId: string
+  readonly labels: readonly string[]
 }
 
 interface LabelsNeeds {
@@ -42,29 +59,42 @@ interface LabelsNeeds {
 
 export function createLabels({ store, limits }: LabelsNeeds): Labels {
   return {
-    async change(actor, inboxRef, refs, requested) {
-      const change = parseLabelChange(requested, limits)
+    async change(actor, inboxRef, refs, requested, bounds) {
+      const change = parseLabelChange(requested, limits, bounds)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const inbox = await lockInbox(tx, actor, 'message_update', inboxRef)
-        const changed: { messageId: string; labels: readonly string[] }[] = []
+        const changed: LabelledMessage[] = []
         for (const ref of refs) {
           const row = await requireMessage(tx, actor, inbox.id, ref)
-          const labels = await changeLabels(tx, actorName(actor), row, inbox.address, change, limits)
-          changed.push({ messageId: row.api_message_id, labels })
+          const labels = await changeLabels(tx, actorName(actor), row, inbox.address, change, limits, bounds)
+          changed.push({ id: row.id, messageId: row.api_message_id, labels })
         }
         return changed
+      })
+    },
+
+    async setArchived(actor, inboxRef, ref, isArchived) {
+      return store.transaction(async (tx) => {
+        await assertKeyUnchanged(tx, actor)
+        const inbox = await lockInbox(tx, actor, 'message_update', inboxRef)
+        const row = await requireMessage(tx, actor, inbox.id, ref)
+        const before = (await messagesTable.labelsOf(tx, [row.id])).get(row.id) ?? []
+        if (isArchived && before.includes(ARCHIVED)) throw new MailError('already_archived', {})
+        const change = isArchived ? { add: [ARCHIVED] } : { remove: [ARCHIVED] }
+        const labels = await changeLabels(tx, actorName(actor), row, inbox.address, change, limits)
+        return { id: row.id, messageId: row.api_message_id, labels }
       })
     },
   }
 }
 
 /** Validates a change by a user. @throws validation_error when it changes nothing, system_label */
-export function parseLabelChange(change: LabelChange, limits: Limits): LabelChange {
-  const add = parseUserLabels(change.add ?? [], limits)
-  const remove = parseUserLabels(change.remove ?? [], limits)
+export function parseLabelChange(change: LabelChange, limits: Limits, bounds?: LabelBounds): LabelChange {
+  const add = parseUserLabels(change.add ?? [], limits, bounds?.charsMax)
+  const remove = parseUserLabels(change.remove ?? [], limits, bounds?.charsMax)
   if (add.length + remove.length === 0) {
-    throw new MailError('validation_error', { detail: 'Send add_labels or remove_labels' })
+    throw new MailError('validation_error', { detail: 'Name at least one label to add or to remove' })
   }
   return { add, remove }
 }
@@ -85,6 +115,7 @@ export async function changeLabels(
   inboxAddress: string,
   change: LabelChange,
   limits?: Limits,
+  bounds?: LabelBounds,
 ): Promise<readonly string[]> {
   const current = (await messagesTable.labelsOf(tx, [row.id])).get(row.id) ?? []
   const { added, removed, labels } = applyLabels(current, change)
@@ -94,14 +125,18 @@ export async function changeLabels(
       detail: `A message can have at most ${limits.messages.labelsPerMessageMax} labels`,
     })
   }
+  const ownMax = bounds?.ownMax ?? labels.length
+  if (ownLabels(added).length > 0 && ownLabels(labels).length > ownMax) {
+    throw new MailError('validation_error', { detail: `A message can have at most ${ownMax} labels of your own` })
+  }
 
   const hidden = hiddenMask(labels)
   await messagesTable.changeLabels(tx, row.id, { added, removed, hidden })
   await threads.changeLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
   if (hidden !== row.hidden) await updateThreadVisibility(tx, row, hidden)
-  const unread = Number(added.includes('unread')) - Number(removed.includes('unread'))
-  const counts = { id: row.inbox_id, message_count: 0, unread_count: unread, thread_count: 0, size_bytes: 0 }
-  if (unread !== 0) await tx.runRows([rowStep(inboxes.addCounts, [counts])])
+  const unread = unreadCountsBetween(current, labels)
+  const counts = { id: row.inbox_id, message_count: 0, ...unread, thread_count: 0, size_bytes: 0 }
+  if (Object.values(unread).some((count) => count !== 0)) await tx.runRows([rowStep(inboxes.addCounts, [counts])])
 
   const message = eventMessage(row, inboxAddress, labels)
   for (const event of labelEvents({ actor, message, added, removed })) tx.append(event)

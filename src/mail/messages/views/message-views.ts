@@ -60,6 +60,7 @@ export async function showMessages(
       messageId: row.api_message_id,
       labels: labels.get(row.id) ?? [],
       timestamp: row.timestamp,
+      ...(row.envelope_sender !== null && { envelopeSender: row.envelope_sender }),
       ...(from !== undefined && { from }),
       replyTo: ofKind(mine, 'reply_to'),
       to: ofKind(mine, 'to'),

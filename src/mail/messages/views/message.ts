@@ -20,6 +20,8 @@ export interface MessageItem {
   readonly messageId: string
   readonly labels: readonly string[]
   readonly timestamp: number
+  /** As received by SMTP, "" for a bounce; absent on sent messages. */
+  readonly envelopeSender?: string
   /** Absent only if the message has no valid From. */
   readonly from?: Address
   readonly replyTo: readonly Address[]
@@ -43,6 +45,12 @@ export interface MessageItem {
 /** A message with its bodies. */
 export interface Message extends MessageItem, Verification, Bodies {}
 
+export interface MessageWithSource extends DownloadLink {
+  readonly message: Message
+  /** The message as it was received or sent; absent if it is too large. */
+  readonly source?: Buffer
+}
+
 /** Filters that every list of messages or threads accepts. */
 export interface MailFilter {
   /** A message must have all of them. */
@@ -54,12 +62,18 @@ export interface MailFilter {
   readonly include?: readonly HiddenLabel[] | undefined
   /** Substrings, each of which must occur. */
   readonly subject?: readonly string[] | undefined
+  /** Labels of which a message may have none. */
+  readonly withoutLabels?: readonly string[] | undefined
 }
 
 export interface MessageFilter extends MailFilter {
   readonly from?: readonly string[] | undefined
   /** Matches to, cc and bcc. */
   readonly to?: readonly string[] | undefined
+  /** A substring of the subject, the preview, or the address or name in From. */
+  readonly text?: string | undefined
+  /** Only messages whose sender is verified (sender-trust.ts), or only others. */
+  readonly isSenderVerified?: boolean | undefined
 }
 
 /** A link that works without a key until it expires. */

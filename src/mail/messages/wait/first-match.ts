@@ -12,6 +12,7 @@ import type { Limits } from '../../../config/limits.ts'
 import type { EventLogRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as eventsTable from '../../../store/tables/events-table.ts'
+import * as messageScans from '../../../store/tables/message-scans-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import { hasPermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
@@ -48,7 +49,7 @@ interface FirstMatchNeeds {
   readonly store: Store
   readonly limits: Limits
   readonly actor: Actor
-  readonly criteria: messages.MessageCriteria
+  readonly criteria: messageScans.MessageCriteria
   readonly start: WaitPosition
   readonly memory: BodyMemory
   /** Until then a search continues; it then ends after `limits.lists.scanRowsMax` rows (performance.now()). */
@@ -98,7 +99,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   /** Searches a part of the list for a message that matched at the position. */
   async function searchList(listing: PagePosition | 'start'): Promise<Message | undefined> {
     const window = { limit: 1, ascending: true, ...(listing !== 'start' && { after: listing }) }
-    const page = await fillPage(window, limits, (keyset) => messages.scan(store.db, criteria, keyset))
+    const page = await fillPage(window, limits, (keyset) => messageScans.scan(store.db, criteria, keyset))
     const [row] = await messages.listByIds(store.db, page.ids)
     const message = row && (await matchedAtPosition(row)) ? await showMessage(row) : undefined
     position = { ...position, listing: page.last }
@@ -123,7 +124,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
     rowsRead += seq - position.seq + range.events.length * EVENT_ROWS
     const possible = changes.filter(mayBeginToMatch)
     const ids = new Set(possible.map(({ messageId }) => messageId))
-    const rows = new Map((await messages.listMatching(store.db, criteria, [...ids])).map((row) => [row.id, row]))
+    const rows = new Map((await messageScans.listMatching(store.db, criteria, [...ids])).map((row) => [row.id, row]))
     for (const change of possible) {
       const row = rows.get(change.messageId) // missing: changed again, or deleted
       const message = row && (await matchedAfter(change, row)) ? await showMessage(row) : undefined
@@ -174,7 +175,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   }
 
   async function showMessage(row: messages.StoredMessageRow): Promise<Message | undefined> {
-    const stillMatching = () => messages.listMatching(store.db, criteria, [row.id])
+    const stillMatching = () => messageScans.listMatching(store.db, criteria, [row.id])
     const [message] = await showWhole({ store, limits }, actor, [row], memory, stillMatching)
     if (!message) await memory.reserve(0) // the search may wait for the next message
     return message

@@ -6,6 +6,7 @@
  * It decides nothing: ../policy/delivery-verdict.ts does. A DNS failure is a temperror: never a pass, and no reason to refuse
  * the message. Mail from our own queue and from clients that the operator trusts is not checked, and no DNS is asked.
  */
+import { isIP } from 'node:net'
 import type { Config } from '../../../config/settings.ts'
 import { bareIp, ipList } from '../../../formats/address/ip-address.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
@@ -69,7 +70,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
     begin({ protocol, remoteAddress = '', helo = '' }, { sender }) {
       if (protocol === 'local') return known('local', 'from an inbox of this server')
       const ipAddress = bareIp(remoteAddress)
-      if (trusted.check(ipAddress, ipAddress.includes(':') ? 'ipv6' : 'ipv4'))
+      if (isIP(ipAddress) !== 0 && trusted.check(ipAddress, ipAddress.includes(':') ? 'ipv6' : 'ipv4'))
         return known('trusted', `from ${ipAddress}, in a trusted network`)
       const early = Promise.all([
         inTime<SpfResult>(checkSpf({ ipAddress, helo, sender }, { dns, hostname, limits }), {
@@ -133,7 +134,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
   async function inTime<Result>(work: Promise<Result>, late: Result): Promise<Result> {
     let timer: NodeJS.Timeout | undefined
     const over = new Promise<Result>((resolve) => {
-      timer = setTimeout(() => resolve(late), limits.authentication.dnsMs)
+      timer = setTimeout(() => resolve(late), limits.authentication.dnsMs).unref() // while it waits, a socket is open
     })
     try {
       return await Promise.race([work, over])

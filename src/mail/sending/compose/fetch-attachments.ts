@@ -12,7 +12,9 @@ import { FetchFailed, type SafeFetch } from '../../../net/fetch/safe-fetch.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { RequestMemory } from '../../access/body-memory.ts'
 import { CapacityShares } from '../../jobs/capacity-shares.ts'
-import type { LinkedAttachment, OutgoingAttachment, RequestedAttachment } from './outgoing.ts'
+import type { LinkedAttachment, OutgoingAttachment } from './outgoing.ts'
+
+type FetchableAttachment = OutgoingAttachment | LinkedAttachment
 
 /**
  * @param inbox the inbox that sends
@@ -21,7 +23,7 @@ import type { LinkedAttachment, OutgoingAttachment, RequestedAttachment } from '
  * @throws validation_error for something that is no http or https URL; message_rejected; too_many_at_once, too_many_bodies
  */
 export type FetchAttachments = (
-  attachments: readonly RequestedAttachment[],
+  attachments: readonly FetchableAttachment[],
   inbox: Pick<InboxRow, 'organization_id' | 'pod_id'>,
   memory?: RequestMemory,
 ) => Promise<OutgoingAttachment[]>
@@ -67,7 +69,7 @@ export function createFetchAttachments({ download, limits }: FetchAttachmentsNee
   }
 
   async function fetchAll(
-    attachments: readonly RequestedAttachment[],
+    attachments: readonly FetchableAttachment[],
     urls: readonly (URL | undefined)[],
     request: (url: URL) => Promise<Fetched>,
   ): Promise<OutgoingAttachment[]> {

@@ -18,6 +18,7 @@ import { selectByReferences } from '../../../store/tables/thread-references-tabl
 import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import { messageHeld, messageSent } from '../../events/log/message-events.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
@@ -68,6 +69,8 @@ export interface SentMail {
    * @returns keys of blobs to discard after the commit
    */
   readonly first?: ((tx: Tx) => Promise<readonly (string | null)[]>) | undefined
+  /** Runs in the transaction after the message is filed. */
+  readonly last?: ((tx: Tx, sent: Sent) => Promise<void>) | undefined
   /** When the work on it began, epoch ms of the clock of the machine; for the log. */
   readonly beganAt: number
 }
@@ -104,7 +107,9 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
       const { parsed } = content
       const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + recipients.length
       const fairnessKey =
-        rows > limits.messages.shortFilingRowsMax ? `organization ${inbox.organization_id}` : undefined
+        rows > limits.messages.shortFilingRowsMax
+          ? turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id }).fairnessKey
+          : undefined
       const done = await store.transaction((tx) => send(tx, actor, mail), { fairnessKey })
       const { result, blobs, heldBy, isRepeated } = done
       metrics.messagesSent.inc()
@@ -127,7 +132,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
   }
 
   async function send(tx: Tx, actor: Actor, mail: SentMail) {
-    const { recipients, keyClaim, first, isHeld = false, dropped } = mail
+    const { recipients, keyClaim, first, last, isHeld = false, dropped } = mail
     await assertKeyUnchanged(tx, actor)
     const inbox = await lockInbox(tx, actor, mail.permission, mail.inbox.id)
     await requireSendable(tx, inbox, recipients, limits)
@@ -160,8 +165,9 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     }
     const event = heldBy ? messageHeld : messageSent
     tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
-    const result: Sent = { messageId, threadId, ...(dropped && { dropped }) }
+    const result: Sent = { id, messageId, threadId, ...(dropped && { dropped }) }
     await recordResult(tx, keyClaim, result)
+    await last?.(tx, result)
     return { result, blobs, heldBy, isRepeated: stored.isRepeated }
   }
 

@@ -18,7 +18,12 @@ export interface LinkedAttachment extends AttachmentFields {
   readonly url: string
 }
 
-export type RequestedAttachment = OutgoingAttachment | LinkedAttachment
+/** An attachment whose bytes were uploaded before (../uploads/uploads.ts), with its name and type unless they are given. */
+export interface UploadedAttachment extends AttachmentFields {
+  readonly uploadId: string
+}
+
+export type RequestedAttachment = OutgoingAttachment | LinkedAttachment | UploadedAttachment
 
 /** Recipients are "address" or "Name <address>". */
 export interface OutgoingMessage {
@@ -58,6 +63,9 @@ export interface DroppedRecipient {
 }
 
 export interface Sent {
+  /** Our id of the message. */
+  readonly id: string
+  /** The id that AgentMail's clients use. */
   readonly messageId: string
   readonly threadId: string
   /** Only for a reply whose parent has such addresses. */

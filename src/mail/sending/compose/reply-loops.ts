@@ -7,7 +7,7 @@
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
-import { isAutomaticMail, isDeclaredAutomatic } from '../../../formats/mime/automatic-mail.ts'
+import { isAutomaticMail, isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
@@ -20,7 +20,7 @@ export const LOOP_GUARD: SystemActor = { kind: 'system', name: 'reply-loop-guard
 
 /** Whether `requireAnswerable` must see the answered message. */
 export function mustBeAnswerable({ headers }: Pick<OutgoingReply, 'headers'>): boolean {
-  return isDeclaredAutomatic(headers)
+  return isAutoSubmitted(Object.entries(headers ?? {}))
 }
 
 /**

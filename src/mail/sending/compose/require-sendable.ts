@@ -3,7 +3,8 @@
  * of them, and an agent whose human is not verified sends little.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { type ListRefusal, MailError } from '../../../errors.ts'
+import type { ListRefusal } from '../../../errors/sending-errors.ts'
+import { MailError } from '../../../errors.ts'
 import { splitAddress } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
@@ -14,7 +15,7 @@ import { countUnverifiedSend } from '../../tenants/organization-state.ts'
 
 /** @throws inbox_paused */
 export function requireActive({ status, address }: Pick<InboxRow, 'status' | 'address'>): void {
-  if (status === 'paused') throw new MailError('inbox_paused', { address })
+  if (status !== 'active') throw new MailError('inbox_paused', { address })
 }
 
 /**

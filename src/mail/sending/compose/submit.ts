@@ -13,6 +13,7 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Domains } from '../../domains/domains.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import type { PrepareContent } from '../../messages/content/prepared-content.ts'
 import type { KeyClaim } from '../idempotency/idempotency.ts'
 import { envelopeRecipients } from './checked-message.ts'
@@ -32,6 +33,7 @@ export interface Submission {
   readonly isHeld?: boolean | undefined
   /** See `SentMail`. */
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
+  readonly last?: (tx: Tx, sent: Sent) => Promise<void>
 }
 
 /** @throws what `FileSent` throws; message_too_large; the errors of prepareContent */
@@ -55,7 +57,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
   const workQueue = eventLoop.createWorkQueue()
 
   return async function submit(actor, submission) {
-    const { inbox, message, permission, keyClaim, first, isHeld } = submission
+    const { inbox, message, permission, keyClaim, first, last, isHeld } = submission
     store.checkWritable()
     requireActive(inbox) // a paused inbox composes nothing; the transaction checks again
     // Composing takes about a millisecond, after steps in which other requests got as far.
@@ -63,12 +65,12 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const { raw, selector } = await sign(inbox, await composeMail(inbox, message, messageId, now), now)
-    const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
+    const content = await prepareContent({ ...turn, raw, bytesMax: config.messageBytesMax })
     const recipients = envelopeRecipients(message)
     const { bcc, labels, threadId, inReplyTo, dropped } = message
     return fileSent(actor, {
-      ...{ inbox, permission, keyClaim, first, isHeld, messageId, content, selector },
+      ...{ inbox, permission, keyClaim, first, last, isHeld, messageId, content, selector },
       ...{ envelopeSender: inbox.address, recipients, bcc, labels, threadId, inReplyTo, dropped },
       beganAt: now,
     })

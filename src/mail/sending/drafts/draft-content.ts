@@ -11,6 +11,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import { contentSteps } from '../../messages/content/insert-content.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
 import type { ComposeMail, ThreadedMessage } from '../compose/compose-mail.ts'
@@ -55,8 +56,8 @@ export function createPrepareRevision(needs: PrepareRevisionNeeds): PrepareRevis
     const now = wallClock()
     const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
     const raw = await composeMail(inbox, message, messageId, now, true)
-    const fairnessKey = `organization ${inbox.organization_id}`
-    const content = await prepareContent({ fairnessKey, raw, bytesMax: config.messageBytesMax })
+    const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
+    const content = await prepareContent({ ...turn, raw, bytesMax: config.messageBytesMax })
     return {
       columns: { ...columnsOf(message), size_bytes: raw.length },
       insert: (tx, draftId, revisionId) => insertRevision(tx, content, draftId, revisionId),

@@ -1,8 +1,11 @@
 /**
  * Sends scheduled drafts when they are due.
  *
- *   poll interval, the time of the next one, or a signal of this node → claim due drafts (a lease, renewed meanwhile) → act
- *   for the key that scheduled it → send-draft.ts, which removes the draft in the transaction of the message
+ *   poll interval, the time of the next one, or a signal of this node → claim due drafts, pod after pod (a lease, renewed
+ *   meanwhile) → act for the key that scheduled it → send-draft.ts, which removes the draft in the transaction of the message
+ *
+ * Each pod and organization has its share of the drafts that are sent at once (jobs/capacity-shares.ts), and the pods take
+ * turns: large drafts of one pod delay a draft of another one by the drafts that are being sent, not by the backlog.
  *
  * Every node does this; a claim skips rows that another node is claiming. A draft is sent once: the transaction that files
  * its message removes it, if the lease still belongs to this worker.
@@ -23,12 +26,14 @@ import { contain } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import { claimDrafts, leaseEnd } from '../../../store/leases.ts'
+import type { Tx } from '../../../store/handles.ts'
+import { claimDrafts, type InterruptionBounds, isInterrupted, leaseEnd, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
+import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
@@ -58,9 +63,12 @@ interface DraftSchedulerNeeds {
   readonly limits: Limits
 }
 
-interface Running {
+interface ClaimedDraft {
   readonly owner: string
   readonly row: DraftRow
+}
+
+interface Running extends ClaimedDraft {
   readonly abort: AbortController
 }
 
@@ -68,6 +76,9 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   const { store, sendDraft, keyActor, interrupted, isPaused, clock, log, metrics, limits } = needs
   const { schedulePollMs, scheduleConcurrencyMax, scheduleRetryMs, draftLeaseMs } = limits.sending
   const running = new Map<Running, Promise<void>>()
+  const shares = new CapacityShares(scheduleConcurrencyMax)
+  /** The pod after which the next poll begins. */
+  let after = ''
   const guarded = createGuarded('drafts', { log, metrics })
   const pollLoop = createPollLoop({ name: 'drafts', poll, pollMs: schedulePollMs, limits, log, metrics })
   const renewal = createLeaseRenewal({
@@ -103,31 +114,66 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
 
   /** @returns ms until the next poll */
   async function poll(): Promise<number> {
-    const free = scheduleConcurrencyMax - running.size
-    if (free <= 0 || (await isPaused())) return schedulePollMs // the end of a send polls again
+    if (running.size >= scheduleConcurrencyMax || (await isPaused())) return schedulePollMs // the end of a send polls again
     const due = await drafts.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return schedulePollMs
     const waitMs = due - clock()
     if (waitMs > 0) return Math.min(schedulePollMs, waitMs)
 
-    claims += 1
-    const owner = `${needs.owner} draft ${claims}`
     const rows = await interrupted.claimWith(
-      (reserved) =>
-        store.transaction((tx) => {
-          const untilMs = leaseEnd(tx, draftLeaseMs)
-          return claimDrafts(tx, store.adapter, { owner, untilMs, limit: free, interrupted: reserved })
-        }),
-      (claimed) => claimed,
+      claimInTurns,
+      (claimed) => claimed.map(({ row }) => row),
       pollLoop.pollSoon,
     )
-    for (const row of rows) begin({ owner, row, abort: new AbortController() })
+    for (const { owner, row } of rows) begin({ owner, row, abort: new AbortController() })
     return rows.length === 0 ? schedulePollMs : 0
   }
 
+  /** Claims drafts of the first pods after the last one served that have due drafts and capacity. */
+  async function claimInTurns(reserved: InterruptionBounds): Promise<ClaimedDraft[]> {
+    const start = after
+    for (let isWrapped = false; ; ) {
+      const page = await drafts.listSchedulingPods(store.db, {
+        after,
+        limit: limits.sending.schedulePodsPerPollMax,
+        now: clock(),
+        leaseNow: store.leaseNow(),
+        interrupted: reserved,
+      })
+      const due = page.filter((pod) => pod.isDue && shares.capacity(pod) > 0)
+      const claimed = due.length === 0 ? [] : await store.transaction((tx) => claimOf(tx, due, reserved))
+      const isLast = page.length < limits.sending.schedulePodsPerPollMax
+      after = claimed.at(-1)?.row.pod_id ?? (isLast ? '' : page.at(-1)!.podId)
+      if (claimed.length > 0) return claimed
+      if (isWrapped ? isLast || after >= start : isLast && start === '') return []
+      isWrapped ||= isLast
+    }
+  }
+
+  async function claimOf(tx: Tx, pods: readonly Tenant[], reserved: InterruptionBounds): Promise<ClaimedDraft[]> {
+    const planned = shares.copy()
+    const claimed: ClaimedDraft[] = []
+    let { interruptionsBelow } = reserved
+    for (const pod of pods) {
+      const limit = planned.capacity(pod)
+      if (limit === 0) continue
+      claims += 1
+      const lease = { owner: `${needs.owner} draft ${claims}`, untilMs: leaseEnd(tx, draftLeaseMs) }
+      const request = { ...lease, podId: pod.podId!, limit, interrupted: { ...reserved, interruptionsBelow } }
+      const rows = await claimDrafts(tx, store.adapter, request)
+      if (rows.some((row) => isInterrupted(row, reserved.setAsideFrom))) interruptionsBelow = UNINTERRUPTED
+      planned.add(pod, rows.length)
+      claimed.push(...rows.map((row) => ({ owner: lease.owner, row })))
+    }
+    return claimed
+  }
+
   function begin(work: Running): void {
+    const tenant = { organizationId: work.row.organization_id, podId: work.row.pod_id }
+    shares.add(tenant, 1)
     const ended = guarded('sending a scheduled draft', () => contain('job', () => attempt(work))).then(() => {
       running.delete(work)
+      shares.add(tenant, -1)
       if (interrupted.isInterrupted(work.row)) interrupted.ended()
       pollLoop.pollSoon()
     })

@@ -16,6 +16,9 @@ export async function showDraftItems(db: Db, rows: readonly drafts.LeasedDraftRo
   const addresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
   return rows.map((row) => ({
     id: row.id,
+    inboxId: row.inbox_id,
+    ...(row.thread_id !== null && { threadId: row.thread_id }),
+    ...(row.source_id !== null && { sourceId: row.source_id }),
     kind: row.kind,
     inboxAddress: addresses.get(row.inbox_id) ?? '',
     labels: shownLabels(row, labels.get(row.id) ?? []),

@@ -8,6 +8,11 @@ import type { OutgoingMessage, RequestedAttachment } from '../compose/outgoing.t
 export interface DraftItem
   extends Pick<MessageItem, 'inboxAddress' | 'to' | 'cc' | 'bcc' | 'subject' | 'preview' | 'attachments'> {
   readonly id: string
+  readonly inboxId: string
+  /** Absent: it begins a thread. */
+  readonly threadId?: string
+  /** Our id of the message that it answers or forwards, which may have been deleted. */
+  readonly sourceId?: string
   readonly kind: DraftKind
   /** The caller's own, and `scheduled`. */
   readonly labels: readonly string[]

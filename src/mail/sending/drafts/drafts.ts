@@ -6,17 +6,19 @@
  * attachments from which it is composed are its parts (draft-parts.ts).
  */
 import { MailError } from '../../../errors.ts'
-import type { Tx } from '../../../store/handles.ts'
+import type { Db, Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import {
   assertKeyUnchanged,
+  keyOf,
   lockInbox,
   recheckAccess,
   requireInbox,
   requirePermission,
   requireScope,
+  requireVisible,
 } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
@@ -27,6 +29,7 @@ import { checkFilterValues, listMail } from '../../messages/mail-list.ts'
 import type { Attachment, DownloadLink } from '../../messages/views/message.ts'
 import { checkMessage } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
+import { findSentDraft } from '../idempotency/sent-drafts.ts'
 import type { Draft, DraftFilter, DraftItem, NewDraft } from './draft.ts'
 import type { PreparedRevision } from './draft-content.ts'
 import { refuseIfSending, requireDraft } from './draft-lookup.ts'
@@ -45,9 +48,9 @@ export interface Drafts {
    * Needs `draft_create`; with a source also `message_read`, and with sendAt also `draft_send`.
    *
    * @returns the new draft, or the existing one if the clientId was used before in this inbox
-   * @param requestMemory for attachments that are given by URL, which are fetched now
+   * @param requestMemory for attachments that are given by URL, which are fetched now, or were uploaded before
    * @throws validation_error, no_recipients, too_many_recipients, message_too_large, system_label, limit_exceeded,
-   *   message_rejected, too_many_at_once, too_many_bodies; and
+   *   draft_sent, message_rejected, too_many_at_once, too_many_bodies; and
    *   disk_full, unavailable or shutting_down when nothing was stored
    */
   create(
@@ -67,6 +70,12 @@ export interface Drafts {
   ): Promise<Page<DraftItem>>
   /** Needs `draft_read`. @throws too_many_responses */
   get(actor: Actor, within: Within, ref: string, memory: BodyMemory): Promise<Draft>
+  /**
+   * Returns the id of the inbox of a draft, for calls that name only the draft.
+   *
+   * @param id of a draft in the actor's scope
+   */
+  inboxOf(actor: Actor, id: string): Promise<string>
   /** Needs `draft_read`. */
   attachment(actor: Actor, within: Within, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /**
@@ -95,7 +104,7 @@ interface Prepared {
 }
 
 export function createDrafts(needs: DraftsNeeds): Drafts {
-  const { store, sources, draftParts, fetchAttachments, prepareRevision, downloads, discardBlobs, clock, limits } =
+  const { store, sources, draftParts, resolveAttachments, prepareRevision, downloads, discardBlobs, clock, limits } =
     needs
 
   return {
@@ -110,6 +119,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
         requireShown(actor, existing)
         return showWithBodies(existing, memory)
       }
+      await refuseIfSent(store.db, inbox.id, clientId, clock())
 
       const prepared = await prepareNew(actor, inbox, request, requestMemory)
       const discard = (error?: unknown) => discardPrepared(prepared, error)
@@ -164,6 +174,13 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       })
     },
 
+    async inboxOf(actor, id) {
+      const [row] = await drafts.listByIds(store.db, [id], store.leaseNow())
+      if (!row) throw new MailError('not_found', { what: 'Draft' })
+      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      return row.inbox_id
+    },
+
     async attachment(actor, within, ref, attachmentId) {
       const row = await requireDraft(store.db, store.leaseNow(), actor, 'draft_read', within, ref)
       const part = await drafts.getAttachment(store.db, row.id, attachmentId)
@@ -186,6 +203,13 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     },
   }
 
+  /** The program that repeats its calls would send the message again. */
+  async function refuseIfSent(db: Db, inboxId: string, clientId: string | undefined, now: number): Promise<void> {
+    if (clientId !== undefined && (await findSentDraft(db, { inboxId, clientId, now }, limits))) {
+      throw new MailError('draft_sent', {})
+    }
+  }
+
   async function prepareNew(
     actor: Actor,
     inbox: InboxRow,
@@ -197,7 +221,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     const outgoing = { ...request, subject: request.subject ?? source.subject }
     const options = { isDraft: true, ...(source.defaults && { defaults: source.defaults }) }
     const checked = checkMessage(outgoing, limits, options)
-    const attachments = await fetchAttachments(checked.attachments, inbox, requestMemory)
+    const attachments = await resolveAttachments(actor, inbox, checked.attachments, requestMemory)
     const message = { ...checked, attachments, ...source.place }
     const revision = await prepareRevision(inbox, message)
     try {
@@ -224,6 +248,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     const { clientId } = request
     const existing = clientId && (await drafts.getByClientId(tx, inbox.id, clientId, tx.leaseNow))
     if (existing) return { row: existing, isNew: false }
+    await refuseIfSent(tx, inbox.id, clientId, tx.now)
     const max = limits.sending.draftsPerInboxMax
     if (await drafts.hasAtLeast(tx, inbox.id, max))
       throw new MailError('limit_exceeded', { what: 'drafts of an inbox', max })

@@ -8,7 +8,7 @@
  * Failure: the lease ends, and the draft is as it was.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { isMailError, MailError } from '../../../errors.ts'
 import { leaseEnd } from '../../../store/leases.ts'
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { Store } from '../../../store/store.ts'
@@ -22,6 +22,7 @@ import { checkSizes } from '../compose/checked-message.ts'
 import type { Sent } from '../compose/outgoing.ts'
 import type { Submit } from '../compose/submit.ts'
 import { type Idempotency, type KeyClaim, keyUse } from '../idempotency/idempotency.ts'
+import { findSentDraft, recordSentDraft } from '../idempotency/sent-drafts.ts'
 import { asOutgoing, messageOfDraft } from './draft-content.ts'
 import { requireDraft } from './draft-lookup.ts'
 import { type DraftParts, sizeOfParts } from './draft-parts.ts'
@@ -31,7 +32,8 @@ export interface SendDraft {
   /**
    * Needs `draft_send`; for a forward also `message_read`. Resolves when the message is on disk and the draft is gone.
    *
-   * @param ref id or client_id. A repeated Idempotency-Key answers before it is looked up.
+   * @param ref id or client_id. A repeated Idempotency-Key answers before it is looked up, and the client_id of a draft that
+   *   was sent gets the result of that send.
    * @param labels what to change in the labels that the message gets from the draft
    * @throws not_found, missing_permission, draft_sending, draft_changed, no_recipients, system_label, validation_error,
    *   message_too_large, idempotency_conflict, too_many_responses; and disk_full, unavailable or shutting_down when
@@ -65,6 +67,7 @@ interface SendDraftNeeds {
   readonly draftParts: DraftParts
   /** Returns a name that no other lease has. */
   readonly newOwner: () => string
+  readonly clock: () => number
   readonly limits: Limits
 }
 
@@ -72,7 +75,7 @@ interface SendDraftNeeds {
 const COPIES = 3
 
 export function createSendDraft(needs: SendDraftNeeds): SendDraft {
-  const { store, submit, idempotency, sources, draftParts, newOwner, limits } = needs
+  const { store, submit, idempotency, sources, draftParts, newOwner, clock, limits } = needs
   return { send, sendClaimed }
 
   async function send(
@@ -90,7 +93,9 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
     const request = { endpoint: 'draft', inbox: inbox.id, draft: ref, labels }
     return idempotency.once(keyUse(actor, inbox, options?.idempotencyKey), request, async (keyClaim) => {
       const owner = newOwner()
-      const row = await claim(actor, inbox.id, ref, owner)
+      const claimed = await claimOrFindSent(actor, inbox.id, ref, owner)
+      if ('sent' in claimed) return claimed.sent
+      const { row } = claimed
       try {
         return await sendClaimed(actor, { row, owner, labels, keyClaim }, memory)
       } catch (error) {
@@ -99,6 +104,23 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
         throw error
       }
     })
+  }
+
+  /** A draft that was sent before under this client_id is not looked for again by its sender: it gets the first result. */
+  async function claimOrFindSent(
+    actor: Actor,
+    inboxId: string,
+    ref: string,
+    owner: string,
+  ): Promise<{ readonly row: DraftRow } | { readonly sent: Sent }> {
+    try {
+      return { row: await claim(actor, inboxId, ref, owner) }
+    } catch (error) {
+      const mayBeSent = isMailError(error, 'not_found')
+      const sent = mayBeSent && (await findSentDraft(store.db, { inboxId, clientId: ref, now: clock() }, limits))
+      if (!sent) throw error
+      return { sent }
+    }
   }
 
   async function claim(actor: Actor, inboxId: string, ref: string, owner: string): Promise<DraftRow> {
@@ -133,6 +155,7 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
         if (!unused) throw new MailError('draft_changed', {})
         return contents.removeUnused(tx, unused)
       },
+      last: (tx, sent) => recordSentDraft(tx, inbox, row.client_id, sent),
     })
   }
 

@@ -16,8 +16,8 @@ import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { applyLabels, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { type CheckedMessage, checkMessage, checkSizes } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
-import type { FetchAttachments } from '../compose/fetch-attachments.ts'
 import type { OutgoingAttachment } from '../compose/outgoing.ts'
+import type { ResolveAttachments } from '../compose/resolve-attachments.ts'
 import type { Draft, DraftChange } from './draft.ts'
 import { asOutgoing, messageOfDraft, type PreparedRevision, type PrepareRevision } from './draft-content.ts'
 import { draftNotFound, refuseIfSending, requireDraft } from './draft-lookup.ts'
@@ -38,7 +38,7 @@ export type UpdateDraft = (
 export interface UpdateDraftNeeds {
   readonly store: Store
   readonly draftParts: DraftParts
-  readonly fetchAttachments: FetchAttachments
+  readonly resolveAttachments: ResolveAttachments
   readonly prepareRevision: PrepareRevision
   readonly discardBlobs: DiscardBlobs
   /** Signals the scheduler that a draft was scheduled. */
@@ -71,7 +71,7 @@ const TRIES_MAX = 3
 const COPIES = 3
 
 export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
-  const { store, draftParts, fetchAttachments, prepareRevision, discardBlobs, clock, limits } = needs
+  const { store, draftParts, resolveAttachments, prepareRevision, discardBlobs, clock, limits } = needs
 
   return async function updateDraft(actor, inboxRef, ref, request, memory, requestMemory) {
     checkSendAt(request.sendAt, clock(), limits)
@@ -79,7 +79,8 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     const inbox = await requireInbox(store.db, actor, 'draft_update', inboxRef)
     // Before anything is fetched. Each try reads it again.
     await requireDraft(store.db, store.leaseNow(), actor, 'draft_update', { inbox: inbox.id }, ref)
-    const change = { ...valid, added: await fetchAttachments(valid.checked.attachments, inbox, requestMemory) }
+    const added = await resolveAttachments(actor, inbox, valid.checked.attachments, requestMemory)
+    const change = { ...valid, added }
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const updated = await tryUpdate(actor, inboxRef, ref, change, memory)
       if (updated) return updated

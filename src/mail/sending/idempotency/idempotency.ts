@@ -24,10 +24,14 @@ import type { Sent } from '../compose/outgoing.ts'
 /** The claim of a call on its Idempotency-Key; undefined when the caller gave no key. */
 export type KeyClaim = idempotency.KeyLease | undefined
 
+/** Which characters a key may have: unreserved ones of a URI (RFC 3986 §2.3), or all that are visible. */
+export type KeyForm = 'unreserved' | 'visible'
+
 /** A key, the inbox that it is used for, and the scope of its caller. */
 export interface KeyUse {
   /** undefined: the caller gave no key. */
   readonly key: string | undefined
+  readonly form: KeyForm
   readonly inboxId: string
   /** The caller's scope: its inbox, pod or organization. */
   readonly scopeId: string
@@ -45,9 +49,14 @@ export interface Idempotency {
 }
 
 /** @param key as the caller gave it */
-export function keyUse(actor: Actor, inbox: Pick<InboxRow, 'id'>, key: string | undefined): KeyUse {
+export function keyUse(
+  actor: Actor,
+  inbox: Pick<InboxRow, 'id'>,
+  key: string | undefined,
+  form: KeyForm = 'unreserved',
+): KeyUse {
   const { inboxId, podId, organizationId } = keyOf(actor)
-  return { key, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
+  return { key, form, inboxId: inbox.id, scopeId: inboxId ?? podId ?? organizationId }
 }
 
 interface IdempotencyNeeds {
@@ -57,9 +66,9 @@ interface IdempotencyNeeds {
 
 export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempotency {
   return {
-    async once({ key, inboxId, scopeId }, request, send) {
+    async once({ key, form, inboxId, scopeId }, request, send) {
       if (key === undefined) return send(undefined)
-      checkKeyFormat(key)
+      checkKeyFormat(key, form)
       const hash = fingerprint(request) // outside the transaction: it may read 50 MiB of attachments
       const claimed = await store.transaction((tx) => claim(tx, { key, inboxId, scopeId }, hash))
       if ('sent' in claimed) return claimed.sent
@@ -75,7 +84,7 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
 
   async function claim(
     tx: Tx,
-    { key, inboxId, scopeId }: KeyUse & { readonly key: string },
+    { key, inboxId, scopeId }: Omit<KeyUse, 'form'> & { readonly key: string },
     hash: string,
   ): Promise<{ keyClaim: idempotency.KeyLease } | { sent: Sent }> {
     const row = await idempotency.lock(tx, inboxId, key)
@@ -130,12 +139,19 @@ export async function recordResult(tx: Tx, keyClaim: KeyClaim, sent: Sent): Prom
   })
 }
 
-function checkKeyFormat(key: string): void {
-  if (/^[A-Za-z0-9._~-]{1,256}$/.test(key)) return
-  throw new MailError('validation_error', {
-    detail: 'Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~',
-    path: ['Idempotency-Key'],
-  })
+/** @throws validation_error */
+function checkKeyFormat(key: string, form: KeyForm): void {
+  if (KEY_FORMS[form].test(key)) return
+  const detail =
+    form === 'visible'
+      ? 'An idempotency key must be 1 to 256 visible ASCII characters'
+      : 'Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~'
+  throw new MailError('validation_error', { detail, path: ['Idempotency-Key'] })
+}
+
+const KEY_FORMS: Readonly<Record<KeyForm, RegExp>> = {
+  unreserved: /^[A-Za-z0-9._~-]{1,256}$/,
+  visible: /^[\x21-\x7e]{1,256}$/,
 }
 
 /** Hashes without JSON: JSON turns a Buffer into a list of numbers, and one attachment of 50 MiB exhausted the heap. */

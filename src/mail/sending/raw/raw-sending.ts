@@ -18,6 +18,7 @@ import type { KeyActor } from '../../access/actor.ts'
 import type { Login } from '../../access/keys/logins.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { isAddressOf } from '../../inboxes/own-address.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
 import type { PrepareContent } from '../../messages/content/prepared-content.ts'
 import type { FileSent } from '../compose/file-sent.ts'
 import type { Sent } from '../compose/outgoing.ts'
@@ -97,7 +98,7 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
 
     async send({ actor, inbox, address }, { recipients, isSmtpUtf8, raw }) {
       const content = await prepareContent<SignedRaw>({
-        fairnessKey: `organization ${inbox.organization_id}`,
+        ...turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id }),
         raw: { head: Buffer.alloc(0), chunks: raw },
         bytesMax: config.messageBytesMax,
         check: async (arrived) => {

@@ -21,7 +21,7 @@ const RESERVED = new Set([
   'upgrade',
   'expect',
 ])
-const RESERVED_BEGINNINGS = ['svix-', 'webhook-', 'content-']
+const RESERVED_BEGINNINGS = ['svix-', 'webhook-', 'x-agentpost-', 'x-agentmail-', 'content-']
 
 /** RFC 9110 §5.1 (a token) and §5.5 (visible characters, spaces and tabs between them). */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/

@@ -28,7 +28,8 @@ export async function changedEventFilter(
   const eventTypes = change.eventTypes?.length ? [...new Set(change.eventTypes)] : parseList(event_types)
   const added = { inboxIds: change.inboxIds ?? change.addInboxIds ?? [], podIds: change.addPodIds ?? [] }
   const owner = filterOwner(limits)
-  const found = await checkEventFilter(key, { ...added, eventTypes }, { db: tx, ...owner })
+  const extraEventTypes = change.eventTypes?.length ? change.extraEventTypes : undefined
+  const found = await checkEventFilter(key, { ...added, eventTypes, extraEventTypes }, { db: tx, ...owner })
   const gone = await resolveRemoved(tx, key, change)
   const isWhole = inbox_ids === null && pod_ids === null
   const add = (now: readonly string[], more: readonly string[]) => new Set([...now, ...(isWhole ? [] : more)])
@@ -44,7 +45,7 @@ export async function changedEventFilter(
     throw new MailError('validation_error', { detail })
   }
   return {
-    event_types: formatList(eventTypes),
+    event_types: formatList(extraEventTypes ? [...found.types] : eventTypes),
     inbox_ids: formatList([...inboxIds]),
     pod_ids: formatList([...podIds]),
     permissions: permissionsOf(key),

@@ -7,20 +7,26 @@ import { requireScope, type Scope } from '../../access/access.ts'
 import type { Actor, KeyActor, Within } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 
-/**
- * @param ref id of a webhook anywhere in the scope of the call, or a client_id of exactly that scope
- * @throws not_found
- */
+/** How a call names a webhook. */
+export interface WebhookReference {
+  readonly within: Within
+  /** Id of a webhook anywhere in the scope of the call, or a client_id of exactly that scope. */
+  readonly ref: string
+  /** Name of the profile: the calls of a dialect find only its own webhooks. */
+  readonly profile: string
+}
+
+/** @throws not_found */
 export async function requireWebhook(
   db: Db,
   actor: Actor,
   permission: Permission,
-  within: Within,
-  ref: string,
+  { within, ref, profile }: WebhookReference,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
   const scope = await requireScope(db, actor, permission, within)
   const byId = await webhooks.getById(db, ref)
-  const row = requireRow(byId && isInScope(byId, scope) ? byId : await webhooks.getByClientId(db, scope, ref))
+  const isFound = byId?.profile === profile && isInScope(byId, scope)
+  const row = requireRow(isFound ? byId : await webhooks.getByClientId(db, scope, profile, ref))
   return { row, scope: scopeOf(row) }
 }
 
@@ -29,10 +35,9 @@ export async function lockWebhook(
   tx: Tx,
   actor: Actor,
   permission: Permission,
-  within: Within,
-  ref: string,
+  reference: WebhookReference,
 ): Promise<{ row: WebhookRow; scope: Scope }> {
-  const { row, scope } = await requireWebhook(tx, actor, permission, within, ref)
+  const { row, scope } = await requireWebhook(tx, actor, permission, reference)
   return { row: requireRow(await webhooks.lockById(tx, row.id)), scope }
 }
 

@@ -29,6 +29,8 @@ export async function showWebhooks(db: Db, rows: readonly WebhookRow[]): Promise
       secret: row.secret,
       isEnabled: row.is_enabled === 1,
       isOrdered: isOrdered(row),
+      hasLongRetries: row.has_long_retries === 1,
+      failures: row.failures,
       ...(row.disabled_reason !== null && { disabledReason: row.disabled_reason }),
       ...(row.client_id !== null && { clientId: row.client_id }),
       createdAt: row.created_at,

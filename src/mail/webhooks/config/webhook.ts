@@ -1,4 +1,5 @@
 /** A webhook as callers see it: a URL that receives events by HTTP POST; and the requests that create and change one. */
+import type { SenderFilter } from '../dispatch/sender-filter.ts'
 
 export interface Webhook {
   readonly id: string
@@ -15,6 +16,10 @@ export interface Webhook {
   readonly isEnabled: boolean
   /** Sends events of one inbox one after the other. */
   readonly isOrdered: boolean
+  /** Its retries continue for days after the usual schedule of its profile. */
+  readonly hasLongRetries: boolean
+  /** Failed attempts since the last success; 0 if its profile does not count them. */
+  readonly failures: number
   /** Why the server disabled it. */
   readonly disabledReason?: string
   readonly clientId?: string
@@ -29,6 +34,8 @@ export interface NewWebhook {
   readonly url: string
   /** Empty or undefined: the standard types that the key may see. */
   readonly eventTypes?: readonly string[] | undefined
+  /** Added to these types, for a key that may receive them. With it, the types are fixed when the webhook is created. */
+  readonly extraEventTypes?: readonly string[] | undefined
   /** A union of pods and inboxes; empty or undefined: everything in the scope of the call. */
   readonly podIds?: readonly string[] | undefined
   /** Addresses or ids. */
@@ -37,6 +44,9 @@ export interface NewWebhook {
   readonly clientId?: string | undefined
   readonly isEnabled?: boolean | undefined
   readonly isOrdered?: boolean | undefined
+  readonly hasLongRetries?: boolean | undefined
+  /** Only messages of these senders; its types must be those of received messages. */
+  readonly senders?: SenderFilter | undefined
 }
 
 /** Undefined fields are not changed. */
@@ -44,6 +54,8 @@ export interface WebhookChange {
   readonly url?: string | undefined
   /** Replaces the types; an empty list changes nothing. */
   readonly eventTypes?: readonly string[] | undefined
+  /** Added to eventTypes, for a key that may receive them. */
+  readonly extraEventTypes?: readonly string[] | undefined
   /** A webhook that covers its whole scope accepts no additions. */
   readonly addPodIds?: readonly string[] | undefined
   readonly removePodIds?: readonly string[] | undefined
@@ -53,6 +65,9 @@ export interface WebhookChange {
   readonly inboxIds?: readonly string[] | undefined
   readonly isEnabled?: boolean | undefined
   readonly isOrdered?: boolean | undefined
+  readonly hasLongRetries?: boolean | undefined
+  /** Replaces the filter. */
+  readonly senders?: SenderFilter | undefined
 }
 
 export interface HeadersChange {

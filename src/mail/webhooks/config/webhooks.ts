@@ -22,6 +22,7 @@ import { CANCEL_PENDING, ENABLE_ORDERING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import type { WebhookProfile } from '../delivery/webhook-profile.ts'
 import { customHeaders } from '../delivery/webhook-request.ts'
+import type { SenderFilter } from '../dispatch/sender-filter.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, parseWebhookUrl } from './endpoint.ts'
 import { changedEventFilter, filterOwner, formatList, permissionsOf } from './filter-change.ts'
@@ -65,8 +66,8 @@ const RESERVED_CLIENT_IDS = ['polling']
 
 interface WebhooksNeeds {
   readonly store: Store
-  /** The profile of webhooks that are created here. */
-  readonly profile: Pick<WebhookProfile, 'name' | 'makeSecret' | 'isSecret'>
+  /** The profile of the webhooks that are created and found here. */
+  readonly profile: Pick<WebhookProfile, 'name' | 'makeSecret' | 'isSecret' | 'secretForm'>
   readonly random: (bytes: number) => Buffer
   readonly allowPrivateNetworks: boolean
   /** Called after a commit that enabled a webhook. */
@@ -88,7 +89,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const shown = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'webhook_create', within)
-        const existing = clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, clientId)
+        const existing =
+          clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, profile.name, clientId)
         if (existing) return showWebhook(tx, existing)
 
         const key = narrowed(keyOf(actor), scope)
@@ -105,7 +107,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           client_id: clientId ?? null,
           url,
           profile: profile.name,
-          event_types: formatList([...new Set(eventTypes)]),
+          event_types: formatList([...(request.extraEventTypes ? found.types : new Set(eventTypes))]),
           pod_ids: namesPods ? formatList(found.podIds) : null,
           inbox_ids: namesInboxes ? formatList(found.inboxIds) : null,
           headers: Object.keys(headers).length === 0 ? null : JSON.stringify(headers),
@@ -117,7 +119,10 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           start_seq: await endOfLog(tx),
           failing_since: null,
           failed_at: null,
+          failures: 0,
+          has_long_retries: request.hasLongRetries ? 1 : 0,
           disabled_reason: null,
+          sender_filter: formatSenders(request.senders),
           permissions: permissionsOf(key),
           deleting_at: null,
           created_at: tx.now,
@@ -133,14 +138,14 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     async list(actor, within, page) {
       const scope = await requireScope(store.db, actor, 'webhook_read', within)
       return listPage(page, limits, {
-        filter: { list: 'webhooks', ...scope },
-        select: (keyset) => webhooks.list(store.db, scope, keyset),
+        filter: { list: 'webhooks', profile: profile.name, ...scope },
+        select: (keyset) => webhooks.list(store.db, scope, profile.name, keyset),
         show: (rows) => showWebhooks(store.db, rows),
       })
     },
 
     async get(actor, within, ref) {
-      const { row } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const { row } = await requireWebhook(store.db, actor, 'webhook_read', { within, ref, profile: profile.name })
       return showWebhook(store.db, row)
     },
 
@@ -148,13 +153,15 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const url = change.url === undefined ? undefined : parseWebhookUrl(change.url, urlRules)
       const shown = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { row, scope } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
+        const { row, scope } = await lockWebhook(tx, actor, 'webhook_update', { within, ref, profile: profile.name })
         const changed: WebhookRow = {
           ...row,
           ...changedUrl(row, url),
           ...(await changedEventFilter(tx, narrowed(keyOf(actor), scope), row, change, limits)),
           ...(await changedState(tx, row, change.isEnabled)),
           ...(await changedOrder(tx, row, change.isOrdered)),
+          ...(change.hasLongRetries !== undefined && { has_long_retries: change.hasLongRetries ? 1 : 0 }),
+          ...(change.senders !== undefined && { sender_filter: formatSenders(change.senders) }),
           updated_at: tx.now,
         }
         await webhooks.update(tx, row.id, changed)
@@ -167,7 +174,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     async delete(actor, within, ref) {
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { row } = await lockWebhook(tx, actor, 'webhook_delete', within, ref)
+        const { row } = await lockWebhook(tx, actor, 'webhook_delete', { within, ref, profile: profile.name })
         await webhooks.markDeleting(tx, row.id)
         await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
       })
@@ -175,13 +182,13 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 
     async rotateSecret(actor, within, ref, given) {
       if (given !== undefined && !profile.isSecret(given)) {
-        const detail = 'A secret is "whsec_" and the base64 of 24 to 64 random bytes; omit it to have one generated'
+        const detail = `${profile.secretForm}; omit it to have one generated`
         throw new MailError('validation_error', { detail, path: ['secret'] })
       }
       const secret = given ?? profile.makeSecret(random)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
+        const { row } = await lockWebhook(tx, actor, 'webhook_update', { within, ref, profile: profile.name })
         const changed = { ...row, ...rotate(row, secret, tx.now, limits), updated_at: tx.now }
         await webhooks.update(tx, row.id, changed)
         return showWebhook(tx, changed)
@@ -189,7 +196,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
     },
 
     async headerNames(actor, within, ref) {
-      const { row } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const { row } = await requireWebhook(store.db, actor, 'webhook_read', { within, ref, profile: profile.name })
       return Object.keys(customHeaders(row))
     },
 
@@ -199,7 +206,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       }
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { row } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
+        const { row } = await lockWebhook(tx, actor, 'webhook_update', { within, ref, profile: profile.name })
         const headers = applyHeaders(customHeaders(row), change, limits)
         const stored = Object.keys(headers).length === 0 ? null : JSON.stringify(headers)
         await webhooks.update(tx, row.id, { headers: stored, updated_at: tx.now })
@@ -225,14 +232,14 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
 function changedUrl(row: WebhookRow, url: string | undefined): Partial<WebhookRow> {
   if (url === undefined || url === row.url) return {}
   const isElsewhere = new URL(url).origin !== new URL(row.url).origin
-  return { url, failing_since: null, failed_at: null, ...(isElsewhere && { headers: null }) }
+  return { url, failing_since: null, failed_at: null, failures: 0, ...(isElsewhere && { headers: null }) }
 }
 
 /** After it is enabled, a webhook gets only new events; when it is disabled, its pending deliveries are cancelled. */
 async function changedState(tx: Tx, row: WebhookRow, isEnabled: boolean | undefined): Promise<Partial<WebhookRow>> {
   if (isEnabled === undefined || isEnabled === (row.is_enabled === 1)) return {}
   if (isEnabled) {
-    const healthy = { failing_since: null, failed_at: null, disabled_reason: null }
+    const healthy = { failing_since: null, failed_at: null, failures: 0, disabled_reason: null }
     return { is_enabled: 1, start_seq: await endOfLog(tx), ...healthy }
   }
   await enqueue(tx, { kind: CANCEL_PENDING, key: row.id })
@@ -248,6 +255,11 @@ async function changedOrder(
   if (isWanted === undefined || isWanted === isOrdered(row)) return {}
   await enqueue(tx, { kind: ENABLE_ORDERING, key: row.id })
   return { order_state: isWanted ? 'enabling' : 'none' }
+}
+
+/** Returns a filter in the form of the row; null: all senders. */
+function formatSenders(senders: SenderFilter | undefined): string | null {
+  return senders === undefined ? null : JSON.stringify(senders)
 }
 
 async function endOfLog(tx: Tx): Promise<number> {

@@ -34,6 +34,8 @@ export interface EndedAttempt {
   /** Epoch ms. */
   readonly startedAt: number
   readonly endedAt: number
+  /** As in the profile of the webhook. */
+  readonly failuresMax?: number
   /** Nothing was sent: the outcome says nothing about the receiver. */
   readonly isSetAside?: boolean
 }
@@ -59,8 +61,8 @@ export async function recordAttempt(
         ? await advance(tx, locked, [delivery.ordering_key])
         : []
     if (outcome.kind === 'gone') await recordGone(tx, webhook)
-    else if (outcome.kind === 'delivered') await recordSuccess(tx, webhook)
-    else if (!ended.isSetAside) await recordFailing(tx, webhook, limits)
+    else if (outcome.kind === 'delivered') await recordSuccess(tx, webhook, ended.failuresMax)
+    else if (!ended.isSetAside) await recordFailing(tx, webhook, limits, ended.failuresMax)
     return { hasNextDelivery: followers.length > 0, retryAt }
   })
 }

@@ -15,7 +15,7 @@ import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
 import { CapacityShares } from '../../jobs/capacity-shares.ts'
 import { requireWebhook } from '../config/webhook-lookup.ts'
-import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
+import type { WebhookProfile } from './webhook-profile.ts'
 import { postToWebhook, storedResult } from './webhook-request.ts'
 
 /** Result of a test request. */
@@ -38,7 +38,8 @@ export interface WebhookTests {
 
 interface WebhookTestsNeeds {
   readonly store: Store
-  readonly profiles: readonly WebhookProfile[]
+  /** The profile whose webhooks it finds. */
+  readonly profile: WebhookProfile
   readonly fetch: SafeFetch['fetch']
   readonly clock: () => number
   readonly newEventId: () => string
@@ -47,7 +48,7 @@ interface WebhookTestsNeeds {
 
 export function createWebhookTests({
   store,
-  profiles,
+  profile,
   fetch,
   clock,
   newEventId,
@@ -59,7 +60,7 @@ export function createWebhookTests({
     async test(actor, within, ref) {
       const webhook = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        return (await requireWebhook(tx, actor, 'webhook_update', within, ref)).row
+        return (await requireWebhook(tx, actor, 'webhook_update', { within, ref, profile: profile.name })).row
       })
       const owner = { organizationId: webhook.organization_id, podId: webhook.pod_id }
       if (shares.capacity(owner) === 0) {
@@ -67,7 +68,6 @@ export function createWebhookTests({
       }
       shares.add(owner, 1)
       try {
-        const profile = requireProfile(profiles, webhook.profile)
         const at = clock()
         const eventId = newEventId()
         const body = profile.renderTest({ eventId, webhookId: webhook.id, at })

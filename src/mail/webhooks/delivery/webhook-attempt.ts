@@ -13,7 +13,7 @@ import type { Store } from '../../../store/store.ts'
 import { isProbe, probeWaitMs } from '../ordering/probes.ts'
 import { recordAttempt } from './attempt-outcome.ts'
 import { decompressBody } from './webhook-body.ts'
-import { requireProfile, type WebhookProfile } from './webhook-profile.ts'
+import { requireProfile, retriesOf, type WebhookProfile } from './webhook-profile.ts'
 import { postToWebhook, storedResult } from './webhook-request.ts'
 import { askedWaitMs, outcomeOf } from './webhook-retry.ts'
 
@@ -96,7 +96,7 @@ export function createWebhookAttempt(
       return undefined
     }
     const endedAt = clock()
-    const { retryAfterMs } = profile
+    const retryAfterMs = retriesOf(profile, webhook)
     const result = { response, spread: spread(), now: wallClock() }
     const attempts = delivery.attempts + (isProbe(delivery, startedAt) ? 0 : 1)
     const outcome = outcomeOf({ ...result, attempts: attempts - delivery.attempts_before, retryAfterMs }, limits)
@@ -110,6 +110,7 @@ export function createWebhookAttempt(
       outcome,
       probeAfterMs: probeWaitMs(delivery, spread(), limits),
       askedMs: askedWaitMs(response, result.now, limits),
+      ...(profile.failuresMax !== undefined && { failuresMax: profile.failuresMax }),
       startedAt,
       endedAt,
       ...storedResult(answered, limits),

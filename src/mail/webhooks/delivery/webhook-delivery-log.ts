@@ -91,15 +91,26 @@ export interface WebhookDeliveryLog {
 
 interface DeliveryLogNeeds {
   readonly store: Store
+  /** The profile whose webhooks it finds. */
+  readonly profileName: string
   /** Called after a commit, with webhooks that have due deliveries. */
   readonly signalPending: (webhookIds: readonly string[]) => void
   readonly limits: Limits
 }
 
-export function createWebhookDeliveryLog({ store, signalPending, limits }: DeliveryLogNeeds): WebhookDeliveryLog {
+export function createWebhookDeliveryLog({
+  store,
+  profileName,
+  signalPending,
+  limits,
+}: DeliveryLogNeeds): WebhookDeliveryLog {
   return {
     async list(actor, within, ref, filter, page) {
-      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', {
+        within,
+        ref,
+        profile: profileName,
+      })
       const { states = [], eventTypes = [], before, after } = filter
       const criteria = { webhookId: webhook.id, states, eventTypes, before, after }
       const window = openPage(page, criteria, { default: limits.lists.pageDefault, max: limits.lists.pageMax })
@@ -109,7 +120,11 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
     },
 
     async get(actor, within, ref, id) {
-      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', within, ref)
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_read', {
+        within,
+        ref,
+        profile: profileName,
+      })
       requirePermission(actor, 'message_read') // the body is a message
       const row = await webhookLog.getByWebhook(store.db, webhook.id, id)
       if (!row) throw new MailError('not_found', { what: 'Delivery' })
@@ -125,7 +140,7 @@ export function createWebhookDeliveryLog({ store, signalPending, limits }: Deliv
       // Shown inside the transaction: a call that is repeated after a late error would send the event twice.
       const { webhookId, shown } = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
-        const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
+        const { row: webhook } = await lockWebhook(tx, actor, 'webhook_update', { within, ref, profile: profileName })
         checkEnabled(webhook)
         const found = await webhookLog.getByWebhook(tx, webhook.id, id)
         const [row] = found ? await lockByEvents(tx, webhook.id, [found.seq]) : []

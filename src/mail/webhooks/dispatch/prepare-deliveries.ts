@@ -10,10 +10,14 @@ import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import { forbiddenMask } from '../../access/access.ts'
+import type { KeyActor } from '../../access/actor.ts'
 import { type Event, toEvent } from '../../events/log/event.ts'
+import type { SenderTrust } from '../../messages/sender-trust.ts'
+import type { EventSubjects } from '../../messages/views/event-subject.ts'
 import { compressBody } from '../delivery/webhook-body.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
 import { matchesNew, type WebhookMatcher } from './matching.ts'
+import { matchesSender, type SenderFilter } from './sender-filter.ts'
 
 /** Failed tries after which an event is skipped because its body cannot be rendered. */
 const RENDER_TRIES = 5
@@ -33,6 +37,8 @@ export interface PreparedDelivery {
 
 export interface PrepareDeliveriesNeeds {
   readonly store: Store
+  readonly eventSubjects: Pick<EventSubjects, 'of'>
+  readonly senderTrust: Pick<SenderTrust, 'isVerified'>
   readonly profiles: readonly WebhookProfile[]
   readonly log: Log
   readonly metrics: Metrics
@@ -45,7 +51,8 @@ interface PreparedBatch {
   readonly throughSeq: number
 }
 
-export function createPrepareDeliveries({ store, profiles, log, metrics, limits }: PrepareDeliveriesNeeds) {
+export function createPrepareDeliveries(needs: PrepareDeliveriesNeeds) {
+  const { store, eventSubjects, senderTrust, profiles, log, metrics, limits } = needs
   /** The event that could not be rendered, and how often. */
   const failed = { seq: 0, times: 0 }
   return prepareDeliveries
@@ -70,6 +77,14 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
     return { prepared, throughSeq: rows.at(-1)!.seq }
   }
 
+  /** Whether the webhook wants messages of this sender. A deleted message has none. */
+  async function isFromItsSenders(event: Event, actor: KeyActor, { sender_filter }: WebhookRow): Promise<boolean> {
+    if (sender_filter === null) return true
+    const subject = await eventSubjects.of(event, actor, limits.webhooks.bodyBytesMax) // which its profile reads too
+    if (!subject?.message) return false
+    return matchesSender(JSON.parse(sender_filter) as SenderFilter, subject.message, senderTrust)
+  }
+
   async function prepareOne(eventRow: EventRow, matchers: readonly WebhookMatcher[]): Promise<PreparedDelivery[]> {
     try {
       const event = toEvent(eventRow, store.epoch)
@@ -77,6 +92,7 @@ export function createPrepareDeliveries({ store, profiles, log, metrics, limits 
       const bodies = new Map<string, Pick<PreparedDelivery, 'body' | 'bodyBytes'> | undefined>()
       const prepared: PreparedDelivery[] = []
       for (const { webhook, actor } of matching) {
+        if (!(await isFromItsSenders(event, actor, webhook))) continue
         const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same data share one body
         if (!bodies.has(form)) {
           const text = await requireProfile(profiles, webhook.profile).render(event, actor)

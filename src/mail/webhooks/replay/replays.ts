@@ -60,24 +60,30 @@ export interface Replays {
 
 interface ReplayNeeds {
   readonly store: Store
+  /** The profile whose webhooks it finds. */
+  readonly profileName: string
   readonly clock: () => number
   readonly limits: Limits
 }
 
-export function createReplays({ store, clock, limits }: ReplayNeeds): Replays {
+export function createReplays({ store, profileName, clock, limits }: ReplayNeeds): Replays {
   return {
     async replay(actor, within, ref, request) {
       const end = request.end ?? clock()
       checkRange(request, end)
       const isDryRun = request.isDryRun ?? false
-      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_update', within, ref)
+      const { row: webhook } = await requireWebhook(store.db, actor, 'webhook_update', {
+        within,
+        ref,
+        profile: profileName,
+      })
       if (!isDryRun) checkEnabled(webhook)
       const wanted = await asRow(store.db, webhook, request, end)
       const count = await countOf(webhook, wanted)
       if (!isDryRun) {
         await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)
-          const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', within, ref)
+          const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', { within, ref, profile: profileName })
           checkEnabled(locked)
           if (await webhookReplays.getOf(tx, locked.id)) throw new MailError('replay_running', {})
           await begin(tx, locked, wanted)

@@ -41,6 +41,7 @@ export function draftTables({ text, integer, bigint, table, linkTable }: Definit
     `create index drafts_by_inbox on drafts (inbox_id, updated_at, id)`,
     `create unique index drafts_client_id on drafts (inbox_id, client_id) where client_id is not null`,
     `create index drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled'`,
+    `create index drafts_due_by_pod on drafts (pod_id, next_attempt_at, id) where send_status = 'scheduled'`,
     // For a start, which ends the leases of the last run (SQLite).
     `create index drafts_leased on drafts (lease_owner) where lease_owner is not null`,
     `create table draft_labels (

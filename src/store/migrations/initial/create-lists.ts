@@ -20,5 +20,7 @@ export function listTables({ text, integer, bigint, linkTable }: DefinitionLangu
     `create index list_entries_by_organization on list_entries (organization_id, direction, entry)`,
     // The limit of a list does not count the entries that the server made, of which there may be many.
     `create index list_entries_of_clients on list_entries (scope_id, direction, list_type) where read_only = 0`,
+    // For the operator, who lifts the suppression of an address in all organizations.
+    `create index list_entries_of_server on list_entries (entry) where read_only = 1`,
   ]
 }

@@ -147,6 +147,13 @@ export function messageTables({
       name ${text},
       primary key (message_id, position)
     ) ${linkTable}`,
+    `create table received_keys (
+      inbox_id ${text} not null,
+      key_hash ${text} not null,
+      created_at ${bigint} not null,
+      primary key (inbox_id, key_hash)
+    ) ${linkTable}`,
+    `create index received_keys_by_age on received_keys (created_at)`,
     // The text index (docs/adr/0038). No foreign key from a chunk to its block: it would need a column and an index.
     `create table search_blocks (
       id ${identity},

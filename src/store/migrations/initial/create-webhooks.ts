@@ -14,6 +14,7 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       event_types ${text},
       pod_ids ${text},
       inbox_ids ${text},
+      sender_filter ${text},
       headers ${text},
       permissions ${text},
       secret ${text} not null,
@@ -22,6 +23,8 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       disabled_reason ${text},
       failing_since ${bigint},
       failed_at ${bigint},
+      failures ${integer} not null,
+      has_long_retries ${integer} not null,
       order_state ${text} not null,
       term ${integer} not null,
       start_seq ${bigint} not null,
@@ -32,7 +35,7 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
     `create index webhooks_by_organization on webhooks (organization_id, created_at, id)`,
     `create index webhooks_by_pod on webhooks (pod_id, created_at, id) where pod_id is not null`,
     `create index webhooks_by_inbox on webhooks (inbox_id, created_at, id) where inbox_id is not null`,
-    `create unique index webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), client_id)
+    `create unique index webhooks_client_id on webhooks (coalesce(inbox_id, pod_id, organization_id), profile, client_id)
       where client_id is not null`,
     `create table webhook_deliveries (
       id ${text} primary key,
@@ -93,5 +96,11 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       created_at ${bigint} not null
     ) ${table}`,
     `create index webhook_replays_by_webhook on webhook_replays (webhook_id)`,
+    `create table notification_rules (
+      inbox_id ${text} primary key references inboxes,
+      rules ${text} not null,
+      permissions ${text},
+      updated_at ${bigint} not null
+    ) ${table}`,
   ]
 }

@@ -3,7 +3,9 @@
  * those of 2024 (nested `error`). SDKs choose their error class by the status alone; application code branches on
  * `code` (docs/compatibility/agentmail.md).
  */
-import { type ErrorCode, type ErrorKind, isMailError, type ListRefusal, type MailError } from '../../../../errors.ts'
+import type { ErrorKind } from '../../../../errors/error-definition.ts'
+import type { ListRefusal } from '../../../../errors/sending-errors.ts'
+import { type ErrorCode, isMailError, type MailError } from '../../../../errors.ts'
 
 interface Status {
   readonly status: number

@@ -42,13 +42,14 @@ import type { Replays } from '../../../../mail/webhooks/replay/replays.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import type { Dialect } from '../../server/http-dialect.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../../server/requests/http-credentials.ts'
+import { reportUnknown } from '../../server/requests/unknown-members.ts'
 import { requireKey } from '../../server/route-access.ts'
 import { renderError } from './agentmail-errors.ts'
 import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
-import { normaliseQuery, warningOf } from './query-parameters.ts'
+import { normaliseQuery, unknownParameters } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { appPasswordRoutes } from './routes/agentmail-app-passwords.ts'
@@ -129,8 +130,12 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       await describeRoutes(app)
       app.addHook('preValidation', (request, reply, next) => {
         const query = normaliseQuery(request.query as Record<string, string | string[]>)
-        const warning = warningOf(query, request.routeOptions.schema?.querystring)
-        if (warning !== undefined) reply.header('martlet-warning', warning)
+        reportUnknown(
+          request,
+          reply,
+          'query parameters',
+          unknownParameters(query, request.routeOptions.schema?.querystring),
+        )
         request.query = query
         next()
       })

@@ -6,6 +6,7 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
+import { refuseNul } from '../../server/requests/query-nul.ts'
 
 /** Parameters that are lists on every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
@@ -46,38 +47,19 @@ export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
   return query
 }
 
-/** No name, address or text that is stored contains NUL (server/requests/json-body.ts). */
-function refuseNul(name: string, value: string | readonly string[]): void {
-  if (!`${name}${value}`.includes('\0')) return
-  const shown = name.replaceAll('\0', '').slice(0, WARNED_CHARS_MAX)
-  throw new MailError('validation_error', { detail: `${shown} contains a NUL character`, path: [shown] })
-}
-
 /** Parameters that clients send and no schema has: an older name, and a flag without effect. */
 const KNOWN: ReadonlySet<string> = new Set(['last_key', 'permanent', 'api_key'])
-/** Unknown parameters that a warning names, and the length of a name in it. */
-const WARNED_MAX = 3
-const WARNED_CHARS_MAX = 64
 
 /**
- * Returns the text of the Martlet-Warning header for parameters that a route does not know: a typo in a filter would
- * otherwise return everything. Nothing is refused, because newer clients may send more than this version knows.
+ * Returns the parameters that a route does not know: a typo in a filter would otherwise return everything without a word.
  *
  * @param query normalised
  * @param schema of the route's query string; undefined: it has none
- * @returns ASCII on one line: names are percent-encoded; undefined if every parameter is known
  */
-export function warningOf(query: object, schema: unknown): string | undefined {
+export function unknownParameters(query: object, schema: unknown): [name: string][] {
   const { properties = {} } = (schema ?? {}) as { properties?: object }
   const unknown = Object.keys(query).filter((name) => !Object.hasOwn(properties, name) && !KNOWN.has(name))
-  if (unknown.length === 0) return undefined
-  const named = unknown.slice(0, WARNED_MAX).map((name) => encodeURIComponent(readable(name)))
-  return `unknown query parameters were ignored: ${named.join(', ')}${unknown.length > WARNED_MAX ? ', ...' : ''}`
-}
-
-/** encodeURIComponent throws for half of a surrogate pair. */
-function readable(name: string): string {
-  return Buffer.from(name.slice(0, WARNED_CHARS_MAX)).toString()
+  return unknown.map((name) => [name])
 }
 
 function readList(value: string | string[]): string[] {

@@ -55,6 +55,7 @@ export function agentMailWebhooks({ eventSubjects, limits }: ProfileNeeds): Webh
     makeSecret: (random) => formatSecret(random(SECRET_BYTES)),
 
     isSecret,
+    secretForm: 'A secret is "whsec_" and the base64 of 24 to 64 random bytes',
 
     headers({ eventId, at, body, secrets }) {
       const id = `msg_${eventId}`

@@ -105,7 +105,7 @@ const SEGMENTS_LOGGED_MAX = 10
 
 /** Removes keys: a client may have sent one instead of an id, or may have escaped the "?" before its query string. */
 function withoutKeys(path: string): string {
-  return path.replace(/%3F.*$/i, '').replace(/am_\w{17,}/g, '*')
+  return path.replace(/%3F.*$/i, '').replace(/(?:am|ap_sk|inai)_\w{17,}/g, '*')
 }
 
 /** Returns the URL without its query string. */

@@ -28,14 +28,23 @@ export function listRoutes(app: HttpApp, needs: { readonly lists: Lists }): void
 
   const unsuppress = {
     tags,
-    summary: 'Remove the read-only entry of an address to which mail bounced (root key only)',
-    body: Type.Object({ address: Type.String() }),
-    response: ok(Type.Object({ removed: Type.Boolean({ description: 'Whether there was such an entry.' }) })),
+    summary: 'Remove the read-only entries of an address to which mail bounced (root key only)',
+    body: Type.Object({
+      address: Type.String(),
+      organization_id: Type.Optional(Type.String({ description: 'Default: all organizations.' })),
+    }),
+    response: ok(
+      Type.Object({
+        removed: Type.Boolean({ description: 'Whether there was such an entry.' }),
+        organization_ids: Type.Array(Type.String(), { description: 'The organizations that had one.' }),
+      }),
+    ),
   }
   const root = access([], { narrowestKey: 'root' })
-  app.post('/suppressions/remove', { schema: unsuppress, config: root }, async ({ actor, body }) => ({
-    removed: await needs.lists.removeSuppression(actor, body.address),
-  }))
+  app.post('/suppressions/remove', { schema: unsuppress, config: root }, async ({ actor, body }) => {
+    const organizations = await needs.lists.removeSuppression(actor, body.address, body.organization_id)
+    return { removed: organizations.length > 0, organization_ids: organizations }
+  })
 }
 
 function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly lists: Lists }): void {

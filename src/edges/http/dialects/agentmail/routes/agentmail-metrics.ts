@@ -38,12 +38,12 @@ function typeList(description: string) {
 const eventQuery = Type.Object({
   ...rangeQuery,
   event_types: typeList('Types of events.'),
-  period: seconds('Seconds, 60 to 86400: counts events by period. Without it, each point is one event.'),
+  period: seconds('Seconds, 1 to 86400: counts events by period. Without it, each point is one event.'),
 })
 const usageQuery = Type.Object({
   ...rangeQuery,
   usage_types: typeList('Types of usage.'),
-  period: seconds('Seconds, 60 to 86400. Default: an hour, or a day if the range is too long for that.'),
+  period: seconds('Seconds, 1 to 86400. Default: an hour, or a day if the range is too long for that.'),
 })
 const rateQuery = Type.Object({
   ...rangeQuery,

@@ -6,25 +6,21 @@ import type { Wire } from './shape-wire.ts'
 const reason = Type.Optional(Type.String({ description: 'For people.' }))
 const isAligned = Type.Boolean({ description: 'Whether the domain is that of From, as its DMARC record demands.' })
 
-function oneOf<const Names extends readonly string[]>(names: Names, description?: string) {
-  return Type.Enum(names, description === undefined ? {} : { description })
-}
-
-const policy = oneOf(['none', 'quarantine', 'reject'])
+const policy = Type.Enum(['none', 'quarantine', 'reject'])
 
 export const Authentication = Type.Object(
   {
-    result: oneOf(
-      ['own', 'local', 'trusted', 'pass', 'fail', 'unverified', 'unauthenticated', 'temperror'],
-      'own: sent by this inbox; local: by an inbox of this server; trusted: by a client in a trusted network; pass: the domain of From has confirmed it; fail: it has not, and its policy asks to quarantine or reject it; unverified: another domain has confirmed it; unauthenticated: none has; temperror: a DNS failure.',
-    ),
+    result: Type.Enum(['own', 'local', 'trusted', 'pass', 'fail', 'unverified', 'unauthenticated', 'temperror'], {
+      description:
+        'own: sent by this inbox; local: by an inbox of this server; trusted: by a client in a trusted network; pass: the domain of From has confirmed it; fail: it has not, and its policy asks to quarantine or reject it; unverified: another domain has confirmed it; unauthenticated: none has; temperror: a DNS failure.',
+    }),
     reason,
     from_domain: Type.Optional(Type.String({ description: 'The domain of From that was compared.' })),
     spf: Type.Optional(
       Type.Object({
-        result: oneOf(['pass', 'fail', 'softfail', 'neutral', 'none', 'temperror', 'permerror']),
+        result: Type.Enum(['pass', 'fail', 'softfail', 'neutral', 'none', 'temperror', 'permerror']),
         domain: Type.Optional(Type.String()),
-        identity: oneOf(['mailfrom', 'helo']),
+        identity: Type.Enum(['mailfrom', 'helo']),
         aligned: isAligned,
         reason,
       }),
@@ -32,7 +28,7 @@ export const Authentication = Type.Object(
     dkim: Type.Optional(
       Type.Array(
         Type.Object({
-          result: oneOf(['pass', 'fail', 'policy', 'temperror', 'permerror']),
+          result: Type.Enum(['pass', 'fail', 'policy', 'temperror', 'permerror']),
           domain: Type.Optional(Type.String()),
           selector: Type.Optional(Type.String()),
           algorithm: Type.Optional(Type.String()),
@@ -44,7 +40,7 @@ export const Authentication = Type.Object(
     ),
     dmarc: Type.Optional(
       Type.Object({
-        result: oneOf(['pass', 'fail', 'none', 'temperror', 'permerror']),
+        result: Type.Enum(['pass', 'fail', 'none', 'temperror', 'permerror']),
         domain: Type.Optional(Type.String({ description: 'Whose record it is.' })),
         policy: Type.Optional(policy),
         applied: Type.Optional(policy),
@@ -53,14 +49,14 @@ export const Authentication = Type.Object(
     ),
     arc: Type.Optional(
       Type.Object({
-        result: oneOf(['pass', 'fail', 'none', 'temperror']),
+        result: Type.Enum(['pass', 'fail', 'none', 'temperror']),
         sealers: Type.Optional(Type.Array(Type.String())),
         trusted: Type.Optional(Type.Literal(true)),
         reason,
       }),
     ),
     iprev: Type.Optional(
-      Type.Object({ result: oneOf(['pass', 'fail', 'temperror']), name: Type.Optional(Type.String()), reason }),
+      Type.Object({ result: Type.Enum(['pass', 'fail', 'temperror']), name: Type.Optional(Type.String()), reason }),
     ),
     own_domain_unverified: Type.Optional(
       Type.Literal(true, { description: "A stranger's From is in a domain of your organization." }),

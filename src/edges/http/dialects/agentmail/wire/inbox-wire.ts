@@ -26,7 +26,7 @@ export function inbox(view: InboxView): Wire<typeof Inbox> {
     display_name: view.displayName,
     client_id: view.clientId,
     metadata: view.metadata,
-    status: view.status === 'paused' ? view.status : undefined,
+    status: view.status === 'active' ? undefined : 'paused', // an inbox that only receives has no name here
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }

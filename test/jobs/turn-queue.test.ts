@@ -1,15 +1,16 @@
-/** Tests in which order large messages are parsed: peers take turns, and the queue is bounded. */
+/** Tests in which order pieces of work run, such as the parsing of large messages: peers take turns, and the queue is bounded. */
 
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
-import { createParseQueue } from '../../src/mail/messages/content/parse-queue.ts'
+import { MailError } from '../../src/errors.ts'
+import { createTurnQueue } from '../../src/mail/jobs/turn-queue.ts'
 
-const LIMITS = { parsing: { waitingMax: 100, waitingPerSenderMax: 10, waitMs: 60_000, keyPauseMs: 60_000 } }
+const OPTIONS = { waitingMax: 100, waitingPerKeyMax: 10, waitMs: 60_000 }
+const PAUSE_MS = 60_000
 const REFUSED = { code: 'parse_queue_full' }
 
 /** Opens a queue in which the test decides when a message has been parsed. */
-function openQueue(limits: LimitOverrides = {}) {
-  const queue = createParseQueue(withLimits(LIMITS, limits))
+function openQueue(options: Partial<typeof OPTIONS> = {}) {
+  const queue = createTurnQueue({ ...OPTIONS, ...options, full: () => new MailError('parse_queue_full', {}) })
   const begun: string[] = []
   const gates = new Map<string, () => void>()
   onTestFinished(async () => {
@@ -21,9 +22,10 @@ function openQueue(limits: LimitOverrides = {}) {
     queue,
     /** Messages in the order in which their parsing began. */
     begun,
-    /** Adds a message to the queue; "a1" is from peer "a". */
+    /** Adds a message to the queue; "a1" is from peer "a", "ax1" from its part "x". */
     add(mail: string): Promise<string> {
-      const parsed = queue.run(mail[0]!, () => {
+      const turn = { fairnessKey: mail[0]!, fairnessPart: /[x-z]/.exec(mail)?.[0] }
+      const parsed = queue.run(turn, () => {
         begun.push(mail)
         return new Promise<string>((resolve) => gates.set(mail, () => resolve(mail)))
       })
@@ -59,9 +61,16 @@ test('a new peer is next after the message that is being parsed', async () => {
   expect(begun).toEqual(['a1', 'a2', 'b1'])
 })
 
+test('the parts of a peer take turns within its turns', async () => {
+  const { begun, add, end } = openQueue()
+  for (const mail of ['ax1', 'ax2', 'ax3', 'ay1', 'b1', 'b2', 'ay2', 'az1']) void add(mail)
+  for (const mail of ['ax1', 'b1', 'ax2', 'b2', 'ay1', 'az1', 'ax3']) await end(mail)
+  expect(begun).toEqual(['ax1', 'b1', 'ax2', 'b2', 'ay1', 'az1', 'ax3', 'ay2'])
+})
+
 test('an error rejects only the call of its own message, and the next message begins', async () => {
   const { queue, begun, add } = openQueue()
-  const failing = queue.run('a', async () => {
+  const failing = queue.run({ fairnessKey: 'a' }, async () => {
     throw new Error('no such blob')
   })
   void add('b1')
@@ -71,15 +80,24 @@ test('an error rejects only the call of its own message, and the next message be
 
 describe('the number of waiting messages is limited', () => {
   test('for each peer', async () => {
-    const { add } = openQueue({ parsing: { waitingPerSenderMax: 2 } })
+    const { add } = openQueue({ waitingPerKeyMax: 2 })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail) // one of them is being parsed
     await expect(add('a4')).rejects.toMatchObject(REFUSED)
     void add('b1')
     await expect(add('a5')).rejects.toMatchObject(REFUSED)
   })
 
+  test('for each peer: the newest message of the part with the most is refused in favor of a part with fewer', async () => {
+    const { add } = openQueue({ waitingPerKeyMax: 2 })
+    for (const mail of ['ax1', 'ax2']) void add(mail)
+    const newest = add('ax3')
+    void add('ay1')
+    await expect(newest).rejects.toMatchObject(REFUSED)
+    await expect(add('az1')).rejects.toMatchObject(REFUSED)
+  })
+
   test('in total: the newest message of the peer with the most is refused in favor of a peer with fewer', async () => {
-    const { begun, add, end } = openQueue({ parsing: { waitingMax: 3 } })
+    const { begun, add, end } = openQueue({ waitingMax: 3 })
     for (const mail of ['a1', 'a2', 'a3']) void add(mail)
     const newest = add('a4')
     void add('b1')
@@ -90,10 +108,10 @@ describe('the number of waiting messages is limited', () => {
   })
 
   test('by the time that they wait', async () => {
-    const { queue, begun, add, end } = openQueue({ parsing: { waitMs: 20 } })
+    const { queue, begun, add, end } = openQueue({ waitMs: 20 })
     void add('a1')
     await expect(add('a2')).rejects.toMatchObject(REFUSED)
-    void queue.run('a', async () => begun.push('a3'))
+    void queue.run({ fairnessKey: 'a' }, async () => begun.push('a3'))
     await end('a1')
     expect(begun).toEqual(['a1', 'a3'])
   })
@@ -104,7 +122,7 @@ describe('a peer whose message was parsed in part', () => {
     const { queue, begun, add, end } = openQueue()
     void add('a1')
     void add('a2')
-    queue.pauseKey('a')
+    queue.pauseKey('a', PAUSE_MS)
     void add('b1')
     await end('a1')
     void add('b2')
@@ -113,8 +131,8 @@ describe('a peer whose message was parsed in part', () => {
   })
 
   test('gets its turn after the pause, even if nothing else is added', async () => {
-    const { queue, begun, add } = openQueue({ parsing: { keyPauseMs: 30 } })
-    queue.pauseKey('a')
+    const { queue, begun, add } = openQueue()
+    queue.pauseKey('a', 30)
     void add('a1')
     expect(begun).toEqual([])
     await expect.poll(() => begun).toEqual(['a1'])

@@ -1,0 +1,84 @@
+/**
+ * Reports what a request has and its route does not know: members of the body, for all dialects, and parameters of the
+ * query. They are ignored, because newer clients send more than this version knows. But a misspelt `hodl: true` would let the
+ * mail leave. So a response names them in the header field Martlet-Warning, and a request with `Martlet-Strict: true` is
+ * refused before it changes anything (docs/adr/0056).
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { MailError } from '../../../../errors.ts'
+import type { RequestSchema } from './bounded-schema.ts'
+
+export type UnknownPath = readonly (string | number)[]
+
+/** Names in a warning, and the length of each. */
+const NAMED_MAX = 3
+const NAME_CHARS_MAX = 64
+
+/**
+ * @param what "query parameters", for example
+ * @throws validation_error in strict mode
+ */
+export function reportUnknown(
+  request: Pick<FastifyRequest, 'headers'>,
+  reply: Pick<FastifyReply, 'getHeader' | 'header'>,
+  what: string,
+  paths: readonly UnknownPath[],
+): void {
+  const strict = request.headers['martlet-strict']
+  if (strict !== undefined && strict !== 'true' && strict !== 'false') {
+    throw new MailError('validation_error', { detail: 'The header field Martlet-Strict must be true or false' })
+  }
+  const [first] = paths
+  if (!first) return
+  if (strict === 'true') {
+    const path = first.map((name) => (typeof name === 'string' ? readable(name) : name))
+    throw new MailError('validation_error', {
+      detail: `${path.join('.')} is unknown: see the ${what} of this call`,
+      path,
+    })
+  }
+  const named = paths
+    .slice(0, NAMED_MAX)
+    .map((path) => path.map((name) => encodeURIComponent(readable(name))).join('.'))
+  const warning = `unknown ${what} were ignored: ${named.join(', ')}${paths.length > NAMED_MAX ? ', ...' : ''}`
+  const earlier = reply.getHeader('martlet-warning')
+  reply.header('martlet-warning', earlier === undefined ? warning : `${earlier}; ${warning}`)
+}
+
+/** Returns the paths of the members of a valid body that its schema does not know, at most one more than a warning names. */
+export function unknownMembers(schema: RequestSchema | undefined, body: unknown): UnknownPath[] {
+  const found: UnknownPath[] = []
+  if (schema) addUnknown(schema, body, [], found)
+  return found
+}
+
+/** An object without declared members, such as the metadata of an inbox, knows every member. */
+function addUnknown(schema: RequestSchema, value: unknown, path: UnknownPath, found: UnknownPath[]): void {
+  const { properties, additionalProperties, items, anyOf } = schema
+  if (found.length > NAMED_MAX || typeof value !== 'object' || value === null) return
+  if (anyOf) {
+    addUnknown(closest(anyOf, value), value, path, found)
+  } else if (Array.isArray(value)) {
+    if (items) for (const [index, item] of value.entries()) addUnknown(items, item, [...path, index], found)
+  } else if (properties) {
+    for (const [name, member] of Object.entries(value)) {
+      const known = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
+      if (known) addUnknown(known, member, [...path, name], found)
+      else if (found.length <= NAMED_MAX) found.push([...path, name])
+    }
+  }
+}
+
+/** Returns the alternative that knows most members of a value. */
+function closest(alternatives: readonly RequestSchema[], value: object): RequestSchema {
+  const countKnown = ({ type, properties = {} }: RequestSchema) => {
+    if (Array.isArray(value)) return type === 'array' ? 1 : 0
+    return Object.keys(value).filter((name) => Object.hasOwn(properties, name)).length
+  }
+  return alternatives.reduce((best, each) => (countKnown(each) > countKnown(best) ? each : best))
+}
+
+/** encodeURIComponent throws for half of a surrogate pair, and a field value has only ASCII characters (RFC 9110 §5.5). */
+function readable(name: string | number): string {
+  return Buffer.from(String(name).slice(0, NAME_CHARS_MAX)).toString()
+}

@@ -1,0 +1,166 @@
+/** Rules by which an inbox reports received messages, by webhook and by mail. Set by a client of Assmbl. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeAgent, receiveMail } from '../dialects/assmbl/agent.ts'
+import { readRows } from '../support/test-database.ts'
+import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+let world: World
+let sink: WebhookSink
+
+beforeAll(async () => {
+  world = await startWorld({ limits: { notifications: { mailsPerHourMax: 3 } } })
+  sink = await startWebhookSink()
+})
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]()
+  await sink[Symbol.asyncDispose]()
+})
+
+const subjectsAt = (path: string) =>
+  sink.calls.filter((call) => call.path.endsWith(path)).map(({ event }) => event.message.Subject)
+
+test('the webhook of a rule gets the messages of its senders only', async () => {
+  const agent = await makeAgent(world)
+  const rules = [
+    {
+      id: 'banks',
+      name: 'Mail of banks',
+      filters: { sender_domains: ['Bank.test', 'müller.test'], traffic_types: ['direct'] },
+      channels: { webhook: { url: `${sink.url}/banks` } },
+    },
+    { id: 'all', channels: { webhook: { url: `${sink.url}/all`, enabled: true } } },
+    { id: 'off', enabled: false, channels: { webhook: { url: `${sink.url}/off` } } },
+    { id: 'verified', filters: { trust_tiers: ['verified'] }, channels: { webhook: { url: `${sink.url}/verified` } } },
+  ]
+  const { status, body } = await agent.request('PUT', '/notifications', rules)
+  expect(status, JSON.stringify(body)).toBe(200)
+  expect(body.rules[0]).toEqual({
+    id: 'banks',
+    name: 'Mail of banks',
+    enabled: true,
+    filters: { sender_verified: null, sender_domains: ['bank.test', 'xn--mller-kva.test'] },
+    channels: { webhook: { enabled: true, url: `${sink.url}/banks`, signing_secret: expect.any(String) } },
+  })
+  const again = await agent.request('PUT', '/notifications', { rules })
+  expect(again.body.rules[0].channels.webhook).not.toHaveProperty('signing_secret')
+  expect((await agent.request('GET', '/notifications')).body).toEqual(again.body)
+  expect((await agent.request('GET', '/webhook')).status).toBe(404) // it belongs to no rule
+
+  await receiveMail(world, agent, { subject: 'from a bank', from: 'x@mail.bank.test' })
+  await receiveMail(world, agent, { subject: 'from a thief', from: 'x@notbank.test' })
+  await receiveMail(world, agent, { subject: 'from müller', from: 'x@xn--mller-kva.test' })
+  await expect.poll(() => subjectsAt('/all')).toHaveLength(3)
+  await expect.poll(() => subjectsAt('/banks').toSorted()).toEqual(['from a bank', 'from müller'])
+  expect([...subjectsAt('/off'), ...subjectsAt('/verified')]).toEqual([])
+
+  await agent.request('PUT', '/notifications', { rules: [{ ...rules[1], id: 'other' }] })
+  await receiveMail(world, agent, { subject: 'last' })
+  await expect.poll(() => subjectsAt('/all')).toContain('last')
+  expect(subjectsAt('/all').filter((subject) => subject === 'last')).toHaveLength(1)
+})
+
+test('a rule mails its recipients, in the name of the inbox, about no automatic mail, and not too often', async () => {
+  const agent = await makeAgent(world)
+  const owner = await makeAgent(world)
+  const mailTo = (address: string) => ({
+    ...{ id: 'mail', filters: { sender_domains: ['example.test'] } },
+    channels: { email: { recipients: [address, 'Ann <ann@example.test>'] } },
+  })
+  expect((await agent.request('PUT', '/notifications', [mailTo(owner.address)])).status).toBe(200)
+  // The two notify each other.
+  expect((await owner.request('PUT', '/notifications', [mailTo(agent.address)])).status).toBe(200)
+
+  await receiveMail(world, agent, { subject: 'Grüße', text: 'hello\nagent', from: 'Bob <bob@example.test>' })
+  const inbox = async () => (await owner.request('GET', '/inbox')).body.items
+  await expect.poll(async () => (await inbox()).length).toBe(1)
+  const [item] = await inbox()
+  expect(item).toMatchObject({ Subject: 'New message: Grüße', From: `Martlet <${agent.address}>`, Sender: '' })
+  const { body } = await owner.request('GET', `/messages/${item.MessageID}`)
+  expect(body.body_text).toContain('From: Bob <bob@example.test> (not verified)')
+  expect(body.raw_mime).toMatch(/^Auto-Submitted: auto-generated\r$/m)
+  expect(body.raw_mime).toMatch(/^DKIM-Signature: /m)
+
+  await receiveMail(world, agent, { subject: 'of no such sender', from: 'x@other.test' })
+  await receiveMail(world, agent, { subject: 'automatic', headers: { 'Auto-Submitted': 'auto-replied' } })
+  await receiveMail(world, agent, { subject: 'a person', headers: { 'Auto-Submitted': 'no' } })
+  for (const subject of ['third', 'fourth', 'fifth']) await receiveMail(world, agent, { subject })
+  await expect.poll(async () => (await inbox()).map(({ Subject }: { Subject: string }) => Subject)).toHaveLength(3)
+  await expect.poll(async () => readRows(world, "select key from jobs where kind = 'notify-by-mail'")).toEqual([])
+  const subjects = (await inbox()).map(({ Subject }: { Subject: string }) => Subject)
+  expect(subjects).toEqual([
+    'New message: Grüße',
+    'New message: a person',
+    expect.stringMatching(/: (third|fourth|fifth)$/),
+  ])
+  const queued = await world.request('GET', '/v0/queue')
+  expect(JSON.stringify(queued.body)).toContain('notification')
+})
+
+test('hidden and deleted messages cause no mail, nor does an inbox without permission to send', async () => {
+  const owner = await makeAgent(world)
+  const reader = await makeAgent(world, { message_read: true, message_update: true })
+  const rule = { id: 'mail', channels: { email: { recipients: [owner.address] } } }
+  expect((await reader.request('PUT', '/notifications', [rule])).status).toBe(403)
+  const agent = await makeAgent(world)
+  await agent.request('PUT', '/notifications', [rule])
+  const block = `/v0/inboxes/${encodeURIComponent(agent.address)}/lists/receive/block`
+  await world.request('POST', block, { body: { entry: 'spam.test' } })
+  await world.smtp.send({ to: agent.address, subject: 'blocked', text: 'x', from: 'x@spam.test' })
+  await receiveMail(world, agent, { subject: 'seen' })
+  await expect.poll(async () => (await owner.request('GET', '/inbox')).body.items.length).toBe(1)
+  expect((await owner.request('GET', '/inbox')).body.items[0].Subject).toBe('New message: seen')
+  await agent.request('PUT', '/notifications', [])
+  await receiveMail(world, agent, { subject: 'unreported' })
+  const rows = await readRows(world, `select mails_notifications from inboxes where address = '${agent.address}'`)
+  expect(Number(rows[0]![0])).toBe(0)
+})
+
+test.each([
+  [[{ channels: {} }], 'rules.0.id'],
+  [[{ id: 'a b', channels: {} }], 'rules.0.id'],
+  [
+    [
+      { id: 'a', channels: {} },
+      { id: 'a', channels: {} },
+    ],
+    'rules.id',
+  ],
+  [[{ id: 'a', filters: { sender_domains: ['no domain'] }, channels: {} }], 'rules.0'],
+  [[{ id: 'a', channels: { email: { recipients: ['nobody'] } } }], 'rules.0.recipients'],
+  [[{ id: 'a', filters: { sender_verified: true, trust_tiers: ['unverified'] }, channels: {} }], 'rules.0.filters'],
+  [[{ id: 'a', channels: { webhook: { url: 'ftp://x.test' } } }], 'url'],
+])('a wrong rule gets 400, and no rule changes: %j', async (rules, field) => {
+  const agent = await makeAgent(world)
+  const answer = await agent.request('PUT', '/notifications', { rules })
+  expect(answer).toMatchObject({ status: 400, body: { error: 'validation_error', field } })
+  expect((await agent.request('GET', '/notifications')).body).toEqual({ rules: [] })
+})
+
+test('rules about paid requests are not implemented', async () => {
+  const agent = await makeAgent(world)
+  const rules = [{ id: 'paid', filters: { traffic_types: ['marketplace'] }, channels: {} }]
+  expect(await agent.request('PUT', '/notifications', rules)).toMatchObject({
+    status: 403,
+    body: { error: 'not_implemented' },
+  })
+})
+
+// It was removed at once, because a submission without a message counted as finished while it was held.
+test('a code for a human elsewhere that is held stays in the queue of the operator', async () => {
+  const body = { username: 'held-code', human_email: 'owner@people.dev' }
+  const { status } = await world.request('POST', '/v0/agent/sign-up', { body, key: '' })
+  expect(status).toBe(200)
+  const held = async () => (await world.request('GET', '/v0/queue?state=held&domain=people.dev')).body.recipients
+  await expect.poll(held).toMatchObject([{ kind: 'code', state: 'held' }])
+})
+
+test('a deleted inbox takes its rules with it', async () => {
+  const agent = await makeAgent(world)
+  await agent.request('PUT', '/notifications', [{ id: 'a', channels: {} }])
+  await world.request('DELETE', `/v0/inboxes/${encodeURIComponent(agent.address)}`)
+  const left = `select r.inbox_id from notification_rules r join inboxes i on i.id = r.inbox_id where i.address = '${agent.address}'`
+  await expect.poll(() => readRows(world, left)).toEqual([])
+  await expect.poll(() => readRows(world, `select id from inboxes where address = '${agent.address}'`)).toEqual([])
+})
