@@ -13,6 +13,8 @@ export const KEY = 'am_bench_key_of_this_run'
 export interface BenchServer {
   readonly url: string
   readonly smtpPort: number
+  /** Only with a setting for it. */
+  readonly submissionPort?: number
   readonly pid: number
   readonly dataDir: string
   /** undefined: SQLite. */
@@ -43,10 +45,10 @@ export async function startBenchServer(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const ready = await new Promise<{ url: string; smtpPort: number }>((resolve, reject) => {
+  const ready = await new Promise<{ url: string; smtpPort: number; submissionPort?: number }>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout! })
     lines.on('line', (line) => {
-      const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number }
+      const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number; submissionPort?: number }
       if (parsed.msg !== 'ready') return
       resolve(parsed)
       lines.close()
