@@ -19,7 +19,7 @@ export async function permissionsPage() {
   return [
     '# Permissions',
     '',
-    'Generated from the routes and `src/mail/access/permissions.ts` by `npm run docs`; do not edit.',
+    'Generated from the routes of the AgentMail dialect and `src/mail/access/permissions.ts` by `npm run docs`; do not edit. The other dialects check the same flags.',
     '',
     'A key that is created without `permissions` may do everything in its scope: the organization, a pod, or an inbox. With the object, it',
     'may do only what its flags allow: `{"permissions": {"message_read": true, "draft_create": true}}` reads mail and writes drafts, and',

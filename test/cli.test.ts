@@ -60,8 +60,7 @@ async function start(env: Readonly<Record<string, string>>) {
   return server
 }
 
-/** Returns a port that is already in use. */
-/** A port of another mail server. */
+/** Returns a port that another mail server uses. */
 async function usedPort(): Promise<number> {
   const server = createServer((socket) => socket.end('220 other.example ESMTP\r\n')).listen(0, '127.0.0.1')
   await once(server, 'listening')

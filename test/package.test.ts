@@ -28,15 +28,17 @@ test('the packed package starts from an empty folder with `npx martlet serve`', 
     }),
   )
   await install(folder, join(folder, packed[0].filename))
-  const module =
-    "for (const name of ['agentmail', 'assmbl']) console.log(Object.keys(await import('martlet/' + name)).join())"
+  const module = `for (const name of ['agentmail', 'agentpost', 'assmbl'])
+    console.log(Object.keys(await import('martlet/' + name)).join())`
   const loaded = spawnSync(process.execPath, ['--input-type=module', '--eval', module], {
     cwd: folder,
     encoding: 'utf8',
   })
-  expect(loaded.stdout).toBe('listEvents,waitForMessage\nAgentMailClient,AgentMailError\n')
-  for (const name of ['./agentmail', './assmbl'])
+  const exported = ['listEvents,waitForMessage', 'AgentPost,AgentPostError,default', 'AgentMailClient,AgentMailError']
+  expect(loaded.stdout.trim().split('\n')).toEqual(exported)
+  for (const name of ['./agentmail', './agentpost', './assmbl'])
     expect(existsSync(join(folder, 'node_modules/martlet', packageJson.exports[name].types))).toBe(true)
+  expect(existsSync(join(folder, 'node_modules/martlet/clients/agentpost/python/agentpost/__init__.py'))).toBe(true)
 
   const server = spawn('npx', ['--no-install', 'martlet', 'serve'], {
     cwd: folder,

@@ -151,7 +151,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
 
     /** By dialect: each manages only the webhooks of its own clients. */
     webhooks,
-    notifications: createNotifications({ store, webhooks: webhooks.assmbl, limits }),
+    notifications: createNotifications({ store, webhooks: webhooks.assmbl, allowPrivateNetworks, limits }),
     webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),
     replays: createReplays({ store, profileName: agentMailProfile.name, clock, limits }),
     webhookTestRequests: createWebhookTests({

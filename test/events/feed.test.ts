@@ -204,6 +204,19 @@ test('a burst longer than the buffer does not make a quick reader too slow', asy
   expect(listener.seqs).toHaveLength(100)
 })
 
+// A batch of events for thousands of readers was distributed in one turn of the event loop.
+test('a batch is distributed in turns, the shorter the more readers there are', async () => {
+  await using world = await FeedWorld.open({ sockets: { bufferEventsMax: 10 }, events: { turnOffersMax: 20 } })
+  const inbox = await world.addInbox()
+  const key = await world.addKey(inbox)
+  const listeners = [await world.listen(key), await world.listen(key)]
+  await world.append(...Array.from({ length: 100 }, () => sent(inbox)))
+  for (const listener of listeners) {
+    await listener.count(100)
+    expect(listener.seqs).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+  }
+})
+
 test('stop sends what was committed before, then ends every subscription', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()

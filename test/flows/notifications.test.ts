@@ -1,7 +1,7 @@
 /** Rules by which an inbox reports received messages, by webhook and by mail. Set by a client of Assmbl. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeAgent, receiveMail } from '../dialects/assmbl/agent.ts'
-import { readRows } from '../support/test-database.ts'
+import { changeRows, readRows } from '../support/test-database.ts'
 import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -32,7 +32,8 @@ test('the webhook of a rule gets the messages of its senders only', async () => 
     },
     { id: 'all', channels: { webhook: { url: `${sink.url}/all`, enabled: true } } },
     { id: 'off', enabled: false, channels: { webhook: { url: `${sink.url}/off` } } },
-    { id: 'verified', filters: { trust_tiers: ['verified'] }, channels: { webhook: { url: `${sink.url}/verified` } } },
+    { id: 'verified', filters: { trust_tiers: ['verified'] }, channels: {} },
+    { id: 'unverified', filters: { sender_verified: false }, channels: {} },
   ]
   const { status, body } = await agent.request('PUT', '/notifications', rules)
   expect(status, JSON.stringify(body)).toBe(200)
@@ -43,6 +44,8 @@ test('the webhook of a rule gets the messages of its senders only', async () => 
     filters: { sender_verified: null, sender_domains: ['bank.test', 'xn--mller-kva.test'] },
     channels: { webhook: { enabled: true, url: `${sink.url}/banks`, signing_secret: expect.any(String) } },
   })
+  const filters = body.rules.slice(3).map((rule: { filters: object }) => rule.filters)
+  expect(filters).toMatchObject([{ sender_verified: true }, { sender_verified: false }])
   const again = await agent.request('PUT', '/notifications', { rules })
   expect(again.body.rules[0].channels.webhook).not.toHaveProperty('signing_secret')
   expect((await agent.request('GET', '/notifications')).body).toEqual(again.body)
@@ -53,7 +56,7 @@ test('the webhook of a rule gets the messages of its senders only', async () => 
   await receiveMail(world, agent, { subject: 'from müller', from: 'x@xn--mller-kva.test' })
   await expect.poll(() => subjectsAt('/all')).toHaveLength(3)
   await expect.poll(() => subjectsAt('/banks').toSorted()).toEqual(['from a bank', 'from müller'])
-  expect([...subjectsAt('/off'), ...subjectsAt('/verified')]).toEqual([])
+  expect(subjectsAt('/off')).toEqual([])
 
   await agent.request('PUT', '/notifications', { rules: [{ ...rules[1], id: 'other' }] })
   await receiveMail(world, agent, { subject: 'last' })
@@ -78,7 +81,7 @@ test('a rule mails its recipients, in the name of the inbox, about no automatic 
   const [item] = await inbox()
   expect(item).toMatchObject({ Subject: 'New message: Grüße', From: `Martlet <${agent.address}>`, Sender: '' })
   const { body } = await owner.request('GET', `/messages/${item.MessageID}`)
-  expect(body.body_text).toContain('From: Bob <bob@example.test> (not verified)')
+  expect(body.body_text).toMatch(/^From: Bob <bob@example\.test> \((?:not )?verified\)$/m)
   expect(body.raw_mime).toMatch(/^Auto-Submitted: auto-generated\r$/m)
   expect(body.raw_mime).toMatch(/^DKIM-Signature: /m)
 
@@ -130,12 +133,32 @@ test.each([
   [[{ id: 'a', filters: { sender_domains: ['no domain'] }, channels: {} }], 'rules.0'],
   [[{ id: 'a', channels: { email: { recipients: ['nobody'] } } }], 'rules.0.recipients'],
   [[{ id: 'a', filters: { sender_verified: true, trust_tiers: ['unverified'] }, channels: {} }], 'rules.0.filters'],
-  [[{ id: 'a', channels: { webhook: { url: 'ftp://x.test' } } }], 'url'],
+  [
+    [
+      { id: 'a', channels: { webhook: { url: 'http://x.test' } } },
+      { id: 'b', channels: { webhook: { url: 'ftp://x.test' } } },
+    ],
+    'url',
+  ],
 ])('a wrong rule gets 400, and no rule changes: %j', async (rules, field) => {
   const agent = await makeAgent(world)
   const answer = await agent.request('PUT', '/notifications', { rules })
   expect(answer).toMatchObject({ status: 400, body: { error: 'validation_error', field } })
   expect((await agent.request('GET', '/notifications')).body).toEqual({ rules: [] })
+  const webhooks = `select w.id from webhooks w join inboxes i on i.id = w.inbox_id where i.address = '${agent.address}'`
+  expect(await readRows(world, webhooks)).toEqual([])
+})
+
+test('a replacement removes the webhooks of one that did not end', async () => {
+  const agent = await makeAgent(world)
+  const rule = (id: string) => ({ id, channels: { webhook: { url: `${sink.url}/${id}` } } })
+  await agent.request('PUT', '/notifications', [rule('stored'), rule('lost')])
+  await agent.request('PUT', '/webhook', { url: `${sink.url}/agent` })
+  const of = `inbox_id = (select id from inboxes where address = '${agent.address}')`
+  await changeRows(world, `update notification_rules set rules = '[]' where ${of}`)
+  await agent.request('PUT', '/notifications', [rule('stored')])
+  const rows = await readRows(world, `select client_id from webhooks where ${of} and is_enabled = 1`)
+  expect(rows.flat().toSorted()).toEqual(['agent', 'rule-stored'])
 })
 
 test('rules about paid requests are not implemented', async () => {

@@ -175,21 +175,28 @@ test('messages are found by a text, by labels that they lack, and by their sende
     const { body } = await agent.request('GET', `/inbox?${query}`)
     return body.items.map(({ Subject }: { Subject: string }) => Subject)
   }
+  const verified = async () => {
+    const { body } = await agent.request('GET', '/inbox')
+    return body.items.filter((item: { SenderVerified: boolean }) => item.SenderVerified).length
+  }
   expect(await list('q=invoice')).toEqual(['Invoice 7', 'other', 'third'])
   expect(await list('q=BILLING.test')).toEqual(['third'])
   expect(await list('q=0%25%20off_')).toEqual(['100% off_er'])
   await agent.request('PATCH', `/messages/${one.MessageID}/labels`, { add: ['sale', 'archived'] })
   expect(await list('q=invoice')).toEqual(['other', 'third'])
   expect(await list('q=invoice&label=sale&include_archived=true&is_read=false')).toEqual(['Invoice 7'])
+  await changeRows(world, 'update messages set verified_domain = null')
   expect(await list('verified_only=true')).toEqual([])
+  expect(await verified()).toBe(0)
   await changeRows(world, "update messages set verified_domain = 'billing.test' where subject = 'third'")
   expect(await list('verified_only=true')).toEqual(['third'])
+  expect(await verified()).toBe(1)
   expect(await list('verified_only=true&q=invoice&is_read=true')).toEqual([])
   expect((await agent.request('GET', '/inbox?q=%00')).status).toBe(400)
 })
 
-test('the operator can switch the verification of senders off, and a large message is read from its link', async () => {
-  const limits = { messages: { sourceInJsonBytesMax: 2_000 } }
+test('the operator can switch the verification of senders off; a large message is read from its link', async () => {
+  const limits = { messages: { sourceInJsonBytesMax: 2_000 }, lists: { filteredPageMax: 1 } }
   const other = await startWorld({ env: { MARTLET_SENDER_VERIFICATION: 'off' }, limits })
   await using _other = other
   const agent = await makeAgent(other)
@@ -199,7 +206,24 @@ test('the operator can switch the verification of senders off, and a large messa
   expect((await agent.request('GET', '/inbox?verified_only=true')).body).toEqual({ items: [], next_cursor: null })
 
   const large = await receiveMail(other, agent, { text: 'x'.repeat(3_000) })
+  const { body: page } = await agent.request('GET', '/inbox?limit=1000') // a page has no more than the maximum
+  expect(page).toMatchObject({ items: [{ Subject: 'hello' }], next_cursor: expect.any(String) })
   const { body } = await agent.request('GET', `/messages/${large.MessageID}`)
   expect(body).toMatchObject({ raw_mime: null, raw_mime_encoding: null, body_text: 'x'.repeat(3_000) })
   expect((await (await fetch(body.raw_mime_url)).text()).length).toBe(body.SizeBytes)
+})
+
+test('mail without authentication is listed and counted, for keys that may see it', async () => {
+  const env = { MARTLET_TRUSTED_NETWORKS: 'none', MARTLET_DNS_SERVERS: '127.0.0.1:1' } // nothing listens there
+  const other = await startWorld({ env, limits: { dns: { tryMs: 10, triesMax: 1 } } })
+  await using _other = other
+  const agent = await makeAgent(other)
+  expect(await receiveMail(other, agent)).toMatchObject({ SenderVerified: false, IsRead: false })
+  const { body } = await other.request('GET', `/v0/inboxes/${encodeURIComponent(agent.address)}/messages`)
+  expect(body.messages).toEqual([]) // AgentMail's clients must ask for it
+  expect((await agent.request('GET', '/inbox/unread_count')).body).toEqual({ unread_count: 1 })
+  const at = `/v0/inboxes/${encodeURIComponent(agent.address)}/api-keys`
+  const key = (await other.request('POST', at, { body: { permissions: { message_read: true } } })).body.api_key
+  expect((await other.request('GET', '/inbox', { key })).body.items).toEqual([])
+  expect((await other.request('GET', '/inbox/unread_count', { key })).body).toEqual({ unread_count: 0 })
 })

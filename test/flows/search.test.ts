@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { searchMessages } from '../../src/mail/messages/search/search.ts'
+import { createBodyTexts } from '../../src/mail/messages/search/text-cache.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/store.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -33,6 +34,7 @@ test('the index is made again for the root key only', async () => {
 /** Searches in the database of a server that has stopped. */
 async function subjectsWith(world: World, address: string, text: string): Promise<(string | null)[]> {
   const limits = withLimits({})
+  const bodyTexts = createBodyTexts(limits)
   const store = await openStore({
     config: { dataDir: world.dataDir, databaseUrl: world.shared.databaseUrl, limits },
     log: createLog('silent'),
@@ -47,7 +49,7 @@ async function subjectsWith(world: World, address: string, text: string): Promis
       .where('address', '=', address)
       .executeTakeFirstOrThrow()
     const anyOf = [{ columns: ['body'] as const, allOf: [text] }]
-    const { messages } = await searchMessages({ store, limits }, { inboxId: inbox.id, anyOf, limit: 10 })
+    const { messages } = await searchMessages({ store, bodyTexts, limits }, { inboxId: inbox.id, anyOf, limit: 10 })
     const rows = await store.db.selectFrom('messages').select(['id', 'subject']).execute()
     return messages.map(({ id }) => rows.find((row) => row.id === id)!.subject)
   } finally {

@@ -1,17 +1,14 @@
 /** One mail, seen through three dialects: each side reads and changes the same message. */
+import AgentPost from 'martlet/agentpost'
 import { AgentMailClient as AssmblClient } from 'martlet/assmbl'
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
 
 test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMail and labelled by Assmbl', async () => {
   await using world = await startWorld()
-  const agentPost = async (method: string, path: string, body?: unknown) => {
-    const answer = await world.request(method, `/api/v1${path}`, { ...(body !== undefined && { body }) })
-    expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300)
-    return answer.body
-  }
-  const sender = await agentPost('POST', '/inboxes', { username: 'sender', display_name: 'Sender' })
-  const reader = await agentPost('POST', '/inboxes', { username: 'reader', display_name: 'Reader' })
+  const agentPost = new AgentPost({ apiKey: world.rootKey, baseUrl: world.url })
+  const sender = await agentPost.inboxes.create({ username: 'sender', display_name: 'Sender' })
+  const reader = await agentPost.inboxes.create({ username: 'reader', display_name: 'Reader' })
   const at = `/v0/inboxes/${encodeURIComponent(reader.email)}`
   const { body: key } = await world.request('POST', `${at}/api-keys`, { body: {} })
   const assmbl = new AssmblClient({ baseUrl: world.url, token: key.api_key })
@@ -21,7 +18,7 @@ test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMai
   })
 
   const to = [{ email: reader.email, name: 'Reader' }]
-  await agentPost('POST', `/inboxes/${sender.id}/messages`, { to, subject: 'Grüße', text_body: 'one mail' })
+  await agentPost.messages.send(sender.id, { to, subject: 'Grüße', text_body: 'one mail' })
   const { message } = await socket.next('message.received')
   expect(message).toMatchObject({ subject: 'Grüße', from: 'Sender <sender@mail.localhost>', text: 'one mail' })
 
@@ -37,16 +34,16 @@ test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMai
   const labels = ['archived', 'received', 'urgent']
   const inAgentMail = await world.agentmail.inboxes.messages.get(reader.email, message.message_id)
   expect(inAgentMail.labels.toSorted()).toEqual(labels)
-  const { data } = await agentPost('GET', `/inboxes/${reader.id}/messages`)
-  expect(data).toMatchObject([{ subject: 'Grüße', direction: 'inbound' }])
-  expect(data[0].labels.toSorted()).toEqual(labels)
+  const [inAgentPost] = (await agentPost.messages.list(reader.id)).data
+  expect(inAgentPost).toMatchObject({ subject: 'Grüße', direction: 'inbound' })
+  expect(inAgentPost!.labels.toSorted()).toEqual(labels)
 
   // And back: AgentPost takes the label away, AgentMail puts the message back, Assmbl deletes it.
-  await agentPost('DELETE', `/messages/${data[0].id}/labels`, { labels: ['urgent'] })
+  await agentPost.messages.removeLabels(inAgentPost!.id, ['urgent'])
   await world.agentmail.inboxes.messages.update(reader.email, message.message_id, { removeLabels: ['archived'] })
   expect((await assmbl.listInbox()).items).toMatchObject([{ Labels: [], IsRead: true, Archived: false }])
   await assmbl.deleteMessage(item!.MessageID)
-  expect((await agentPost('GET', `/inboxes/${reader.id}/messages`)).data).toEqual([])
+  expect((await agentPost.messages.list(reader.id)).data).toEqual([])
   await expect(world.agentmail.inboxes.messages.get(reader.email, message.message_id)).rejects.toMatchObject({
     statusCode: 404,
   })

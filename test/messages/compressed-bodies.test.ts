@@ -6,6 +6,7 @@ import {
   decompressBodies,
   decompressHead,
   decompressInSteps,
+  decompressText,
 } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { fill } from '../formats/linear.ts'
 
@@ -40,4 +41,22 @@ test('the header of a large message is read without its bodies', () => {
   expect(headBytes).toBeLessThan(100)
   const sizeBytes = Buffer.byteLength(`{"headers":${JSON.stringify(headers)}`)
   expect(decompressHead(bytes.subarray(0, headBytes))).toEqual({ bodies: { headers }, sizeBytes })
+})
+
+test.each([
+  ['text', { text: 'hello' }, 'hello'],
+  ['the text of HTML', { html: '<p>x</p>', textFromHtml: 'x' }, 'x'],
+  ['a text beside HTML that contains the name of a member', { html: ',"text":"no"', text: 'yes' }, 'yes'],
+  ['quotes and backslashes at the end', { text: 'a "b" \\"c\\\\"' }, 'a "b" \\"c\\\\"'],
+  ['a text that ends with backslashes', { text: 'a\\\\\\', html: '"' }, 'a\\\\\\'],
+  ['half of a surrogate pair, and other scripts', { text: 'ü \ud800 验证码 🎉\u0000\n' }, 'ü \ud800 验证码 🎉\u0000\n'],
+  ['an empty text', { text: '', html: '<p>x</p>' }, ''],
+  ['nothing', {}, ''],
+])('only the text is parsed: %s', (_name, texts, expected) => {
+  const headers = [
+    ['text', ',"text":"header"'],
+    ['Subject', '"text":"x"'],
+  ] as const
+  const { bytes, sizeBytes } = compressBodies({ headers, isTruncated: true, ...texts })
+  expect(decompressText(bytes, sizeBytes)).toBe(expected)
 })

@@ -10,6 +10,7 @@ import { createDownloads } from '../../src/mail/messages/content/downloads.ts'
 import { createPrepareBytes } from '../../src/mail/messages/content/prepared-bytes.ts'
 import { sweepUploads } from '../../src/mail/sending/uploads/upload-sweep.ts'
 import { createUploads } from '../../src/mail/sending/uploads/uploads.ts'
+import * as contentsTable from '../../src/store/tables/contents-table.ts'
 import { FeedWorld, type TestInbox } from '../events/feed-world.ts'
 
 const pdf = { filename: 'a.pdf', contentType: 'application/pdf', sizeBytes: 3, isExactSize: true }
@@ -62,6 +63,8 @@ test('uploaded bytes become an attachment of a message, with the name and type t
     message: expect.stringContaining('have not arrived'),
   })
   expect(await uploads.put(token, file)).toMatchObject({ id, sizeBytes: 3 })
+  const [content] = await made.world.store.db.selectFrom('contents').select('id').execute()
+  await made.world.store.transaction((tx) => contentsTable.removeUnused(tx, [content!.id])) // it is used
   const other = { filename: 'b.txt', bytes: Buffer.from('x') }
   expect(
     await uploads.attach(ofOrganization, inbox, [other, { uploadId: id }, { uploadId: id, filename: 'c' }]),

@@ -25,6 +25,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/sending/suppress-bounced.test.ts',
   'test/store/lru-cache.test.ts',
   'test/webhooks/endpoint.test.ts',
+  'test/webhooks/sender-filter.test.ts',
   'test/webhooks/webhook-limits.test.ts',
   'test/webhooks/webhook-retry.test.ts',
 ]

@@ -22,8 +22,7 @@ import { SUBMISSION_OFF } from './free-port.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { sharedThreads } from './shared-threads.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
-import { saveStarted } from './sqlite-templates.ts'
-import { createTestDatabase, databaseName, type TestDatabase } from './test-database.ts'
+import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 /** Loaded with require() because it takes two thirds of the time of import(), which creates promises for each of 1,300 modules. */
 const { startMartlet } = createRequire(import.meta.url)(
@@ -212,14 +211,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const owned = options.shared ? undefined : await createTestDatabase('started', dataDir)
   const shared = options.shared ?? { databaseUrl: owned?.url, blobsDir: join(dataDir, 'blobs') }
   const place = { dataDir, shared, owned }
-  const world = new World(await boot(place, options), place, options)
-  try {
-    if (databaseName() === 'sqlite' && Object.keys(options).length === 0) saveStarted(dataDir)
-  } catch (error) {
-    await world[Symbol.asyncDispose]()
-    throw error
-  }
-  return world
+  return new World(await boot(place, options), place, options)
 }
 
 function boot(

@@ -13,6 +13,16 @@ export const eventsLimits = {
     unit: 'bytes',
     description: 'Bytes of events that are written to subscribers before other work runs on the event loop.',
   },
+  turnOffersMax: {
+    default: 2_000,
+    unit: 'count',
+    description: 'Events times subscribers that are distributed before other work runs; at least one event.',
+  },
+  turnWritesMax: {
+    default: 50,
+    unit: 'count',
+    description: 'Events that are written to subscribers before other work runs; each is a system call.',
+  },
   renderRetryMsMax: {
     default: 2 * SECOND,
     unit: 'milliseconds',

@@ -1,5 +1,5 @@
 /** Limits of text search and its index. Part of ../limits.ts. */
-import { HOUR, type Limit, MINUTE, SECOND } from './limit.ts'
+import { HOUR, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const searchLimits = {
   queryCharsMax: {
@@ -29,6 +29,16 @@ export const searchLimits = {
     default: 200,
     unit: 'count',
     description: 'Inboxes that one page of a search of threads examines.',
+  },
+  textCacheBytesMax: {
+    default: 16 * MIB,
+    unit: 'bytes',
+    description: 'Memory for texts that searches have compared lately, two bytes per character.',
+  },
+  textCacheMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    description: 'Time after which these texts are released, and read again by the next search.',
   },
   indexEvery: {
     default: 64,

@@ -23,7 +23,7 @@ export function foldText(text: string): string {
 }
 
 export function collapseSpace(text: string): string {
-  return text.replace(/\s*[^\S ]\s*| {2,}/g, ' ') // as /\s+/g, but without a match at each space
+  return text.replace(/\s\s+|[^\S ]/g, ' ') // as /\s+/g, but without a match at each space
 }
 
 /** @param texts folded; a sequence never continues in the next text */

@@ -4,7 +4,7 @@
  * The webhook of a rule is a webhook of the inbox under the name of the rule, with a filter of senders, so its events are
  * dispatched, signed and repeated as those of all others (mail/webhooks). Mail is sent by a job (notify-by-mail.ts). If the
  * process ends within a replacement, some webhooks are already those of the new rules; the caller gets no answer and repeats
- * it, and a repeated replacement changes nothing.
+ * it. Each replacement ends with exactly the webhooks of its rules.
  */
 import type { Limits } from '../../config/limits.ts'
 import { isMailError } from '../../errors.ts'
@@ -12,6 +12,7 @@ import type { Store } from '../../store/store.ts'
 import * as rulesTable from '../../store/tables/notification-rules-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
+import { parseWebhookUrl } from '../webhooks/config/endpoint.ts'
 import { permissionsOf } from '../webhooks/config/filter-change.ts'
 import { putWebhook } from '../webhooks/config/named-webhook.ts'
 import type { Webhooks } from '../webhooks/config/webhooks.ts'
@@ -38,10 +39,12 @@ interface NotificationsNeeds {
   readonly store: Store
   /** Those of the dialect whose clients set rules. */
   readonly webhooks: Webhooks
+  readonly allowPrivateNetworks: boolean
   readonly limits: Limits
 }
 
-export function createNotifications({ store, webhooks, limits }: NotificationsNeeds): Notifications {
+export function createNotifications({ store, webhooks, limits, ...more }: NotificationsNeeds): Notifications {
+  const urlRules = { ...more, limits }
   return {
     async list(actor, inboxRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
@@ -50,12 +53,12 @@ export function createNotifications({ store, webhooks, limits }: NotificationsNe
 
     async replace(actor, inboxRef, requested) {
       const rules = checkRules(requested, limits)
+      for (const { webhook } of rules) if (webhook) parseWebhookUrl(webhook.url, urlRules)
       const sendsMail = rules.some(({ isEnabled, mail }) => isEnabled && mail?.isEnabled && mail.recipients.length > 0)
       if (sendsMail) requirePermission(actor, 'message_send')
       requirePermission(actor, 'webhook_delete') // of rules that are replaced; checked before anything is written
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      const before = rulesOf(await rulesTable.get(store.db, inbox.id))
-      const secrets = await putWebhooks(actor, inbox.id, rules, before)
+      const secrets = await putWebhooks(actor, inbox.id, rules)
       const stored = rules.map(({ webhook, ...rule }) => ({
         ...rule,
         ...(webhook && { webhook: { isEnabled: webhook.isEnabled, url: webhook.url } }),
@@ -80,7 +83,6 @@ export function createNotifications({ store, webhooks, limits }: NotificationsNe
     actor: Actor,
     inbox: string,
     rules: readonly NotificationRule[],
-    before: readonly NotificationRule[],
   ): Promise<Map<string, string>> {
     const secrets = new Map<string, string>()
     for (const { id, isEnabled, senders, webhook } of rules) {
@@ -90,11 +92,13 @@ export function createNotifications({ store, webhooks, limits }: NotificationsNe
       const { webhook: made, isSecretNew } = await putWebhook(webhooks, actor, inbox, nameOf(id), put)
       if (isSecretNew) secrets.set(id, made.secret)
     }
-    const kept = new Set(rules.flatMap(({ id, webhook }) => (webhook ? [id] : [])))
-    for (const { id, webhook } of before) {
-      if (!webhook || kept.has(id)) continue
-      await webhooks.delete(actor, { inbox }, nameOf(id)).catch((error: unknown) => {
-        if (!isMailError(error, 'not_found')) throw error // an earlier replacement did not end
+    const kept = new Set(rules.flatMap(({ id, webhook }) => (webhook ? [nameOf(id)] : [])))
+    // Those of the stored rules, and of an earlier replacement that did not end.
+    const { items } = await webhooks.list(actor, { inbox }, { limit: limits.lists.pageMax })
+    for (const { id, clientId = '' } of items) {
+      if (!clientId.startsWith(NAME) || kept.has(clientId)) continue
+      await webhooks.delete(actor, { inbox }, id).catch((error: unknown) => {
+        if (!isMailError(error, 'not_found')) throw error // deleted by another call meanwhile
       })
     }
     return secrets
@@ -105,7 +109,9 @@ export function rulesOf(row: { readonly rules: string } | undefined): readonly N
   return row === undefined ? [] : (JSON.parse(row.rules) as NotificationRule[])
 }
 
-/** The client_id of the webhook of a rule. */
+/** How the client_id of the webhook of a rule begins. */
+const NAME = 'rule-'
+
 function nameOf(ruleId: string): string {
-  return `rule-${ruleId}`
+  return `${NAME}${ruleId}`
 }

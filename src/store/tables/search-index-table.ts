@@ -2,6 +2,7 @@
 import { type Insertable, type SqlBool, sql } from 'kysely'
 import { BLOCK_CHUNKS, SLICE_BYTES, sliceOf } from '../../formats/search/search-block.ts'
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import type { SearchBlockRow } from '../schema/search-rows.ts'
 import type { Keyset } from './keyset.ts'
 
@@ -42,18 +43,18 @@ export async function listRanges(db: Db, inboxId: string): Promise<BlockRange[]>
 /** Returns the slice of a bit in each of the blocks, by the id of the block. A damaged block has none. */
 export async function slicesOf(db: Db, blockIds: readonly number[], bit: number): Promise<Map<number, Uint8Array>> {
   const { chunk, offset } = sliceOf(bit)
-  const rows = await db
-    .selectFrom('search_chunks')
-    .select(['id', sql<Uint8Array>`substr(bytes, ${sql.lit(offset + 1)}, ${sql.lit(SLICE_BYTES)})`.as('slice')])
-    .where(
-      'id',
-      'in',
-      blockIds.map((id) => id * BLOCK_CHUNKS + chunk),
-    )
-    .execute()
+  const ids = blockIds.map((id) => id * BLOCK_CHUNKS + chunk)
+  const rows = await preparedSlices(db, { ids, start: offset + 1 })
   const found = rows.filter(({ slice }) => slice.length === SLICE_BYTES)
   return new Map(found.map(({ id, slice }) => [(id - chunk) / BLOCK_CHUNKS, slice]))
 }
+
+const preparedSlices = prepareQuery((db, { ids, start }: { ids: readonly number[]; start: number }) =>
+  db
+    .selectFrom('search_chunks')
+    .select(['id', sql<Uint8Array>`substr(bytes, ${start}, ${sql.lit(SLICE_BYTES)})`.as('slice')])
+    .where('id', 'in', ids),
+)
 
 export async function chunksOf(db: Db, blockId: number): Promise<Uint8Array[]> {
   const rows = await db
@@ -155,6 +156,7 @@ export interface SearchableRow {
   readonly hidden: number
   readonly subject: string | null
   readonly parsed: Uint8Array | null
+  readonly parsed_size_bytes: number
   readonly search_text: Uint8Array | null
 }
 
@@ -163,19 +165,26 @@ export async function listInRange(
   db: Db,
   range: { inboxId: string; after: number; before: number; limit: number; ascending?: boolean },
 ): Promise<SearchableRow[]> {
-  return searchable(db, range.inboxId)
+  return preparedRange(db, range)
+}
+
+const preparedRange = prepareQuery((db, range: Parameters<typeof listInRange>[1]) =>
+  searchable(db, range.inboxId)
     .where('messages.number', '>', range.after)
     .where('messages.number', '<', range.before)
     .orderBy('messages.number', range.ascending ? 'asc' : 'desc')
-    .limit(range.limit)
-    .execute()
-}
+    .limit(range.limit),
+)
 
 /** Reads messages with these numbers, newest first. */
 export async function listByNumbers(db: Db, inboxId: string, numbers: readonly number[]): Promise<SearchableRow[]> {
   if (numbers.length === 0) return []
-  return searchable(db, inboxId).where('messages.number', 'in', numbers).orderBy('messages.number', 'desc').execute()
+  return preparedNumbers(db, { inboxId, numbers })
 }
+
+const preparedNumbers = prepareQuery((db, { inboxId, numbers }: { inboxId: string; numbers: readonly number[] }) =>
+  searchable(db, inboxId).where('messages.number', 'in', numbers).orderBy('messages.number', 'desc'),
+)
 
 /** Returns the number of the newest message before a time. */
 export async function newestBefore(db: Db, inboxId: string, timestamp: number): Promise<number | undefined> {
@@ -240,6 +249,7 @@ function searchable(db: Db, inboxId: string) {
       'messages.subject',
       'messages.content_id',
       'messages.envelope_recipient',
+      'contents.parsed_size_bytes',
       'contents.search_text',
     ])
     .select(sql<Uint8Array | null>`case when contents.search_text is null then contents.parsed end`.as('parsed'))

@@ -142,34 +142,40 @@ test('the number of waiting frames is limited as well as their bytes', async () 
   expect(await backlogBytes(edge)).toBeLessThan(12 * 8_000)
 })
 
-test('events for many readers are written in several iterations of the event loop, in order', async () => {
-  const { feed, edge } = await startWithFeed({ events: { turnBytesMax: 2 * FRAME_BYTES } })
-  await using _edge = edge
-  const sources = await Promise.all(
-    Array.from({ length: 6 }, () => openEventSource(`${edge.url}${PATH}`, { key: KEY })),
-  )
-  for (const source of sources) await source.next('subscribed')
-  let turn = 0
-  let ticking = setImmediate(function tick() {
-    turn += 1
-    ticking = setImmediate(tick)
-  })
-  onTestFinished(() => clearImmediate(ticking))
-  const writtenIn: number[] = []
-  const { eventsSent } = edge.metrics
-  eventsSent.inc = () => void writtenIn.push(turn)
-  const shared = events(1).slice(0, 3)
-  for (const subscription of feed.subscriptions) subscription.publish(...shared)
-  for (const source of sources) {
-    for (const cursor of ['cursor-1', 'cursor-2', 'cursor-3']) {
-      expect((await source.next('message')).lastEventId).toBe(cursor)
+test.each([
+  ['bytes', { turnBytesMax: 2 * FRAME_BYTES }],
+  ['writes', { turnWritesMax: 2 }],
+])(
+  'events for many readers are written in several iterations of the event loop, in order: limited by %s',
+  async (_by, limits) => {
+    const { feed, edge } = await startWithFeed({ events: limits })
+    await using _edge = edge
+    const sources = await Promise.all(
+      Array.from({ length: 6 }, () => openEventSource(`${edge.url}${PATH}`, { key: KEY })),
+    )
+    for (const source of sources) await source.next('subscribed')
+    let turn = 0
+    let ticking = setImmediate(function tick() {
+      turn += 1
+      ticking = setImmediate(tick)
+    })
+    onTestFinished(() => clearImmediate(ticking))
+    const writtenIn: number[] = []
+    const { eventsSent } = edge.metrics
+    eventsSent.inc = () => void writtenIn.push(turn)
+    const shared = events(1).slice(0, 3)
+    for (const subscription of feed.subscriptions) subscription.publish(...shared)
+    for (const source of sources) {
+      for (const cursor of ['cursor-1', 'cursor-2', 'cursor-3']) {
+        expect((await source.next('message')).lastEventId).toBe(cursor)
+      }
     }
-  }
-  expect(writtenIn).toHaveLength(18)
-  // Two in each iteration; the two of the first are followed by two more before it has ended.
-  for (const each of new Set(writtenIn)) expect(writtenIn.filter((one) => one === each).length).toBeLessThanOrEqual(4)
-  for (const source of sources) source.close()
-})
+    expect(writtenIn).toHaveLength(18)
+    // Two in each iteration; the two of the first are followed by two more before it has ended.
+    for (const each of new Set(writtenIn)) expect(writtenIn.filter((one) => one === each).length).toBeLessThanOrEqual(4)
+    for (const source of sources) source.close()
+  },
+)
 
 test('the reader with the largest backlog is closed first, and no more readers than necessary', () => {
   const order: string[] = []

@@ -272,7 +272,7 @@ test('the Python package and programs with `websockets` print events, reconnect 
   const inbox = await clientOf().inboxes.create({ username: 'python' })
   const program = spawn(join(environment, 'bin/python'), ['-u', join(import.meta.dirname, 'agentpost-clients.py')], {
     env: {
-      ...{ PATH: process.env.PATH, PYTHONPATH: join(root, 'clients/agentpost-python'), PYTHONDONTWRITEBYTECODE: '1' },
+      ...{ PATH: process.env.PATH, PYTHONPATH: join(root, 'clients/agentpost/python'), PYTHONDONTWRITEBYTECODE: '1' },
       ...{ AGENTPOST_BASE_URL: world.url, AGENTPOST_API_KEY: world.rootKey },
       ...{ INBOX_ID: inbox.id, INBOX_EMAIL: inbox.email, ENVIRONMENT_ID: inbox.environment_id },
     },
@@ -303,7 +303,7 @@ test.runIf(process.env.TEST_LONG)(
     const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const run = promisify(execFile)
-    const source = join(root, 'clients/agentpost-python')
+    const source = join(root, 'clients/agentpost/python')
     await run(
       'bash',
       ['-c', `cp -r "$1" copy && python3 -m venv .venv && .venv/bin/pip install -q ./copy`, '-', source],

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { fromBase32, toBase32 } from '../../../src/formats/base32-ids.ts'
 import { openSocket, type TestSocket } from '../../support/socket-client.ts'
 import { changeRows } from '../../support/test-database.ts'
 import { startWebhookSink, type WebhookSink } from '../../support/webhook-sink.ts'
@@ -263,6 +264,10 @@ describe('webhooks', () => {
     expect(webhooks).toEqual([])
     const own = (await world.request('POST', '/v0/webhooks', { body: { url: sink.url, event_types: [] } })).body
     expect((await ok('GET', '/webhooks')).data.map((each: { id: string }) => each.id)).toEqual([made.id])
+    const uuidOf = (shown: string) => fromBase32(shown.slice('whk_'.length))!
+    expect((await world.request('GET', `/v0/webhooks/ep_${uuidOf(made.id)}`)).status).toBe(404)
+    const ownHere = `whk_${toBase32(own.webhook_id.slice('ep_'.length))}`
+    expect((await world.request('GET', `/api/v1/webhooks/${ownHere}`)).status).toBe(404)
     await world.request('DELETE', `/v0/webhooks/${own.webhook_id}`)
     for (const wrong of [{ url: 'ftp://x' }, { url: sink.url, event_types: ['label.added'] }, {}]) {
       expect((await world.request('POST', '/api/v1/webhooks', { body: wrong })).status).toBe(400)

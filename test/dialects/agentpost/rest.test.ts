@@ -3,6 +3,7 @@
  * see, and bad input. Every test has inboxes of its own.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { changeRows } from '../../support/test-database.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
 let world: World
@@ -173,10 +174,18 @@ describe('messages', () => {
     await receive(inbox, { subject: 'two', text: 'x' })
     await ok('POST', `/messages/${one.id}/labels`, { labels: ['spam'] })
     expect((await ok('GET', `/inboxes/${inbox.id}/messages`)).data).toMatchObject([{ subject: 'two' }])
-    await receive(inbox, { from: 'postmaster@mail.localhost', subject: 'forged', text: 'x' })
+    // As the authentication of senders will label it.
+    const ofTwo = "where inbox_id = (select id from inboxes where address = 'hidden@mail.localhost')"
+    await changeRows(
+      world,
+      `insert into message_labels (message_id, label) select id, 'unauthenticated' from messages ${ofTwo} and hidden = 0;
+       update messages set hidden = 4 ${ofTwo} and hidden = 0;
+       update threads set hidden = 4, visible_count = 0 ${ofTwo} and hidden = 0`,
+    )
+    expect((await world.agentmail.inboxes.messages.list(inbox.email)).messages).toEqual([])
     const { data } = await ok('GET', `/inboxes/${inbox.id}/messages`)
-    expect(data.map(({ subject }: { subject: string }) => subject)).toEqual(['forged', 'two'])
-    expect((await ok('GET', `/inboxes/${inbox.id}/threads`)).data).toHaveLength(2)
+    expect(data).toMatchObject([{ subject: 'two', labels: expect.arrayContaining(['unauthenticated']) }])
+    expect((await ok('GET', `/inboxes/${inbox.id}/threads`)).data).toMatchObject([{ subject: 'two' }])
   })
 
   test('a message is deleted for good', async () => {
@@ -324,6 +333,9 @@ describe('the organization', () => {
     expect((await ok('GET', `/inboxes?environment_id=${made.id}`)).data).toEqual([inbox])
     expect((await world.agentmail.pods.list()).pods.map((pod) => pod.clientId)).toContain('staging')
     expect((await call('DELETE', `/environments/${made.id}`)).status).toBe(403)
+    const empty = await ok('POST', '/environments', { name: 'Empty', slug: 'empty' })
+    expect((await call('DELETE', `/environments/${empty.id}`)).status).toBe(204)
+    expect((await call('GET', `/environments/${empty.id}`)).status).toBe(404)
     await ok('DELETE', `/inboxes/${inbox.id}`)
   })
 

@@ -17,8 +17,8 @@ test('the queries of searches and batches find their rows by an index', async ()
   const ids = await store.transaction(async (tx) => {
     const run = (text: string) => (tx as unknown as Kysely<Schema>).executeQuery(CompiledQuery.raw(text))
     const { inbox_id: inbox, organization_id: organization, pod_id: pod } = await insertInbox(tx)
-    await run(`insert into inboxes select 'i' || i, organization_id, pod_id, domain_id, i || '@x.test', null, null, null, status,
-      0, 0, 0, 0, null, i, i from inboxes, generate_series(1, 3000) i where id = '${inbox}'`)
+    await run(`insert into inboxes select made.* from inboxes, generate_series(1, 3000) i, jsonb_populate_record(inboxes,
+      jsonb_build_object('id', 'i' || i, 'address', i || '@x.test', 'created_at', i, 'updated_at', i)) made where inboxes.id = '${inbox}'`)
     await run(`insert into threads select 't' || i, '${organization}', '${pod}', i.id, null, null, 'm', 1, 1, 1, 0, 1, null, null, null, 1, 1
       from (select row_number() over () as i, id from inboxes) i`)
     await run(`insert into contents (id, size_bytes, parsed_size_bytes, parsed_head_bytes, created_at)

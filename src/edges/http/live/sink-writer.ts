@@ -15,6 +15,12 @@ export interface Sink {
   waitingBytes(): number
 }
 
+/**
+ * The error with which a client that does not read is disconnected. Without one, Node makes an error with a stack for each
+ * write that waits in the buffer: 0.3 s for the readers that are cut off together.
+ */
+export const CUT_OFF = new Error('the client was disconnected because it did not read')
+
 /** Whether more may be written, or the client has read nothing for too long. */
 export type Readiness = 'ready' | 'stalled'
 

@@ -27,7 +27,7 @@ import type { WritePacer } from '../server/memory/write-pacer.ts'
 import type { SseRegistry } from '../server/sse-registry.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
-import { type Sink, SinkWriter } from './sink-writer.ts'
+import { CUT_OFF, type Sink, SinkWriter } from './sink-writer.ts'
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -119,7 +119,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     if (!gone.signal.aborted) log.info({ reason: 'too_slow', backlogBytes: backlog.bytes }, 'event stream ended')
     gone.abort('disconnected')
     writer.close()
-    response.destroy()
+    response.destroy(CUT_OFF)
   }
 }
 
@@ -134,11 +134,11 @@ async function endStream(
     { reason: ending.reason, ...(ending.reason === 'failed' && { code: ending.error.code }) },
     'event stream ended',
   )
-  if (ending.reason === 'stalled') return void response.destroy()
+  if (ending.reason === 'stalled') return void response.destroy(CUT_OFF)
   for (const last of finalBlocks(ending, renderError)) writer.send(new EncodedText(last))
   response.end()
   // A client that does not read the rest is disconnected like a stalled one.
-  const timer = setTimeout(() => response.destroy(), limits.sockets.stallMs)
+  const timer = setTimeout(() => response.destroy(CUT_OFF), limits.sockets.stallMs)
   await new Promise<void>((resolve) => response.once('close', resolve).once('finish', resolve))
   clearTimeout(timer)
 }

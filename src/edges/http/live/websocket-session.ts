@@ -26,7 +26,7 @@ import type { SocketContext, StopCode } from '../server/http-dialect.ts'
 import { EncodedText } from './encoded-text.ts'
 import { type Ending, pumpEvents, type Render } from './event-pump.ts'
 import { handleFrames } from './frame-intake.ts'
-import { type Sink, SinkWriter } from './sink-writer.ts'
+import { CUT_OFF, type Sink, SinkWriter } from './sink-writer.ts'
 
 /** Close codes: RFC 6455 §7.4.1 and its IANA registry. */
 const TRY_AGAIN_LATER = 1013
@@ -73,7 +73,7 @@ interface WebSocketSessionNeeds extends SocketContext {
  * @returns a function whose promise resolves, after the feed has stopped, when all its events are written
  */
 export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void> {
-  const { socket, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs
+  const { socket, disconnect, actor, feed, budget, pacer, roundRobin, limits, metrics, renderError } = needs
   const log = needs.log.child({ apiKeyId: actor.apiKeyId })
   const backlog = budget.open(cutOff)
   const writer = new SinkWriter(sinkOf(socket), limits, backlog)
@@ -233,7 +233,7 @@ export function serveWebSocket(needs: WebSocketSessionNeeds): () => Promise<void
     }
     end()
     writer.close()
-    socket.terminate()
+    disconnect(CUT_OFF)
   }
 }
 

@@ -41,6 +41,8 @@ export type StopCode = 1001 | 1012
 /** What the server provides with each socket. */
 export interface SocketContext {
   readonly stopCode: StopCode
+  /** Disconnects the client without a close frame. */
+  readonly disconnect: (error: Error) => void
   readonly budget: BacklogBudget
   readonly pacer: WritePacer
   readonly roundRobin: RoundRobin

@@ -118,9 +118,10 @@ export function createUpgrades({
         log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
+        const disconnect = (error: Error) => void socket.destroy(error)
         webSocket.once('close', () => open.delete(webSocket))
         try {
-          const finish = live.serve(webSocket, actor, { stopCode: code, budget, pacer, roundRobin })
+          const finish = live.serve(webSocket, actor, { stopCode: code, disconnect, budget, pacer, roundRobin })
           open.set(webSocket, { code, finish })
         } catch (error) {
           // After the upgrade, the client would read an HTTP response as a frame.

@@ -115,7 +115,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     log,
     metrics,
     limits,
-    hasSubscribers: () => subscriptions.size > 0,
+    countSubscribers: () => subscriptions.size,
     distribute,
   })
   const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)

@@ -25,9 +25,9 @@ interface TailerNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: Limits
-  /** Whether there are subscriptions; without them no events are read. */
-  readonly hasSubscribers: () => boolean
-  /** Called with each batch in order, an empty one at the end of the log; when it returns, `position` advances. */
+  /** The number of subscriptions; without them no events are read. */
+  readonly countSubscribers: () => number
+  /** Called with events in order, with none at the end of the log; when it returns, `position` advances. */
   readonly distribute: (rows: readonly EventRow[]) => void
 }
 
@@ -84,19 +84,26 @@ export class Tailer {
 
   /** Reads and distributes one batch. Returns whether there may be more. */
   async #step(): Promise<boolean> {
-    const { store, limits, hasSubscribers, distribute } = this.#needs
-    if (!hasSubscribers()) {
+    const { store, limits, countSubscribers, distribute } = this.#needs
+    if (countSubscribers() === 0) {
       const logRow = await events.requireLog(store.db)
       // A subscription that joined while we read needs the events in between: one may report that its key was revoked.
-      if (hasSubscribers()) return true
+      if (countSubscribers() > 0) return true
       this.#position = endOf(logRow)
       distribute([])
       return false
     }
     const rows = await events.listAfter(store.db, this.position.seq, limits.events.batchMax)
-    distribute(rows)
-    const last = rows.at(-1)
-    if (last) this.#position = { seq: last.seq, eventId: last.event_id }
+    if (rows.length === 0) distribute(rows)
+    // In turns: each event wakes each of its readers, and there may be thousands.
+    for (let at = 0; at < rows.length; ) {
+      if (at > 0) await setImmediate()
+      const slice = rows.slice(at, at + Math.max(1, Math.floor(limits.events.turnOffersMax / countSubscribers())))
+      distribute(slice)
+      const last = slice.at(-1)!
+      this.#position = { seq: last.seq, eventId: last.event_id }
+      at += slice.length
+    }
     return rows.length === limits.events.batchMax
   }
 }

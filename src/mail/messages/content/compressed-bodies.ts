@@ -96,6 +96,39 @@ export function decompressBodies(bytes: Uint8Array, sizeBytes?: number): Bodies 
   return JSON.parse(inflateRawSync(bytes, inflateOptions(sizeBytes)).toString()) as Bodies
 }
 
+/**
+ * Decompresses a small message and returns only its text, else the text of its HTML; "" if it has neither. It parses nothing
+ * else of the document: searches read many texts, and HTML and header are most of it.
+ */
+export function decompressText(bytes: Uint8Array, sizeBytes: number): string {
+  const json = inflateRawSync(bytes, inflateOptions(sizeBytes))
+  return memberOf(json, 'text') ?? memberOf(json, 'textFromHtml') ?? ''
+}
+
+/**
+ * Returns a text of the document. Inside of a string its name would have escaped quotes, and header fields are lists, which
+ * have no colons: so it can be found by its bytes.
+ */
+function memberOf(json: Buffer, name: 'text' | 'textFromHtml'): string | undefined {
+  const key = `,"${name}":"`
+  const found = json.indexOf(key, 0, 'latin1')
+  if (found < 0) return undefined
+  const start = found + key.length - 1
+  let end = json.indexOf(QUOTE, start + 1)
+  while (isEscaped(json, end)) end = json.indexOf(QUOTE, end + 1)
+  return JSON.parse(json.toString('utf8', start, end + 1)) as string
+}
+
+const QUOTE = '"'.charCodeAt(0)
+const BACKSLASH = '\\'.charCodeAt(0)
+
+/** Whether an odd number of backslashes is before this byte. */
+function isEscaped(json: Buffer, at: number): boolean {
+  let first = at
+  while (json[first - 1] === BACKSLASH) first -= 1
+  return (at - first) % 2 === 1
+}
+
 /** One output buffer: zlib would otherwise allocate 16 KiB at a time, or one more if it is full. */
 function inflateOptions(sizeBytes: number | undefined) {
   return sizeBytes === undefined ? {} : { chunkSize: Math.max(sizeBytes + 1, CHUNK_BYTES_MIN) }

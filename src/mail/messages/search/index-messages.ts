@@ -131,6 +131,7 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
           (row): StoredText => ({
             subject: row.subject,
             parsed: copyOf(row.parsed),
+            parsed_size_bytes: row.parsed_size_bytes,
             search_text: copyOf(row.search_text),
             addresses: addresses.get(row.id) ?? [],
           }),

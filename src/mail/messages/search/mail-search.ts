@@ -18,6 +18,7 @@ import type { MessageItem } from '../views/message.ts'
 import { showMessages, showThreads } from '../views/message-views.ts'
 import { type Match, searchMessages } from './search.ts'
 import { type Highlights, parseQuery } from './search-query.ts'
+import { createBodyTexts } from './text-cache.ts'
 import { searchThreads } from './thread-search.ts'
 
 export interface MailQuery {
@@ -60,6 +61,7 @@ interface MailSearchNeeds {
 }
 
 export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch {
+  const bodyTexts = createBodyTexts(limits)
   return {
     async messages(actor, inboxRef, { q, before, after, include = [] }, page, memory) {
       const query = parseQuery(q, limits)
@@ -72,7 +74,7 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         bounds: pageBounds(limits, true),
         async find({ limit, after: position }) {
           const { messages, nextNumber } = await searchMessages(
-            { store, limits },
+            { store, bodyTexts, limits },
             {
               ...{ inboxId: inbox.id, anyOf: query.anyOf, hiddenMask, before, after, limit },
               beforeNumber: position?.key,
@@ -107,7 +109,7 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         async find({ limit, after: from }) {
           const onFound = ({ thread_id, text }: Match) => highlights.set(thread_id, query.highlight(text))
           const search = { scope, anyOf: query.anyOf, hiddenMask, before, after, from, limit, onFound }
-          const { threads, last } = await searchThreads({ store, limits }, search)
+          const { threads, last } = await searchThreads({ store, bodyTexts, limits }, search)
           for (const { id, position } of threads) positions.set(id, position)
           return { ids: threads.map(({ id }) => id), last }
         },

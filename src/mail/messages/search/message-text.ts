@@ -4,10 +4,11 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Limits } from '../../../config/limits.ts'
-import { foldText } from '../../../formats/search/search-signature.ts'
+import { collapseSpace, foldText } from '../../../formats/search/search-signature.ts'
 import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import type { SearchableRow } from '../../../store/tables/search-index-table.ts'
-import { decompressBodies } from '../content/compressed-bodies.ts'
+import { decompressText } from '../content/compressed-bodies.ts'
+import type { BodyText, BodyTexts } from './text-cache.ts'
 
 /** Increase it with each change of the text below or of the signatures: the index is then made again. */
 const SEARCH_TEXT_VERSION = 1
@@ -20,7 +21,7 @@ export function textFunctionOf({ parsing }: Limits): string {
 export type SearchColumn = 'subject' | 'addresses' | 'body'
 
 /** The stored parts of a message's text. */
-export type StoredText = Pick<SearchableRow, 'subject' | 'parsed' | 'search_text'> & {
+export type StoredText = Pick<SearchableRow, 'subject' | 'parsed' | 'parsed_size_bytes' | 'search_text'> & {
   readonly addresses: readonly KindAddress[]
 }
 
@@ -35,32 +36,48 @@ function shownText(stored: StoredText, column: SearchColumn, charsMax: number): 
 
 /** The columns of one message. Each is decompressed and folded at most once, when it is first needed. */
 export class MessageText {
-  readonly stored: StoredText
+  readonly stored: StoredText & Pick<SearchableRow, 'content_id'>
   readonly #charsMax: number
-  readonly #shown = new Map<SearchColumn, string>()
-  readonly #folded = new Map<SearchColumn, string>()
+  readonly #bodyTexts: BodyTexts
+  readonly #columns = new Map<SearchColumn, BodyText>()
 
-  constructor(stored: StoredText, { parsing: { searchTextCharsMax } }: Pick<Limits, 'parsing'>) {
+  constructor(
+    stored: StoredText & Pick<SearchableRow, 'content_id'>,
+    { parsing: { searchTextCharsMax } }: Pick<Limits, 'parsing'>,
+    bodyTexts: BodyTexts,
+  ) {
     this.stored = stored
     this.#charsMax = searchTextCharsMax
+    this.#bodyTexts = bodyTexts
   }
 
-  /** Returns the part of a column that is compared, as it is shown. */
+  /** Returns the part of a column that is compared, as it is shown: with its case, and white space collapsed. */
   shown(column: SearchColumn): string {
-    const text = this.#shown.get(column) ?? shownText(this.stored, column, this.#charsMax)
-    this.#shown.set(column, text)
-    return text
+    return this.#text(column).shown
   }
 
   /** Returns the same, folded. */
   folded(column: SearchColumn): string {
-    const text = this.#folded.get(column) ?? foldText(this.shown(column))
-    this.#folded.set(column, text)
+    return this.#text(column).folded
+  }
+
+  #text(column: SearchColumn): BodyText {
+    const known = this.#columns.get(column)
+    if (known) return known
+    const make = () => {
+      const shown = collapseSpace(shownText(this.stored, column, this.#charsMax))
+      return { shown, folded: shown.toLowerCase() } // as foldText
+    }
+    const text = column === 'body' ? this.#bodyTexts(this.stored.content_id, make) : make()
+    this.#columns.set(column, text)
     return text
   }
 }
 
-function textOf({ subject, addresses, search_text, parsed }: StoredText, column: SearchColumn): string {
+function textOf(
+  { subject, addresses, search_text, parsed, parsed_size_bytes }: StoredText,
+  column: SearchColumn,
+): string {
   switch (column) {
     case 'subject':
       return subject ?? ''
@@ -68,9 +85,7 @@ function textOf({ subject, addresses, search_text, parsed }: StoredText, column:
       return addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n')
     case 'body': {
       if (search_text) return inflateRawSync(search_text).toString('utf16le')
-      if (!parsed) return ''
-      const { text, textFromHtml } = decompressBodies(parsed)
-      return text ?? textFromHtml ?? ''
+      return parsed ? decompressText(parsed, parsed_size_bytes) : ''
     }
   }
 }

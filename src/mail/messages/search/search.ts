@@ -21,6 +21,7 @@ import * as index from '../../../store/tables/search-index-table.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { INDEX_MESSAGES } from './index-messages.ts'
 import { MessageText, type SearchColumn, textFunctionOf } from './message-text.ts'
+import type { BodyTexts } from './text-cache.ts'
 
 /** Each text must be a substring of one of the columns, regardless of case. */
 export interface SearchClause {
@@ -72,10 +73,14 @@ const BLOCKS_AT_ONCE = 64
 
 interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
+  readonly bodyTexts: BodyTexts
   readonly limits: Limits
 }
 
-export async function searchMessages({ store, limits }: SearchNeeds, request: SearchRequest): Promise<SearchPage> {
+export async function searchMessages(
+  { store, bodyTexts, limits }: SearchNeeds,
+  request: SearchRequest,
+): Promise<SearchPage> {
   const { db } = store
   const { inboxId, hiddenMask = 0, limit } = request
   const clauses = foldClauses(request.anyOf)
@@ -182,7 +187,7 @@ export async function searchMessages({ store, limits }: SearchNeeds, request: Se
       rowsLeft -= 1
       if (!shown.includes(row)) continue
       const { id, number, thread_id, timestamp } = row
-      const text = new MessageText({ ...row, addresses: addresses.get(id) ?? [] }, limits)
+      const text = new MessageText({ ...row, addresses: addresses.get(id) ?? [] }, limits, bodyTexts)
       if (isMatch(text, clauses) && (await isAccepted({ id, number, thread_id, timestamp, text })))
         found.push({ id, number })
       if (found.length === limit) return 'page ends'

@@ -21,6 +21,7 @@ import { isInScope, type Scope } from '../../access/access.ts'
 import type { PagePosition } from '../../access/paging/page-tokens.ts'
 import { MessageText } from './message-text.ts'
 import { foldClauses, isMatch, type Match, type SearchClause, searchMessages } from './search.ts'
+import type { BodyTexts } from './text-cache.ts'
 
 export interface ThreadSearch {
   readonly scope: Scope
@@ -44,6 +45,7 @@ export interface FoundThreads {
 
 interface ThreadSearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
+  readonly bodyTexts: BodyTexts
   readonly limits: Limits
 }
 
@@ -111,7 +113,7 @@ export async function searchThreads(needs: ThreadSearchNeeds, search: ThreadSear
       const addresses = await addressesOf(store.db, shown)
       rowsRead += rows.length
       const isFound = shown.some((row) =>
-        isMatch(new MessageText({ ...row, addresses: addresses.get(row.id) ?? [] }, limits), clauses),
+        isMatch(new MessageText({ ...row, addresses: addresses.get(row.id) ?? [] }, limits, needs.bodyTexts), clauses),
       )
       if (isFound || rows.length < COMPARED_AT_ONCE) return { isFound, rowsRead }
       const last = rows.at(-1)!

@@ -26,6 +26,7 @@ import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { Downloads } from '../../messages/content/downloads.ts'
 import type { PrepareBytes } from '../../messages/content/prepared-bytes.ts'
 import type { DownloadLink } from '../../messages/views/message.ts'
+import { requireVerified } from '../../tenants/organization-state.ts'
 import type { OutgoingAttachment, RequestedAttachment, UploadedAttachment } from '../compose/outgoing.ts'
 import type { NewUpload, Upload, UploadedFile, UploadTicket } from './upload.ts'
 import { checkNewUpload, checkUploadedFile } from './upload-rules.ts'
@@ -34,7 +35,7 @@ export interface Uploads {
   /**
    * Needs `message_send` or `draft_create`.
    *
-   * @throws validation_error, limit_exceeded, not_found, missing_permission, narrow_key
+   * @throws validation_error, limit_exceeded, organization_unverified, not_found, missing_permission, narrow_key
    */
   begin(actor: Actor, within: Within, upload: NewUpload): Promise<UploadTicket>
   /** @throws not_found, missing_permission */
@@ -87,6 +88,7 @@ export function createUploads(needs: UploadsNeeds): Uploads {
       const row = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, permissionOf(actor), within)
+        await requireVerified(tx, scope.organizationId, 'upload files')
         await checkTotals(tx, scope, checked.sizeBytes)
         const made: UploadRow = {
           id: tx.newId(),

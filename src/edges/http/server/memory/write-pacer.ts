@@ -1,7 +1,7 @@
 /**
- * Paces the writes of events to all subscribers: after `limits.events.turnBytesMax` bytes, other work on the event loop
- * runs first. An event of 200 KB for a thousand subscribers makes the kernel copy 200 MB, which would otherwise block
- * the event loop.
+ * Paces the writes of events to all subscribers: after `limits.events.turnBytesMax` bytes or `turnWritesMax` writes, other
+ * work on the event loop runs first. An event of 200 KB for a thousand subscribers makes the kernel copy 200 MB, and a small
+ * one makes a thousand system calls; either would otherwise block the event loop.
  */
 import type { Limits } from '../../../../config/limits.ts'
 
@@ -11,20 +11,22 @@ interface PendingWrite {
 }
 
 export class WritePacer {
-  readonly #bytesMax: number
-  #left: number
+  readonly #limits: Limits['events']
+  #bytesLeft: number
+  #writesLeft: number
   /** In the order of the calls. */
   readonly #waiting: PendingWrite[] = []
 
-  constructor({ events: { turnBytesMax } }: Limits) {
-    this.#bytesMax = turnBytesMax
-    this.#left = turnBytesMax
+  constructor({ events }: Limits) {
+    this.#limits = events
+    this.#bytesLeft = events.turnBytesMax
+    this.#writesLeft = events.turnWritesMax
   }
 
   /** @returns undefined, in almost all cases, to write at once; otherwise a promise that resolves when to write */
   take(bytes: number): Promise<void> | undefined {
-    if (this.#left > 0 && this.#waiting.length === 0) {
-      this.#left -= bytes
+    if (this.#waiting.length === 0 && this.#hasLeft()) {
+      this.#spend(bytes)
       return undefined
     }
     return new Promise((proceed) => {
@@ -34,14 +36,24 @@ export class WritePacer {
   }
 
   #nextTurn(): void {
-    this.#left = this.#bytesMax
+    this.#bytesLeft = this.#limits.turnBytesMax
+    this.#writesLeft = this.#limits.turnWritesMax
     let count = 0
-    while (count < this.#waiting.length && this.#left > 0) {
-      this.#left -= this.#waiting[count]!.bytes
+    while (count < this.#waiting.length && this.#hasLeft()) {
+      this.#spend(this.#waiting[count]!.bytes)
       count += 1
     }
     const proceeding = this.#waiting.splice(0, count)
     if (this.#waiting.length > 0) setImmediate(() => this.#nextTurn())
     for (const { proceed } of proceeding) proceed()
+  }
+
+  #hasLeft(): boolean {
+    return this.#bytesLeft > 0 && this.#writesLeft > 0
+  }
+
+  #spend(bytes: number): void {
+    this.#bytesLeft -= bytes
+    this.#writesLeft -= 1
   }
 }

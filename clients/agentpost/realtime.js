@@ -124,8 +124,8 @@ export class RealtimeConnection {
   }
 
   #failed({ message, ...rest }) {
-    // The events after the cursor are gone: go on with new ones, as after a first connection.
-    if (rest.code === 'cursor_expired') {
+    // The events after the cursor are gone: go on with new ones. Each filter gets this error, the first one counts.
+    if (rest.code === 'cursor_expired' && this.#cursor !== undefined) {
       this.#cursor = undefined
       for (const filter of this.#filters.values()) void this.#send(filter)
     }

@@ -1,4 +1,4 @@
-// A client of Martlet for programs that were written for Assmbl; client.d.ts documents it.
+// A client of Martlet for programs that were written for Assmbl; index.d.ts documents it.
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 export class AgentMailError extends Error {

@@ -1,0 +1,39 @@
+/**
+ * Keeps the texts that searches have compared lately. The last messages of an inbox, and those of a small one, have no index,
+ * so every search compares them; an agent that looks for a code repeats it every few seconds. Decompressing and folding a
+ * text takes most of the time of a comparison. A content never changes, so no text here is out of date.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import { BoundedCache } from '../../events/feed/bounded-cache.ts'
+
+/** The body of a message as it is shown, and folded (formats/search/search-signature.ts). */
+export interface BodyText {
+  readonly shown: string
+  readonly folded: string
+}
+
+/** Returns the text of a content, and makes it if it is not kept. */
+export type BodyTexts = (contentId: string, make: () => BodyText) => BodyText
+
+const BYTES_PER_CHAR = 2
+
+export function createBodyTexts({ search: { textCacheBytesMax, textCacheMs } }: Limits): BodyTexts {
+  const bounds = { bytesMax: textCacheBytesMax, countMax: Number.POSITIVE_INFINITY }
+  let texts = new BoundedCache<string, BodyText>(bounds)
+  let isReleased = true
+
+  return (contentId, make) => {
+    if (isReleased) setTimeout(release, textCacheMs).unref()
+    isReleased = false
+    const known = texts.get(contentId)
+    if (known) return known
+    const made = make()
+    texts.set(contentId, made, BYTES_PER_CHAR * (made.shown.length + made.folded.length))
+    return made
+  }
+
+  function release(): void {
+    texts = new BoundedCache(bounds)
+    isReleased = true
+  }
+}
