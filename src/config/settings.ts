@@ -107,6 +107,20 @@ export const settings = {
     description: 'Port on which SMTP accepts mail for the inboxes (MX). `0`: any free port. `off`: no SMTP listener.',
     read: readPort,
   }),
+  submissionPort: fixed({
+    variable: 'MARTLET_SUBMISSION_PORT',
+    default: '2587',
+    description:
+      'Port on which mail programs submit mail, with STARTTLS. Outside, it is 587. `0`: any free port. `off`: no such listener.',
+    read: readPort,
+  }),
+  submissionsPort: fixed({
+    variable: 'MARTLET_SUBMISSIONS_PORT',
+    default: '2465',
+    description:
+      'Port on which mail programs submit mail over TLS from the first byte. Outside, it is 465. `0`: any free port. `off`: no such listener.',
+    read: readPort,
+  }),
   domain: fixed({
     variable: 'MARTLET_DOMAIN',
     default: 'mail.localhost',
@@ -236,7 +250,7 @@ export const settings = {
   tlsCertFile: derived({
     variable: 'MARTLET_TLS_CERT',
     default: 'self-signed, generated at the first start',
-    description: 'PEM file with the certificate chain for STARTTLS. Set it together with `MARTLET_TLS_KEY`.',
+    description: 'PEM file with the certificate chain for SMTP and submission. Set it together with `MARTLET_TLS_KEY`.',
     read: readPath,
   }),
   tlsKeyFile: derived({
@@ -332,11 +346,17 @@ function readAll(env: Environment, errors: ErrorList): Values {
   return Object.fromEntries(names.map((name) => [name, read(name, known)])) as unknown as Values
 }
 
-function requireDifferentPorts({ httpPort, smtpPort }: Partial<Pick<Values, 'httpPort' | 'smtpPort'>>): void {
-  if (httpPort !== smtpPort || typeof httpPort !== 'number' || httpPort === 0) return
-  throw new StartupError(
-    `${settings.httpPort.variable} and ${settings.smtpPort.variable} are both ${httpPort}; write different ports`,
-  )
+const ports = ['httpPort', 'smtpPort', 'submissionPort', 'submissionsPort'] as const
+
+function requireDifferentPorts(values: Partial<Pick<Values, (typeof ports)[number]>>): void {
+  for (const [index, name] of ports.entries()) {
+    const port = values[name]
+    const same = ports.slice(index + 1).find((other) => values[other] === port)
+    if (same === undefined || typeof port !== 'number' || port === 0) continue
+    throw new StartupError(
+      `${settings[name].variable} and ${settings[same].variable} are both ${port}; write different ports`,
+    )
+  }
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

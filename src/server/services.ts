@@ -3,7 +3,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'
-import { createApiKeys } from '../mail/access/keys/api-keys.ts'
+import { createApiKeys, type KeyRevoked } from '../mail/access/keys/api-keys.ts'
+import { createAppPasswords } from '../mail/access/keys/app-passwords.ts'
 import { createScopes } from '../mail/access/scopes.ts'
 import { createApps } from '../mail/accounts/apps.ts'
 import { createHumanCodes } from '../mail/accounts/human-code.ts'
@@ -60,6 +61,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
   const { signalScheduled } = workers.scheduler
   const { domains } = shared
   const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
+  const appendRevoked: KeyRevoked = (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key }))
   const agentMailProfile = webhookProfiles.agentmail
   const webhooksOf = (profile: WebhookProfile) =>
     createWebhooks({
@@ -76,13 +78,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     assmbl: webhooksOf(webhookProfiles.assmbl),
   }
   return {
-    apiKeys: createApiKeys({
-      store,
-      random,
-      clock: wallClock,
-      limits,
-      keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
-    }),
+    apiKeys: createApiKeys({ store, random, clock: wallClock, limits, keyRevoked: appendRevoked }),
+    appPasswords: createAppPasswords({ store, random, limits, keyRevoked: appendRevoked }),
     scopes: createScopes({ store }),
     organizations: createOrganizations({ store }),
     pods: createPods({ store, limits }),
@@ -139,6 +136,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
     }),
     sendDraft: sendingParts.sendDraft,
+    rawSending: sendingParts.rawSending,
     uploads: sendingParts.uploads,
     outboundPause: shared.outboundPause,
     recipientStatuses: createRecipientStatuses({ store, clock }),

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort, SUBMISSION_OFF } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
 import { api, mailToAda } from '../support/process-client.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
@@ -133,7 +133,7 @@ async function preparePlace(
   return {
     async start(): Promise<ServerProcess> {
       const settings = { MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY }
-      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
       const server = await startServer(
         { ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) },
         mergeLimits(QUICK, limits),

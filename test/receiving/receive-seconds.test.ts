@@ -1,4 +1,5 @@
 /** Tests what `martlet_receive_seconds` measures. */
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createEventLoop } from '../../src/event-loop.ts'
@@ -26,7 +27,11 @@ test('the time to receive a message begins when its last byte has arrived', asyn
     },
     async prepareContent({ raw, check }) {
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
-      await check?.({ sizeBytes: 0, load: async () => ({ bytes: Buffer.alloc(0), isOwned: true }) })
+      await check?.({
+        sizeBytes: 0,
+        load: async () => ({ bytes: Buffer.alloc(0), isOwned: true }),
+        chunks: () => Readable.from([]),
+      })
       throw new Error('the test ends here')
     },
     fileReceived: async () => [],

@@ -23,7 +23,7 @@ import { requireVerified } from '../tenants/organization-state.ts'
 import { type CheckDomain, recordsOf } from './check-domain.ts'
 import type { Domain, DomainItem } from './domain.ts'
 import { parseDomainName } from './domain-name.ts'
-import type { ServerNames } from './domain-records.ts'
+import { recommendedRecords, type ServerNames, type SubmissionPorts } from './domain-records.ts'
 import { showDomain, showDomainItem } from './domain-view.ts'
 import { newDomain } from './domains.ts'
 import { createKeyMaker, removeSigningKey, storeSigningKey } from './signing-keys.ts'
@@ -76,7 +76,7 @@ interface TenantDomainsNeeds {
   readonly checkDomain: Pick<CheckDomain, 'check'>
   readonly dns: Pick<Dns, 'mx'>
   readonly sharedDomain: string
-  readonly server: ServerNames
+  readonly server: ServerNames & SubmissionPorts
   readonly graceMs: number
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
@@ -188,7 +188,8 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
 
     async zoneFile(actor, within, ref) {
       const row = await requireDomainRow(store.db, actor, 'domain_read', within, ref)
-      return zoneFile(row.domain, await recordsOf(store.db, row, server))
+      const records = await recordsOf(store.db, row, server)
+      return zoneFile(row.domain, [...records, ...recommendedRecords(row.domain, server)])
     },
   }
 
@@ -254,7 +255,8 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
   }
 
   async function show(db: Db, row: DomainRow): Promise<Domain> {
-    return showDomain(row, await recordsOf(db, row, server), { server, graceMs })
+    const shown = showDomain(row, await recordsOf(db, row, server), { server, graceMs })
+    return { ...shown, recommended: recommendedRecords(row.domain, server) }
   }
 }
 

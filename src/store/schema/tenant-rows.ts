@@ -67,7 +67,8 @@ export interface SecretRow {
 
 export interface ApiKeyRow {
   id: string
-  kind: 'bearer' | 'public_key'
+  /** `app_password`: a password of mail programs, for one inbox; no HTTP request accepts it. */
+  kind: 'bearer' | 'app_password' | 'public_key'
   organization_id: string
   /** Scope: null is the whole organization. */
   pod_id: string | null
@@ -76,7 +77,7 @@ export interface ApiKeyRow {
   name: string
   /** Visible first characters of the key. */
   prefix: string
-  /** SHA-256 (hex) of the whole key; the key itself is not stored. */
+  /** SHA-256 (hex) of the whole key or password, which is not stored. */
   key_hash: string
   /** JSON array of granted permissions; null: all permissions in its scope. */
   permissions: string | null

@@ -103,10 +103,11 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
   const pod = await make('/pods', {})
   const inbox = await make(`/pods/${pod.pod_id}/inboxes`, {})
   const at = `/inboxes/${encodeURIComponent(inbox.inbox_id)}`
-  const [podKey, inboxKey, plainKey, webhook, domain] = await Promise.all([
+  const [podKey, inboxKey, plainKey, appPassword, webhook, domain] = await Promise.all([
     make(`/pods/${pod.pod_id}/api-keys`, {}),
     make(`${at}/api-keys`, {}),
     make(`${at}/api-keys`, { permissions: {} }),
+    make(`${at}/app-passwords`, { permissions: {} }),
     make(`${at}/webhooks`, { url: 'https://hook.test/', event_types: ['message.sent'] }),
     make(`/pods/${pod.pod_id}/domains`, { domain: `${randomUUID()}.test` }),
   ])
@@ -130,6 +131,7 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
       webhook_id: webhook.webhook_id,
       ...(needsDelivery && { delivery_id: await firstDelivery(world, key, webhook.webhook_id) }),
       api_key_id: plainKey.api_key_id,
+      app_password_id: appPassword.app_password_id,
       direction: 'send',
       type: 'block',
       domain_id: domain.domain_id,

@@ -5,6 +5,7 @@
 import type { Config } from '../../../../config/settings.ts'
 import type { Log } from '../../../../log.ts'
 import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
+import type { AppPasswords } from '../../../../mail/access/keys/app-passwords.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Apps } from '../../../../mail/accounts/apps.ts'
@@ -51,6 +52,7 @@ import { describeRoutes, openApiRoute } from './openapi.ts'
 import { normaliseQuery, unknownParameters } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
+import { appPasswordRoutes } from './routes/agentmail-app-passwords.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { domainRoutes } from './routes/agentmail-domains.ts'
@@ -79,6 +81,7 @@ export interface AgentMailNeeds {
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly scopes: Scopes
   readonly apiKeys: ApiKeys
+  readonly appPasswords: AppPasswords
   readonly organizations: Organizations
   readonly pods: Pods
   readonly domains: TenantDomains
@@ -152,6 +155,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         appRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
+        appPasswordRoutes(keyed, needs)
         domainRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
         listRoutes(keyed, needs)

@@ -24,6 +24,13 @@ const DomainRecord = Type.Object({
   seen: Type.Array(Seen, { description: 'Added by Martlet: what the last check found at this name.' }),
 })
 
+const RecommendedRecord = Type.Object({
+  type: Type.Enum(['SRV']),
+  name: Type.String({ description: 'Fully qualified name.' }),
+  value: Type.String({ description: 'Weight, port and host.' }),
+  priority: Type.Integer(),
+})
+
 const switches = {
   inbound_enabled: Type.Boolean({ description: 'Mail for the domain is received.' }),
   feedback_enabled: Type.Boolean({ description: 'Notices about failed deliveries arrive in the sending inbox.' }),
@@ -46,6 +53,11 @@ export const Domain = Type.Object({
   reason: Type.Optional(Type.String({ description: 'Why the domain is not verified.' })),
   ...switches,
   records: Type.Array(DomainRecord),
+  recommended_records: Type.Optional(
+    Type.Array(RecommendedRecord, {
+      description: 'Added by Martlet: records by which mail programs find this server. They are not checked.',
+    }),
+  ),
   checked_at: Type.Optional(Type.String({ format: 'date-time', description: 'Added by Martlet: the last check.' })),
   usable_until: Type.Optional(
     Type.String({
@@ -115,6 +127,7 @@ export function domain(view: DomainView): Wire<typeof Domain> {
     status: view.status,
     reason: view.reason,
     records: view.records.map(record),
+    recommended_records: view.recommended?.map(({ type, name, value, priority }) => ({ type, name, value, priority })),
     checked_at: optionalTime(view.checkedAt),
     usable_until: optionalTime(view.usableUntil),
   }
