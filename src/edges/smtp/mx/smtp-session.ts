@@ -153,7 +153,10 @@ export class SmtpSession implements Session {
     if (transaction.recipients.size >= this.#needs.config.limits.smtp.recipientsMax) return replies.tooManyRecipients
     try {
       const { receiving } = this.#needs
-      if (!(await receiving.accepts(address))) throw await receiving.rejectionOf(address)
+      const { sender, sizeBytes } = transaction
+      const { remoteAddress } = this.#peer
+      const announced = { sender, remoteAddress, ...(sizeBytes !== undefined && { sizeBytes }) }
+      if (!(await receiving.accepts(address, announced))) throw await receiving.rejectionOf(address, announced)
     } catch (error) {
       return this.#failed(error)
     }

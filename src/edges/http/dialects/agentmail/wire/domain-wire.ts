@@ -45,6 +45,9 @@ export const Domain = Type.Object({
   status: Type.Enum(['NOT_STARTED', 'PENDING', 'INVALID', 'FAILED', 'VERIFIED']),
   reason: Type.Optional(Type.String({ description: 'Why the domain is not verified.' })),
   ...switches,
+  catch_all_inbox: Type.Optional(
+    Type.String({ description: 'Added by Martlet: gets mail for addresses of the domain that do not exist.' }),
+  ),
   records: Type.Array(DomainRecord),
   checked_at: Type.Optional(Type.String({ format: 'date-time', description: 'Added by Martlet: the last check.' })),
   usable_until: Type.Optional(
@@ -67,7 +70,15 @@ export const CreateDomain = Type.Object({
   ...optionalSwitches(),
 })
 
-export const UpdateDomain = Type.Object(optionalSwitches())
+export const UpdateDomain = Type.Object({
+  ...optionalSwitches(),
+  catch_all_inbox: Type.Optional(
+    Type.Union([Type.String(), Type.Null()], {
+      description:
+        'Added by Martlet: the inbox that gets mail for addresses of the domain that do not exist; null: none.',
+    }),
+  ),
+})
 
 function optionalSwitches() {
   return {
@@ -114,6 +125,7 @@ export function domain(view: DomainView): Wire<typeof Domain> {
     ...shared(view),
     status: view.status,
     reason: view.reason,
+    catch_all_inbox: view.catchAllAddress,
     records: view.records.map(record),
     checked_at: optionalTime(view.checkedAt),
     usable_until: optionalTime(view.usableUntil),
