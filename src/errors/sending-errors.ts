@@ -11,7 +11,7 @@ export interface ListRefusal {
   /** The pod or inbox that has the list; neither: the organization. */
   readonly podId?: string | undefined
   readonly inboxAddress?: string | undefined
-  /** The server made the entry because mail to the address bounced. */
+  /** The server made the entry because mail to the address bounced, or was reported as spam. */
   readonly isBounce?: boolean | undefined
 }
 

@@ -14,6 +14,7 @@ import { createTenantDomains } from '../mail/domains/tenant-domains.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
+import { createAliases } from '../mail/inboxes/aliases.ts'
 import { createInboxSearch } from '../mail/inboxes/inbox-search.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
@@ -93,7 +94,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       random,
       limits,
     }),
-    inboxes: createInboxes({ store, sharedDomain: config.domain, random, limits }),
+    inboxes: createInboxes({ store, config, random, limits }),
+    aliases: createAliases({ store, limits }),
     lists: createLists({ store, limits }),
 
     feed,

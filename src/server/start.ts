@@ -109,6 +109,7 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   const credentials = createCredentials({ store, clock: wallClock })
   const shared = createSharedParts({ ...context, parseThreads })
   stops.add('mail parser', () => shared.mailParser.stop())
+  stops.add('spam check', async () => shared.closeSpamCheck())
   stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })
   stops.add('outgoing connections', () => outbound.close())

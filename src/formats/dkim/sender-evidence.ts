@@ -7,6 +7,7 @@ import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { authservIdOf } from '../mime/authentication-results.ts'
 import { fieldValue, findField, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
+import { readSpamSigns, type SpamSigns } from '../mime/spam-signs.ts'
 import { type ArcSets, readArcSets } from './arc-sets.ts'
 import { type DkimSignature, readSignature, type Unverifiable } from './dkim-signature.ts'
 import { openSignedMail, type SignedData } from './signed-data.ts'
@@ -23,6 +24,8 @@ export interface SenderEvidence {
   readonly arc?: ArcSets
   /** The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. */
   readonly results: readonly { readonly authservId: string; readonly start: number; readonly end: number }[]
+  /** For the built-in spam check. */
+  readonly signs: SpamSigns
 }
 
 export interface EvidenceLimits {
@@ -55,6 +58,7 @@ export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderE
     signatures: signatureFields.slice(0, limits.signaturesMax).map(read),
     unreadSignatureCount: Math.max(0, signatureFields.length - limits.signaturesMax),
     ...(arc && { arc: truncated ? { problem: 'the header is too large' } : arc }),
+    signs: readSpamSigns(raw, fields),
     results: named('authentication-results').map((field) => ({
       ...{ start: field.start, end: field.end },
       authservId: authservIdOf(fieldValue(raw, field)).slice(0, 255),

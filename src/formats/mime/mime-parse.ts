@@ -14,6 +14,7 @@ import { cutToJsonBytes } from './body-size.ts'
 import { decodeCharset } from './charset.ts'
 import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
+import { type FeedbackReport, readFeedbackReport } from './feedback-report.ts'
 import { unflow } from './flowed-text.ts'
 import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
@@ -61,6 +62,8 @@ export interface MailFields {
 export interface MimeMessage extends MailFields {
   /** The type of the whole message, for example `multipart/report`. */
   contentType: string
+  /** What a report about spam says (RFC 5965). */
+  feedbackReport?: FeedbackReport
   /** The text/plain parts, with LF line ends, without line breaks at the end. Absent if the message has only HTML. */
   text?: string
   html?: string
@@ -97,10 +100,12 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   const text = joinBodies(raw, parts.text, limits)
   const html = joinBodies(raw, parts.html, limits, asHtml)
   // Some programs add an empty text to each HTML. It does not stand for the message.
+  const feedbackReport = readFeedbackReport(raw, root, limits)
   const hasText = text !== undefined && (html === undefined || !BLANK.test(text.body))
   return {
     ...readFields(raw, root.fields, charset),
     contentType: root.contentType,
+    ...(feedbackReport && { feedbackReport }),
     ...(hasText && { text: text.body }),
     ...(html && { html: html.body }),
     attachments: parts.attachments.map((part) => describeAttachment(raw, part)),
@@ -112,7 +117,10 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
 /** White space and characters without width. */
 const BLANK = /^(?:[\s\u00ad\u200b-\u200d\u2060]|&nbsp;)*$/
 
-type MessageFields = Omit<MimeMessage, 'contentType' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'>
+type MessageFields = Omit<
+  MimeMessage,
+  'contentType' | 'feedbackReport' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'
+>
 
 /** @param charset label of the body, for bytes above 127 */
 function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string): MessageFields {

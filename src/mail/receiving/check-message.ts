@@ -3,6 +3,7 @@
  * trace fields that say so. Called by receiving.ts.
  */
 import type { Config } from '../../config/settings.ts'
+import { MailError } from '../../errors.ts'
 import { bareIp } from '../../formats/address/ip-address.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses } from '../../log.ts'
@@ -13,7 +14,9 @@ import type { Arrival, Envelope } from './arrival.ts'
 import { singleFromDomain } from './authentication/from-domains.ts'
 import { forgedFields, resultsField } from './authentication/results-field.ts'
 import type { CheckedSender, SenderChecks } from './authentication/sender-check.ts'
-import { decideFiling, type FilingDecision } from './policy/delivery-verdict.ts'
+import { decideFiling, type FilingDecision, withSpam } from './policy/delivery-verdict.ts'
+import type { ReceivingRates } from './policy/receiving-rates.ts'
+import type { SpamChecker, SuspectMail } from './spam/spam-checker.ts'
 
 export interface Checks {
   readonly sender: CheckedSender
@@ -28,13 +31,16 @@ export interface MessageChecks {
 interface BegunChecks {
   /** The fields to put before the message, as far as they are known before it arrives. */
   readonly head: Buffer
-  /** @throws dmarc_rejected, and what MailParser.readEvidence throws */
+  /** @throws dmarc_rejected, sender_rate_exceeded, spam_rejected, spam_deferred, and what MailParser.readEvidence throws */
   check(arrived: ArrivedMail): Promise<CheckedMail<Checks>>
 }
 
 interface MessageChecksNeeds {
-  readonly config: Pick<Config, 'hostname' | 'dmarcReject'>
+  readonly config: Pick<Config, 'hostname' | 'dmarcReject' | 'spamReject'>
   readonly senderChecks: SenderChecks
+  readonly rates: Pick<ReceivingRates, 'count'>
+  /** undefined: mail is not checked for spam. */
+  readonly spamChecker: SpamChecker | undefined
   readonly mailParser: Pick<MailParser, 'readEvidence'>
   readonly log: Log
   readonly metrics: Metrics
@@ -43,7 +49,7 @@ interface MessageChecksNeeds {
 }
 
 export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
-  const { config, senderChecks, mailParser, log, metrics, wallClock } = needs
+  const { config, senderChecks, rates, spamChecker, mailParser, log, metrics, wallClock } = needs
 
   return {
     begin(arrival, envelope, fairnessKey) {
@@ -54,11 +60,12 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
       }
       return {
         head: Buffer.alloc(0),
-        async check({ sizeBytes, load }) {
-          const evidence = await mailParser.readEvidence({ fairnessKey, sizeBytes, load })
+        async check(mail) {
+          const evidence = await mailParser.readEvidence({ fairnessKey, ...mail })
           const sender = await finish(evidence)
           metrics.sendersChecked.inc({ result: sender.authentication.result })
-          const decision = decide(arrival, envelope, sender)
+          const suspect = { arrival, envelope, sender, evidence, mail }
+          const decision = await decide(suspect)
           const ipAddress = bareIp(arrival.remoteAddress ?? '')
           const results = resultsField(config.hostname, sender.authentication, { ipAddress })
           return {
@@ -72,13 +79,21 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
   }
 
   /** A refused message leaves a line in the log: its sender, or its recipient, will ask why. */
-  function decide(arrival: Arrival, { sender: from, recipients }: Envelope, sender: CheckedSender): FilingDecision {
+  async function decide(suspect: SuspectMail): Promise<FilingDecision> {
+    const { arrival, envelope, sender } = suspect
     try {
-      return decideFiling(sender, config)
+      rates.count(arrival, envelope, sender.verifiedDomain)
+      const decision = decideFiling(sender, config)
+      return withSpam(decision, await spamChecker?.check(suspect), config)
     } catch (error) {
       const { traceId: session, remoteAddress } = arrival
       const { authentication } = sender
-      const refused = { from, ...loggedAddresses('recipients', recipients), authentication, session, remoteAddress }
+      const refused = {
+        ...(error instanceof MailError && { code: error.code }),
+        from: envelope.sender,
+        ...loggedAddresses('recipients', envelope.recipients),
+        ...{ authentication, session, remoteAddress },
+      }
       log.info(refused, 'message refused')
       throw error
     }

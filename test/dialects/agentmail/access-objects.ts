@@ -113,6 +113,7 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
   ])
   const entry = `${randomUUID()}@example.test`
   await Promise.all(['', `/pods/${pod.pod_id}`, at].map((scope) => make(`${scope}/lists/send/block`, { entry })))
+  const { address } = await make(`${at}/aliases`, { address: `${randomUUID()}@mail.localhost` })
   const attachments = [{ filename: 'a.txt', content: 'YQ==' }]
   const message = await make(`${at}/messages/send`, { to: 'bob@example.test', text: 'walk', attachments })
   const draft = await make(`${at}/drafts`, { to: 'bob@example.test', text: 'walk', attachments })
@@ -135,6 +136,7 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
       direction: 'send',
       type: 'block',
       domain_id: domain.domain_id,
+      address,
       entry,
     },
   }

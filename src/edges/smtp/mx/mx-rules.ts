@@ -27,8 +27,9 @@ export function createMxRules({ config, receiving }: MxRulesNeeds, peer: Peer): 
       return undefined
     },
 
-    async checkRecipient(address) {
-      if (!(await receiving.accepts(address))) throw await receiving.rejectionOf(address)
+    async checkRecipient(address, { sender, sizeBytes }) {
+      const announced = { sender, remoteAddress: peer.remoteAddress, ...(sizeBytes !== undefined && { sizeBytes }) }
+      if (!(await receiving.accepts(address, announced))) throw await receiving.rejectionOf(address, announced)
     },
 
     async receive(transaction, hello, stream: Readable): Promise<Reply> {

@@ -14,6 +14,8 @@ export interface MailCommand {
    */
   readonly sender: string
   readonly isSmtpUtf8: boolean
+  /** RFC 1870 §4: the size that the client has announced. */
+  readonly sizeBytes?: number
 }
 
 /** RFC 1870 §4: up to twenty digits. */
@@ -36,7 +38,9 @@ export function readMailCommand(argument: string, allowed: MailParameters): Mail
   if (!command) return { refusal: replies.syntax('MAIL FROM:<address>') }
   const isSmtpUtf8 = command.parameters.has('SMTPUTF8')
   const refusal = refuseParameters(command, allowed) ?? refuseSender(command.address, isSmtpUtf8)
-  return refusal ? { refusal } : { sender: command.address, isSmtpUtf8 }
+  if (refusal) return { refusal }
+  const size = command.parameters.get('SIZE')
+  return { sender: command.address, isSmtpUtf8, ...(size !== undefined && { sizeBytes: Number(size) }) }
 }
 
 function refuseParameters(

@@ -100,6 +100,12 @@ const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unknown_recipient: [550, '5.1.1'],
   inbox_paused: [450, '4.2.1'], // RFC 3463 §3.3 X.2.1: the mailbox accepts no messages, for a while
   domain_not_verified: [450, '4.3.5'], // RFC 3463 §3.4 X.3.5: the system is not configured yet to accept it
+  // RFC 3463 §3.3 X.2.2: the mailbox is full. It may have space again before the sender stops to retry.
+  inbox_full: [452, '4.2.2'],
+  sender_rate_exceeded: [450, '4.7.1'], // RFC 3463 §3.8 X.7.1: not authorized, here for a while
+  recipient_rate_exceeded: [450, '4.7.1'],
+  spam_rejected: [550, '5.7.1'],
+  spam_deferred: [451, '4.7.1'],
   mail_loop: [554, '5.4.6'], // RFC 3463 §3.5 X.4.6: routing loop detected
   dmarc_rejected: [550, '5.7.26'], // RFC 7372 §3.3: multiple authentication checks failed
   relaying_denied: [550, '5.7.1'], // RFC 3463 §3.8 X.7.1: the server may not deliver this message

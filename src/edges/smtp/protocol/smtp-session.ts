@@ -56,8 +56,12 @@ export interface SessionRules {
   restart(): void
   /** @returns the refusal of MAIL; undefined: the transaction begins */
   checkSender(sender: string): Promise<Reply | undefined>
-  /** @param address normalised */
-  checkRecipient(address: string): Promise<void>
+  /**
+   * @param address normalised
+   * @param mail    what MAIL has said
+   * @throws the error for the reply to RCPT
+   */
+  checkRecipient(address: string, mail: MailCommand): Promise<void>
   /** Resolves with the reply when the message is stored: from then on we are responsible for it (RFC 5321 §6.1). */
   receive(transaction: Transaction, hello: Hello | undefined, stream: Readable): Promise<Reply>
 }
@@ -204,7 +208,7 @@ export class SmtpSession implements Session {
     if (address === undefined) return replies.badRecipient
     if (transaction.recipients.has(address)) return replies.recipientOk
     if (transaction.recipients.size >= this.#rules.recipientsMax) return replies.tooManyRecipients
-    await this.#rules.checkRecipient(address)
+    await this.#rules.checkRecipient(address, transaction)
     transaction.recipients.add(address)
     return replies.recipientOk
   }

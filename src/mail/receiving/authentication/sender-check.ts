@@ -6,9 +6,8 @@
  * It decides nothing: ../policy/delivery-verdict.ts does. A DNS failure is a temperror: never a pass, and no reason to refuse
  * the message. Mail from our own queue and from clients that the operator trusts is not checked, and no DNS is asked.
  */
-import { isIP } from 'node:net'
 import type { Config } from '../../../config/settings.ts'
-import { bareIp, ipList } from '../../../formats/address/ip-address.ts'
+import { bareIp, ipList, isListed } from '../../../formats/address/ip-address.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import type { CachedDns } from '../../../net/dns/dns-cache.ts'
 import type { DomainOwner, DomainOwners } from '../../domains/domain-owners.ts'
@@ -70,8 +69,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
     begin({ protocol, remoteAddress = '', helo = '' }, { sender }) {
       if (protocol === 'local') return known('local', 'from an inbox of this server')
       const ipAddress = bareIp(remoteAddress)
-      if (isIP(ipAddress) !== 0 && trusted.check(ipAddress, ipAddress.includes(':') ? 'ipv6' : 'ipv4'))
-        return known('trusted', `from ${ipAddress}, in a trusted network`)
+      if (isListed(trusted, ipAddress)) return known('trusted', `from ${ipAddress}, in a trusted network`)
       const early = Promise.all([
         inTime<SpfResult>(checkSpf({ ipAddress, helo, sender }, { dns, hostname, limits }), {
           ...{ result: 'temperror', identity: sender === '' ? 'helo' : 'mailfrom', reason: LATE },

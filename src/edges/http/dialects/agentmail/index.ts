@@ -15,6 +15,7 @@ import type { TenantDomains } from '../../../../mail/domains/tenant-domains.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
+import type { Aliases } from '../../../../mail/inboxes/aliases.ts'
 import type { SearchInboxes } from '../../../../mail/inboxes/inbox-search.ts'
 import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
 import type { Lists } from '../../../../mail/inboxes/lists/lists.ts'
@@ -51,6 +52,7 @@ import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
 import { normaliseQuery, unknownParameters } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
+import { aliasRoutes } from './routes/agentmail-aliases.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { appPasswordRoutes } from './routes/agentmail-app-passwords.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
@@ -97,6 +99,7 @@ export interface AgentMailNeeds {
   readonly sendDraft: SendDraft
   readonly recipientStatuses: RecipientStatuses
   readonly queue: Queue
+  readonly aliases: Aliases
   readonly outboundPause: OutboundPause
   readonly mailSearch: MailSearch
   readonly inboxSearch: SearchInboxes
@@ -158,6 +161,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         appPasswordRoutes(keyed, needs)
         domainRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
+        aliasRoutes(keyed, needs)
         listRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
         webhookDeliveryRoutes(keyed, needs)

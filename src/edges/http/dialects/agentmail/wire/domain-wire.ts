@@ -52,6 +52,9 @@ export const Domain = Type.Object({
   status: Type.Enum(['NOT_STARTED', 'PENDING', 'INVALID', 'FAILED', 'VERIFIED']),
   reason: Type.Optional(Type.String({ description: 'Why the domain is not verified.' })),
   ...switches,
+  catch_all_inbox: Type.Optional(
+    Type.String({ description: 'Added by Martlet: gets mail for addresses of the domain that do not exist.' }),
+  ),
   records: Type.Array(DomainRecord),
   recommended_records: Type.Optional(
     Type.Array(RecommendedRecord, {
@@ -79,7 +82,15 @@ export const CreateDomain = Type.Object({
   ...optionalSwitches(),
 })
 
-export const UpdateDomain = Type.Object(optionalSwitches())
+export const UpdateDomain = Type.Object({
+  ...optionalSwitches(),
+  catch_all_inbox: Type.Optional(
+    Type.Union([Type.String(), Type.Null()], {
+      description:
+        'Added by Martlet: the inbox that gets mail for addresses of the domain that do not exist; null: none.',
+    }),
+  ),
+})
 
 function optionalSwitches() {
   return {
@@ -126,6 +137,7 @@ export function domain(view: DomainView): Wire<typeof Domain> {
     ...shared(view),
     status: view.status,
     reason: view.reason,
+    catch_all_inbox: view.catchAllAddress,
     records: view.records.map(record),
     recommended_records: view.recommended?.map(({ type, name, value, priority }) => ({ type, name, value, priority })),
     checked_at: optionalTime(view.checkedAt),
