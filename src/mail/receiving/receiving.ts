@@ -20,8 +20,7 @@ import { findReceiving, isAwaited } from '../domains/domains.ts'
 import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Arrival, Envelope, Receipt } from './arrival.ts'
-import type { CheckedSender } from './authentication/sender-check.ts'
-import { type Checks, type MessageChecks, verifiedDomainOf } from './check-message.ts'
+import { type Checks, type FiledSender, filedSender, type MessageChecks } from './check-message.ts'
 import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
 import { requireNoLoop } from './policy/mail-loops.ts'
@@ -87,6 +86,7 @@ interface Prepared {
   readonly arrival: Arrival
   readonly envelope: Envelope
   readonly content: PreparedContent<Checks>
+  readonly sender: FiledSender
 }
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
@@ -148,8 +148,9 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           bytesMax: config.messageBytesMax,
           check: checkAndWait,
         })
-        const receipts = await fileOrDiscard(arrival, envelope, content)
-        logReceived(arrival, envelope, content.checked.sender, receipts, sizeBytes, endTimer?.() ?? 0)
+        const sender = filedSender(content)
+        const receipts = await fileOrDiscard({ arrival, envelope, content, sender })
+        logReceived(arrival, envelope, sender, receipts, sizeBytes, endTimer?.() ?? 0)
         return receipts
       } finally {
         leaveQueue?.()
@@ -166,7 +167,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   function logReceived(
     { protocol, traceId, remoteAddress }: Arrival,
     { sender, recipients }: Envelope,
-    { authentication, verifiedDomain }: CheckedSender,
+    { authentication, verifiedDomain }: FiledSender,
     receipts: readonly Receipt[],
     sizeBytes: number,
     seconds: number,
@@ -192,15 +193,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     log.info(line, 'message received')
   }
 
-  async function fileOrDiscard(
-    arrival: Arrival,
-    envelope: Envelope,
-    content: PreparedContent<Checks>,
-  ): Promise<Receipt[]> {
+  async function fileOrDiscard(prepared: Prepared): Promise<Receipt[]> {
+    const { arrival, content } = prepared
     const shared = shareContent(content)
     try {
       requireNoLoop(content.parsed, limits)
-      const receipts = await fileAll(arrival, envelope, shared)
+      const receipts = await fileAll(prepared, shared)
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, stored.length)
       // If no inbox stored the message now, no row refers to these bytes.
@@ -212,9 +210,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     }
   }
 
-  async function fileAll(arrival: Arrival, envelope: Envelope, shared: SharedContent<Checks>): Promise<Receipt[]> {
-    const { content } = shared
-    const prepared = { arrival, envelope, content }
+  async function fileAll(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
+    const { arrival, envelope, content } = prepared
     const { recipients } = envelope
     const perItem = rowsOfFiling(content.parsed, limits)
     const rows = rowsOfContent(content.parsed) + recipients.length * perItem
@@ -276,13 +273,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (batch.length === 1 && ready.length === 0) throw refusalOf(batch[0]!.envelope, found)
     const receipts = await fileReceived(
       tx,
-      ready.map(({ arrival, envelope, content }) => ({
+      ready.map(({ arrival, envelope, content, sender: { authentication, verifiedDomain, decision } }) => ({
         sender: envelope.sender,
-        verifiedDomain: verifiedDomainOf(content),
+        verifiedDomain,
         recipients: envelope.recipients.flatMap((recipient) => {
           const inbox = found.get(recipient)!
           if (isPaused(inbox)) return []
-          const { authentication, owners } = content.checked.sender
+          const { owners } = content.checked.sender
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
           return {
@@ -291,7 +288,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           }
         }),
         content,
-        decision: content.checked.decision,
+        decision,
         isFromQueue: arrival.protocol === 'local',
       })),
     )
