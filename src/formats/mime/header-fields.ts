@@ -107,6 +107,17 @@ function colonOfField(raw: Buffer, start: number, end: number): number {
   return pos < end && raw[pos] === COLON ? pos : -1
 }
 
+/** Returns the position after the lines at the top of a message that are no fields: `SenderEvidence.headerStart`. */
+export function findHeaderStart(raw: Buffer, bytesMax: number): number {
+  let pos = 0
+  while (pos < bytesMax && (raw[pos] === SPACE || raw[pos] === TAB || isMboxLine(raw, pos))) {
+    const lineFeed = raw.indexOf(LF, pos)
+    if (lineFeed < 0) break
+    pos = lineFeed + 1
+  }
+  return pos
+}
+
 /** Whether this is the separator line of an mbox file, which some programs leave at the top of a message. */
 function isMboxLine(raw: Buffer, pos: number): boolean {
   return raw.subarray(pos, pos + MBOX_FROM.length).equals(MBOX_FROM)

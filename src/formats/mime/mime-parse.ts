@@ -130,7 +130,8 @@ function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string
   }
   let addressesLeft = ADDRESSES_MAX
   const addresses = (lowerName: string, countMax = addressesLeft): Address[] => {
-    const found = parseAddressList(value(lowerName), Math.min(countMax, addressesLeft))
+    const field = findField(fields, lowerName)
+    const found = field === undefined ? [] : readAddresses(raw, field, charset, Math.min(countMax, addressesLeft))
     addressesLeft -= found.length
     return found
   }
@@ -157,6 +158,20 @@ function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string
     bcc: addresses('bcc'),
     receivedCount: fields.filter(({ name }) => name.length === 8 && name.toLowerCase() === 'received').length,
   }
+}
+
+/**
+ * Reads addresses, and their names in the charset of the body. That charset is the sender's choice, and must not decide what is an
+ * address: authentication compares addresses without it (formats/dkim/sender-evidence.ts).
+ */
+function readAddresses(raw: Buffer, field: HeaderField, charset: string, countMax: number): Address[] {
+  const value = fieldValue(raw, field)
+  const guessed = fieldValue(raw, field, charset)
+  const found = parseAddressList(value, countMax)
+  if (guessed === value) return found
+  const named = parseAddressList(guessed, countMax)
+  const isSame = named.length === found.length && named.every(({ address }, at) => address === found[at]!.address)
+  return isSame ? named : found
 }
 
 function encodedBytes(parts: readonly MimePart[]): number {

@@ -8,11 +8,12 @@ import { bareIp } from '../../formats/address/ip-address.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import type { Authentication } from '../messages/authentication.ts'
 import type { MailParser } from '../messages/content/mail-parser.ts'
 import type { ArrivedMail, CheckedMail, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope } from './arrival.ts'
 import { singleFromDomain } from './authentication/from-domains.ts'
-import { forgedFields, resultsField } from './authentication/results-field.ts'
+import { removedParts, resultsField } from './authentication/results-field.ts'
 import type { CheckedSender, SenderChecks } from './authentication/sender-check.ts'
 import { decideFiling, type FilingDecision, withSpam } from './policy/delivery-verdict.ts'
 import type { ReceivingRates } from './policy/receiving-rates.ts'
@@ -71,7 +72,7 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
           return {
             checked: { sender, decision },
             head: traceFields(arrival, envelope, results, verifiedName(sender)),
-            removed: evidence ? forgedFields(config.hostname, evidence) : [],
+            removed: evidence ? removedParts(config.hostname, evidence) : [],
           }
         },
       }
@@ -127,12 +128,30 @@ function verifiedName({ authentication: { iprev } }: CheckedSender): string | un
   return iprev?.result === 'pass' ? iprev.name : undefined
 }
 
+/** What is stored about the sender of a message. */
+export interface FiledSender {
+  readonly authentication: Authentication
+  /** The domain for which the sender is authenticated. */
+  readonly verifiedDomain: string | undefined
+  readonly decision: FilingDecision
+}
+
 /**
- * Returns the domain for which the sender of a message is authenticated. The From that clients see must be the one that was
- * checked: the parser reads it again, with the fields that we have added.
+ * Returns what is stored about the sender. The From that clients see must be the one that was checked: the parser reads it again,
+ * with the fields that we have added. Another one counts as unauthenticated.
  */
-export function verifiedDomainOf({ parsed, checked }: PreparedContent<Checks>): string | undefined {
+export function filedSender({ parsed, checked }: PreparedContent<Checks>): FiledSender {
+  const { sender, decision } = checked
+  const { authentication, verifiedDomain } = sender
   const shown = singleFromDomain(parsed.from)
-  const { isTrusted, verifiedDomain } = checked.sender
-  return isTrusted || verifiedDomain === shown ? shown : undefined
+  if (sender.isTrusted) return { authentication, verifiedDomain: shown, decision }
+  // Without a checked domain, the message is unauthenticated anyway.
+  if (authentication.fromDomain === undefined || authentication.fromDomain === shown)
+    return { authentication, verifiedDomain, decision }
+  const reason = 'the From that is shown is not the one that was checked'
+  return {
+    authentication: { ...authentication, result: 'unauthenticated', reason },
+    verifiedDomain: undefined,
+    decision: { ...decision, labels: [...new Set([...decision.labels, 'unauthenticated'])] },
+  }
 }

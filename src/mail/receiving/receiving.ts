@@ -20,7 +20,7 @@ import { findReceiving, isAwaited } from '../domains/domains.ts'
 import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Announced, Arrival, Envelope, Receipt } from './arrival.ts'
-import { type Checks, type MessageChecks, verifiedDomainOf } from './check-message.ts'
+import { type Checks, type FiledSender, filedSender, type MessageChecks } from './check-message.ts'
 import type { RecordComplaint } from './complaints.ts'
 import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
@@ -98,6 +98,7 @@ interface Prepared {
   readonly arrival: Arrival
   readonly envelope: Envelope
   readonly content: PreparedContent<Checks>
+  readonly sender: FiledSender
 }
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
@@ -174,11 +175,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           bytesMax: config.messageBytesMax,
           check: checkAndWait,
         })
-        const receipts = await fileOrDiscard(arrival, envelope, content)
+        const sender = filedSender(content)
+        const receipts = await fileOrDiscard({ arrival, envelope, content, sender })
         const { feedbackReport } = content.parsed
-        if (feedbackReport && arrival.protocol !== 'local')
-          await recordComplaint(feedbackReport, verifiedDomainOf(content))
-        logReceived(arrival, envelope, content.checked, receipts, sizeBytes, endTimer?.() ?? 0)
+        if (feedbackReport && arrival.protocol !== 'local') await recordComplaint(feedbackReport, sender.verifiedDomain)
+        logReceived(arrival, envelope, sender, receipts, sizeBytes, endTimer?.() ?? 0)
         return receipts
       } catch (error) {
         if (isPolicyRefusal(error)) recordRefusal(arrival, envelope, envelope.recipients, error)
@@ -214,7 +215,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   function logReceived(
     { protocol, traceId, remoteAddress }: Arrival,
     { sender, recipients }: Envelope,
-    { sender: { authentication, verifiedDomain }, decision: { labels, spam } }: Checks,
+    { authentication, verifiedDomain, decision: { labels, spam } }: FiledSender,
     receipts: readonly Receipt[],
     sizeBytes: number,
     seconds: number,
@@ -242,15 +243,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     log.info(line, 'message received')
   }
 
-  async function fileOrDiscard(
-    arrival: Arrival,
-    envelope: Envelope,
-    content: PreparedContent<Checks>,
-  ): Promise<Receipt[]> {
+  async function fileOrDiscard(prepared: Prepared): Promise<Receipt[]> {
+    const { arrival, envelope, content } = prepared
     const shared = shareContent(content)
     try {
       requireNoLoop(content.parsed, limits)
-      const receipts = await fileAll(arrival, envelope, shared)
+      const receipts = await fileAll(prepared, shared)
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       for (const { recipient, isDropped } of receipts) {
         if (isDropped)
@@ -266,9 +264,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     }
   }
 
-  async function fileAll(arrival: Arrival, envelope: Envelope, shared: SharedContent<Checks>): Promise<Receipt[]> {
-    const { content } = shared
-    const prepared = { arrival, envelope, content }
+  async function fileAll(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
+    const { arrival, envelope, content } = prepared
     const { recipients } = envelope
     const perItem = rowsOfFiling(content.parsed, limits)
     const rows = rowsOfContent(content.parsed) + recipients.length * perItem
@@ -330,13 +327,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (batch.length === 1 && ready.length === 0) throw refusalOf(batch[0]!.envelope, found)
     const receipts = await fileReceived(
       tx,
-      ready.map(({ arrival, envelope, content }) => ({
+      ready.map(({ arrival, envelope, content, sender: { authentication, verifiedDomain, decision } }) => ({
         sender: envelope.sender,
-        verifiedDomain: verifiedDomainOf(content),
+        verifiedDomain,
         recipients: envelope.recipients.flatMap((recipient) => {
           const inbox = found.get(recipient)!
           if (isPaused(inbox)) return []
-          const { authentication, owners } = content.checked.sender
+          const { owners } = content.checked.sender
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
           return {
@@ -345,7 +342,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           }
         }),
         content,
-        decision: content.checked.decision,
+        decision,
         isFromQueue: arrival.protocol === 'local',
       })),
     )
