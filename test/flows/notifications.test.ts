@@ -149,16 +149,44 @@ test.each([
   expect(await readRows(world, webhooks)).toEqual([])
 })
 
-test('a replacement removes the webhooks of one that did not end', async () => {
+test('a replacement removes the webhooks of one that did not end, and shows the secrets that nobody got', async () => {
   const agent = await makeAgent(world)
   const rule = (id: string) => ({ id, channels: { webhook: { url: `${sink.url}/${id}` } } })
   await agent.request('PUT', '/notifications', [rule('stored'), rule('lost')])
   await agent.request('PUT', '/webhook', { url: `${sink.url}/agent` })
   const of = `inbox_id = (select id from inboxes where address = '${agent.address}')`
   await changeRows(world, `update notification_rules set rules = '[]' where ${of}`)
-  await agent.request('PUT', '/notifications', [rule('stored')])
+  const { body } = await agent.request('PUT', '/notifications', [rule('stored')])
+  expect(body.rules[0].channels.webhook).toHaveProperty('signing_secret')
   const rows = await readRows(world, `select client_id from webhooks where ${of} and is_enabled = 1`)
   expect(rows.flat().toSorted()).toEqual(['agent', 'rule-stored'])
+})
+
+test('of replacements at the same time, one counts, with exactly its webhooks', async () => {
+  const agent = await makeAgent(world)
+  const rule = (id: string) => ({ id, channels: { webhook: { url: `${sink.url}/${id}` } } })
+  const sets = [[rule('a')], [rule('b')], [rule('c'), rule('a')]]
+  for (let round = 0; round < 3; round += 1) {
+    const answers = await Promise.all(sets.map((set) => agent.request('PUT', '/notifications', set)))
+    for (const { status } of answers) expect([200, 503]).toContain(status) // none is refused for another's sake
+    const stored = (await agent.request('GET', '/notifications')).body.rules.map(
+      ({ id }: { id: string }) => `rule-${id}`,
+    )
+    const of = `inbox_id = (select id from inboxes where address = '${agent.address}')`
+    const rows = await readRows(world, `select client_id from webhooks where ${of} and deleting_at is null`)
+    expect(rows.flat().toSorted()).toEqual(stored.toSorted())
+  }
+})
+
+test('the rules of an inbox have a limited number of recipients in total', async () => {
+  const agent = await makeAgent(world)
+  const rule = (id: string, from: number) => {
+    const recipients = Array.from({ length: 11 }, (_, index) => `person${from + index}@people.test`)
+    return { id, channels: { email: { recipients } } }
+  }
+  const tooMany = await agent.request('PUT', '/notifications', [rule('a', 0), rule('b', 11)])
+  expect(tooMany).toMatchObject({ status: 400, body: { error: 'too_many_recipients' } })
+  expect((await agent.request('PUT', '/notifications', [rule('a', 0), rule('b', 9)])).status).toBe(200)
 })
 
 test('rules about paid requests are not implemented', async () => {

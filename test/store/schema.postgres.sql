@@ -413,6 +413,7 @@ create table notification_rules (
   inbox_id text collate "C" not null,
   rules text collate "C" not null,
   permissions text collate "C",
+  version text collate "C" not null,
   updated_at bigint not null,
   PRIMARY KEY (inbox_id),
   FOREIGN KEY (inbox_id) REFERENCES inboxes(id)

@@ -414,6 +414,7 @@ CREATE TABLE notification_rules (
   inbox_id text primary key references inboxes,
   rules text not null,
   permissions text,
+  version text not null,
   updated_at integer not null
 ) strict;
 

@@ -24,7 +24,12 @@ export function checkRules(rules: readonly NotificationRule[], limits: Limits): 
   if (rules.length > rulesMax) throw invalid(`An inbox can have at most ${rulesMax} rules`)
   const ids = new Set(rules.map(({ id }) => id))
   if (ids.size < rules.length) throw invalid('Two rules have the same id', 'id')
-  return rules.map((rule, index) => checkRule(rule, index, limits))
+  const checked = rules.map((rule, index) => checkRule(rule, index, limits))
+  // In total: one message that matches every rule causes one mail to all of them.
+  const recipients = new Set(checked.flatMap(({ mail }) => mail?.recipients ?? []))
+  const { recipientsMax } = limits.notifications
+  if (recipients.size > recipientsMax) throw new MailError('too_many_recipients', { recipientsMax })
+  return checked
 }
 
 function checkRule(rule: NotificationRule, index: number, limits: Limits): NotificationRule {

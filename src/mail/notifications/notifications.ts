@@ -2,12 +2,17 @@
  * The rules of an inbox, which are replaced together.
  *
  * The webhook of a rule is a webhook of the inbox under the name of the rule, with a filter of senders, so its events are
- * dispatched, signed and repeated as those of all others (mail/webhooks). Mail is sent by a job (notify-by-mail.ts). If the
- * process ends within a replacement, some webhooks are already those of the new rules; the caller gets no answer and repeats
- * it. Each replacement ends with exactly the webhooks of its rules.
+ * dispatched, signed and repeated as those of all others (mail/webhooks). Mail is sent by a job (notify-by-mail.ts).
+ *
+ *   put, rotate and delete webhooks, one by one → store the rules, unless other rules were stored meanwhile: then again
+ *
+ * So the rules that are stored last also have exactly their webhooks. If a replacement breaks off, by a crash or because
+ * there are too many webhooks, some are already those of the new rules; the caller repeats it, which also removes them. A
+ * secret is shown to callers until rules with its webhook are stored: a repeated call shows it again.
  */
 import type { Limits } from '../../config/limits.ts'
-import { isMailError } from '../../errors.ts'
+import { isMailError, MailError } from '../../errors.ts'
+import type { NotificationRulesRow } from '../../store/schema/webhook-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as rulesTable from '../../store/tables/notification-rules-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox, requireInbox, requirePermission } from '../access/access.ts'
@@ -26,7 +31,8 @@ export interface Notifications {
    * rule sends mail.
    *
    * @returns the rules, and the secrets of new webhooks by the id of their rule
-   * @throws validation_error, too_many_recipients, limit_exceeded, not_found, missing_permission
+   * @throws validation_error, too_many_recipients, limit_exceeded, not_found, missing_permission; unavailable when other
+   *   calls replace the rules again and again meanwhile
    */
   replace(
     actor: Actor,
@@ -58,39 +64,59 @@ export function createNotifications({ store, webhooks, limits, ...more }: Notifi
       if (sendsMail) requirePermission(actor, 'message_send')
       requirePermission(actor, 'webhook_delete') // of rules that are replaced; checked before anything is written
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      const secrets = await putWebhooks(actor, inbox.id, rules)
       const stored = rules.map(({ webhook, ...rule }) => ({
         ...rule,
         ...(webhook && { webhook: { isEnabled: webhook.isEnabled, url: webhook.url } }),
       }))
-      await store.transaction(async (tx) => {
-        await assertKeyUnchanged(tx, actor)
-        await lockInbox(tx, actor, 'message_read', inbox.id)
-        await rulesTable.replace(tx, {
-          inbox_id: inbox.id,
-          rules: JSON.stringify(stored),
-          permissions: permissionsOf(keyOf(actor)),
-          updated_at: tx.now,
-        })
-        await rulesTable.setMails(tx, inbox.id, sendsMail)
-      })
-      return { rules: stored, secrets }
+      let before = await rulesTable.get(store.db, inbox.id)
+      const secrets: Secrets = { known: idsWithWebhook(before), shown: new Map() }
+      for (let tries = 0; tries < limits.notifications.replaceTriesMax; tries += 1) {
+        await putWebhooks(actor, inbox.id, tries === 0 ? rules : stored, secrets)
+        const after = await storeRules(actor, inbox.id, before, stored, sendsMail)
+        if (after === 'stored') return { rules: stored, secrets: secrets.shown }
+        before = after
+      }
+      throw new MailError('unavailable', {})
     },
   }
 
-  /** @returns the secrets of new webhooks by the id of their rule */
+  /** @returns the rules that another call has stored since `before` was read: then these are not stored */
+  async function storeRules(
+    actor: Actor,
+    inboxId: string,
+    before: NotificationRulesRow | undefined,
+    stored: readonly NotificationRule[],
+    sendsMail: boolean,
+  ): Promise<NotificationRulesRow | undefined | 'stored'> {
+    return store.transaction(async (tx) => {
+      await assertKeyUnchanged(tx, actor)
+      await lockInbox(tx, actor, 'message_read', inboxId)
+      const current = await rulesTable.get(tx, inboxId)
+      if (current?.version !== before?.version) return current
+      await rulesTable.replace(tx, {
+        inbox_id: inboxId,
+        rules: JSON.stringify(stored),
+        permissions: permissionsOf(keyOf(actor)),
+        version: tx.newId(),
+        updated_at: tx.now,
+      })
+      await rulesTable.setMails(tx, inboxId, sendsMail)
+      return 'stored' as const
+    })
+  }
+
   async function putWebhooks(
     actor: Actor,
     inbox: string,
     rules: readonly NotificationRule[],
-  ): Promise<Map<string, string>> {
-    const secrets = new Map<string, string>()
+    { known, shown }: Secrets,
+  ): Promise<void> {
     for (const { id, isEnabled, senders, webhook } of rules) {
       if (!webhook) continue
       const { url, rotateSecret } = webhook
       const put = { url, isEnabled: isEnabled && webhook.isEnabled, rotateSecret, senders }
       const { webhook: made, isSecretNew } = await putWebhook(webhooks, actor, inbox, nameOf(id), put)
-      if (isSecretNew) secrets.set(id, made.secret)
+      if (isSecretNew || !known.has(id)) shown.set(id, made.secret)
     }
     const kept = new Set(rules.flatMap(({ id, webhook }) => (webhook ? [nameOf(id)] : [])))
     // Those of the stored rules, and of an earlier replacement that did not end.
@@ -101,8 +127,19 @@ export function createNotifications({ store, webhooks, limits, ...more }: Notifi
         if (!isMailError(error, 'not_found')) throw error // deleted by another call meanwhile
       })
     }
-    return secrets
   }
+}
+
+/** Secrets by the id of their rule. */
+interface Secrets {
+  /** Those that a caller has got. */
+  readonly known: ReadonlySet<string>
+  /** Those for the caller of this replacement. */
+  readonly shown: Map<string, string>
+}
+
+function idsWithWebhook(row: NotificationRulesRow | undefined): Set<string> {
+  return new Set(rulesOf(row).flatMap(({ id, webhook }) => (webhook ? [id] : [])))
 }
 
 export function rulesOf(row: { readonly rules: string } | undefined): readonly NotificationRule[] {

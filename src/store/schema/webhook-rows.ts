@@ -111,6 +111,8 @@ export interface NotificationRulesRow {
   rules: string
   /** JSON of the permissions of the key that set them; null: an unrestricted key. */
   permissions: string | null
+  /** New with each replacement. */
+  version: string
   updated_at: number
 }
 

@@ -199,6 +199,8 @@ describe('the WebSocket', () => {
       socket.send(frame)
       expect(await socket.nextFrame(({ type }) => type === 'error')).toMatchObject({ error: { code } })
     }
+    const { error } = await subscribe(socket, { environment_ids: ['env_01ARZ3NDEKTSV4RRFFQ69G5FAV'] })
+    expect(error.message).toBe('Environment not found') // and no pod, which clients do not know
     socket.raw.send('not json')
     await socket.nextFrame(({ type }) => type === 'error')
     expect((await subscribe(socket)).type).toBe('subscribed')

@@ -2,6 +2,8 @@
  * Tests the REST endpoints of the AgentPost dialect by raw HTTP, on one server: shapes, consequences that other dialects
  * see, and bad input. Every test has inboxes of its own.
  */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { changeRows } from '../../support/test-database.ts'
 import { startWorld, type World } from '../../support/world.ts'
@@ -300,6 +302,27 @@ describe('attachments', () => {
     expect((await put(upload_url, 'abc', 'text/plain; charset=utf-8')).status).toBe(200)
     for (const wrong of [{ size: -1 }, { size: 26 * 1024 * 1024 }, { mime_type: 'x' }, { filename: '' }]) {
       expect((await call('POST', '/attachments/upload-url', { ...wanted, ...wrong })).status).toBe(400)
+    }
+  })
+
+  test('a link is checked before the body of the request is read', async () => {
+    const wanted = { filename: 'a.txt', mime_type: 'text/plain', size: 3 }
+    const { pathname: path } = new URL((await ok('POST', '/attachments/upload-url', wanted)).upload_url)
+    const { port } = new URL(world.url)
+    for (const [target, bytes, status] of [
+      [`${path}x`, 20_000_000, 404],
+      ['/attachments/files/no.link', 20_000_000, 404],
+      [path, 20_000_000, 413],
+    ] as const) {
+      const method = target.startsWith('/api') ? 'PUT' : 'POST'
+      const socket = connect(Number(port), '127.0.0.1')
+      // One byte of the body arrives, and no more.
+      socket.write(
+        `${method} ${target} HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: ${bytes}\r\n\r\nx`,
+      )
+      const [answer] = await once(socket, 'data')
+      socket.destroy()
+      expect(String(answer), target).toContain(`HTTP/1.1 ${status} `)
     }
   })
 

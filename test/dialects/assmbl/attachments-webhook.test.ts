@@ -1,15 +1,18 @@
 /** Attachments and the webhook of an agent, by raw HTTP. One server for all tests. */
 import { createHmac } from 'node:crypto'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWebhookSink, type WebhookSink } from '../../support/webhook-sink.ts'
 import { startWorld, type World } from '../../support/world.ts'
 import { type Agent, makeAgent, receiveMail } from './agent.ts'
 
+const MIB = 1024 * 1024
+
 let world: World
 let sink: WebhookSink
 
 beforeAll(async () => {
-  world = await startWorld()
+  world = await startWorld({ limits: { http: { largeBodiesBytesMax: 4 * MIB } } })
   sink = await startWebhookSink()
 })
 
@@ -81,6 +84,31 @@ test('a file that is not as requested is refused, and so is that of another agen
     expect((await ada.request('POST', '/attachments/upload', body)).status).toBe(400)
   }
   expect((await world.request('GET', '/attachments/files/nonsense', { key: '' })).status).toBe(404)
+})
+
+test('unfinished uploads of one tenant leave room for those of others', async () => {
+  const ada = await makeAgent(world)
+  const { body: pod } = await world.request('POST', '/v0/pods', { body: { name: 'other' } })
+  const inbox = await world.request('POST', `/v0/pods/${pod.pod_id}/inboxes`, { body: { username: 'other' } })
+  const keys = `/v0/inboxes/${encodeURIComponent(inbox.body.inbox_id)}/api-keys`
+  const otherKey = (await world.request('POST', keys, { body: {} })).body.api_key
+  const bytes = 1.5 * MIB
+  const linkOf = async (key: string) => {
+    const body = { file_name: 'a.bin', content_type: 'a/b', max_bytes: bytes }
+    return (await world.request('POST', '/attachments/upload', { key, body })).body.upload.url as string
+  }
+  const post = async (url: string) =>
+    (await fetch(url, { method: 'POST', headers: { 'content-type': 'a/b' }, body: Buffer.alloc(bytes) })).status
+
+  const { host, port, pathname } = new URL(await linkOf(ada.key))
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(`POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: a/b\r\nContent-Length: ${bytes}\r\n\r\nx`)
+  const again = await linkOf(ada.key)
+  await expect.poll(() => post(again)).toBe(503)
+  expect(await post(await linkOf(otherKey))).toBe(204)
+  socket.destroy()
+  await expect.poll(() => post(again)).toBe(204)
 })
 
 test('a webhook is put once, signs each received message, and gets a new secret when asked', async () => {

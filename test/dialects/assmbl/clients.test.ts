@@ -96,6 +96,7 @@ test('the Python module runs every block of the documentation and every call, an
       ['b.bin', '\x00\xff'],
     ],
     files: ['from a file', '\x00\xff'],
+    named_by_message: true,
     status: 'ready',
     whole: expect.arrayContaining(['please pay', 'x']),
     not_arrived: '404 not_found',

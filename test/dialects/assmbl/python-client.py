@@ -121,6 +121,9 @@ whole = client.fetch_message(by_subject["files"])
 seen["bytes"] = [(each["filename"], each["bytes"].decode("latin-1")) for each in whole["downloaded_attachments"]]
 in_files = client.fetch_message(by_subject["files"], download_dir=given["folder"])
 seen["files"] = [Path(each["path"]).read_bytes().decode("latin-1") for each in in_files["downloaded_attachments"]]
+# Files of two messages can have the same index and name.
+named = [Path(each["path"]).name for each in in_files["downloaded_attachments"]]
+seen["named_by_message"] = all(name.startswith(by_subject["files"]) for name in named)
 seen["status"] = client.get_inbound_attachment_status(by_subject["files"], 0)["status"]
 seen["whole"] = [message["body_text"] for message in client.iter_inbox(page_size=1)]
 ticket = other.request_attachment_upload("c.txt", "text/plain", 10)

@@ -244,7 +244,8 @@ class AgentMailClient:
                 if download_dir is None:
                     entry["bytes"] = content
                 else:
-                    entry["path"] = _write_file(Path(download_dir), index, entry["filename"], content)
+                    beginning = "%s-%d" % (message["MessageID"], index)
+                    entry["path"] = _write_file(Path(download_dir), beginning, entry["filename"], content)
             downloaded.append(entry)
         return {**message, "body_text_decrypted": None, "downloaded_attachments": downloaded}
 
@@ -452,10 +453,15 @@ def _form(fields: Mapping[str, Any], name: str, content_type: str, data: bytes) 
     return body, "multipart/form-data; boundary=" + boundary
 
 
-def _write_file(folder: Path, index: int, name: Optional[str], content: bytes) -> str:
-    """Writes into the folder only: the sender chose the name."""
+def _write_file(folder: Path, beginning: str, name: Optional[str], content: bytes) -> str:
+    """Writes into the folder only, and over no file of another message: the sender chose the name."""
     safe = "".join("_" if each in '/\\:*?"<>|' or ord(each) < 32 else each for each in name or "")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ("%d-%s" % (index, safe.strip(". ")[-200:] or "attachment"))
+    path = folder / ("%s-%s" % (beginning, _last_bytes(safe.strip(". "), 180) or "attachment"))
     path.write_bytes(content)
     return str(path)
+
+
+def _last_bytes(text: str, most: int) -> str:
+    """Returns the end of a text. File systems limit the name of a file to 255 bytes, not characters."""
+    return text.encode(errors="replace")[-most:].decode(errors="ignore")

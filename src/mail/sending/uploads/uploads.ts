@@ -43,6 +43,12 @@ export interface Uploads {
   /** Returns a link to the bytes, for keys that may use the upload. @throws not_found, missing_permission */
   link(actor: Actor, id: string): Promise<Upload & DownloadLink>
   /**
+   * Returns the upload that a link expects, before its bytes are read.
+   *
+   * @throws not_found for an invalid or expired token
+   */
+  expected(token: string): Promise<Upload>
+  /**
    * Stores the bytes. The token is the credential.
    *
    * @throws not_found for an invalid or expired token; validation_error when size or media type differ; disk_full,
@@ -121,11 +127,12 @@ export function createUploads(needs: UploadsNeeds): Uploads {
       return { ...show(row), ...(await downloads.link({ uploadId: row.id })) }
     },
 
+    async expected(token) {
+      return show(await requireExpected(token))
+    },
+
     async put(token, file) {
-      const [id, urlExpiresAt] = (await tokens.verify(token)) ?? []
-      const isValid = id !== undefined && Number(urlExpiresAt) > clock()
-      const [known] = isValid ? await uploads.listByIds(store.db, [id], clock()) : []
-      if (!known) throw new MailError('not_found', { what: 'Upload' })
+      const known = await requireExpected(token)
       checkUploadedFile(known, file, limits)
       store.checkWritable()
       const prepared = await prepareBytes(file.bytes, limits.store.inlineBytesMax)
@@ -163,6 +170,14 @@ export function createUploads(needs: UploadsNeeds): Uploads {
       }
       return loaded
     },
+  }
+
+  async function requireExpected(token: string): Promise<UploadRow> {
+    const [id, urlExpiresAt] = (await tokens.verify(token)) ?? []
+    const isValid = id !== undefined && Number(urlExpiresAt) > clock()
+    const [known] = isValid ? await uploads.listByIds(store.db, [id], clock()) : []
+    if (!known) throw new MailError('not_found', { what: 'Upload' })
+    return known
   }
 
   async function load({ uploadId: _, ...fields }: UploadedAttachment, row: UploadRow): Promise<OutgoingAttachment> {

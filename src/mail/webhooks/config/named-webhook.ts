@@ -28,8 +28,27 @@ const EVENTS = {
   extraEventTypes: ['message.received.unauthenticated'],
 }
 
+/** A webhook can be deleted between the steps of a put, which then makes another one. */
+const TRIES_MAX = 3
+
 /** @throws what `create`, `update` and `rotateSecret` throw (webhooks.ts) */
 export async function putWebhook(
+  webhooks: Webhooks,
+  actor: Actor,
+  inbox: string,
+  name: string,
+  put: WebhookPut,
+): Promise<PutWebhook> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await putOnce(webhooks, actor, inbox, name, put)
+    } catch (error) {
+      if (!isMailError(error, 'not_found') || tries === TRIES_MAX) throw error
+    }
+  }
+}
+
+async function putOnce(
   webhooks: Webhooks,
   actor: Actor,
   inbox: string,

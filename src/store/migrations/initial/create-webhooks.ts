@@ -100,6 +100,7 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       inbox_id ${text} primary key references inboxes,
       rules ${text} not null,
       permissions ${text},
+      version ${text} not null,
       updated_at ${bigint} not null
     ) ${table}`,
   ]

@@ -41,14 +41,20 @@ export function renderError(error: MailError): { status: number; body: ErrorBody
     body: {
       error: {
         code,
-        message: isMailError(error, 'invalid_page_token')
-          ? error.message.replace('page_token', 'cursor')
-          : error.message,
+        message: messageOf(error),
         ...(path?.length && { field: path.join('.') }),
         ...(fix !== undefined && { fix }),
       },
     },
   }
+}
+
+/** In the words of this dialect. Other texts can contain what the caller has sent, so they are not changed. */
+function messageOf(error: MailError): string {
+  if (isMailError(error, 'invalid_page_token')) return error.message.replace('page_token', 'cursor')
+  if (isMailError(error, 'not_found')) return error.message.replace(/^Pod\b/, 'Environment')
+  if (isMailError(error, 'limit_exceeded')) return error.message.replace(/\ba pod\b/, 'an environment')
+  return error.message
 }
 
 /** Renders the error as a frame of the WebSocket: like every frame it has a type. */

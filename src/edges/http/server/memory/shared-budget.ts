@@ -16,7 +16,14 @@ export interface BudgetOwner {
   readonly share: number
 }
 
-export function ownersOf({ actor }: FastifyRequest): BudgetOwner[] {
+export function ownersOf({ actor, uploader }: FastifyRequest): BudgetOwner[] {
+  if (uploader) {
+    const tenant = uploader.podId ?? uploader.organizationId
+    return [
+      { id: `uploads of ${tenant}`, share: KEY_SHARE },
+      { id: `pod ${tenant}`, share: POD_SHARE },
+    ]
+  }
   if (!actor) return [{ id: 'anonymous', share: KEY_SHARE }]
   return [
     { id: `key ${actor.apiKeyId}`, share: KEY_SHARE },

@@ -53,7 +53,7 @@ export function attachmentRoutes(app: HttpApp, { uploads, messages, publicUrl }:
 /** Routes without a key: the link is the credential. */
 export function linkRoutes(app: HttpApp, { uploads, messages, limits, log }: AttachmentNeeds): void {
   const params = Type.Object({ token: Type.String() })
-  app.put('/uploads/:token', { schema: { params }, ...uploadRoute(limits) }, async (request) => {
+  app.put('/uploads/:token', { schema: { params }, ...uploadRoute(uploads, limits) }, async (request) => {
     const upload = await uploads.put(request.params.token, readUploadedFile(request, limits))
     return { key: shownUploadKey(upload.id), size: upload.sizeBytes }
   })

@@ -56,7 +56,7 @@ export function attachmentRoutes(app: HttpApp, { messages, uploads, publicUrl }:
 
 interface FileNeeds {
   readonly messages: Pick<Messages, 'download'>
-  readonly uploads: Pick<Uploads, 'put'>
+  readonly uploads: Pick<Uploads, 'expected' | 'put'>
   readonly log: Log
   readonly limits: Limits
 }
@@ -71,7 +71,7 @@ export function fileRoutes(app: HttpApp, { messages, uploads, log, limits }: Fil
     sendFile(request, reply, await messages.download(request.params.token), log),
   )
 
-  app.post(path, { schema: file, ...uploadRoute(limits) }, async (request, reply) => {
+  app.post(path, { schema: file, ...uploadRoute(uploads, limits) }, async (request, reply) => {
     await uploads.put(request.params.token, readUploadedFile(request, limits))
     return reply.code(204).send(null)
   })
