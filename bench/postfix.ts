@@ -26,42 +26,6 @@ export interface Postfix {
   stop(): void
 }
 
-/** A user that logs in after STARTTLS; nobody else may send. */
-export interface PostfixLogin {
-  readonly user: string
-  readonly password: string
-  /** PEM. */
-  readonly cert: string
-  readonly key: string
-}
-
-/** Makes a user in a database of Cyrus SASL. Needs the packages sasl2-bin and libsasl2-modules. @returns the settings */
-function addLogin(root: string, { user, password, cert, key }: PostfixLogin): Record<string, string> {
-  const [users, certFile, keyFile] = ['users', 'cert.pem', 'key.pem'].map((name) => join(root, name)) as [
-    string,
-    string,
-    string,
-  ]
-  const [localPart = '', realm = ''] = user.split('@')
-  execFileSync('/usr/sbin/saslpasswd2', ['-p', '-c', '-f', users, '-u', realm, localPart], { input: password })
-  chmodSync(users, 0o644)
-  writeFileSync(certFile, cert)
-  writeFileSync(keyFile, key)
-  const library = ['pwcheck_method: auxprop', 'auxprop_plugin: sasldb', 'mech_list: PLAIN', `sasldb_path: ${users}`]
-  writeFileSync(join(root, 'smtpd.conf'), `${library.join('\n')}\n`)
-  return {
-    smtpd_sasl_auth_enable: 'yes',
-    smtpd_sasl_type: 'cyrus',
-    smtpd_sasl_path: 'smtpd',
-    cyrus_sasl_config_path: root,
-    smtpd_tls_security_level: 'may',
-    smtpd_tls_auth_only: 'yes',
-    smtpd_tls_cert_file: certFile,
-    smtpd_tls_key_file: keyFile,
-    smtpd_recipient_restrictions: 'permit_sasl_authenticated, reject',
-  }
-}
-
 export function isPostfixThere(): boolean {
   return process.getuid?.() === 0 && existsSync('/usr/sbin/postfix')
 }
@@ -72,7 +36,7 @@ export function isPostfixThere(): boolean {
  *
  * @param nextHop transport for mail to other domains, such as "smtp:[127.0.0.1]:2529"; without it, Postfix accepts none
  */
-export function startPostfix(port: number, nextHop?: string, login?: PostfixLogin): Postfix {
+export function startPostfix(port: number, nextHop?: string): Postfix {
   const root = join(process.cwd(), mkdtempSync('.bench-postfix-'))
   chmodSync(root, 0o755)
   const [config, queue, data, mail] = ['config', 'queue', 'data', 'mail'].map((name) => join(root, name)) as [
@@ -88,7 +52,6 @@ export function startPostfix(port: number, nextHop?: string, login?: PostfixLogi
   chownSync(data, uid, gid)
   const [vuid, vgid] = ids('nobody')
   chownSync(mail, vuid, vgid)
-  const sasl = login && addLogin(root, login)
   const settings = {
     compatibility_level: '3.6',
     queue_directory: queue,
@@ -110,7 +73,6 @@ export function startPostfix(port: number, nextHop?: string, login?: PostfixLogi
     maillog_file_prefixes: root,
     smtpd_recipient_restrictions: 'permit_mynetworks, reject',
     smtpd_peername_lookup: 'no',
-    ...sasl,
     ...(nextHop !== undefined && { default_transport: nextHop, default_destination_concurrency_limit: '100' }),
   }
   writeFileSync(
