@@ -74,6 +74,7 @@ test('a domain goes from its claim to an inbox that sends and receives', async (
   expect(made).toEqual({
     ...{ domainId: 'own.test', domain: 'own.test', status: 'NOT_STARTED' },
     ...{ feedbackEnabled: true, subdomainsEnabled: false, trackingEnabled: false, inbound_enabled: true },
+    recommended_records: [], // this hostname is not public
     records: [
       { type: 'MX', name: 'own.test', value: 'mail.localhost', priority: 10 },
       { type: 'TXT', name: 'own.test', value: 'v=spf1 a:mail.localhost ~all' },
