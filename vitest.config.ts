@@ -72,6 +72,7 @@ export default defineConfig({
               'sending',
               'webhooks',
             ].map((folder) => `test/${folder}/**/*.test.ts`),
+            'test/submission/{logins,rules}.test.ts',
             'test/dialects/agentmail/{api-keys,batch,domains,downloads,drafts,hostile,inboxes,lists,messages,metrics,queue,sdk-operations,search,sending,sign-up,tenants,threads,webhooks}.test.ts',
           ],
           exclude: [...ofSqlite, ...WITHOUT_STORE],

@@ -13,6 +13,8 @@ export const KEY = 'am_bench_key_of_this_run'
 export interface BenchServer {
   readonly url: string
   readonly smtpPort: number
+  /** Only with a setting for it. */
+  readonly submissionPort?: number
   readonly pid: number
   readonly dataDir: string
   /** undefined: SQLite. */
@@ -35,16 +37,18 @@ export async function startBenchServer(
       MARTLET_ROOT_KEY: KEY,
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
+      MARTLET_SUBMISSION_PORT: 'off',
+      MARTLET_SUBMISSIONS_PORT: 'off',
       MARTLET_LOG_LEVEL: 'info',
       ...(postgres && { MARTLET_DATABASE_URL: postgres.url }),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const ready = await new Promise<{ url: string; smtpPort: number }>((resolve, reject) => {
+  const ready = await new Promise<{ url: string; smtpPort: number; submissionPort?: number }>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout! })
     lines.on('line', (line) => {
-      const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number }
+      const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number; submissionPort?: number }
       if (parsed.msg !== 'ready') return
       resolve(parsed)
       lines.close()

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import type { NextMail } from './mail-pool.ts'
 
 /** Returns a message of about 5 KB with text and HTML alternatives, like a typical message from an agent. */
@@ -55,6 +56,21 @@ export class Session {
     const session = new Session(connect(port, '127.0.0.1'))
     await session.#reply()
     await session.#say('EHLO bench.example\r\n')
+    return session
+  }
+
+  /** Logs in with AUTH PLAIN after STARTTLS. */
+  static async openLoggedIn(port: number, user: string, password: string): Promise<Session> {
+    const plain = await Session.open(port)
+    await plain.#say('STARTTLS\r\n')
+    plain.#socket.removeAllListeners('data')
+    const secure = connectTls({ socket: plain.#socket, rejectUnauthorized: false })
+    await once(secure, 'secureConnect')
+    const session = new Session(secure)
+    await session.#say('EHLO bench.example\r\n')
+    const credentials = Buffer.from(`\0${user}\0${password}`).toString('base64')
+    const answer = await session.#say(`AUTH PLAIN ${credentials}\r\n`)
+    if (!answer.startsWith('235')) throw new Error(answer)
     return session
   }
 

@@ -50,7 +50,14 @@ try {
 async function untilReady(command: string, args: readonly string[]): Promise<number> {
   const startedAt = performance.now()
   const child = spawn(command, args, {
-    env: { ...process.env, MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: String(port), MARTLET_SMTP_PORT: '0' },
+    env: {
+      ...process.env,
+      MARTLET_DATA_DIR: dataDir,
+      MARTLET_HTTP_PORT: String(port),
+      MARTLET_SMTP_PORT: '0',
+      MARTLET_SUBMISSION_PORT: 'off',
+      MARTLET_SUBMISSIONS_PORT: 'off',
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true, // npm and the server form one process group, as in a terminal
   })

@@ -56,6 +56,16 @@ export interface MessageAdditions {
   /** The message exceeds a limit of the parser; the raw message is complete. */
   truncated?: true
   authentication?: Authentication
+  /** What the spam check has found; absent if the message was not checked. */
+  spam?: {
+    checker: 'rspamd' | 'built-in'
+    is_spam: boolean
+    score: number
+    /** From this score on, the checker takes a message for spam. */
+    threshold: number
+    /** The largest share of the score first. */
+    reasons: { name: string; score: number; description?: string }[]
+  }
   /** The domain of From, if it has confirmed the message. Without it, anyone may have written the message. */
   verified_domain?: string
   /** Only in events: the message was deleted before the event was sent. */

@@ -22,6 +22,8 @@ const settings = {
   MARTLET_ROOT_KEY: KEY,
   MARTLET_HTTP_PORT: '0',
   MARTLET_SMTP_PORT: '0',
+  MARTLET_SUBMISSION_PORT: 'off',
+  MARTLET_SUBMISSIONS_PORT: 'off',
 }
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
 const server = spawn(process.execPath, [cli, 'serve'], {

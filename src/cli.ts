@@ -49,6 +49,7 @@ async function run(command: string, rest: readonly string[]): Promise<number | u
   if (command === 'check' && rest.length === 0)
     return (await import('./cli/check-command.ts')).runCheck(loadConfig(process.env), process.stdout)
   if (command === 'key' && rest[0] === 'create') return createKey(loadConfig(process.env), rest.slice(1))
+  if (command === 'app-password') return appPasswordCommand(loadConfig(process.env), rest)
   if (command === 'domain') return domainCommand(loadConfig(process.env), rest)
   if (command !== 'queue') return undefined
   const config = loadConfig(process.env)
@@ -93,7 +94,8 @@ async function serve(config: Config, startPaused: boolean): Promise<number> {
   else {
     const warning = domainWarning(config)
     if (warning !== undefined) log.warn(warning)
-    log.info({ url: martlet.url, smtpPort: martlet.smtpPort }, 'ready')
+    const { url, smtpPort, submissionPort, submissionsPort } = martlet
+    log.info({ url, smtpPort, submissionPort, submissionsPort }, 'ready')
   }
   log.level = config.logLevel
 
@@ -137,6 +139,13 @@ async function domainCommand(config: Config, args: readonly string[]): Promise<n
   const { openServerClient } = await import('./cli/server-client.ts')
   const { runDomain } = await import('./cli/domain-command.ts')
   const code = await runDomain(args, (url) => openServerClient(config, url), process.stdout)
+  return code === 2 ? undefined : code
+}
+
+async function appPasswordCommand(config: Config, args: readonly string[]): Promise<number | undefined> {
+  const { openServerClient } = await import('./cli/server-client.ts')
+  const { runAppPassword } = await import('./cli/app-password-command.ts')
+  const code = await runAppPassword(args, (url) => openServerClient(config, url), process.stdout)
   return code === 2 ? undefined : code
 }
 

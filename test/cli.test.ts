@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { runCheck } from '../src/cli/check-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
-import { freePort } from './support/free-port.ts'
+import { freePort, SUBMISSION_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
 import { startServer } from './support/server-process.ts'
 import { openTerminal } from './support/terminal.ts'
@@ -25,7 +25,7 @@ const NOBODY = 65_534
 async function settings(): Promise<Record<string, string>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  return { MARTLET_DATA_DIR: join(dataDir, 'data'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+  return { MARTLET_DATA_DIR: join(dataDir, 'data'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
 }
 
 interface Run {
@@ -60,8 +60,7 @@ async function start(env: Readonly<Record<string, string>>) {
   return server
 }
 
-/** Returns a port that is already in use. */
-/** A port of another mail server. */
+/** Returns a port that another mail server uses. */
 async function usedPort(): Promise<number> {
   const server = createServer((socket) => socket.end('220 other.example ESMTP\r\n')).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -252,6 +251,8 @@ test('check before the first start lists every check, creates nothing, and exits
     'ok    server',
     'ok    HTTP port',
     'ok    SMTP port',
+    'ok    submission port',
+    'ok    submissions port',
     'ok    TLS files',
     'ok    database',
     'ok    DKIM',
@@ -265,7 +266,7 @@ test('check before the first start lists every check, creates nothing, and exits
 test('check beside the running server says that it runs; it shows the DKIM record then, and after a stop', async () => {
   const env = await settings()
   const [httpPort, smtpPort] = [String(await freePort()), String(await freePort())]
-  const ports = { ...env, MARTLET_HTTP_PORT: httpPort, MARTLET_SMTP_PORT: smtpPort }
+  const ports = { ...env, MARTLET_HTTP_PORT: httpPort, MARTLET_SMTP_PORT: smtpPort, ...SUBMISSION_OFF }
   const server = await start(ports)
   const dataDir = env.MARTLET_DATA_DIR!
   const files = await readdir(dataDir)

@@ -10,7 +10,7 @@ import type { Martlet } from '../server/start.ts'
 export function printBanner(
   output: { write(text: string): unknown },
   config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
-  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'newKey' | 'exposed' | 'isPaused'>,
+  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'submissionPort' | 'submissionsPort' | 'newKey' | 'exposed' | 'isPaused'>,
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
   const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
@@ -21,6 +21,7 @@ export function printBanner(
     '',
     `  API        ${martlet.url ?? 'off'}`,
     `  SMTP       ${martlet.smtpPort === undefined ? 'off' : `${config.host}:${martlet.smtpPort}`}`,
+    `  Submission ${describeSubmission(config.host, martlet)}`,
     `  Domain     ${config.domain}`,
     `  Data       ${config.dataDir}`,
     martlet.newKey === undefined
@@ -38,6 +39,17 @@ export function printBanner(
     '',
   ]
   output.write(lines.join('\n'))
+}
+
+function describeSubmission(
+  host: string,
+  { submissionPort, submissionsPort }: Pick<Martlet, 'submissionPort' | 'submissionsPort'>,
+): string {
+  const ports = [
+    ...(submissionPort === undefined ? [] : [`${host}:${submissionPort} (STARTTLS)`]),
+    ...(submissionsPort === undefined ? [] : [`${host}:${submissionsPort} (TLS)`]),
+  ]
+  return ports.length === 0 ? 'off' : ports.join(', ')
 }
 
 function warnOfDomain(config: Pick<Config, 'domain'>): string[] {

@@ -4,13 +4,20 @@
  * a moment. The configuration was checked when it was loaded.
  */
 import { access, constants, statfs } from 'node:fs/promises'
-import { hostAndPort, type ListenAddress } from '../config/listen-address.ts'
+import {
+  hostAndPort,
+  httpAddress,
+  type ListenAddress,
+  smtpAddress,
+  submissionAddress,
+  submissionsAddress,
+} from '../config/listen-address.ts'
 import { domainWarning } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { publicKeyOf, readSigningKey } from '../mail/domains/signing-keys.ts'
 import { readTlsFiles } from '../server/certificate-source.ts'
-import { checkPortFree, httpAddress, smtpAddress } from '../server/free-ports.ts'
+import { checkPortFree } from '../server/free-ports.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
 import { findExposed } from '../store/exposed-files.ts'
 import { existingFolder } from '../store/folders.ts'
@@ -30,6 +37,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
     ['server', async () => server.description],
     ['HTTP port', () => checkPort(httpAddress(config), server.hasHttp)],
     ['SMTP port', () => checkPort(smtpAddress(config), server.hasSmtp)],
+    ['submission port', () => checkPort(submissionAddress(config), server.hasSubmission)],
+    ['submissions port', () => checkPort(submissionsAddress(config), server.hasSubmissions)],
     ['TLS files', () => checkTlsFiles(config)],
     ['database', async () => describeContents(config, await opened)],
     ['DKIM', async () => describeDkim(config, await opened)],

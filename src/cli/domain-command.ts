@@ -24,6 +24,12 @@ interface ShownDomain {
     readonly reason?: string
     readonly seen: readonly { readonly value: string; readonly priority?: number }[]
   }[]
+  readonly recommended_records?: readonly {
+    readonly type: string
+    readonly name: string
+    readonly value: string
+    readonly priority: number
+  }[]
 }
 
 const options = { json: { type: 'boolean' }, url: { type: 'string' } } as const
@@ -91,11 +97,15 @@ function stateOf({ status, reason, usable_until }: ShownDomain): string {
 
 function instructions(shown: ShownDomain): string {
   const records = shown.records.map(({ type, name, value, priority }) => `${name} ${type} ${data(value, priority)}`)
+  const recommended = (shown.recommended_records ?? []).map(
+    ({ type, name, value, priority }) => `  ${name} ${type} ${data(value, priority)}`,
+  )
   const isUnreachable = shown.records.some(({ type, value }) => type === 'MX' && isLocalhost(value))
   return [
     ...(isUnreachable ? ['No other server can reach this one under its name: set MARTLET_HOSTNAME first.'] : []),
     'Publish these DNS records:',
     ...records.map((line) => `  ${line}`),
+    ...(recommended.length === 0 ? [] : ['These help mail programs; they are not checked:', ...recommended]),
     `Then run: martlet domain check ${shown.domain}`,
     '',
   ].join('\n')

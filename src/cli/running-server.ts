@@ -3,6 +3,7 @@
  * another program uses must not be taken for ours.
  */
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { localHost, localUrl } from '../config/listen-address.ts'
 import type { Config } from '../config/settings.ts'
 
@@ -10,22 +11,32 @@ export interface RunningServer {
   /** Whether it listens on the configured port. */
   readonly hasHttp: boolean
   readonly hasSmtp: boolean
+  readonly hasSubmission: boolean
+  readonly hasSubmissions: boolean
   readonly description: string
 }
 
 /** A server on this machine answers at once, unless it is overloaded. */
 const ANSWER_MS = 3_000
 
+type Addresses = Pick<Config, 'host' | 'httpPort' | 'smtpPort' | 'submissionPort' | 'submissionsPort' | 'dataDir'>
+
+const NONE = { hasHttp: false, hasSmtp: false, hasSubmission: false, hasSubmissions: false }
+
 /** @param isInUse whether a server uses the data folder; undefined: unknown, so only the ports can tell */
-export async function findServer(
-  { host, httpPort, smtpPort, dataDir }: Pick<Config, 'host' | 'httpPort' | 'smtpPort' | 'dataDir'>,
-  isInUse: boolean | undefined,
-): Promise<RunningServer> {
-  if (isInUse === false) return { hasHttp: false, hasSmtp: false, description: 'not running' }
-  const [hasHttp, hasSmtp] = await Promise.all([answersHttp(host, httpPort), answersSmtp(localHost(host), smtpPort)])
-  if (isInUse) return { hasHttp, hasSmtp, description: `running; it uses ${dataDir}` }
-  const description = hasHttp || hasSmtp ? 'running on this machine' : 'no server answers on the configured ports'
-  return { hasHttp, hasSmtp, description }
+export async function findServer(config: Addresses, isInUse: boolean | undefined): Promise<RunningServer> {
+  if (isInUse === false) return { ...NONE, description: 'not running' }
+  const host = localHost(config.host)
+  const [hasHttp, hasSmtp, hasSubmission, hasSubmissions] = await Promise.all([
+    answersHttp(config.host, config.httpPort),
+    answersSmtp(host, config.smtpPort),
+    answersSmtp(host, config.submissionPort),
+    answersSmtp(host, config.submissionsPort, true),
+  ])
+  const found = { hasHttp, hasSmtp, hasSubmission, hasSubmissions }
+  if (isInUse) return { ...found, description: `running; it uses ${config.dataDir}` }
+  const isFound = Object.values(found).includes(true)
+  return { ...found, description: isFound ? 'running on this machine' : 'no server answers on the configured ports' }
 }
 
 async function answersHttp(host: string, port: Config['httpPort']): Promise<boolean> {
@@ -39,10 +50,12 @@ async function answersHttp(host: string, port: Config['httpPort']): Promise<bool
 }
 
 /** Reads the greeting (edges/smtp/protocol/replies.ts). */
-function answersSmtp(host: string, port: Config['smtpPort']): Promise<boolean> {
+function answersSmtp(host: string, port: Config['smtpPort'], isTls = false): Promise<boolean> {
   if (port === 'off' || port === 0) return Promise.resolve(false)
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: ANSWER_MS })
+    const to = { host, port, timeout: ANSWER_MS }
+    // The certificate is not checked: it may be for the public name. Only the greeting is read.
+    const socket = isTls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to)
     const end = (isMartlet: boolean) => {
       resolve(isMartlet)
       socket.destroy()

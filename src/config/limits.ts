@@ -17,6 +17,7 @@ import { listsLimits } from './limits/limits-lists.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
+import { policyLimits } from './limits/limits-policy.ts'
 import { receivingLimits } from './limits/limits-receiving.ts'
 import { reportsLimits } from './limits/limits-reports.ts'
 import { searchLimits } from './limits/limits-search.ts'
@@ -34,6 +35,7 @@ import { webhooksLimits } from './limits/limits-webhooks.ts'
 export const limits = {
   smtp: smtpLimits,
   receiving: receivingLimits,
+  policy: policyLimits,
   authentication: authenticationLimits,
   parsing: parsingLimits,
   http: httpLimits,

@@ -6,7 +6,38 @@ export interface ListenAddress {
   readonly host: string
   readonly port: Port
   /** The setting of the port. */
-  readonly variable: 'MARTLET_HTTP_PORT' | 'MARTLET_SMTP_PORT'
+  readonly variable: `MARTLET_${string}_PORT`
+}
+
+interface Ports {
+  readonly host: string
+  readonly httpPort: Port
+  readonly smtpPort: Port
+  readonly submissionPort: Port
+  readonly submissionsPort: Port
+}
+
+export function httpAddress({ host, httpPort: port }: Pick<Ports, 'host' | 'httpPort'>): ListenAddress {
+  return { host, port, variable: 'MARTLET_HTTP_PORT' }
+}
+
+export function smtpAddress({ host, smtpPort: port }: Pick<Ports, 'host' | 'smtpPort'>): ListenAddress {
+  return { host, port, variable: 'MARTLET_SMTP_PORT' }
+}
+
+/** Submission with STARTTLS. */
+export function submissionAddress(ports: Pick<Ports, 'host' | 'submissionPort'>): ListenAddress {
+  return { host: ports.host, port: ports.submissionPort, variable: 'MARTLET_SUBMISSION_PORT' }
+}
+
+/** Submission with implicit TLS. */
+export function submissionsAddress(ports: Pick<Ports, 'host' | 'submissionsPort'>): ListenAddress {
+  return { host: ports.host, port: ports.submissionsPort, variable: 'MARTLET_SUBMISSIONS_PORT' }
+}
+
+/** Returns the addresses of all listeners, also of those that are off. */
+export function listenAddresses(ports: Ports): ListenAddress[] {
+  return [httpAddress(ports), smtpAddress(ports), submissionAddress(ports), submissionsAddress(ports)]
 }
 
 /** Returns the host under which clients on this machine reach the server: loopback if it listens on all addresses. */

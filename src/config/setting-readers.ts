@@ -193,3 +193,24 @@ export function readLogLevel(value: string, variable: string): LogLevel {
   if (!level) throw new StartupError(`${variable}=${value}: write one of ${logLevels.join(', ')}`)
   return level
 }
+
+/** @returns a whole number; 0 for `off` */
+export function readCount(value: string, variable: string): number {
+  if (value === 'off') return 0
+  const count = /^\d{1,15}$/.test(value) ? Number(value) : 0
+  if (count === 0) throw new StartupError(`${variable}=${value}: write a whole number, or off`)
+  return count
+}
+
+/** @returns a whole number; 0 for `off` */
+export function readDays(value: string, variable: string): number {
+  if (value === 'off') return 0
+  const [, days = '0'] = /^(\d{1,5})d$/.exec(value) ?? []
+  if (Number(days) === 0) throw new StartupError(`${variable}=${value}: write days, such as 90d, or off`)
+  return Number(days)
+}
+
+export function readSpamReject(value: string, variable: string): 'reject' | 'label' {
+  if (value === 'reject' || value === 'label') return value
+  throw new StartupError(`${variable}=${value}: write reject or label`)
+}

@@ -21,51 +21,27 @@ import {
   readOutboundPort,
   readRelay,
 } from './outbound-settings.ts'
+import { receivingSettings } from './receiving-settings.ts'
+import { derived, fixed, type Setting } from './setting.ts'
 import { createErrorList, type ErrorList } from './setting-errors.ts'
 import {
   parseRootKey,
-  readAllowLists,
-  readArcSealers,
   readBlobsUrl,
   readCountOrOff,
   readDatabaseUrl,
-  readDmarcReject,
   readDomain,
   readDuration,
   readLogLevel,
   readMessageBytes,
   readOnOff,
   readPath,
-  readPausedInboxes,
   readPort,
   readSignUp,
   readSpfTerm,
-  readTrustedNetworks,
   readTrustedProxies,
   readUrl,
 } from './setting-readers.ts'
 import { similarName } from './similar-name.ts'
-
-interface Setting<Value> {
-  readonly variable: string
-  /** As shown in the documentation. */
-  readonly default: string
-  readonly description: string
-  /** @throws StartupError with a sentence that says what to write */
-  readonly read: (value: string | undefined, variable: string, known: KnownSettings) => Value
-}
-
-/** A setting whose default is a text that `read` parses like the value of the variable. */
-function fixed<Value>(
-  setting: Omit<Setting<Value>, 'read'> & { readonly read: (value: string, variable: string) => Value },
-): Setting<Value> {
-  return { ...setting, read: (value = setting.default, variable) => setting.read(value, variable) }
-}
-
-/** A setting whose default the documentation describes; its `read` gets undefined if the variable is not set. */
-function derived<Value>(setting: Setting<Value>): Setting<Value> {
-  return setting
-}
 
 export const settings = {
   dataDir: fixed({
@@ -105,6 +81,20 @@ export const settings = {
     variable: 'MARTLET_SMTP_PORT',
     default: '2525',
     description: 'Port on which SMTP accepts mail for the inboxes (MX). `0`: any free port. `off`: no SMTP listener.',
+    read: readPort,
+  }),
+  submissionPort: fixed({
+    variable: 'MARTLET_SUBMISSION_PORT',
+    default: '2587',
+    description:
+      'Port on which mail programs submit mail, with STARTTLS. Outside, it is 587. `0`: any free port. `off`: no such listener.',
+    read: readPort,
+  }),
+  submissionsPort: fixed({
+    variable: 'MARTLET_SUBMISSIONS_PORT',
+    default: '2465',
+    description:
+      'Port on which mail programs submit mail over TLS from the first byte. Outside, it is 465. `0`: any free port. `off`: no such listener.',
     read: readPort,
   }),
   domain: fixed({
@@ -148,35 +138,7 @@ export const settings = {
       'Addresses and ranges of your reverse proxies, such as `127.0.0.1,10.0.0.0/8`. Only they can say for which client they forward a request (`X-Forwarded-For`). Set it behind a proxy: otherwise all clients count as one in the limits of sign-ups.',
     read: readTrustedProxies,
   }),
-  trustedNetworks: derived({
-    variable: 'MARTLET_TRUSTED_NETWORKS',
-    default: '`loopback` if the domain ends in `.localhost`, otherwise `none`',
-    description:
-      'Clients of the SMTP port that count as authenticated senders, such as `loopback,10.0.0.0/8`, or `none`. Their mail is not checked, and may have any From: name only networks whose programs you trust.',
-    read: readTrustedNetworks,
-  }),
-  dmarcReject: fixed({
-    variable: 'MARTLET_DMARC_REJECT',
-    default: 'reject',
-    description:
-      'Mail that fails the DMARC policy `reject` of its sender. `reject`: refused with `550 5.7.26`. `label`: stored with the label `spam`. `accept`: treated as if the policy were `none`.',
-    read: readDmarcReject,
-  }),
-  /** As A-labels. */
-  arcSealers: derived({
-    variable: 'MARTLET_ARC_SEALERS',
-    default: 'none',
-    description:
-      'Domains whose ARC seals are trusted, such as `google.com,lists.example.org`: servers that forward mail to yours, and check its sender before they change it.',
-    read: readArcSealers,
-  }),
-  allowLists: fixed({
-    variable: 'MARTLET_ALLOW_LISTS',
-    default: 'authenticated',
-    description:
-      'Which mail an entry of an allow list for received mail permits. `authenticated`: only of senders that are authenticated. `any`: any mail with this address in From, which anyone can forge.',
-    read: readAllowLists,
-  }),
+  ...receivingSettings,
   threadRepliesMax: fixed({
     variable: 'MARTLET_THREAD_REPLIES',
     default: '20',
@@ -236,7 +198,7 @@ export const settings = {
   tlsCertFile: derived({
     variable: 'MARTLET_TLS_CERT',
     default: 'self-signed, generated at the first start',
-    description: 'PEM file with the certificate chain for STARTTLS. Set it together with `MARTLET_TLS_KEY`.',
+    description: 'PEM file with the certificate chain for SMTP and submission. Set it together with `MARTLET_TLS_KEY`.',
     read: readPath,
   }),
   tlsKeyFile: derived({
@@ -250,13 +212,6 @@ export const settings = {
     default: `${50 * MIB}`,
     description: 'Maximum size of a message, received or sent, in bytes.',
     read: readMessageBytes,
-  }),
-  pausedInboxes: fixed({
-    variable: 'MARTLET_PAUSED_INBOXES',
-    default: 'defer',
-    description:
-      'Mail for a paused inbox. `defer`: other servers get `450 4.2.1` and retry for days, and mail from inboxes of this server waits in the queue. `drop`: it is accepted and not stored.',
-    read: readPausedInboxes,
   }),
   senderVerification: fixed({
     variable: 'MARTLET_SENDER_VERIFICATION',
@@ -332,11 +287,17 @@ function readAll(env: Environment, errors: ErrorList): Values {
   return Object.fromEntries(names.map((name) => [name, read(name, known)])) as unknown as Values
 }
 
-function requireDifferentPorts({ httpPort, smtpPort }: Partial<Pick<Values, 'httpPort' | 'smtpPort'>>): void {
-  if (httpPort !== smtpPort || typeof httpPort !== 'number' || httpPort === 0) return
-  throw new StartupError(
-    `${settings.httpPort.variable} and ${settings.smtpPort.variable} are both ${httpPort}; write different ports`,
-  )
+const ports = ['httpPort', 'smtpPort', 'submissionPort', 'submissionsPort'] as const
+
+function requireDifferentPorts(values: Partial<Pick<Values, (typeof ports)[number]>>): void {
+  for (const [index, name] of ports.entries()) {
+    const port = values[name]
+    const same = ports.slice(index + 1).find((other) => values[other] === port)
+    if (same === undefined || typeof port !== 'number' || port === 0) continue
+    throw new StartupError(
+      `${settings[name].variable} and ${settings[same].variable} are both ${port}; write different ports`,
+    )
+  }
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

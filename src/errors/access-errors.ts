@@ -12,6 +12,16 @@ export const accessErrors = {
     message: () => 'The API key is unknown, was deleted, or has expired',
     fix: 'Use a valid key; an organization key can create new ones with POST /v0/api-keys.',
   }),
+  login_failed: define({
+    kind: 'unauthenticated',
+    message: () => 'The user name or the password is wrong',
+    fix: 'User: the address of the inbox. Password: an API key whose scope covers the inbox, or an app password of it.',
+  }),
+  login_forbidden: define<{ permission: string }>({
+    kind: 'forbidden',
+    message: (p) => `The password lacks the permission ${p.permission}`,
+    fix: 'Use an API key or an app password with the permission.',
+  }),
   missing_permission: define<{ permission: string; eventType?: string }>({
     kind: 'forbidden',
     // Clients compare the message with "Forbidden". Only for event types does it name the missing permission.

@@ -6,6 +6,30 @@ export const receivingErrors = {
     kind: 'not_found',
     message: (p) => `There is no mailbox ${p.address} here`,
   }),
+  inbox_full: define<{ address: string }>({
+    kind: 'temporary',
+    message: (p) => `The inbox ${p.address} is full`,
+    fix: 'Delete messages, or raise its quota_bytes or quota_messages.',
+  }),
+  sender_rate_exceeded: define<{ sender: string; max: number }>({
+    kind: 'rate_limited',
+    message: (p) => `Too many messages from ${p.sender}: at most ${p.max} per hour`,
+    fix: 'Send again later.',
+  }),
+  recipient_rate_exceeded: define<{ address: string; max: number }>({
+    kind: 'rate_limited',
+    message: (p) => `Too many messages for ${p.address}: at most ${p.max} per hour`,
+    fix: 'Send again later.',
+  }),
+  spam_rejected: define({
+    kind: 'rejected',
+    message: () => 'The message was taken for spam',
+    fix: 'If it is not, write to the postmaster of the domain.',
+  }),
+  spam_deferred: define({
+    kind: 'rate_limited',
+    message: () => 'The message is not accepted now; send it again later',
+  }),
   mail_loop: define<{ hopsMax: number }>({
     kind: 'rejected',
     message: (p) => `Mail loop: the message has gone through more than ${p.hopsMax} servers`,

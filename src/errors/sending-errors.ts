@@ -11,7 +11,7 @@ export interface ListRefusal {
   /** The pod or inbox that has the list; neither: the organization. */
   readonly podId?: string | undefined
   readonly inboxAddress?: string | undefined
-  /** The server made the entry because mail to the address bounced. */
+  /** The server made the entry because mail to the address bounced, or was reported as spam. */
   readonly isBounce?: boolean | undefined
 }
 
@@ -60,5 +60,22 @@ export const sendingErrors = {
     kind: 'conflict',
     message: () => 'The message is already archived',
   }),
-  idempotency_conflict: define<{ detail: string }>({ kind: 'conflict', message: (p) => p.detail }),
+  idempotency_conflict: define<{ detail: string; isRunning?: boolean }>({
+    kind: 'conflict',
+    message: (p) => p.detail,
+  }),
+  sender_not_allowed: define<{ sender: string }>({
+    kind: 'forbidden',
+    message: (p) => `Sender not authorized: ${p.sender === '' ? '<>' : p.sender} is not the address of this login`,
+    fix: 'Send from the address of the inbox, with or without a plus tag.',
+  }),
+  author_not_allowed: define<{ detail: string }>({
+    kind: 'forbidden',
+    message: (p) => `Sender not authorized: ${p.detail}`,
+    fix: 'Write the address of the inbox into From, alone, with or without a plus tag.',
+  }),
+  malformed_message: define<{ detail: string }>({
+    kind: 'invalid',
+    message: (p) => `The message cannot be sent: ${p.detail}`,
+  }),
 } as const

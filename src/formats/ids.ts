@@ -5,6 +5,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /** RFC 5322 §2.1.1: a line has at most 998 characters, and a Message-ID cannot be folded. */
 const MESSAGE_ID_CHARS_MAX = 998
 
+/** The random part of a UUID. */
+export const UUID_RANDOM_BYTES = 10
+
 /**
  * Returns a UUID that sorts by time (RFC 9562 §5.7): 48 bits of milliseconds, then random bits. UUIDs of the same
  * millisecond sort in random order.

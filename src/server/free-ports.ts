@@ -1,17 +1,6 @@
 /** Opens ports for a moment, to find out whether the server could listen on them. */
 import { createServer } from 'node:net'
 import { type ListenAddress, listenError } from '../config/listen-address.ts'
-import type { Config } from '../config/settings.ts'
-
-type Ports = Pick<Config, 'host' | 'httpPort' | 'smtpPort'>
-
-export function httpAddress({ host, httpPort: port }: Ports): ListenAddress {
-  return { host, port, variable: 'MARTLET_HTTP_PORT' }
-}
-
-export function smtpAddress({ host, smtpPort: port }: Ports): ListenAddress {
-  return { host, port, variable: 'MARTLET_SMTP_PORT' }
-}
 
 /** @throws StartupError if the port cannot be opened. A port that is off, or chosen by the system, is not tried */
 export async function checkPortFree(address: ListenAddress): Promise<void> {

@@ -1,18 +1,23 @@
-/** The listeners: HTTP with its dialects, and SMTP. Built here; start.ts opens and closes them. */
+/** The listeners: HTTP with its dialects, SMTP (MX), and submission. Built here; start.ts opens and closes them. */
 import { agentMail } from '../edges/http/dialects/agentmail/index.ts'
 import { agentPost } from '../edges/http/dialects/agentpost/index.ts'
 import { assmbl } from '../edges/http/dialects/assmbl/index.ts'
 import { createHttpServer, type HttpServer } from '../edges/http/server/http-server.ts'
-import { createMxServer, type MxServer } from '../edges/smtp/mx/mx-server.ts'
+import { createMxServer } from '../edges/smtp/mx/mx-server.ts'
+import type { SmtpListener } from '../edges/smtp/protocol/smtp-listener.ts'
+import { createSubmissionServers } from '../edges/smtp/submission/submission-server.ts'
 import type { TlsSource } from '../edges/tls.ts'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
+import { createLogins } from '../mail/access/keys/logins.ts'
 import type { Services } from './services.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
 
 export interface Listeners {
   /** undefined: the port is off. */
   readonly http: HttpServer | undefined
-  readonly smtp: MxServer | undefined
+  readonly smtp: SmtpListener | undefined
+  readonly submission: SmtpListener | undefined
+  readonly submissions: SmtpListener | undefined
 }
 
 interface ListenersNeeds extends ServerContext {
@@ -49,5 +54,11 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
     config.smtpPort === 'off'
       ? undefined
       : createMxServer({ config, log, metrics, eventLoop, receiving: shared.receiving, tls })
-  return { http, smtp }
+  const { submission, submissions } = createSubmissionServers({
+    ...{ config, log, metrics, eventLoop, tls },
+    logins: createLogins({ store, credentials, limits: config.limits }),
+    rawSending: services.rawSending,
+    feed: shared.feed,
+  })
+  return { http, smtp, submission, submissions }
 }

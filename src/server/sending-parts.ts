@@ -4,6 +4,7 @@ import { createSignedTokens } from '../mail/access/signed-tokens.ts'
 import { createPrepareBytes } from '../mail/messages/content/prepared-bytes.ts'
 import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
 import { createFetchAttachments } from '../mail/sending/compose/fetch-attachments.ts'
+import { createFileSent } from '../mail/sending/compose/file-sent.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
@@ -12,6 +13,8 @@ import { createDraftParts } from '../mail/sending/drafts/draft-parts.ts'
 import { createDraftSources } from '../mail/sending/drafts/draft-source.ts'
 import { createSendDraft } from '../mail/sending/drafts/send-draft.ts'
 import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
+import { createRawSending } from '../mail/sending/raw/raw-sending.ts'
+import { createSignRaw } from '../mail/sending/raw/sign-raw.ts'
 import { createUploads } from '../mail/sending/uploads/uploads.ts'
 import type { Outbound } from './outbound.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
@@ -28,7 +31,8 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
   const { limits } = config
   const { contents, prepareContent, discardBlobs, downloads } = shared
   const composeMail = createComposeMail({ config, random })
-  const submit = createSubmit({ ...context, ...shared, composeMail })
+  const fileSent = createFileSent({ ...context, ...shared })
+  const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
   const attachmentsOf = createForwardedAttachments({ store, contents })
   const sources = createDraftSources({ store, attachmentsOf, limits })
@@ -37,8 +41,10 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
   const tokens = createSignedTokens({ store, random, name: 'uploads' })
   const uploads = createUploads({ store, config, prepareBytes, contents, downloads, discardBlobs, tokens, clock })
   const fetchAttachments = createFetchAttachments({ download: outbound.download, limits })
+  const signRaw = createSignRaw({ ...context, ...shared })
   return {
     submit,
+    rawSending: createRawSending({ ...context, prepareContent, signRaw, fileSent, idempotency }),
     idempotency,
     attachmentsOf,
     resolveAttachments: createResolveAttachments({ uploads, fetchAttachments }),

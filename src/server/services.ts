@@ -3,7 +3,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { actorName } from '../mail/access/actor.ts'
-import { createApiKeys } from '../mail/access/keys/api-keys.ts'
+import { createApiKeys, type KeyRevoked } from '../mail/access/keys/api-keys.ts'
+import { createAppPasswords } from '../mail/access/keys/app-passwords.ts'
 import { createScopes } from '../mail/access/scopes.ts'
 import { createApps } from '../mail/accounts/apps.ts'
 import { createHumanCodes } from '../mail/accounts/human-code.ts'
@@ -13,6 +14,7 @@ import { createTenantDomains } from '../mail/domains/tenant-domains.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
 import { keyRevoked } from '../mail/events/log/resource-events.ts'
+import { createAliases } from '../mail/inboxes/aliases.ts'
 import { createInboxSearch } from '../mail/inboxes/inbox-search.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
@@ -60,6 +62,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
   const { signalScheduled } = workers.scheduler
   const { domains } = shared
   const humanCodes = createHumanCodes({ store, domains, sharedDomain: config.domain, wallClock, random, limits })
+  const appendRevoked: KeyRevoked = (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key }))
   const agentMailProfile = webhookProfiles.agentmail
   const webhooksOf = (profile: WebhookProfile) =>
     createWebhooks({
@@ -76,13 +79,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     assmbl: webhooksOf(webhookProfiles.assmbl),
   }
   return {
-    apiKeys: createApiKeys({
-      store,
-      random,
-      clock: wallClock,
-      limits,
-      keyRevoked: (tx, actor, key) => tx.append(keyRevoked({ actor: actorName(actor), key })),
-    }),
+    apiKeys: createApiKeys({ store, random, clock: wallClock, limits, keyRevoked: appendRevoked }),
+    appPasswords: createAppPasswords({ store, random, limits, keyRevoked: appendRevoked }),
     scopes: createScopes({ store }),
     organizations: createOrganizations({ store }),
     pods: createPods({ store, limits }),
@@ -96,7 +94,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       random,
       limits,
     }),
-    inboxes: createInboxes({ store, sharedDomain: config.domain, random, limits }),
+    inboxes: createInboxes({ store, config, random, limits }),
+    aliases: createAliases({ store, limits }),
     lists: createLists({ store, limits }),
 
     feed,
@@ -139,6 +138,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
       limits,
     }),
     sendDraft: sendingParts.sendDraft,
+    rawSending: sendingParts.rawSending,
     uploads: sendingParts.uploads,
     outboundPause: shared.outboundPause,
     recipientStatuses: createRecipientStatuses({ store, clock }),

@@ -25,8 +25,13 @@ import { createSenderTrust } from '../mail/messages/sender-trust.ts'
 import { createEventSubjects } from '../mail/messages/views/event-subject.ts'
 import { createSenderChecks } from '../mail/receiving/authentication/sender-check.ts'
 import { createMessageChecks } from '../mail/receiving/check-message.ts'
+import { createRecordComplaint } from '../mail/receiving/complaints.ts'
 import { createFileReceived } from '../mail/receiving/file-received.ts'
+import { createReceivingRates } from '../mail/receiving/policy/receiving-rates.ts'
+import { createRefusals } from '../mail/receiving/policy/refusals.ts'
 import { createReceiving } from '../mail/receiving/receiving.ts'
+import { createRecipientInboxes } from '../mail/receiving/recipient-inboxes.ts'
+import { createSpamCheck } from '../mail/receiving/spam/spam-check.ts'
 import type { Metrics } from '../metrics.ts'
 import { createCachedDns } from '../net/dns/dns-cache.ts'
 import type { Store } from '../store/store.ts'
@@ -65,13 +70,26 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const mailDns = createCachedDns({ servers: config.dnsServers, clock: () => performance.now(), limits })
   const senderChecks = createSenderChecks({ config, dns: mailDns, domainOwners, wallClock, random: Math.random })
   const eventSubjects = createEventSubjects({ store, limits })
+  const rates = createReceivingRates({ config, clock: () => performance.now() })
+  const inboxes = createRecipientInboxes({ store, domain: config.domain })
+  const refusals = createRefusals({ store, findInbox: inboxes.find, clock, limits, log })
+  const spam = createSpamCheck({ config, wallClock, log })
   const senderTrust = createSenderTrust({ isOn: config.senderVerification })
   const receivingNeeds = {
-    store,
-    config,
+    ...{ store, config, inboxes, rates, refusals },
     prepareContent,
     fileReceived,
-    messageChecks: createMessageChecks({ config, senderChecks, mailParser, log, metrics, wallClock }),
+    recordComplaint: createRecordComplaint({ store, limits, log }),
+    messageChecks: createMessageChecks({
+      config,
+      senderChecks,
+      rates,
+      spamChecker: spam.checker,
+      mailParser,
+      log,
+      metrics,
+      wallClock,
+    }),
     log,
     metrics,
     eventLoop,
@@ -93,6 +111,8 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     discardBlobs,
     fileMessages,
     receiving: createReceiving(receivingNeeds),
+    refusals,
+    closeSpamCheck: spam.close,
     removal: createRemoval({ limits }),
     signatureThread: createSignatureThread(limits),
     eventSubjects,

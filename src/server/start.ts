@@ -3,6 +3,7 @@
  * and stops them in reverse.
  */
 import { randomBytes } from 'node:crypto'
+import { listenAddresses } from '../config/listen-address.ts'
 import type { Config } from '../config/settings.ts'
 import { createEventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
@@ -17,7 +18,7 @@ import { type Exposed, findExposed } from '../store/exposed-files.ts'
 import { openStore } from '../store/store.ts'
 import { newestTime } from '../store/tables/events-table.ts'
 import { openTls } from './certificate-source.ts'
-import { checkPortFree, httpAddress, smtpAddress } from './free-ports.ts'
+import { checkPortFree } from './free-ports.ts'
 import { createListeners } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
@@ -34,6 +35,10 @@ export interface Martlet {
   readonly url: string | undefined
   /** undefined when the SMTP port is off. */
   readonly smtpPort: number | undefined
+  /** Submission with STARTTLS; undefined when the port is off. */
+  readonly submissionPort: number | undefined
+  /** Submission with implicit TLS; undefined when the port is off. */
+  readonly submissionsPort: number | undefined
   /** The root key if this start generated it. Show it once, and only on a terminal. */
   readonly newKey: string | undefined
   /** Files and folders that other users of this machine can access; they are already logged. */
@@ -92,8 +97,7 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   // Store
   const beforeMigrating = async () => {
     // A start that fails later would leave a migrated database: the version that ran before could not use it.
-    await checkPortFree(httpAddress(config))
-    await checkPortFree(smtpAddress(config))
+    for (const address of listenAddresses(config)) await checkPortFree(address)
   }
   const storeNeeds = { config, log, metrics, clock, leaseClock: given.clock, random, eventLoop, beforeMigrating }
   const store = await openStore({ ...storeNeeds, ...(freeBytes && { freeBytes }) })
@@ -105,6 +109,7 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   const credentials = createCredentials({ store, clock: wallClock })
   const shared = createSharedParts({ ...context, parseThreads })
   stops.add('mail parser', () => shared.mailParser.stop())
+  stops.add('spam check', async () => shared.closeSpamCheck())
   stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })
   stops.add('outgoing connections', () => outbound.close())
@@ -151,16 +156,23 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   const requireStarted = () => {
     if (!isStarted) throw new Error('not every listener is open yet')
   }
-  const { http, smtp } = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
+  const listeners = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
+  const { http, smtp, submission, submissions } = listeners
   const listening = await http?.listen()
   if (http) stops.add('HTTP listener', () => http.stop(shutdownGraceMs))
   const accepting = await smtp?.listen()
   if (smtp) stops.add('SMTP listener', () => smtp.stop(shutdownGraceMs))
+  const submitting = await submission?.listen()
+  if (submission) stops.add('submission listener', () => submission.stop(shutdownGraceMs))
+  const submittingTls = await submissions?.listen()
+  if (submissions) stops.add('submissions listener', () => submissions.stop(shutdownGraceMs))
   isStarted = true
 
   return {
     url: listening?.url,
     smtpPort: accepting?.port,
+    submissionPort: submitting?.port,
+    submissionsPort: submittingTls?.port,
     newKey,
     exposed,
     isPaused,

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
 import { sweepRates } from '../mail/access/rates.ts'
+import { expireMessages } from '../mail/accounts/expire-messages.ts'
 import { createRemoveInbox } from '../mail/accounts/remove-inbox.ts'
 import { createCheckDomain } from '../mail/domains/check-domain.ts'
 import { createObserveRecords } from '../mail/domains/observe-records.ts'
@@ -142,10 +143,15 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     sweeps.every(sweepMs, 'uploads', (signal) => sweepUploads({ ...needs, discardBlobs }, signal))
     sweeps.every(sweepMs, 'rates', (signal) => sweepRates(needs, signal))
     sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
+    sweeps.every(limits.policy.refusalFlushMs, 'refused mail', () => shared.refusals.flush())
+    sweeps.every(limits.policy.retentionCheckMs, 'retention', (signal) =>
+      expireMessages({ ...needs, config, removal, discardBlobs }, signal),
+    )
     sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())
     return async () => {
       await sweeps.stop()
       await credentials.flushUses()
+      await shared.refusals.flush(true)
     }
   }
 }

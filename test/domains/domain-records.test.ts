@@ -6,6 +6,7 @@ import {
   expectedRecords,
   queriedName,
   type RecordPurpose,
+  recommendedRecords,
   type SeenRecord,
 } from '../../src/mail/domains/domain-records.ts'
 import { zoneFile } from '../../src/mail/domains/zone-file.ts'
@@ -72,6 +73,19 @@ test.each<[RecordPurpose, readonly SeenRecord[], string]>([
 ])('%s %j is %s', (purpose, seen, result) => {
   const { status, reason } = checkRecord(expected(purpose), seen, server)
   expect([status, reason].filter(Boolean).join(' ')).toBe(result)
+})
+
+test('SRV records of submission are recommended for a server with a public name, for the ports that are on', () => {
+  const ports = { submissionPort: 2587, submissionsPort: 2465 }
+  const hostname = 'mail.a.test'
+  const records = recommendedRecords('a.test', { hostname, ...ports })
+  expect(records).toEqual([
+    { type: 'SRV', name: '_submissions._tcp.a.test', value: '1 465 mail.a.test', priority: 0 },
+    { type: 'SRV', name: '_submission._tcp.a.test', value: '1 587 mail.a.test', priority: 1 },
+  ])
+  expect(zoneFile('a.test', records)).toContain('_submissions._tcp.a.test.\t3600\tIN\tSRV\t0 1 465 mail.a.test.\n')
+  expect(recommendedRecords('a.test', { hostname, ...ports, submissionsPort: 'off' })).toEqual([records[1]])
+  expect(recommendedRecords('a.test', { hostname: 'mail.localhost', ...ports })).toEqual([])
 })
 
 test('a zone file has absolute names, and strings of at most 255 bytes', () => {

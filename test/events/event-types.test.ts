@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/mail/events/log/event.ts'
 import { isSubscribable, standardTypes } from '../../src/mail/events/log/event-types.ts'
 import * as messages from '../../src/mail/events/log/message-events.ts'
+import { messageRefused } from '../../src/mail/events/log/refusal-events.ts'
 import * as resources from '../../src/mail/events/log/resource-events.ts'
 import { messageIn } from './feed-world.ts'
 
@@ -75,6 +76,26 @@ test.each([
       ...{ timestamp: 1, recipients: ['b@test'] },
     },
   })
+})
+
+test('events of expired and refused messages are sent only to subscribers that name them', () => {
+  const expired = messages.messageExpired({ ...about, timestamp: 1 })
+  expect(expired).toMatchObject({ type: 'message.expired', visibility: 'optional', payload: { labels: ['sent'] } })
+  const payload = {
+    inboxAddress: 'a@test',
+    recipient: 'a@test',
+    sender: '',
+    code: 'c',
+    reason: 'r',
+    timestamp: 1,
+    count: 2,
+  }
+  const refused = messageRefused({
+    actor,
+    inbox: { id: 'inbox', organizationId: 'organization', podId: 'pod' },
+    payload,
+  })
+  expect(refused).toMatchObject({ type: 'message.refused', visibility: 'optional', inboxId: 'inbox', payload })
 })
 
 test('a bounce contains the status of each recipient', () => {

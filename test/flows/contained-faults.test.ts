@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort, SUBMISSION_OFF } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
 import { api, mailToAda } from '../support/process-client.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
@@ -23,7 +23,7 @@ const RESTARTS = { timeout: 90_000 }
 
 const QUICK = {
   // A lease that expires counts as an interruption too: on a busy machine, a start blocks the event loop for a second.
-  webhooks: { timeoutMs: 500, leaseMs: 2_000, pollMs: 100 },
+  webhooks: { timeoutMs: 500, longTimeoutMs: 500, leaseMs: 2_000, pollMs: 100 },
   delivery: { leaseMs: 2_000, pollMs: 100, retryFirstMs: 100 },
   jobs: { leaseMs: 2_000, retryFirstMs: 100, interruptionsMax: 2, interruptedDelayMs: 200 },
 } satisfies LimitOverrides
@@ -133,7 +133,7 @@ async function preparePlace(
   return {
     async start(): Promise<ServerProcess> {
       const settings = { MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY }
-      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
       const server = await startServer(
         { ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) },
         mergeLimits(QUICK, limits),

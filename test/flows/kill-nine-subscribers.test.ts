@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -169,7 +170,7 @@ async function startServers(random: () => number) {
     delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5 },
     jobs: { leaseMs: LEASE_MS },
     sending: { idempotencyLeaseMs: LEASE_MS },
-    webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
+    webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, longTimeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
   }
   const start = (dataDir: string): Promise<ServerProcess> =>
     startServer(
@@ -180,6 +181,7 @@ async function startServers(random: () => number) {
         MARTLET_ROOT_KEY: KEY,
         MARTLET_HTTP_PORT: '0',
         MARTLET_SMTP_PORT: '0',
+        ...SUBMISSION_OFF,
       },
       limits,
     )

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -100,6 +101,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
     MARTLET_ROOT_KEY: KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
+    ...SUBMISSION_OFF,
   }
   // When other servers may exist, the claims of a dead server end with their leases, not at its next start.
   const limits =
@@ -109,7 +111,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
           delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5, retryFirstMs: LEASE_MS / 5 },
           jobs: { leaseMs: LEASE_MS, retryFirstMs: LEASE_MS / 5 },
           sending: { idempotencyLeaseMs: LEASE_MS },
-          webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
+          webhooks: { leaseMs: LEASE_MS, timeoutMs: LEASE_MS / 2, longTimeoutMs: LEASE_MS / 2, pollMs: LEASE_MS / 5 },
         }
   const random = seededRandom(SEED)
   let server: ServerProcess | undefined

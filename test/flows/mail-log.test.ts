@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { cli } from '../support/program.ts'
 import { openTerminal } from '../support/terminal.ts'
 import { startWorld } from '../support/world.ts'
@@ -60,7 +61,13 @@ test('each accepted message and each outcome of a delivery is one line, with the
 test('on a terminal the lines are readable, and no text in them can move the cursor', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  const env = { PATH: process.env.PATH, MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' }
+  const env = {
+    PATH: process.env.PATH,
+    MARTLET_DATA_DIR: dataDir,
+    MARTLET_HTTP_PORT: '0',
+    MARTLET_SMTP_PORT: '0',
+    ...SUBMISSION_OFF,
+  }
   const terminal = openTerminal(`'${process.execPath}' '${cli}' serve`, { cwd: tmpdir(), env })
   onTestFinished(terminal.kill)
   const [, port] = await terminal.until(/SMTP +127\.0\.0\.1:(\d+)\n/)

@@ -87,7 +87,7 @@ test('an address that does not exist is suppressed for the organization; other f
       statusCode: 403,
       body: {
         code: 'message_rejected',
-        message: 'Message rejected: Recipient(s) blocked: gone@a.test (mail to it bounced)',
+        message: 'Message rejected: Recipient(s) blocked: gone@a.test (mail to it bounced, or was reported as spam)',
         fix: expect.stringContaining('is read-only: GET /v0/lists/send/block/gone%40a.test'),
       },
     })
@@ -173,7 +173,7 @@ test('mail that was held is rejected at its release if its recipient has bounced
   expect((await world.request('POST', `${deliveries}/release`)).body).toMatchObject({ changed: 2 })
   expect((await socket.next('message.rejected')).reject).toMatchObject({
     message_id: held.body.message_id,
-    reason: 'Recipient blocked: absent@a.test (mail to it bounced)',
+    reason: 'Recipient blocked: absent@a.test (mail to it bounced, or was reported as spam)',
     recipients: ['absent@a.test'],
   })
 })

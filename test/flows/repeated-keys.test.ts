@@ -212,3 +212,18 @@ test('the operator can switch the verification of senders off; a large message i
   expect(body).toMatchObject({ raw_mime: null, raw_mime_encoding: null, body_text: 'x'.repeat(3_000) })
   expect((await (await fetch(body.raw_mime_url)).text()).length).toBe(body.SizeBytes)
 })
+
+test('mail without authentication is listed and counted, for keys that may see it', async () => {
+  const env = { MARTLET_TRUSTED_NETWORKS: 'none', MARTLET_DNS_SERVERS: '127.0.0.1:1' } // nothing listens there
+  const other = await startWorld({ env, limits: { dns: { tryMs: 10, triesMax: 1 } } })
+  await using _other = other
+  const agent = await makeAgent(other)
+  expect(await receiveMail(other, agent)).toMatchObject({ SenderVerified: false, IsRead: false })
+  const { body } = await other.request('GET', `/v0/inboxes/${encodeURIComponent(agent.address)}/messages`)
+  expect(body.messages).toEqual([]) // AgentMail's clients must ask for it
+  expect((await agent.request('GET', '/inbox/unread_count')).body).toEqual({ unread_count: 1 })
+  const at = `/v0/inboxes/${encodeURIComponent(agent.address)}/api-keys`
+  const key = (await other.request('POST', at, { body: { permissions: { message_read: true } } })).body.api_key
+  expect((await other.request('GET', '/inbox', { key })).body.items).toEqual([])
+  expect((await other.request('GET', '/inbox/unread_count', { key })).body).toEqual({ unread_count: 0 })
+})

@@ -1,55 +1,150 @@
 /** Tests mail to other domains, directly to their mail servers: real DNS and real SMTP servers, all on loopback. */
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { openStore } from '../../src/store/store.ts'
 import { storeNeeds } from '../store/test-store.ts'
 import { verifySignature } from '../support/dkim-verify.ts'
-import { startDns, type Zones } from '../support/dns-server.ts'
-import { type Behaviour, FakeMx, mxAddress, startMxs } from '../support/fake-mx.ts'
+import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
+import { type Behaviour, FakeMx, mxAddress } from '../support/fake-mx.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-/** Starts a world that sends mail for `a.test` (and `b.test`, `c.test`, …) to the described servers. */
+/** The settings that the tests of one world have in common. */
+interface Settings {
+  readonly limits?: LimitOverrides
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** What tests share: the server, its DNS, and the port on which every fake mail server listens. */
+interface SendingWorld extends AsyncDisposable {
+  readonly world: World
+  readonly dns: DnsServer
+  readonly zones: Zones
+  readonly port: number
+}
+
+async function startSending({ limits = {}, env = {} }: Settings): Promise<SendingWorld> {
+  const zones: Zones = {}
+  const dns = await startDns(zones)
+  const holder = new FakeMx({}) // holds the port while no test runs
+  await holder.listen('127.0.0.1', 0)
+  const world = await startWorld({
+    env: {
+      ...{ MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: `${holder.port}`, MARTLET_DNS_SERVERS: dns.address },
+      ...env,
+    },
+    limits: mergeLimits({ dns: { tryMs: 100, triesMax: 1 }, server: { shutdownGraceMs: 50 } }, limits),
+  })
+  return {
+    ...{ world, dns, zones, port: holder.port },
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]()
+      await dns[Symbol.asyncDispose]()
+      await holder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Most tests need no special settings. The worlds start with their first test. */
+const worlds = new Map<Settings, Promise<SendingWorld>>()
+afterAll(async () => {
+  for (const shared of worlds.values()) await (await shared)[Symbol.asyncDispose]()
+})
+function sharedWorld(settings: Settings): Promise<SendingWorld> {
+  const shared = worlds.get(settings) ?? startSending(settings)
+  worlds.set(settings, shared)
+  return shared
+}
+
+const USUAL: Settings = {}
+/** A message that is delayed stays in the queue; a domain with many servers gets few attempts. */
+const NO_RETRY: Settings = { limits: { delivery: { retryFirstMs: 600_000, hostsMax: 4 } } }
+const ONLY_PUBLIC: Settings = { env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' } }
+/** Retries soon. The other worlds do not, because to poll so often costs time. */
+const SHORT_TIMEOUTS: Settings = {
+  limits: { delivery: { greetingMs: 150, commandMs: 150, dataMs: 150, retryFirstMs: 20, pollMs: 20 } },
+}
+
+let testCount = 0
+
+/**
+ * Starts servers for `a.test` (and `b.test`, `c.test`, …) as described, and an inbox that sends. Each test has its own
+ * domains and addresses, so that tests can share a world: on the wire, `a.test` is `a.t7.test`, and 127.0.0.2 is
+ * 127.0.7.2. Everything here translates in both directions.
+ *
+ * @param own  the test stops the server, or needs settings of its own
+ */
 async function withMxs(
   behaviours: readonly Behaviour[],
-  { zones = {}, limits = {}, env = {} }: { zones?: Zones; limits?: LimitOverrides; env?: Record<string, string> } = {},
+  { zones = {}, settings = USUAL, own = false }: { zones?: Zones; settings?: Settings; own?: boolean } = {},
 ) {
-  const { mxs, port, [Symbol.asyncDispose]: closeMxs } = await startMxs(...behaviours)
-  const own: Zones = {}
-  for (const index of behaviours.keys()) {
+  testCount += 1
+  const number = testCount
+  const toWire = (text: string) =>
+    own ? text : text.replace(/\.test$/, `.t${number}.test`).replace(/127\.0\.0\.(?=\d+\]?$)/, `127.0.${number}.`)
+  const fromWire = (text: string) =>
+    text.replaceAll(`.t${number}.test`, '.test').replaceAll(`127.0.${number}.`, '127.0.0.')
+  const shared = own ? await startSending(settings) : await sharedWorld(settings)
+  const { world, dns, port } = shared
+
+  const mxs: FakeMx[] = []
+  const all: Zones = {}
+  for (const [index, behaviour] of behaviours.entries()) {
+    const mx = new FakeMx(behaviour)
+    await mx.listen(toWire(mxAddress(index)), port)
+    mxs.push(mx)
     const letter = 'abcdef'[index]!
-    own[`${letter}.test`] = { MX: [{ preference: 10, exchange: `mx.${letter}.test` }] }
-    own[`mx.${letter}.test`] = { A: [mxAddress(index)] }
+    all[`${letter}.test`] = { MX: [{ preference: 10, exchange: `mx.${letter}.test` }] }
+    all[`mx.${letter}.test`] = { A: [mxAddress(index)] }
   }
-  const dns = await startDns({ ...own, ...zones })
-  const world = await startWorld({
-    env: { MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: `${port}`, MARTLET_DNS_SERVERS: dns.address, ...env },
-    limits: mergeLimits(
-      { delivery: { retryFirstMs: 20, pollMs: 20 }, dns: { tryMs: 100, triesMax: 1 }, server: { shutdownGraceMs: 50 } },
-      limits,
-    ),
-  })
-  const ada = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
+  for (const [name, records] of Object.entries({ ...all, ...zones })) {
+    shared.zones[toWire(name)] =
+      typeof records === 'string'
+        ? records
+        : {
+            ...records,
+            ...(records.A && { A: records.A.map(toWire) }),
+            ...(records.MX && { MX: records.MX.map((mx) => ({ ...mx, exchange: toWire(mx.exchange) })) }),
+          }
+  }
+  const ada = await world.agentmail.inboxes.create({ username: own ? 'ada' : `ada${number}`, displayName: 'Ada' })
   const socket = await world.subscribe({
     eventTypes: ['message.delivered', 'message.delayed', 'message.bounced', 'message.held'],
+    inboxIds: [ada.inboxId],
   })
   return {
     world,
     mxs: mxs as readonly FakeMx[],
-    dns,
     ada,
-    socket,
     port,
+    /** The questions for names of this test. */
+    questions: () => dns.questions.filter((question) => question.endsWith(`.t${number}.test`)),
+    /** Resolves with the next event of the inbox. */
+    async event(type: string) {
+      return JSON.parse(fromWire(JSON.stringify(await socket.next(type))))
+    },
+    /** Resolves with the first message to a server. */
+    async mail(mx: FakeMx = mxs[0]!) {
+      const mail = await mx.mail()
+      return { ...mail, from: mail.from.replace(ada.email, 'ada@mail.localhost'), to: mail.to.map(fromWire) }
+    },
     async send(to: string | string[], more: { subject?: string; text?: string; attachments?: object[] } = {}) {
-      const mail = { to, subject: 'hello', text: 'hello', ...more }
+      const mail = { to: [to].flat().map(toWireAddress), subject: 'hello', text: 'hello', ...more }
       return world.agentmail.inboxes.messages.send(ada.inboxId, mail as never)
     },
-    deliveries: (messageId: string) => deliveriesOf(world, ada.email, messageId),
-    async [Symbol.asyncDispose]() {
-      await world[Symbol.asyncDispose]()
-      await dns[Symbol.asyncDispose]()
-      await closeMxs.call(undefined)
+    async deliveries(messageId: string) {
+      return JSON.parse(fromWire(JSON.stringify(await deliveriesOf(world, ada.email, messageId))))
     },
+    async [Symbol.asyncDispose]() {
+      socket.close()
+      if (own) await shared[Symbol.asyncDispose]()
+      for (const mx of mxs) await mx[Symbol.asyncDispose]()
+    },
+  }
+
+  /** Of `ann@a.test`, `ann@[127.0.0.2]` or `Ann <ann@a.test>`. */
+  function toWireAddress(address: string): string {
+    return address.endsWith('>') ? `${toWire(address.slice(0, -1))}>` : toWire(address)
   }
 }
 
@@ -66,7 +161,7 @@ test('a message reaches the mail server of another domain, and its signature is 
   const text = `grüße\r\n.\r\n..two dots\r\n${'long '.repeat(400)}`
   const sent = await all.send('Zoë <zoe@a.test>', { subject: 'grüße', text })
 
-  const mail = await all.mxs[0]!.mail()
+  const mail = await all.mail()
   expect(mail).toMatchObject({ to: ['zoe@a.test'], isTls: false })
   expect(mail.from).toMatch(/^<ada@mail\.localhost>/)
   expect(all.mxs[0]!.commands[0]).toBe('EHLO mail.localhost')
@@ -75,7 +170,7 @@ test('a message reaches the mail server of another domain, and its signature is 
   for (const line of mail.wire.toString('latin1').split('\r\n')) expect(line).toMatch(/^(?!\.$)[\x20-\x7e\t]{0,998}$/)
   expect(await verifySignature(mail.data, all.world)).toBe('pass')
 
-  expect((await all.socket.next('message.delivered')).delivery).toMatchObject({ recipients: ['zoe@a.test'] })
+  expect((await all.event('message.delivered')).delivery).toMatchObject({ recipients: ['zoe@a.test'] })
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'delivered', last_code: 250, last_enhanced_code: '2.0.0', attempts: 1 })
   expect(delivery.history).toMatchObject([
@@ -91,7 +186,7 @@ test("an id in the reply of a stranger's mail server does not join messages to a
   const id = '010001975e1b2c3d-11112222-3333-4444-5555-666677778888-000000'
   await using all = await withMxs([{ on: (line) => (line === '.' ? `250 Ok ${id}` : undefined) }])
   const sent = await all.send('zoe@a.test')
-  await all.socket.next('message.delivered')
+  await all.event('message.delivered')
   const arrivals = await all.world.subscribe({ eventTypes: ['message.received'] })
   const raw = `From: zoe@a.test\r\nIn-Reply-To: <${id}@email.amazonses.com>\r\n\r\nyes`
   await all.world.smtp.send({ envelope: { from: 'zoe@a.test', to: all.ada.email }, raw })
@@ -115,8 +210,8 @@ test('the servers are tried by preference, and one that does not answer is skipp
   })
   const sent = await all.send('zoe@many.test')
 
-  await all.mxs[0]!.mail()
-  await all.socket.next('message.delivered')
+  await all.mail()
+  await all.event('message.delivered')
   expect(all.mxs.map((mx) => mx.connections)).toEqual([1, 1, 1])
   expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
 })
@@ -124,13 +219,13 @@ test('the servers are tried by preference, and one that does not answer is skipp
 test("a message to a domain without MX goes to the domain's own address (RFC 5321 §5.1)", async () => {
   await using all = await withMxs([{}], { zones: { 'plain.test': { A: [mxAddress(0)] } } })
   await all.send('zoe@plain.test')
-  expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@plain.test'])
+  expect((await all.mail()).to).toEqual(['zoe@plain.test'])
 })
 
 test('a message to an address literal is delivered', async () => {
   await using all = await withMxs([{}])
   await all.send(`zoe@[${mxAddress(0)}]`)
-  expect((await all.mxs[0]!.mail()).to).toEqual(['zoe@[127.0.0.2]'])
+  expect((await all.mail()).to).toEqual(['zoe@[127.0.0.2]'])
 })
 
 test.each<[string, Zones, string, string, RegExp]>([
@@ -180,7 +275,7 @@ test.each<[string, Zones, string, string, RegExp]>([
   await using all = await withMxs([{}], { zones })
   const sent = await all.send(`zoe@${domain}`)
 
-  const { bounce } = await all.socket.next('message.bounced')
+  const { bounce } = await all.event('message.bounced')
   expect(bounce).toMatchObject({ type: 'Permanent', recipients: [{ address: `zoe@${domain}`, status: enhancedCode }] })
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', attempts: 1, last_enhanced_code: enhancedCode })
@@ -195,13 +290,13 @@ test('servers with a better preference than this one are used', async () => {
   ]
   await using all = await withMxs([{}], { zones: { 'loop.test': { MX: preferred } } })
   await all.send('zoe@loop.test')
-  await all.mxs[0]!.mail()
+  await all.mail()
 })
 
 test("a message is not sent to a server that greets with this server's own name", async () => {
   await using all = await withMxs([{ name: 'mail.localhost' }])
   const sent = await all.send('zoe@a.test')
-  await all.socket.next('message.bounced')
+  await all.event('message.bounced')
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ last_enhanced_code: '5.4.6' })
   expect(delivery.last_reply).toMatch(/has the name of this server/)
@@ -214,7 +309,7 @@ test.each([
   ['an address in a private network without MX', 'zoe@plain.test', 'plain.test [127.0.0.2]'],
 ])('%s is not called if private networks are not allowed', async (_name, address, place) => {
   await using all = await withMxs([{}], {
-    env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
+    settings: ONLY_PUBLIC,
     zones: {
       'ip.test': { MX: [{ preference: 1, exchange: '127.0.0.2' }] },
       'plain.test': { A: ['127.0.0.2'], AAAA: ['::1'] },
@@ -222,15 +317,13 @@ test.each([
   })
   const sent = await all.send(address)
 
-  await all.socket.next('message.bounced')
+  await all.event('message.bounced')
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', last_enhanced_code: '5.4.4' })
   expect(delivery.last_reply).toContain(`${place}`)
   expect(delivery.last_reply).toContain('is in a private network, to which this server may not connect')
   expect(all.mxs[0]!.connections).toBe(0)
 })
-
-const SHORT_TIMEOUTS = { delivery: { greetingMs: 150, commandMs: 150, dataMs: 150 } }
 
 test.each<[string, Behaviour, string, RegExp]>([
   [
@@ -290,17 +383,17 @@ test.each<[string, Behaviour, string, RegExp]>([
     /temporarily rejected this message; will retry: 452 4.3.1 disk full/,
   ],
 ])('a server that %s delays the message until it recovers', async (_name, behaviour, status, replyPattern) => {
-  await using all = await withMxs([behaviour], { limits: SHORT_TIMEOUTS })
+  await using all = await withMxs([behaviour], { settings: SHORT_TIMEOUTS })
   const sent = await all.send('zoe@a.test')
 
-  expect((await all.socket.next('message.delayed')).delay).toMatchObject({ recipients: ['zoe@a.test'] })
+  expect((await all.event('message.delayed')).delay).toMatchObject({ recipients: ['zoe@a.test'] })
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0]).toMatchObject({ outcome: 'failed_for_now', enhanced_code: status })
   expect(history[0].reply).toMatch(replyPattern)
   expect(history[0].remote).toBe(`mx.a.test [127.0.0.2]:${all.port}`)
 
   all.mxs[0]!.behaviour = {}
-  await all.socket.next('message.delivered')
+  await all.event('message.delivered')
   const copy = await all.world.agentmail.inboxes.messages.get(all.ada.inboxId, sent.messageId)
   expect(copy.labels).toEqual(['delivered', 'sent'])
 })
@@ -338,7 +431,7 @@ test.each<[string, Behaviour, string, RegExp]>([
   await using all = await withMxs([behaviour])
   const sent = await all.send('zoe@a.test')
 
-  const { bounce } = await all.socket.next('message.bounced')
+  const { bounce } = await all.event('message.bounced')
   expect(bounce.recipients).toEqual([{ address: 'zoe@a.test', status }])
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'bounced', attempts: 1 })
@@ -351,10 +444,10 @@ test.each<[string, Behaviour, string, RegExp]>([
 test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independently (%j)', async (extensions) => {
   const replies: Record<string, string> = { gone: '550 5.1.1 gone', busy: '450 4.2.1 busy' }
   const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
-  await using all = await withMxs([{ extensions, on }], { limits: { delivery: { retryFirstMs: 600_000 } } })
+  await using all = await withMxs([{ extensions, on }], { settings: NO_RETRY })
   const sent = await all.send(['gone@a.test', 'zoe@a.test', 'busy@a.test'])
 
-  expect((await all.socket.next('message.delivered')).delivery.recipients).toEqual(['zoe@a.test'])
+  expect((await all.event('message.delivered')).delivery.recipients).toEqual(['zoe@a.test'])
   const deliveries = await all.deliveries(sent.messageId)
   expect(
     deliveries.map((each: { recipient: string; state: string; last_code: number }) => [
@@ -373,18 +466,18 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independentl
 test('when every recipient is refused, no DATA is sent', async () => {
   await using all = await withMxs([{ on: (line) => (/^RCPT/.test(line) ? '550 5.1.1 gone' : undefined) }])
   await all.send(['zoe@a.test', 'bob@a.test'])
-  await all.socket.next('message.bounced')
+  await all.event('message.bounced')
   expect(all.mxs[0]!.commands).not.toContain('DATA')
 })
 
 test('a DNS failure or timeout delays the message', async () => {
   await using all = await withMxs([{}], {
     zones: { 'fails.test': 'fails', 'silent.test': 'silent' },
-    limits: { delivery: { retryFirstMs: 600_000 } },
+    settings: NO_RETRY,
   })
   for (const domain of ['fails.test', 'silent.test']) {
     const sent = await all.send(`zoe@${domain}`)
-    await all.socket.next('message.delayed')
+    await all.event('message.delayed')
     const [delivery] = await all.deliveries(sent.messageId)
     expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.3' })
     expect(delivery.last_reply).toMatch(/the DNS query failed \(.+\); will retry/)
@@ -397,10 +490,10 @@ test('servers that refuse connections delay the message, and the reply names eac
       'down.test': { MX: [{ preference: 1, exchange: 'mx.down.test' }] },
       'mx.down.test': { A: ['127.0.0.98', '127.0.0.99'] },
     },
-    limits: { delivery: { retryFirstMs: 600_000 } },
+    settings: NO_RETRY,
   })
   const sent = await all.send('zoe@down.test')
-  await all.socket.next('message.delayed')
+  await all.event('message.delayed')
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ state: 'queued', last_enhanced_code: '4.4.1' })
   expect(delivery.last_reply).toBe(
@@ -417,28 +510,28 @@ test('only a few of hundreds of mail servers of a domain are looked up and tried
   for (let index = 0; index < 300; index += 1) {
     zones[`mx${index}.many.test`] = { A: [`127.9.${index >> 8}.${index & 255}`] }
   }
-  const deliveryHostsMax = 4
+  const deliveryHostsMax = NO_RETRY.limits!.delivery!.hostsMax!
   await using all = await withMxs([{}], {
     zones,
-    limits: { delivery: { retryFirstMs: 600_000, hostsMax: deliveryHostsMax } },
+    settings: NO_RETRY,
   })
   const sent = await all.send('zoe@many.test')
-  await all.socket.next('message.delayed')
+  await all.event('message.delayed')
   const [delivery] = await all.deliveries(sent.messageId)
   const tried: string[] = delivery.last_reply.match(/127\.9\.\d+\.\d+/g)
   expect(new Set(tried).size).toBeGreaterThan(0)
   expect(new Set(tried).size).toBeLessThanOrEqual(deliveryHostsMax)
   // One list of servers, which is too long for UDP and so queried again over TCP, and addresses of two families for
   // each.
-  expect(all.dns.questions.length).toBeLessThanOrEqual(2 + 2 * deliveryHostsMax)
+  expect(all.questions().length).toBeLessThanOrEqual(2 + 2 * deliveryHostsMax)
 })
 
 test('TLS is used where it is offered, even with a certificate that cannot be verified', async () => {
   const tls = await createSelfSigned({ hostname: 'mx.a.test', nowMs: Date.now() })
   await using all = await withMxs([{ tls }])
   const sent = await all.send('zoe@a.test')
-  expect((await all.mxs[0]!.mail()).isTls).toBe(true)
-  await all.socket.next('message.delivered')
+  expect((await all.mail()).isTls).toBe(true)
+  await all.event('message.delivered')
   const [{ history }] = await all.deliveries(sent.messageId)
   expect(history[0].tls).toBe('TLSv1.3 (unverified)')
 })
@@ -449,15 +542,15 @@ test.each<[string, Behaviour, number]>([
 ])('a server %s gets the message without TLS', async (_name, behaviour, connections) => {
   await using all = await withMxs([behaviour])
   const sent = await all.send('zoe@a.test')
-  expect(await all.mxs[0]!.mail()).toMatchObject({ isTls: false, connection: connections })
-  await all.socket.next('message.delivered')
+  expect(await all.mail()).toMatchObject({ isTls: false, connection: connections })
+  await all.event('message.delivered')
   expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])
 })
 
 test("a message larger than the server's SIZE limit is not sent to it", async () => {
   await using all = await withMxs([{ extensions: ['SIZE 1000'] }])
   const sent = await all.send('zoe@a.test', { text: 'x'.repeat(2_000) })
-  await all.socket.next('message.bounced')
+  await all.event('message.bounced')
   const [delivery] = await all.deliveries(sent.messageId)
   expect(delivery).toMatchObject({ last_enhanced_code: '5.3.4' })
   expect(delivery.last_reply).toMatch(
@@ -470,10 +563,10 @@ test('a message to an international address is sent to a server with SMTPUTF8, a
   await using all = await withMxs([{ extensions: ['8BITMIME', 'SMTPUTF8', 'SIZE'] }, { extensions: ['8BITMIME'] }])
   const sent = await all.send(['zoë@a.test', 'zoë@b.test'])
 
-  const mail = await all.mxs[0]!.mail()
+  const mail = await all.mail()
   expect(mail.to).toEqual(['zoë@a.test'])
   expect(mail.from).toMatch(/^<ada@mail\.localhost> SMTPUTF8 BODY=8BITMIME SIZE=\d+$/)
-  await Promise.all([all.socket.next('message.bounced'), all.socket.next('message.delivered')])
+  await Promise.all([all.event('message.bounced'), all.event('message.delivered')])
   const deliveries = await all.deliveries(sent.messageId)
   expect(deliveries).toMatchObject([{ state: 'delivered' }, { state: 'bounced', last_enhanced_code: '5.6.7' }])
   expect(deliveries[1].last_reply).toMatch(/^mx\.b\.test does not accept addresses with non-ASCII characters/)
@@ -482,7 +575,7 @@ test('a message to an international address is sent to a server with SMTPUTF8, a
 test('SMTPUTF8 is requested even if only the header needs it', async () => {
   await using all = await withMxs([{ extensions: ['8BITMIME', 'SMTPUTF8'] }, { extensions: ['8BITMIME', 'SMTPUTF8'] }])
   await all.send(['zoë@a.test', 'bob@b.test'])
-  expect((await all.mxs[1]!.mail()).from).toBe('<ada@mail.localhost> BODY=8BITMIME SMTPUTF8')
+  expect((await all.mail(all.mxs[1])).from).toBe('<ada@mail.localhost> BODY=8BITMIME SMTPUTF8')
 })
 
 test('an international domain needs no SMTPUTF8', async () => {
@@ -490,17 +583,18 @@ test('an international domain needs no SMTPUTF8', async () => {
     zones: { 'xn--bcher-kva.test': { MX: [{ preference: 1, exchange: 'mx.a.test' }] } },
   })
   await all.send('zoe@bücher.test')
-  expect(await all.mxs[0]!.mail()).toMatchObject({ to: ['zoe@xn--bcher-kva.test'], from: '<ada@mail.localhost>' })
+  expect(await all.mail()).toMatchObject({ to: ['zoe@xn--bcher-kva.test'], from: '<ada@mail.localhost>' })
 })
 
 test('a destination that hangs, with a backlog, does not delay another one', async () => {
   await using all = await withMxs([{ greeting: 'hang' }, {}], {
-    limits: { delivery: { destinationConcurrencyMax: 2 } },
+    settings: { limits: { delivery: { destinationConcurrencyMax: 2 } } },
+    own: true,
   })
   for (let count = 0; count < 30; count++) await all.send('zoe@a.test')
   await all.mxs[0]!.until(() => all.mxs[0]!.connections === 2)
   await all.send('bob@b.test')
-  expect((await all.mxs[1]!.mail()).to).toEqual(['bob@b.test'])
+  expect((await all.mail(all.mxs[1])).to).toEqual(['bob@b.test'])
   expect(all.mxs[0]!.connections).toBe(2)
 })
 
@@ -508,14 +602,14 @@ test('a held message is delivered by the route that the release names', async ()
   await using relay = new FakeMx({})
   await relay.listen('127.0.0.1', 0)
   const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
-  await using all = await withMxs([{}], { env })
+  await using all = await withMxs([{}], { settings: { env }, own: true })
   for (const route of ['direct', 'relay']) {
     const { messageId } = await all.send(`${route}@a.test`)
-    await all.socket.next('message.held')
+    await all.event('message.held')
     const body = { inbox_id: all.ada.email, message_id: messageId, route }
     expect((await all.world.request('POST', '/v0/queue/release', { body })).body).toEqual({ changed: 1 })
   }
-  expect((await all.mxs[0]!.mail()).to).toEqual(['direct@a.test'])
+  expect((await all.mail()).to).toEqual(['direct@a.test'])
   expect((await relay.mail()).to).toEqual(['relay@a.test'])
 })
 
@@ -526,7 +620,7 @@ test.each(['direct', 'relay'])(
     await using relay = new FakeMx({})
     await relay.listen('127.0.0.1', 0)
     const env = { MARTLET_OUTBOUND: 'capture', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
-    await using all = await withMxs([{}], { env })
+    await using all = await withMxs([{}], { settings: { env }, own: true })
     const { world, ada } = all
     const { messageId } = await all.send(['zoe@a.test', 'odd@a.test', 'bob@a.test'])
     const states = async () => (await all.deliveries(messageId)).map((each: { state: string }) => each.state)
@@ -558,7 +652,10 @@ async function changeRecipient({ dataDir, shared }: World, from: string, to: str
 }
 
 test('a stop closes connections that hang, and the message is sent after the next start', async () => {
-  await using all = await withMxs([{ greeting: 'hang' }])
+  await using all = await withMxs([{ greeting: 'hang' }], {
+    settings: { limits: { delivery: { retryFirstMs: 20, pollMs: 20 } } },
+    own: true,
+  })
   await all.send('zoe@a.test')
   const [mx] = all.mxs
   await mx!.until(() => mx!.connections === 1)

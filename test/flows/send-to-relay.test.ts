@@ -8,6 +8,7 @@ import { createLog, type Log } from '../../src/log.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { verifySignature } from '../support/dkim-verify.ts'
 import { type Behaviour, FakeMx } from '../support/fake-mx.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { startWorld } from '../support/world.ts'
 
@@ -217,7 +218,12 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
   await new Promise<void>((resolve) => stock.listen(0, '127.0.0.1', resolve))
   const { port } = stock.server.address() as { port: number }
   const server = await startServer({
-    ...{ MARTLET_DATA_DIR: join(world.dataDir, 'own'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    ...{
+      MARTLET_DATA_DIR: join(world.dataDir, 'own'),
+      MARTLET_HTTP_PORT: '0',
+      MARTLET_SMTP_PORT: '0',
+      ...SUBMISSION_OFF,
+    },
     ...{ MARTLET_ROOT_KEY: world.rootKey, NODE_EXTRA_CA_CERTS: join(world.dataDir, 'ca.pem') },
     ...{ MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtps://${CREDENTIALS}@localhost:${port}` },
   })

@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 /** @returns the message as the API shows it, and its raw bytes */
-async function deliver(mail: string, sender = 'bounce@unrelated.example') {
+async function deliver(mail: string | Buffer, sender = 'bounce@unrelated.example') {
   await world.smtp.send({
     envelope: { from: sender, to: inboxId },
     raw: mail,
@@ -183,6 +183,37 @@ test.each([
   expect(message.labels).toEqual(['received', 'unauthenticated', 'unread'])
   expect(message.verified_domain).toBeUndefined()
   expect(message.authentication).toMatchObject({ result: 'unauthenticated', spf: { result: 'pass' } })
+})
+
+/** Its domain rejects what it has not confirmed; `evil.example` has confirmed the message. */
+const IMPERSONATED: Zones = {
+  'bank.example': DENIES,
+  '_dmarc.bank.example': { TXT: ['v=DMARC1; p=reject'] },
+  'evil.example': PERMITS,
+}
+
+test('a From has the same address in every charset: the one that was checked is shown', async () => {
+  Object.assign(zones, IMPERSONATED)
+  // Read as UTF-7: "x" <ceo@bank.example> (" <a@evil.example> )
+  const from = '"\xff+ACI +ADw-ceo+AEA-bank.example+AD4 +ACg-" <a@evil.example> +ACk-'
+  const type = 'Content-Type: text/plain; charset=utf-7\r\n'
+  const raw = Buffer.from(mailFrom(from, type), 'latin1')
+  const { message } = await deliver(raw, 'a@evil.example')
+  expect(message.verified_domain).toBe('evil.example')
+  expect(message.from).toContain('<a@evil.example>')
+  expect(message.from).not.toContain('<ceo@bank.example>')
+})
+
+test.each([
+  ['a line that begins with a space', ' x\r\n'],
+  ['several of them', '\t\r\n \r\n'],
+  ['the first line of a file of mbox', 'From ceo@bank.example Mon Nov 30 00:00:00 2026\r\n'],
+])('a From after %s is checked', async (_what, first) => {
+  Object.assign(zones, IMPERSONATED)
+  const refused = deliver(`${first}${mailFrom('ceo@bank.example')}`, 'a@evil.example')
+  await expect(refused).rejects.toThrow('550 5.7.26')
+  const { message } = await deliver(`${first}${mailFrom('a@evil.example')}`, 'a@evil.example')
+  expect(message).toMatchObject({ verified_domain: 'evil.example', from: 'a@evil.example', subject: 'hello' })
 })
 
 test('forged results in our name are removed; those of others stay', async () => {

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
 import { createTestDatabase } from '../support/test-database.ts'
@@ -17,7 +18,7 @@ async function startHere() {
   onTestFinished(() => database[Symbol.asyncDispose]())
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
   }
   const server = await startServer(env)
   onTestFinished(() => server.signal('SIGKILL'))

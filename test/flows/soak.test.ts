@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -40,6 +41,7 @@ test('a soak loses nothing and stores nothing twice', { timeout: 120_000 + 4 * D
     MARTLET_ROOT_KEY: KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
+    ...SUBMISSION_OFF,
   })
   const sink = await startWebhookSink()
   onTestFinished(async () => {

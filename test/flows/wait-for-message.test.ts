@@ -4,17 +4,29 @@
  * messages with those in the inbox.
  */
 import { request as httpRequest } from 'node:http'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seeded } from '../events/feed-world.ts'
 import { changeRows, notSupported } from '../support/test-database.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
-const INBOX = 'ada@mail.localhost'
-const PATH = `/v0/inboxes/${INBOX}/messages/wait`
+/** The inbox of the current test. */
+let inbox: string
+let inboxes = 0
+/** For tests that need no special settings and do not count the subscriptions of the server. */
+let shared: World
+beforeAll(async () => {
+  shared = await startWorld()
+})
+afterAll(() => shared[Symbol.asyncDispose]())
 
 async function startWithInbox(options: WorldOptions = {}): Promise<World> {
-  const world = await startWorld(options)
-  await world.agentmail.inboxes.create({ username: 'ada' })
+  return withInbox(await startWorld(options))
+}
+
+/** Creates the inbox of a test. */
+async function withInbox(world: World): Promise<World> {
+  inboxes += 1
+  inbox = (await world.agentmail.inboxes.create({ username: `ada${inboxes}` })).inboxId
   return world
 }
 
@@ -24,7 +36,11 @@ function pathOf(query: Query): string {
   const text = new URLSearchParams(
     Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
   )
-  return `${PATH}?${text}`
+  return `${waitPath()}?${text}`
+}
+
+function waitPath(): string {
+  return `/v0/inboxes/${inbox}/messages/wait`
 }
 
 async function wait(world: World, query: Query = {}, key?: string) {
@@ -46,12 +62,12 @@ async function drain(world: World, query: Query = {}): Promise<{ subjects: strin
 }
 
 async function send(world: World, subject: string, from = 'ann@example.test'): Promise<string> {
-  const { messageId } = await world.smtp.send({ from, to: INBOX, subject, text: subject })
+  const { messageId } = await world.smtp.send({ from, to: inbox, subject, text: subject })
   return messageId
 }
 
 async function label(world: World, id: string, change: object): Promise<void> {
-  const { status } = await world.request('PATCH', `/v0/inboxes/${INBOX}/messages/${encodeURIComponent(id)}`, {
+  const { status } = await world.request('PATCH', `/v0/inboxes/${inbox}/messages/${encodeURIComponent(id)}`, {
     body: change,
   })
   expect(status).toBe(200)
@@ -70,7 +86,7 @@ test('existing messages are returned from the oldest on, then new ones, each onc
   const first = await wait(world)
   expect(first.message).toMatchObject({ subject: 'one' })
   const second = await wait(world, { after: first.cursor })
-  const got = await world.request('GET', `/v0/inboxes/${INBOX}/messages/${encodeURIComponent(id)}`)
+  const got = await world.request('GET', `/v0/inboxes/${inbox}/messages/${encodeURIComponent(id)}`)
   expect(second.message).toEqual(got.body)
 
   const third = wait(world, { after: second.cursor, wait_seconds: 20 })
@@ -83,7 +99,7 @@ test('existing messages are returned from the oldest on, then new ones, each onc
 })
 
 test('on timeout, message is null, and the cursor resumes without a gap', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const over = await wait(world, { wait_seconds: 1 })
   expect(over.message).toBeNull()
   await send(world, 'late')
@@ -147,7 +163,7 @@ test('a message that starts to match during a scan is returned once, however its
 })
 
 test('a message matches again when its label is removed and added again, unless the message is hidden', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const id = await send(world, 'mail')
   await label(world, id, { add_labels: ['todo'] })
   const { subjects, cursor } = await drain(world, { labels: 'todo' })
@@ -170,14 +186,14 @@ test('a message matches again when its label is removed and added again, unless 
 })
 
 test('what matched when the scan began is returned, even if it changes before the scan reaches it', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const ids = []
   for (const subject of ['one', 'two', 'three', 'four']) ids.push(await send(world, subject))
   for (const id of ids.slice(0, 3)) await label(world, id, { add_labels: ['todo'] })
   const sentId = (
-    await world.agentmail.inboxes.messages.send(INBOX, { to: 'x@example.test', subject: 'five', labels: ['todo'] })
+    await world.agentmail.inboxes.messages.send(inbox, { to: 'x@example.test', subject: 'five', labels: ['todo'] })
   ).messageId
-  const path = `/v0/inboxes/${INBOX}/messages/${encodeURIComponent(sentId)}/deliveries`
+  const path = `/v0/inboxes/${inbox}/messages/${encodeURIComponent(sentId)}/deliveries`
   await expect.poll(async () => (await world.request('GET', path)).body.deliveries[0].state).toBe('held')
   const first = await wait(world, { labels: 'todo' })
   expect(first.message).toMatchObject({ subject: 'one' })
@@ -191,7 +207,7 @@ test('what matched when the scan began is returned, even if it changes before th
 })
 
 test('a message that leaves the trash starts to match', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const id = await send(world, 'mail')
   await label(world, id, { add_labels: ['trash'] })
   const { subjects, cursor } = await drain(world)
@@ -201,7 +217,7 @@ test('a message that leaves the trash starts to match', async () => {
 })
 
 test('messages that get the same label one after another are each returned', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const ids = [await send(world, 'one'), await send(world, 'two')]
   const { cursor } = await drain(world, { labels: 'todo' })
   for (const id of ids) await label(world, id, { add_labels: ['todo'] })
@@ -215,7 +231,7 @@ test.each([{ events: { batchMax: 3 } }, { lists: { scanRowsMax: 3 } }])(
     await world.agentmail.inboxes.create({ username: 'bob' })
     const id = await send(world, 'mail')
     const { cursor } = await drain(world, { labels: 'go,ready' })
-    const other = 'eventBatchMax' in limits ? INBOX : 'bob@mail.localhost'
+    const other = 'events' in limits ? inbox : 'bob@mail.localhost'
     for (let number = 0; number < 2; number++) await world.smtp.send({ to: other, subject: 'x', text: 'x' })
     await label(world, id, { add_labels: ['go', 'ready'] })
     expect((await drain(world, { labels: 'go,ready', after: cursor })).subjects).toEqual(['mail'])
@@ -224,7 +240,12 @@ test.each([{ events: { batchMax: 3 } }, { lists: { scanRowsMax: 3 } }])(
 
 test('from, to and subject filter as in the list, and a message that does not match is skipped', async () => {
   await using world = await startWithInbox()
-  const query = { from: 'shop.test', subject: 'code', to: 'ada@', wait_seconds: 20 }
+  const query = {
+    from: 'shop.test',
+    subject: 'code',
+    to: `${inbox.slice(0, inbox.indexOf('@') + 1)}`,
+    wait_seconds: 20,
+  }
   const waiting = wait(world, query)
   await expect.poll(() => listeners(world)).toBe(1)
   await send(world, 'your code', 'other@example.test')
@@ -253,9 +274,9 @@ test('after accepts a time, or the cursor of an event', async () => {
 })
 
 test('a message to its own inbox is returned when it is sent, and again only if its arrival makes it match', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const start = (await wait(world, { wait_seconds: 0 })).cursor
-  await world.agentmail.inboxes.messages.send(INBOX, { to: INBOX, subject: 'note', text: 'x' })
+  await world.agentmail.inboxes.messages.send(inbox, { to: inbox, subject: 'note', text: 'x' })
   await wait(world, { labels: 'received,sent', after: start, wait_seconds: 20 })
   expect((await drain(world, { after: start })).subjects).toEqual(['note'])
   expect((await drain(world, { labels: 'sent', after: start })).subjects).toEqual(['note'])
@@ -271,7 +292,7 @@ inProcess('twenty thousand sent messages that do not match are skipped within se
     `insert into events (seq, event_id, at, organization_id, pod_id, inbox_id, type, visibility, actor, message_id, payload)
       with recursive numbers (number) as (select 1 union all select number + 1 from numbers where number < 20000)
       select seq + number, event_id || number, at, organization_id, pod_id, inbox_id, 'message.sent', 'public', actor,
-        'message ' || number, '{"inboxAddress":"${INBOX}","threadId":"t","apiMessageId":"<x@x>","recipients":[]}'
+        'message ' || number, '{"inboxAddress":"${inbox}","threadId":"t","apiMessageId":"<x@x>","recipients":[]}'
       from events, numbers where type = 'inbox.created' and seq = (select last_seq from event_log)`,
   )
   await changeRows(
@@ -311,7 +332,7 @@ test('deleting or restricting the key, or deleting the inbox, ends the wait', as
   await using world = await startWithInbox({ limits: { events: { pollMs: 50 } } })
   const make = async (path: string) => (await world.request('POST', `${path}/api-keys`, { body: { name: 'k' } })).body
   const ask = (key: string) => world.request('GET', pathOf({ wait_seconds: 30 }), { key })
-  const [deleted, narrowed, scoped] = [await make('/v0'), await make('/v0'), await make(`/v0/inboxes/${INBOX}`)]
+  const [deleted, narrowed, scoped] = [await make('/v0'), await make('/v0'), await make(`/v0/inboxes/${inbox}`)]
   const answers = [deleted, narrowed, scoped, { api_key: world.rootKey }].map(({ api_key }) => ask(api_key))
   await expect.poll(() => listeners(world)).toBe(4)
 
@@ -319,14 +340,14 @@ test('deleting or restricting the key, or deleting the inbox, ends the wait', as
   expect(await answers[0]).toMatchObject({ status: 401, body: { name: 'UnauthorizedError' } })
   await world.request('PATCH', `/v0/api-keys/${narrowed.api_key_id}`, { body: { permissions: { inbox_read: true } } })
   expect(await answers[1]).toMatchObject({ status: 403, body: { name: 'ForbiddenError' } })
-  await world.request('DELETE', `/v0/inboxes/${INBOX}`)
+  await world.request('DELETE', `/v0/inboxes/${inbox}`)
   expect((await answers[2])!.status).toBe(401)
   expect((await answers[3])!.status).toBe(404)
   expect(await listeners(world)).toBe(0)
 })
 
 test('an invalid or forbidden request is refused', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const { body: key } = await world.request('POST', '/v0/api-keys', {
     body: { name: 'k', permissions: { inbox_read: true } },
   })
@@ -357,23 +378,23 @@ test('an invalid or forbidden request is refused', async () => {
   expect(await status({}, key.api_key)).toBe(403)
   expect(await status({}, 'am_us_nobody')).toBe(401)
   expect((await world.request('GET', '/v0/inboxes/nobody@mail.localhost/messages/wait')).status).toBe(404)
-  expect((await world.request('HEAD', PATH)).status).toBe(405)
+  expect((await world.request('HEAD', waitPath())).status).toBe(405)
 })
 
 test('a message whose id is the word "wait" is found by its id in brackets', async () => {
-  await using world = await startWithInbox()
-  await world.smtp.send({ to: INBOX, subject: 'named', text: 'x', messageId: '<wait>' })
+  const world = await withInbox(shared)
+  await world.smtp.send({ to: inbox, subject: 'named', text: 'x', messageId: '<wait>' })
   expect((await wait(world)).message!.message_id).toBe('<wait>')
-  const path = PATH.replace(/wait$/, encodeURIComponent('<wait>'))
+  const path = waitPath().replace(/wait$/, encodeURIComponent('<wait>'))
   expect(await world.request('GET', path)).toMatchObject({ status: 200, body: { subject: 'named' } })
 })
 
 test('"latest" waits for new messages only, and skips what the inbox itself sends', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   await send(world, 'yesterday')
   const { cursor, message } = await wait(world, { after: 'latest', wait_seconds: 0 })
   expect(message).toBeNull()
-  await world.agentmail.inboxes.messages.send(INBOX, { to: 'ann@example.test', subject: 'a question', text: 'x' })
+  await world.agentmail.inboxes.messages.send(inbox, { to: 'ann@example.test', subject: 'a question', text: 'x' })
   await send(world, 'the answer')
   expect((await wait(world, { after: cursor })).message).toMatchObject({ subject: 'the answer' })
   expect((await wait(world, { after: cursor, labels: 'sent' })).message).toMatchObject({ subject: 'a question' })

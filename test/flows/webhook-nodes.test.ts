@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished } from 'vitest'
 import type { LimitOverrides } from '../../src/config/limits.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { administrate, notSupported } from '../support/test-database.ts'
 import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
@@ -83,7 +84,7 @@ onTwo(
 onTwo(
   'a delivery that a killed node had started is sent by the other with the same id, before later ones of the inbox',
   async () => {
-    const limits = { webhooks: { timeoutMs: 2_500, leaseMs: 3_000, pollMs: 100 } }
+    const limits = { webhooks: { timeoutMs: 2_500, longTimeoutMs: 2_500, leaseMs: 3_000, pollMs: 100 } }
     await using one = await startWorld({ limits })
     await one.agentmail.inboxes.create({ username: 'ada' })
     await using sink = await startWebhookSink(() => undefined)
@@ -119,7 +120,12 @@ async function startVictim({ shared, rootKey }: World, limits: LimitOverrides) {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: shared.databaseUrl!, MARTLET_ROOT_KEY: rootKey },
-    ...{ MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    ...{
+      MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href,
+      MARTLET_HTTP_PORT: '0',
+      MARTLET_SMTP_PORT: '0',
+      ...SUBMISSION_OFF,
+    },
   }
   const victim = await startServer(env, limits)
   onTestFinished(async () => {

@@ -132,7 +132,7 @@ const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'SMTP commands': (value) => {
     parseCommandLine(Buffer.from(value))
     parseAddressCommand('TO', `TO:<${value}>`)
-    return readMailCommand(`FROM:<a@b> ${value}`, 1_000)
+    return readMailCommand(`FROM:<a@b> ${value}`, { messageBytesMax: 1_000, allowsAuthParameter: true })
   },
   'replies of other servers': (value) => parseReply(value, 1_000),
   'trace fields': (value) =>

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Random, seededRandom } from '../formats/random.ts'
 import { amount } from '../support/amount.ts'
+import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName } from '../support/test-database.ts'
@@ -95,7 +96,7 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
   const database = await createTestDatabase('started', dataDir)
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '' },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
     ...{ MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
   }
   const server = await startServer(env, undefined, [`--max-old-space-size=${HEAP_MIB}`])

@@ -59,11 +59,15 @@ test.each<[title: string, entries: string[], expected: string | undefined]>([
     ['inbox block other.test', `organization block ${ANN}`],
     `${ANN} (in block list)`,
   ],
-  ['mail to the address bounced', [`organization bounce ${ANN}`], `${ANN} (mail to it bounced)`],
+  [
+    'mail to the address bounced',
+    [`organization bounce ${ANN}`],
+    `${ANN} (mail to it bounced, or was reported as spam)`,
+  ],
   [
     'a bounce counts before all lists',
     [`inbox allow ${ANN}`, `organization bounce ${ANN}`],
-    `${ANN} (mail to it bounced)`,
+    `${ANN} (mail to it bounced, or was reported as spam)`,
   ],
   ['a bounce of another address', ['organization bounce bob@mail.example.test'], undefined],
 ])('%s', (_title, entries, expected) => {

@@ -24,7 +24,14 @@ async function file(store: TestStore, ids: InboxIds, lines: readonly string[]): 
   const parsed = parseMail(raw, limits)
   const bodies = { bytes: parsed.compressedBodies.bytes, blobKey: null }
   const rows = (tx: Tx) => contentRows(tx, inMemory(raw), parsed, bodies)
-  const content = { parsed, sizeBytes: raw.length, checked: undefined, rows, discard: async () => undefined }
+  const content = {
+    parsed,
+    sizeBytes: raw.length,
+    mailBytes: raw.length,
+    checked: undefined,
+    rows,
+    discard: async () => undefined,
+  }
   return store.transaction(async (tx) => {
     const inbox = (await inboxes.lockById(tx, ids.inbox_id))!
     const filing = {

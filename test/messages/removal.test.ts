@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createRemoval } from '../../src/mail/messages/removal.ts'
 import type { Tx } from '../../src/store/handles.ts'
-import * as messages from '../../src/store/tables/messages-table.ts'
+import * as removable from '../../src/store/tables/removable-messages-table.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { openTestStore } from '../store/test-store.ts'
 
@@ -30,7 +30,7 @@ test.each([
           .values(addresses.map((row) => ({ ...row, content_id: contentId, kind: 'to' as const })))
           .execute()
       }
-      const rows = await messages.listByInbox(tx, inbox.inbox_id, 10)
+      const rows = await removable.listByInbox(tx, inbox.inbox_id, 10)
       const deleted: string[] = []
       await createRemoval({ limits }).remove(recordDeletes(tx, deleted), inbox.inbox_id, rows)
       expect(deleted.filter((from) => from === 'contents')).toHaveLength(steps)

@@ -120,7 +120,14 @@ export async function fileMail(store: TestStore, ids: InboxIds, mail: Mail, limi
     const inbox = (await inboxes.lockById(tx, ids.inbox_id))!
     const bodies = { bytes: parsed.compressedBodies.bytes, blobKey: null }
     const rows = (of: Tx) => contentRows(of, inMemory(raw), parsed, bodies)
-    const content = { parsed, sizeBytes: raw.length, checked: undefined, rows, discard: async () => undefined }
+    const content = {
+      parsed,
+      sizeBytes: raw.length,
+      mailBytes: raw.length,
+      checked: undefined,
+      rows,
+      discard: async () => undefined,
+    }
     const filing = { inbox, content, labels: ['received'], authentication: { result: 'unverified' as const } }
     await createFiling({ limits, domain: 'search.test' })(tx, [filing])
   })

@@ -111,3 +111,23 @@ test('the cache is bounded, and so are the queries that run at a time', async ()
   await query('text.example', 'TXT')
   expect(asked()).toEqual(['TXT text.example', 'A mx.example', 'MX mail.example', 'TXT text.example'])
 })
+
+test('an answer of many empty records is not cached: it would need memory', async () => {
+  Object.assign(zones, { 'empties.example': { TXT: new Array(200).fill('') } })
+  const { query, asked } = cachedDns()
+  for (const _ of [1, 2]) expect(await query('empties.example', 'TXT')).toHaveLength(200)
+  expect(asked()).toHaveLength(4) // each time over UDP and over TCP
+})
+
+test('a client whose names are never answered delays only its own mail', async () => {
+  const { query } = cachedDns({ tryMs: 500, queriesMax: 4, queriesPerClientMax: 3, waitMs: 50 })
+  Object.assign(zones, { 'fast.example': { TXT: ['v=spf1 -all'] } })
+  const names = Array.from({ length: 20 }, (_, at) => `silent${at}.example`)
+  for (const name of names) zones[name] = 'silent'
+  const slow = names.map((name) => query(name, 'TXT', '192.0.2.1'))
+  // One that waits is asked for by another client, which does not wait with it.
+  const shared = query('fast.example', 'TXT', '192.0.2.1')
+  expect(await query('fast.example', 'TXT', '192.0.2.2')).toEqual(['v=spf1 -all'])
+  const ended = await Promise.allSettled([...slow, shared])
+  expect(ended.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(new Array(21).fill('ETIMEOUT'))
+})

@@ -1,9 +1,11 @@
 /** Tests what `martlet_receive_seconds` measures. */
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import { createReceiving } from '../../src/mail/receiving/receiving.ts'
+import { createRecipientInboxes } from '../../src/mail/receiving/recipient-inboxes.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openTestStore } from '../store/test-store.ts'
 
@@ -22,14 +24,24 @@ test('the time to receive a message begins when its last byte has arrived', asyn
       domain: 'mail.example',
       messageBytesMax: 1_000,
       pausedInboxes: 'defer',
+      inboxBytesMax: 0,
+      inboxMessagesMax: 0,
       limits: withLimits({}),
     },
     async prepareContent({ raw, check }) {
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
-      await check?.({ sizeBytes: 0, load: async () => ({ bytes: Buffer.alloc(0), isOwned: true }) })
+      await check?.({
+        sizeBytes: 0,
+        load: async () => ({ bytes: Buffer.alloc(0), isOwned: true }),
+        chunks: () => Readable.from([]),
+      })
       throw new Error('the test ends here')
     },
     fileReceived: async () => [],
+    recordComplaint: async () => undefined,
+    inboxes: createRecipientInboxes({ store, domain: 'mail.example' }),
+    rates: { refusalOf: () => undefined },
+    refusals: { record: () => undefined },
     messageChecks: {
       begin() {
         const sender = { authentication: { result: 'trusted' as const }, owners: new Set<string | null>() }

@@ -1,7 +1,7 @@
 /** Peers with addresses that the loopback interface does not have. Tests with sockets are in limits.test.ts. */
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
-import { createConnectionLimits } from '../../src/edges/smtp/mx/connection-limits.ts'
+import { createConnectionLimits } from '../../src/edges/smtp/protocol/connection-limits.ts'
 
 test('IPv6 peers are counted by /64, and an IPv4-mapped address as its IPv4 address', () => {
   const limits = withLimits({ smtp: { connectionsPerNetworkMax: 1 } })

@@ -2,7 +2,8 @@
 import { onTestFinished } from 'vitest'
 import type { LimitOverrides } from '../../src/config/limits.ts'
 import { loadConfig } from '../../src/config/settings.ts'
-import { createMxServer, type MxServer } from '../../src/edges/smtp/mx/mx-server.ts'
+import { createMxServer } from '../../src/edges/smtp/mx/mx-server.ts'
+import type { SmtpListener } from '../../src/edges/smtp/protocol/smtp-listener.ts'
 import type { Certificate, TlsSource } from '../../src/edges/tls.ts'
 import { createEventLoop, type EventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
@@ -13,7 +14,7 @@ import { MemoryReceiving } from './memory-receiving.ts'
 export interface Listener {
   port: number
   receiving: MemoryReceiving
-  mx: MxServer
+  mx: SmtpListener
   metrics: Metrics
   eventLoop: EventLoop
   tls: ChangingCertificate

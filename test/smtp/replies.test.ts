@@ -23,7 +23,7 @@ describe('every reply', () => {
 })
 
 test('an error without its own reply code is temporary unless its kind says otherwise', () => {
-  expect(replyForError(new MailError('idempotency_conflict', { detail: 'x' })).code).toBe(451)
+  expect(replyForError(new MailError('draft_sending', {})).code).toBe(451)
   expect(replyForError(new MailError('forbidden', { detail: 'x' }))).toMatchObject({ code: 550, enhancedCode: '5.7.1' })
 })
 
@@ -55,3 +55,8 @@ function anyMailError(code: ErrorCode): MailError {
   }
   return new MailError(code, params as never)
 }
+
+test('an idempotency key that is still in use is temporary, and one of another message is not', () => {
+  const reply = (isRunning: boolean) => replyForError(new MailError('idempotency_conflict', { detail: 'x', isRunning }))
+  expect([reply(true).code, reply(false).code]).toEqual([451, 554])
+})

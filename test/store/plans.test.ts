@@ -169,6 +169,21 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',
   ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
+  [
+    'find the inbox that gets mail for an address: as its own',
+    (db) => inboxes.getReceiving(db, { address: 'a', domain: 'd' }),
+    'SEARCH inboxes USING INDEX sqlite_autoindex_inboxes_2 (address=?)',
+  ],
+  [
+    'find the inbox that gets mail for an address: as an alias',
+    (db) => inboxes.getReceiving(db, { address: 'a', domain: 'd' }),
+    'SEARCH inbox_aliases USING PRIMARY KEY (address=?)',
+  ],
+  [
+    'find the inbox that gets mail for an address: of the domain',
+    (db) => inboxes.getReceiving(db, { address: 'a', domain: 'd' }),
+    'domains_holder (domain=?)',
+  ],
   ['find many inboxes by their ids', (db) => inboxes.listByIds(db, ['a', 'b']), '(id=?)'],
   ['find many inboxes by their addresses', (db) => inboxes.listByAddresses(db, ['a', 'b']), '(address=?)'],
   ['find many pods by their ids', (db) => tenants.listPodsByIds(db, 'o', ['a', 'b']), '(id=?)'],

@@ -86,6 +86,7 @@ create table domains (
   inbound_enabled integer not null,
   feedback_enabled integer not null,
   subdomains_enabled integer not null,
+  catch_all_inbox_id text collate "C",
   dkim_selector text collate "C" not null,
   records text collate "C",
   checks integer not null,
@@ -98,6 +99,7 @@ create table domains (
   PRIMARY KEY (id),
   FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );
+CREATE INDEX domains_by_catch_all ON public.domains USING btree (catch_all_inbox_id) WHERE (catch_all_inbox_id IS NOT NULL);
 CREATE INDEX domains_by_organization ON public.domains USING btree (organization_id, created_at, id);
 CREATE UNIQUE INDEX domains_claim ON public.domains USING btree (domain, organization_id, COALESCE(pod_id, ''::text)) WHERE (deleting_at IS NULL);
 CREATE UNIQUE INDEX domains_client_id ON public.domains USING btree (organization_id, COALESCE(pod_id, ''::text), client_id) WHERE (client_id IS NOT NULL);
@@ -231,6 +233,18 @@ create table idempotency_keys (
 CREATE INDEX idempotency_keys_by_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX idempotency_keys_by_scope ON public.idempotency_keys USING btree (scope_id, key);
 
+create table inbox_aliases (
+  address text collate "C" not null,
+  inbox_id text collate "C" not null,
+  domain_id text collate "C" not null,
+  created_at bigint not null,
+  PRIMARY KEY (address),
+  FOREIGN KEY (domain_id) REFERENCES domains(id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
+CREATE INDEX inbox_aliases_by_domain ON public.inbox_aliases USING btree (domain_id);
+CREATE INDEX inbox_aliases_by_inbox ON public.inbox_aliases USING btree (inbox_id, address);
+
 create table inboxes (
   id text collate "C" not null,
   organization_id text collate "C" not null,
@@ -241,6 +255,9 @@ create table inboxes (
   client_id text collate "C",
   metadata text collate "C",
   status text collate "C" not null,
+  quota_bytes bigint,
+  quota_messages bigint,
+  retention_days integer,
   message_count bigint not null,
   unread_count bigint not null,
   unread_shown_count bigint not null,
@@ -372,6 +389,7 @@ create table messages (
   has_attachments integer not null,
   hidden integer not null,
   authentication text collate "C" not null,
+  spam text collate "C",
   verified_domain text collate "C",
   modseq bigint not null,
   timestamp bigint not null,

@@ -78,6 +78,7 @@ CREATE TABLE domains (
   inbound_enabled integer not null,
   feedback_enabled integer not null,
   subdomains_enabled integer not null,
+  catch_all_inbox_id text,
   dkim_selector text not null,
   records text,
   checks integer not null,
@@ -88,6 +89,8 @@ CREATE TABLE domains (
   created_at integer not null,
   updated_at integer not null
 ) strict;
+
+CREATE INDEX domains_by_catch_all on domains (catch_all_inbox_id) where catch_all_inbox_id is not null;
 
 CREATE INDEX domains_by_organization on domains (organization_id, created_at, id);
 
@@ -229,6 +232,17 @@ CREATE INDEX idempotency_keys_by_age on idempotency_keys (created_at);
 
 CREATE INDEX idempotency_keys_by_scope on idempotency_keys (scope_id, key);
 
+CREATE TABLE inbox_aliases (
+  address text primary key,
+  inbox_id text not null references inboxes,
+  domain_id text not null references domains,
+  created_at integer not null
+) strict, without rowid;
+
+CREATE INDEX inbox_aliases_by_domain on inbox_aliases (domain_id);
+
+CREATE INDEX inbox_aliases_by_inbox on inbox_aliases (inbox_id, address);
+
 CREATE TABLE inboxes (
   id text primary key,
   organization_id text not null references organizations,
@@ -239,6 +253,9 @@ CREATE TABLE inboxes (
   client_id text,
   metadata text,
   status text not null,
+  quota_bytes integer,
+  quota_messages integer,
+  retention_days integer,
   message_count integer not null,
   unread_count integer not null,
   unread_shown_count integer not null,
@@ -370,6 +387,7 @@ CREATE TABLE messages (
   has_attachments integer not null,
   hidden integer not null,
   authentication text not null,
+  spam text,
   verified_domain text,
   modseq integer not null,
   timestamp integer not null,

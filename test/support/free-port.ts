@@ -12,3 +12,6 @@ export async function freePort(): Promise<number> {
   await once(server, 'close')
   return port
 }
+
+/** Settings of a server that needs no submission: with the default ports, two servers could not run at the same time. */
+export const SUBMISSION_OFF = { MARTLET_SUBMISSION_PORT: 'off', MARTLET_SUBMISSIONS_PORT: 'off' } as const

@@ -28,9 +28,13 @@ export interface PageReader {
 export async function createReader(): Promise<PageReader> {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   for (const name of ['node_modules', 'dist']) await symlink(join(root, name), join(folder, name))
-  const [httpPort, smtpPort] = [await freePort(), await freePort()]
+  const [httpPort, smtpPort, submissionPort, submissionsPort] = [
+    ...[await freePort(), await freePort()],
+    ...[await freePort(), await freePort()],
+  ]
+  const ports = { 8080: httpPort, 2525: smtpPort, 2587: submissionPort, 2465: submissionsPort }
   const local = (text: string) =>
-    text.replaceAll('127.0.0.1:8080', `127.0.0.1:${httpPort}`).replaceAll('127.0.0.1:2525', `127.0.0.1:${smtpPort}`)
+    Object.entries(ports).reduce((all, [shown, own]) => all.replaceAll(`127.0.0.1:${shown}`, `127.0.0.1:${own}`), text)
 
   let server: Terminal | undefined
   let shell: Shell | undefined
@@ -72,6 +76,8 @@ export async function createReader(): Promise<PageReader> {
       MARTLET_DATA_DIR: join(folder, 'data'),
       MARTLET_HTTP_PORT: String(httpPort),
       MARTLET_SMTP_PORT: String(smtpPort),
+      MARTLET_SUBMISSION_PORT: String(submissionPort),
+      MARTLET_SUBMISSIONS_PORT: String(submissionsPort),
     }
     server = openTerminal('npm start', {
       cwd: root,

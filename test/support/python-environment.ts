@@ -1,15 +1,19 @@
 /**
- * The virtual environment in which the Python programs of the documentation run. Its installation takes some seconds,
- * so it is kept below node_modules/.cache, one for each version of Python and of the package.
+ * The virtual environment in which the Python programs of the documentation run, and packages that a test adds to it.
+ * Most of an installation is the creation of the environment and the download of dependencies: 8 s of CPU time. So there
+ * is one environment, and it is kept below node_modules/.cache, for each version of Python and of the package.
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { root } from './imports.ts'
+import { root, textOf } from './imports.ts'
+import { type Block, blocksOf } from './page-blocks.ts'
 
 const INSTALL_MS = 120_000
+/** Python compiles what a test imports; the rest takes a second. pip wants a false value for an option that begins with "no". */
+const PIP_SETTINGS = { PIP_NO_COMPILE: '0', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
 
 let known: { readonly version: string | undefined } | undefined
 
@@ -25,24 +29,54 @@ function readVersion(): string | undefined {
   return status === 0 ? stdout.trim() : undefined
 }
 
+/** Returns the command of the README that creates a virtual environment with its package for Python. */
+export function readmeInstallation(): string {
+  const isOfPython = ({ heading, language }: Block) => heading === 'In Python' && language === 'sh'
+  const [command] = blocksOf(textOf('README.md')).find(isOfPython)!.text.split('\n')
+  return command!
+}
+
 /**
  * Returns the path of the `.venv` that a command creates. The command runs only if no earlier run has done the same.
  *
  * @param command creates `.venv` in the current folder and ends with `install NAME==VERSION`
  * @throws Error with the command's output if it fails
  */
-export async function virtualEnvironment(command: string): Promise<string> {
-  const [, name, version] = / install ([\w-]+)==([\w.]+)$/.exec(command) ?? []
-  if (version === undefined) throw new Error(`"${command}" must end with install NAME==VERSION`)
-  const folder = join(root, 'node_modules/.cache/martlet', `python-${pythonVersion()}-${name}-${version}`)
-  if (!existsSync(folder)) await install(command, folder)
-  return join(folder, '.venv')
+export function virtualEnvironment(command: string): Promise<string> {
+  const [, requirement] = / install ([\w-]+==[\w.]+)$/.exec(command) ?? []
+  if (requirement === undefined) throw new Error(`"${command}" must end with install NAME==VERSION`)
+  return installed(requirement, '.venv', command)
+}
+
+/**
+ * Returns a folder for PYTHONPATH with one package without its dependencies, which must be in the environment. It hides
+ * another version of the package there.
+ *
+ * @param environment path of a `.venv`
+ * @param requirement NAME==VERSION
+ */
+export function packageFolder(environment: string, requirement: string): Promise<string> {
+  const python = join(environment, 'bin/python') // its `pip` contains the path where it was made
+  return installed(requirement, 'packages', `${python} -m pip -q install --no-deps --target packages ${requirement}`)
 }
 
 /** As `virtualEnvironment`; skips the test where there is no Python, or no package index can be reached. */
 export async function environmentOrSkip(skip: (why: string) => never, command: string): Promise<string> {
   if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
-  return virtualEnvironment(command).catch((error: unknown) => {
+  return orSkip(skip, virtualEnvironment(command))
+}
+
+/** As `packageFolder`; skips the test where no package index can be reached. */
+export function packageFolderOrSkip(
+  skip: (why: string) => never,
+  environment: string,
+  requirement: string,
+): Promise<string> {
+  return orSkip(skip, packageFolder(environment, requirement))
+}
+
+function orSkip(skip: (why: string) => never, installation: Promise<string>): Promise<string> {
+  return installation.catch((error: unknown) => {
     if (isOffline(error)) skip('no package index of Python can be reached from here')
     throw error
   })
@@ -56,13 +90,27 @@ function isOffline(error: unknown): boolean {
   )
 }
 
+/** Returns the path of what the command creates. It runs only if no earlier run has done the same. */
+async function installed(requirement: string, created: string, command: string): Promise<string> {
+  const name = ['python', pythonVersion(), ...requirement.split('=='), ...(created === '.venv' ? [] : [created])].join(
+    '-',
+  )
+  const folder = join(root, 'node_modules/.cache/martlet', name)
+  if (!existsSync(folder)) await install(command, folder)
+  return join(folder, created)
+}
+
 /** Runs the command elsewhere and moves the result when it is complete: an interrupted run leaves nothing usable. */
 async function install(command: string, folder: string): Promise<void> {
   await mkdir(dirname(folder), { recursive: true })
   const scratch = await mkdtemp(`${folder}-`)
   try {
-    await promisify(execFile)('bash', ['-c', command], { cwd: scratch, timeout: INSTALL_MS })
-    await rename(scratch, folder) // `python` works in the new place; `pip` contains the old path, and no test runs it
+    await promisify(execFile)('bash', ['-c', command], {
+      cwd: scratch,
+      env: { ...process.env, ...PIP_SETTINGS },
+      timeout: INSTALL_MS,
+    })
+    await rename(scratch, folder) // `python` works in the new place; `pip` contains the old path, and no test runs it as a program
   } catch (error) {
     if (!existsSync(folder)) throw error // it exists if another run has installed it meanwhile
   } finally {

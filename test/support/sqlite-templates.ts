@@ -2,10 +2,9 @@
  * The database files with which tests on SQLite start, so that not every test creates tables, keys and a certificate.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import BetterSqlite from 'better-sqlite3'
 import { inject } from 'vitest'
 import { makeTemplate, type Template } from './database-templates.ts'
 import { root } from './imports.ts'
@@ -14,49 +13,33 @@ import { ROOT_KEY } from './root-key.ts'
 export const SQLITE_FILE = 'martlet.db'
 
 /** Contents of the files, once per worker. */
-const sqliteTemplates: { migrated?: Promise<Buffer>; started?: Buffer } = {}
+const contents: Partial<Record<Template, Promise<Buffer>>> = {}
 
 /** An older template of a build is made again, because its rows have the time of its start. */
 const TEMPLATE_AGE_MAX_MS = 3_600_000
 
-/** Copies a template to where a server or a store will open it; changes nothing if there is no template yet. */
+/** Copies a template to where a server or a store will open it. */
 export async function copySqlite(template: Template, dataDir: string): Promise<void> {
-  const bytes = template === 'started' ? startedSqlite() : await migratedSqlite()
-  if (bytes) await writeFile(join(dataDir, SQLITE_FILE), bytes, { mode: 0o600 })
+  contents[template] ??= template === 'started' ? startedSqlite() : makeSqlite(template)
+  await writeFile(join(dataDir, SQLITE_FILE), await contents[template], { mode: 0o600 })
 }
 
-function migratedSqlite(): Promise<Buffer> {
-  sqliteTemplates.migrated ??= makeTemplate('migrated', undefined, (folder) => readFile(join(folder, SQLITE_FILE)))
-  return sqliteTemplates.migrated
+function makeSqlite(template: Template): Promise<Buffer> {
+  return makeTemplate(template, undefined, (folder) => readFile(join(folder, SQLITE_FILE)))
 }
 
-/** undefined: no server was started since the last build. */
-function startedSqlite(): Buffer | undefined {
-  if (sqliteTemplates.started) return sqliteTemplates.started
+/** Other workers and later runs use the same file, until the next build: it takes a server to make it. */
+async function startedSqlite(): Promise<Buffer> {
   const file = startedFile()
   const isRecent = existsSync(file) && Date.now() - statSync(file).mtimeMs < TEMPLATE_AGE_MAX_MS
-  if (isRecent) sqliteTemplates.started = readFileSync(file)
-  return sqliteTemplates.started
-}
-
-/**
- * Keeps the database of a server that has just started without special settings. Other tests start with a copy of it,
- * in every worker and in later runs, until the next build.
- */
-export function saveStarted(dataDir: string): void {
-  if (sqliteTemplates.started) return
-  const database = new BetterSqlite(join(dataDir, SQLITE_FILE), { readonly: true })
-  try {
-    sqliteTemplates.started = database.serialize()
-  } finally {
-    database.close()
-  }
-  const file = startedFile()
+  if (isRecent) return readFile(file)
+  const bytes = await makeSqlite('started')
   const temporary = `${file}.${randomUUID()}`
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(temporary, sqliteTemplates.started)
+  writeFileSync(temporary, bytes)
   renameSync(temporary, file) // atomic: another process never reads a partial file
   removeOldTemplates(dirname(file))
+  return bytes
 }
 
 function startedFile(): string {

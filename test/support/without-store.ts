@@ -19,6 +19,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/receiving/authentication/independent-verdicts.test.ts',
   'test/receiving/authentication/sender-check.test.ts',
   'test/receiving/authentication/spf-rules.test.ts',
+  'test/receiving/rate-buckets.test.ts',
   'test/receiving/receive-queue.test.ts',
   'test/sending/draft-schedule.test.ts',
   'test/sending/remote-target.test.ts',

@@ -18,11 +18,11 @@ import { createLog, type Log } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Lookup } from '../../src/net/fetch/safe-fetch.ts'
 import type { Martlet } from '../../src/server/start.ts'
+import { SUBMISSION_OFF } from './free-port.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { sharedThreads } from './shared-threads.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
-import { saveStarted } from './sqlite-templates.ts'
-import { createTestDatabase, databaseName, type TestDatabase } from './test-database.ts'
+import { createTestDatabase, type TestDatabase } from './test-database.ts'
 
 /** Loaded with require() because it takes two thirds of the time of import(), which creates promises for each of 1,300 modules. */
 const { startMartlet } = createRequire(import.meta.url)(
@@ -89,6 +89,16 @@ export class World implements AsyncDisposable {
 
   get smtpPort(): number {
     return this.#martlet.smtpPort!
+  }
+
+  /** Submission with STARTTLS. */
+  get submissionPort(): number {
+    return this.#martlet.submissionPort!
+  }
+
+  /** Submission with implicit TLS. */
+  get submissionsPort(): number {
+    return this.#martlet.submissionsPort!
   }
 
   /** The real SDK client for this server. */
@@ -201,14 +211,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const owned = options.shared ? undefined : await createTestDatabase('started', dataDir)
   const shared = options.shared ?? { databaseUrl: owned?.url, blobsDir: join(dataDir, 'blobs') }
   const place = { dataDir, shared, owned }
-  const world = new World(await boot(place, options), place, options)
-  try {
-    if (databaseName() === 'sqlite' && Object.keys(options).length === 0) saveStarted(dataDir)
-  } catch (error) {
-    await world[Symbol.asyncDispose]()
-    throw error
-  }
-  return world
+  return new World(await boot(place, options), place, options)
 }
 
 function boot(
@@ -221,6 +224,7 @@ function boot(
     MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
+    ...SUBMISSION_OFF,
     MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'fatal',
     ...env,

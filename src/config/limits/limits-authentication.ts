@@ -1,5 +1,5 @@
 /** Limits of the authentication of senders. Part of ../limits.ts; those of reading signatures are in limits-parsing.ts. */
-import { HOUR, type Limit, SECOND } from './limit.ts'
+import { HOUR, KIB, type Limit, SECOND } from './limit.ts'
 
 export const authenticationLimits = {
   spfMs: {
@@ -17,10 +17,15 @@ export const authenticationLimits = {
     unit: 'count',
     description: 'Those of them that may find nothing (RFC 7208 §4.6.4).',
   },
+  spfRecordBytesMax: {
+    default: 4 * KIB,
+    unit: 'bytes',
+    description: 'Longest SPF record that is evaluated. RFC 7208 §3.4 recommends less than 512.',
+  },
   dnsMs: {
     default: 20 * SECOND,
     unit: 'milliseconds',
-    description: 'Time for each step of the authentication. After that, its result is `temperror`.',
+    description: 'Time for each step of the authentication, and for each key. After that, its result is `temperror`.',
   },
   rsaBitsMin: { default: 1_024, unit: 'count', description: 'Bits of an RSA key; with fewer, a signature fails.' },
   rsaBitsMax: { default: 4_096, unit: 'count', description: 'Bits of an RSA key; with more, it is not used.' },

@@ -30,5 +30,15 @@ export const dnsLimits = {
     unit: 'count',
     description: 'DNS queries to authenticate mail that run at a time. Further ones wait.',
   },
+  queriesPerClientMax: {
+    default: 20,
+    unit: 'count',
+    description: 'Those of them that run for the mail of one network. Networks take turns.',
+  },
+  waitMs: {
+    default: 20 * SECOND,
+    unit: 'milliseconds',
+    description: 'Time that such a query waits for its turn. After that, it fails.',
+  },
   triesMax: { default: 2, unit: 'count', description: 'How often a query is sent to each resolver.' },
 } as const satisfies Record<string, Limit>

@@ -21,7 +21,8 @@ export const sendingLimits = {
   recipientsMax: {
     default: 50,
     unit: 'count',
-    description: 'Recipients of one sent message, in to, cc and bcc together.',
+    description:
+      'Recipients of one sent message, in to, cc and bcc together. A further RCPT of a mail program gets 452.',
   },
   textCharsMax: {
     default: 4 * MIB,
@@ -33,6 +34,11 @@ export const sendingLimits = {
     default: 256 * KIB,
     unit: 'count',
     description: 'Total length of the subject, addresses and extra header fields of one sent message.',
+  },
+  rawHeaderBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    description: 'Header of a message that a mail program submits. A message with a larger one is refused.',
   },
   headersMax: { default: 100, unit: 'count', description: 'Extra header fields of one sent message.' },
   attachmentsMax: { default: 100, unit: 'count', description: 'Attachments of one sent message.' },

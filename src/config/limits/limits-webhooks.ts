@@ -75,6 +75,11 @@ export const webhooksLimits = {
     unit: 'milliseconds',
     description: 'Time for a request to a webhook, from the DNS lookup to the end of the response.',
   },
+  longTimeoutMs: {
+    default: 30 * SECOND,
+    unit: 'milliseconds',
+    description: 'The same for webhooks of AgentPost, whose receivers may take this long to answer.',
+  },
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',

@@ -31,6 +31,10 @@ const STRAY_DOTS = /^[a-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\u{10ffff}-]+$/iu
 /** RFC 1035 §2.3.1 with leading digits (RFC 1123 §2.1), and "_" because some hosts with such names send mail. */
 const DNS_LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
+/** ASCII characters that no domain contains. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it must find control characters
+const NOT_IN_NAMES = /[\x00-,/:-@[-^`{-\x7f]/
+
 /** RFC 5321 §4.1.2 Quoted-string. The group is the text between the quotes, with its quoted pairs. */
 const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u
 
@@ -101,7 +105,9 @@ export function normaliseDomain(text: string): string | undefined {
   if (text.length > DOMAIN_BYTES_MAX) return undefined
   if (text.startsWith('[')) return normaliseLiteral(text)
 
-  // Only non-ASCII names are converted: the URL algorithm would also interpret "0x7f.1" as an IP address.
+  // Only non-ASCII names are converted: the URL algorithm would also interpret "0x7f.1" as an IP address. It would decode
+  // "%62", and end the name at "/", "?" and "#", so such characters are refused first.
+  if (NOT_IN_NAMES.test(text)) return undefined
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
   const domain = (/^[\x00-\x7f]*$/.test(text) ? text : domainToASCII(text)).toLowerCase()
   const labels = domain.split('.')

@@ -32,3 +32,9 @@ export function ipList(ranges: readonly string[]): BlockList {
   }
   return list
 }
+
+/** Whether a list contains an address, in any form that a socket gives it. */
+export function isListed(list: BlockList, address: string): boolean {
+  const ip = bareIp(address)
+  return isIP(ip) !== 0 && list.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4')
+}

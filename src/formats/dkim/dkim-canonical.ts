@@ -37,6 +37,62 @@ export function relaxedBody(body: Buffer): Buffer {
   return lengthWithText === 0 ? Buffer.alloc(0) : out.subarray(0, lengthWithText + 2)
 }
 
+/** Canonicalizes a body as `relaxedBody` does, from chunks that are split anywhere; it keeps no text in memory. */
+export interface RelaxedBodyStream {
+  /** @returns canonical bytes; often fewer than the chunk has */
+  write(chunk: Uint8Array): Buffer
+  /** @returns the last bytes */
+  end(): Buffer
+}
+
+export function createRelaxedBodyStream(): RelaxedBodyStream {
+  /** Empty lines that are part of the body only if text follows. */
+  let emptyLines = 0
+  let hasText = false // of the current line
+  let hasSpace = false
+  let hasCr = false
+
+  return {
+    write(chunk) {
+      // Each byte writes at most two: a CR that was not the end of a line, or a space, before it. Empty lines come on top.
+      const out = Buffer.allocUnsafe(2 * chunk.length + 2 * (emptyLines + chunk.length) + 2)
+      let length = 0
+      const text = (byte: number) => {
+        for (; emptyLines > 0; emptyLines--) {
+          out[length++] = CR
+          out[length++] = LF
+        }
+        if (hasSpace) out[length++] = SPACE
+        hasSpace = false
+        hasText = true
+        out[length++] = byte
+      }
+      for (const byte of chunk) {
+        if (byte === LF) {
+          hasCr = false
+          hasSpace = false
+          if (hasText) {
+            out[length++] = CR
+            out[length++] = LF
+          } else emptyLines++
+          hasText = false
+          continue
+        }
+        if (hasCr) text(CR)
+        hasCr = byte === CR
+        if (byte === SPACE || byte === TAB) hasSpace = true
+        else if (byte !== CR) text(byte)
+      }
+      return out.subarray(0, length)
+    },
+
+    end() {
+      const last = hasCr ? this.write(Buffer.from([SPACE])) : Buffer.alloc(0) // a CR that ends no line is text
+      return hasText ? Buffer.concat([last, Buffer.from([CR, LF])]) : last
+    },
+  }
+}
+
 /** Copies one line with its white space reduced. Returns the number of bytes written. */
 function copyRelaxed(body: Buffer, start: number, end: number, out: Buffer, outStart: number): number {
   let outEnd = outStart

@@ -4,7 +4,7 @@
  * Uses only node:crypto: a signature is a hash, a few canonical lines, and one RSA operation in the thread pool.
  * Libraries stream the message through several objects and reach a third of the rate (bench/dkim-sign.ts).
  */
-import { createHash, createPrivateKey, type KeyObject, sign } from 'node:crypto'
+import { createHash, createPrivateKey, type Hash, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import { type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
 import { relaxedBody, relaxedHeader } from './dkim-canonical.ts'
@@ -48,27 +48,38 @@ const LINE_CHARS = 76
  */
 export async function signMessage(raw: Buffer, key: DkimKey): Promise<Buffer> {
   const { fields, bodyStart } = readHeaderBlock(raw, 0, HEADER_BYTES_MAX)
-  const signed = selectFields(fields, key.signedHeaders ?? SIGNED_HEADERS)
-  const bodyHash = createHash('sha256')
-    .update(relaxedBody(raw.subarray(bodyStart)))
-    .digest('base64')
+  const bodyHash = createHash('sha256').update(relaxedBody(raw.subarray(bodyStart)))
+  return Buffer.concat([await signatureField(raw, fields, bodyHash, key), raw])
+}
 
+/**
+ * Signs a message whose body is not in memory.
+ *
+ * @param header contains the fields; their offsets are relative to its start
+ * @param bodyHash has got the body in its relaxed form (dkim-canonical.ts)
+ * @returns the DKIM-Signature field with its line end
+ */
+export async function signatureField(
+  header: Buffer,
+  fields: readonly HeaderField[],
+  bodyHash: Hash,
+  key: DkimKey,
+): Promise<Buffer> {
+  const signed = selectFields(fields, key.signedHeaders ?? SIGNED_HEADERS)
   const unsigned = fold([
     'DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;',
     `d=${key.domain};`,
     `s=${key.selector};`,
     ...(key.signedAt === undefined ? [] : [`t=${Math.floor(key.signedAt.getTime() / 1000)};`]),
     ...nameList(signed.names),
-    `bh=${bodyHash};`,
+    `bh=${bodyHash.digest('base64')};`,
   ]).concat('\r\n b=')
   // §3.7: the signed fields, then this field with an empty b= and without its line end
-  const canonical = signed.fields.map((field) => canonicalField(raw, field))
-  const signatureField = relaxedHeader('DKIM-Signature', unsigned.slice(unsigned.indexOf(':') + 1))
+  const canonical = signed.fields.map((field) => canonicalField(header, field))
+  const ownField = relaxedHeader('DKIM-Signature', unsigned.slice(unsigned.indexOf(':') + 1))
   const privateKey = typeof key.privateKey === 'string' ? createPrivateKey(key.privateKey) : key.privateKey
-  const signature = await signBytes('sha256', Buffer.concat([...canonical, Buffer.from(signatureField)]), privateKey)
-
-  const header = `${unsigned}${splitBase64(signature.toString('base64')).join('\r\n ')}\r\n`
-  return Buffer.concat([Buffer.from(header), raw])
+  const signature = await signBytes('sha256', Buffer.concat([...canonical, Buffer.from(ownField)]), privateKey)
+  return Buffer.from(`${unsigned}${splitBase64(signature.toString('base64')).join('\r\n ')}\r\n`)
 }
 
 /** §5.4.2: fields of the same name are signed from the bottom up. */

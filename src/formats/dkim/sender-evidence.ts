@@ -6,12 +6,18 @@
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { authservIdOf } from '../mime/authentication-results.ts'
-import { fieldValue, findField, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
+import { fieldValue, findField, findHeaderStart, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
+import { readSpamSigns, type SpamSigns } from '../mime/spam-signs.ts'
 import { type ArcSets, readArcSets } from './arc-sets.ts'
 import { type DkimSignature, readSignature, type Unverifiable } from './dkim-signature.ts'
 import { openSignedMail, type SignedData } from './signed-data.ts'
 
 export interface SenderEvidence {
+  /**
+   * Where the header begins, if there are lines before it that would continue the fields of this server, or end its header: those
+   * that begin with white space, and the first line of a file of mbox.
+   */
+  readonly headerStart: number
   /** The addresses that mail programs show as the sender: those of the first From field. */
   readonly from: readonly Address[]
   /** RFC 5322 §3.6 requires exactly one. */
@@ -23,6 +29,8 @@ export interface SenderEvidence {
   readonly arc?: ArcSets
   /** The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. */
   readonly results: readonly { readonly authservId: string; readonly start: number; readonly end: number }[]
+  /** For the built-in spam check. */
+  readonly signs: SpamSigns
 }
 
 export interface EvidenceLimits {
@@ -37,9 +45,10 @@ const ADDRESSES_MAX = 1000
 
 /** @param raw as received, without the fields that this server adds */
 export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderEvidence {
+  const headerStart = findHeaderStart(raw, limits.headerBytesMax)
   const { fields, bodyStart, truncated } = readHeaderBlock(
     raw,
-    0,
+    headerStart,
     limits.headerBytesMax,
     undefined,
     limits.headerFieldsMax,
@@ -50,11 +59,13 @@ export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderE
   const signatureFields = named('dkim-signature')
   const arc = readArcSets(raw, fields, mail, limits.arcSetsMax)
   return {
+    headerStart: fields.length > 0 ? headerStart : 0, // without a header, they are text
     from: from ? parseAddressList(fieldValue(raw, from), ADDRESSES_MAX) : [],
     fromFieldCount: named('from').length,
     signatures: signatureFields.slice(0, limits.signaturesMax).map(read),
     unreadSignatureCount: Math.max(0, signatureFields.length - limits.signaturesMax),
     ...(arc && { arc: truncated ? { problem: 'the header is too large' } : arc }),
+    signs: readSpamSigns(raw, fields),
     results: named('authentication-results').map((field) => ({
       ...{ start: field.start, end: field.end },
       authservId: authservIdOf(fieldValue(raw, field)).slice(0, 255),

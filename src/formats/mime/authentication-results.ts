@@ -47,13 +47,14 @@ export function authservIdOf(text: string): string {
   const start = skipComments(text, 0)
   if (text[start] === '"') {
     const quoted = /^"((?:[^"\\]|\\.)*)"/s.exec(text.slice(start))?.[1] ?? ''
-    return quoted.replace(/\\(.)/gs, '$1').trim().toLowerCase()
+    return withoutDot(quoted.replace(/\\(.)/gs, '$1').trim().toLowerCase())
   }
   const end = text.slice(start).search(/[\s;()]/)
-  return text
-    .slice(start, end < 0 ? undefined : start + end)
-    .toLowerCase()
-    .replace(/\.$/, '')
+  return withoutDot(text.slice(start, end < 0 ? undefined : start + end).toLowerCase())
+}
+
+function withoutDot(name: string): string {
+  return name.replace(/\.$/, '')
 }
 
 /** One result of somebody else's field. */
@@ -64,36 +65,69 @@ export interface ReadResult {
   readonly properties: ReadonlyMap<string, string>
 }
 
-/** @param text the value of the field; what is malformed is left out */
+/**
+ * Values can contain what a stranger has written, such as the sender of the envelope: what is in quotes is never a result or a
+ * property of its own.
+ *
+ * @param text the value of the field; what is malformed is left out
+ */
 export function readResults(text: string): ReadResult[] {
-  const [, ...results] = withoutComments(text).toLowerCase().split(';') // the first part is the server
-  return results.flatMap((part) => {
-    const [first = '', ...words] = part
-      .replace(/\s*=\s*/g, '=')
-      .trim()
-      .split(/\s+/)
+  const [, ...results] = resultWords(text.toLowerCase()) // the first part is the server
+  return results.flatMap(([first = '', ...words]) => {
     const [, method = '', result = ''] = /^([a-z0-9-]+)(?:\/\d+)?=([a-z]+)$/.exec(first) ?? []
     if (method === '') return []
     const pairs = words.flatMap((word): [string, string][] => {
-      const equals = word.indexOf('=')
-      return equals < 0 ? [] : [[word.slice(0, equals), word.slice(equals + 1).replaceAll('"', '')]]
+      const [, name, value] = /^([a-z0-9._-]+)=(.*)$/s.exec(word) ?? []
+      return name === undefined ? [] : [[name, value!.replaceAll('"', '')]]
     })
     return [{ method, result, properties: new Map(pairs) }]
   })
 }
 
-/** A semicolon inside quotes ends a result here, which can only lose it: quoted values are rare, and never a domain. */
-function withoutComments(text: string): string {
+/**
+ * Splits a field at semicolons, and each part at white space, but not inside quotes (RFC 5322 §3.2.4). Comments count as
+ * white space; white space around "=" is removed. What is never closed ends with the field.
+ */
+function resultWords(text: string): string[][] {
+  const parts: string[][] = [[]]
+  let word = ''
+  let isSplit = false // white space has followed the word
+  let isQuoted = false
   let depth = 0
-  let kept = ''
+  const add = (chars: string) => {
+    if (isSplit && chars !== '=' && !word.endsWith('=')) {
+      parts.at(-1)!.push(word)
+      word = ''
+    }
+    isSplit = false
+    word += chars
+  }
   for (let at = 0; at < text.length; at += 1) {
     const char = text[at]!
-    if (char === '\\') at += 1
-    else if (char === '(') depth += 1
-    else if (char === ')') depth = Math.max(0, depth - 1)
-    else if (depth === 0) kept += char
+    const isEscape = char === '\\' && (isQuoted || depth > 0)
+    if (isEscape) at += 1
+    if (depth > 0) {
+      if (char === '(') depth += 1
+      else if (char === ')') depth -= 1
+    } else if (isQuoted) {
+      word += isEscape ? (text[at] ?? '') : char
+      if (char === '"') isQuoted = false
+    } else if (char === '(') {
+      depth = 1
+      isSplit = word !== ''
+    } else if (char === ';') {
+      if (word !== '') parts.at(-1)!.push(word)
+      word = ''
+      isSplit = false
+      parts.push([])
+    } else if (/\s/.test(char)) isSplit = word !== ''
+    else {
+      add(char)
+      isQuoted = char === '"'
+    }
   }
-  return kept
+  if (word !== '') parts.at(-1)!.push(word)
+  return parts
 }
 
 /** Returns the position after white space and comments (RFC 5322 §3.2.2), which can be nested. */

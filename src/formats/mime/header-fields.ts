@@ -4,6 +4,7 @@
  * Real messages violate RFC 5322 §2.2: lines end in LF alone, the blank line is missing, bytes above 127 are not
  * encoded, a field is a megabyte long. The block is read in one pass, whatever it contains.
  */
+import { isAscii } from 'node:buffer'
 import { decodeHeaderText } from './charset.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 
@@ -16,6 +17,8 @@ export interface HeaderField {
   valueStart: number
   /** After the last line break of the field, or where the size limit cut it. */
   end: number
+  /** Its value, from the first call of `fieldValue` on, if it is ASCII: then no charset changes it. */
+  asciiValue?: string
 }
 
 export interface HeaderBlock {
@@ -104,6 +107,17 @@ function colonOfField(raw: Buffer, start: number, end: number): number {
   return pos < end && raw[pos] === COLON ? pos : -1
 }
 
+/** Returns the position after the lines at the top of a message that are no fields: `SenderEvidence.headerStart`. */
+export function findHeaderStart(raw: Buffer, bytesMax: number): number {
+  let pos = 0
+  while (pos < bytesMax && (raw[pos] === SPACE || raw[pos] === TAB || isMboxLine(raw, pos))) {
+    const lineFeed = raw.indexOf(LF, pos)
+    if (lineFeed < 0) break
+    pos = lineFeed + 1
+  }
+  return pos
+}
+
 /** Whether this is the separator line of an mbox file, which some programs leave at the top of a message. */
 function isMboxLine(raw: Buffer, pos: number): boolean {
   return raw.subarray(pos, pos + MBOX_FROM.length).equals(MBOX_FROM)
@@ -122,7 +136,11 @@ export function findField(fields: readonly HeaderField[], lowerName: string): He
  * @param charset the label of the body, for bytes above 127
  */
 export function fieldValue(raw: Buffer, headerField: HeaderField, charset = ''): string {
-  return unfold(decodeHeaderText(raw.subarray(headerField.valueStart, headerField.end), charset))
+  if (headerField.asciiValue !== undefined) return headerField.asciiValue
+  const bytes = raw.subarray(headerField.valueStart, headerField.end)
+  const value = unfold(decodeHeaderText(bytes, charset))
+  if (isAscii(bytes)) headerField.asciiValue = value
+  return value
 }
 
 /** Returns the value as a person reads it: on one line, with encoded words decoded. */

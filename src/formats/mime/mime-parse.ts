@@ -14,6 +14,7 @@ import { cutToJsonBytes } from './body-size.ts'
 import { decodeCharset } from './charset.ts'
 import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
+import { type FeedbackReport, readFeedbackReport } from './feedback-report.ts'
 import { unflow } from './flowed-text.ts'
 import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
@@ -61,6 +62,8 @@ export interface MailFields {
 export interface MimeMessage extends MailFields {
   /** The type of the whole message, for example `multipart/report`. */
   contentType: string
+  /** What a report about spam says (RFC 5965). */
+  feedbackReport?: FeedbackReport
   /** The text/plain parts, with LF line ends, without line breaks at the end. Absent if the message has only HTML. */
   text?: string
   html?: string
@@ -97,10 +100,12 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   const text = joinBodies(raw, parts.text, limits)
   const html = joinBodies(raw, parts.html, limits, asHtml)
   // Some programs add an empty text to each HTML. It does not stand for the message.
+  const feedbackReport = readFeedbackReport(raw, root, limits)
   const hasText = text !== undefined && (html === undefined || !BLANK.test(text.body))
   return {
     ...readFields(raw, root.fields, charset),
     contentType: root.contentType,
+    ...(feedbackReport && { feedbackReport }),
     ...(hasText && { text: text.body }),
     ...(html && { html: html.body }),
     attachments: parts.attachments.map((part) => describeAttachment(raw, part)),
@@ -112,7 +117,10 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
 /** White space and characters without width. */
 const BLANK = /^(?:[\s\u00ad\u200b-\u200d\u2060]|&nbsp;)*$/
 
-type MessageFields = Omit<MimeMessage, 'contentType' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'>
+type MessageFields = Omit<
+  MimeMessage,
+  'contentType' | 'feedbackReport' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'
+>
 
 /** @param charset label of the body, for bytes above 127 */
 function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string): MessageFields {
@@ -122,7 +130,8 @@ function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string
   }
   let addressesLeft = ADDRESSES_MAX
   const addresses = (lowerName: string, countMax = addressesLeft): Address[] => {
-    const found = parseAddressList(value(lowerName), Math.min(countMax, addressesLeft))
+    const field = findField(fields, lowerName)
+    const found = field === undefined ? [] : readAddresses(raw, field, charset, Math.min(countMax, addressesLeft))
     addressesLeft -= found.length
     return found
   }
@@ -149,6 +158,20 @@ function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string
     bcc: addresses('bcc'),
     receivedCount: fields.filter(({ name }) => name.length === 8 && name.toLowerCase() === 'received').length,
   }
+}
+
+/**
+ * Reads addresses, and their names in the charset of the body. That charset is the sender's choice, and must not decide what is an
+ * address: authentication compares addresses without it (formats/dkim/sender-evidence.ts).
+ */
+function readAddresses(raw: Buffer, field: HeaderField, charset: string, countMax: number): Address[] {
+  const value = fieldValue(raw, field)
+  const guessed = fieldValue(raw, field, charset)
+  const found = parseAddressList(value, countMax)
+  if (guessed === value) return found
+  const named = parseAddressList(guessed, countMax)
+  const isSame = named.length === found.length && named.every(({ address }, at) => address === found[at]!.address)
+  return isSame ? named : found
 }
 
 function encodedBytes(parts: readonly MimePart[]): number {

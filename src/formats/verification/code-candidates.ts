@@ -39,6 +39,10 @@ interface Range {
 
 interface Token extends Range {
   text: string
+  /** Several groups that are joined by dashes. */
+  hasDash: boolean
+  digitCount: number
+  capitalCount: number
 }
 
 /** @param text  with its addresses masked (text-addresses.ts) */
@@ -59,7 +63,7 @@ export function findCandidates(text: string): CodeCandidate[] {
   return candidates
 }
 
-/** Classes of characters in CHAR_CLASSES: alphanumeric ones are below DASH_CLASS. */
+/** Classes of characters: those of digits and letters are below DASH_CLASS. */
 const [DIGIT_CLASS, UPPER_CLASS, LOWER_CLASS, DASH_CLASS, OTHER_CLASS] = [0, 1, 2, 3, 4] as const
 const CHAR_CLASSES = new Uint8Array(0x80).fill(OTHER_CLASS)
 CHAR_CLASSES.fill(DIGIT_CLASS, 0x30, 0x3a).fill(UPPER_CLASS, 0x41, 0x5b).fill(LOWER_CLASS, 0x61, 0x7b)
@@ -85,19 +89,24 @@ function unusualTokens(text: string): Token[] {
       continue
     }
     const start = at
-    let isWord = first !== DIGIT_CLASS
-    at += 1
+    let hasDash = false
+    let digitCount = 0
+    let capitalCount = 0
     for (;;) {
       let next = classAt(text, at)
       for (; next < DASH_CLASS; next = classAt(text, at)) {
-        if (next !== LOWER_CLASS) isWord = false
+        if (next === DIGIT_CLASS) digitCount += 1
+        else if (next === UPPER_CLASS) capitalCount += 1
         at += 1
       }
       if (next !== DASH_CLASS || classAt(text, at + 1) >= DASH_CLASS) break
-      isWord = false
-      at += 2
+      hasDash = true
+      at += 1
     }
-    if (!isWord || !isOrdinaryWord(text, start, at)) tokens.push({ start, end: at, text: text.slice(start, at) })
+    // Lower-case letters, except that the first may be a capital.
+    const isWord = !hasDash && digitCount === 0 && (capitalCount === 0 || (capitalCount === 1 && first === UPPER_CLASS))
+    if (isWord && isOrdinaryWord(text, start, at)) continue
+    tokens.push({ start, end: at, text: text.slice(start, at), hasDash, digitCount, capitalCount })
   }
   return tokens
 }
@@ -202,18 +211,17 @@ function isPartOfWord(text: string, start: number, end: number): boolean {
 }
 
 /** Returns the candidate that this would be without the text around it. */
-function shapedCandidate({ start, end, text: token }: Token): CodeCandidate | undefined {
-  const groups = token.split(DASH)
+function shapedCandidate(token: Token): CodeCandidate | undefined {
+  const { start, end, text, hasDash, digitCount } = token
   const range = { start, end }
-  if (groups.length > 1) return dashedCandidate(range, token, groups)
-  if (/^[0-9]+$/.test(token)) {
-    const lengthScore = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][token.length]
+  if (hasDash) return dashedCandidate(range, text, text.split(DASH))
+  if (digitCount === text.length) {
+    const lengthScore = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][digitCount]
     return lengthScore === undefined
       ? undefined
-      : { ...range, code: token, shape: 'digits', shapeScore: lengthScore - (isYear(token) ? 1 : 0) }
+      : { ...range, code: text, shape: 'digits', shapeScore: lengthScore - (isYear(text) ? 1 : 0) }
   }
-  if (/[0-9]/.test(token)) return mixedCandidate(range, token)
-  return letterCandidate(range, token)
+  return digitCount > 0 ? mixedCandidate(range, text) : letterCandidate(range, token)
 }
 
 function dashedCandidate(range: Range, token: string, groups: readonly string[]): CodeCandidate | undefined {
@@ -276,16 +284,14 @@ function mixedCandidate(range: Range, token: string): CodeCandidate | undefined 
   return { ...range, code: token, shape: 'mixed', shapeScore: /^[0-9a-z]+$/.test(token) ? -1 : -1.5 }
 }
 
-function letterCandidate(range: Range, token: string): CodeCandidate | undefined {
-  if (token.length < 4 || token.length > 12) return undefined
-  if (/^[A-Z]+$/.test(token))
-    return { ...range, code: token, shape: 'letters', shapeScore: isPronounceable(token) ? -1.5 : -0.7 }
-  const capitals = token.replace(/[^A-Z]/g, '').length
-  if (capitals >= 2 && token.length <= 10)
-    return { ...range, code: token, shape: 'letters', shapeScore: isPronounceable(token) ? -2 : -1.2 }
-  return /^[a-z]+$/.test(token) && token.length <= 10
-    ? { ...range, code: token, shape: 'letters', shapeScore: -3 }
-    : undefined
+function letterCandidate(range: Range, { text, capitalCount }: Token): CodeCandidate | undefined {
+  const { length } = text
+  if (length < 4 || length > 12) return undefined
+  if (capitalCount === length)
+    return { ...range, code: text, shape: 'letters', shapeScore: isPronounceable(text) ? -1.5 : -0.7 }
+  if (length > 10 || capitalCount === 1) return undefined
+  const shapeScore = capitalCount === 0 ? -3 : isPronounceable(text) ? -2 : -1.2
+  return { ...range, code: text, shape: 'letters', shapeScore }
 }
 
 /**

@@ -46,6 +46,9 @@ export class LineWriter {
 const STACKED_LINES =
   /(?<![^\n])(?:(?:[0-9A-Z]\n){4,12}(?![0-9A-Z]\n)|(?:[0-9]{3}\n){2,3}(?![0-9]{3}\n)|(?:[0-9]{2}\n){3,4}(?![0-9]{2}\n))/g
 
+/** All but the first of these lines. Faster to search than what it is a part of. */
+const SHORT_LINE = /\n[0-9A-Z]{1,3}\n/
+
 /**
  * Joins a code whose characters (or groups) have a cell or line each: "4\t8\t2\t9" and "4\n8\n2\n9" become "4 8 2 9".
  * Only the separators change, so all offsets stay the same.
@@ -53,7 +56,9 @@ const STACKED_LINES =
 export function joinSplitCodes(text: string): string {
   const joined = (line: string) => (isSplitCode(line) ? line.replaceAll('\t', ' ') : line)
   const cells = text.includes('\t') ? text.replace(/(?<![^\n])[^\n]{3,60}(?=\n)/g, joined) : text
-  return cells.replace(STACKED_LINES, (run) => `${run.slice(0, -1).replaceAll('\n', ' ')}\n`)
+  return !SHORT_LINE.test(cells)
+    ? cells
+    : cells.replace(STACKED_LINES, (run) => `${run.slice(0, -1).replaceAll('\n', ' ')}\n`)
 }
 
 function isSplitCode(line: string): boolean {

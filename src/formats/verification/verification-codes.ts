@@ -43,7 +43,15 @@ export function findCodes(subject: string, bodies: readonly VisibleText[], conte
   const signals = signalsOf(sources)
   if (!signals.mayHaveCodes) return []
   const isPossible = possibleCodes(sources, signals)
-  const all = sources.flatMap((source) => scoreCandidates(source, source.candidates.filter(isPossible), signals))
+  const scored: ScoredCandidate[][] = []
+  for (const [index, source] of sources.entries()) {
+    const known = scored[same[index - 1] ?? index]
+    // The same candidates in the same text have the same scores if nothing makes one of them stronger.
+    const isScored = known !== undefined && source.strong.length === 0 && known[0]?.source.strong.length === 0
+    if (isScored) scored.push(known.map((each) => ({ ...each, source })))
+    else scored.push(scoreCandidates(source, source.candidates.filter(isPossible), signals))
+  }
+  const all = scored.flat()
   favourSubject(all)
   return select(all).map(({ candidate, source, score }) => ({
     code: candidate.code,

@@ -181,16 +181,19 @@ function isStrongStyle(attributes: HtmlAttributes): boolean {
 /** A line of this length may have been wrapped by the sender's mail program. */
 const WRAPPED_CHARS_MIN = 50
 
+/** What `visibleTextOfPlain` replaces within a line. */
+const COLUMNS_OR_SPACE = /[^\S ]| {2}| \| /
+
 /** Returns the lines of a text/plain body: wrapped lines are joined, and columns become cells. */
 export function visibleTextOfPlain(body: string, charsMax: number): VisibleText {
   const lines = plainText(body.slice(0, charsMax)).split(/\r\n|[\n\r\u2028\u2029]/)
   let text = ''
   let previous = ''
   for (const line of lines) {
-    const trimmed = line
-      .trim()
-      .replace(/ {3,}|\t+| \| /g, '\t')
-      .replace(/[^\S\t]+/g, ' ')
+    const shown = line.trim()
+    const trimmed = COLUMNS_OR_SPACE.test(shown)
+      ? shown.replace(/ {3,}|\t+| \| /g, '\t').replace(/[^\S\t]+/g, ' ')
+      : shown
     if (trimmed !== '') text += text === '' ? trimmed : (isContinuation(previous, line) ? ' ' : '\n') + trimmed
     previous = line.trimEnd()
   }

@@ -79,7 +79,7 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
 export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
   if (actor.kind === 'system') return
   const row = await apiKeys.shareLockById(tx, actor.apiKeyId)
-  if (!row || isExpired(row, tx.now)) throw new MailError('unknown_api_key', {})
+  if (!row || isExpired(row, tx.now) || !hasSameKey(actor, row)) throw new MailError('unknown_api_key', {})
   if (!hasSamePermissions(actor, row)) {
     throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
   }
@@ -105,6 +105,11 @@ export async function recheckAccess(
 /** @param now epoch ms */
 export function isExpired({ expires_at }: Pick<ApiKeyRow, 'expires_at'>, now: number): boolean {
   return expires_at !== null && expires_at <= now
+}
+
+/** Whether the row still has the key with which the actor's session was opened. */
+export function hasSameKey({ keyHash }: KeyActor, row: Pick<ApiKeyRow, 'key_hash'>): boolean {
+  return keyHash === undefined || keyHash === row.key_hash
 }
 
 /** Whether the actor has exactly the permissions that the key's row grants now. */

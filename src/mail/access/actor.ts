@@ -19,6 +19,8 @@ export interface KeyActor {
   readonly inboxAddress?: string
   /** undefined: everything in scope. */
   readonly permissions?: ReadonlySet<Permission>
+  /** SHA-256 of the key with which a session was opened: it ends when the key is replaced. */
+  readonly keyHash?: string
   /** What the operation of this request declares; the core may demand no other permission. */
   readonly operation?: OperationAccess
 }

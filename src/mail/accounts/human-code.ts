@@ -7,7 +7,7 @@ import { createHash, randomInt, timingSafeEqual } from 'node:crypto'
 import type { Limits } from '../../config/limits.ts'
 import { withoutTag } from '../../formats/address/address.ts'
 import { signMessage } from '../../formats/dkim/dkim-sign.ts'
-import { messageIdFrom, uuidv7 } from '../../formats/ids.ts'
+import { messageIdFrom, UUID_RANDOM_BYTES, uuidv7 } from '../../formats/ids.ts'
 import { composeMessage } from '../../formats/mime/mime-compose.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { SignUpRow } from '../../store/schema/account-rows.ts'
@@ -19,8 +19,6 @@ import { insertUnparsed } from '../messages/content/insert-content.ts'
 import { enqueueSubmission } from '../sending/queue/enqueue-submission.ts'
 
 const DIGITS = 6
-/** The random part of a UUID (uuidv7 in formats/ids.ts). */
-const UUID_RANDOM_BYTES = 10
 const BOUNDARY_BYTES = 12
 
 /** A code with its message, not queued yet. */

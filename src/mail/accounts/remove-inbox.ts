@@ -12,8 +12,8 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import { removeUnused } from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
-import * as messages from '../../store/tables/messages-table.ts'
 import * as notificationRules from '../../store/tables/notification-rules-table.ts'
+import * as removable from '../../store/tables/removable-messages-table.ts'
 import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
 import { removeSnapshots } from '../../store/tables/usage-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
@@ -36,7 +36,7 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
         const inbox = await inboxes.lockEvenIfDeleting(tx, inboxId)
         const drafts = await removeDrafts(tx, inboxId, limits.jobs.removalMessages)
         if (drafts.count > 0) return drafts
-        const rows = await messages.listByInbox(tx, inboxId, limits.jobs.removalMessages)
+        const rows = await removable.listByInbox(tx, inboxId, limits.jobs.removalMessages)
         if (rows.length === 0 && inbox) await removeEmpty(tx, inbox)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
       })

@@ -77,6 +77,7 @@ export function newDomain(domain: string, selector: string) {
     inbound_enabled: 1,
     feedback_enabled: 1,
     subdomains_enabled: 0,
+    catch_all_inbox_id: null,
     dkim_selector: selector,
     records: null,
     checks: 0,

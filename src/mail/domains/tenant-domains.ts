@@ -5,12 +5,14 @@
 
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { normaliseAddress } from '../../formats/address/address.ts'
 import { bareHostName } from '../../host-name.ts'
 import type { Dns } from '../../net/dns/dns.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { DomainRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, keyOf, requireKeyScope, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
@@ -23,7 +25,7 @@ import { requireVerified } from '../tenants/organization-state.ts'
 import { type CheckDomain, recordsOf } from './check-domain.ts'
 import type { Domain, DomainItem } from './domain.ts'
 import { parseDomainName } from './domain-name.ts'
-import type { ServerNames } from './domain-records.ts'
+import { recommendedRecords, type ServerNames, type SubmissionPorts } from './domain-records.ts'
 import { showDomain, showDomainItem } from './domain-view.ts'
 import { newDomain } from './domains.ts'
 import { createKeyMaker, removeSigningKey, storeSigningKey } from './signing-keys.ts'
@@ -39,6 +41,11 @@ export interface DomainSwitches {
   readonly subdomains?: boolean | undefined
   /** Not implemented: true is rejected. */
   readonly tracking?: boolean | undefined
+}
+
+export interface DomainChange extends DomainSwitches {
+  /** Address or id of the inbox that gets mail for addresses of the domain that do not exist; null: such mail is refused. */
+  readonly catchAllInbox?: string | null | undefined
 }
 
 export interface DomainRequest extends DomainSwitches {
@@ -62,7 +69,7 @@ export interface TenantDomains {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<DomainItem>>
   get(actor: Actor, within: Within, ref: string): Promise<Domain>
   /** @throws validation_error, not_implemented */
-  update(actor: Actor, within: Within, ref: string, change: DomainSwitches): Promise<Domain>
+  update(actor: Actor, within: Within, ref: string, change: DomainChange): Promise<Domain>
   /** Stops mail to and from the domain. Its inboxes keep their messages. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
   /** Checks the DNS records now. @throws domain_check_failed, too_many_at_once */
@@ -76,7 +83,7 @@ interface TenantDomainsNeeds {
   readonly checkDomain: Pick<CheckDomain, 'check'>
   readonly dns: Pick<Dns, 'mx'>
   readonly sharedDomain: string
-  readonly server: ServerNames
+  readonly server: ServerNames & SubmissionPorts
   readonly graceMs: number
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
@@ -145,13 +152,13 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
     async update(actor, within, ref, change) {
       refuseTracking(change)
       if (Object.values(change).every((value) => value === undefined)) {
-        const detail = 'Send inbound_enabled, feedback_enabled, subdomains_enabled or tracking_enabled'
+        const detail = 'Send inbound_enabled, feedback_enabled, subdomains_enabled, tracking_enabled or catch_all_inbox'
         throw new MailError('validation_error', { detail })
       }
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockOwn(tx, actor, 'domain_update', within, ref)
-        const columns = switchColumns(change)
+        const columns = { ...switchColumns(change), ...(await catchAllColumn(tx, row, change.catchAllInbox)) }
         const changed = { ...row, ...columns, updated_at: tx.now }
         const isMore =
           changed.inbound_enabled > row.inbound_enabled || changed.subdomains_enabled > row.subdomains_enabled
@@ -188,7 +195,8 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
 
     async zoneFile(actor, within, ref) {
       const row = await requireDomainRow(store.db, actor, 'domain_read', within, ref)
-      return zoneFile(row.domain, await recordsOf(store.db, row, server))
+      const records = await recordsOf(store.db, row, server)
+      return zoneFile(row.domain, [...records, ...recommendedRecords(row.domain, server)])
     },
   }
 
@@ -254,7 +262,14 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
   }
 
   async function show(db: Db, row: DomainRow): Promise<Domain> {
-    return showDomain(row, await recordsOf(db, row, server), { server, graceMs })
+    const shown = showDomain(row, await recordsOf(db, row, server), { server, graceMs })
+    const { catch_all_inbox_id: inboxId } = row
+    const catchAllAddress = inboxId === null ? undefined : (await inboxes.addresses(db, [inboxId])).get(inboxId)
+    return {
+      ...shown,
+      recommended: recommendedRecords(row.domain, server),
+      ...(catchAllAddress !== undefined && { catchAllAddress }),
+    }
   }
 }
 
@@ -304,6 +319,19 @@ function switchColumns({ inbound, feedback, subdomains }: DomainSwitches) {
     ...(feedback !== undefined && { feedback_enabled: Number(feedback) }),
     ...(subdomains !== undefined && { subdomains_enabled: Number(subdomains) }),
   }
+}
+
+/** @throws not_found for an inbox that is not in the organization, or the pod, to which the domain belongs */
+async function catchAllColumn(tx: Tx, domain: DomainRow, ref: string | null | undefined) {
+  if (ref === undefined) return {}
+  if (ref === null) return { catch_all_inbox_id: null }
+  const inbox = ref.includes('@')
+    ? await inboxes.lockByAddress(tx, normaliseAddress(ref) ?? '')
+    : await inboxes.lockById(tx, ref)
+  const isOfTenant =
+    inbox?.organization_id === domain.organization_id && (domain.pod_id === null || domain.pod_id === inbox?.pod_id)
+  if (!inbox || !isOfTenant) throw new MailError('not_found', { what: 'Inbox' })
+  return { catch_all_inbox_id: inbox.id }
 }
 
 function refuseTracking({ tracking }: DomainSwitches): void {

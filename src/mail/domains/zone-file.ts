@@ -1,13 +1,13 @@
 /** Writes the records of a domain as lines of a zone file (RFC 1035 §5.1), for import at a DNS provider. Pure. */
-import type { ExpectedRecord } from './domain-records.ts'
+import type { ExpectedRecord, RecommendedRecord } from './domain-records.ts'
 
 /** RFC 1035 §3.3: bytes of one character-string. */
 const STRING_BYTES_MAX = 255
 const TTL_SECONDS = 3_600
 
-export function zoneFile(domain: string, records: readonly ExpectedRecord[]): string {
+export function zoneFile(domain: string, records: readonly (ExpectedRecord | RecommendedRecord)[]): string {
   const lines = records.map(({ name, type, value, priority }) => {
-    const data = type === 'MX' ? `${priority} ${value}.` : strings(value)
+    const data = type !== 'TXT' ? `${priority} ${value}.` : strings(value)
     return `${name}.\t${TTL_SECONDS}\tIN\t${type}\t${data}`
   })
   return `${[`; DNS records of ${domain} for this mail server`, ...lines].join('\n')}\n`

@@ -3,11 +3,12 @@ import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
+import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { inboxCreated } from '../events/log/resource-events.ts'
 import { requireInboxAllowed } from '../tenants/organization-state.ts'
-import type { Inbox, Metadata } from './inbox.ts'
+import type { Inbox, InboxLimits, Metadata } from './inbox.ts'
 
 /**
  * @param actor its name, for the event
@@ -16,6 +17,8 @@ import type { Inbox, Metadata } from './inbox.ts'
  */
 export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, limits: Limits): Promise<Inbox> {
   const { address, pod_id, organization_id } = row
+  // Aliases are unique among the addresses of inboxes: with this lock, no other node adds one meanwhile (aliases.ts).
+  await domains.lockById(tx, row.domain_id)
   if (await inboxes.isBeingRemoved(tx, address))
     throw new MailError('resource_deleting', { what: `The inbox ${address}` })
   if (await inboxes.isAddressUsed(tx, address)) throw new MailError('resource_taken', { what: `The inbox ${address}` })
@@ -25,6 +28,15 @@ export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, 
   await tenants.addInboxCount(tx, pod_id, 1)
   tx.append(inboxCreated({ actor, inbox }))
   return inbox
+}
+
+function showLimits({ quota_bytes, quota_messages, retention_days }: InboxRow): { limits?: InboxLimits } {
+  const limits = {
+    ...(quota_bytes !== null && { quotaBytes: quota_bytes }),
+    ...(quota_messages !== null && { quotaMessages: quota_messages }),
+    ...(retention_days !== null && { retentionDays: retention_days }),
+  }
+  return Object.keys(limits).length === 0 ? {} : { limits }
 }
 
 export function showInbox(row: InboxRow): Inbox {
@@ -37,6 +49,7 @@ export function showInbox(row: InboxRow): Inbox {
     ...(row.client_id !== null && { clientId: row.client_id }),
     ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
     status: row.status,
+    ...showLimits(row),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }

@@ -18,8 +18,17 @@ export interface Inbox {
   readonly clientId?: string
   readonly metadata?: Metadata
   readonly status: InboxStatus
+  /** What replaces the settings for this inbox; 0: no limit. */
+  readonly limits?: InboxLimits
   readonly createdAt: number
   readonly updatedAt: number
+}
+
+/** null: the setting applies. */
+export interface InboxLimits {
+  readonly quotaBytes?: number | null | undefined
+  readonly quotaMessages?: number | null | undefined
+  readonly retentionDays?: number | null | undefined
 }
 
 export interface NewInbox {
@@ -34,11 +43,14 @@ export interface NewInbox {
   readonly metadata?: Metadata | undefined
   /** Default: active. */
   readonly status?: InboxStatus | undefined
+  readonly limits?: InboxLimits | undefined
 }
 
 export interface InboxChange {
   readonly displayName?: string | null | undefined
   readonly status?: InboxStatus | undefined
+  /** Those that are given change. */
+  readonly limits?: InboxLimits | undefined
   /** Excludes status. true: it sends nothing from now on, and receives as before; false: it is active. */
   readonly isSendPaused?: boolean | undefined
   /** Keys are merged; a null value removes its key; null for all removes everything. */

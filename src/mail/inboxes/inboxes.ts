@@ -3,12 +3,15 @@
  * and disappears from all APIs at the moment its deletion is committed.
  */
 import type { Limits } from '../../config/limits.ts'
+import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
 import { splitAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 
+import * as domains from '../../store/tables/domains-table.ts'
+import * as aliases from '../../store/tables/inbox-aliases-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as queue from '../../store/tables/queue-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
@@ -18,6 +21,7 @@ import {
   lockInbox,
   requireInbox,
   requireKeyScope,
+  requireRootKey,
   requireScope,
   type Scope,
 } from '../access/access.ts'
@@ -32,7 +36,7 @@ import { enqueue } from '../jobs/jobs.ts'
 import { stateOf } from '../tenants/organization-state.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
 import { addInbox, showInbox } from './add-inbox.ts'
-import type { Inbox, InboxChange, Metadata, NewInbox } from './inbox.ts'
+import type { Inbox, InboxChange, InboxLimits, Metadata, NewInbox } from './inbox.ts'
 import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomSuffix, randomUsername } from './username.ts'
@@ -64,12 +68,14 @@ export const REMOVE_INBOX = 'remove-inbox'
 
 interface InboxesNeeds {
   readonly store: Store
-  readonly sharedDomain: string
+  readonly config: Pick<Config, 'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'retentionDays'>
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
 }
 
-export function createInboxes({ store, sharedDomain, random, limits }: InboxesNeeds): Inboxes {
+export function createInboxes({ store, config, random, limits }: InboxesNeeds): Inboxes {
+  const sharedDomain = config.domain
+
   return {
     async create(actor, within, request) {
       const clientId = parseClientId(request.clientId)
@@ -81,6 +87,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         requireKeyScope(keyOf(actor), 'pod')
+        await requireLimitsAllowed(tx, actor, request.limits)
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         const podId = scope.podId ?? (await defaultPodId(tx, scope))
         // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
@@ -101,6 +108,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           client_id: clientId ?? null,
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
           status: request.status ?? 'active',
+          ...limitColumns(request.limits),
         }
         return addInbox(tx, actorName(actor), row, limits)
       })
@@ -121,7 +129,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
 
     async update(actor, within, ref, change) {
       if (Object.values(change).every((value) => value === undefined)) {
-        throw new MailError('validation_error', { detail: 'Send display_name, status or metadata' })
+        const detail = 'Send display_name, status, metadata, quota_bytes, quota_messages or retention_days'
+        throw new MailError('validation_error', { detail })
       }
       if (change.metadata && Object.keys(change.metadata).length === 0) {
         throw new MailError('validation_error', {
@@ -134,6 +143,7 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockWithin(tx, actor, 'inbox_update', within, ref)
+        await requireLimitsAllowed(tx, actor, change.limits)
         if (change.status === 'paused' && isPostmaster(row)) {
           throw new MailError('forbidden', { detail: 'The postmaster inbox cannot be paused' })
         }
@@ -142,10 +152,12 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
           status: statusAfter(row, change),
           display_name: change.displayName === undefined ? row.display_name : change.displayName,
           metadata: change.metadata === undefined ? row.metadata : mergedMetadata(row.metadata, change.metadata),
+          ...limitColumns(change.limits),
           updated_at: tx.now,
         }
-        const { display_name, metadata, status, updated_at } = changed
-        await inboxes.update(tx, row.id, { display_name, metadata, status, updated_at })
+        const { display_name, metadata, status, quota_bytes, quota_messages, retention_days, updated_at } = changed
+        const limited = { quota_bytes, quota_messages, retention_days }
+        await inboxes.update(tx, row.id, { display_name, metadata, status, ...limited, updated_at })
         // Mail of this server for it has been waiting in the queue, with longer and longer pauses.
         if (row.status === 'paused' && status !== 'paused') await queue.makeDue(tx, splitAddress(row.address))
         return showInbox(changed)
@@ -163,6 +175,8 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
         await inboxes.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
         await tenants.addInboxCount(tx, row.pod_id, -1)
         await revokeAccess(tx, actor, 'inbox_id', row)
+        await aliases.removeByInbox(tx, row.id)
+        await domains.removeCatchAll(tx, row.id)
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
         const about = { actor: actorName(actor), inbox: showInbox(row) }
         tx.append(inboxDeleted(about))
@@ -174,6 +188,17 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
   /** RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster. */
   function isPostmaster({ address }: Pick<InboxRow, 'address'>): boolean {
     return address === `postmaster@${sharedDomain}`
+  }
+
+  /** What the operator has set, a tenant can lower; only the operator's own key can raise it. @throws narrow_key */
+  async function requireLimitsAllowed(tx: Tx, actor: Actor, asked: InboxLimits = {}): Promise<void> {
+    const pairs = [
+      [asked.quotaBytes, config.inboxBytesMax],
+      [asked.quotaMessages, config.inboxMessagesMax],
+      [asked.retentionDays, config.retentionDays],
+    ] as const
+    const isMore = pairs.some(([value, max]) => typeof value === 'number' && max > 0 && (value === 0 || value > max))
+    if (isMore) await requireRootKey(tx, actor)
   }
 
   function checkDisplayName(name: string | undefined): void {
@@ -189,6 +214,14 @@ export function createInboxes({ store, sharedDomain, random, limits }: InboxesNe
     if (change === null) return null
     const merged = applyMetadata(stored === null ? {} : (JSON.parse(stored) as Metadata), change, limits)
     return Object.keys(merged).length === 0 ? null : JSON.stringify(merged)
+  }
+}
+
+function limitColumns({ quotaBytes, quotaMessages, retentionDays }: InboxLimits = {}) {
+  return {
+    ...(quotaBytes !== undefined && { quota_bytes: quotaBytes }),
+    ...(quotaMessages !== undefined && { quota_messages: quotaMessages }),
+    ...(retentionDays !== undefined && { retention_days: retentionDays }),
   }
 }
 

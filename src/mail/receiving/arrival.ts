@@ -39,3 +39,13 @@ export interface Receipt {
   /** The inbox is paused, and mail for it is dropped: nothing was stored, and both ids are empty. */
   readonly isDropped?: true
 }
+
+/** What is known of a message when its recipients are checked. */
+export interface Announced {
+  /** Envelope sender. */
+  readonly sender: string
+  /** The peer's IP address; absent for local delivery. */
+  readonly remoteAddress?: string
+  /** The size that the peer has announced (RFC 1870). */
+  readonly sizeBytes?: number
+}

@@ -3,17 +3,21 @@
  * trace fields that say so. Called by receiving.ts.
  */
 import type { Config } from '../../config/settings.ts'
+import { MailError } from '../../errors.ts'
 import { bareIp } from '../../formats/address/ip-address.ts'
 import { traceHeaders } from '../../formats/mime/trace-headers.ts'
 import { type Log, loggedAddresses } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
+import type { Authentication } from '../messages/authentication.ts'
 import type { MailParser } from '../messages/content/mail-parser.ts'
 import type { ArrivedMail, CheckedMail, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope } from './arrival.ts'
 import { singleFromDomain } from './authentication/from-domains.ts'
-import { forgedFields, resultsField } from './authentication/results-field.ts'
+import { removedParts, resultsField } from './authentication/results-field.ts'
 import type { CheckedSender, SenderChecks } from './authentication/sender-check.ts'
-import { decideFiling, type FilingDecision } from './policy/delivery-verdict.ts'
+import { decideFiling, type FilingDecision, withSpam } from './policy/delivery-verdict.ts'
+import type { ReceivingRates } from './policy/receiving-rates.ts'
+import type { SpamChecker, SuspectMail } from './spam/spam-checker.ts'
 
 export interface Checks {
   readonly sender: CheckedSender
@@ -28,13 +32,16 @@ export interface MessageChecks {
 interface BegunChecks {
   /** The fields to put before the message, as far as they are known before it arrives. */
   readonly head: Buffer
-  /** @throws dmarc_rejected, and what MailParser.readEvidence throws */
+  /** @throws dmarc_rejected, sender_rate_exceeded, spam_rejected, spam_deferred, and what MailParser.readEvidence throws */
   check(arrived: ArrivedMail): Promise<CheckedMail<Checks>>
 }
 
 interface MessageChecksNeeds {
-  readonly config: Pick<Config, 'hostname' | 'dmarcReject'>
+  readonly config: Pick<Config, 'hostname' | 'dmarcReject' | 'spamReject'>
   readonly senderChecks: SenderChecks
+  readonly rates: Pick<ReceivingRates, 'count'>
+  /** undefined: mail is not checked for spam. */
+  readonly spamChecker: SpamChecker | undefined
   readonly mailParser: Pick<MailParser, 'readEvidence'>
   readonly log: Log
   readonly metrics: Metrics
@@ -43,7 +50,7 @@ interface MessageChecksNeeds {
 }
 
 export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
-  const { config, senderChecks, mailParser, log, metrics, wallClock } = needs
+  const { config, senderChecks, rates, spamChecker, mailParser, log, metrics, wallClock } = needs
 
   return {
     begin(arrival, envelope, fairnessKey) {
@@ -54,17 +61,18 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
       }
       return {
         head: Buffer.alloc(0),
-        async check({ sizeBytes, load }) {
-          const evidence = await mailParser.readEvidence({ fairnessKey, sizeBytes, load })
+        async check(mail) {
+          const evidence = await mailParser.readEvidence({ fairnessKey, ...mail })
           const sender = await finish(evidence)
           metrics.sendersChecked.inc({ result: sender.authentication.result })
-          const decision = decide(arrival, envelope, sender)
+          const suspect = { arrival, envelope, sender, evidence, mail }
+          const decision = await decide(suspect)
           const ipAddress = bareIp(arrival.remoteAddress ?? '')
           const results = resultsField(config.hostname, sender.authentication, { ipAddress })
           return {
             checked: { sender, decision },
             head: traceFields(arrival, envelope, results, verifiedName(sender)),
-            removed: evidence ? forgedFields(config.hostname, evidence) : [],
+            removed: evidence ? removedParts(config.hostname, evidence) : [],
           }
         },
       }
@@ -72,13 +80,21 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
   }
 
   /** A refused message leaves a line in the log: its sender, or its recipient, will ask why. */
-  function decide(arrival: Arrival, { sender: from, recipients }: Envelope, sender: CheckedSender): FilingDecision {
+  async function decide(suspect: SuspectMail): Promise<FilingDecision> {
+    const { arrival, envelope, sender } = suspect
     try {
-      return decideFiling(sender, config)
+      rates.count(arrival, envelope, sender.verifiedDomain)
+      const decision = decideFiling(sender, config)
+      return withSpam(decision, await spamChecker?.check(suspect), config)
     } catch (error) {
       const { traceId: session, remoteAddress } = arrival
       const { authentication } = sender
-      const refused = { from, ...loggedAddresses('recipients', recipients), authentication, session, remoteAddress }
+      const refused = {
+        ...(error instanceof MailError && { code: error.code }),
+        from: envelope.sender,
+        ...loggedAddresses('recipients', envelope.recipients),
+        ...{ authentication, session, remoteAddress },
+      }
       log.info(refused, 'message refused')
       throw error
     }
@@ -112,12 +128,30 @@ function verifiedName({ authentication: { iprev } }: CheckedSender): string | un
   return iprev?.result === 'pass' ? iprev.name : undefined
 }
 
+/** What is stored about the sender of a message. */
+export interface FiledSender {
+  readonly authentication: Authentication
+  /** The domain for which the sender is authenticated. */
+  readonly verifiedDomain: string | undefined
+  readonly decision: FilingDecision
+}
+
 /**
- * Returns the domain for which the sender of a message is authenticated. The From that clients see must be the one that was
- * checked: the parser reads it again, with the fields that we have added.
+ * Returns what is stored about the sender. The From that clients see must be the one that was checked: the parser reads it again,
+ * with the fields that we have added. Another one counts as unauthenticated.
  */
-export function verifiedDomainOf({ parsed, checked }: PreparedContent<Checks>): string | undefined {
+export function filedSender({ parsed, checked }: PreparedContent<Checks>): FiledSender {
+  const { sender, decision } = checked
+  const { authentication, verifiedDomain } = sender
   const shown = singleFromDomain(parsed.from)
-  const { isTrusted, verifiedDomain } = checked.sender
-  return isTrusted || verifiedDomain === shown ? shown : undefined
+  if (sender.isTrusted) return { authentication, verifiedDomain: shown, decision }
+  // Without a checked domain, the message is unauthenticated anyway.
+  if (authentication.fromDomain === undefined || authentication.fromDomain === shown)
+    return { authentication, verifiedDomain, decision }
+  const reason = 'the From that is shown is not the one that was checked'
+  return {
+    authentication: { ...authentication, result: 'unauthenticated', reason },
+    verifiedDomain: undefined,
+    decision: { ...decision, labels: [...new Set([...decision.labels, 'unauthenticated'])] },
+  }
 }

@@ -108,7 +108,7 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
     const { recipient, authentication } = received.recipients[recipients[0]!]!
     const { verifiedDomain } = received
     const envelope = { sender, recipient }
-    const own = { inbox, content, labels, envelope, authentication, verifiedDomain }
+    const own = { inbox, content, labels, envelope, authentication, verifiedDomain, spam: decision.spam }
     return { ...own, threadMask: eventThreadMask(labels) }
   }
 

@@ -22,8 +22,8 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
       const accepted: string[] = []
       const refused = new Map<string, Outcome>()
       for (const recipient of recipients) {
-        if (await receiving.accepts(recipient)) accepted.push(recipient)
-        else refused.set(recipient, refusal(recipient, await receiving.rejectionOf(recipient)))
+        if (await receiving.accepts(recipient, { sender })) accepted.push(recipient)
+        else refused.set(recipient, refusal(recipient, await receiving.rejectionOf(recipient, { sender })))
       }
       const outcomes = new Map([...refused, ...(await deliverAll(accepted))])
       return recipients.map((recipient) => outcomes.get(recipient)!)
@@ -64,10 +64,9 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
 }
 
 function refusal(recipient: string, error: MailError): Outcome {
-  if (error.code === 'inbox_paused') {
-    const reply = `${error.message}; will retry`
-    return { kind: 'failed_for_now', code: 450, enhancedCode: '4.2.1', reply }
-  }
-  const reply = new MailError('unknown_recipient', { address: recipient }).message
-  return { kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply }
+  const reply = `${error.message}; will retry`
+  if (error.code === 'inbox_paused') return { kind: 'failed_for_now', code: 450, enhancedCode: '4.2.1', reply }
+  if (error.code === 'inbox_full') return { kind: 'failed_for_now', code: 452, enhancedCode: '4.2.2', reply }
+  const { message } = new MailError('unknown_recipient', { address: recipient })
+  return { kind: 'failed_for_good', code: 550, enhancedCode: '5.1.1', reply: message }
 }

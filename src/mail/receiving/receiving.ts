@@ -19,33 +19,37 @@ import { RUN_LATER, type Store } from '../../store/store.ts'
 import { findReceiving, isAwaited } from '../domains/domains.ts'
 import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
-import type { Arrival, Envelope, Receipt } from './arrival.ts'
-import type { CheckedSender } from './authentication/sender-check.ts'
-import { type Checks, type MessageChecks, verifiedDomainOf } from './check-message.ts'
+import type { Announced, Arrival, Envelope, Receipt } from './arrival.ts'
+import { type Checks, type FiledSender, filedSender, type MessageChecks } from './check-message.ts'
+import type { RecordComplaint } from './complaints.ts'
 import { fileParts, type SharedContent, shareContent } from './file-in-parts.ts'
 import type { FileReceived } from './file-received.ts'
+import { isInboxFull } from './policy/inbox-quota.ts'
 import { requireNoLoop } from './policy/mail-loops.ts'
+import type { ReceivingRates } from './policy/receiving-rates.ts'
+import { isPolicyRefusal, type Refusals } from './policy/refusals.ts'
 import { createReceiveQueue } from './receive-queue.ts'
-import { createRecipientInboxes } from './recipient-inboxes.ts'
+import type { RecipientInboxes } from './recipient-inboxes.ts'
 
 export interface Receiving {
   /**
-   * Whether mail for this address is accepted now: it is one of our inboxes, or a role name (recipient-inboxes.ts) of one of
-   * our domains, and the inbox is not paused, unless mail for paused inboxes is dropped.
+   * Whether mail for this address is accepted now: it has an inbox (recipient-inboxes.ts) that is not paused, unless mail for
+   * paused inboxes is dropped, that has space, and that does not get too much mail.
    *
    * @param address normalised; a plus-tag is ignored
    * @throws unavailable when the store cannot be read
    */
-  accepts(address: string): Promise<boolean>
+  accepts(address: string, announced: Announced): Promise<boolean>
 
   /**
-   * Returns the error for an address that `accepts` rejects: `inbox_paused`; `domain_not_verified` if a tenant has claimed its
+   * Returns the error for an address that `accepts` rejects, and records the refusal: `inbox_paused`, `inbox_full`,
+   * `recipient_rate_exceeded`; `domain_not_verified` if a tenant has claimed its
    * domain, and nobody has verified it; `relaying_denied` if its domain is not one of
    * ours; otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
    *
    * @throws unavailable when the store cannot be read
    */
-  rejectionOf(address: string): Promise<MailError>
+  rejectionOf(address: string, announced: Announced): Promise<MailError>
 
   /**
    * Checks whether a new message can be accepted now, so that a peer gets the refusal before it sends its bytes.
@@ -64,7 +68,7 @@ export interface Receiving {
    *
    * @param raw the message as received: CRLF lines, dots unstuffed, at most `config.messageBytesMax` bytes
    * @returns one receipt per recipient, in the order of the envelope
-   * @throws dmarc_rejected, mail_loop
+   * @throws dmarc_rejected, mail_loop, sender_rate_exceeded, spam_rejected, spam_deferred
    * @throws unknown_recipient or inbox_paused when an inbox was deleted or paused since RCPT; message_too_large; disk_full; unavailable
    * @throws shutting_down; parse_queue_full for a large message; what `raw` throws
    */
@@ -73,9 +77,16 @@ export interface Receiving {
 
 interface ReceivingNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'messageBytesMax' | 'pausedInboxes' | 'limits'>
+  readonly config: Pick<
+    Config,
+    'domain' | 'messageBytesMax' | 'pausedInboxes' | 'inboxBytesMax' | 'inboxMessagesMax' | 'limits'
+  >
+  readonly inboxes: RecipientInboxes
+  readonly rates: Pick<ReceivingRates, 'refusalOf'>
+  readonly refusals: Pick<Refusals, 'record'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
+  readonly recordComplaint: RecordComplaint
   readonly log: Log
   readonly messageChecks: MessageChecks
   readonly metrics: Metrics
@@ -87,12 +98,24 @@ interface Prepared {
   readonly arrival: Arrival
   readonly envelope: Envelope
   readonly content: PreparedContent<Checks>
+  readonly sender: FiledSender
 }
 
 export function createReceiving(needs: ReceivingNeeds): Receiving {
-  const { store, config, prepareContent, fileReceived, messageChecks, log, metrics } = needs
+  const {
+    store,
+    config,
+    inboxes,
+    rates,
+    refusals,
+    prepareContent,
+    fileReceived,
+    recordComplaint,
+    messageChecks,
+    log,
+    metrics,
+  } = needs
   const { limits } = config
-  const inboxes = createRecipientInboxes({ store, domain: config.domain })
   /** If not, mail for a paused inbox is dropped. */
   const isDeferring = config.pausedInboxes === 'defer'
   const fileTogether = store.batched<Prepared, Receipt[]>({
@@ -106,15 +129,19 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   })
 
   return {
-    async accepts(address) {
+    async accepts(address, announced) {
       const inbox = await inboxes.find(address)
-      return inbox !== undefined && !(isDeferring && isPaused(inbox))
+      return inbox !== undefined && refusalBy(inbox, address, announced) === undefined
     },
 
-    async rejectionOf(address) {
+    async rejectionOf(address, announced) {
       const { domain } = splitAddress(address)
       const inbox = await inboxes.find(address)
-      if (inbox && isPaused(inbox)) return new MailError('inbox_paused', { address })
+      const refusal = inbox && refusalBy(inbox, address, announced)
+      if (refusal) {
+        refusals.record([address], announced, refusal)
+        return refusal
+      }
       if (await findReceiving(store.db, domain)) return new MailError('unknown_recipient', { address })
       // Its owner may have published the MX record first: mail must not be lost until the domain is verified.
       if (await isAwaited(store.db, domain)) return new MailError('domain_not_verified', { domain })
@@ -148,13 +175,35 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           bytesMax: config.messageBytesMax,
           check: checkAndWait,
         })
-        const receipts = await fileOrDiscard(arrival, envelope, content)
-        logReceived(arrival, envelope, content.checked.sender, receipts, sizeBytes, endTimer?.() ?? 0)
+        const sender = filedSender(content)
+        const receipts = await fileOrDiscard({ arrival, envelope, content, sender })
+        const { feedbackReport } = content.parsed
+        if (feedbackReport && arrival.protocol !== 'local') await recordComplaint(feedbackReport, sender.verifiedDomain)
+        logReceived(arrival, envelope, sender, receipts, sizeBytes, endTimer?.() ?? 0)
         return receipts
+      } catch (error) {
+        if (isPolicyRefusal(error)) recordRefusal(arrival, envelope, envelope.recipients, error)
+        throw error
       } finally {
         leaveQueue?.()
       }
     },
+  }
+
+  /** The reason why this inbox takes no mail now. */
+  function refusalBy(inbox: InboxRow, address: string, { remoteAddress, sizeBytes }: Announced): MailError | undefined {
+    if (isPaused(inbox)) return isDeferring ? new MailError('inbox_paused', { address }) : undefined
+    if (isInboxFull(inbox, config, sizeBytes)) return new MailError('inbox_full', { address })
+    return rates.refusalOf(address, remoteAddress)
+  }
+
+  function recordRefusal(
+    { remoteAddress }: Arrival,
+    { sender }: Envelope,
+    recipients: readonly string[],
+    error: MailError,
+  ): void {
+    refusals.record(recipients, { sender, remoteAddress }, error)
   }
 
   /** Local delivery is limited by its worker, and large messages by the parse queue. */
@@ -166,7 +215,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   function logReceived(
     { protocol, traceId, remoteAddress }: Arrival,
     { sender, recipients }: Envelope,
-    { authentication, verifiedDomain }: CheckedSender,
+    { authentication, verifiedDomain, decision: { labels, spam } }: FiledSender,
     receipts: readonly Receipt[],
     sizeBytes: number,
     seconds: number,
@@ -177,6 +226,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       messageId: first && loggedText(first.messageId),
       id: first?.id,
       from: sender,
+      ...(labels.length > 0 && { labels }),
+      spamScore: spam?.score,
       ...loggedAddresses('recipients', recipients),
       sizeBytes,
       inboxes: new Set(stored.map(({ id }) => id)).size,
@@ -192,16 +243,17 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     log.info(line, 'message received')
   }
 
-  async function fileOrDiscard(
-    arrival: Arrival,
-    envelope: Envelope,
-    content: PreparedContent<Checks>,
-  ): Promise<Receipt[]> {
+  async function fileOrDiscard(prepared: Prepared): Promise<Receipt[]> {
+    const { arrival, envelope, content } = prepared
     const shared = shareContent(content)
     try {
       requireNoLoop(content.parsed, limits)
-      const receipts = await fileAll(arrival, envelope, shared)
+      const receipts = await fileAll(prepared, shared)
       const stored = receipts.filter((receipt) => !receipt.isDropped)
+      for (const { recipient, isDropped } of receipts) {
+        if (isDropped)
+          recordRefusal(arrival, envelope, [recipient], new MailError('inbox_paused', { address: recipient }))
+      }
       metrics.messagesReceived.inc({ via: arrival.protocol === 'local' ? 'local' : 'smtp' }, stored.length)
       // If no inbox stored the message now, no row refers to these bytes.
       if (stored.every((receipt) => receipt.isDuplicate)) await content.discard()
@@ -212,9 +264,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     }
   }
 
-  async function fileAll(arrival: Arrival, envelope: Envelope, shared: SharedContent<Checks>): Promise<Receipt[]> {
-    const { content } = shared
-    const prepared = { arrival, envelope, content }
+  async function fileAll(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
+    const { arrival, envelope, content } = prepared
     const { recipients } = envelope
     const perItem = rowsOfFiling(content.parsed, limits)
     const rows = rowsOfContent(content.parsed) + recipients.length * perItem
@@ -276,13 +327,13 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (batch.length === 1 && ready.length === 0) throw refusalOf(batch[0]!.envelope, found)
     const receipts = await fileReceived(
       tx,
-      ready.map(({ arrival, envelope, content }) => ({
+      ready.map(({ arrival, envelope, content, sender: { authentication, verifiedDomain, decision } }) => ({
         sender: envelope.sender,
-        verifiedDomain: verifiedDomainOf(content),
+        verifiedDomain,
         recipients: envelope.recipients.flatMap((recipient) => {
           const inbox = found.get(recipient)!
           if (isPaused(inbox)) return []
-          const { authentication, owners } = content.checked.sender
+          const { owners } = content.checked.sender
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
           return {
@@ -291,7 +342,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           }
         }),
         content,
-        decision: content.checked.decision,
+        decision,
         isFromQueue: arrival.protocol === 'local',
       })),
     )

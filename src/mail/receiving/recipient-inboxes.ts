@@ -1,6 +1,7 @@
 /**
- * Finds the inboxes of recipients. Mail for a role name of one of our domains (RFC 2142) is the postmaster's, unless it
- * has an inbox of its own.
+ * Finds the inboxes of recipients. An address belongs to the inbox that has it as its own address or as an alias. Mail for a
+ * role name of one of our domains (RFC 2142) is the postmaster's, unless it has an inbox of its own. All other addresses of a
+ * domain belong to its catch-all inbox, if it has one.
  */
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
@@ -49,8 +50,8 @@ export function createRecipientInboxes({
 
   return {
     async find(address) {
-      const inbox = await inboxes.getReceiving(store.db, withoutTag(address))
-      if (inbox && (await isDeciding(store.db, inbox))) return inbox
+      const inbox = await findOwn(store.db, address)
+      if (inbox) return inbox
       if (!(await isRoleName(store.db, address))) return undefined
       return inboxes.getByAddress(store.db, postmasterAddress)
     },
@@ -68,12 +69,16 @@ export function createRecipientInboxes({
         const inbox = byAddress.get(withoutTag(recipient))
         if (inbox) found.set(recipient, inbox)
       }
+      // Few recipients have an address that is not the inbox's own, so only these cost further statements.
       for (const recipient of recipients) {
-        if (found.has(recipient) || !(await isRoleName(tx, recipient))) continue
-        // It may have an inbox of its own that another node has locked: then it is not the postmaster's.
-        if (skipLocked && (await inboxes.getByAddress(tx, withoutTag(recipient)))) continue
-        const postmaster = (await lock([postmasterAddress])).get(postmasterAddress)
-        if (postmaster) found.set(recipient, postmaster)
+        if (found.has(recipient)) continue
+        const own = await findOwn(tx, recipient)
+        // Another node may have locked the inbox that has this address: then it is not left out by mistake.
+        if (own?.address === withoutTag(recipient)) continue
+        if (!own && !(await isRoleName(tx, recipient))) continue
+        const address = own?.address ?? postmasterAddress
+        const inbox = byAddress.get(address) ?? (await lock([address])).get(address)
+        if (inbox) found.set(recipient, inbox)
       }
       return found
     },
@@ -81,12 +86,18 @@ export function createRecipientInboxes({
 }
 
 /**
- * Whether the domain of an inbox decides about mail for its address. For an inbox in a subdomain, another tenant may have
- * verified that name since, or one between.
+ * Returns the inbox with this address or alias, or the catch-all inbox of the domain.
+ *
+ * The domain of an address in a subdomain may not decide about it: another tenant may have verified that name since, or one
+ * between.
  */
-async function isDeciding(db: Db, { address, domain, domain_id }: inboxes.ReceivingInboxRow): Promise<boolean> {
-  const name = splitAddress(address).domain
-  return name === domain || (await findReceiving(db, name))?.id === domain_id
+async function findOwn(db: Db, recipient: string): Promise<InboxRow | undefined> {
+  const address = withoutTag(recipient)
+  const { localPart, domain } = splitAddress(address)
+  const inbox = await inboxes.getReceiving(db, { address, domain: ROLE_NAMES.has(localPart) ? '' : domain })
+  if (!inbox) return undefined
+  const isDeciding = domain === inbox.domain || (await findReceiving(db, domain))?.id === inbox.address_domain_id
+  return isDeciding ? inbox : undefined
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -3,18 +3,20 @@
  * `limits.dns.cachedMsMax`. Questions that are the same at the same time are asked once. Failures are not cached.
  *
  * The cache has a fixed number of entries, and large answers are not kept, so strangers cannot fill the memory with
- * questions. A limited number of questions is on its way at a time; others wait.
+ * questions. A limited number of questions is on its way at a time; others wait for their turn (query-turns.ts).
  */
 import { getServers } from 'node:dns'
 import type { Limits } from '../../config/limits.ts'
 import { askServers, type DnsAnswer, DnsError, type DnsServer, isNoSuchRecord, type RecordType } from './dns-query.ts'
+import { createQueryTurns } from './query-turns.ts'
 
 export interface CachedDns {
   /**
+   * @param client  whose mail needs the answer: a network; clients take turns
    * @returns the records as texts, at least one (`DnsAnswer`)
    * @throws DnsError
    */
-  query(name: string, type: RecordType): Promise<readonly string[]>
+  query(name: string, type: RecordType, client?: string): Promise<readonly string[]>
 }
 
 interface CachedDnsNeeds {
@@ -31,26 +33,33 @@ interface CacheEntry {
 }
 
 const RESOLVER_PORT = 53
+/** Memory of a record besides its characters: an answer of 64 KB can have 5,000 empty ones. */
+const RECORD_BYTES = 32
 
 export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): CachedDns {
-  const { cachedMax, cachedBytesMax, cachedMsMax, queriesMax } = limits.dns
+  const { cachedMax, cachedBytesMax, cachedMsMax } = limits.dns
   /** Oldest first. */
   const cache = new Map<string, CacheEntry>()
   const asked = new Map<string, Promise<DnsAnswer>>()
-  const waiting: (() => void)[] = []
-  let running = 0
+  const turns = createQueryTurns(limits)
 
   return {
-    async query(name, type) {
+    async query(name, type, client = '') {
       const key = `${type} ${name.toLowerCase()}`
-      const known = find(key)
-      if (known) {
-        if (known instanceof DnsError) throw known
-        return known.records
-      }
-      const asking = asked.get(key) ?? begin(key, name, type)
-      return (await asking).records
+      const found = findOrJoin(key)
+      if (found) return (await found).records
+      // While it waited, another client may have asked the same. It must not join one that waits: that may be a slow client.
+      const ask = () => findOrJoin(key) ?? begin(key, name, type)
+      const late = () => new DnsError('ETIMEOUT', `${type} ${name}`)
+      return (await turns.run(client, ask, late)).records
     },
+  }
+
+  /** Returns an answer that is cached or on its way. */
+  function findOrJoin(key: string): Promise<DnsAnswer> | undefined {
+    const known = find(key)
+    if (known) return known instanceof DnsError ? Promise.reject(known) : Promise.resolve(known)
+    return asked.get(key)
   }
 
   function find(key: string): CacheEntry['answer'] | undefined {
@@ -62,7 +71,8 @@ export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): Cac
   }
 
   function begin(key: string, name: string, type: RecordType): Promise<DnsAnswer> {
-    const asking = ask(name, type).then(
+    const { tryMs: timeoutMs, triesMax } = limits.dns
+    const asking = askServers(resolvers(servers), name, type, { timeoutMs, triesMax }).then(
       (answer) => keep(key, answer),
       (error: DnsError) => {
         if (isNoSuchRecord(error)) keep(key, error)
@@ -75,22 +85,10 @@ export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): Cac
     return asking
   }
 
-  async function ask(name: string, type: RecordType): Promise<DnsAnswer> {
-    if (running >= queriesMax) await new Promise<void>((resolve) => waiting.push(resolve))
-    else running += 1
-    try {
-      const { tryMs: timeoutMs, triesMax } = limits.dns
-      return await askServers(resolvers(servers), name, type, { timeoutMs, triesMax })
-    } finally {
-      const next = waiting.shift() // takes over the place of this one
-      if (next) next()
-      else running -= 1
-    }
-  }
-
   function keep<Answer extends CacheEntry['answer']>(key: string, answer: Answer): Answer {
     const ms = Math.min(answer.ttlSeconds * 1_000, cachedMsMax)
-    const bytes = answer instanceof DnsError ? 0 : answer.records.reduce((sum, { length }) => sum + length, 0)
+    const bytes =
+      answer instanceof DnsError ? 0 : answer.records.reduce((sum, { length }) => sum + length + RECORD_BYTES, 0)
     if (ms <= 0 || bytes > cachedBytesMax) return answer
     cache.delete(key)
     const [oldest] = cache.keys()

@@ -82,6 +82,8 @@ export interface MessageRow {
   hidden: number
   /** JSON: results of the sender authentication. */
   authentication: string
+  /** JSON: the verdict of the spam check; null: it was not checked. */
+  spam: string | null
   /** The sender's domain if authentication confirmed it; on sent messages, the inbox's domain; otherwise null. */
   verified_domain: string | null
   /** seq of the event that last touched it (RFC 7162). */

@@ -27,7 +27,15 @@ import type {
 import type { RollupRow, UsageSnapshotRow } from './report-rows.ts'
 import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
 import type { IdempotencyKeyRow, RecipientHistoryRow, RecipientRow, SubmissionRow } from './sending-rows.ts'
-import type { ApiKeyRow, DomainRow, InboxRow, OrganizationRow, PodRow, SecretRow } from './tenant-rows.ts'
+import type {
+  ApiKeyRow,
+  DomainRow,
+  InboxAliasRow,
+  InboxRow,
+  OrganizationRow,
+  PodRow,
+  SecretRow,
+} from './tenant-rows.ts'
 import type { UploadRow } from './upload-rows.ts'
 import type {
   NotificationRulesRow,
@@ -46,6 +54,7 @@ export interface Schema {
   secrets: SecretRow
   api_keys: ApiKeyRow
   inboxes: InboxRow
+  inbox_aliases: InboxAliasRow
   list_entries: ListEntryRow
   threads: ThreadRow
   thread_labels: ThreadLabelRow

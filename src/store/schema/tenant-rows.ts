@@ -42,6 +42,8 @@ export interface DomainRow {
   feedback_enabled: number
   /** 1: inboxes can be created in domains below this one. */
   subdomains_enabled: number
+  /** The inbox that gets mail for addresses of the domain that do not exist; null: such mail is refused. */
+  catch_all_inbox_id: string | null
   dkim_selector: string
   /** JSON of what the last check has found in DNS; null: never checked. */
   records: string | null
@@ -67,7 +69,8 @@ export interface SecretRow {
 
 export interface ApiKeyRow {
   id: string
-  kind: 'bearer' | 'public_key'
+  /** `app_password`: a password of mail programs, for one inbox; no HTTP request accepts it. */
+  kind: 'bearer' | 'app_password' | 'public_key'
   organization_id: string
   /** Scope: null is the whole organization. */
   pod_id: string | null
@@ -76,7 +79,7 @@ export interface ApiKeyRow {
   name: string
   /** Visible first characters of the key. */
   prefix: string
-  /** SHA-256 (hex) of the whole key; the key itself is not stored. */
+  /** SHA-256 (hex) of the whole key or password, which is not stored. */
   key_hash: string
   /** JSON array of granted permissions; null: all permissions in its scope. */
   permissions: string | null
@@ -102,6 +105,10 @@ export interface InboxRow {
   /** JSON object of string, number or boolean. */
   metadata: string | null
   status: 'active' | 'paused' | 'send_paused'
+  /** Limits and days that replace those of the settings; null: the settings apply. 0: no limit. */
+  quota_bytes: number | null
+  quota_messages: number | null
+  retention_days: number | null
   message_count: number
   unread_count: number
   /** Of the unread messages, those that were received, are not archived, and are in no hidden class. */
@@ -115,4 +122,14 @@ export interface InboxRow {
   deleting_at: number | null
   created_at: number
   updated_at: number
+}
+
+/** A further address of an inbox. */
+export interface InboxAliasRow {
+  /** local@domain, lower case; unique, also among the addresses of inboxes. */
+  address: string
+  inbox_id: string
+  /** The domain of the address. */
+  domain_id: string
+  created_at: number
 }

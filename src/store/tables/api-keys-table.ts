@@ -43,10 +43,16 @@ export interface ExactScope {
   readonly inboxId: string | null
 }
 
-export async function list(db: Db, exactScope: ExactScope, keyset: Keyset): Promise<ApiKeyRow[]> {
+export async function list(
+  db: Db,
+  kind: ApiKeyRow['kind'],
+  exactScope: ExactScope,
+  keyset: Keyset,
+): Promise<ApiKeyRow[]> {
   return db
     .selectFrom('api_keys')
     .selectAll()
+    .where('kind', '=', kind)
     .where('organization_id', '=', exactScope.organizationId)
     .where('pod_id', exactScope.podId === null ? 'is' : '=', exactScope.podId)
     .where('inbox_id', exactScope.inboxId === null ? 'is' : '=', exactScope.inboxId)

@@ -145,24 +145,36 @@ export async function lockDue(tx: Tx, now: number, limit: number): Promise<strin
   return rows.map(({ id }) => id)
 }
 
-/** Gives the inboxes of the tenant's earlier, deleted claims to this name to its new one. */
+/** Gives the inboxes and aliases of the tenant's earlier, deleted claims to this name to its new one. */
 export async function adoptInboxes(tx: Tx, domain: DomainRow): Promise<void> {
+  const earlier = tx
+    .selectFrom('domains')
+    .select('domains.id')
+    .where('domains.domain', '=', domain.domain)
+    .where('domains.organization_id', '=', domain.organization_id)
+    .where('domains.deleting_at', 'is not', null)
   await tx
     .updateTable('inboxes')
     .set({ domain_id: domain.id })
-    .where('domain_id', 'in', (eb) =>
-      eb
-        .selectFrom('domains')
-        .select('domains.id')
-        .where('domains.domain', '=', domain.domain)
-        .where('domains.organization_id', '=', domain.organization_id)
-        .where('domains.deleting_at', 'is not', null),
-    )
+    .where('domain_id', 'in', earlier)
     .$if(domain.pod_id !== null, (query) => query.where('pod_id', '=', domain.pod_id!))
+    .execute()
+  await tx
+    .updateTable('inbox_aliases')
+    .set({ domain_id: domain.id })
+    .where('domain_id', 'in', earlier)
+    .$if(domain.pod_id !== null, (query) =>
+      query.where('inbox_id', 'in', tx.selectFrom('inboxes').select('inboxes.id').where('pod_id', '=', domain.pod_id!)),
+    )
     .execute()
 }
 
-/** Removes a deleted domain that no inbox refers to. */
+/** No domain has this inbox as its catch-all any more. */
+export async function removeCatchAll(tx: Tx, inboxId: string): Promise<void> {
+  await tx.updateTable('domains').set({ catch_all_inbox_id: null }).where('catch_all_inbox_id', '=', inboxId).execute()
+}
+
+/** Removes a deleted domain that no inbox and no alias refers to. */
 export async function removeUnused(tx: Tx, id: string): Promise<void> {
   await tx
     .deleteFrom('domains')
@@ -170,6 +182,9 @@ export async function removeUnused(tx: Tx, id: string): Promise<void> {
     .where('deleting_at', 'is not', null)
     .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('inboxes').select('inboxes.id').where('inboxes.domain_id', '=', id))),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('inbox_aliases').select('address').where('inbox_aliases.domain_id', '=', id))),
     )
     .execute()
 }

@@ -1,4 +1,5 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
+import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
@@ -15,24 +16,59 @@ export async function getByAddress(db: Db, address: string): Promise<InboxRow | 
   return row
 }
 
-/** An inbox whose domain is held and receives mail, and the name of the domain. */
-export type ReceivingInboxRow = InboxRow & { readonly domain: string }
+/** An inbox that gets mail for an address, whose domain is held and receives mail. */
+export type ReceivingInboxRow = InboxRow & {
+  /** The domain that the address is in, or one above it. */
+  readonly domain: string
+  readonly address_domain_id: string
+}
 
-const receivingByAddress = prepareQuery((db, { address }: { address: string }) =>
+/** An address and its domain; "" as the domain: a catch-all does not count. */
+interface ReceivingAddress {
+  readonly address: string
+  readonly domain: string
+}
+
+const receivingByAddress = prepareQuery((db, { address, domain }: ReceivingAddress) =>
   db
-    .selectFrom('inboxes')
-    .innerJoin('domains', 'domains.id', 'inboxes.domain_id')
+    .selectFrom(({ selectFrom }) =>
+      selectFrom('inboxes')
+        .select(['inboxes.id as inbox_id', 'inboxes.domain_id', sql<number>`0`.as('precedence')])
+        .where('inboxes.address', '=', address)
+        .unionAll(
+          selectFrom('inbox_aliases')
+            .select(['inbox_aliases.inbox_id', 'inbox_aliases.domain_id', sql<number>`1`.as('precedence')])
+            .where('inbox_aliases.address', '=', address),
+        )
+        .unionAll(
+          selectFrom('domains')
+            .select((eb) => [
+              eb.ref('domains.catch_all_inbox_id').$notNull().as('inbox_id'),
+              'domains.id as domain_id',
+              sql<number>`2`.as('precedence'),
+            ])
+            .where('domains.domain', '=', domain)
+            .where('domains.holds_name', '=', sql.lit(1)), // a literal: the index of holders is partial
+        )
+        .as('matched'),
+    )
+    .innerJoin('inboxes', 'inboxes.id', 'matched.inbox_id')
+    .innerJoin('domains', 'domains.id', 'matched.domain_id')
     .selectAll('inboxes')
-    .select('domains.domain')
-    .where('inboxes.address', '=', address)
+    .select(['domains.domain', 'domains.id as address_domain_id'])
     .where('inboxes.deleting_at', 'is', null)
     .where('domains.holds_name', '=', 1)
-    .where('domains.inbound_enabled', '=', 1),
+    .where('domains.inbound_enabled', '=', 1)
+    .orderBy('matched.precedence')
+    .limit(1),
 )
 
-/** Returns the inbox if its domain receives mail. An inbox in a subdomain may still get none (recipient-inboxes.ts). */
-export async function getReceiving(db: Db, address: string): Promise<ReceivingInboxRow | undefined> {
-  const [row] = await receivingByAddress(db, { address })
+/**
+ * Returns the inbox that has the address, as its own or as an alias, or else the one that catches all mail for its domain; if the
+ * domain receives mail. In a subdomain, the address may still get none (recipient-inboxes.ts).
+ */
+export async function getReceiving(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
+  const [row] = await receivingByAddress(db, address)
   return row
 }
 
@@ -138,9 +174,15 @@ export async function getByClientId(db: Db, podId: string, clientId: string): Pr
     .executeTakeFirst()
 }
 
-/** Whether the address is in use, also by an inbox that is still being deleted. */
+/** Whether the address is in use: by an inbox, also one that is still being deleted, or as an alias. */
 export async function isAddressUsed(db: Db, address: string): Promise<boolean> {
-  const row = await db.selectFrom('inboxes').select('id').where('address', '=', address).executeTakeFirst()
+  const row = await db
+    .selectFrom('inboxes')
+    .select('address')
+    .where('address', '=', address)
+    .unionAll(db.selectFrom('inbox_aliases').select('address').where('address', '=', address))
+    .limit(1)
+    .executeTakeFirst()
   return row !== undefined
 }
 
@@ -220,10 +262,15 @@ export async function listRows(db: Db, ids: readonly string[]): Promise<InboxRow
 export type NewInboxRow = Pick<
   InboxRow,
   'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata' | 'status'
->
+> &
+  Partial<InboxLimitColumns>
+
+/** The columns that replace the settings for one inbox. */
+export type InboxLimitColumns = Pick<InboxRow, 'quota_bytes' | 'quota_messages' | 'retention_days'>
 
 export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
   const row: InboxRow = {
+    ...{ quota_bytes: null, quota_messages: null, retention_days: null },
     ...inbox,
     id: tx.newId(),
     message_count: 0,
@@ -244,13 +291,31 @@ export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
 export async function update(
   tx: Tx,
   id: string,
-  change: Partial<Pick<InboxRow, 'display_name' | 'metadata' | 'status' | 'updated_at' | 'deleting_at' | 'client_id'>>,
+  change: Partial<Pick<InboxRow, 'display_name' | 'metadata' | 'status' | 'updated_at' | 'deleting_at' | 'client_id'>> &
+    Partial<InboxLimitColumns>,
 ): Promise<void> {
   await tx.updateTable('inboxes').set(change).where('id', '=', id).execute()
 }
 
 export async function remove(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('inboxes').where('id', '=', id).execute()
+}
+
+/** Lists some inboxes in the order of their ids, with what a retention sweep needs. @param isOwnOnly those with a retention of their own */
+export async function listRetained(
+  db: Db,
+  { isOwnOnly, afterId }: { readonly isOwnOnly: boolean; readonly afterId: string },
+  limit: number,
+): Promise<Pick<InboxRow, 'id' | 'retention_days'>[]> {
+  return db
+    .selectFrom('inboxes')
+    .select(['id', 'retention_days'])
+    .where('id', '>', afterId)
+    .$if(isOwnOnly, (query) => query.where('retention_days', '>', 0))
+    .where('deleting_at', 'is', null)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
 }
 
 /** Maps inbox ids to addresses, for rows that contain only the id. */

@@ -99,7 +99,15 @@ const ITEM_COLUMNS = [
     'envelope_recipient',
     'size_bytes',
   ] as const),
-  ...(['has_attachments', 'authentication', 'verified_domain', 'timestamp', 'created_at', 'updated_at'] as const),
+  ...([
+    'has_attachments',
+    'authentication',
+    'spam',
+    'verified_domain',
+    'timestamp',
+    'created_at',
+    'updated_at',
+  ] as const),
 ] as const
 
 export type MessageItemRow = Pick<StoredMessageRow, (typeof ITEM_COLUMNS)[number]>
@@ -186,11 +194,6 @@ export async function getAttachmentInThread(
     .executeTakeFirst()
 }
 
-/** Lists some messages of an inbox that is being deleted. */
-export async function listByInbox(db: Db, inboxId: string, limit: number): Promise<StoredMessageRow[]> {
-  return db.selectFrom('messages').selectAll().where('inbox_id', '=', inboxId).limit(limit).execute()
-}
-
 export const insertAll = insertRowsReturning(
   'messages',
   {
@@ -215,6 +218,7 @@ export const insertAll = insertRowsReturning(
     has_attachments: 'integer',
     hidden: 'integer',
     authentication: 'text',
+    spam: 'text',
     verified_domain: 'text',
     modseq: 'bigint',
     timestamp: 'bigint',

@@ -4,6 +4,7 @@ import type { Db, LeaseTime, Tx } from '../handles.ts'
 import { type InterruptionBounds, isFree, isLeased, isWithin, mayBeClaimed, restrictionOf } from '../leases.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
+import type { StoredMessageRow } from './messages-table.ts'
 
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
   await tx.insertInto('submissions').values(submission).execute()
@@ -31,6 +32,30 @@ export async function listRecipients(
     .orderBy('created_at')
     .orderBy('position')
     .execute()
+}
+
+/** Returns a message that the inbox has sent, by the hash of its Message-ID: a received message has an envelope. */
+export async function findSentMessage(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('header_message_id_hash', '=', hash)
+    .where('envelope_sender', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Lists the addresses to which a message was sent, each once. */
+export async function listAddresses(db: Db, messageId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('recipients')
+    .select('address')
+    .distinct()
+    .where('message_id', '=', messageId)
+    .orderBy('address')
+    .execute()
+  return rows.map(({ address }) => address)
 }
 
 /** Returns when the next recipient without a running lease is due; undefined if there is none. */

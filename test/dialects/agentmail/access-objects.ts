@@ -103,15 +103,17 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
   const pod = await make('/pods', {})
   const inbox = await make(`/pods/${pod.pod_id}/inboxes`, {})
   const at = `/inboxes/${encodeURIComponent(inbox.inbox_id)}`
-  const [podKey, inboxKey, plainKey, webhook, domain] = await Promise.all([
+  const [podKey, inboxKey, plainKey, appPassword, webhook, domain] = await Promise.all([
     make(`/pods/${pod.pod_id}/api-keys`, {}),
     make(`${at}/api-keys`, {}),
     make(`${at}/api-keys`, { permissions: {} }),
+    make(`${at}/app-passwords`, { permissions: {} }),
     make(`${at}/webhooks`, { url: 'https://hook.test/', event_types: ['message.sent'] }),
     make(`/pods/${pod.pod_id}/domains`, { domain: `${randomUUID()}.test` }),
   ])
   const entry = `${randomUUID()}@example.test`
   await Promise.all(['', `/pods/${pod.pod_id}`, at].map((scope) => make(`${scope}/lists/send/block`, { entry })))
+  const { address } = await make(`${at}/aliases`, { address: `${randomUUID()}@mail.localhost` })
   const attachments = [{ filename: 'a.txt', content: 'YQ==' }]
   const message = await make(`${at}/messages/send`, { to: 'bob@example.test', text: 'walk', attachments })
   const draft = await make(`${at}/drafts`, { to: 'bob@example.test', text: 'walk', attachments })
@@ -130,9 +132,11 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
       webhook_id: webhook.webhook_id,
       ...(needsDelivery && { delivery_id: await firstDelivery(world, key, webhook.webhook_id) }),
       api_key_id: plainKey.api_key_id,
+      app_password_id: appPassword.app_password_id,
       direction: 'send',
       type: 'block',
       domain_id: domain.domain_id,
+      address,
       entry,
     },
   }

@@ -74,6 +74,7 @@ test('a domain goes from its claim to an inbox that sends and receives', async (
   expect(made).toEqual({
     ...{ domainId: 'own.test', domain: 'own.test', status: 'NOT_STARTED' },
     ...{ feedbackEnabled: true, subdomainsEnabled: false, trackingEnabled: false, inbound_enabled: true },
+    recommended_records: [], // this hostname is not public
     records: [
       { type: 'MX', name: 'own.test', value: 'mail.localhost', priority: 10 },
       { type: 'TXT', name: 'own.test', value: 'v=spf1 a:mail.localhost ~all' },
@@ -334,4 +335,63 @@ test('a deleted domain is forgotten when its last inbox is removed', async () =>
   expect(await rows()).toHaveLength(1)
   await agentmail.inboxes.delete(inboxId)
   await expect.poll(rows).toEqual([])
+})
+
+test('a domain has a catch-all inbox and aliases, which no other address shares', async () => {
+  const { agentmail } = world
+  await verified('catch.test')
+  const { inboxId: ada } = await agentmail.inboxes.create({ username: 'ada', domain: 'catch.test' })
+  const { inboxId: bob } = await agentmail.inboxes.create({ username: 'bob', domain: 'catch.test' })
+  const patch = (body: object) => world.request('PATCH', '/v0/domains/catch.test', { body })
+  const alias = (method: string, inbox: string, address = '') =>
+    world.request(method, `/v0/inboxes/${inbox}/aliases${method === 'DELETE' ? `/${address}` : ''}`, {
+      ...(method === 'POST' && { body: { address } }),
+    })
+  const socket = await world.subscribe({ inboxIds: [ada, bob] })
+  const receives = async (to: string | string[], inboxId: string) => {
+    await world.smtp.send({ to, text: 'x' })
+    expect((await socket.next('message.received')).message.inbox_id).toBe(inboxId)
+  }
+  const isRefused = (to: string) =>
+    expect(world.smtp.send({ to, text: 'x' })).rejects.toMatchObject({ responseCode: 550 })
+
+  await isRefused('any@catch.test')
+  expect((await patch({ catch_all_inbox: ada })).body).toMatchObject({ catch_all_inbox: ada, inbound_enabled: true })
+  await receives('any+tag@catch.test', ada)
+  await receives('bob@catch.test', bob)
+  // The domain's postmaster is the server's, not the catch-all.
+  await world.smtp.send({ to: 'postmaster@catch.test', text: 'x' })
+
+  expect(await alias('POST', bob, 'Sales@catch.test')).toMatchObject({
+    status: 200,
+    body: { address: 'sales@catch.test' },
+  })
+  expect((await alias('POST', bob, 'sales@catch.test')).status).toBe(200)
+  expect((await alias('GET', bob)).body).toMatchObject({ count: 1, aliases: [{ address: 'sales@catch.test' }] })
+  await receives('sales+x@catch.test', bob)
+  // Once per inbox, however many of its addresses the envelope has.
+  await receives(['bob@catch.test', 'sales@catch.test'], bob)
+  const sent = await agentmail.inboxes.messages.send(ada, { to: 'sales@catch.test', text: 'local' })
+  expect((await socket.next('message.received')).message).toMatchObject({ inbox_id: bob, message_id: sent.messageId })
+
+  for (const [inbox, address, status] of [
+    [ada, 'sales@catch.test', 403],
+    [ada, 'bob@catch.test', 403],
+    [ada, 'x@else.test', 422],
+    [ada, 'x y@catch.test', 400],
+  ] as const)
+    expect((await alias('POST', inbox, address)).status).toBe(status)
+  await expect(agentmail.inboxes.create({ username: 'sales', domain: 'catch.test' })).rejects.toMatchObject({
+    statusCode: 403,
+  })
+  expect((await alias('DELETE', ada, 'sales@catch.test')).status).toBe(404)
+  expect((await alias('DELETE', bob, 'sales@catch.test')).status).toBe(204)
+  await receives('sales@catch.test', ada)
+
+  // With its inbox, the catch-all is gone.
+  await alias('POST', ada, 'info@catch.test')
+  await agentmail.inboxes.delete(ada)
+  await isRefused('any@catch.test')
+  await isRefused('info@catch.test')
+  expect((await world.request('GET', '/v0/domains/catch.test')).body).not.toHaveProperty('catch_all_inbox')
 })

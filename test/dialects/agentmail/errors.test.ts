@@ -305,6 +305,7 @@ test('every error code of the catalogue is rendered with a documented status', (
     recipientsMax: 1,
     max: 1,
     hopsMax: 1,
+    sender: 's',
     perSecond: 1,
     action: 'a',
     period: 'hour',

@@ -3,11 +3,12 @@ Calls every operation of an installed `agentmail` package on a running server, w
 client. The package builds its objects without a check; here each answer is also validated with its own pydantic models, so
 that a missing or wrong member fails.
 
-Reads {http, websockets, key, operations, username, publish} from standard input; `publish` is a URL that puts records into DNS; writes one JSON object to standard output: how many
-operations were called, and the problems.
+Reads {http, websockets, key, operations, username, publish} from standard input; `publish` is a URL that puts records into
+DNS; writes one JSON object to standard output: the version of the package, how many operations were called, and the problems.
 """
 
 import asyncio
+import importlib.metadata
 import inspect
 import json
 import sys
@@ -367,4 +368,5 @@ async def run_all():
     return called
 
 
-print(json.dumps({"called": asyncio.run(run_all()), "problems": problems}))
+called = asyncio.run(run_all())
+print(json.dumps({"version": importlib.metadata.version("agentmail"), "called": called, "problems": problems}))

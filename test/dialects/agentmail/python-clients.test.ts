@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unbuiltOperations } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-unbuilt.ts'
 import { type DnsServer, type Records, startDns, type Zones } from '../../support/dns-server.ts'
-import { environmentOrSkip } from '../../support/python-environment.ts'
+import { environmentOrSkip, packageFolderOrSkip, readmeInstallation } from '../../support/python-environment.ts'
 import { startWorld, type World } from '../../support/world.ts'
 import operations from './operations.json' with { type: 'json' }
 
@@ -58,37 +58,31 @@ const versions = {
   '0.6.0': operations.flatMap(({ npm, ...rest }) => (npm === undefined ? [] : { ...rest, python: snakeCase(npm) })),
 }
 
-const pip = '.venv/bin/pip -q install'
-/** The toolkit without its dependencies: frameworks of several hundred MB, for adapters that are not used here. */
-const installations = {
-  '2.0.18': `${pip} agentmail==2.0.18 && PIP_NO_DEPS=1 ${pip} agentmail-toolkit==0.3.2`,
-  '0.6.0': `${pip} agentmail==0.6.0`,
-}
+/** Without its dependencies: frameworks of several hundred MB, for adapters that are not used here. */
+const TOOLKIT = 'agentmail-toolkit==0.3.2'
 
 test.for(['2.0.18', '0.6.0'] as const)(
   'every operation of the Python package %s works, and each answer has what its models require',
   { timeout },
   async (version, { skip }) => {
-    const python = join(
-      await environmentOrSkip(skip, `python3 -m venv .venv && ${installations[version]}`),
-      'bin/python',
-    )
-    const { called, problems } = await run(python, 'python-clients.py', {
+    const packages = await packagesOrSkip(skip, `agentmail==${version}`)
+    const {
+      version: used,
+      called,
+      problems,
+    } = await run(packages, 'python-clients.py', {
       publish: `http://127.0.0.1:${(publisher.address() as AddressInfo).port}/`,
       username: `python-${version.replaceAll('.', '-')}`,
       operations: versions[version].map((operation) => ({ ...operation, state: stateOf(operation) })),
     })
     expect(problems).toEqual([])
+    expect(used).toBe(version)
     expect(called).toBe(2 * versions[version].length) // synchronous and asynchronous
   },
 )
 
 test('each tool of the toolkit for Python works', { timeout }, async ({ skip }) => {
-  const python = join(
-    await environmentOrSkip(skip, `python3 -m venv .venv && ${installations['2.0.18']}`),
-    'bin/python',
-  )
-  const { results, not_run } = await run(python, 'python-toolkit.py', {})
+  const { results, not_run } = await run(await packagesOrSkip(skip, TOOLKIT), 'python-toolkit.py', {})
   expect(not_run).toEqual([])
   const inbox_id = 'toolkit@mail.localhost'
   const sent = { message_id: expect.stringMatching(/^<.+>$/), thread_id: expect.any(String) }
@@ -109,9 +103,27 @@ test('each tool of the toolkit for Python works', { timeout }, async ({ skip }) 
   })
 })
 
+interface Packages {
+  readonly python: string
+  /** A folder with a package that is not in the environment of the README. */
+  readonly added?: string
+}
+
+/** Provides the environment of the README, whose package has the same dependencies, and the package if it is another one. */
+async function packagesOrSkip(skip: (why: string) => never, requirement: string): Promise<Packages> {
+  const command = readmeInstallation()
+  const environment = await environmentOrSkip(skip, command)
+  const python = join(environment, 'bin/python')
+  if (command.endsWith(` ${requirement}`)) return { python }
+  return { python, added: await packageFolderOrSkip(skip, environment, requirement) }
+}
+
 /** Runs a program of this folder, which reads its input and writes its results as JSON. */
-async function run(python: string, program: string, input: object) {
-  const running = promisify(execFile)(python, [join(import.meta.dirname, program)], { maxBuffer: 10_000_000 })
+async function run({ python, added }: Packages, program: string, input: object) {
+  const running = promisify(execFile)(python, [join(import.meta.dirname, program)], {
+    env: { ...process.env, ...(added !== undefined && { PYTHONPATH: added }) },
+    maxBuffer: 10_000_000,
+  })
   const server = { http: world.url, websockets: world.url.replace('http', 'ws'), key: world.rootKey }
   running.child.stdin!.end(JSON.stringify({ ...server, ...input }))
   return JSON.parse((await running).stdout)

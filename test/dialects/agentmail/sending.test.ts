@@ -3,20 +3,28 @@
  * addresses are held in capture mode, and their deliveries show it.
  */
 import { AgentMail } from 'agentmail'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWebhookSink } from '../../support/webhook-sink.ts'
-import { startWorld } from '../../support/world.ts'
+import { startWorld, type World } from '../../support/world.ts'
 
-async function startWithTwo() {
-  const world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada L.' })).inboxId
-  const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
-  return { world, ada, bob, messages: world.agentmail.inboxes.messages }
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+let pairs = 0
+
+/** Creates two inboxes for a test. */
+async function createTwo() {
+  pairs += 1
+  const ada = (await world.agentmail.inboxes.create({ username: `ada${pairs}`, displayName: 'Ada L.' })).inboxId
+  const bob = (await world.agentmail.inboxes.create({ username: `bob${pairs}` })).inboxId
+  return { ada, bob, messages: world.agentmail.inboxes.messages }
 }
 
 test('a sent message arrives with its text, HTML, headers and attachments', async () => {
-  const { world, ada, bob, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, bob, messages } = await createTwo()
   await using socket = disposable(await world.subscribe({ inboxIds: [bob] }))
   const sent = await messages.send(ada, {
     to: `Bob <${bob}>`,
@@ -38,8 +46,8 @@ test('a sent message arrives with its text, HTML, headers and attachments', asyn
   const copy = await messages.get(ada, sent.messageId)
   expect(copy).toMatchObject({
     threadId: sent.threadId,
-    from: '"Ada L." <ada@mail.localhost>',
-    to: ['Bob <bob@mail.localhost>'],
+    from: `"Ada L." <${ada}>`,
+    to: [`Bob <${bob}>`],
     cc: ['cy@example.test'],
     bcc: ['di@example.test'],
     replyTo: ['desk@example.test'],
@@ -64,8 +72,7 @@ test('a sent message arrives with its text, HTML, headers and attachments', asyn
 })
 
 test('the older path for sending works too, also with the label "sent"', async () => {
-  const { world, ada, bob, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, bob, messages } = await createTwo()
   const body = { to: bob, text: 'x', labels: ['Sent', 'own'] }
   const answer = await world.request('POST', `/v0/inboxes/${ada}/messages`, { body })
   expect(answer).toMatchObject({ status: 200, body: { message_id: expect.any(String), thread_id: expect.any(String) } })
@@ -74,8 +81,7 @@ test('the older path for sending works too, also with the label "sent"', async (
 })
 
 test('a reply goes to the sender, a reply-all to everyone except the inbox itself, in the same thread', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   await world.smtp.send({
     from: 'Ann <ann@example.test>',
     to: [ada, 'cy@example.test'],
@@ -114,8 +120,7 @@ test('a reply goes to the sender, a reply-all to everyone except the inbox itsel
 
 // The brackets used to be removed from the address, and the result was another person's address.
 test('a reply to an address that SMTP cannot represent is refused, and reaches nobody else', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const raw = `From: <"a>b"@example.test>\r\nTo: ${ada}\r\nMessage-ID: <1@x.test>\r\n\r\nx\r\n`
   await world.smtp.send({ envelope: { from: 'ann@example.test', to: ada }, raw })
   expect((await messages.get(ada, '<1@x.test>')).from).toBe('"a>b"@example.test')
@@ -128,8 +133,7 @@ test('a reply to an address that SMTP cannot represent is refused, and reaches n
 })
 
 test('each of to, cc and bcc of a reply that is absent or empty keeps its default', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   await world.smtp.send({ from: 'Ann <ann@example.test>', to: ada, text: 'x', messageId: '<1@x.test>' })
   const recipientsOf = async (body: object) => {
     const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
@@ -147,8 +151,7 @@ test('each of to, cc and bcc of a reply that is absent or empty keeps its defaul
 })
 
 test('recipients that cannot receive mail are left out of a reply to all and reported, also in a repeated request', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const long = `reply+${'7c1e'.repeat(20)}@tickets.test`
   const header = [
     `From: Doe, John <john@example.test>`,
@@ -158,7 +161,7 @@ test('recipients that cannot receive mail are left out of a reply to all and rep
   ]
   await world.smtp.send({ envelope: { from: 'john@example.test', to: ada }, raw: `${header.join('\r\n')}\r\n\r\nx` })
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply-all`
-  const headers = { 'idempotency-key': 'once' }
+  const headers = { 'idempotency-key': 'reported-once' }
   const first = await world.request('POST', path, { body: { text: 'yes' }, headers })
   expect(first.body.dropped_recipients).toEqual([
     { address: 'Sales Team', reason: 'It has a name, but no address' },
@@ -174,8 +177,7 @@ test('recipients that cannot receive mail are left out of a reply to all and rep
 })
 
 test('a reply quotes the original only if it is asked to', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   await world.smtp.send({ from: 'Ann <ann@example.test>', to: ada, text: 'one\ntwo', messageId: '<1@x.test>' })
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
   const reply = async (body: object) => {
@@ -192,8 +194,7 @@ test('a reply quotes the original only if it is asked to', async () => {
 })
 
 test('a quoted original is text, without the scripts and styles of its HTML', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const html = '<style>p{}</style><p onclick="x()">one &lt;two&gt;</p><script>alert(1)</script></blockquote>'
   await world.smtp.send({ from: 'ann@example.test', to: ada, html, messageId: '<1@x.test>' })
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
@@ -204,8 +205,7 @@ test('a quoted original is text, without the scripts and styles of its HTML', as
 })
 
 test('a forward includes the original with its attachments', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   await world.smtp.send({
     to: ada,
     subject: 'Plans',
@@ -226,8 +226,7 @@ test('a forward includes the original with its attachments', async () => {
 })
 
 test('a repeated Idempotency-Key returns the first result and sends nothing', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const mail = { to: 'cy@example.test', subject: 's', text: 'x' }
   const first = await messages.send(ada, mail, { headers: { 'Idempotency-Key': 'once-1' } })
   const again = await messages.send(ada, mail, { headers: { 'Idempotency-Key': 'once-1' } })
@@ -250,8 +249,7 @@ test('a repeated Idempotency-Key returns the first result and sends nothing', as
 })
 
 test('a failed send releases its Idempotency-Key at once', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const send = (to: string) =>
     world.request('POST', `/v0/inboxes/${ada}/messages/send`, {
       body: { to, text: 'x' },
@@ -264,7 +262,6 @@ test('a failed send releases its Idempotency-Key at once', async () => {
 
 // A request with another pod's key used to get 409, which revealed that the Idempotency-Key had been used.
 test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', async () => {
-  await using world = await startWorld()
   const { agentmail } = world
   const pods = [await agentmail.pods.create({ name: 'red' }), await agentmail.pods.create({ name: 'blue' })]
   const [ann, bea, cat] = await Promise.all(
@@ -273,7 +270,7 @@ test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', 
   const keyOf = async (podId: string) => (await world.request('POST', `/v0/pods/${podId}/api-keys`)).body.api_key
   const [red, blue] = [await keyOf(pods[0]!.podId), await keyOf(pods[1]!.podId)]
   const send = async (inbox: string, key: string, text = 'x') => {
-    const options = { key, body: { to: 'cy@example.test', text }, headers: { 'idempotency-key': 'once' } }
+    const options = { key, body: { to: 'cy@example.test', text }, headers: { 'idempotency-key': 'once-per-scope' } }
     const { status, body } = await world.request('POST', `/v0/inboxes/${inbox}/messages/send`, options)
     return status === 200 ? body.message_id : status
   }
@@ -291,10 +288,9 @@ test('an Idempotency-Key belongs to the inbox, and to the scope of the caller', 
 })
 
 test('an Idempotency-Key distinguishes attachments from fields', async () => {
-  const { world, ada } = await startWithTwo()
-  await using _world = world
+  const { ada } = await createTwo()
   const send = async (body: object) => {
-    const options = { body: { to: 'cy@example.test', ...body }, headers: { 'idempotency-key': 'once' } }
+    const options = { body: { to: 'cy@example.test', ...body }, headers: { 'idempotency-key': 'attachments' } }
     return (await world.request('POST', `/v0/inboxes/${ada}/messages/send`, options)).status
   }
   const content = Buffer.from('a').toString('base64')
@@ -313,8 +309,7 @@ test('an Idempotency-Key distinguishes attachments from fields', async () => {
 })
 
 test('recipients are counted before an address is read', async () => {
-  const { world, ada } = await startWithTwo()
-  await using _world = world
+  const { ada } = await createTwo()
   const many = Array.from({ length: 26 }, (_, index) => `no address ${index}`)
   const send = async (body: object) =>
     (await world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body: { ...body, text: 'x' } })).body.message
@@ -327,22 +322,20 @@ test('recipients are counted before an address is read', async () => {
 
 // Six megabytes of accents in a hundred headers blocked the event loop in the composer for 1.7 s.
 test('the subject, addresses and headers of a message have a common limit', async () => {
-  const { world, ada } = await startWithTwo()
-  await using _world = world
+  const { ada, bob } = await createTwo()
   const value = 'é'.repeat(60_000)
   const headers = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`X-${index}`, value]))
   const send = (body: object) => world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body })
-  const sent = { to: 'bob@mail.localhost', text: 'x' }
+  const sent = { to: bob, text: 'x' }
   expect((await send({ ...sent, headers: headers(5) })).body.message).toMatch(/at most 262144 characters together/)
-  const rest = { subject: value, headers: headers(3), reply_to: `"${value}" <ada@mail.localhost>` }
+  const rest = { subject: value, headers: headers(3), reply_to: `"${value}" <${ada}>` }
   expect((await send({ ...sent, ...rest })).status).toBe(400)
   expect((await send({ ...sent, headers: headers(4) })).status).toBe(200)
 })
 
 test('an invalid message is refused and not stored', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const send = async (body: object) => {
     const answer = await world.request('POST', `/v0/inboxes/${ada}/messages/send`, { body })
     return [answer.status, answer.body.code]
@@ -378,8 +371,7 @@ test('an invalid message is refused and not stored', async () => {
 })
 
 test('a line break in a subject or a display name cannot inject a header', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   const injected = 'a\r\nX-Injected: yes\r\n\r\nbody'
   const named = await world.request('PATCH', `/v0/inboxes/${ada}`, { body: { display_name: injected } })
   expect([200, 400]).toContain(named.status)
@@ -389,8 +381,7 @@ test('a line break in a subject or a display name cannot inject a header', async
 })
 
 test('each recipient of a sent message has its own state and history', async () => {
-  const { world, ada, bob, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, bob, messages } = await createTwo()
   await using socket = disposable(
     await world.subscribe({ inboxIds: [ada], eventTypes: ['message.delivered', 'message.held'] }),
   )
@@ -415,8 +406,7 @@ test('each recipient of a sent message has its own state and history', async () 
 
 // The subject and recipients of a message used to reach any address that a key without message_read chose.
 test('a key can reply to and forward only messages that it may read', async () => {
-  const { world, ada, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, messages } = await createTwo()
   await world.smtp.send({ to: ada, messageId: '<1@x.test>', subject: 'secret', text: 'x' })
   const keyWith = async (...flags: string[]) => {
     const permissions = Object.fromEntries(flags.map((flag) => [flag, true]))
@@ -450,8 +440,7 @@ test('a key can reply to and forward only messages that it may read', async () =
 })
 
 test('attachments can be given by URL, as data: URL and as base64url without padding', async () => {
-  const { world, ada, bob, messages } = await startWithTwo()
-  await using _world = world
+  const { ada, bob, messages } = await createTwo()
   await using files = await startWebhookSink(
     (response) => void response.setHeader('content-type', 'text/csv').end('a,b'),
   )
@@ -464,7 +453,7 @@ test('attachments can be given by URL, as data: URL and as base64url without pad
   ]
   const send = (idempotencyKey: string, more: object[] = []) =>
     messages.send(ada, { to: bob, text: 'x', attachments: [...attachments, ...more] }, { idempotencyKey })
-  const sent = await send('once')
+  const sent = await send('by-url')
   const { message } = await socket.next('message.received')
   const got = message.attachments.map(({ filename, content_type, size }: Record<string, unknown>) => [
     filename,
@@ -477,7 +466,7 @@ test('attachments can be given by URL, as data: URL and as base64url without pad
     [undefined, 'application/octet-stream', 70_000],
     [undefined, 'application/octet-stream', 2],
   ])
-  expect(await send('once')).toEqual(sent)
+  expect(await send('by-url')).toEqual(sent)
   expect(files.calls.length).toBe(1) // the repeated request has not fetched anything
 
   await expect(send('other', [{ content: 'aGk', url: files.url }])).rejects.toMatchObject({ statusCode: 400 })

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { SUBMISSION_OFF } from '../../support/free-port.ts'
 import { startServer } from '../../support/server-process.ts'
 
 const ROOT = 'am_test_root_key_of_a_small_heap'
@@ -13,7 +14,13 @@ test('a large attachment with an Idempotency-Key fits into a small heap', async 
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const server = await startServer({
-    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: 'off' },
+    ...{
+      MARTLET_DATA_DIR: dataDir,
+      MARTLET_ROOT_KEY: ROOT,
+      MARTLET_HTTP_PORT: '0',
+      MARTLET_SMTP_PORT: 'off',
+      ...SUBMISSION_OFF,
+    },
     NODE_OPTIONS: '--max-old-space-size=112',
   })
   onTestFinished(() => server.signal('SIGKILL'))

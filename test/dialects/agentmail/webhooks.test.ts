@@ -2,10 +2,17 @@
  * Tests webhooks as AgentMail's clients create and change them. test/flows/inbound-to-webhook.test.ts tests the
  * requests to their receivers.
  */
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWorld, type World } from '../../support/world.ts'
 
 const url = 'https://hooks.example/agent'
+
+/** For tests that do not list all webhooks. */
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world[Symbol.asyncDispose]())
 
 test('a webhook is created, read, listed, changed and deleted', async () => {
   await using world = await startWorld()
@@ -41,7 +48,6 @@ test('a webhook is created, read, listed, changed and deleted', async () => {
 })
 
 test("PATCH accepts url and enabled, and PUT accepts the bodies of 2024's clients", async () => {
-  await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })
   const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
   const at = `/v0/webhooks/${webhookId}`
@@ -60,8 +66,7 @@ test("PATCH accepts url and enabled, and PUT accepts the bodies of 2024's client
 })
 
 test('ordered is set and returned on every path, and a change without it keeps it', async () => {
-  await using world = await startWorld()
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const inbox = await world.agentmail.inboxes.create({ username: 'bea' })
   for (const level of ['/v0', `/v0/pods/${inbox.podId}`, `/v0/inboxes/${inbox.inboxId}`]) {
     const made = await world.request('POST', `${level}/webhooks`, { body: { url, ordered: true } })
     expect(made).toMatchObject({ status: 200, body: { ordered: true, enabled: true } })
@@ -83,7 +88,6 @@ test('ordered is set and returned on every path, and a change without it keeps i
 })
 
 test('a repeated client_id returns the existing webhook, and can replace its id in a path', async () => {
-  await using world = await startWorld()
   const { webhooks } = world.agentmail
   const made = await webhooks.create({ url, eventTypes: ['message.received'], clientId: 'agent~1' })
   expect(made.clientId).toBe('agent~1')
@@ -160,7 +164,6 @@ test('a key creates and sees webhooks of its own scope on every path', async () 
 
 // A client_id of another scope used to get 403, and was accepted as a name in every wider scope.
 test('each scope has client_ids of its own', async () => {
-  await using world = await startWorld()
   const { agentmail } = world
   const pod = await agentmail.pods.create({ name: 'one' })
   const inside = await agentmail.pods.inboxes.create(pod.podId, { username: 'inside' })
@@ -188,7 +191,6 @@ test('each scope has client_ids of its own', async () => {
 })
 
 test('inboxes and pods are added to and removed from a webhook, but the last one cannot be removed', async () => {
-  await using world = await startWorld()
   const { agentmail } = world
   const pod = await agentmail.pods.create({ name: 'one' })
   for (const username of ['a', 'b']) await agentmail.inboxes.create({ username })
@@ -248,7 +250,6 @@ test('one pod cannot have all webhooks of its organization', async () => {
 })
 
 test('every event type of old and new clients is accepted, others are refused', async () => {
-  await using world = await startWorld()
   const eventTypes = [
     ...['message.received', 'message.received.spam', 'message.received.blocked', 'message.received.unauthenticated'],
     ...['message.sent', 'message.delivered', 'message.bounced', 'message.complained', 'message.rejected'],
@@ -265,7 +266,6 @@ test('every event type of old and new clients is accepted, others are refused', 
 })
 
 test('each call needs its permission, and each hidden event type the permission of its label', async () => {
-  await using world = await startWorld()
   const { webhookId } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received.spam'] })
   const at = `/v0/webhooks/${webhookId}`
   const calls: [permission: string, method: string, path: string, body?: object][] = [
@@ -309,7 +309,6 @@ test('each call needs its permission, and each hidden event type the permission 
 })
 
 test('custom header fields can be written, but only their names can be read', async () => {
-  await using world = await startWorld()
   const { webhooks } = world.agentmail
   const secret = 'Bearer very-secret'
   const { webhookId } = await webhooks.create({ url, eventTypes: [], headers: { Authorization: secret, 'X-A': '1' } })
@@ -336,8 +335,7 @@ test('custom header fields can be written, but only their names can be read', as
 })
 
 test('"polling" is never a webhook id, on any path, with any method', async () => {
-  await using world = await startWorld()
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const inbox = await world.agentmail.inboxes.create({ username: 'cat' })
   const pods = await world.agentmail.pods.list()
   const levels = ['', `/pods/${pods.pods[0]!.podId}`, `/inboxes/${inbox.inboxId}`]
   for (const level of levels) {
@@ -366,7 +364,6 @@ test.each([
   [{ url: 'file:///etc/passwd' }],
   [{ url: 'https://user:pass@hooks.example/' }],
 ])('the invalid webhook %j is refused', async (body) => {
-  await using world = await startWorld()
   const answer = await world.request('POST', '/v0/webhooks', { body })
   expect(answer).toMatchObject({ status: 400, body: { code: 'validation_error' } })
 })
@@ -377,7 +374,6 @@ async function keyWith(world: World, flags: readonly string[]): Promise<string> 
 }
 
 test('custom header fields are dropped when a webhook moves to another origin', async () => {
-  await using world = await startWorld()
   const body = { url: 'http://127.0.0.1:9/a', headers: { authorization: 'secret' } }
   const { webhook_id: id } = (await world.request('POST', '/v0/webhooks', { body })).body
   const namesAfter = async (url: string) => {
@@ -389,8 +385,7 @@ test('custom header fields are dropped when a webhook moves to another origin', 
 })
 
 test("every event type of AgentMail's clients is accepted in every filter", async () => {
-  await using world = await startWorld()
-  const { inboxId, podId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { inboxId, podId } = await world.agentmail.inboxes.create({ username: 'dan' })
   const types = [
     ...['message.received', 'message.received.spam', 'message.received.blocked', 'message.received.unauthenticated'],
     ...['message.sent', 'message.delivered', 'message.bounced', 'message.complained', 'message.rejected'],

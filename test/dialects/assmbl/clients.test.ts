@@ -17,7 +17,7 @@ import { startWebhookSink, type WebhookSink } from '../../support/webhook-sink.t
 import { startWorld, type World } from '../../support/world.ts'
 import { makeAgent } from './agent.ts'
 
-const SOURCE = 'clients/assmbl-python'
+const SOURCE = 'clients/assmbl/python'
 const PROGRAM = join(import.meta.dirname, 'python-client.py')
 const run = promisify(execFile)
 

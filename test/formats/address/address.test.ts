@@ -3,6 +3,7 @@ import {
   formatAddress,
   isSmtpMailbox,
   normaliseAddress,
+  normaliseDomain,
   parseRecipient,
   splitAddress,
   withoutTag,
@@ -210,3 +211,11 @@ describe('one recipient from a client', () => {
     expect(parseRecipient(text)).toBeUndefined()
   })
 })
+
+test.each(['evil.example/é', 'evil.example?é', 'evil.example#é', 'evil.example\\é', '%62ank.é.example', 'a@é.example'])(
+  'the name %s is no domain: nothing is decoded, or cut off',
+  (domain) => {
+    expect(normaliseDomain(domain)).toBeUndefined()
+    expect(normaliseAddress(`ann@${domain}`)).toBeUndefined()
+  },
+)

@@ -53,6 +53,23 @@ test('results of other servers are read without their comments', () => {
 })
 
 test.each([
+  ['a quoted value', 'spf=pass smtp.mailfrom="; dmarc=pass header.from=bank.example; x"@evil.example'],
+  [
+    'a quoted value with a comment',
+    'spf=pass smtp.mailfrom="(\\"; dmarc=pass header.from=bank.example; )"@evil.example',
+  ],
+  ['a value that is never closed', 'spf=pass smtp.mailfrom="; dmarc=pass header.from=bank.example'],
+  ['a reason', 'dmarc=fail reason="; dmarc=pass header.from=bank.example" header.from=bank.example'],
+  ['a property after white space', 'dmarc=pass reason="a header.from=bank.example b" header.from=evil.example'],
+])('what a stranger has written into %s of a result is no result', (_what, results) => {
+  const authentic = readResults(`mx.example; ${results}`).filter(
+    ({ method, result, properties }) =>
+      method === 'dmarc' && result === 'pass' && properties.get('header.from') === 'bank.example',
+  )
+  expect(authentic).toEqual([])
+})
+
+test.each([
   ['mx.example; none', 'mx.example'],
   [' MX.Example 1; none', 'mx.example'],
   ['(a (nested) comment)\r\n mx.example; none', 'mx.example'],
@@ -60,6 +77,7 @@ test.each([
   ['"m\\x.example"; none', 'mx.example'],
   ['mx.example(x); none', 'mx.example'],
   ['mx.example.; none', 'mx.example'],
+  ['"mx.example."; none', 'mx.example'],
   ['mx.example', 'mx.example'],
   ['(never closed mx.example', ''],
   ['', ''],

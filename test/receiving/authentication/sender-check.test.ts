@@ -73,6 +73,22 @@ test('mail from trusted networks and from our queue is not checked, in any form 
   expect(resultOf('', [], 'local')).toBe('local')
 })
 
+test('a signature whose key is never found does not delay the result of another one', async () => {
+  const { signatures, ...others } = evidenceOf('one set')
+  const [own] = signatures
+  const foreign = { ...own!, domain: 'slow.example' }
+  const known = recordsOf(textZone(corpus.zone))
+  const dns: CachedDns = {
+    query: (name, type) => (name.endsWith('.slow.example') ? new Promise(() => undefined) : known.query(name, type)),
+  }
+  const { authentication, verifiedDomain } = await begin({ dns, dnsMs: 200 }).finish({
+    ...others,
+    signatures: [foreign, own!],
+  })
+  expect(authentication.dkim).toMatchObject([{ result: 'temperror', domain: 'slow.example' }, { result: 'pass' }])
+  expect(verifiedDomain).toBe('signer.example')
+})
+
 test('DNS that never answers is a temperror after the limit of time, also for a signed message', async () => {
   const dns: CachedDns = { query: () => new Promise(() => undefined) }
   const { authentication, verifiedDomain } = await begin({ dns, dnsMs: 20 }).finish(evidenceOf('one set'))

@@ -28,6 +28,21 @@ test.each<[string, ZoneRecords, string]>([
     { 'a.example': { TXT: ['v=spf1 mx +all'], MX: Array.from({ length: 11 }, (_, at) => `1 m${at}.example`) } },
     'permerror',
   ],
+  ['a record of 4 KB', { 'a.example': { TXT: [`v=spf1 ${terms('ip4:192.0.2.9', 290)} +all`] } }, 'pass'],
+  [
+    'a longer record, which would occupy the event loop',
+    { 'a.example': { TXT: [`v=spf1 ${terms('ip4:192.0.2.9', 300)} +all`] } },
+    'permerror',
+  ],
+  [
+    'a longer record in an include',
+    {
+      'a.example': { TXT: ['v=spf1 include:b.example +all'] },
+      'b.example': { TXT: [`v=spf1 ${terms('ip4:192.0.2.9', 300)} +all`] },
+    },
+    'permerror',
+  ],
+  ['a long record of another kind', { 'a.example': { TXT: ['x'.repeat(5_000), 'v=spf1 +all'] } }, 'pass'],
   ['a DNS failure', { 'a.example': 'fails' }, 'temperror'],
   [
     'a DNS failure of a mechanism',

@@ -1,155 +1,25 @@
 /**
- * The MX server: accepts messages for the inboxes from anyone, and passes them to `receiving`.
- *
- * smtp-connection.ts (socket, limits) reads from command-stream.ts (bytes to lines and messages), and passes each
- * command to smtp-session.ts, which calls `receiving`. This file contains the listener, its certificate, and the stop.
- * mail/receiving decides who gets a message and what happens to it.
- *
- * Stop: the port closes. Idle connections get 421 and are closed at once. A message that is being received may finish
- * within `graceMs` and gets its reply, and then its connection is closed. The remaining connections are cut, and their senders
- * retry.
+ * The MX server: accepts messages for the inboxes from anyone, and passes them to `receiving`, which decides who gets a
+ * message and what happens to it. The listener is protocol/smtp-listener.ts.
  */
-import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
-import { SMTPServer } from 'smtp-server'
-import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import { listenError } from '../../../config/listen-address.ts'
-import type { Config } from '../../../config/settings.ts'
-import type { EventLoop } from '../../../event-loop.ts'
-import type { Log } from '../../../log.ts'
+import { smtpAddress } from '../../../config/listen-address.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
-import type { Metrics } from '../../../metrics.ts'
-import type { TlsSource } from '../../tls.ts'
-import { formatReply, replies } from '../protocol/replies.ts'
-import { createConnectionLimits } from './connection-limits.ts'
-import { SmtpConnection, type SmtpConnectionNeeds } from './smtp-connection.ts'
-import { SmtpSession } from './smtp-session.ts'
+import { createConnectionLimits } from '../protocol/connection-limits.ts'
+import { createSmtpListener, type SmtpListener, type SmtpListenerNeeds } from '../protocol/smtp-listener.ts'
+import { createMxRules } from './mx-rules.ts'
 
-/** RFC 8996 §4, §5: nothing below TLS 1.2. */
-const TLS_MIN = 'TLSv1.2'
-
-export interface MxServer {
-  /**
-   * @returns the port; the system chooses it if `config.smtpPort` is 0
-   * @throws StartupError if the port cannot be opened
-   */
-  listen(): Promise<{ port: number }>
-  /** Resolves when every connection has closed, at the latest after `graceMs`. */
-  stop(graceMs: number): Promise<void>
-}
-
-export interface MxServerNeeds {
-  readonly config: Config
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly eventLoop: Pick<EventLoop, 'connectionAccepted'>
+export interface MxServerNeeds extends SmtpListenerNeeds {
   readonly receiving: Receiving
-  readonly tls: TlsSource
 }
 
-export function createMxServer(needs: MxServerNeeds): MxServer {
-  const { config, log, metrics, eventLoop, receiving, tls } = needs
-  const { limits } = config
-  const open = new Set<SmtpConnection>()
-  let isStopping = false
-
-  const server = new SmtpListener(
-    {
-      ...tls.current(),
-      minVersion: TLS_MIN,
-      logger: false, // the library would log each line; our log has the session and the outcome
-      maxCommandLength: limits.smtp.commandBytesMax,
-      socketTimeout: limits.smtp.idleMs,
-    },
-    (socket, options) => {
-      if (receiving.isOverloaded()) return refuse(socket)
-      const connection = new SmtpConnection(server, socket, options, connectionNeeds)
-      open.add(connection)
-      connection.init()
-      if (isStopping) connection.shutDown() // accepted just before the port closed
-    },
-  )
-  const connectionNeeds: SmtpConnectionNeeds = {
-    config,
-    log,
-    metrics,
-    connectionLimits: createConnectionLimits({ limits, clock: () => performance.now() }),
-    openSession: (peer) => new SmtpSession(needs, peer),
-    onClosed: (connection) => open.delete(connection),
-  }
-  // Before the library's own listener, which hands the socket over one turn later.
-  server.server.prependListener('connection', eventLoop.connectionAccepted)
-  server.on('error', (error) => {
-    // Without a port, listen() rejects with a sentence for the operator.
-    if (server.server.listening) log.error({ err: error }, 'SMTP listener failed')
+export function createMxServer(needs: MxServerNeeds): SmtpListener {
+  const { config, receiving } = needs
+  return createSmtpListener(needs, {
+    name: 'MX',
+    address: smtpAddress(config),
+    isImplicitTls: false,
+    connectionLimits: createConnectionLimits({ limits: config.limits, clock: () => performance.now() }),
+    isOverloaded: () => receiving.isOverloaded(),
+    createRules: (peer) => createMxRules(needs, peer),
   })
-  const stopRenewal = tls.onChange(renewCertificate)
-
-  return { listen, stop }
-
-  async function listen(): Promise<{ port: number }> {
-    const { host, smtpPort } = config
-    assert(smtpPort !== 'off', 'server/start.ts starts no MX server if the port is off')
-    const listening = once(server.server, 'listening')
-    server.server.listen({ port: smtpPort, host, backlog: limits.server.backlogMax })
-    try {
-      await listening
-    } catch (error) {
-      throw listenError(error, { host, port: smtpPort, variable: 'MARTLET_SMTP_PORT' })
-    }
-    const { port } = server.server.address() as AddressInfo
-    log.info({ host, port }, 'MX server is listening')
-    return { port }
-  }
-
-  /** Costs a tenth of a connection that is greeted. */
-  function refuse(socket: Socket): void {
-    const { code, text, reason = 'other' } = replies.overloaded
-    metrics.smtpRefusals.inc({ code, reason })
-    log.info({ remoteAddress: socket.remoteAddress, code, reason, text }, 'SMTP refusal')
-    socket.on('error', (error) => log.debug({ err: error, remoteAddress: socket.remoteAddress }, 'SMTP socket error'))
-    socket.end(formatReply(replies.overloaded), () => socket.destroy())
-  }
-
-  /** Keeps the old certificate if the new one cannot be used. */
-  function renewCertificate(): void {
-    try {
-      // Not the library's updateSecureContext, which deletes the old context before it creates the new one.
-      server.secureContext.set('*', createSecureContext({ ...tls.current(), minVersion: TLS_MIN }))
-    } catch (error) {
-      log.error({ err: error }, 'the new certificate cannot be used for SMTP; the old one stays')
-    }
-  }
-
-  async function stop(graceMs: number): Promise<void> {
-    isStopping = true
-    stopRenewal()
-    if (!server.server.listening) return
-    const closed = once(server.server, 'close')
-    server.server.close() // not the library's close(), which leaves idle sessions for 30 s
-    for (const connection of open) connection.shutDown()
-    const cut = setTimeout(() => {
-      for (const connection of open) connection.cut()
-    }, graceMs)
-    await closed
-    clearTimeout(cut)
-  }
-}
-
-type OnSocket = (socket: Socket, options: SMTPConnectionOptions | null) => void
-
-/** The library's listener, with our connection class. */
-class SmtpListener extends SMTPServer {
-  readonly #onSocket: OnSocket
-
-  constructor(options: ConstructorParameters<typeof SMTPServer>[0], onSocket: OnSocket) {
-    super(options)
-    this.#onSocket = onSocket
-  }
-
-  override connect(socket: Socket, options: SMTPConnectionOptions | null = null): void {
-    this.#onSocket(socket, options)
-  }
 }

@@ -14,24 +14,39 @@ export interface MailCommand {
    */
   readonly sender: string
   readonly isSmtpUtf8: boolean
+  /** RFC 1870 §4: the size that the client has announced. */
+  readonly sizeBytes?: number
 }
 
 /** RFC 1870 §4: up to twenty digits. */
 const SIZE_VALUE = /^\d{1,20}$/
+/** RFC 4954 §5: an xtext (RFC 3461 §4), or `<>`. */
+const XTEXT = /^(?:<>|(?:[!-*,-<>-~]|\+[0-9A-F]{2})+)$/
 /** RFC 5321 §4.5.3.1.3: a path of 256 octets, two of them angle brackets. */
 const SENDER_BYTES_MAX = 254
 const SENDER_LOCAL_PART = /^(?:"(?:[^"\\]|\\.)*"|[^\s<>"@]+)$/u
 
-/** @param messageBytesMax the SIZE that EHLO announced; a message with a larger SIZE is refused before it is sent */
-export function readMailCommand(argument: string, messageBytesMax: number): MailCommand | { refusal: Reply } {
+export interface MailParameters {
+  /** The SIZE that EHLO announced: a message with a larger SIZE is refused before it is sent. */
+  readonly messageBytesMax: number
+  /** Whether AUTH= is accepted (RFC 4954 §5). Its value is not used. */
+  readonly allowsAuthParameter: boolean
+}
+
+export function readMailCommand(argument: string, allowed: MailParameters): MailCommand | { refusal: Reply } {
   const command = parseAddressCommand('FROM', argument)
   if (!command) return { refusal: replies.syntax('MAIL FROM:<address>') }
   const isSmtpUtf8 = command.parameters.has('SMTPUTF8')
-  const refusal = refuseParameters(command, messageBytesMax) ?? refuseSender(command.address, isSmtpUtf8)
-  return refusal ? { refusal } : { sender: command.address, isSmtpUtf8 }
+  const refusal = refuseParameters(command, allowed) ?? refuseSender(command.address, isSmtpUtf8)
+  if (refusal) return { refusal }
+  const size = command.parameters.get('SIZE')
+  return { sender: command.address, isSmtpUtf8, ...(size !== undefined && { sizeBytes: Number(size) }) }
 }
 
-function refuseParameters({ parameters }: AddressCommand, messageBytesMax: number): Reply | undefined {
+function refuseParameters(
+  { parameters }: AddressCommand,
+  { messageBytesMax, allowsAuthParameter }: MailParameters,
+): Reply | undefined {
   for (const [key, value] of parameters) {
     if (key === 'SIZE') {
       if (value === undefined || !SIZE_VALUE.test(value)) return replies.syntax('SIZE=<bytes>')
@@ -40,6 +55,8 @@ function refuseParameters({ parameters }: AddressCommand, messageBytesMax: numbe
       if (!/^(7BIT|8BITMIME)$/i.test(value ?? '')) return replies.syntax('BODY=7BIT or BODY=8BITMIME') // RFC 6152 §2
     } else if (key === 'SMTPUTF8') {
       if (value !== undefined) return replies.syntax('SMTPUTF8 without a value') // RFC 6531 §3.4
+    } else if (key === 'AUTH' && allowsAuthParameter) {
+      if (!XTEXT.test(value ?? '')) return replies.syntax('AUTH=<mailbox>')
     } else {
       return replies.unknownParameter(key) // RFC 5321 §4.1.1.11
     }

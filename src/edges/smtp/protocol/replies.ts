@@ -6,7 +6,7 @@
  * neither missing nor repeated.
  */
 import type { ErrorKind } from '../../../errors/error-definition.ts'
-import { type ErrorCode, MailError } from '../../../errors.ts'
+import { type ErrorCode, isMailError, MailError } from '../../../errors.ts'
 import type { Receipt } from '../../../mail/receiving/arrival.ts'
 
 export interface Reply {
@@ -26,6 +26,10 @@ export const replies = {
   hello: (lines: readonly string[]): Reply => ({ code: 250, text: lines }),
   senderOk: ok(250, '2.1.0', 'Sender ok'),
   recipientOk: ok(250, '2.1.5', 'Recipient ok'),
+  queued,
+  loggedIn: ok(235, '2.7.0', 'Authentication successful'), // RFC 4954 §6
+  /** @param text of the mechanism, in base64 */
+  challenge: (text: string): Reply => ({ code: 334, text }),
   startMail: { code: 354, text: 'End data with <CR><LF>.<CR><LF>' } satisfies Reply,
   filed,
   ok: ok(250, '2.0.0', 'Ok'),
@@ -48,6 +52,19 @@ export const replies = {
   badRecipient: refusal(501, '5.1.3', 'syntax', 'The recipient is not a valid address'),
   // RFC 6531 §3.5.
   needsSmtpUtf8: refusal(553, '5.6.7', 'syntax', 'Non-ASCII addresses need the parameter SMTPUTF8 on MAIL FROM'),
+
+  // RFC 4954 §4, §6
+  badBase64: refusal(501, '5.5.2', 'syntax', 'The response is not valid base64 of this mechanism'),
+  loginLineTooLong: refusal(500, '5.5.6', 'limit', 'The response is too long'),
+  loginCancelled: refusal(501, '5.7.0', 'cancelled', 'Authentication cancelled'),
+  unknownMechanism: refusal(504, '5.5.4', 'syntax', 'Use AUTH PLAIN or AUTH LOGIN'),
+  tlsBeforeLogin: refusal(538, '5.7.11', 'login', 'Encryption is required before AUTH; send STARTTLS'),
+  loginFirst: refusal(530, '5.7.0', 'login', 'Authentication is required'),
+  // RFC 3207 §4
+  tlsFirst: refusal(530, '5.7.0', 'login', 'Send STARTTLS first, then AUTH'),
+  loggedInAlready: refusal(503, '5.5.1', 'sequence', 'You are authenticated already'),
+  loginInTransaction: refusal(503, '5.5.1', 'sequence', 'AUTH is not possible in a transaction; send RSET first'),
+  revoked: refusal(421, '4.7.0', 'revoked', 'The password was revoked or changed; log in again'),
 
   // Wrong order of commands
   helloFirst: refusal(503, '5.5.1', 'sequence', 'Send EHLO first'),
@@ -78,14 +95,26 @@ export const replies = {
   shuttingDown: refusal(421, '4.3.2', 'shutting_down', 'The server is shutting down; try again in a moment'),
 }
 
-/** SMTP code and enhanced code of the catalogue entries that receiving throws. */
+/** SMTP code and enhanced code of the catalogue entries that receiving and submission throw. */
 const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unknown_recipient: [550, '5.1.1'],
   inbox_paused: [450, '4.2.1'], // RFC 3463 §3.3 X.2.1: the mailbox accepts no messages, for a while
   domain_not_verified: [450, '4.3.5'], // RFC 3463 §3.4 X.3.5: the system is not configured yet to accept it
+  // RFC 3463 §3.3 X.2.2: the mailbox is full. It may have space again before the sender stops to retry.
+  inbox_full: [452, '4.2.2'],
+  sender_rate_exceeded: [450, '4.7.1'], // RFC 3463 §3.8 X.7.1: not authorized, here for a while
+  recipient_rate_exceeded: [450, '4.7.1'],
+  spam_rejected: [550, '5.7.1'],
+  spam_deferred: [451, '4.7.1'],
   mail_loop: [554, '5.4.6'], // RFC 3463 §3.5 X.4.6: routing loop detected
   dmarc_rejected: [550, '5.7.26'], // RFC 7372 §3.3: multiple authentication checks failed
   relaying_denied: [550, '5.7.1'], // RFC 3463 §3.8 X.7.1: the server may not deliver this message
+  login_failed: [535, '5.7.8'], // RFC 4954 §6
+  login_forbidden: [535, '5.7.8'],
+  unknown_api_key: [530, '5.7.0'], // revoked during the transaction
+  sender_not_allowed: [553, '5.7.1'],
+  malformed_message: [554, '5.6.0'], // RFC 3463 §3.7 X.6.0
+  validation_error: [554, '5.6.0'], // a malformed idempotency key
   message_too_large: [552, '5.3.4'],
   parse_queue_full: [451, '4.3.2'],
   disk_full: [452, '4.3.1'],
@@ -108,6 +137,10 @@ export function replyForError(error: unknown): Reply {
   if (!(error instanceof MailError)) return refusal(451, '4.3.0', 'internal_error', 'Internal error; try again later')
   const reason: ErrorCode = error.code
   if (error.kind === 'unknown') return { ...refusal(451, '4.3.0', reason, error.message), isDropped: true }
+  // Another message has the key: a retry cannot help, unless the first attempt is still running.
+  if (isMailError(error, 'idempotency_conflict') && !error.params.isRunning) {
+    return refusal(554, '5.6.0', reason, error.message)
+  }
   const [code, enhancedCode] = byCode[reason] ?? byKind[error.kind] ?? [451, '4.3.0']
   return refusal(code, enhancedCode, reason, error.message)
 }
@@ -134,6 +167,13 @@ function filed(receipts: readonly Receipt[]): Reply {
   const more = others.length > 0 ? ` and ${others.length} more` : ''
   return ok(250, '2.0.0', first ? `Ok: filed as ${first.id}${more}` : 'Ok')
 }
+
+/** A Message-ID can be too long for a reply line. @param id the Message-ID that the API shows */
+function queued(id: string): Reply {
+  return ok(250, '2.0.0', id.length <= QUEUED_ID_CHARS_MAX ? `Ok: queued as ${id}` : 'Ok: queued')
+}
+
+const QUEUED_ID_CHARS_MAX = 400
 
 function ok(code: number, enhancedCode: string, text: string): Reply {
   return { code, enhancedCode, text }

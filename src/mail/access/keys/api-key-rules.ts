@@ -20,7 +20,7 @@ export function checkNoEscalation(actor: KeyActor, granted: readonly Permission[
 
 /**
  * A key must not change or delete a key with more permissions than its own. That the other key has no wider scope
- * follows from how it is found (requireApiKey).
+ * follows from how it is found (requireKeyRow).
  *
  * @throws forbidden
  */

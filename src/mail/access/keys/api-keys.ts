@@ -9,8 +9,7 @@ import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import * as tenants from '../../../store/tables/tenants-table.ts'
-import { assertKeyUnchanged, keyOf, requireScope, type Scope } from '../access.ts'
+import { assertKeyUnchanged, keyOf, requireScope } from '../access.ts'
 import { type Actor, actorName, type Within } from '../actor.ts'
 import { parseName } from '../object-name.ts'
 import { listPage } from '../paging/list-page.ts'
@@ -19,6 +18,7 @@ import { type Permission, parsePermissions } from '../permissions.ts'
 import type { ApiKey, NewApiKey } from './api-key.ts'
 import { checkNoEscalation, checkNotStronger, isRaised, resolveExpiry } from './api-key-rules.ts'
 import { hashKey } from './credentials.ts'
+import { checkKeyCount, lockScope, requireKeyRow } from './key-rows.ts'
 
 export interface ApiKeys {
   /**
@@ -87,7 +87,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         checkNoEscalation(keyOf(actor), request.permissions)
         const expiresAt = await resolveExpiry(tx, actor, request.expiresAt)
         await lockScope(tx, scope)
-        if (scope.podId !== undefined) await checkCount(tx, scope.podId)
+        if (scope.podId !== undefined) await checkKeyCount(tx, scope.podId, limits)
         const row: ApiKeyRow = {
           id: tx.newId(),
           kind: 'bearer',
@@ -119,13 +119,16 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       }
       return listPage(page, limits, {
         filter: exactScope,
-        select: (keyset) => apiKeys.list(store.db, exactScope, keyset),
+        select: (keyset) => apiKeys.list(store.db, 'bearer', exactScope, keyset),
         show: (rows) => showApiKeys(store.db, rows),
       })
     },
 
     async get(actor, within, id) {
-      return showApiKey(store.db, await requireApiKey(store.db, actor, 'api_key_read', within, id))
+      return showApiKey(
+        store.db,
+        await requireKeyRow(store.db, actor, 'api_key_read', { ...within, kind: 'bearer', id }),
+      )
     },
 
     async update(actor, within, id, change) {
@@ -133,7 +136,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         await apiKeys.lockById(tx, id)
-        const row = await requireApiKey(tx, actor, 'api_key_update', within, id)
+        const row = await requireKeyRow(tx, actor, 'api_key_update', { ...within, kind: 'bearer', id })
         checkNotStronger(keyOf(actor), row)
         if (change.permissions !== undefined) {
           checkNoEscalation(keyOf(actor), change.permissions ?? undefined)
@@ -164,7 +167,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         await apiKeys.lockById(tx, id)
-        const row = await requireApiKey(tx, actor, 'api_key_delete', within, id)
+        const row = await requireKeyRow(tx, actor, 'api_key_delete', { ...within, kind: 'bearer', id })
         checkNotStronger(keyOf(actor), row)
         if (row.is_root) {
           const detail = 'The root key cannot be deleted; start with another MARTLET_ROOT_KEY to replace it'
@@ -175,14 +178,6 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
       })
     },
   }
-
-  /** A stolen key of a pod must not be able to fill the table. @throws limit_exceeded */
-  async function checkCount(tx: Tx, podId: string): Promise<void> {
-    const { apiKeysPerPodMax: max } = limits.access
-    if ((await apiKeys.countOfPod(tx, podId, max)) >= max) {
-      throw new MailError('limit_exceeded', { what: 'API keys in a pod', max })
-    }
-  }
 }
 
 export function makeKey(random: (bytes: number) => Buffer, prefix: string = PREFIX): string {
@@ -192,33 +187,6 @@ export function makeKey(random: (bytes: number) => Buffer, prefix: string = PREF
 /** Returns the columns that are derived from a key's text. */
 export function keyColumns(key: string, prefix: string = PREFIX): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
   return { prefix: key.slice(0, prefix.length + SHOWN_CHARS), key_hash: hashKey(key) }
-}
-
-/** Finds a key by its id, if its scope is that of the call or within it. @throws not_found */
-async function requireApiKey(
-  db: Db,
-  actor: Actor,
-  permission: Permission,
-  within: Within,
-  id: string,
-): Promise<ApiKeyRow> {
-  const scope = await requireScope(db, actor, permission, within)
-  const row = await apiKeys.getById(db, id)
-  const isInScope =
-    row?.organization_id === scope.organizationId &&
-    (scope.podId === undefined || row.pod_id === scope.podId) &&
-    (scope.inboxId === undefined || row.inbox_id === scope.inboxId)
-  if (!row || !isInScope) throw new MailError('not_found', { what: 'API key' })
-  return row
-}
-
-/** Locks the pod or inbox of the new key, because another node may be deleting it. @throws not_found */
-async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
-  if (inboxId !== undefined) {
-    if (!(await inboxes.lockById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })
-  } else if (podId !== undefined && !(await tenants.shareLockPod(tx, podId))) {
-    throw new MailError('not_found', { what: 'Pod' })
-  }
 }
 
 async function showApiKey(db: Db, row: ApiKeyRow): Promise<ApiKey> {

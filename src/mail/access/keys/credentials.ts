@@ -18,16 +18,30 @@ import { parsePermissions } from '../permissions.ts'
 export interface Credentials {
   /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
   authenticate(key: string): Promise<KeyActor>
+  /**
+   * Authenticates the password of a mail program (logins.ts): an API key, or an app password.
+   *
+   * @returns undefined when it is neither
+   */
+  authenticatePassword(password: string): Promise<PasswordActor | undefined>
   /** Returns the actor of a key as it is now; undefined when it was deleted or has expired. */
   actorOf(apiKeyId: string): Promise<KeyActor | undefined>
   /** Writes the times of last use that are still in memory. A crash loses only these times. */
   flushUses(): Promise<void>
 }
 
+export interface PasswordActor {
+  readonly actor: KeyActor
+  /** It is an app password, whose actor has one inbox. */
+  readonly isAppPassword: boolean
+}
+
 interface CredentialsNeeds {
   readonly store: Store
   readonly clock: () => number
 }
+
+const PASSWORD_KINDS: readonly ApiKeyRow['kind'][] = ['bearer', 'app_password']
 
 export function createCredentials({ store, clock }: CredentialsNeeds): Credentials {
   const uses = new Map<string, number>()
@@ -39,6 +53,15 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
       if (row?.kind !== 'bearer' || isExpired(row, now)) throw new MailError('unknown_api_key', {})
       uses.set(row.id, now)
       return readActor(row)
+    },
+
+    async authenticatePassword(password) {
+      const row = await apiKeys.getByHash(store.db, hashKey(password))
+      const now = clock()
+      if (!row || !PASSWORD_KINDS.includes(row.kind) || isExpired(row, now)) return undefined
+      uses.set(row.id, now)
+      // Unlike a request, a session lasts: a rotated app password must end it.
+      return { actor: { ...(await readActor(row)), keyHash: row.key_hash }, isAppPassword: row.kind === 'app_password' }
     },
 
     async actorOf(apiKeyId) {

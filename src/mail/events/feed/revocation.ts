@@ -5,7 +5,7 @@
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
-import { hasSamePermissions, isExpired } from '../../access/access.ts'
+import { hasSameKey, hasSamePermissions, isExpired } from '../../access/access.ts'
 import type { Subscription } from './subscription.ts'
 import type { SubscriptionIndex } from './subscription-index.ts'
 
@@ -21,12 +21,13 @@ export function createRevocation({ store, clock, subscriptions, end }: Revocatio
   let earliestExpiry = Number.POSITIVE_INFINITY
   return { endIfRevoked, endExpired, applyInternalEvent }
 
-  /** Ends the subscription if its key was deleted, has expired, or has other permissions than the actor. */
+  /** Ends the subscription if its key was deleted or replaced, has expired, or has other permissions than the actor. */
   async function endIfRevoked(subscription: Subscription): Promise<void> {
     const { actor } = subscription.filter
     if (actor.kind === 'system') return
     const row = await apiKeys.getById(store.db, actor.apiKeyId)
-    if (!row || isExpired(row, clock()) || !hasSamePermissions(actor, row)) return end(subscription, 'revoked')
+    const isUnchanged = row && hasSameKey(actor, row) && hasSamePermissions(actor, row)
+    if (!isUnchanged || isExpired(row, clock())) return end(subscription, 'revoked')
     if (row.expires_at === null) return
     subscription.expiresAt = row.expires_at
     earliestExpiry = Math.min(earliestExpiry, row.expires_at)

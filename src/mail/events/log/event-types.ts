@@ -45,6 +45,8 @@ const catalogue = {
 
   // Only for subscribers that name them: AgentMail's clients treat an unknown type as message.received and fail.
   'message.delayed': optional,
+  'message.refused': optional,
+  'message.expired': optional,
   'message.held': optional,
   'message.released': optional,
   'message.cancelled': optional,

@@ -92,7 +92,7 @@ export interface BouncedPayload extends MessageReference {
   }[]
 }
 
-/** No code creates it yet: complaints arrive through feedback loops. */
+/** Complaints arrive as reports of feedback loops (mail/receiving/complaints/). */
 export interface ComplainedPayload extends MessageReference {
   readonly timestamp: number
   /** A value of Amazon SES: abuse, fraud, virus … */
@@ -123,6 +123,13 @@ export interface DelayedPayload extends MessageReference {
   readonly reply?: string | undefined
 }
 
+/** The message was deleted because it was older than its inbox keeps messages. */
+export interface ExpiredPayload extends MessageReference {
+  readonly timestamp: number
+  /** The labels that it had. */
+  readonly labels: readonly string[]
+}
+
 export interface LabelPayload extends MessageReference {
   readonly label: string
   /** All labels after the change. */
@@ -145,6 +152,7 @@ interface MessagePayloads {
   'message.held': RecipientsPayload
   'message.released': RecipientsPayload
   'message.cancelled': RecipientsPayload
+  'message.expired': ExpiredPayload
   'label.added': LabelPayload
   'label.removed': LabelPayload
 }
@@ -227,6 +235,17 @@ export function messageReleased({ actor, message, ...own }: About & Own<Recipien
 /** Removed from the queue by an API call: delivery is no longer attempted. */
 export function messageCancelled({ actor, message, ...own }: About & Own<RecipientsPayload>): NewEvent {
   return messageEvent('message.cancelled', { actor, message }, own)
+}
+
+/** Deleted because of its age. */
+export function messageExpired({ actor, message, timestamp }: About & { readonly timestamp: number }): NewEvent {
+  const { labels } = message
+  return messageEvent('message.expired', { actor, message }, { timestamp, labels } satisfies Own<ExpiredPayload>)
+}
+
+/** Recipients say that the message is spam. */
+export function messageComplained({ actor, message, ...own }: About & Own<ComplainedPayload>): NewEvent {
+  return messageEvent('message.complained', { actor, message }, own)
 }
 
 /** One event per added or removed label; `message.labels` are the labels after the whole change. */

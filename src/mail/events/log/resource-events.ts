@@ -43,6 +43,8 @@ export interface EventDomain {
   /** Notices about failed deliveries arrive in the sending inbox. */
   readonly hasFeedback: boolean
   readonly hasSubdomains: boolean
+  /** The address of the inbox that gets mail for addresses that do not exist. */
+  readonly catchAllAddress?: string
   readonly records: readonly {
     readonly purpose: 'inbound' | 'subdomain_inbound' | 'spf' | 'dkim' | 'dmarc'
     readonly type: 'MX' | 'TXT'

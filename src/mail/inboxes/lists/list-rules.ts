@@ -34,7 +34,7 @@ export interface Denial {
   readonly list: ListName
   /** The matching entry of a block list. */
   readonly entry?: string
-  /** The server made the entry because mail to the address bounced. */
+  /** The server made the entry because mail to the address bounced, or was reported as spam. */
   readonly isBounce?: true
   /** Id of the organization, pod or inbox that has the list. */
   readonly scopeId: string
@@ -79,7 +79,7 @@ export function denialOf(
 /** Returns a clause for people: "ann@example.com (not in allow list)". */
 export function describeDenial({ address, list, entry, isBounce }: Denial): string {
   const who = address ?? 'no valid address'
-  if (isBounce) return `${who} (mail to it bounced)`
+  if (isBounce) return `${who} (mail to it bounced, or was reported as spam)`
   if (list.type === 'allow') return `${who} (not in allow list)`
   return `${who} (${entry === who ? 'in block list' : `${entry} is in block list`})`
 }

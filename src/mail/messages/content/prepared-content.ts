@@ -26,6 +26,8 @@ import { createSpoolMemory, type SpoolMemory } from './spool-memory.ts'
 export interface ArrivedMail {
   readonly sizeBytes: number
   load(): Promise<LoadedMail>
+  /** Reads it from the beginning, without loading all of it into memory. */
+  chunks(): AsyncIterable<Uint8Array>
 }
 
 /** What a check has found, and how it changes the header. */
@@ -50,6 +52,8 @@ export interface MailSource<Checked> extends Turn {
 /** A message that a transaction can store. Its owner must insert or discard it. */
 export interface PreparedContent<Checked = unknown> {
   readonly parsed: ParsedMail
+  /** The size of the message. */
+  readonly mailBytes: number
   /** The bytes that the transaction stores: those in blobs are not counted. */
   readonly sizeBytes: number
   /** The result of `check`; undefined without one. */
@@ -98,7 +102,12 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     try {
       const spooled = await spoolMail(head, bounded(chunks, bytesMax), memory)
       blobKeys.push(spooled.blobKey)
-      const result = await check?.({ sizeBytes: spooled.sizeBytes, load: () => loadMail(spooled) })
+      const { sizeBytes: arrivedBytes } = spooled
+      const result = await check?.({
+        sizeBytes: arrivedBytes,
+        load: () => loadMail(spooled),
+        chunks: () => (spooled.bytes ? chain([spooled.bytes]) : store.blobs.get(spooled.blobKey)),
+      })
       const arrived = result ? await changeHeader(spooled, result) : spooled
       if (arrived !== spooled) blobKeys.push(arrived.blobKey)
       const checked = result?.checked as Checked
@@ -112,6 +121,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const inlineBytes = (arrived.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
       return {
         parsed,
+        mailBytes: sizeBytes,
         sizeBytes: inlineBytes,
         checked,
         rows: (tx) => contentRows(tx, arrived, parsed, bodies),

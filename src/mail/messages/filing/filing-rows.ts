@@ -45,6 +45,7 @@ export function messageRow(
     has_attachments: content.attachments.length === 0 ? 0 : 1,
     hidden: hiddenMask(filing.labels),
     authentication: JSON.stringify(filing.authentication),
+    spam: filing.spam ? JSON.stringify(filing.spam) : null,
     verified_domain: filing.verifiedDomain ?? null,
     modseq: 0, // the store sets it to the number of the message's event
     timestamp: tx.now,

@@ -6,6 +6,7 @@ import type { NewMessageRow } from '../../../store/tables/messages-table.ts'
 import type { ThreadSnapshot } from '../../events/log/message-events.ts'
 import type { Authentication } from '../authentication.ts'
 import type { PreparedContent } from '../content/prepared-content.ts'
+import type { SpamVerdict } from '../spam-verdict.ts'
 
 /** An email about to be filed in one inbox, which the caller has locked. */
 export interface Filing {
@@ -25,6 +26,7 @@ export interface Filing {
   readonly envelope?: { readonly sender: string; readonly recipient: string }
   readonly authentication: Authentication
   readonly verifiedDomain?: string | undefined
+  readonly spam?: SpamVerdict | undefined
   /** The hidden classes to leave out of the thread that is returned; undefined: no thread is needed. */
   readonly threadMask?: number
 }

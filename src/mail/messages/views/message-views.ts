@@ -14,6 +14,7 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import type { Authentication } from '../authentication.ts'
+import type { SpamVerdict } from '../spam-verdict.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import { listFields } from '../threads/thread-fields.ts'
 import { showPart } from '../threads/thread-part.ts'
@@ -73,6 +74,7 @@ export async function showMessages(
       references: parseIds(row.references_list),
       sizeBytes: row.size_bytes,
       authentication: authenticationOf(row.authentication),
+      ...(row.spam !== null && { spam: JSON.parse(row.spam) as SpamVerdict }),
       ...(row.verified_domain !== null && { verifiedDomain: row.verified_domain }),
       createdAt: row.created_at,
       updatedAt: row.updated_at,

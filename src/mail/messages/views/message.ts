@@ -5,6 +5,7 @@ import type { HiddenLabel } from '../../access/permissions.ts'
 import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
 import type { Authentication } from '../authentication.ts'
 import type { Bodies } from '../content/compressed-bodies.ts'
+import type { SpamVerdict } from '../spam-verdict.ts'
 
 export type Attachment = AttachmentSnapshot
 
@@ -36,6 +37,8 @@ export interface MessageItem {
   readonly references: readonly string[]
   readonly sizeBytes: number
   readonly authentication: Authentication
+  /** Absent if it was not checked. */
+  readonly spam?: SpamVerdict
   /** The domain of its only From address, if the sender was authenticated for it. */
   readonly verifiedDomain?: string
   readonly createdAt: number

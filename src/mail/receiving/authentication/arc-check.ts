@@ -12,13 +12,15 @@ interface ArcNeeds {
   /** Domains of seals, as A-labels. */
   readonly trustedSealers: readonly string[]
   readonly nowSeconds: number
+  /** Whose mail it is (CachedDns.query). */
+  readonly client?: string
 }
 
 /** @param fromDomain the domain for which the first sealer must have found the message authentic */
 export async function checkArc(
   sets: ArcSets | undefined,
   fromDomain: string | undefined,
-  { signatures, trustedSealers, nowSeconds }: ArcNeeds,
+  { signatures, trustedSealers, nowSeconds, client }: ArcNeeds,
 ): Promise<ArcFinding> {
   if (!sets) return { result: 'none' }
   if ('problem' in sets) return { result: 'fail', reason: sets.problem }
@@ -27,7 +29,9 @@ export async function checkArc(
   // §5.2 step 4: the message signature of the newest set, which covers the body
   if (!message.isBodyIntact) return { result: 'fail', sealers, reason: 'the message was changed after the last seal' }
   // Step 6: all seals. (Seals have no expiry.)
-  const checked = await Promise.all([message, ...seals].map((signed) => signatures.verifySignature(signed, nowSeconds)))
+  const checked = await Promise.all(
+    [message, ...seals].map((signed) => signatures.verifySignature(signed, nowSeconds, client)),
+  )
   const wrong = checked.findIndex(({ result }) => result !== 'pass')
   if (wrong >= 0) {
     const { result, reason = '' } = checked[wrong]!
@@ -43,8 +47,7 @@ export async function checkArc(
 
 /** §7.2.1: whether the sealer reports that DMARC passed for this domain. */
 function foundAuthentic(results: string, fromDomain: string): boolean {
-  return readResults(results).some(
-    ({ method, result, properties }) =>
-      method === 'dmarc' && result === 'pass' && properties.get('header.from') === fromDomain,
-  )
+  const [found, other] = readResults(results).filter(({ method }) => method === 'dmarc')
+  // With several, a part of them may come from the stranger.
+  return other === undefined && found?.result === 'pass' && found.properties.get('header.from') === fromDomain
 }

@@ -9,18 +9,24 @@ import { isKeyRecord, type KeyProblem, type KeyRecord, readKeyRecord } from '../
 import type { SignatureIdentity } from '../../../formats/dkim/dkim-signature.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import type { CachedDns } from '../../../net/dns/dns-cache.ts'
-import { type DnsError, isNoSuchRecord } from '../../../net/dns/dns-query.ts'
+import { DnsError, isNoSuchRecord } from '../../../net/dns/dns-query.ts'
 import { LruCache } from '../../../store/lru-cache.ts'
 import type { DkimFinding } from '../../messages/authentication.ts'
+import { inTime } from './in-time.ts'
 
 export type DkimResult = Omit<DkimFinding, 'isAligned'>
 export type SignatureResult = Pick<DkimFinding, 'result' | 'reason'>
 
 export interface SignatureChecks {
-  /** Verifies the signatures of a message, at the same time. @param nowSeconds since 1970 */
-  checkDkim(evidence: SenderEvidence, nowSeconds: number): Promise<DkimResult[]>
+  /**
+   * Verifies the signatures of a message, at the same time. None waits for the key of another one longer than `dnsMs`.
+   *
+   * @param nowSeconds since 1970
+   * @param client     whose mail it is (CachedDns.query)
+   */
+  checkDkim(evidence: SenderEvidence, nowSeconds: number, client?: string): Promise<DkimResult[]>
   /** Verifies one signature. */
-  verifySignature(signed: Signed, nowSeconds: number): Promise<SignatureResult>
+  verifySignature(signed: Signed, nowSeconds: number, client?: string): Promise<SignatureResult>
 }
 
 export interface Signed extends SignatureIdentity {
@@ -38,13 +44,13 @@ interface SignatureChecksNeeds {
 const verifyBytes = promisify<string | null, Buffer, KeyObject, Buffer, boolean>(verify)
 
 export function createSignatureChecks({ dns, limits }: SignatureChecksNeeds): SignatureChecks {
-  const { rsaBitsMin, rsaBitsMax, keysCachedMax, clockSkewMs } = limits.authentication
+  const { rsaBitsMin, rsaBitsMax, keysCachedMax, clockSkewMs, dnsMs } = limits.authentication
   /** By the text of the record: reading a key takes as long as verifying a signature. */
   const keys = new LruCache<KeyRecord | KeyProblem>(keysCachedMax)
 
   return { checkDkim, verifySignature }
 
-  async function checkDkim({ signatures, unreadSignatureCount }: SenderEvidence, nowSeconds: number) {
+  async function checkDkim({ signatures, unreadSignatureCount }: SenderEvidence, nowSeconds: number, client?: string) {
     const results = signatures.map(async (signature): Promise<DkimResult> => {
       const { domain, selector, algorithm } = signature
       const shown = { ...(domain && { domain }), ...(selector && { selector }), ...(algorithm && { algorithm }) }
@@ -52,13 +58,13 @@ export function createSignatureChecks({ dns, limits }: SignatureChecksNeeds): Si
       // §8.2: with l=, anyone can append text that looks signed. (Stricter than §3.4.5, which allows it.)
       if (signature.hasUnsignedBody) return { ...shown, result: 'fail', reason: 'l= leaves out a part of the body' }
       if (!signature.isBodyIntact) return { ...shown, result: 'fail', reason: 'the body was changed' } // §6.1.3
-      return { ...shown, ...(await verifySignature(signature, nowSeconds)) }
+      return { ...shown, ...(await verifySignature(signature, nowSeconds, client)) }
     })
     const unread = { result: 'policy', reason: `${unreadSignatureCount} further signatures were not verified` } as const
     return [...(await Promise.all(results)), ...(unreadSignatureCount > 0 ? [unread] : [])]
   }
 
-  async function verifySignature(signed: Signed, nowSeconds: number): Promise<SignatureResult> {
+  async function verifySignature(signed: Signed, nowSeconds: number, client?: string): Promise<SignatureResult> {
     const { domain, selector, keyType, signature, header, signedAt, expiresAt, identityDomain } = signed
     // §3.5: "Signatures MAY be considered invalid if the verification time … is past the expiration date."
     if (expiresAt !== undefined && expiresAt < nowSeconds)
@@ -66,7 +72,7 @@ export function createSignatureChecks({ dns, limits }: SignatureChecksNeeds): Si
     // §3.5: "Implementations MAY ignore signatures that have a timestamp in the future."
     if (signedAt !== undefined && signedAt > nowSeconds + clockSkewMs / 1_000)
       return { result: 'policy', reason: 'the signature is from the future' }
-    const key = await findKey(`${selector}._domainkey.${domain}`) // §3.6.2.1
+    const key = await findKey(`${selector}._domainkey.${domain}`, client) // §3.6.2.1
     if ('result' in key) return key
     if (key.keyType !== keyType) return { result: 'permerror', reason: 'the key is of another type' }
     if (!key.allowsSha256) return { result: 'permerror', reason: 'the key may not be used with SHA-256' }
@@ -85,10 +91,11 @@ export function createSignatureChecks({ dns, limits }: SignatureChecksNeeds): Si
     return { result: 'pass' }
   }
 
-  async function findKey(name: string): Promise<KeyRecord | SignatureResult> {
+  async function findKey(name: string, client?: string): Promise<KeyRecord | SignatureResult> {
     let records: readonly string[]
     try {
-      records = await dns.query(name, 'TXT')
+      const late = () => new DnsError('ETIMEOUT', name)
+      records = await inTime(dns.query(name, 'TXT', client), dnsMs, late)
     } catch (error) {
       const { code } = error as DnsError
       // §6.1.2: no key is final, a failure is not
@@ -99,7 +106,8 @@ export function createSignatureChecks({ dns, limits }: SignatureChecksNeeds): Si
     if (text === undefined) return { result: 'permerror', reason: 'there is no key' }
     // §3.6.2.2: "the results are undefined"
     if (other !== undefined) return { result: 'permerror', reason: 'there are several keys' }
-    const key = keys.getOrAdd(text, () => readKeyRecord(text))
+    const isLong = text.length > limits.dns.cachedBytesMax // the cache must not become large
+    const key = isLong ? readKeyRecord(text) : keys.getOrAdd(text, () => readKeyRecord(text))
     return 'problem' in key ? { result: 'permerror', reason: key.problem } : key
   }
 }

@@ -30,7 +30,16 @@ export function resultsField(hostname: string, authentication: Authentication, {
   return authenticationResultsField(hostname, results)
 }
 
-/** §5: fields with our name that arrive from outside are forged. @returns their positions, in order */
-export function forgedFields(hostname: string, { results }: SenderEvidence): { start: number; end: number }[] {
-  return results.filter(({ authservId }) => authservId === hostname).map(({ start, end }) => ({ start, end }))
+/**
+ * Returns what must not follow our fields: lines before the header, and fields with our name, which are forged if they arrive
+ * from outside (§5).
+ *
+ * @returns positions, in order
+ */
+export function removedParts(
+  hostname: string,
+  { headerStart, results }: SenderEvidence,
+): { start: number; end: number }[] {
+  const forged = results.filter(({ authservId }) => authservId === hostname).map(({ start, end }) => ({ start, end }))
+  return headerStart > 0 ? [{ start: 0, end: headerStart }, ...forged] : forged
 }

@@ -6,18 +6,19 @@
  * It decides nothing: ../policy/delivery-verdict.ts does. A DNS failure is a temperror: never a pass, and no reason to refuse
  * the message. Mail from our own queue and from clients that the operator trusts is not checked, and no DNS is asked.
  */
-import { isIP } from 'node:net'
 import type { Config } from '../../../config/settings.ts'
-import { bareIp, ipList } from '../../../formats/address/ip-address.ts'
+import { bareIp, ipList, isListed } from '../../../formats/address/ip-address.ts'
+import { networkOf } from '../../../formats/address/peer-network.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import type { CachedDns } from '../../../net/dns/dns-cache.ts'
 import type { DomainOwner, DomainOwners } from '../../domains/domain-owners.ts'
-import type { ArcFinding, Authentication, IprevFinding } from '../../messages/authentication.ts'
+import type { Authentication, IprevFinding } from '../../messages/authentication.ts'
 import type { Arrival, Envelope } from '../arrival.ts'
 import { checkArc } from './arc-check.ts'
-import { createSignatureChecks, type DkimResult } from './dkim-check.ts'
+import { createSignatureChecks } from './dkim-check.ts'
 import { checkDmarc, type DmarcResult } from './dmarc-check.ts'
 import { shownDomains, singleFromDomain } from './from-domains.ts'
+import { inTime } from './in-time.ts'
 import { checkIprev } from './iprev-check.ts'
 import { checkSpf, type SpfResult } from './spf-check.ts'
 
@@ -57,32 +58,41 @@ interface SenderChecksNeeds {
   readonly random: () => number
 }
 
+/** DNS for one message. */
+interface ClientDns {
+  readonly dns: CachedDns
+  /** The network from which it came. */
+  readonly client: string
+}
+
 const NO_OWNERS: ReadonlySet<DomainOwner> = new Set()
 const LATE = 'DNS did not answer in time'
 
 export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
-  const { config, dns, domainOwners, wallClock, random } = needs
+  const { config, domainOwners, wallClock, random } = needs
   const { limits, hostname, arcSealers: trustedSealers } = config
   const trusted = ipList(config.trustedNetworks)
-  const signatures = createSignatureChecks({ dns, limits })
+  const { dnsMs } = limits.authentication
+  const signatures = createSignatureChecks({ dns: needs.dns, limits })
 
   return {
     begin({ protocol, remoteAddress = '', helo = '' }, { sender }) {
       if (protocol === 'local') return known('local', 'from an inbox of this server')
       const ipAddress = bareIp(remoteAddress)
-      if (isIP(ipAddress) !== 0 && trusted.check(ipAddress, ipAddress.includes(':') ? 'ipv6' : 'ipv4'))
-        return known('trusted', `from ${ipAddress}, in a trusted network`)
+      if (isListed(trusted, ipAddress)) return known('trusted', `from ${ipAddress}, in a trusted network`)
+      const client = networkOf(ipAddress)
+      const dns: CachedDns = { query: (name, type) => needs.dns.query(name, type, client) }
       const early = Promise.all([
-        inTime<SpfResult>(checkSpf({ ipAddress, helo, sender }, { dns, hostname, limits }), {
+        inTime<SpfResult>(checkSpf({ ipAddress, helo, sender }, { dns, hostname, limits }), dnsMs, () => ({
           ...{ result: 'temperror', identity: sender === '' ? 'helo' : 'mailfrom', reason: LATE },
-        }),
-        inTime<IprevFinding>(checkIprev(ipAddress, dns), { result: 'temperror', reason: LATE }),
+        })),
+        inTime<IprevFinding>(checkIprev(ipAddress, dns), dnsMs, () => ({ result: 'temperror', reason: LATE })),
       ])
       early.catch(() => undefined) // `finish` reports it, unless the message breaks off
       return {
         async finish(evidence) {
           const [spf, iprev] = await early
-          return check(evidence, spf, iprev)
+          return check(evidence, spf, iprev, { dns, client })
         },
       }
     },
@@ -92,6 +102,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
     evidence: SenderEvidence | undefined,
     spf: SpfResult,
     iprev: IprevFinding,
+    { dns, client }: ClientDns,
   ): Promise<CheckedSender> {
     if (!evidence) {
       const reason = 'the message could not be read in time'
@@ -103,15 +114,13 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
     const nowSeconds = Math.floor(wallClock() / 1_000)
     const fromDomain = evidence.fromFieldCount === 1 ? singleFromDomain(evidence.from) : undefined
     const [dkim, arc] = await Promise.all([
-      inTime<DkimResult[]>(signatures.checkDkim(evidence, nowSeconds), lateDkim(evidence)),
-      inTime<ArcFinding>(checkArc(evidence.arc, fromDomain, { signatures, trustedSealers, nowSeconds }), {
-        ...{ result: 'temperror', reason: LATE },
-      }),
+      signatures.checkDkim(evidence, nowSeconds, client),
+      checkArc(evidence.arc, fromDomain, { signatures, trustedSealers, nowSeconds, client }),
     ])
     const dmarc =
       fromDomain === undefined
         ? undefined
-        : await inTime(checkDmarc(fromDomain, spf, dkim, { dns, random }), lateDmarc(dkim.length))
+        : await inTime(checkDmarc(fromDomain, spf, dkim, { dns, random }), dnsMs, () => lateDmarc(dkim.length))
     const findings = {
       ...(fromDomain !== undefined && { fromDomain }),
       spf: { ...spf, isAligned: dmarc?.isSpfAligned === true },
@@ -129,28 +138,11 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
     const owners = await domainOwners.find(shownDomains(evidence.from))
     return { authentication: { ...unconfirmed(findings, evidence, owners), ...findings }, owners }
   }
-
-  /** Returns what the work finds, or `late` after the limit of time. */
-  async function inTime<Result>(work: Promise<Result>, late: Result): Promise<Result> {
-    let timer: NodeJS.Timeout | undefined
-    const over = new Promise<Result>((resolve) => {
-      timer = setTimeout(() => resolve(late), limits.authentication.dnsMs).unref() // while it waits, a socket is open
-    })
-    try {
-      return await Promise.race([work, over])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
 }
 
 function known(result: 'local' | 'trusted', reason: string): SenderCheck {
   const checked: CheckedSender = { authentication: { result, reason }, isTrusted: true, owners: NO_OWNERS }
   return { known: checked, finish: async () => checked }
-}
-
-function lateDkim({ signatures }: SenderEvidence): DkimResult[] {
-  return signatures.map(({ domain }) => ({ ...(domain && { domain }), result: 'temperror', reason: LATE }))
 }
 
 function lateDmarc(signatureCount: number): DmarcResult {

@@ -43,7 +43,7 @@ export async function checkSpf(client: SpfClient, { dns, hostname, limits }: Spf
     maxElapsedTime: limits.authentication.spfMs,
     maxResolveCount: limits.authentication.spfLookupsMax,
     maxVoidCount: limits.authentication.spfVoidLookupsMax,
-    resolver: (name: string, type: string) => resolve(dns, name, type),
+    resolver: (name: string, type: string) => resolve(dns, name, type, limits),
   } as never)
   const { status } = checked as {
     readonly status: { readonly result: SpfFinding['result']; readonly comment?: string }
@@ -55,12 +55,25 @@ export async function checkSpf(client: SpfClient, { dns, hostname, limits }: Spf
 const REASON_CHARS_MAX = 300
 
 /** Answers as `dns.promises.resolve` of Node does. */
-async function resolve(dns: CachedDns, name: string, type: string): Promise<unknown[]> {
+async function resolve(dns: CachedDns, name: string, type: string, { authentication }: Limits): Promise<unknown[]> {
   const records = await dns.query(name.replace(/\.$/, ''), type as Parameters<CachedDns['query']>[1])
-  if (type === 'TXT') return records.map((text) => [text])
+  if (type === 'TXT') return texts(records, authentication.spfRecordBytesMax)
   if (type !== 'MX') return [...records]
   return records.map((text) => {
     const [priority, exchange] = text.split(' ')
     return { priority: Number(priority), exchange }
   })
+}
+
+/**
+ * Leaves out the records that are too long. mailauth evaluates a record on the event loop, and one of 60 KB takes 200 ms.
+ *
+ * @throws an error with the result `permerror` if one of them is an SPF record
+ */
+function texts(records: readonly string[], bytesMax: number): string[][] {
+  const short = records.filter(({ length }) => length <= bytesMax)
+  const isSpfTooLong = records.some((text) => text.length > bytesMax && /^v=spf1/i.test(text))
+  const spfResult = { error: 'permerror', text: 'The SPF record is too long' }
+  if (isSpfTooLong) throw Object.assign(new Error(spfResult.text), { spfResult })
+  return short.map((text) => [text])
 }

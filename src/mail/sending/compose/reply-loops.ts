@@ -13,7 +13,6 @@ import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import type { SystemActor } from '../../access/actor.ts'
 import type { Message } from '../../messages/views/message.ts'
-import type { ThreadedMessage } from './compose-mail.ts'
 import type { OutgoingReply } from './outgoing.ts'
 
 /** In the history of recipients, and as the actor of message.held. */
@@ -39,7 +38,7 @@ export function requireAnswerable(row: StoredMessageRow, { headers }: Pick<Messa
  */
 export async function isBeyondBudget(
   tx: Tx,
-  { inReplyTo, threadId }: Pick<ThreadedMessage, 'inReplyTo' | 'threadId'>,
+  { inReplyTo, threadId }: { readonly inReplyTo?: string | undefined; readonly threadId?: string | undefined },
   { threadRepliesMax, limits }: Pick<Config, 'threadRepliesMax' | 'limits'>,
 ): Promise<boolean> {
   if (inReplyTo === undefined || threadId === undefined || threadRepliesMax === 'off') return false

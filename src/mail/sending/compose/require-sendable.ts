@@ -33,8 +33,12 @@ export async function requireSendable(
   if (domain?.holds_name !== 1) throw new MailError('domain_not_verified', splitAddress(inbox.address))
   const denials = await findSendDenials(tx, inbox, recipients)
   if (denials.length === 0) return countUnverifiedSend(tx, inbox.organization_id, recipients.length, limits)
-  const refusals = denials.map((denial) => refusalOf(inbox, denial))
-  throw new MailError('message_rejected', { detail: blockedRecipients(denials), refusals })
+  throw refusalOf(inbox, denials)
+}
+
+export function refusalOf(inbox: InboxRow, denials: readonly Denial[]): MailError {
+  const refusals = denials.map((denial) => listRefusal(inbox, denial))
+  return new MailError('message_rejected', { detail: blockedRecipients(denials), refusals })
 }
 
 /** Clients compare the beginning of this text. */
@@ -42,7 +46,7 @@ export function blockedRecipients(denials: readonly Denial[]): string {
   return `Recipient(s) blocked: ${denials.map(describeDenial).join(', ')}`
 }
 
-function refusalOf(inbox: InboxRow, { address = '', list, entry, isBounce, scopeId }: Denial): ListRefusal {
+function listRefusal(inbox: InboxRow, { address = '', list, entry, isBounce, scopeId }: Denial): ListRefusal {
   return {
     address,
     ...list,

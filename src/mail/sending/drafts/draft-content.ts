@@ -5,7 +5,7 @@
 import type { Config } from '../../../config/settings.ts'
 import { formatAddress, splitAddress } from '../../../formats/address/address.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
-import { messageIdFrom, uuidv7 } from '../../../formats/ids.ts'
+import { messageIdFrom, UUID_RANDOM_BYTES, uuidv7 } from '../../../formats/ids.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
@@ -46,8 +46,6 @@ interface PrepareRevisionNeeds {
   readonly random: (bytes: number) => Buffer
 }
 
-/** The random part of a UUID (uuidv7 in formats/ids.ts). */
-const UUID_RANDOM_BYTES = 10
 /** Of HTML, so much text is read for the preview. */
 const PREVIEW_SOURCE_CHARS = 2_000
 

@@ -117,7 +117,10 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
 function storedResult(row: idempotency.UsedKeyRow, hash: string): Sent {
   if (row.fingerprint !== hash) throw usedForAnother()
   if (row.state === 'done') return JSON.parse(row.result!) as Sent
-  throw new MailError('idempotency_conflict', { detail: 'A request with this Idempotency-Key is still running' })
+  throw new MailError('idempotency_conflict', {
+    detail: 'A request with this Idempotency-Key is still running',
+    isRunning: true,
+  })
 }
 
 function usedForAnother(): MailError {
@@ -130,7 +133,10 @@ function usedForAnother(): MailError {
  */
 export async function recordResult(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
   if (!keyClaim || (await idempotency.finish(tx, keyClaim, JSON.stringify(sent)))) return
-  throw new MailError('idempotency_conflict', { detail: 'Another request has taken over this Idempotency-Key' })
+  throw new MailError('idempotency_conflict', {
+    detail: 'Another request has taken over this Idempotency-Key',
+    isRunning: true,
+  })
 }
 
 /** @throws validation_error */

@@ -19,18 +19,20 @@ export interface NewSubmission
   readonly sender: string
   /** Normalised addresses, each once. */
   readonly recipients: readonly string[]
+  /** Its header needs SMTPUTF8, whatever the addresses are. */
+  readonly needsSmtpUtf8?: boolean
   /** The recipients are held from the beginning, by this actor. */
   readonly heldBy?: Actor
 }
 
 export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Promise<void> {
-  const { inbox, sender, recipients, heldBy, ...columns } = submission
+  const { inbox, sender, recipients, needsSmtpUtf8 = false, heldBy, ...columns } = submission
   const row: SubmissionRow = {
     ...columns,
     organization_id: inbox.organization_id,
     inbox_id: inbox.id,
     envelope_sender: sender,
-    smtputf8: [sender, ...recipients].every(isAsciiAddress) ? 0 : 1,
+    smtputf8: needsSmtpUtf8 || ![sender, ...recipients].every(isAsciiAddress) ? 1 : 0,
     created_at: tx.now,
   }
   const state = heldBy ? { state: 'held' as const, last_reply: replyOf(heldBy, 'hold') } : QUEUED

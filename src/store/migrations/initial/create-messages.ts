@@ -111,6 +111,7 @@ export function messageTables({
       has_attachments ${integer} not null,
       hidden ${integer} not null,
       authentication ${text} not null,
+      spam ${text},
       verified_domain ${text},
       modseq ${bigint} not null,
       timestamp ${bigint} not null,

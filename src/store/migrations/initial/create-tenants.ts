@@ -37,6 +37,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       inbound_enabled ${integer} not null,
       feedback_enabled ${integer} not null,
       subdomains_enabled ${integer} not null,
+      catch_all_inbox_id ${text},
       dkim_selector ${text} not null,
       records ${text},
       checks ${integer} not null,
@@ -53,6 +54,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
     `create unique index domains_client_id on domains (organization_id, (coalesce(pod_id, '')), client_id)
       where client_id is not null`,
     `create index domains_by_organization on domains (organization_id, created_at, id)`,
+    `create index domains_by_catch_all on domains (catch_all_inbox_id) where catch_all_inbox_id is not null`,
     `create index domains_due on domains (next_check_at, id) where next_check_at is not null`,
     `create table secrets (
       kind ${text} not null,
@@ -91,6 +93,9 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       client_id ${text},
       metadata ${text},
       status ${text} not null,
+      quota_bytes ${bigint},
+      quota_messages ${bigint},
+      retention_days ${integer},
       message_count ${bigint} not null,
       unread_count ${bigint} not null,
       unread_shown_count ${bigint} not null,
@@ -106,5 +111,13 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
     `create index inboxes_by_pod on inboxes (pod_id, created_at, id)`,
     `create index inboxes_by_domain on inboxes (domain_id)`,
     `create unique index inboxes_client_id on inboxes (pod_id, client_id) where client_id is not null`,
+    `create table inbox_aliases (
+      address ${text} primary key,
+      inbox_id ${text} not null references inboxes,
+      domain_id ${text} not null references domains,
+      created_at ${bigint} not null
+    ) ${linkTable}`,
+    `create index inbox_aliases_by_inbox on inbox_aliases (inbox_id, address)`,
+    `create index inbox_aliases_by_domain on inbox_aliases (domain_id)`,
   ]
 }

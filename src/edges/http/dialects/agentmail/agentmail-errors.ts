@@ -147,7 +147,7 @@ function fixOfRefusal({ address, direction, type, entry, podId, inboxAddress, is
   const list = `/v0${path}/lists/${direction}/${type}`
   const one = `${list}/${encodeURIComponent(entry ?? address)}`
   if (isBounce)
-    return `Mail to ${address} bounced: correct the address. The entry of ${owner} is read-only: GET ${one}.`
+    return `Mail to ${address} bounced, or was reported as spam: correct the address, or do not write to it. The entry of ${owner} is read-only: GET ${one}.`
   if (type === 'allow') return `Add ${address} to the ${direction} allow list of ${owner}: POST ${list}.`
   return `Delete the entry ${entry ?? address} from the ${direction} block list of ${owner}: DELETE ${one}.`
 }

@@ -5,6 +5,7 @@
 import type { Config } from '../../../../config/settings.ts'
 import type { Log } from '../../../../log.ts'
 import type { ApiKeys } from '../../../../mail/access/keys/api-keys.ts'
+import type { AppPasswords } from '../../../../mail/access/keys/app-passwords.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
 import type { Scopes } from '../../../../mail/access/scopes.ts'
 import type { Apps } from '../../../../mail/accounts/apps.ts'
@@ -14,6 +15,7 @@ import type { TenantDomains } from '../../../../mail/domains/tenant-domains.ts'
 import type { Feed } from '../../../../mail/events/feed/feed.ts'
 import type { EventPages } from '../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../mail/events/history/label-log.ts'
+import type { Aliases } from '../../../../mail/inboxes/aliases.ts'
 import type { SearchInboxes } from '../../../../mail/inboxes/inbox-search.ts'
 import type { Inboxes } from '../../../../mail/inboxes/inboxes.ts'
 import type { Lists } from '../../../../mail/inboxes/lists/lists.ts'
@@ -50,7 +52,9 @@ import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
 import { normaliseQuery, unknownParameters } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
+import { aliasRoutes } from './routes/agentmail-aliases.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
+import { appPasswordRoutes } from './routes/agentmail-app-passwords.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
 import { domainRoutes } from './routes/agentmail-domains.ts'
@@ -79,6 +83,7 @@ export interface AgentMailNeeds {
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly scopes: Scopes
   readonly apiKeys: ApiKeys
+  readonly appPasswords: AppPasswords
   readonly organizations: Organizations
   readonly pods: Pods
   readonly domains: TenantDomains
@@ -94,6 +99,7 @@ export interface AgentMailNeeds {
   readonly sendDraft: SendDraft
   readonly recipientStatuses: RecipientStatuses
   readonly queue: Queue
+  readonly aliases: Aliases
   readonly outboundPause: OutboundPause
   readonly mailSearch: MailSearch
   readonly inboxSearch: SearchInboxes
@@ -152,8 +158,10 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         appRoutes(keyed, needs)
         podRoutes(keyed, needs)
         apiKeyRoutes(keyed, needs)
+        appPasswordRoutes(keyed, needs)
         domainRoutes(keyed, needs)
         inboxRoutes(keyed, needs)
+        aliasRoutes(keyed, needs)
         listRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
         webhookDeliveryRoutes(keyed, needs)

@@ -16,8 +16,6 @@ const HOUR = 60 * MINUTE
 
 const SECRET_BYTES = 32
 
-/** Receivers have to answer within this. */
-const TIMEOUT_MS = 30 * SECOND
 const RETRY_AFTER_MS = [30 * SECOND, 2 * MINUTE, 10 * MINUTE, HOUR, 4 * HOUR]
 /** Martlet's own option: a receiver can be down for three days. */
 const LONG_RETRY_AFTER_MS = [5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR]
@@ -60,7 +58,7 @@ export function agentPostWebhooks({ eventSubjects, limits }: ProfileNeeds): Webh
       }
     },
 
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs: limits.webhooks.longTimeoutMs,
     retryAfterMs: RETRY_AFTER_MS,
     longRetryAfterMs: LONG_RETRY_AFTER_MS,
     failuresMax: FAILURES_MAX,

@@ -59,7 +59,12 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
 
   const update = { tags, summary: 'Change a domain', params: domainParams, body: UpdateDomain, response: ok(Domain) }
   app.patch(one, { schema: update, config: access('domain_update', keys) }, async ({ actor, params, body }) =>
-    domain(await domains.update(actor, withinOf(params), params.domain_id, readSwitches(body))),
+    domain(
+      await domains.update(actor, withinOf(params), params.domain_id, {
+        ...readSwitches(body),
+        catchAllInbox: body.catch_all_inbox,
+      }),
+    ),
   )
 
   const remove = {

@@ -14,6 +14,32 @@ const status = Type.Optional(
 )
 const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 
+/** Added by Martlet. @param max the largest number that clients in JavaScript and the database can express, or a century */
+function limit(description: string, max: number) {
+  const settable = Type.Union([Type.Integer({ minimum: 0, maximum: max }), Type.Null()])
+  return Type.Optional({
+    ...settable,
+    description: `Added by Martlet. ${description} 0: no limit. null: the setting applies.`,
+  })
+}
+
+const limitMembers = {
+  quota_bytes: limit('Bytes of its mail; then other servers get 452 4.2.2.', Number.MAX_SAFE_INTEGER),
+  quota_messages: limit('The same for the number of messages.', Number.MAX_SAFE_INTEGER),
+  retention_days: limit('Messages are deleted after so many days.', 36_500),
+}
+
+interface LimitMembers {
+  readonly quota_bytes?: number | null
+  readonly quota_messages?: number | null
+  readonly retention_days?: number | null
+}
+
+function readLimits({ quota_bytes, quota_messages, retention_days }: LimitMembers) {
+  const limits = { quotaBytes: quota_bytes, quotaMessages: quota_messages, retentionDays: retention_days }
+  return Object.values(limits).some((value) => value !== undefined) ? limits : undefined
+}
+
 const CreateInbox = Type.Object({
   username: Type.Optional(
     Type.String({
@@ -27,6 +53,7 @@ const CreateInbox = Type.Object({
   ),
   status,
   metadata: Type.Optional(mapOf(metadataValue)),
+  ...limitMembers,
 })
 
 const UpdateInbox = Type.Object({
@@ -38,6 +65,7 @@ const UpdateInbox = Type.Object({
         'Merged into the existing metadata. A null value removes a key; null instead of the object removes all.',
     }),
   ),
+  ...limitMembers,
 })
 
 export function inboxRoutes(app: HttpApp, needs: { readonly inboxes: Inboxes }): void {
@@ -63,7 +91,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
     { schema: create, config: access('inbox_create', { narrowestKey: 'pod' }) },
     async ({ actor, params, body }) => {
       const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
-      const request = { username, domain, metadata, status, displayName, clientId }
+      const request = { username, domain, metadata, status, displayName, clientId, limits: readLimits(body) }
       return inbox(await inboxes.create(actor, withinOf(params), request))
     },
   )
@@ -75,7 +103,12 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
 
   const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
   app.patch(one, { schema: update, config: access('inbox_update', scopeRoute) }, async ({ actor, params, body }) => {
-    const change = { displayName: body.display_name, metadata: body.metadata, status: body.status }
+    const change = {
+      displayName: body.display_name,
+      metadata: body.metadata,
+      status: body.status,
+      limits: readLimits(body),
+    }
     return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
   })
 

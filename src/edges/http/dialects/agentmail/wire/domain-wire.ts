@@ -24,6 +24,13 @@ const DomainRecord = Type.Object({
   seen: Type.Array(Seen, { description: 'Added by Martlet: what the last check found at this name.' }),
 })
 
+const RecommendedRecord = Type.Object({
+  type: Type.Enum(['SRV']),
+  name: Type.String({ description: 'Fully qualified name.' }),
+  value: Type.String({ description: 'Weight, port and host.' }),
+  priority: Type.Integer(),
+})
+
 const switches = {
   inbound_enabled: Type.Boolean({ description: 'Mail for the domain is received.' }),
   feedback_enabled: Type.Boolean({ description: 'Notices about failed deliveries arrive in the sending inbox.' }),
@@ -45,7 +52,15 @@ export const Domain = Type.Object({
   status: Type.Enum(['NOT_STARTED', 'PENDING', 'INVALID', 'FAILED', 'VERIFIED']),
   reason: Type.Optional(Type.String({ description: 'Why the domain is not verified.' })),
   ...switches,
+  catch_all_inbox: Type.Optional(
+    Type.String({ description: 'Added by Martlet: gets mail for addresses of the domain that do not exist.' }),
+  ),
   records: Type.Array(DomainRecord),
+  recommended_records: Type.Optional(
+    Type.Array(RecommendedRecord, {
+      description: 'Added by Martlet: records by which mail programs find this server. They are not checked.',
+    }),
+  ),
   checked_at: Type.Optional(Type.String({ format: 'date-time', description: 'Added by Martlet: the last check.' })),
   usable_until: Type.Optional(
     Type.String({
@@ -67,7 +82,15 @@ export const CreateDomain = Type.Object({
   ...optionalSwitches(),
 })
 
-export const UpdateDomain = Type.Object(optionalSwitches())
+export const UpdateDomain = Type.Object({
+  ...optionalSwitches(),
+  catch_all_inbox: Type.Optional(
+    Type.Union([Type.String(), Type.Null()], {
+      description:
+        'Added by Martlet: the inbox that gets mail for addresses of the domain that do not exist; null: none.',
+    }),
+  ),
+})
 
 function optionalSwitches() {
   return {
@@ -114,7 +137,9 @@ export function domain(view: DomainView): Wire<typeof Domain> {
     ...shared(view),
     status: view.status,
     reason: view.reason,
+    catch_all_inbox: view.catchAllAddress,
     records: view.records.map(record),
+    recommended_records: view.recommended?.map(({ type, name, value, priority }) => ({ type, name, value, priority })),
     checked_at: optionalTime(view.checkedAt),
     usable_until: optionalTime(view.usableUntil),
   }

@@ -11,6 +11,7 @@ import {
   type ReceivedPayload,
   receivedTypes,
 } from '../../../../../mail/events/log/message-events.ts'
+import { isRefusal, type RefusedPayload } from '../../../../../mail/events/log/refusal-events.ts'
 import { isDomainVerified, isInboxEvent, isWebhookDisabled } from '../../../../../mail/events/log/resource-events.ts'
 import type { EventSubject } from '../../../../../mail/messages/views/event-subject.ts'
 import { domain } from './domain-wire.ts'
@@ -55,6 +56,11 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
     const { nextAttemptAt, reply } = event.payload
     return { delay: { ...recipients(event.payload), next_attempt_at: optionalTime(nextAttemptAt), reply } }
   }
+  if (isMessageEvent(event, 'message.expired')) {
+    const { timestamp, labels } = event.payload
+    return { expiry: { ...reference(event.payload), timestamp: time(timestamp), labels } }
+  }
+  if (isRefusal(event)) return { refusal: refusal(event.payload) }
   if (isMessageEvent(event, 'label.added', 'label.removed')) {
     const { label, labels } = event.payload
     return { label: { ...reference(event.payload), timestamp: time(event.at), label, labels } }
@@ -99,6 +105,11 @@ function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayloa
     created_at: when,
     deleted: true,
   }
+}
+
+function refusal({ inboxAddress, recipient, sender, remoteAddress, code, reason, timestamp, count }: RefusedPayload) {
+  const from = { sender, client_address: remoteAddress }
+  return { inbox_id: inboxAddress, recipient, ...from, code, reason, timestamp: time(timestamp), count }
 }
 
 function recipients(

@@ -4,6 +4,10 @@ import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Inbox as InboxView } from '../../../../../mail/inboxes/inbox.ts'
 import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
+function limit(description: string) {
+  return Type.Integer({ description: `Added by Martlet. ${description}` })
+}
+
 export const Inbox = Type.Object({
   organization_id: Type.String(),
   pod_id: Type.String(),
@@ -13,6 +17,9 @@ export const Inbox = Type.Object({
   client_id: Type.Optional(Type.String()),
   metadata: Type.Optional(mapOf(Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
   status: Type.Optional(Type.Enum(['paused'], { description: 'Present only if the inbox is paused.' })),
+  quota_bytes: Type.Optional(limit('Bytes of its mail. Absent: the setting applies; 0: no limit.')),
+  quota_messages: Type.Optional(limit('Its messages. Absent: the setting applies; 0: no limit.')),
+  retention_days: Type.Optional(limit('Its messages are deleted after that. Absent: the setting applies; 0: never.')),
   updated_at: Time,
   created_at: Time,
 })
@@ -27,6 +34,9 @@ export function inbox(view: InboxView): Wire<typeof Inbox> {
     client_id: view.clientId,
     metadata: view.metadata,
     status: view.status === 'active' ? undefined : 'paused', // an inbox that only receives has no name here
+    quota_bytes: view.limits?.quotaBytes ?? undefined,
+    quota_messages: view.limits?.quotaMessages ?? undefined,
+    retention_days: view.limits?.retentionDays ?? undefined,
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }

@@ -9,6 +9,7 @@ import type {
 import { Attachment, attachment } from './attachment-wire.ts'
 import { Authentication, authentication } from './authentication-wire.ts'
 import { mapOf, nonEmpty, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { Spam, spam } from './spam-wire.ts'
 
 export const addresses = Type.Array(Type.String({ description: '`Name <address>` or the address.' }))
 
@@ -64,6 +65,7 @@ export const Message = Type.Object({
     description: 'Added by Martlet: links that verify an address, sign in or confirm, highest confidence first.',
   }),
   authentication: Authentication,
+  spam: Type.Optional(Spam),
   verified_domain: Type.Optional(
     Type.String({
       description:
@@ -117,6 +119,7 @@ export function message(view: MessageView): Wire<typeof Message> {
     codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
     links: view.links.map(({ url, context, confidence }) => ({ url, context, confidence })),
     authentication: authentication(view.authentication),
+    spam: view.spam && spam(view.spam),
     verified_domain: view.verifiedDomain,
   }
 }

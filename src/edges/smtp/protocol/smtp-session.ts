@@ -1,9 +1,9 @@
 /**
- * The MX session with one peer: maps a command line to a reply and the next step of the connection.
+ * The session with one peer: maps a command line to a reply and the next step of the connection.
  *
- * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4). `receiving` decides
- * everything else: which inboxes exist, whether the disk has space, and what happens to a message. Sockets and the
- * limits of a connection are in smtp-connection.ts.
+ * It checks the order of commands and keeps the state of the transaction (RFC 5321 §3.3, §4.1.4): what every listener has
+ * in common. Its rules (mx/mx-rules.ts, submission/submission-rules.ts) say what else the listener offers, and whose mail
+ * it accepts. Sockets and the limits of a connection are in smtp-connection.ts.
  */
 import type { Readable } from 'node:stream'
 import type { Config } from '../../../config/settings.ts'
@@ -11,24 +11,64 @@ import { MailError } from '../../../errors.ts'
 import { normaliseAddress } from '../../../formats/address/address.ts'
 import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import type { Log } from '../../../log.ts'
-import type { Arrival, Envelope } from '../../../mail/receiving/arrival.ts'
-import type { Receiving } from '../../../mail/receiving/receiving.ts'
-import { parseAddressCommand } from '../protocol/address-command.ts'
-import { parseCommandLine } from '../protocol/command-line.ts'
-import { PeerGone } from '../protocol/command-stream.ts'
-import { type MailCommand, readMailCommand } from '../protocol/mail-command.ts'
-import { type Reply, replies, replyForError } from '../protocol/replies.ts'
+import { parseAddressCommand } from './address-command.ts'
+import { type CommandLine, parseCommandLine } from './command-line.ts'
+import { PeerGone } from './command-stream.ts'
+import { type MailCommand, readMailCommand } from './mail-command.ts'
+import { type Reply, replies, replyForError } from './replies.ts'
 import type { Peer, Session, Step } from './smtp-connection.ts'
 
-export interface SmtpSessionNeeds {
-  readonly config: Pick<Config, 'hostname' | 'domain' | 'messageBytesMax' | 'limits'>
-  readonly receiving: Receiving
-  readonly log: Log
+/** Where a transaction stands, for the rules of a listener. */
+export interface SessionState {
+  readonly hasGreeted: boolean
+  readonly isInTransaction: boolean
 }
 
-interface Transaction extends MailCommand {
+/** A transaction that is complete when its message has arrived. */
+export interface Transaction extends MailCommand {
   /** Normalised; a set, so that a repeated RCPT causes only one delivery. */
-  readonly recipients: Set<string>
+  readonly recipients: ReadonlySet<string>
+}
+
+/** The peer as it has introduced itself. */
+export interface Hello {
+  readonly name: string
+  /** Whether it has sent EHLO. */
+  readonly isExtended: boolean
+}
+
+/**
+ * What a listener does differently from others; one object per connection. What a check throws is sent as the reply
+ * (replies.ts).
+ */
+export interface SessionRules {
+  /** A further RCPT gets 452. */
+  readonly recipientsMax: number
+  /** Whether MAIL may have the parameter AUTH (RFC 4954 §5). Its value is ignored. */
+  readonly allowsAuthParameter: boolean
+  /** Further lines for the reply to EHLO. */
+  extensions(): readonly string[]
+  /** Handles a command that only this listener has; undefined: it has no such command. */
+  handle?(command: CommandLine, state: SessionState): Promise<Step> | undefined
+  /** Handles a line that is no command, but belongs to an exchange that the last reply has begun (334). */
+  readonly handleLine?: ((line: Buffer | 'too long') => Promise<Step>) | undefined
+  /** Called when TLS has become active. */
+  restart(): void
+  /** @returns the refusal of MAIL; undefined: the transaction begins */
+  checkSender(sender: string): Promise<Reply | undefined>
+  /**
+   * @param address normalised
+   * @param mail    what MAIL has said
+   * @throws the error for the reply to RCPT
+   */
+  checkRecipient(address: string, mail: MailCommand): Promise<void>
+  /** Resolves with the reply when the message is stored: from then on we are responsible for it (RFC 5321 §6.1). */
+  receive(transaction: Transaction, hello: Hello | undefined, stream: Readable): Promise<Reply>
+}
+
+interface SmtpSessionNeeds {
+  readonly config: Pick<Config, 'hostname' | 'domain' | 'messageBytesMax'>
+  readonly log: Log
 }
 
 /** RFC 5321 §4.5.3.1.2. The name is written into a Received field, so only printable ASCII is allowed. */
@@ -37,12 +77,14 @@ const HELLO_NAME = /^[\x21-\x7e]{1,255}$/
 export class SmtpSession implements Session {
   readonly #needs: SmtpSessionNeeds
   readonly #peer: Peer
-  #hello: { name: string; isExtended: boolean } | undefined
-  #transaction: Transaction | undefined
+  readonly #rules: SessionRules
+  #hello: Hello | undefined
+  #transaction: (MailCommand & { readonly recipients: Set<string> }) | undefined
 
-  constructor(needs: SmtpSessionNeeds, peer: Peer) {
+  constructor(needs: SmtpSessionNeeds, peer: Peer, rules: SessionRules) {
     this.#needs = needs
     this.#peer = peer
+    this.#rules = rules
   }
 
   /** Whether a MAIL was accepted and no DATA, RSET or EHLO after it (RFC 5321 §3.3). */
@@ -53,19 +95,32 @@ export class SmtpSession implements Session {
   restart(): void {
     this.#hello = undefined
     this.#transaction = undefined
+    this.#rules.restart()
   }
 
-  async handle(line: Buffer): Promise<Step> {
-    const parsed = parseCommandLine(line)
-    if (!parsed) return { reply: replies.unreadable }
-    const { verb, argument } = parsed
+  async handle(line: Buffer | 'too long'): Promise<Step> {
+    try {
+      if (this.#rules.handleLine) return await this.#rules.handleLine(line)
+      if (line === 'too long') return { reply: replies.lineTooLong }
+      const command = parseCommandLine(line)
+      return command ? await this.#handleCommand(command) : { reply: replies.unreadable }
+    } catch (error) {
+      return { reply: this.#failed(error) }
+    }
+  }
+
+  async #handleCommand(command: CommandLine): Promise<Step> {
+    const state = { hasGreeted: this.#hello !== undefined, isInTransaction: this.isInTransaction }
+    const own = this.#rules.handle?.(command, state)
+    if (own) return own
+    const { verb, argument } = command
     switch (verb) {
       case 'EHLO':
         return { reply: this.#helloReply(argument, true) }
       case 'HELO':
         return { reply: this.#helloReply(argument, false) }
       case 'MAIL':
-        return { reply: this.#mail(argument) }
+        return { reply: await this.#mail(argument) }
       case 'RCPT':
         return { reply: await this.#recipient(argument) }
       case 'DATA':
@@ -85,7 +140,7 @@ export class SmtpSession implements Session {
       case 'QUIT':
         return { reply: replies.bye, next: 'close' }
       case 'EXPN':
-      case 'AUTH': // for submission; an MX accepts mail from anyone
+      case 'AUTH': // an MX accepts mail from anyone
       case 'BDAT':
       case 'ETRN':
         return { reply: replies.notImplemented }
@@ -115,6 +170,7 @@ export class SmtpSession implements Session {
       'SMTPUTF8', // RFC 6531
       'ENHANCEDSTATUSCODES', // RFC 2034
       ...(this.#peer.tls() === undefined ? ['STARTTLS'] : []), // RFC 3207 §4.2: not after TLS is active
+      ...this.#rules.extensions(),
     ])
   }
 
@@ -124,16 +180,17 @@ export class SmtpSession implements Session {
     return { reply: replies.startTls, next: 'startTls' }
   }
 
-  #mail(argument: string): Reply {
+  async #mail(argument: string): Promise<Reply> {
     if (!this.#hello) return replies.helloFirst
     if (this.#transaction) return replies.nestedMail // RFC 5321 §4.1.4
-    const command = readMailCommand(argument, this.#needs.config.messageBytesMax)
+    const { allowsAuthParameter } = this.#rules
+    const command = readMailCommand(argument, {
+      messageBytesMax: this.#needs.config.messageBytesMax,
+      allowsAuthParameter,
+    })
     if ('refusal' in command) return command.refusal
-    try {
-      this.#needs.receiving.checkWritable()
-    } catch (error) {
-      return this.#failed(error)
-    }
+    const refusal = await this.#rules.checkSender(command.sender)
+    if (refusal) return refusal
     this.#transaction = { ...command, recipients: new Set() }
     return replies.senderOk
   }
@@ -150,13 +207,8 @@ export class SmtpSession implements Session {
     const address = this.#normaliseRecipient(command.address)
     if (address === undefined) return replies.badRecipient
     if (transaction.recipients.has(address)) return replies.recipientOk
-    if (transaction.recipients.size >= this.#needs.config.limits.smtp.recipientsMax) return replies.tooManyRecipients
-    try {
-      const { receiving } = this.#needs
-      if (!(await receiving.accepts(address))) throw await receiving.rejectionOf(address)
-    } catch (error) {
-      return this.#failed(error)
-    }
+    if (transaction.recipients.size >= this.#rules.recipientsMax) return replies.tooManyRecipients
+    await this.#rules.checkRecipient(address, transaction)
     transaction.recipients.add(address)
     return replies.recipientOk
   }
@@ -178,32 +230,13 @@ export class SmtpSession implements Session {
     return { reply: replies.startMail, receiveMailData: (stream) => this.#receive(transaction, stream) }
   }
 
-  /**
-   * Replies 250 only after `receive` resolved: from then on we are responsible for the message (RFC 5321 §4.2.5, §6.1).
-   */
   async #receive(transaction: Transaction, stream: Readable): Promise<Reply> {
-    const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
     try {
-      const receipts = await this.#needs.receiving.receive(this.#arrival(transaction), envelope, stream)
-      return replies.filed(receipts)
+      return await this.#rules.receive(transaction, this.#hello, stream)
     } catch (error) {
       return this.#failed(stream.errored instanceof PeerGone ? stream.errored : error)
     } finally {
       if (!stream.readableEnded) stream.destroy() // the rest has no reader; the connection discards it
-    }
-  }
-
-  #arrival({ isSmtpUtf8 }: Transaction): Arrival {
-    const tls = this.#peer.tls()
-    const isExtended = this.#hello?.isExtended === true
-    // RFC 3848, RFC 6531 §4.3. No name exists for HELO over TLS, so we use "SMTP".
-    const name = isSmtpUtf8 ? 'UTF8SMTP' : isExtended ? 'ESMTP' : 'SMTP'
-    return {
-      protocol: tls !== undefined && name !== 'SMTP' ? `${name}S` : name,
-      remoteAddress: this.#peer.remoteAddress,
-      helo: this.#hello?.name ?? '',
-      ...(tls !== undefined && { tls }),
-      traceId: this.#peer.connectionId,
     }
   }
 

@@ -2,8 +2,8 @@
  * One SMTP connection: our subclass of the library's (docs/adr/0002-smtp-connection-subclass.md).
  *
  * It reads one command at a time, passes it to its session, and does what the returned step says. It enforces the limits
- * of a connection (command-quota.ts, peer-activity.ts, connection-limits.ts). The session knows the commands; it is
- * passed in, so that another listener (submission) can use this class with a session of its own.
+ * of a connection (command-quota.ts, peer-activity.ts, connection-limits.ts). The session knows the commands
+ * (smtp-session.ts); it is passed in.
  *
  * The library provides the socket handling, the STARTTLS upgrade and its certificates. We replace the greeting, to
  * avoid the library's fixed wait, the parser (command-stream.ts), the commands, the replies with their enhanced codes,
@@ -21,19 +21,23 @@ import type { Config } from '../../../config/settings.ts'
 import { runIn, type Unit } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
-import { CommandStream } from '../protocol/command-stream.ts'
-import { formatReply, type Reply, replies } from '../protocol/replies.ts'
 import { CommandQuota } from './command-quota.ts'
+import { CommandStream } from './command-stream.ts'
 import type { ConnectionLimits, LimitedConnection } from './connection-limits.ts'
 import { PeerActivity } from './peer-activity.ts'
+import { formatReply, type Reply, replies } from './replies.ts'
 
 /** What the connection knows about its peer. */
 export interface Peer {
   /** Id of the connection, for the log. */
   readonly connectionId: string
   readonly remoteAddress: string
+  /** Aborts when the connection closes or is about to close: what the session waits for is no longer needed. */
+  readonly ended: AbortSignal
   /** "TLSv1.3 TLS_AES_256_GCM_SHA384", or undefined in clear text. */
   tls(): string | undefined
+  /** Sends this 421 and closes: at once when idle, otherwise after the reply that the peer waits for. */
+  end(reply: Reply): void
 }
 
 /** A reply, and what the connection does after it. */
@@ -53,7 +57,7 @@ export interface Session {
   /** Whether a mail transaction has begun and DATA has not been accepted. */
   readonly isInTransaction: boolean
   /** @param line one command without its line end; anything a peer can send */
-  handle(line: Buffer): Promise<Step>
+  handle(line: Buffer | 'too long'): Promise<Step>
   /** Called when TLS has become active. RFC 3207 §4.2: commands before it no longer count. */
   restart(): void
 }
@@ -63,6 +67,8 @@ export interface SmtpConnectionNeeds {
   readonly log: Log
   readonly metrics: Metrics
   readonly connectionLimits: ConnectionLimits
+  /** TLS begins with the first byte (RFC 8314 §3). */
+  readonly isImplicitTls: boolean
   openSession(peer: Peer): Session
   /** Called once, when the socket has closed. */
   onClosed(connection: SmtpConnection): void
@@ -73,7 +79,9 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   readonly #needs: SmtpConnectionNeeds
   readonly #session: Session
   #isAdmitted = false
-  #isShuttingDown = false
+  /** Sent before the connection closes; undefined while it may stay. */
+  #lastReply: Reply | undefined
+  readonly #ended = new AbortController()
   #isEvicted = false
   /** From DATA to the reply to the message. */
   #isInMessage = false
@@ -96,26 +104,42 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     this.#session = needs.openSession({
       connectionId: this.id,
       remoteAddress: this.remoteAddress,
+      ended: this.#ended.signal,
       tls: () => this.#tls(),
+      end: (reply) => this.#end(reply),
     })
   }
 
-  /** Starts reading, and greets one turn of the event loop later: see `#greet`. */
+  /**
+   * Starts reading, and greets one turn of the event loop later: see `#greet`. With implicit TLS, the connection counts
+   * from the beginning, and has a time limit, but is greeted after the handshake.
+   */
   override init(): void {
-    this.#startReading()
+    const { isImplicitTls, connectionLimits, metrics } = this.#needs
+    if (!isImplicitTls) this.#startReading()
     this._setListeners(() => {
-      this.#isAdmitted = this.#needs.connectionLimits.enter(this)
-      if (!this.#isAdmitted) return this.#closeWith(replies.tooManyConnections)
-      this.#needs.metrics.smtpConnections.inc()
-      setImmediate(() => this.#greet())
+      this.#isAdmitted = connectionLimits.enter(this)
+      if (!this.#isAdmitted) return isImplicitTls ? this.cut() : this.#closeWith(replies.tooManyConnections)
+      metrics.smtpConnections.inc()
+      if (isImplicitTls)
+        this.upgrade(
+          () => undefined,
+          () => this.#greet(),
+        )
+      else setImmediate(() => this.#greet())
     })
   }
 
   /** Sends 421 and closes: at once when idle, otherwise after the reply that the peer waits for (RFC 5321 §3.8). */
   shutDown(): void {
-    this.#isShuttingDown = true
+    this.#end(replies.shuttingDown)
+  }
+
+  #end(reply: Reply): void {
+    this.#lastReply ??= reply
+    this.#ended.abort()
     if (this._upgrading) this.cut()
-    else if (this._closing || !this.#isBusy()) this.#closeWith(replies.shuttingDown)
+    else if (this._closing || !this.#isBusy()) this.#closeWith(this.#lastReply)
   }
 
   /** Ends the connection without a reply; an incomplete message fails. */
@@ -161,12 +185,11 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     for (;;) {
       const line = await parser.readLine()
       if (line === undefined) return
-      if (line === 'too long') await this.#answer(this.#refuseCommand() ?? replies.lineTooLong)
-      else await this.#answerCommand(line, parser)
+      await this.#answerCommand(line, parser)
     }
   }
 
-  async #answerCommand(line: Buffer, parser: CommandStream): Promise<void> {
+  async #answerCommand(line: Buffer | 'too long', parser: CommandStream): Promise<void> {
     this.#quota.commandReceived()
     this.#activity.commandReceived()
     const wasInTransaction = this.#session.isInTransaction
@@ -212,7 +235,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /** Returns the reply to a command that is not passed to the session. */
   #refuseCommand(): Reply | undefined {
     if (!this._ready) return replies.earlyTalker
-    return this.#isShuttingDown ? replies.shuttingDown : this.#quota.refusal()
+    return this.#lastReply ?? this.#quota.refusal()
   }
 
   /** Resolves when the next reply can be written: a peer that never reads must not fill our memory. */
@@ -221,7 +244,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     this.#quota.replied(reply)
     if (reply.code === 421) return this.#closeWith(reply) // RFC 5321 §3.8
     this.#write(reply)
-    if (this.#isShuttingDown) return this.#closeWith(replies.shuttingDown)
+    if (this.#lastReply) return this.#closeWith(this.#lastReply)
     if (!this._socket.writableNeedDrain) return
     this.#isWaitingForDrain = true
     await new Promise<void>((resolve) => this._whenWritable(resolve))
@@ -232,7 +255,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     if (!this._closing && !this._closed) this.#write(reply)
     this.#abandonInput()
     this.close() // ends our side; the peer may still send for five seconds, so that it receives the reply
-    const mustCloseNow = this.#isShuttingDown || !this.#isAdmitted || this.#isEvicted
+    const mustCloseNow = this.#lastReply !== undefined || !this.#isAdmitted || this.#isEvicted
     if (mustCloseNow) this.#topSocket.destroySoon()
   }
 
@@ -331,6 +354,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   override _onClose(): void {
     const isFirst = !this._closed
+    this.#ended.abort()
     this.#abandonInput()
     super._onClose()
     if (!isFirst) return

@@ -1,6 +1,6 @@
 /** Counts the commands of one connection and their refusals. When too many were made, the connection is closed. */
 import type { Limits } from '../../../config/limits.ts'
-import { type Reply, replies } from '../protocol/replies.ts'
+import { type Reply, replies } from './replies.ts'
 
 export class CommandQuota {
   readonly #limits: Limits

@@ -1,0 +1,95 @@
+/**
+ * Reads the header of a message that a mail program submits: who wrote it, what must not be sent on, and what is missing
+ * (RFC 6409 §8, RFC 5322 §3.6). Pure.
+ *
+ * It is stricter than the parser of received mail: two programs must not see two authors in the same header. Its time is
+ * linear in the size of the header.
+ */
+import type { Address } from '../address/address.ts'
+import { parseAddressList } from '../address/address-list.ts'
+import { fieldValue, type HeaderField, readHeaderBlock } from './header-fields.ts'
+
+export interface SubmittedHeader {
+  readonly fields: readonly HeaderField[]
+  /** The only author (From). */
+  readonly author: string
+  /** Of Sender, Resent-From and Resent-Sender: others who claim to have sent it. */
+  readonly senders: readonly string[]
+  /** Of To and Cc, as written. */
+  readonly visibleRecipients: readonly Address[]
+  readonly hasDate: boolean
+  readonly hasMessageId: boolean
+  /** Bytes above 127 occur (RFC 6532). */
+  readonly hasUtf8: boolean
+  /** Values of X-AgentMail-Idempotency-Key. */
+  readonly idempotencyKeys: readonly string[]
+  /** Undecoded. */
+  readonly subject: string
+  /** Parts of the header that must not be sent on, in order. */
+  readonly removed: readonly { readonly start: number; readonly end: number }[]
+}
+
+const IDEMPOTENCY_KEY = 'x-agentmail-idempotency-key'
+
+/**
+ * RFC 5322 §3.6.3: Bcc recipients must not see each other. RFC 5321 §4.4: Return-Path belongs to the last server.
+ */
+const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path', IDEMPOTENCY_KEY])
+
+const RECIPIENTS_MAX = 10_000
+
+/**
+ * @param header from the first byte of the message to its blank line
+ * @returns a sentence without full stop if it cannot be sent
+ */
+export function readSubmittedHeader(header: Buffer): SubmittedHeader | string {
+  const { fields, end } = readHeaderBlock(header, 0, header.length)
+  const isBlank = /^(?:\r?\n)?$/.test(header.toString('latin1', end, end + 3))
+  if (!isBlank) return 'a line of its header is neither a field nor the continuation of one'
+
+  const byName = new Map<string, HeaderField[]>()
+  for (const field of fields) {
+    const name = field.name.toLowerCase()
+    const known = byName.get(name)
+    if (known) known.push(field)
+    else byName.set(name, [field])
+  }
+  const named = (name: string) => byName.get(name) ?? []
+  const values = (...names: string[]) => names.flatMap(named).map((field) => fieldValue(header, field))
+
+  const [from, ...moreFrom] = values('from')
+  const author = from !== undefined && moreFrom.length === 0 ? singleMailbox(from) : undefined
+  if (author === undefined) return 'From must occur once, with exactly one address'
+  const senders = values('sender', 'resent-from', 'resent-sender').map(singleMailbox)
+  if (senders.includes(undefined)) return 'Sender must have exactly one address'
+  if (named('sender').length > 1) return 'Sender must occur at most once'
+  return {
+    fields,
+    author,
+    senders: senders as string[],
+    visibleRecipients: values('to', 'cc').flatMap((value) => parseAddressList(value, RECIPIENTS_MAX)),
+    hasDate: named('date').length > 0,
+    hasMessageId: named('message-id').length > 0,
+    hasUtf8: header.some((byte) => byte > 0x7f),
+    idempotencyKeys: values(IDEMPOTENCY_KEY),
+    subject: values('subject').join('\n'),
+    removed: removedRanges(fields),
+  }
+}
+
+function removedRanges(fields: readonly HeaderField[]): { start: number; end: number }[] {
+  const first = fields[0]!.start // the separator of an mbox file may precede it
+  return [
+    ...(first > 0 ? [{ start: 0, end: first }] : []),
+    ...fields.filter(({ name }) => REMOVED.has(name.toLowerCase())).map(({ start, end }) => ({ start, end })),
+  ]
+}
+
+/** Returns the address if every program reads the same one in it (RFC 5322 §3.4): no list, no group, nothing unclosed. */
+function singleMailbox(value: string): string | undefined {
+  const [only, ...others] = parseAddressList(value, 2)
+  if (only === undefined || only.address === '' || others.length > 0) return undefined
+  const bare = value.replace(/"(?:[^"\\]|\\.)*"/g, '').replace(/\((?:[^()\\]|\\.)*\)/g, '')
+  const isPlain = !/[",;:()]/.test(bare) && bare.split('<').length <= 2 && bare.split('>').length <= 2
+  return isPlain ? only.address : undefined
+}

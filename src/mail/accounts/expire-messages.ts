@@ -1,0 +1,75 @@
+/**
+ * Deletes the messages that are older than their inbox keeps them, each with its event, a few at a time. An inbox has its own number
+ * of days, or that of the setting. Mail that waits in the queue is still delivered.
+ *
+ * Runs as a sweep, on all nodes: each locks the inbox before it reads what to delete. Crash, stop: the next run continues.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { DAY } from '../../config/limits/limit.ts'
+import type { Limits } from '../../config/limits.ts'
+import type { Config } from '../../config/settings.ts'
+import type { Store } from '../../store/store.ts'
+import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as messages from '../../store/tables/messages-table.ts'
+import * as removable from '../../store/tables/removable-messages-table.ts'
+import { messageExpired } from '../events/log/message-events.ts'
+import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
+import type { Removal } from '../messages/removal.ts'
+import { eventMessage } from '../messages/views/event-message.ts'
+
+interface ExpireNeeds {
+  readonly store: Store
+  readonly config: Pick<Config, 'retentionDays'>
+  readonly removal: Removal
+  readonly discardBlobs: DiscardBlobs
+  /** Epoch ms. */
+  readonly clock: () => number
+  readonly limits: Limits
+}
+
+const ACTOR = 'system:retention'
+
+export async function expireMessages(needs: ExpireNeeds, signal: AbortSignal): Promise<void> {
+  const { store, config, clock, limits } = needs
+  let afterId = ''
+  for (;;) {
+    const some = await inboxes.listRetained(
+      store.db,
+      { isOwnOnly: config.retentionDays === 0, afterId },
+      limits.policy.retentionInboxes,
+    )
+    for (const { id, retention_days } of some) {
+      const days = retention_days ?? config.retentionDays
+      if (days > 0) await expireInbox(needs, id, clock() - days * DAY, signal)
+      signal.throwIfAborted()
+    }
+    const last = some.at(-1)
+    if (!last) return
+    afterId = last.id
+  }
+}
+
+async function expireInbox(needs: ExpireNeeds, inboxId: string, before: number, signal: AbortSignal): Promise<void> {
+  const { store, removal, discardBlobs, limits } = needs
+  const limit = limits.jobs.removalMessages
+  // Most inboxes have nothing to delete: a read costs no transaction.
+  while ((await removable.listOlder(store.db, inboxId, before, 1)).length > 0) {
+    signal.throwIfAborted()
+    const blobs = await store.transaction(async (tx) => {
+      const inbox = await inboxes.lockById(tx, inboxId)
+      const rows = inbox ? await removable.listOlder(tx, inboxId, before, limit) : []
+      if (!inbox || rows.length === 0) return []
+      const labels = await messages.labelsOf(
+        tx,
+        rows.map((row) => row.id),
+      )
+      for (const row of rows) {
+        const message = eventMessage(row, inbox.address, labels.get(row.id) ?? [])
+        tx.append(messageExpired({ actor: ACTOR, message, timestamp: tx.now }))
+      }
+      return removal.remove(tx, inboxId, rows)
+    })
+    await discardBlobs(blobs)
+    await delay(limits.jobs.removalPauseMs, undefined, { signal })
+  }
+}

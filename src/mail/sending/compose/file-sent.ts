@@ -1,0 +1,224 @@
+/**
+ * Stores a signed message in one transaction with its submission, one queue row per recipient, the event, and the result for
+ * the idempotency key. All mail that inboxes send ends here: what the API has composed (submit.ts), and what a mail
+ * program has composed (raw/raw-sending.ts). It checks in that transaction who may send what to whom.
+ */
+import type { Config } from '../../../config/settings.ts'
+import type { Address } from '../../../formats/address/address.ts'
+import { splitAddress } from '../../../formats/address/address.ts'
+import { messageIdFrom } from '../../../formats/ids.ts'
+import { type Log, loggedAddresses } from '../../../log.ts'
+import type { Metrics } from '../../../metrics.ts'
+import type { Tx } from '../../../store/handles.ts'
+import { rowStep } from '../../../store/row-statements.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import { labelsOf, type NewMessageRow } from '../../../store/tables/messages-table.ts'
+import { selectByReferences } from '../../../store/tables/thread-references-table.ts'
+import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
+import { type Actor, actorName } from '../../access/actor.ts'
+import { messageHeld, messageSent } from '../../events/log/message-events.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
+import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
+import type { PreparedContent } from '../../messages/content/prepared-content.ts'
+import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
+import type { Filed, FileMessages, Filing } from '../../messages/filing/filing.ts'
+import { changeLabels } from '../../messages/labels/labels.ts'
+import { hashId } from '../../messages/threads/threading.ts'
+import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
+import { enqueueSubmission } from '../queue/enqueue-submission.ts'
+import type { DroppedRecipient, Sent } from './outgoing.ts'
+import { isBeyondBudget, LOOP_GUARD } from './reply-loops.ts'
+import { requireSendable } from './require-sendable.ts'
+
+/** A signed message and its envelope. */
+export interface SentMail {
+  /** As it was when the request began; it is locked and read again in the transaction. */
+  readonly inbox: InboxRow
+  /** The permission that the call needs. */
+  readonly permission: 'message_send' | 'draft_send'
+  readonly keyClaim: KeyClaim
+  /** It is discarded if the message is not stored. */
+  readonly content: PreparedContent
+  /** Of the DKIM key. */
+  readonly selector: string
+  /**
+   * Its Message-ID, which is new. undefined: a mail program has chosen it. If the inbox has sent the same message before, it is
+   * sent again and not stored twice.
+   */
+  readonly messageId?: string | undefined
+  readonly envelopeSender: string
+  /** Normalised, each once. */
+  readonly recipients: readonly string[]
+  /** Those that its header does not show. */
+  readonly bcc: readonly Address[]
+  /** Labels of the caller. */
+  readonly labels: readonly string[]
+  /** The thread that it belongs to; undefined: its header says it. */
+  readonly threadId?: string | undefined
+  /** The Message-ID that it answers; undefined: its header says it. */
+  readonly inReplyTo?: string | undefined
+  readonly dropped?: readonly DroppedRecipient[] | undefined
+  /** Its header cannot be sent without SMTPUTF8. */
+  readonly needsSmtpUtf8?: boolean
+  /** Its recipients are held. It gets the label and the event of a sent message when it is released (queue-change.ts). */
+  readonly isHeld?: boolean | undefined
+  /**
+   * Runs in the transaction before the message is filed, when the inbox is locked. If it throws, nothing is sent.
+   *
+   * @returns keys of blobs to discard after the commit
+   */
+  readonly first?: ((tx: Tx) => Promise<readonly (string | null)[]>) | undefined
+  /** Runs in the transaction after the message is filed. */
+  readonly last?: ((tx: Tx, sent: Sent) => Promise<void>) | undefined
+  /** When the work on it began, epoch ms of the clock of the machine; for the log. */
+  readonly beganAt: number
+}
+
+/** @throws not_found, missing_permission, unknown_api_key, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_conflict; the errors of a transaction */
+export type FileSent = (actor: Actor, mail: SentMail) => Promise<Sent>
+
+interface FileSentNeeds {
+  readonly store: Store
+  readonly config: Pick<Config, 'threadRepliesMax' | 'limits'>
+  readonly fileMessages: FileMessages
+  readonly discardBlobs: DiscardBlobs
+  readonly log: Log
+  readonly metrics: Metrics
+  /** The clock of the machine, epoch ms. */
+  readonly wallClock: () => number
+}
+
+interface Stored extends Pick<Sent, 'messageId' | 'threadId'> {
+  readonly id: string
+  readonly contentId: string
+  readonly labels: readonly string[]
+  /** The inbox had it already, with its bytes. */
+  readonly isRepeated: boolean
+}
+
+export function createFileSent(needs: FileSentNeeds): FileSent {
+  const { store, config, fileMessages, discardBlobs, log, metrics, wallClock } = needs
+  const { limits } = config
+
+  return async function fileSent(actor, mail) {
+    const { inbox, content, recipients } = mail
+    try {
+      const { parsed } = content
+      const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + recipients.length
+      const fairnessKey =
+        rows > limits.messages.shortFilingRowsMax
+          ? turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id }).fairnessKey
+          : undefined
+      const done = await store.transaction((tx) => send(tx, actor, mail), { fairnessKey })
+      const { result, blobs, heldBy, isRepeated } = done
+      metrics.messagesSent.inc()
+      const line = {
+        messageId: result.messageId,
+        from: inbox.address,
+        ...loggedAddresses('recipients', recipients),
+        sizeBytes: content.mailBytes,
+        ms: wallClock() - mail.beganAt,
+      }
+      if (heldBy === LOOP_GUARD) log.warn(line, 'message held: too many replies in its thread within an hour')
+      else log.info(line, heldBy ? 'message accepted and held' : 'message accepted for delivery')
+      await discardBlobs(blobs)
+      if (isRepeated) await content.discard()
+      return result
+    } catch (error) {
+      await content.discard(error)
+      throw error
+    }
+  }
+
+  async function send(tx: Tx, actor: Actor, mail: SentMail) {
+    const { recipients, keyClaim, first, last, isHeld = false, dropped } = mail
+    await assertKeyUnchanged(tx, actor)
+    const inbox = await lockInbox(tx, actor, mail.permission, mail.inbox.id)
+    await requireSendable(tx, inbox, recipients, limits)
+    const blobs = (await first?.(tx)) ?? []
+    const isLoop = !isHeld && (await isBeyondBudget(tx, await answered(tx, mail), config))
+    const heldBy = isLoop ? LOOP_GUARD : isHeld ? actor : undefined
+    const stored = await fileOnce(tx, inbox, mail, heldBy)
+    await enqueueSubmission(tx, {
+      id: tx.newId(),
+      kind: 'message',
+      message_id: stored.id,
+      content_id: stored.contentId,
+      dkim_selector: mail.selector,
+      inbox,
+      sender: mail.envelopeSender,
+      recipients,
+      ...(mail.needsSmtpUtf8 && { needsSmtpUtf8: true }),
+      ...(heldBy && { heldBy }),
+    })
+    const { id, threadId, messageId, labels } = stored
+    const about = {
+      id,
+      organizationId: inbox.organization_id,
+      podId: inbox.pod_id,
+      inboxId: inbox.id,
+      inboxAddress: inbox.address,
+      threadId,
+      messageId,
+      labels,
+    }
+    const event = heldBy ? messageHeld : messageSent
+    tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
+    const result: Sent = { id, messageId, threadId, ...(dropped && { dropped }) }
+    await recordResult(tx, keyClaim, result)
+    await last?.(tx, result)
+    return { result, blobs, heldBy, isRepeated: stored.isRepeated }
+  }
+
+  /** Files the message, unless the inbox has sent it before: a program sends it again, or to more recipients. */
+  async function fileOnce(tx: Tx, inbox: InboxRow, mail: SentMail, heldBy: Actor | undefined): Promise<Stored> {
+    const { content, messageId } = mail
+    const labels = [...(heldBy ? [] : ['sent']), ...mail.labels]
+    const filing: Filing = {
+      inbox,
+      content,
+      labels,
+      ...(messageId !== undefined && { apiMessageId: messageId }),
+      bcc: mail.bcc,
+      threadId: mail.threadId,
+      authentication: { result: 'own' },
+      verifiedDomain: splitAddress(inbox.address).domain,
+    }
+    const [filed] = (await fileMessages(tx, [filing])) as [Filed]
+    if (!filed.existing) return { ...filed, labels, isRepeated: false }
+    // A received message has other bytes than ours: it has trace fields, and no signature.
+    const isOwn = filed.existing.envelope_sender === null
+    if (isOwn) return { ...(await sentAgain(tx, inbox, filed.existing, heldBy)), isRepeated: true }
+    const apiMessageId = messageIdFrom(tx.newId(), splitAddress(inbox.address).domain)
+    const [other] = (await fileMessages(tx, [{ ...filing, apiMessageId }])) as [Filed & { existing?: undefined }]
+    return { ...other, labels, isRepeated: false }
+  }
+
+  async function sentAgain(
+    tx: Tx,
+    inbox: InboxRow,
+    row: NewMessageRow,
+    heldBy: Actor | undefined,
+  ): Promise<Omit<Stored, 'isRepeated'>> {
+    const labels = heldBy
+      ? ((await labelsOf(tx, [row.id])).get(row.id) ?? [])
+      : await changeLabels(tx, 'system:sending', row, inbox.address, { add: ['sent'] })
+    return {
+      id: row.id,
+      threadId: row.thread_id,
+      messageId: row.api_message_id,
+      contentId: row.content_id,
+      labels,
+    }
+  }
+
+  /** Returns what a message answers: its caller knows it, or its header says it. */
+  async function answered(tx: Tx, { inbox, content, messageId, ...mail }: SentMail) {
+    if (messageId !== undefined || config.threadRepliesMax === 'off') return mail
+    const [inReplyTo] = content.parsed.inReplyTo
+    if (inReplyTo === undefined) return {}
+    const [threads] = await tx.runRows([rowStep(selectByReferences, [{ inbox_id: inbox.id, hash: hashId(inReplyTo) }])])
+    return { inReplyTo, threadId: threads[0]?.id }
+  }
+}

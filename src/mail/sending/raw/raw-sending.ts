@@ -1,0 +1,140 @@
+/**
+ * Sends a message that a mail program has composed (submission; later IMAP): raw bytes and an envelope, under the rules of all other
+ * mail (docs/adr/0058).
+ *
+ *   sender → recipients → spool → check and sign (sign-raw.ts) → parse → idempotency → file and queue (file-sent.ts)
+ *
+ * Crash before the commit: the program got no reply, and sends it again.
+ */
+import type { Config } from '../../../config/settings.ts'
+import { isMailError, MailError } from '../../../errors.ts'
+import type { EventLoop } from '../../../event-loop.ts'
+import { normaliseAddress, withoutTag } from '../../../formats/address/address.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import * as listEntries from '../../../store/tables/list-entries-table.ts'
+import { requireInbox } from '../../access/access.ts'
+import type { KeyActor } from '../../access/actor.ts'
+import type { Login } from '../../access/keys/logins.ts'
+import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
+import { isAddressOf } from '../../inboxes/own-address.ts'
+import { turnOf } from '../../jobs/turn-queue.ts'
+import type { PrepareContent } from '../../messages/content/prepared-content.ts'
+import type { FileSent } from '../compose/file-sent.ts'
+import type { Sent } from '../compose/outgoing.ts'
+import { refusalOf, requireActive } from '../compose/require-sendable.ts'
+import { type Idempotency, keyUse } from '../idempotency/idempotency.ts'
+import type { SignedRaw, SignRaw } from './sign-raw.ts'
+
+/** The inbox that sends, and its envelope sender. */
+export interface RawSender {
+  readonly actor: KeyActor
+  readonly inbox: InboxRow
+  /** Normalised; perhaps with a plus tag. Bounces go there. */
+  readonly address: string
+}
+
+export interface RawSending {
+  /**
+   * Checks whether this login may send from the address, and whether a message can be accepted now.
+   *
+   * @param sender of the envelope
+   * @throws sender_not_allowed, missing_permission, inbox_paused, disk_full, shutting_down, unavailable
+   */
+  openSender(login: Login, sender: string): Promise<RawSender>
+  /**
+   * Refuses a recipient to which the inbox may not send, before the message arrives. `send` checks again.
+   *
+   * @param recipient normalised
+   * @throws message_rejected
+   */
+  checkRecipient(sender: RawSender, recipient: string): Promise<void>
+  /**
+   * Resolves when message, queue rows and event are on disk. A repeated message with the same X-AgentMail-Idempotency-Key gets the first
+   * result, and is not sent again.
+   *
+   * @param recipients normalised, each once
+   * @param isSmtpUtf8 the program has announced internationalized fields (RFC 6531)
+   * @param raw the message as received: CRLF lines, dots unstuffed
+   * @throws author_not_allowed, malformed_message; as Sending.send; what `raw` throws
+   */
+  send(
+    sender: RawSender,
+    mail: { readonly recipients: readonly string[]; readonly isSmtpUtf8: boolean; readonly raw: AsyncIterable<Buffer> },
+  ): Promise<Sent>
+}
+
+interface RawSendingNeeds {
+  readonly store: Store
+  readonly config: Pick<Config, 'messageBytesMax' | 'limits'>
+  readonly prepareContent: PrepareContent
+  readonly signRaw: SignRaw
+  readonly fileSent: FileSent
+  readonly idempotency: Idempotency
+  readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
+}
+
+export function createRawSending(needs: RawSendingNeeds): RawSending {
+  const { store, config, prepareContent, signRaw, fileSent, idempotency, eventLoop } = needs
+  const workQueue = eventLoop.createWorkQueue()
+
+  return {
+    async openSender({ actor, inbox: own }, sender) {
+      const address = normaliseAddress(sender)
+      if (address === undefined || (own && !isAddressOf(own, address))) {
+        throw new MailError('sender_not_allowed', { sender })
+      }
+      const inbox = await findInbox(actor, own?.id ?? withoutTag(address), sender)
+      store.checkWritable()
+      requireActive(inbox)
+      return { actor, inbox, address }
+    },
+
+    async checkRecipient({ inbox }, recipient) {
+      if (!(await listEntries.isAnyListed(store.db, inbox.organization_id, 'send'))) return
+      const denials = await store.transaction((tx) => findSendDenials(tx, inbox, [recipient]))
+      if (denials.length > 0) throw refusalOf(inbox, denials)
+    },
+
+    async send({ actor, inbox, address }, { recipients, isSmtpUtf8, raw }) {
+      const content = await prepareContent<SignedRaw>({
+        ...turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id }),
+        raw: { head: Buffer.alloc(0), chunks: raw },
+        bytesMax: config.messageBytesMax,
+        check: async (arrived) => {
+          await workQueue.wait() // signing takes about a millisecond
+          return signRaw(inbox, recipients, arrived)
+        },
+      })
+      const { idempotencyKey, header, signedAt, ...signed } = content.checked
+      const sent = {
+        ...({ inbox, content, permission: 'message_send', recipients, labels: [] } as const),
+        ...signed,
+        beganAt: signedAt,
+        envelopeSender: address,
+        needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
+      }
+      // Programs compose a message anew when they repeat it: another Date, Message-ID and boundary.
+      const { author, subject } = header
+      const request = { endpoint: 'submission', inbox: inbox.id, author, recipients: recipients.toSorted(), subject }
+      let isFiled = false
+      try {
+        return await idempotency.once(keyUse(actor, inbox, idempotencyKey), request, (keyClaim) => {
+          isFiled = true
+          return fileSent(actor, { ...sent, keyClaim })
+        })
+      } finally {
+        if (!isFiled) await content.discard() // a repeated message; file-sent.ts discards the content if it fails
+      }
+    },
+  }
+
+  /** @throws sender_not_allowed for what is outside the scope of the actor; missing_permission */
+  async function findInbox(actor: KeyActor, ref: string, sender: string): Promise<InboxRow> {
+    try {
+      return await requireInbox(store.db, actor, 'message_send', ref)
+    } catch (error) {
+      throw isMailError(error, 'not_found') ? new MailError('sender_not_allowed', { sender }) : error
+    }
+  }
+}

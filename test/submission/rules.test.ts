@@ -1,0 +1,245 @@
+/** Tests what submission sends, changes and refuses: the same rules as those of the API, by their reply codes. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { verifySignature } from '../support/dkim-verify.ts'
+import {
+  openLoggedIn,
+  type Sender,
+  type SubmissionWorld,
+  sendRaw,
+  startSubmission,
+  submit,
+} from './submission-world.ts'
+
+let server: SubmissionWorld
+let ada: Sender
+let bob: Sender
+let number = 0
+
+beforeAll(async () => {
+  server = await startSubmission(
+    { sending: { recipientsMax: 3, rawHeaderBytesMax: 20_000 } },
+    { MARTLET_MESSAGE_BYTES_MAX: '1000000' },
+  )
+  ada = await newInbox()
+  bob = await newInbox()
+})
+afterAll(() => server?.[Symbol.asyncDispose]())
+
+async function newInbox(): Promise<Sender> {
+  const { email } = await server.world.agentmail.inboxes.create({ username: `user${++number}` })
+  return { user: email, pass: server.world.rootKey }
+}
+
+/** Sends bytes from ada, and returns the reply. */
+async function send(raw: string, { from = ada.user, to = [bob.user], sender = ada } = {}): Promise<string> {
+  const client = await openLoggedIn(server.world, sender)
+  try {
+    return await sendRaw(client, { from, to, raw })
+  } finally {
+    client.socket.destroy()
+  }
+}
+
+const sentBy = async ({ user }: Sender) => (await server.world.agentmail.inboxes.messages.list(user)).messages
+
+const base = () => `From: Ada <${ada.user}>\nTo: ${bob.user}\nSubject: hello\nDate: Mon, 30 Nov 2026 10:00:00 +0000\n`
+
+test('the recipient gets the bytes of the program, signed, without Bcc, Return-Path and the idempotency key', async () => {
+  const { world, mx } = server
+  const socket = await world.subscribe({ inboxIds: [ada.user] })
+  const body = 'Dear  Bob,  \n\n..dots and \ttabs \t\n\u00e4\n\n\n'
+  const raw = `X-First: 1\n${base().replace(bob.user, 'out@a.test')}Message-ID: <own-id@client.test>\nBcc: hidden@a.test\n\tmore@a.test\nReturn-Path: <x@y.test>\nMIME-Version: 1.0\nX-AgentMail-Idempotency-Key: key-of-bytes\nX-Last:  two  spaces\n\n${body}`
+  const before = mx.messages.length
+  const reply = await send(raw.replaceAll('..dots', '...dots'), { to: ['out@a.test', 'hidden@a.test'] })
+  expect(reply).toBe('250 2.0.0 Ok: queued as <own-id@client.test>')
+
+  const mail = await mx.mail(before + 1)
+  const received = mail.data.replaceAll('\r\n', '\n')
+  const [signature = '', ...rest] = received.split(/\n(?=X-First)/)
+  expect(signature).toMatch(/^DKIM-Signature: [^\n]*\n(?:[ \t][^\n]*\n?)*$/)
+  const expected = raw
+    .replace('Bcc: hidden@a.test\n\tmore@a.test\n', '')
+    .replace('Return-Path: <x@y.test>\n', '')
+    .replace('X-AgentMail-Idempotency-Key: key-of-bytes\n', '')
+  expect(rest.join('\n')).toBe(Buffer.from(`${expected}\n`, 'latin1').toString('latin1'))
+  expect(mail).toMatchObject({ from: `<${ada.user}> BODY=8BITMIME`, to: ['out@a.test', 'hidden@a.test'] })
+  expect(await verifySignature(mail.data, world)).toBe('pass')
+
+  const sent = await socket.next('message.sent')
+  expect(sent.send).toMatchObject({ message_id: '<own-id@client.test>', recipients: ['out@a.test', 'hidden@a.test'] })
+  const shown = await world.agentmail.inboxes.messages.get(ada.user, '<own-id@client.test>')
+  expect(shown).toMatchObject({ to: ['out@a.test'], bcc: ['hidden@a.test'], labels: expect.arrayContaining(['sent']) })
+})
+
+test('a missing Date and Message-ID are added', async () => {
+  const before = server.mx.messages.length
+  const reply = await send(`From: ${ada.user}\nSubject: bare\n\nx`, { to: ['out@a.test'] })
+  const { data } = await server.mx.mail(before + 1)
+  const id = /\r\nMessage-ID: (<[^>]+@mail\.localhost>)\r\n/.exec(data)?.[1]
+  expect(reply).toBe(`250 2.0.0 Ok: queued as ${id}`)
+  expect(data).toMatch(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000\r\n/)
+  expect(await verifySignature(data, server.world)).toBe('pass')
+})
+
+test('a message of many chunks is signed and delivered without change', async () => {
+  const before = server.mx.messages.length
+  const lines = Array.from({ length: 9_000 }, (_, index) => `line ${index}  of\tmany ${'x'.repeat(index % 60)} `)
+  expect(await send(`${base()}\n${lines.join('\n')}\n\n\n`, { to: ['out@a.test'] })).toMatch(/^250 /)
+  const { data } = await server.mx.mail(before + 1)
+  expect(data.replaceAll('\r\n', '\n')).toContain(`\n\n${lines.join('\n')}\n\n\n`)
+  expect(await verifySignature(data, server.world)).toBe('pass')
+})
+
+test.each([
+  ['two addresses', (own: string) => `From: ${own}, eve@a.test\n`],
+  ['two fields', (own: string) => `From: ${own}\nFrom: eve@a.test\n`],
+  ['a group', (own: string) => `From: us: ${own};\n`],
+  ['two brackets', (own: string) => `From: <${own}> <eve@a.test>\n`],
+  ['an open quote', (own: string) => `From: "Ada <${own}>\n`],
+  ['no field', () => 'Subject: x\n'],
+  ['no address', () => 'From: Ada\n'],
+])('a From with %s gets 554 5.6.0', async (_what, from) => {
+  expect(await send(`${from(ada.user)}\nx`)).toBe(
+    '554 5.6.0 The message cannot be sent: From must occur once, with exactly one address',
+  )
+})
+
+test.each([
+  ['From', (_own: string, other: string) => `From: ${other}\n`],
+  ['From with its own name', (own: string, other: string) => `From: "${own}" <${other}>\n`],
+  ['Sender', (own: string, other: string) => `From: ${own}\nSender: ${other}\n`],
+  ['Resent-From', (own: string, other: string) => `From: ${own}\nResent-From: ${other}\n`],
+])('a foreign %s gets 550 5.7.1', async (_field, header) => {
+  const reply = await send(`${header(ada.user, bob.user)}\nx`)
+  expect(reply).toMatch(
+    /^550 5\.7\.1 Sender not authorized: (From|Sender) is user\d+@mail\.localhost, and this login is for/,
+  )
+})
+
+test('a foreign envelope sender, and none, get 553 5.7.1', async () => {
+  expect(await send(base(), { from: bob.user })).toMatch(/^553 5\.7\.1 Sender not authorized: /)
+  expect(await send(base(), { from: '' })).toMatch(/^553 5\.7\.1 Sender not authorized: <> /)
+})
+
+test('an address with a plus tag is the own one, in the envelope and in the message', async () => {
+  const tagged = ada.user.replace('@', '+news@')
+  const before = server.mx.messages.length
+  expect(await send(`From: ${tagged}\nSender: ${ada.user}\n\nx`, { from: tagged, to: ['out@a.test'] })).toMatch(/^250 /)
+  expect((await server.mx.mail(before + 1)).from).toBe(`<${tagged}>`)
+})
+
+test.each([
+  [
+    'a line that is no field',
+    'From: ada\nnonsense\nTo: x\n\nx',
+    'a line of its header is neither a field nor the continuation of one',
+  ],
+  [
+    'two idempotency keys',
+    'X-AgentMail-Idempotency-Key: a\nX-AgentMail-Idempotency-Key: b\n',
+    'X-AgentMail-Idempotency-Key occurs more than once',
+  ],
+  ['a header over the limit', `X-Long: ${'x'.repeat(20_000)}\n`, 'its header is larger than 20000 bytes'],
+])('%s gets 554 5.6.0', async (_what, more, detail) => {
+  const raw = more.startsWith('From') ? more : `From: ${ada.user}\n${more}\nx`
+  expect(await send(raw)).toBe(`554 5.6.0 The message cannot be sent: ${detail}`)
+})
+
+test('a message over the limit gets 552, a recipient over it 452, and the session continues', async () => {
+  const client = await openLoggedIn(server.world, ada)
+  expect(await client.command(`MAIL FROM:<${ada.user}> SIZE=1000001`)).toMatch(/^552 5\.3\.4 /)
+  await client.command(`MAIL FROM:<${ada.user}>`)
+  for (const name of ['a', 'b', 'c', 'c']) expect(await client.command(`RCPT TO:<${name}@a.test>`)).toMatch(/^250 /)
+  expect(await client.command('RCPT TO:<d@a.test>')).toMatch(/^452 4\.5\.3 /)
+  await client.command('RSET')
+  expect(await sendRaw(client, { from: ada.user, to: [bob.user], raw: `${base()}\n${'x'.repeat(1_000_000)}` })).toMatch(
+    /^552 5\.3\.4 /,
+  )
+  expect(await sendRaw(client, { from: ada.user, to: [bob.user], raw: base() })).toMatch(/^250 /)
+})
+
+test('a blocked recipient is refused at RCPT, and one that was blocked since then at DATA', async () => {
+  const { world } = server
+  const sender = await newInbox()
+  const block = (entry: string) =>
+    world.request('POST', `/v0/inboxes/${sender.user}/lists/send/block`, { body: { entry } })
+  await block('eve@a.test')
+  const client = await openLoggedIn(world, sender)
+  await client.command(`MAIL FROM:<${sender.user}>`)
+  expect(await client.command('RCPT TO:<eve@a.test>')).toMatch(
+    /^550 5\.7\.1 Message rejected: Recipient\(s\) blocked: eve@a\.test/,
+  )
+  expect(await client.command('RCPT TO:<mallory@a.test>')).toMatch(/^250 /)
+  await block('mallory@a.test')
+  await client.command('DATA')
+  client.send(`From: ${sender.user}\r\n\r\nx\r\n.\r\n`)
+  expect(await client.reply()).toMatch(/^550 5\.7\.1 Message rejected: /)
+  expect(await sentBy(sender)).toEqual([])
+})
+
+test('a paused inbox gets 450', async () => {
+  const sender = await newInbox()
+  await server.world.request('PATCH', `/v0/inboxes/${sender.user}`, { body: { status: 'paused' } })
+  expect(await send(base(), { sender, from: sender.user })).toMatch(/^450 4\.2\.1 /)
+})
+
+test('a reply joins the thread of the message that it answers', async () => {
+  const { world } = server
+  const [alice, carl] = [await newInbox(), await newInbox()]
+  const socket = await world.subscribe({ inboxIds: [carl.user] })
+  await submit(world, alice, { to: carl.user, subject: 'question' })
+  const { message } = await socket.next('message.received')
+  await submit(world, carl, { to: alice.user, subject: 'Re: question', inReplyTo: message.message_id })
+  const { threads } = await world.agentmail.inboxes.threads.list(carl.user)
+  expect(threads).toMatchObject([{ messageCount: 2, threadId: message.thread_id }])
+})
+
+test('a message that is sent again, to others too, is stored once', async () => {
+  const sender = await newInbox()
+  const raw = `From: ${sender.user}\nTo: one@a.test, two@a.test\nMessage-ID: <twice@client.test>\nDate: Mon, 30 Nov 2026 10:00:00 +0000\n\nx`
+  const before = server.mx.messages.length
+  for (const to of [['one@a.test'], ['two@a.test']])
+    expect(await send(raw, { sender, from: sender.user, to })).toBe('250 2.0.0 Ok: queued as <twice@client.test>')
+  const { mx, world } = server
+  await mx.mail(before + 2)
+  expect(mx.messages.slice(before).map(({ to }) => to)).toEqual([['one@a.test'], ['two@a.test']])
+  expect(await sentBy(sender)).toMatchObject([
+    { messageId: '<twice@client.test>', labels: expect.arrayContaining(['sent']) },
+  ])
+  const path = `/v0/inboxes/${sender.user}/messages/${encodeURIComponent('<twice@client.test>')}/deliveries`
+  expect((await world.request('GET', path)).body.deliveries).toHaveLength(2)
+})
+
+test('a received message with the id and content of a sent one is another message', async () => {
+  const { world } = server
+  const sender = await newInbox()
+  const raw = `From: ${sender.user}\nTo: ${sender.user}\nMessage-ID: <forged@client.test>\nDate: Mon, 30 Nov 2026 10:00:00 +0000\n\nx`
+  const socket = await world.subscribe({ inboxIds: [sender.user] })
+  await world.smtp.send({ envelope: { from: 'eve@a.test', to: sender.user }, raw } as never)
+  await socket.next('message.received')
+  expect(await send(raw, { sender, from: sender.user, to: ['out@a.test'] })).toMatch(
+    /^250 2\.0\.0 Ok: queued as <[^>]+@mail\.localhost>$/,
+  )
+})
+
+test('a repeated message with the same idempotency key gets 250, and is sent once', async () => {
+  const sender = await newInbox()
+  const from = sender.user
+  const mail = (id: number, subject = 'once') =>
+    `From: ${from}\nTo: out@a.test\nSubject: ${subject}\nMessage-ID: <${id}@client.test>\nX-AgentMail-Idempotency-Key: k1\n\nx${id}`
+  const to = ['out@a.test']
+  expect(await send(mail(1), { sender, from, to })).toBe('250 2.0.0 Ok: queued as <1@client.test>')
+  expect(await send(mail(2), { sender, from, to })).toBe('250 2.0.0 Ok: queued as <1@client.test>')
+  expect(await send(mail(3, 'other'), { sender, from, to })).toBe(
+    '554 5.6.0 This Idempotency-Key was used for another request',
+  )
+  expect(await send(mail(4).replace('k1', 'not valid'), { sender, from, to })).toMatch(
+    /^554 5\.6\.0 Idempotency-Key must be /,
+  )
+  const repeated = await server.world.request('POST', `/v0/inboxes/${from}/messages/send`, {
+    body: { to: 'out@a.test', text: 'x' },
+    headers: { 'idempotency-key': 'k1' },
+  })
+  expect(repeated.status).toBe(409)
+  expect(await sentBy(sender)).toHaveLength(1)
+})
