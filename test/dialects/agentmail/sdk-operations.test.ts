@@ -360,7 +360,7 @@ test('domains of the organization and of a pod', async () => {
     const switches = { feedbackEnabled: true, subdomainsEnabled: false, trackingEnabled: false, inbound_enabled: true }
     const item = { ...more, domainId: domain, domain, ...switches, updatedAt: time, createdAt: time }
     const made = await domains.create!({ domain, feedbackEnabled: true })
-    expect(made).toEqual({ ...item, status: 'NOT_STARTED', records })
+    expect(made).toEqual({ ...item, status: 'NOT_STARTED', records, recommended_records: [] })
     expect(await domains.get!(domain)).toEqual(made)
     expect((await domains.list!()).domains).toContainEqual(item)
     const changed = await domains.update!(domain, { feedbackEnabled: false })
