@@ -11,9 +11,9 @@ test('white space around names and values is removed; that of UTF-8 characters i
 })
 
 test('long white space takes linear time', () => {
-  const spaces = ' '.repeat(400_000)
+  const spaces = ' '.repeat(100_000)
   const started = performance.now()
   parseTagList(`v=1; a=x${spaces}y; ${spaces}b${spaces}=${spaces}z${spaces}`)
   splitValues(`a${spaces}b:${spaces}:`)
-  expect(performance.now() - started).toBeLessThan(5_000) // in quadratic time: more than a minute
+  expect(performance.now() - started).toBeLessThan(5_000) // in quadratic time: more than 20 s
 })
