@@ -204,6 +204,13 @@ test('a From has the same address in every charset: the one that was checked is 
   expect(message.from).not.toContain('<ceo@bank.example>')
 })
 
+test('a From with white space before its colon is a field, also in the first line', async () => {
+  Object.assign(zones, IMPERSONATED)
+  const mail = (from: string) => mailFrom(from).replace('From:', 'From :')
+  await expect(deliver(mail('ceo@bank.example'), 'a@evil.example')).rejects.toThrow('550 5.7.26')
+  expect((await deliver(mail('a@evil.example'), 'a@evil.example')).message.verified_domain).toBe('evil.example')
+})
+
 test.each([
   ['a line that begins with a space', ' x\r\n'],
   ['several of them', '\t\r\n \r\n'],

@@ -31,7 +31,7 @@ export const dnsLimits = {
     description: 'DNS queries to authenticate mail that run at a time. Further ones wait.',
   },
   queriesPerClientMax: {
-    default: 20,
+    default: 50,
     unit: 'count',
     description: 'Those of them that run for the mail of one network. Networks take turns.',
   },

@@ -49,7 +49,7 @@ export function authservIdOf(text: string): string {
     const quoted = /^"((?:[^"\\]|\\.)*)"/s.exec(text.slice(start))?.[1] ?? ''
     return withoutDot(quoted.replace(/\\(.)/gs, '$1').trim().toLowerCase())
   }
-  const end = text.slice(start).search(/[\s;()]/)
+  const end = text.slice(start).search(/[^\p{L}\p{N}_.-]/u) // a version, or what a sloppy reader ignores
   return withoutDot(text.slice(start, end < 0 ? undefined : start + end).toLowerCase())
 }
 

@@ -110,9 +110,12 @@ function colonOfField(raw: Buffer, start: number, end: number): number {
 /** Returns the position after the lines at the top of a message that are no fields: `SenderEvidence.headerStart`. */
 export function findHeaderStart(raw: Buffer, bytesMax: number): number {
   let pos = 0
-  while (pos < bytesMax && (raw[pos] === SPACE || raw[pos] === TAB || isMboxLine(raw, pos))) {
+  while (pos < bytesMax) {
     const lineFeed = raw.indexOf(LF, pos)
     if (lineFeed < 0) break
+    const isContinuation = raw[pos] === SPACE || raw[pos] === TAB
+    const isMbox = isMboxLine(raw, pos) && colonOfField(raw, pos, lineFeed) < 0 // "From : ann@host" is a field
+    if (!isContinuation && !isMbox) break
     pos = lineFeed + 1
   }
   return pos

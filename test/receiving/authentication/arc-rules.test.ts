@@ -77,6 +77,7 @@ test.each([
   ['"m\\x.example"; none', 'mx.example'],
   ['mx.example(x); none', 'mx.example'],
   ['mx.example.; none', 'mx.example'],
+  ['mx.example/1; none', 'mx.example'],
   ['"mx.example."; none', 'mx.example'],
   ['mx.example', 'mx.example'],
   ['(never closed mx.example', ''],

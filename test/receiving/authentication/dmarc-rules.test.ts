@@ -1,20 +1,35 @@
 /** Rules of DMARC that the corpus (independent-verdicts.test.ts) does not show, and what follows from its result. */
 import { expect, test } from 'vitest'
+import { withLimits } from '../../../src/config/limits.ts'
 import { MailError } from '../../../src/errors.ts'
 import type { Authentication, SpfFinding } from '../../../src/mail/messages/authentication.ts'
 import { checkDmarc } from '../../../src/mail/receiving/authentication/dmarc-check.ts'
 import { decideFiling } from '../../../src/mail/receiving/policy/delivery-verdict.ts'
+import type { CachedDns } from '../../../src/net/dns/dns-cache.ts'
 import { recordsOf, textZone, type ZoneRecords } from './zone-records.ts'
+
+const limits = withLimits({})
+const silent: CachedDns = { query: () => new Promise(() => undefined) }
 
 type Spf = readonly [SpfFinding['result'], string?]
 
 async function check(from: string, zone: ZoneRecords, [result, domain]: Spf = ['none'], random = 0) {
   const spf = { result, identity: 'mailfrom', ...(domain !== undefined && { domain }) } as const
   const dns = recordsOf(zone)
-  return { ...(await checkDmarc(from, spf, [], { dns, random: () => random })), asked: dns.asked }
+  return { ...(await checkDmarc(from, spf, [], { dns, limits, random: () => random })), asked: dns.asked }
 }
 
 const reject = textZone({ '_dmarc.a.example': ['v=DMARC1; p=reject'] })
+
+test('while the record cannot be looked up, only the domain of From itself confirms a message: it may demand that', async () => {
+  for (const dns of [recordsOf({ '_dmarc.a.example': 'fails' }), silent]) {
+    const needs = { dns, limits: withLimits({ authentication: { dnsMs: 20 } }), random: () => 0 }
+    const passFor = (domain: string) =>
+      checkDmarc('a.example', { result: 'pass', identity: 'mailfrom', domain }, [], needs)
+    expect(await passFor('a.example')).toMatchObject({ isPass: true, finding: { result: 'temperror' } })
+    expect(await passFor('b.a.example')).toMatchObject({ isPass: false, finding: { result: 'temperror' } })
+  }
+})
 
 test('a DNS failure of the record, or of an aligned check, is a temperror; one of another domain is not', async () => {
   expect((await check('a.example', { '_dmarc.a.example': 'fails' })).finding.result).toBe('temperror')

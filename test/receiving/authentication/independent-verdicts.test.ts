@@ -116,7 +116,7 @@ test('DMARC: the same results as with authheaders', async () => {
       ? ({ result: spf[0] as 'pass', domain: spf[1], identity: 'mailfrom' } as const)
       : ({ result: 'none', identity: 'mailfrom' } as const)
     const dkimResults = dkim ? [{ result: dkim[0] as 'pass', domain: dkim[1] }] : []
-    const needs = { dns: recordsOf(textZone(zone)), random: () => 0 }
+    const needs = { dns: recordsOf(textZone(zone)), limits, random: () => 0 }
     const { finding } = await checkDmarc(from, spfResult, dkimResults, needs)
     const theirs = `${verdict.result} ${verdict.policy ?? ''}`.toLowerCase().trim()
     const ours = `${finding.result} ${finding.policy ?? ''}`.trim()

@@ -2,11 +2,13 @@
  * Evaluates DMARC (RFC 7489): whether the domain of From is one that SPF or DKIM has confirmed, and what its record asks for
  * if it is not.
  */
+import type { Limits } from '../../../config/limits.ts'
 import { type DmarcRecord, isDmarcRecord, readDmarcRecord, weaker } from '../../../formats/dmarc/dmarc-record.ts'
 import type { CachedDns } from '../../../net/dns/dns-cache.ts'
 import { type DnsError, isNoSuchRecord } from '../../../net/dns/dns-query.ts'
 import type { DmarcFinding } from '../../messages/authentication.ts'
 import type { DkimResult } from './dkim-check.ts'
+import { inTime, LATE } from './in-time.ts'
 import { organizationalDomain } from './organizational-domain.ts'
 import type { SpfResult } from './spf-check.ts'
 
@@ -26,6 +28,7 @@ interface Found {
 
 export interface DmarcNeeds {
   readonly dns: CachedDns
+  readonly limits: Limits
   /** From 0 to 1, for pct=. */
   readonly random: () => number
 }
@@ -35,17 +38,22 @@ export async function checkDmarc(
   fromDomain: string,
   spf: SpfResult,
   dkim: readonly DkimResult[],
-  { dns, random }: DmarcNeeds,
+  { dns, limits, random }: DmarcNeeds,
 ): Promise<DmarcResult> {
   const own = await organizationalDomain(fromDomain)
-  const found = await findRecord(fromDomain, own, dns)
+  const late = { result: 'temperror', reason: LATE } as const
+  const found = await inTime(findRecord(fromDomain, own, dns), limits.authentication.dnsMs, () => late)
   const record = found && 'record' in found ? found.record : undefined
 
+  // A record that could not be looked up may demand strict alignment: a failure of DNS must not be a way around that.
+  const isUnknown = found !== undefined && 'result' in found && found.result === 'temperror'
+  const isSpfStrict = isUnknown || record?.isSpfStrict === true
+  const isDkimStrict = isUnknown || record?.isDkimStrict === true
   // §3.1: strict is the same name, relaxed the same organizational domain
   const isAligned = async (domain: string | undefined, isStrict: boolean) =>
     domain !== undefined && (domain === fromDomain || (!isStrict && (await organizationalDomain(domain)) === own))
-  const isSpfAligned = await isAligned(spf.domain, record?.isSpfStrict === true)
-  const isDkimAligned = await Promise.all(dkim.map(({ domain }) => isAligned(domain, record?.isDkimStrict === true)))
+  const isSpfAligned = await isAligned(spf.domain, isSpfStrict)
+  const isDkimAligned = await Promise.all(dkim.map(({ domain }) => isAligned(domain, isDkimStrict)))
   const aligned = [...(isSpfAligned ? [spf] : []), ...dkim.filter((_, index) => isDkimAligned[index])]
   const isPass = aligned.some(({ result }) => result === 'pass')
   const alignment = { isSpfAligned, isDkimAligned, isPass }

@@ -1,3 +1,8 @@
+/** Limits of time for one lookup, so that it delays no other one. Used by the checks of this folder. */
+
+/** Why a result is a temperror. */
+export const LATE = 'DNS did not answer in time'
+
 /**
  * Returns what the work finds. After `ms`, `late` provides the result, or an error as a rejection.
  */

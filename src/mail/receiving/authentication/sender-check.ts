@@ -16,9 +16,9 @@ import type { Authentication, IprevFinding } from '../../messages/authentication
 import type { Arrival, Envelope } from '../arrival.ts'
 import { checkArc } from './arc-check.ts'
 import { createSignatureChecks } from './dkim-check.ts'
-import { checkDmarc, type DmarcResult } from './dmarc-check.ts'
+import { checkDmarc } from './dmarc-check.ts'
 import { shownDomains, singleFromDomain } from './from-domains.ts'
-import { inTime } from './in-time.ts'
+import { inTime, LATE } from './in-time.ts'
 import { checkIprev } from './iprev-check.ts'
 import { checkSpf, type SpfResult } from './spf-check.ts'
 
@@ -66,7 +66,6 @@ interface ClientDns {
 }
 
 const NO_OWNERS: ReadonlySet<DomainOwner> = new Set()
-const LATE = 'DNS did not answer in time'
 
 export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
   const { config, domainOwners, wallClock, random } = needs
@@ -118,9 +117,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
       checkArc(evidence.arc, fromDomain, { signatures, trustedSealers, nowSeconds, client }),
     ])
     const dmarc =
-      fromDomain === undefined
-        ? undefined
-        : await inTime(checkDmarc(fromDomain, spf, dkim, { dns, random }), dnsMs, () => lateDmarc(dkim.length))
+      fromDomain === undefined ? undefined : await checkDmarc(fromDomain, spf, dkim, { dns, limits, random })
     const findings = {
       ...(fromDomain !== undefined && { fromDomain }),
       spf: { ...spf, isAligned: dmarc?.isSpfAligned === true },
@@ -143,11 +140,6 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
 function known(result: 'local' | 'trusted', reason: string): SenderCheck {
   const checked: CheckedSender = { authentication: { result, reason }, isTrusted: true, owners: NO_OWNERS }
   return { known: checked, finish: async () => checked }
-}
-
-function lateDmarc(signatureCount: number): DmarcResult {
-  const none = { isSpfAligned: false, isDkimAligned: new Array<boolean>(signatureCount).fill(false), isPass: false }
-  return { ...none, finding: { result: 'temperror', reason: LATE } }
 }
 
 type Findings = Pick<Authentication, 'fromDomain' | 'spf' | 'dkim' | 'dmarc'>
