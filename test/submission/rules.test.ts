@@ -81,6 +81,24 @@ test('a missing Date and Message-ID are added', async () => {
   expect(await verifySignature(data, server.world)).toBe('pass')
 })
 
+test.each(['', 'junk', '<>'])('a Message-ID that is "%s" is replaced, and an empty Date too', async (id) => {
+  const before = server.mx.messages.length
+  const reply = await send(`Message-ID: ${id}\nDate:\nFrom: ${ada.user}\nSubject: bare\n\nx`, { to: ['out@a.test'] })
+  const { data } = await server.mx.mail(before + 1)
+  const ids = [...data.matchAll(/\r\nMessage-ID:([^\r]*)\r\n/gi)].map(([, found]) => found)
+  expect(reply).toBe(`250 2.0.0 Ok: queued as${ids[0]}`)
+  expect(ids).toEqual([expect.stringMatching(/^ <[^>]+@mail\.localhost>$/)])
+  expect([...data.matchAll(/\r\nDate:/g)]).toHaveLength(1)
+})
+
+test('what a program says about authentication is removed', async () => {
+  const before = server.mx.messages.length
+  const claims =
+    'Authentication-Results: mail.localhost; dmarc=pass\nReceived-SPF: pass\nauthentication-results : x;\n spf=pass\n'
+  await send(`${claims}${base()}\nx`, { to: ['out@a.test'] })
+  expect((await server.mx.mail(before + 1)).data).not.toMatch(/=pass|Received-SPF/i)
+})
+
 test('a message of many chunks is signed and delivered without change', async () => {
   const before = server.mx.messages.length
   const lines = Array.from({ length: 9_000 }, (_, index) => `line ${index}  of\tmany ${'x'.repeat(index % 60)} `)
@@ -139,6 +157,7 @@ test.each([
     'X-AgentMail-Idempotency-Key: a\nX-AgentMail-Idempotency-Key: b\n',
     'X-AgentMail-Idempotency-Key occurs more than once',
   ],
+  ['two Message-IDs', 'Message-ID: <a@b.test>\nMessage-ID: <c@b.test>\n', 'Message-ID must occur at most once'],
   ['a CR in its header', 'X-A: 1\rBcc: hidden@a.test\n', 'it has a CR without LF, or a NUL'],
   ['a CR in its body', '\na\r.\rMAIL FROM:<admin@mail.localhost>\n', 'it has a CR without LF, or a NUL'],
   ['a CR before the end of its body', '\na\r', 'it has a CR without LF, or a NUL'],

@@ -8,6 +8,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
+import { parseMessageIds } from '../ids.ts'
 import { fieldValue, type HeaderField, readHeaderBlock } from './header-fields.ts'
 
 export interface SubmittedHeader {
@@ -18,6 +19,7 @@ export interface SubmittedHeader {
   readonly senders: readonly string[]
   /** Of To and Cc, as written. */
   readonly visibleRecipients: readonly Address[]
+  /** Without them, fields of this name that say nothing are removed. */
   readonly hasDate: boolean
   readonly hasMessageId: boolean
   /** Bytes above 127 occur (RFC 6532). */
@@ -33,9 +35,10 @@ export interface SubmittedHeader {
 const IDEMPOTENCY_KEY = 'x-agentmail-idempotency-key'
 
 /**
- * RFC 5322 §3.6.3: Bcc recipients must not see each other. RFC 5321 §4.4: Return-Path belongs to the last server.
+ * RFC 5322 §3.6.3: Bcc recipients must not see each other. RFC 5321 §4.4: Return-Path belongs to the last server. RFC 8601 §5, RFC 7208
+ * §9.1: programs believe what these fields say about authentication, and our name could be in them.
  */
-const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path', IDEMPOTENCY_KEY])
+const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path', 'authentication-results', 'received-spf', IDEMPOTENCY_KEY])
 
 const RECIPIENTS_MAX = 10_000
 
@@ -65,25 +68,33 @@ export function readSubmittedHeader(header: Buffer): SubmittedHeader | string {
   const senders = ['sender', 'resent-from', 'resent-sender'].flatMap(named).map(mailbox)
   if (senders.includes(undefined)) return 'Sender must have exactly one address'
   if (named('sender').length > 1) return 'Sender must occur at most once'
+  const hasDate = values('date').some((value) => value !== '')
+  const messageIds = values('message-id')
+  const hasMessageId = messageIds.some((value) => parseMessageIds(value, 1).length > 0)
+  if (messageIds.length > 1) return 'Message-ID must occur at most once'
+  const replaced = new Set([...(hasDate ? [] : ['date']), ...(hasMessageId ? [] : ['message-id'])])
   return {
     fields,
     author,
     senders: senders as string[],
     visibleRecipients: values('to', 'cc').flatMap((value) => parseAddressList(value, RECIPIENTS_MAX)),
-    hasDate: named('date').length > 0,
-    hasMessageId: named('message-id').length > 0,
+    hasDate,
+    hasMessageId,
     hasUtf8: header.some((byte) => byte > 0x7f),
     idempotencyKeys: values(IDEMPOTENCY_KEY),
     subject: values('subject').join('\n'),
-    removed: removedRanges(fields),
+    removed: removedRanges(fields, (name) => REMOVED.has(name) || replaced.has(name)),
   }
 }
 
-function removedRanges(fields: readonly HeaderField[]): { start: number; end: number }[] {
+function removedRanges(
+  fields: readonly HeaderField[],
+  isRemoved: (lowerName: string) => boolean,
+): { start: number; end: number }[] {
   const first = fields[0]!.start // the separator of an mbox file may precede it
   return [
     ...(first > 0 ? [{ start: 0, end: first }] : []),
-    ...fields.filter(({ name }) => REMOVED.has(name.toLowerCase())).map(({ start, end }) => ({ start, end })),
+    ...fields.filter(({ name }) => isRemoved(name.toLowerCase())).map(({ start, end }) => ({ start, end })),
   ]
 }
 
