@@ -146,6 +146,30 @@ test('an address with a plus tag is the own one, in the envelope and in the mess
   expect((await server.mx.mail(before + 1)).from).toBe(`<${tagged}>`)
 })
 
+test('an alias in the domain of the inbox is its own address, until it is removed; aliases of others are not', async () => {
+  const { world, mx } = server
+  const sender = await newInbox()
+  const addAlias = (address: string) =>
+    world.request('POST', `/v0/inboxes/${sender.user}/aliases`, { body: { address } })
+  const alias = 'sales@mail.localhost'
+  const mail = (from: string) => `From: Sales <${from}>\nSender: ${sender.user}\nTo: out@a.test\n\nx`
+  const options = { sender, from: alias, to: ['out@a.test'] }
+  expect(await send(mail(alias), options)).toMatch(/^553 /)
+  expect((await addAlias(alias)).status).toBe(200)
+  const before = mx.messages.length
+  expect(await send(mail('Sales+news@mail.localhost'), options)).toMatch(/^250 /)
+  const { data, from } = await mx.mail(before + 1)
+  expect(from).toBe(`<${alias}>`)
+  expect(await verifySignature(data, world)).toBe('pass')
+  expect(await send(mail(alias), { from: ada.user })).toMatch(/^550 5\.7\.1 Sender not authorized: From is sales@/)
+
+  const client = await openLoggedIn(world, sender)
+  for (const command of [`MAIL FROM:<${alias}>`, 'RCPT TO:<out@a.test>', 'DATA']) await client.command(command)
+  await world.request('DELETE', `/v0/inboxes/${sender.user}/aliases/${alias}`)
+  client.send(`${mail(sender.user).replaceAll('\n', '\r\n')}\r\n.\r\n`)
+  expect(await client.reply()).toMatch(/^553 5\.7\.1 Sender not authorized: sales@/)
+})
+
 test.each([
   [
     'a line that is no field',

@@ -10,6 +10,7 @@ import type { Config } from '../../../config/settings.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import type { EventLoop } from '../../../event-loop.ts'
 import { normaliseAddress, withoutTag } from '../../../formats/address/address.ts'
+import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
@@ -17,7 +18,7 @@ import { requireInbox } from '../../access/access.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import type { Login } from '../../access/keys/logins.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
-import { isAddressOf } from '../../inboxes/own-address.ts'
+import { findForeign } from '../../inboxes/own-address.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
 import type { PrepareContent } from '../../messages/content/prepared-content.ts'
 import type { FileSent } from '../compose/file-sent.ts'
@@ -81,7 +82,7 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
   return {
     async openSender({ actor, inbox: own }, sender) {
       const address = normaliseAddress(sender)
-      if (address === undefined || (own && !isAddressOf(own, address))) {
+      if (address === undefined || (own && (await findForeign(store.db, own, [address])) !== undefined)) {
         throw new MailError('sender_not_allowed', { sender })
       }
       const inbox = await findInbox(actor, own?.id ?? withoutTag(address), sender)
@@ -112,6 +113,12 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
         ...signed,
         beganAt: signedAt,
         envelopeSender: address,
+        // An alias may have been removed since then.
+        first: async (tx: Tx) => {
+          const foreign = await findForeign(tx, inbox, [address, header.author, ...header.senders])
+          if (foreign !== undefined) throw new MailError('sender_not_allowed', { sender: foreign })
+          return []
+        },
         needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
       }
       // Programs compose a message anew when they repeat it: another Date, Message-ID and boundary.

@@ -14,8 +14,9 @@ import { LineEndCheck } from '../../../formats/mime/line-ends.ts'
 import { readSubmittedHeader, type SubmittedHeader } from '../../../formats/mime/submitted-header.ts'
 import { rfc5322Date } from '../../../formats/mime/trace-headers.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import type { Store } from '../../../store/store.ts'
 import type { Domains } from '../../domains/domains.ts'
-import { isAddressOf } from '../../inboxes/own-address.ts'
+import { findForeign } from '../../inboxes/own-address.ts'
 import type { ArrivedMail, CheckedMail } from '../../messages/content/prepared-content.ts'
 
 export interface SignedRaw {
@@ -36,6 +37,7 @@ export type SignRaw = (
 ) => Promise<CheckedMail<SignedRaw>>
 
 interface SignRawNeeds {
+  readonly store: Pick<Store, 'db'>
   readonly config: Pick<Config, 'limits'>
   readonly domains: Pick<Domains, 'signingKey'>
   /** The clock of the machine, epoch ms. */
@@ -43,12 +45,12 @@ interface SignRawNeeds {
   readonly random: (bytes: number) => Buffer
 }
 
-export function createSignRaw({ config, domains, wallClock, random }: SignRawNeeds): SignRaw {
+export function createSignRaw({ store, config, domains, wallClock, random }: SignRawNeeds): SignRaw {
   return async function signRaw(inbox, recipients, arrived) {
     const { bytes, bodyHash } = await readForSigning(arrived, config.limits.sending.rawHeaderBytesMax)
     const header = readSubmittedHeader(bytes)
     if (typeof header === 'string') throw new MailError('malformed_message', { detail: header })
-    checkAuthor(inbox, header)
+    await checkAuthor(inbox, header)
     const { idempotencyKeys, removed } = header
     if (idempotencyKeys.length > 1) throw malformed('X-AgentMail-Idempotency-Key occurs more than once')
 
@@ -79,13 +81,13 @@ export function createSignRaw({ config, domains, wallClock, random }: SignRawNee
       },
     }
   }
-}
 
-/** RFC 6409 §6.1, §8.1: the addresses of the author and of who sends must belong to the login. */
-function checkAuthor(inbox: InboxRow, { author, senders }: SubmittedHeader): void {
-  if (!isAddressOf(inbox, author)) throw notAllowed(`From is ${author}, and this login is for ${inbox.address}`)
-  const foreign = senders.find((sender) => !isAddressOf(inbox, sender))
-  if (foreign !== undefined) throw notAllowed(`Sender is ${foreign}, and this login is for ${inbox.address}`)
+  /** RFC 6409 §6.1, §8.1: the addresses of the author and of who sends must belong to the login. */
+  async function checkAuthor(inbox: InboxRow, { author, senders }: SubmittedHeader): Promise<void> {
+    const foreign = await findForeign(store.db, inbox, [author, ...senders])
+    if (foreign === undefined) return
+    throw notAllowed(`${foreign === author ? 'From' : 'Sender'} is ${foreign}, and this login is for ${inbox.address}`)
+  }
 }
 
 function hiddenRecipients(recipients: readonly string[], { visibleRecipients }: SubmittedHeader): string[] {
