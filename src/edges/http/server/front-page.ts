@@ -15,6 +15,7 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
   ['compatibility/assmbl.md', 'What clients of Assmbl find here'],
+  ['mail-programs.md', 'Sending with a mail program'],
   ['move-from-agentmail.md', 'Move from AgentMail'],
   ['permissions.md', 'Permissions of keys'],
   ['configuration.md', 'Settings and limits'],
