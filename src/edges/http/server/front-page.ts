@@ -14,6 +14,7 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['tutorial.md', 'Tutorial: an agent that receives a message and answers it'],
   ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
+  ['compatibility/agentpost.md', 'What clients of AgentPost find here'],
   ['compatibility/assmbl.md', 'What clients of Assmbl find here'],
   ['mail-programs.md', 'Sending with a mail program'],
   ['move-from-agentmail.md', 'Move from AgentMail'],
