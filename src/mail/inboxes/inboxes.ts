@@ -21,6 +21,7 @@ import {
   lockInbox,
   requireInbox,
   requireKeyScope,
+  requirePermission,
   requireRootKey,
   requireScope,
   type Scope,
@@ -53,7 +54,12 @@ export interface Inboxes {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
   /** @param ref address or id @throws not_found */
   get(actor: Actor, within: Within, ref: string): Promise<Inbox>
-  /** @throws validation_error when it changes nothing, not_found, missing_permission; forbidden to pause the postmaster */
+  /**
+   * Limits: an agent does not change what its tenant has set for it.
+   *
+   * @throws validation_error when it changes nothing, not_found, missing_permission; forbidden to pause the postmaster;
+   *   narrow_key for a key of one inbox that changes limits
+   */
   update(actor: Actor, within: Within, ref: string, change: InboxChange): Promise<Inbox>
   /**
    * Hides the inbox at once; a job deletes its mail (mail/accounts/remove-inbox.ts).
@@ -143,6 +149,9 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockWithin(tx, actor, 'inbox_update', within, ref)
+        if (change.limits) requireKeyScope(keyOf(actor), 'pod')
+        // Otherwise a key that may not delete messages could let them expire.
+        if (change.limits?.retentionDays !== undefined) requirePermission(actor, 'message_delete')
         await requireLimitsAllowed(tx, actor, change.limits)
         if (change.status === 'paused' && isPostmaster(row)) {
           throw new MailError('forbidden', { detail: 'The postmaster inbox cannot be paused' })

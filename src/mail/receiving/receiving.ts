@@ -84,7 +84,7 @@ interface ReceivingNeeds {
     'domain' | 'messageBytesMax' | 'pausedInboxes' | 'inboxBytesMax' | 'inboxMessagesMax' | 'limits'
   >
   readonly inboxes: RecipientInboxes
-  readonly rates: Pick<ReceivingRates, 'refusalOf'>
+  readonly rates: Pick<ReceivingRates, 'refusalOf' | 'countInboxes'>
   readonly refusals: Pick<Refusals, 'record'>
   readonly prepareContent: PrepareContent
   readonly fileReceived: FileReceived
@@ -179,6 +179,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         })
         const sender = filedSender(content)
         const receipts = await fileOrDiscard({ arrival, envelope, content, sender })
+        const isNew = ({ inboxId, isDuplicate }: Receipt) => inboxId !== undefined && !isDuplicate
+        rates.countInboxes(arrival, new Set(receipts.filter(isNew).map(({ inboxId }) => inboxId!)))
         const { feedbackReport } = content.parsed
         if (feedbackReport && arrival.protocol !== 'local') await recordComplaint(feedbackReport, sender.verifiedDomain)
         logReceived(arrival, envelope, sender, receipts, sizeBytes, endTimer?.() ?? 0)
@@ -197,7 +199,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     if (isPaused(inbox)) return isDeferring ? new MailError('inbox_paused', { address }) : undefined
     const isPostmaster = inbox.address === postmasterAddress(config.domain)
     if (!isPostmaster && isInboxFull(inbox, config, sizeBytes)) return new MailError('inbox_full', { address })
-    return rates.refusalOf(address, remoteAddress)
+    return rates.refusalOf(inbox.id, address, remoteAddress)
   }
 
   function recordRefusal(

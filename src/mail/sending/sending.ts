@@ -11,6 +11,7 @@ import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../access/body-memory.ts'
+import { listAddressesOf } from '../inboxes/own-address.ts'
 import { showWhole } from '../messages/content/bodies.ts'
 import type { Message } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
@@ -111,7 +112,12 @@ export function createSending({
         const whole = reply.quoteOriginal || isAutomatic ? await readWhole(actor, row, memory) : undefined
         if (isAutomatic) requireAnswerable(row, whole!)
         const quoted = reply.quoteOriginal ? whole : undefined
-        const { recipients, subject, ...place } = deriveReply(inbox, row, parent, reply)
+        const { recipients, subject, ...place } = deriveReply(
+          await listAddressesOf(store.db, inbox),
+          row,
+          parent,
+          reply,
+        )
         const outgoing = {
           ...reply,
           subject,
