@@ -55,15 +55,15 @@ export const receivingSettings = {
     variable: 'MARTLET_SENDER_RATE',
     default: '5000',
     description:
-      'Messages per hour from one sender; further ones get `450 4.7.1`. Senders are the domains that have confirmed their mail (`verified_domain`), and the networks of clients for all other mail. Each node counts for itself. `off`: no limit. Clients in `MARTLET_TRUSTED_NETWORKS` are not counted.',
+      'Messages per hour from one sender; further ones get `450 4.7.1`. Senders are the organizational domains that have confirmed their mail (`verified_domain`), and the networks of clients for all other mail. Each node counts for itself. `off`: no limit. Clients in `MARTLET_TRUSTED_NETWORKS` are not counted.',
     read: readCount,
   }),
   /** 0: no limit. */
   recipientRateMax: fixed({
     variable: 'MARTLET_RECIPIENT_RATE',
-    default: '5000',
+    default: '20000',
     description:
-      'Messages per hour for one address, from other servers; further ones get `450 4.7.1`. Each node counts for itself. `off`: no limit. Clients in `MARTLET_TRUSTED_NETWORKS` are not counted.',
+      'Messages per hour that one inbox stores, at all of its addresses, from other servers; further ones get `450 4.7.1`. Set it to several times `MARTLET_SENDER_RATE`, so that no sender uses it up for all others. Each node counts for itself. `off`: no limit. Clients in `MARTLET_TRUSTED_NETWORKS` are not counted.',
     read: readCount,
   }),
   spamCheck: fixed({

@@ -40,6 +40,10 @@ test('mail for an inbox that is full is deferred, and accepted when it has space
   await expect(world.smtp.send(announced as object)).rejects.toThrow(full(ada))
 })
 
+test("the postmaster's inbox is never full", async () => {
+  for (let count = 0; count < 4; count += 1) await world.smtp.send({ to: 'abuse@mail.localhost', text: `${count}` })
+})
+
 test('a tenant can lower what the operator has set; only the root key can raise it', async () => {
   const { inboxes } = world.agentmail
   const cy = (await inboxes.create({ username: 'cy' })).inboxId
@@ -51,6 +55,21 @@ test('a tenant can lower what the operator has set; only the root key can raise 
   expect((await patch(cy, { quota_messages: null })).body).not.toHaveProperty('quota_messages')
   for (const body of [{ quota_bytes: -1 }, { retention_days: 1.5 }, { quota_messages: 'many' }])
     expect((await patch(cy, body)).status).toBe(400)
+})
+
+test('a key of the inbox itself cannot change its limits, and its retention needs the permission to delete', async () => {
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'fay' })
+  const keyOf = async (body: object, path = '/v0/api-keys') =>
+    (await world.request('POST', path, { body })).body.api_key
+  const own = await keyOf({ name: 'own' }, `/v0/inboxes/${inboxId}/api-keys`)
+  expect((await patch(inboxId, { display_name: 'Fay' }, own)).status).toBe(200)
+  for (const body of [{ quota_messages: 2 }, { quota_bytes: null }, { retention_days: 1 }])
+    expect((await patch(inboxId, body, own)).body).toMatchObject({ name: 'ForbiddenError' })
+  const updating = await keyOf({ name: 'updates', permissions: { inbox_read: true, inbox_update: true } })
+  expect((await patch(inboxId, { quota_messages: 2 }, updating)).status).toBe(200)
+  expect((await patch(inboxId, { retention_days: 1 }, updating)).status).toBe(403)
+  const unlimited = (await world.request('GET', `/v0/inboxes/${inboxId}`)).body
+  expect([unlimited.quota_messages, unlimited.retention_days]).toEqual([2, undefined])
 })
 
 test('messages are deleted when they are older than their inbox keeps them', async () => {

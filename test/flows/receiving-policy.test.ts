@@ -144,6 +144,7 @@ test.each<[string, FakeRspamd['reply']]>([
   ['answers with an error', 500],
   ['does not answer', 'hang'],
   ['sends no JSON', '<html>'],
+  ['sends a score that is no finite number', '{"action":"no action","score":1e999}'],
   ['sends too much', `"${'x'.repeat(300_000)}"`],
 ])('while rspamd %s, mail is accepted and checked by the built-in rules', async (_what, reply) => {
   const name = `hal${String(reply).length}`
@@ -250,4 +251,39 @@ test('a report of spam by a confirmed domain is a complaint, and ends mail to th
   await send(provider, inbox, { raw: report(provider, { ...second, recipient: 'lea@provider.example' }) })
   expect((await socket.next('message.complained')).complaint.recipients).toEqual(['lea@provider.example'])
   expect((await world.request('GET', '/v0/lists/send/block/max@else.example')).status).toBe(404)
+})
+
+test('subdomains of a domain are one sender', async () => {
+  const inboxes = [await newInbox('ned'), await newInbox('oda')]
+  for (let count = 0; count < SENDER_MAX; count += 1) await send(permit(`s${count}.many.example`), inboxes[count % 2]!)
+  const tooMany = `450 4.7.1 Too many messages from many.example: at most ${SENDER_MAX} per hour`
+  await expect(send(permit('other.many.example'), await newInbox('pat'))).rejects.toThrow(tooMany)
+})
+
+test('all addresses of an inbox share its limit, and its number of events', async () => {
+  const pia = await newInbox('pia')
+  const aliases = Array.from({ length: 24 }, (_, index) => `pia.${index}@mail.localhost`)
+  for (const address of aliases) await world.request('POST', `/v0/inboxes/${pia}/aliases`, { body: { address } })
+  const socket = await world.subscribe({ inboxIds: [pia], eventTypes: ['message.refused'] })
+  const domain = permit('aliases.example')
+  for (let count = 0; count < RECIPIENT_MAX; count += 1) await send(domain, aliases[count]!)
+  await expect(send(domain, aliases)).rejects.toThrow('450 4.7.1 Too many messages for pia.0@mail.localhost')
+  let refused = 0
+  let events = 0
+  while (refused < aliases.length) {
+    const { refusal } = await socket.next('message.refused')
+    expect(refusal).toMatchObject({ inbox_id: pia, recipient: expect.stringMatching(/^pia\.\d+@/) })
+    refused += refusal.count
+    events += 1
+  }
+  expect([refused, events < aliases.length / 2]).toEqual([aliases.length, true])
+})
+
+test('messages that are refused do not use up the limit of an address', async () => {
+  const ray = await newInbox('ray')
+  const domain = permit('refused.example')
+  rspamd.reply = { action: 'reject', score: 20, required_score: 15, symbols: {} }
+  for (let count = 0; count < RECIPIENT_MAX; count += 1) await expect(send(domain, ray)).rejects.toThrow('550 5.7.1')
+  rspamd.reply = { action: 'no action', score: 0, required_score: 15, symbols: {} }
+  await send(domain, ray)
 })

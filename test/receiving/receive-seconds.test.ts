@@ -40,7 +40,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
     fileReceived: async () => [],
     recordComplaint: async () => undefined,
     inboxes: createRecipientInboxes({ store, domain: 'mail.example' }),
-    rates: { refusalOf: () => undefined },
+    rates: { refusalOf: () => undefined, countInboxes: () => undefined },
     refusals: { record: () => undefined },
     messageChecks: {
       begin() {

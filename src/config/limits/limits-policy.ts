@@ -6,7 +6,7 @@ export const policyLimits = {
     default: 50_000,
     unit: 'count',
     description:
-      'Senders, and addresses, whose rates are counted at a time. Further ones replace those that were not seen for the longest time.',
+      'Senders, and inboxes, whose rates are counted at a time. Further ones replace those that were not seen for the longest time.',
   },
   rspamdMs: { default: 10 * SECOND, unit: 'milliseconds', description: 'Time for a request to rspamd.' },
   rspamdPauseMs: {
@@ -36,7 +36,7 @@ export const policyLimits = {
     default: 30,
     unit: 'count',
     description:
-      'Refused messages per address that have an event of their own. Further ones are counted, and share one event per reason.',
+      'Refused messages per inbox that have an event of their own. Further ones are counted, and share one event per reason.',
   },
   refusalFlushMs: {
     default: 2 * SECOND,
@@ -46,7 +46,7 @@ export const policyLimits = {
   refusalSummaryMs: {
     default: 10 * MINUTE,
     unit: 'milliseconds',
-    description: 'Pause between two events that count refused messages of one address.',
+    description: 'Pause between two events that count refused messages of one inbox.',
   },
   refusalsPendingMax: {
     default: 1_000,

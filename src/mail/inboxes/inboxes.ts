@@ -21,6 +21,7 @@ import {
   lockInbox,
   requireInbox,
   requireKeyScope,
+  requirePermission,
   requireRootKey,
   requireScope,
   type Scope,
@@ -37,7 +38,7 @@ import { stateOf } from '../tenants/organization-state.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
 import { addInbox, showInbox } from './add-inbox.ts'
 import type { Inbox, InboxChange, InboxLimits, Metadata, NewInbox } from './inbox.ts'
-import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
+import { parseInboxAddress, postmasterAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomSuffix, randomUsername } from './username.ts'
 
@@ -53,7 +54,12 @@ export interface Inboxes {
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
   /** @param ref address or id @throws not_found */
   get(actor: Actor, within: Within, ref: string): Promise<Inbox>
-  /** @throws validation_error when it changes nothing, not_found, missing_permission; forbidden to pause the postmaster */
+  /**
+   * Limits: an agent does not change what its tenant has set for it.
+   *
+   * @throws validation_error when it changes nothing, not_found, missing_permission; forbidden to pause the postmaster;
+   *   narrow_key for a key of one inbox that changes limits
+   */
   update(actor: Actor, within: Within, ref: string, change: InboxChange): Promise<Inbox>
   /**
    * Hides the inbox at once; a job deletes its mail (mail/accounts/remove-inbox.ts).
@@ -143,6 +149,9 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockWithin(tx, actor, 'inbox_update', within, ref)
+        if (change.limits) requireKeyScope(keyOf(actor), 'pod')
+        // Otherwise a key that may not delete messages could let them expire.
+        if (change.limits?.retentionDays !== undefined) requirePermission(actor, 'message_delete')
         await requireLimitsAllowed(tx, actor, change.limits)
         if (change.status === 'paused' && isPostmaster(row)) {
           throw new MailError('forbidden', { detail: 'The postmaster inbox cannot be paused' })
@@ -185,9 +194,8 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     },
   }
 
-  /** RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster. */
   function isPostmaster({ address }: Pick<InboxRow, 'address'>): boolean {
-    return address === `postmaster@${sharedDomain}`
+    return address === postmasterAddress(sharedDomain)
   }
 
   /** What the operator has set, a tenant can lower; only the operator's own key can raise it. @throws narrow_key */

@@ -30,6 +30,8 @@ export interface Arrival {
 /** The result for one recipient of a message that was accepted. */
 export interface Receipt {
   readonly recipient: string
+  /** Absent if nothing was stored. */
+  readonly inboxId?: string
   /** The id of the message's row. */
   readonly id: string
   /** The id that the API shows: its Message-ID, or a generated one. */

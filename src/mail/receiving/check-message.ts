@@ -39,7 +39,7 @@ interface BegunChecks {
 interface MessageChecksNeeds {
   readonly config: Pick<Config, 'hostname' | 'dmarcReject' | 'spamReject'>
   readonly senderChecks: SenderChecks
-  readonly rates: Pick<ReceivingRates, 'count'>
+  readonly rates: Pick<ReceivingRates, 'countSender'>
   /** undefined: mail is not checked for spam. */
   readonly spamChecker: SpamChecker | undefined
   readonly mailParser: Pick<MailParser, 'readEvidence'>
@@ -83,7 +83,7 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
   async function decide(suspect: SuspectMail): Promise<FilingDecision> {
     const { arrival, envelope, sender } = suspect
     try {
-      rates.count(arrival, envelope, sender.verifiedDomain)
+      await rates.countSender(arrival, sender.verifiedDomain)
       const decision = decideFiling(sender, config)
       return withSpam(decision, await spamChecker?.check(suspect), config)
     } catch (error) {

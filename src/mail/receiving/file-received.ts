@@ -97,7 +97,8 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
       recipients.map(({ recipient }, at) => {
         const forInbox = forInboxes[index]!.find((one) => one.recipients.includes(at))!
         const receipt = receipts.get(forInbox)!
-        return { recipient, ...receipt, isDuplicate: receipt.isDuplicate || forInbox.recipients[0] !== at }
+        const inboxId = forInbox.inbox.id
+        return { recipient, inboxId, ...receipt, isDuplicate: receipt.isDuplicate || forInbox.recipients[0] !== at }
       }),
     )
   }

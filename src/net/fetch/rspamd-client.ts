@@ -96,19 +96,24 @@ function headerText(text: string): string {
 
 function readReply(reply: unknown): RspamdReply {
   const { action, score, required_score: requiredScore, thresholds, symbols } = asRecord(reply)
-  if (typeof action !== 'string' || typeof score !== 'number') throw new Error('rspamd sent no action and score')
+  if (typeof action !== 'string' || !isScore(score)) throw new Error('rspamd sent no action and score')
   return {
     action,
     score,
-    requiredScore: typeof requiredScore === 'number' ? requiredScore : score,
+    requiredScore: isScore(requiredScore) ? requiredScore : score,
     thresholds: Object.fromEntries(
-      Object.entries(asRecord(thresholds)).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+      Object.entries(asRecord(thresholds)).filter((entry): entry is [string, number] => isScore(entry[1])),
     ),
     symbols: Object.entries(asRecord(symbols)).map(([name, symbol]) => {
       const { score: own, description } = asRecord(symbol)
-      return { name, score: typeof own === 'number' ? own : 0, ...(typeof description === 'string' && { description }) }
+      return { name, score: isScore(own) ? own : 0, ...(typeof description === 'string' && { description }) }
     }),
   }
+}
+
+/** JSON.parse returns Infinity for 1e999, which no JSON can show. */
+function isScore(value: unknown): value is number {
+  return Number.isFinite(value)
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -369,6 +369,18 @@ test('a domain has a catch-all inbox and aliases, which no other address shares'
   expect((await alias('POST', bob, 'sales@catch.test')).status).toBe(200)
   expect((await alias('GET', bob)).body).toMatchObject({ count: 1, aliases: [{ address: 'sales@catch.test' }] })
   await receives('sales+x@catch.test', bob)
+  // A reply to all goes to others only, not to the inbox again.
+  for (const [inboxId, own] of [
+    [bob, ['sales@catch.test', 'bob@catch.test']],
+    [ada, ['any2@catch.test']],
+  ] as const) {
+    const raw = `From: carl@x.test\r\nTo: ${own.join(', ')}, dora@x.test\r\nMessage-ID: <${own[0]}>\r\n\r\nx`
+    await world.smtp.send({ envelope: { from: 'carl@x.test', to: own[0] }, raw })
+    const { message } = await socket.next('message.received')
+    const drafted = { in_reply_to: message.message_id, reply_all: true, text: 'x' }
+    const draft = await world.request('POST', `/v0/inboxes/${inboxId}/drafts`, { body: drafted })
+    expect(draft.body).toMatchObject({ to: ['carl@x.test'], cc: ['dora@x.test'] })
+  }
   // Once per inbox, however many of its addresses the envelope has.
   await receives(['bob@catch.test', 'sales@catch.test'], bob)
   const sent = await agentmail.inboxes.messages.send(ada, { to: 'sales@catch.test', text: 'local' })

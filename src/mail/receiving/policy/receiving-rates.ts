@@ -1,29 +1,34 @@
 /**
  * Limits how much mail one sender may deliver, and how much one address may get, from other servers.
  *
- * A sender is the domain that has confirmed its mail. All other mail counts for the network of its client: who counts by a name that
- * anyone can forge lets strangers use up the limit of others. Clients that the operator trusts are not counted.
+ * A sender is the organizational domain that has confirmed its mail: its owner has any number of subdomains. All other mail counts for
+ * the network of its client: who counts by a name that anyone can forge lets strangers use up the limit of others. Clients that the
+ * operator trusts are not counted.
  *
- * An address that gets too much is refused at RCPT, before the message arrives; only messages that arrive count.
+ * All addresses of an inbox share its limit: plus-tags, aliases, and those that a catch-all receives, of which there is no end. An inbox
+ * that gets too much is refused at RCPT, before the message arrives. Only messages that were stored count, so that nobody blocks an
+ * inbox with mail that is refused.
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
-import { withoutTag } from '../../../formats/address/address.ts'
 import { ipList, isListed } from '../../../formats/address/ip-address.ts'
 import { networkOf } from '../../../formats/address/peer-network.ts'
-import type { Arrival, Envelope } from '../arrival.ts'
+import type { Arrival } from '../arrival.ts'
+import { organizationalDomain } from '../authentication/organizational-domain.ts'
 import { RateBuckets } from './rate-buckets.ts'
 
 export interface ReceivingRates {
-  /** The error for a recipient that gets too much mail already. */
-  refusalOf(address: string, remoteAddress: string | undefined): MailError | undefined
+  /** The error for a recipient whose inbox gets too much mail already. */
+  refusalOf(inboxId: string, address: string, remoteAddress: string | undefined): MailError | undefined
   /**
-   * Counts a message that has arrived.
+   * Counts a message that has arrived, for its sender.
    *
    * @param verifiedDomain the domain that has confirmed it
    * @throws sender_rate_exceeded
    */
-  count(arrival: Arrival, envelope: Envelope, verifiedDomain: string | undefined): void
+  countSender(arrival: Arrival, verifiedDomain: string | undefined): Promise<void>
+  /** Counts a message that was stored, for each of its inboxes. */
+  countInboxes(arrival: Arrival, inboxIds: Iterable<string>): void
 }
 
 interface RatesNeeds {
@@ -35,22 +40,28 @@ export function createReceivingRates({ config, clock }: RatesNeeds): ReceivingRa
   const { senderRateMax, recipientRateMax } = config
   const keysMax = config.limits.policy.ratesTrackedMax
   const senders = new RateBuckets({ perHour: senderRateMax, keysMax, clock })
-  const recipients = new RateBuckets({ perHour: recipientRateMax, keysMax, clock })
+  const inboxes = new RateBuckets({ perHour: recipientRateMax, keysMax, clock })
   const trusted = ipList(config.trustedNetworks)
   const isCounted = (remoteAddress: string | undefined): remoteAddress is string =>
     remoteAddress !== undefined && !isListed(trusted, remoteAddress)
 
   return {
-    refusalOf(address, remoteAddress) {
-      if (!isCounted(remoteAddress) || recipients.hasToken(withoutTag(address))) return undefined
+    refusalOf(inboxId, address, remoteAddress) {
+      if (!isCounted(remoteAddress) || inboxes.hasToken(inboxId)) return undefined
       return new MailError('recipient_rate_exceeded', { address, max: recipientRateMax })
     },
 
-    count({ remoteAddress }, envelope, verifiedDomain) {
+    async countSender({ remoteAddress }, verifiedDomain) {
       if (!isCounted(remoteAddress)) return
-      const sender = verifiedDomain ?? `the network ${networkOf(remoteAddress)}`
+      const sender =
+        verifiedDomain === undefined
+          ? `the network ${networkOf(remoteAddress)}`
+          : await organizationalDomain(verifiedDomain)
       if (!senders.take(sender)) throw new MailError('sender_rate_exceeded', { sender, max: senderRateMax })
-      for (const recipient of new Set(envelope.recipients.map(withoutTag))) recipients.take(recipient)
+    },
+
+    countInboxes({ remoteAddress }, inboxIds) {
+      if (isCounted(remoteAddress)) for (const id of inboxIds) inboxes.take(id)
     },
   }
 }

@@ -1,9 +1,9 @@
 /**
  * Appends an event for each received message that was refused or dropped, in the inbox that would have got it.
  *
- * Strangers cause these events, so their number is bounded: an address has `limits.policy.refusalEventsPerHour` of its own; further
- * refusals are counted, and every `refusalSummaryMs` one event per reason says how many there were. Refusals are collected in memory
- * and written together, so that a refusal costs no transaction of its own.
+ * Strangers cause these events, so their number is bounded: an inbox has `limits.policy.refusalEventsPerHour` of its own, for all of its
+ * addresses, because a catch-all has no end of them. Further refusals are counted, and every `refusalSummaryMs` one event per reason
+ * says how many there were. Refusals are collected in memory and written together, so that a refusal costs no transaction of its own.
  *
  * Crash: the events of the last seconds, and counts that were not written yet, are lost. Each refusal is in the log of the server.
  * Retry: events that could not be written are written with the next ones. Stop: `flush(true)` writes everything.
@@ -14,6 +14,7 @@ import { withoutTag } from '../../../formats/address/address.ts'
 import type { Log } from '../../../log.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import { messageRefused, type RefusedPayload } from '../../events/log/refusal-events.ts'
 import { RateBuckets } from './rate-buckets.ts'
 
@@ -41,6 +42,11 @@ interface RefusalsNeeds {
 
 type Pending = Omit<RefusedPayload, 'inboxAddress'>
 
+interface ForInbox {
+  readonly inboxId: string
+  readonly refused: Pending
+}
+
 const ACTOR = 'system:receiving'
 
 export function createRefusals({ store, findInbox, clock, limits, log }: RefusalsNeeds): Refusals {
@@ -50,9 +56,13 @@ export function createRefusals({ store, findInbox, clock, limits, log }: Refusal
     keysMax: ratesTrackedMax,
     clock: () => performance.now(),
   })
-  let pending: Pending[] = []
-  /** By address and code. */
-  let counted = new Map<string, Pending>()
+  /** Of one message each, by address and code if there is no more space. */
+  const arrived = new Map<string, Pending>()
+  let arrivals = 0
+  /** With an event that could not be written. */
+  let due: ForInbox[] = []
+  /** By inbox and code. */
+  let counted = new Map<string, ForInbox>()
   let countedSince = 0
   /** Refusals for which there was no space. */
   let leftOut = 0
@@ -66,47 +76,71 @@ export function createRefusals({ store, findInbox, clock, limits, log }: Refusal
     },
 
     async flush(isAll = false) {
-      const isCountDue = isAll || (counted.size > 0 && performance.now() - countedSince >= refusalSummaryMs)
-      const due = [...pending, ...(isCountDue ? counted.values() : [])]
       if (leftOut > 0) log.warn({ count: leftOut }, 'refused messages without an event')
       leftOut = 0
-      if (due.length === 0) return
-      pending = []
-      if (isCountDue) counted = new Map()
-      try {
-        await write(due)
-      } catch (error) {
-        pending = [...due, ...pending].slice(0, 2 * refusalsPendingMax)
-        throw error
+      // What arrives during the query, or before an error, stays for the next time.
+      const keys = [...arrived.keys()]
+      const found = await findInboxes(new Set([...arrived.values()].map(({ recipient }) => recipient)))
+      for (const key of keys) {
+        const refused = arrived.get(key)!
+        arrived.delete(key)
+        const inboxId = found.get(refused.recipient)
+        if (inboxId !== undefined) assign({ inboxId, refused })
       }
+      if (isAll || (counted.size > 0 && performance.now() - countedSince >= refusalSummaryMs)) {
+        due.push(...counted.values())
+        counted = new Map()
+      }
+      due = due.slice(0, 2 * refusalsPendingMax)
+      if (due.length === 0) return
+      await write(due)
+      due = []
     },
   }
 
   function add(one: Pending): void {
-    if (pending.length < refusalsPendingMax && own.take(one.recipient)) {
-      pending.push(one)
+    const key = arrived.size < refusalsPendingMax ? `${arrivals++}` : `${one.recipient} ${one.code}`
+    const known = arrived.get(key)
+    if (!known && arrived.size >= 2 * refusalsPendingMax) leftOut += 1
+    else arrived.set(key, { ...one, count: (known?.count ?? 0) + 1 })
+  }
+
+  /** Gives a refusal an event of its own, or counts it. */
+  function assign({ inboxId, refused }: ForInbox): void {
+    if (refused.count === 1 && due.length < refusalsPendingMax && own.take(inboxId)) {
+      due.push({ inboxId, refused })
       return
     }
-    const key = `${one.recipient} ${one.code}`
+    const key = `${inboxId} ${refused.code}`
     const known = counted.get(key)
     if (!known && counted.size >= refusalsPendingMax) {
-      leftOut += 1
+      leftOut += refused.count
       return
     }
     if (counted.size === 0) countedSince = performance.now()
-    counted.set(key, { ...one, count: (known?.count ?? 0) + 1 })
+    counted.set(key, { inboxId, refused: { ...refused, count: (known?.refused.count ?? 0) + refused.count } })
   }
 
-  async function write(due: readonly Pending[]): Promise<void> {
-    const inboxes = new Map<string, InboxRow | undefined>()
-    for (const { recipient } of due) if (!inboxes.has(recipient)) inboxes.set(recipient, await findInbox(recipient))
+  async function findInboxes(recipients: Iterable<string>): Promise<Map<string, string>> {
+    const found = new Map<string, string>()
+    for (const recipient of recipients) {
+      const inbox = await findInbox(recipient)
+      if (inbox) found.set(recipient, inbox.id)
+    }
+    return found
+  }
+
+  async function write(some: readonly ForInbox[]): Promise<void> {
     await store.transaction(async (tx) => {
-      for (const one of due) {
-        const inbox = inboxes.get(one.recipient)
+      // By id: another tenant may have the address of an inbox that was deleted meanwhile.
+      const rows = await inboxes.listByIds(tx, [...new Set(some.map(({ inboxId }) => inboxId))])
+      const byId = new Map(rows.map((row) => [row.id, row]))
+      for (const { inboxId, refused } of some) {
+        const inbox = byId.get(inboxId)
         if (!inbox) continue
-        const { id, organization_id: organizationId, pod_id: podId, address: inboxAddress } = inbox
-        const payload = { inboxAddress, ...one }
-        tx.append(messageRefused({ actor: ACTOR, inbox: { id, organizationId, podId }, payload }))
+        const { organization_id: organizationId, pod_id: podId, address: inboxAddress } = inbox
+        const payload = { inboxAddress, ...refused }
+        tx.append(messageRefused({ actor: ACTOR, inbox: { id: inboxId, organizationId, podId }, payload }))
       }
     })
   }

@@ -25,20 +25,20 @@ export interface ReplyRecipients extends DefaultRecipients {
  * Returns the default recipients: Reply-To, else From; for a message of our own, its To. A reply to all adds the
  * parent's other recipients.
  *
- * Addresses of the inbox itself, with any tag, are left out, also in Reply-To, where web forms and mailing lists put
+ * Addresses of the inbox itself, also aliases and with any tag, are left out, also in Reply-To, where web forms and mailing lists put
  * them. Only a reply to its own message goes to the inbox, if it had no other recipient. A stranger who writes its
  * address into From gets no reply, and an agent that answers everything has no loop.
  *
- * @param inboxAddress in normal form
+ * @param own addresses of the inbox, in normal form
  * @param isToNamed the client named recipients, so that `to` is not needed: it is empty
  */
 export function replyRecipients(
-  inboxAddress: string,
+  own: ReadonlySet<string>,
   parent: MessageItem,
   { isToAll, isToNamed }: { readonly isToAll: boolean; readonly isToNamed: boolean },
 ): ReplyRecipients {
   const dropped = new Map<string, DroppedRecipient>()
-  const isInbox = ({ address }: Address) => withoutTag(normaliseAddress(address) ?? address) === inboxAddress
+  const isInbox = ({ address }: Address) => own.has(withoutTag(normaliseAddress(address) ?? address))
   const mailboxes = (addresses: readonly Address[]) => addresses.flatMap((each) => mailboxOf(each, dropped) ?? [])
 
   // Its own message may be held and not sent yet. Mail that others write in its name is received.

@@ -3,8 +3,8 @@
  * the original itself. Calls that send at once and drafts use the same functions. Pure.
  */
 import { MailError } from '../../../errors.ts'
+import { withoutTag } from '../../../formats/address/address.ts'
 import { forwardSubject, type Original, replyReferences, replySubject } from '../../../formats/reply/reply-compose.ts'
-import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Message, MessageItem } from '../../messages/views/message.ts'
 import type { OutgoingReply } from './outgoing.ts'
@@ -24,18 +24,19 @@ export interface DerivedReply extends ThreadPlace {
 }
 
 /**
+ * @param own addresses of the inbox (own-address.ts)
  * @param row the message that is answered, and how it is shown
  * @throws validation_error, no_recipients
  */
 export function deriveReply(
-  inbox: Pick<InboxRow, 'address'>,
+  own: readonly string[],
   row: StoredMessageRow,
   parent: MessageItem,
   reply: Pick<OutgoingReply, 'to' | 'cc' | 'bcc' | 'toAll'>,
 ): DerivedReply {
   return {
     subject: replySubject(parent.subject),
-    recipients: checkReplyRecipients(inbox, parent, reply),
+    recipients: checkReplyRecipients(arrivedAt(own, row), parent, reply),
     ...replyReferences(threadFields(row, parent)),
     threadId: parent.threadId,
   }
@@ -60,8 +61,13 @@ function threadFields(row: StoredMessageRow, parent: MessageItem) {
   }
 }
 
+/** Adds the address at which the message has arrived: it may be one of many that a catch-all receives. */
+function arrivedAt(own: readonly string[], { envelope_recipient: recipient }: StoredMessageRow): ReadonlySet<string> {
+  return new Set(recipient === null ? own : [...own, withoutTag(recipient)])
+}
+
 function checkReplyRecipients(
-  inbox: Pick<InboxRow, 'address'>,
+  own: ReadonlySet<string>,
   parent: MessageItem,
   { to, cc, bcc, toAll }: Pick<OutgoingReply, 'to' | 'cc' | 'bcc' | 'toAll'>,
 ): ReplyRecipients {
@@ -70,7 +76,7 @@ function checkReplyRecipients(
     const detail = 'reply_all cannot be combined with to, cc or bcc'
     throw new MailError('validation_error', { detail, path: ['reply_all'] })
   }
-  const recipients = replyRecipients(inbox.address, parent, {
+  const recipients = replyRecipients(own, parent, {
     isToAll: toAll ?? false,
     isToNamed: (to?.length ?? 0) > 0,
   })

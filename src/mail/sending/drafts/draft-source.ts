@@ -13,6 +13,7 @@ import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import { requirePermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
+import { listAddressesOf } from '../../inboxes/own-address.ts'
 import { showWhole } from '../../messages/content/bodies.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
 import { showMessages } from '../../messages/views/message-views.ts'
@@ -73,7 +74,7 @@ export function createDraftSources({ store, attachmentsOf, limits }: DraftSource
         const { subject, ...place } = deriveForward(row, parent)
         return { kind: 'forward', columns, place, subject }
       }
-      const { recipients, subject, ...place } = deriveReply(inbox, row, parent, draft)
+      const { recipients, subject, ...place } = deriveReply(await listAddressesOf(store.db, inbox), row, parent, draft)
       const { to, cc } = recipients
       return { kind: toAll ? 'reply_all' : 'reply', columns, place, subject, defaults: { to, cc } }
     },

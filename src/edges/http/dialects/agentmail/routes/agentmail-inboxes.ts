@@ -19,14 +19,14 @@ function limit(description: string, max: number) {
   const settable = Type.Union([Type.Integer({ minimum: 0, maximum: max }), Type.Null()])
   return Type.Optional({
     ...settable,
-    description: `Added by Martlet. ${description} 0: no limit. null: the setting applies.`,
+    description: `Added by Martlet. ${description} 0: no limit. null: the setting applies. Not with a key of the inbox.`,
   })
 }
 
 const limitMembers = {
   quota_bytes: limit('Bytes of its mail; then other servers get 452 4.2.2.', Number.MAX_SAFE_INTEGER),
   quota_messages: limit('The same for the number of messages.', Number.MAX_SAFE_INTEGER),
-  retention_days: limit('Messages are deleted after so many days.', 36_500),
+  retention_days: limit('Messages are deleted after so many days. A change needs message_delete.', 36_500),
 }
 
 interface LimitMembers {
@@ -102,14 +102,15 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
   )
 
   const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
-  app.patch(one, { schema: update, config: access('inbox_update', scopeRoute) }, async ({ actor, params, body }) => {
-    const change = {
+  const change = access('inbox_update', { ...scopeRoute, conditional: ['message_delete'] })
+  app.patch(one, { schema: update, config: change }, async ({ actor, params, body }) => {
+    const changed = {
       displayName: body.display_name,
       metadata: body.metadata,
       status: body.status,
       limits: readLimits(body),
     }
-    return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, change))
+    return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, changed))
   })
 
   const remove = { tags, summary: 'Delete an inbox with its messages', params, response: nothing }
