@@ -1,4 +1,4 @@
-/** The addresses under which an inbox may send: its own, and its aliases in the same domain, whose key signs its mail. */
+/** The addresses of an inbox: all of them, and those under which it may send: its own, and aliases in the same domain, whose key signs its mail. */
 import { normaliseAddress, splitAddress, withoutTag } from '../../formats/address/address.ts'
 import type { Db } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
@@ -28,4 +28,9 @@ export async function findForeign(
     if (normal === undefined || splitAddress(normal).domain !== domain) return true
     return !aliases.has(withoutTag(normal))
   })
+}
+
+/** All addresses at which the inbox gets mail, without those of a catch-all. */
+export async function listAddressesOf(db: Db, inbox: Pick<InboxRow, 'id' | 'address'>): Promise<string[]> {
+  return [inbox.address, ...(await aliasesTable.listByInbox(db, inbox.id)).map(({ address }) => address)]
 }
