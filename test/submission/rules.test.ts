@@ -18,7 +18,7 @@ let number = 0
 beforeAll(async () => {
   server = await startSubmission(
     { sending: { recipientsMax: 3, rawHeaderBytesMax: 20_000 } },
-    { MARTLET_MESSAGE_BYTES_MAX: '1000000' },
+    { MARTLET_MESSAGE_BYTES_MAX: '1000000', MARTLET_THREAD_REPLIES: '2' },
   )
   ada = await newInbox()
   bob = await newInbox()
@@ -239,6 +239,25 @@ test('a reply joins the thread of the message that it answers', async () => {
   await submit(world, carl, { to: alice.user, subject: 'Re: question', inReplyTo: message.message_id })
   const { threads } = await world.agentmail.inboxes.threads.list(carl.user)
   expect(threads).toMatchObject([{ messageCount: 2, threadId: message.thread_id }])
+})
+
+test.each([
+  'In-Reply-To: <question@a.test>',
+  'In-Reply-To: <other@a.test> <question@a.test>',
+  'References: <question@a.test>',
+])('the budget of replies in a thread counts mail with "%s"', async (field) => {
+  const { world } = server
+  const sender = await newInbox()
+  const socket = await world.subscribe({ inboxIds: [sender.user] })
+  const question = 'From: eve@a.test\r\nMessage-ID: <question@a.test>\r\nSubject: q\r\n\r\nx'
+  await world.smtp.send({ envelope: { from: 'eve@a.test', to: sender.user }, raw: question } as never)
+  await socket.next('message.received')
+  for (const count of [1, 2, 3]) {
+    const raw = `From: ${sender.user}\nSubject: Re: q\nMessage-ID: <${count}@client.test>\n${field}\n\nx${count}`
+    expect(await send(raw, { sender, from: sender.user, to: ['eve@a.test'] })).toMatch(/^250 /)
+  }
+  const answers = (await sentBy(sender)).filter(({ subject }) => subject === 'Re: q')
+  expect(answers.map(({ labels }) => labels.includes('sent'))).toEqual([false, true, true])
 })
 
 test('a message that is sent again, to others too, is stored once', async () => {

@@ -68,7 +68,7 @@ export async function countSentReplies(
 ): Promise<number> {
   const newest = db
     .selectFrom('messages')
-    .select(['in_reply_to', 'envelope_recipient'])
+    .select(['in_reply_to', 'references_list', 'envelope_recipient'])
     .where('thread_id', '=', threadId)
     .where('timestamp', '>', scan.since)
     .orderBy('timestamp', 'desc')
@@ -77,7 +77,7 @@ export async function countSentReplies(
   const { count } = await db
     .selectFrom(newest)
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('in_reply_to', 'is not', null)
+    .where((eb) => eb.or([eb('in_reply_to', 'is not', null), eb('references_list', 'is not', null)]))
     .where('envelope_recipient', 'is', null)
     .executeTakeFirstOrThrow()
   return Number(count)

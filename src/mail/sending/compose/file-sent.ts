@@ -24,7 +24,7 @@ import type { PreparedContent } from '../../messages/content/prepared-content.ts
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
 import type { Filed, FileMessages, Filing } from '../../messages/filing/filing.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
-import { hashId } from '../../messages/threads/threading.ts'
+import { lookupHashes } from '../../messages/threads/threading.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
@@ -213,12 +213,15 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     }
   }
 
-  /** Returns what a message answers: its caller knows it, or its header says it. */
+  /** Returns what a message answers: its caller knows it, or its header says it. Some programs write only References. */
   async function answered(tx: Tx, { inbox, content, messageId, ...mail }: SentMail) {
     if (messageId !== undefined || config.threadRepliesMax === 'off') return mail
-    const [inReplyTo] = content.parsed.inReplyTo
-    if (inReplyTo === undefined) return {}
-    const [threads] = await tx.runRows([rowStep(selectByReferences, [{ inbox_id: inbox.id, hash: hashId(inReplyTo) }])])
-    return { inReplyTo, threadId: threads[0]?.id }
+    const { inReplyTo, references } = content.parsed
+    const hashes = lookupHashes({ inReplyTo, references })
+    if (hashes.length === 0) return {}
+    const rows = hashes.map((hash) => ({ inbox_id: inbox.id, hash }))
+    const [threads] = await tx.runRows([rowStep(selectByReferences, rows)])
+    const nearest = hashes.flatMap((hash) => threads.find((thread) => thread.hash === hash) ?? [])[0]
+    return { inReplyTo: inReplyTo[0] ?? references.at(-1), threadId: nearest?.id }
   }
 }
