@@ -174,7 +174,10 @@ test('a message that DMARC refuses leaves an event in the inbox of each recipien
   expect(standard.pending.filter((frame) => frame.type === 'event')).toEqual([])
 })
 
-function report(from: string, about: { messageId: string; sender: string; recipient?: string; type?: string }): string {
+function report(
+  from: string,
+  about: { messageId: string; sender: string; recipient?: string; type?: string; signature?: string },
+): string {
   return [
     `From: <fbl@${from}>`,
     'To: <postmaster@mail.localhost>',
@@ -198,6 +201,7 @@ function report(from: string, about: { messageId: string; sender: string; recipi
     '--b',
     'Content-Type: message/rfc822',
     '',
+    ...(about.signature === undefined ? [] : [about.signature]),
     `From: <${about.sender}>`,
     `Message-ID: ${about.messageId}`,
     'Subject: hello',
@@ -251,6 +255,26 @@ test('a report of spam by a confirmed domain is a complaint, and ends mail to th
   await send(provider, inbox, { raw: report(provider, { ...second, recipient: 'lea@provider.example' }) })
   expect((await socket.next('message.complained')).complaint.recipients).toEqual(['lea@provider.example'])
   expect((await world.request('GET', '/v0/lists/send/block/max@else.example')).status).toBe(404)
+})
+
+test('a domain that is not the recipient is believed only if it has the message, not if it knows its Message-ID', async () => {
+  const uma = await newInbox('uma')
+  const socket = await world.subscribe({ inboxIds: [uma], eventTypes: ['message.complained'] })
+  const sent = await world.agentmail.inboxes.messages.send(uma, { to: 'vic@victim.example', text: 'hello' })
+  const stored = await world.request('GET', `/v0/inboxes/${uma}/messages/${encodeURIComponent(sent.messageId)}`)
+  // Others know this Message-ID from References of another message.
+  const about = { messageId: sent.messageId, sender: uma }
+  const inbox = await newInbox('reports2')
+  const provider = permit('hoster.example')
+  await send(provider, inbox, { raw: report(provider, { ...about, signature: 'DKIM-Signature: v=1; b=' }) })
+  await send(provider, inbox, { raw: report(provider, about) })
+  const blocked = () => world.request('GET', '/v0/lists/send/block/vic@victim.example')
+  expect((await blocked()).status).toBe(404)
+  const signature = `DKIM-Signature: ${stored.body.headers['DKIM-Signature']}`
+  expect(signature).toMatch(/b=/)
+  await send(provider, inbox, { raw: report(provider, { ...about, signature }) })
+  expect((await socket.next('message.complained')).complaint.recipients).toEqual(['vic@victim.example'])
+  expect((await blocked()).status).toBe(200)
 })
 
 test('subdomains of a domain are one sender', async () => {
