@@ -3,7 +3,9 @@
  * untrusted client, a real DNS server, a server that speaks rspamd's protocol, and the API. All tests share one server; each uses
  * addresses and domains of its own.
  */
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { signMessage } from '../../src/formats/dkim/dkim-sign.ts'
 import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
 import { type FakeRspamd, startRspamd } from '../support/fake-rspamd.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -282,6 +284,23 @@ test('subdomains of a domain are one sender', async () => {
   for (let count = 0; count < SENDER_MAX; count += 1) await send(permit(`s${count}.many.example`), inboxes[count % 2]!)
   const tooMany = `450 4.7.1 Too many messages from many.example: at most ${SENDER_MAX} per hour`
   await expect(send(permit('other.many.example'), await newInbox('pat'))).rejects.toThrow(tooMany)
+})
+
+test('who sends a signed message of another domain again does not use up the limit of that domain', async () => {
+  const honest = permit('honest.example')
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  zones[`s._domainkey.${honest}`] = { TXT: [['v=DKIM1; k=rsa; p=', key.slice(0, 200), key.slice(200)]] }
+  const text = `From: a@${honest}\r\nTo: x@mail.localhost\r\nMessage-ID: <signed@${honest}>\r\n\r\nhello\r\n`
+  const signing = { domain: honest, selector: 's', privateKey, signedAt: new Date() }
+  const raw = (await signMessage(Buffer.from(text), signing)).toString()
+  const inboxes = [await newInbox('sam'), await newInbox('tia')]
+  const socket = await world.subscribe({ inboxIds: inboxes })
+  for (let count = 0; count < SENDER_MAX; count += 1) await send('replays.example', inboxes[count % 2]!, { raw })
+  expect((await socket.next('message.received')).message).toMatchObject({ verified_domain: honest })
+  const tooMany = `450 4.7.1 Too many messages from ${honest} by the network 127.0.0.1: at most ${SENDER_MAX} per hour`
+  await expect(send('replays.example', inboxes[0]!, { raw })).rejects.toThrow(tooMany)
+  await send(honest, inboxes[0]!)
 })
 
 test('all addresses of an inbox share its limit, and its number of events', async () => {
