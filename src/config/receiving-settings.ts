@@ -55,7 +55,7 @@ export const receivingSettings = {
     variable: 'MARTLET_SENDER_RATE',
     default: '5000',
     description:
-      'Messages per hour from one sender; further ones get `450 4.7.1`. Senders are the organizational domains that have confirmed their mail (`verified_domain`), and the networks of clients for all other mail. Each node counts for itself. `off`: no limit. Clients in `MARTLET_TRUSTED_NETWORKS` are not counted.',
+      'Messages per hour from one sender; further ones get `450 4.7.1`. Senders are the organizational domains that have confirmed their mail (`verified_domain`) by SPF, these domains together with the network of the client if only a signature confirms it, and the networks of clients for all other mail. Each node counts for itself. `off`: no limit. Clients in `MARTLET_TRUSTED_NETWORKS` are not counted.',
     read: readCount,
   }),
   /** 0: no limit. */

@@ -79,7 +79,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     ...{ store, config, inboxes, rates, refusals },
     prepareContent,
     fileReceived,
-    recordComplaint: createRecordComplaint({ store, limits, log }),
+    recordComplaint: createRecordComplaint({ store, contents, limits, log }),
     messageChecks: createMessageChecks({
       config,
       senderChecks,

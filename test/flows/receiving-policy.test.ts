@@ -3,7 +3,9 @@
  * untrusted client, a real DNS server, a server that speaks rspamd's protocol, and the API. All tests share one server; each uses
  * addresses and domains of its own.
  */
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { signMessage } from '../../src/formats/dkim/dkim-sign.ts'
 import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
 import { type FakeRspamd, startRspamd } from '../support/fake-rspamd.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -174,7 +176,10 @@ test('a message that DMARC refuses leaves an event in the inbox of each recipien
   expect(standard.pending.filter((frame) => frame.type === 'event')).toEqual([])
 })
 
-function report(from: string, about: { messageId: string; sender: string; recipient?: string; type?: string }): string {
+function report(
+  from: string,
+  about: { messageId: string; sender: string; recipient?: string; type?: string; signature?: string },
+): string {
   return [
     `From: <fbl@${from}>`,
     'To: <postmaster@mail.localhost>',
@@ -198,6 +203,7 @@ function report(from: string, about: { messageId: string; sender: string; recipi
     '--b',
     'Content-Type: message/rfc822',
     '',
+    ...(about.signature === undefined ? [] : [about.signature]),
     `From: <${about.sender}>`,
     `Message-ID: ${about.messageId}`,
     'Subject: hello',
@@ -253,11 +259,48 @@ test('a report of spam by a confirmed domain is a complaint, and ends mail to th
   expect((await world.request('GET', '/v0/lists/send/block/max@else.example')).status).toBe(404)
 })
 
+test('a domain that is not the recipient is believed only if it has the message, not if it knows its Message-ID', async () => {
+  const uma = await newInbox('uma')
+  const socket = await world.subscribe({ inboxIds: [uma], eventTypes: ['message.complained'] })
+  const sent = await world.agentmail.inboxes.messages.send(uma, { to: 'vic@victim.example', text: 'hello' })
+  const stored = await world.request('GET', `/v0/inboxes/${uma}/messages/${encodeURIComponent(sent.messageId)}`)
+  // Others know this Message-ID from References of another message.
+  const about = { messageId: sent.messageId, sender: uma }
+  const inbox = await newInbox('reports2')
+  const provider = permit('hoster.example')
+  await send(provider, inbox, { raw: report(provider, { ...about, signature: 'DKIM-Signature: v=1; b=' }) })
+  await send(provider, inbox, { raw: report(provider, about) })
+  const blocked = () => world.request('GET', '/v0/lists/send/block/vic@victim.example')
+  expect((await blocked()).status).toBe(404)
+  const signature = `DKIM-Signature: ${stored.body.headers['DKIM-Signature']}`
+  expect(signature).toMatch(/b=/)
+  await send(provider, inbox, { raw: report(provider, { ...about, signature }) })
+  expect((await socket.next('message.complained')).complaint.recipients).toEqual(['vic@victim.example'])
+  expect((await blocked()).status).toBe(200)
+})
+
 test('subdomains of a domain are one sender', async () => {
   const inboxes = [await newInbox('ned'), await newInbox('oda')]
   for (let count = 0; count < SENDER_MAX; count += 1) await send(permit(`s${count}.many.example`), inboxes[count % 2]!)
   const tooMany = `450 4.7.1 Too many messages from many.example: at most ${SENDER_MAX} per hour`
   await expect(send(permit('other.many.example'), await newInbox('pat'))).rejects.toThrow(tooMany)
+})
+
+test('who sends a signed message of another domain again does not use up the limit of that domain', async () => {
+  const honest = permit('honest.example')
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  zones[`s._domainkey.${honest}`] = { TXT: [['v=DKIM1; k=rsa; p=', key.slice(0, 200), key.slice(200)]] }
+  const text = `From: a@${honest}\r\nTo: x@mail.localhost\r\nMessage-ID: <signed@${honest}>\r\n\r\nhello\r\n`
+  const signing = { domain: honest, selector: 's', privateKey, signedAt: new Date() }
+  const raw = (await signMessage(Buffer.from(text), signing)).toString()
+  const inboxes = [await newInbox('sam'), await newInbox('tia')]
+  const socket = await world.subscribe({ inboxIds: inboxes })
+  for (let count = 0; count < SENDER_MAX; count += 1) await send('replays.example', inboxes[count % 2]!, { raw })
+  expect((await socket.next('message.received')).message).toMatchObject({ verified_domain: honest })
+  const tooMany = `450 4.7.1 Too many messages from ${honest} by the network 127.0.0.1: at most ${SENDER_MAX} per hour`
+  await expect(send('replays.example', inboxes[0]!, { raw })).rejects.toThrow(tooMany)
+  await send(honest, inboxes[0]!)
 })
 
 test('all addresses of an inbox share its limit, and its number of events', async () => {

@@ -23,21 +23,23 @@ test('the fields of a report, and the header of the reported message, are read',
     'Original-Rcpt-To: <kim@p.test>',
     'Original-Rcpt-To: rfc822; lea@p.test',
   ].join('\r\n')
-  const original = 'From: Ada <ada@ours.test>\r\nSender: bob@ours.test\r\nMessage-ID: <1@ours.test>\r\n\r\nhello'
+  const original =
+    'DKIM-Signature: v=1; bh=xx=; b=ab cd\r\n ef==; d=x\r\nFrom: Ada <ada@ours.test>\r\nSender: bob@ours.test\r\nMessage-ID: <1@ours.test>\r\n\r\nhello'
   const read = {
     feedbackType: 'abuse',
     messageId: '<1@ours.test>',
     senders: ['ada@ours.test', 'bob@ours.test'],
     recipients: ['kim@p.test', 'lea@p.test'],
+    signatures: ['abcdef=='],
   }
   expect(report({ machine, original })).toEqual(read)
   expect(report({ machine, original, kind: 'text/rfc822-headers' })).toEqual(read)
 })
 
 test('what is missing or malformed is left out', () => {
-  expect(report()).toEqual({ feedbackType: '', senders: [], recipients: [] })
+  expect(report()).toEqual({ feedbackType: '', senders: [], recipients: [], signatures: [] })
   expect(report({ machine: 'Feedback-Type: abuse\r\nOriginal-Rcpt-To: redacted', original: 'From: x' })).toEqual({
-    ...{ feedbackType: 'abuse', senders: [], recipients: [] },
+    ...{ feedbackType: 'abuse', senders: [], recipients: [], signatures: [] },
   })
   expect(report({ machine: 'Feedback-Type: abuse', kind: 'text/plain' })).toMatchObject({ senders: [] })
 })
@@ -53,6 +55,8 @@ test('a notice about a delivery, and a message that only looks like a report, ar
 test('a report with very many fields is bounded', () => {
   const machine = `Feedback-Type: abuse\r\n${'Original-Rcpt-To: <x@p.test>\r\nOriginal-Mail-From: <y@p.test>\r\n'.repeat(50_000)}`
   const started = performance.now()
-  expect(report({ machine })).toEqual({ feedbackType: 'abuse', senders: ['y@p.test'], recipients: ['x@p.test'] })
+  expect(report({ machine })).toEqual({
+    ...{ feedbackType: 'abuse', senders: ['y@p.test'], recipients: ['x@p.test'], signatures: [] },
+  })
   expect(performance.now() - started).toBeLessThan(2_000)
 })

@@ -18,12 +18,20 @@ export interface FeedbackReport {
   readonly senders: readonly string[]
   /** Original-Rcpt-To: who has reported it. Normalised; empty if the provider does not say it. */
   readonly recipients: readonly string[]
+  /** The signatures in DKIM fields of the reported message: only those who have the message know them. */
+  readonly signatures: readonly string[]
 }
 
 /** Of each part, as many encoded bytes are read. */
 const PART_BYTES_MAX = 128 * 1024
 const SENDERS_MAX = 5
 const RECIPIENTS_MAX = 100
+const SIGNATURES_MAX = 10
+/** Where the signatures of a message are looked for: signing adds them at the top. */
+export const SIGNED_HEADER_BYTES_MAX = 64 * 1024
+const SIGNED_FIELDS_MAX = 1_000
+/** More than enough for a key of 4096 bits. */
+const SIGNATURE_CHARS_MAX = 2_000
 
 /** @param root the structure of the whole message @returns undefined if it is no such report */
 export function readFeedbackReport(raw: Buffer, root: MimePart, limits: StructureLimits): FeedbackReport | undefined {
@@ -49,6 +57,7 @@ export function readFeedbackReport(raw: Buffer, root: MimePart, limits: Structur
     ...(messageId !== undefined && { messageId }),
     senders: addressesIn(senders, SENDERS_MAX),
     recipients: addressesIn(report.values('original-rcpt-to'), RECIPIENTS_MAX),
+    signatures: signaturesIn(header?.values('dkim-signature') ?? []),
   }
 
   function fieldsOf({ bodyStart, bodyEnd, encoding }: MimePart) {
@@ -71,4 +80,19 @@ function addressesIn(values: readonly string[], countMax: number): string[] {
     return normal === undefined ? [] : [normal]
   })
   return [...new Set(found)]
+}
+
+/** Returns the signatures (tag `b`, RFC 6376 §3.5) in the header at the start of these bytes. */
+export function readSignatures(raw: Buffer): string[] {
+  const { fields } = readHeaderBlock(raw, 0, SIGNED_HEADER_BYTES_MAX, undefined, SIGNED_FIELDS_MAX)
+  const signed = fields.filter(({ name }) => name.toLowerCase() === 'dkim-signature')
+  return signaturesIn(signed.map((field) => fieldValue(raw, field)))
+}
+
+function signaturesIn(values: readonly string[]): string[] {
+  return values.slice(0, SIGNATURES_MAX).flatMap((value) => {
+    const tags = value.replace(/\s/g, '').split(';', 100)
+    const signature = tags.find((tag) => tag.startsWith('b='))?.slice(2) ?? ''
+    return signature === '' || signature.length > SIGNATURE_CHARS_MAX ? [] : [signature]
+  })
 }

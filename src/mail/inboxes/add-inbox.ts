@@ -4,6 +4,7 @@ import { MailError } from '../../errors.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as domains from '../../store/tables/domains-table.ts'
+import * as aliases from '../../store/tables/inbox-aliases-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { inboxCreated } from '../events/log/resource-events.ts'
@@ -19,6 +20,7 @@ export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, 
   const { address, pod_id, organization_id } = row
   // Aliases are unique among the addresses of inboxes: with this lock, no other node adds one meanwhile (aliases.ts).
   await domains.lockById(tx, row.domain_id)
+  await aliases.removeStale(tx, address)
   if (await inboxes.isBeingRemoved(tx, address))
     throw new MailError('resource_deleting', { what: `The inbox ${address}` })
   if (await inboxes.isAddressUsed(tx, address)) throw new MailError('resource_taken', { what: `The inbox ${address}` })

@@ -60,6 +60,7 @@ export function createAliases({ store, limits }: { readonly store: Store; readon
         if (existing) return show(existing)
         requireNameAllowed(key, domain, address, (await stateOf(tx, organizationId)) !== undefined)
         if (own.length >= max) throw new MailError('limit_exceeded', { what: 'aliases of an inbox', max })
+        await aliasesTable.removeStale(tx, address)
         if (await inboxes.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The address ${address}` })
         const row = { address, inbox_id: inbox.id, domain_id: id, created_at: tx.now }
@@ -79,8 +80,9 @@ export function createAliases({ store, limits }: { readonly store: Store; readon
         requireKeyScope(keyOf(actor), 'pod')
         const inbox = await lockInbox(tx, actor, 'inbox_update', inboxRef)
         const address = normaliseAddress(text) ?? ''
-        if (!(await aliasesTable.remove(tx, { inbox_id: inbox.id, address })))
-          throw new MailError('not_found', { what: 'Alias' })
+        const domainId = await aliasesTable.remove(tx, { inbox_id: inbox.id, address })
+        if (domainId === undefined) throw new MailError('not_found', { what: 'Alias' })
+        await domainsTable.removeUnused(tx, domainId)
       })
     },
   }

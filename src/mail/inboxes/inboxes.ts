@@ -184,8 +184,9 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
         await inboxes.update(tx, row.id, { deleting_at: tx.now, updated_at: tx.now, client_id: null })
         await tenants.addInboxCount(tx, row.pod_id, -1)
         await revokeAccess(tx, actor, 'inbox_id', row)
-        await aliases.removeByInbox(tx, row.id)
+        const domainIds = await aliases.removeByInbox(tx, row.id)
         await domains.removeCatchAll(tx, row.id)
+        for (const id of domainIds) await domains.removeUnused(tx, id)
         await enqueue(tx, { kind: REMOVE_INBOX, key: row.id, payload: { inboxId: row.id } })
         const about = { actor: actorName(actor), inbox: showInbox(row) }
         tx.append(inboxDeleted(about))

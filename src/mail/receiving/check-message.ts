@@ -83,7 +83,7 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
   async function decide(suspect: SuspectMail): Promise<FilingDecision> {
     const { arrival, envelope, sender } = suspect
     try {
-      await rates.countSender(arrival, sender.verifiedDomain)
+      await rates.countSender(arrival, sender)
       const decision = decideFiling(sender, config)
       return withSpam(decision, await spamChecker?.check(suspect), config)
     } catch (error) {

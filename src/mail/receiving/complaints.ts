@@ -3,23 +3,25 @@
  * event `message.complained` and the label `complained` of that message, and the organization does not send to that recipient again.
  *
  * A report counts only from a domain that has confirmed it: anyone can write one. The message is found by its Message-ID in the inbox
- * that the report names as its sender. Who knows both has the message; so a report about a message with one recipient is believed.
- * If the message had several recipients, one of them could name another: then only a domain of the recipient's organization is believed.
+ * that the report names as its sender. Others know both, from References of another message. So only these are believed: a domain of
+ * the recipient's organization; and for a message with one recipient, any domain whose report contains the signature of the message, for
+ * example that of the company that hosts the recipient's domain. Of several recipients, one could name another.
  *
  * Runs after the report was filed and before its sender gets a reply. Crash: the sender sends the report again; it is recognised, and
  * this runs again. It can run any number of times.
  */
 import type { Limits } from '../../config/limits.ts'
-import { splitAddress } from '../../formats/address/address.ts'
-import type { FeedbackReport } from '../../formats/mime/feedback-report.ts'
-import type { Log } from '../../log.ts'
-import type { Tx } from '../../store/handles.ts'
+import { splitAddress, withoutTag } from '../../formats/address/address.ts'
+import { type FeedbackReport, readSignatures, SIGNED_HEADER_BYTES_MAX } from '../../formats/mime/feedback-report.ts'
+import { type Log, loggedText } from '../../log.ts'
+import type { Db, Tx } from '../../store/handles.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as listEntries from '../../store/tables/list-entries-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import { messageComplained } from '../events/log/message-events.ts'
+import type { Contents } from '../messages/content/contents.ts'
 import { changeLabels } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
 import { eventMessage } from '../messages/views/event-message.ts'
@@ -29,7 +31,8 @@ import { organizationalDomain } from './authentication/organizational-domain.ts'
 export type RecordComplaint = (report: FeedbackReport, reporter: string | undefined) => Promise<void>
 
 interface ComplaintsNeeds {
-  readonly store: Pick<Store, 'transaction'>
+  readonly store: Pick<Store, 'transaction' | 'db'>
+  readonly contents: Pick<Contents, 'read'>
   readonly limits: Limits
   readonly log: Log
 }
@@ -39,23 +42,37 @@ const ACTOR = 'system:complaints'
 /** Others say nothing bad about the message: not-spam, auth-failure. */
 const COMPLAINTS: ReadonlySet<string> = new Set(['abuse', 'fraud', 'virus', 'opt-out', 'other'])
 
-export function createRecordComplaint({ store, limits, log }: ComplaintsNeeds): RecordComplaint {
+export function createRecordComplaint({ store, contents, limits, log }: ComplaintsNeeds): RecordComplaint {
   return async function recordComplaint(report, reporter) {
     const { feedbackType, messageId } = report
-    const about = { messageId, feedbackType, reporter }
+    const about = {
+      ...(messageId !== undefined && { messageId: loggedText(messageId) }),
+      ...{ feedbackType: loggedText(feedbackType), reporter },
+    }
     if (reporter === undefined) return log.info(about, 'complaint ignored: no domain has confirmed it')
     if (!COMPLAINTS.has(feedbackType) || messageId === undefined) return log.info(about, 'report ignored')
     const reporterOrganization = await organizationalDomain(reporter)
-    const recipients = await store.transaction(async (tx) => {
-      for (const sender of report.senders) {
-        const inbox = await inboxes.lockByAddress(tx, sender)
+    const reported = await findReported(store.db, report.senders, hashId(messageId))
+    const hasCopy = reported !== undefined && (await hasSignature(reported, report))
+    // Only the inbox of the message is locked: the report names any number of others.
+    const recipients =
+      reported &&
+      (await store.transaction(async (tx) => {
+        const inbox = await inboxes.lockById(tx, reported.inbox_id)
         const row = inbox && (await submissions.findSentMessage(tx, inbox.id, hashId(messageId)))
-        if (row) return record(tx, row, sender, { ...report, reporter, reporterOrganization })
-      }
-      return undefined
-    })
+        return row && record(tx, row, inbox.address, { ...report, reporter, reporterOrganization, hasCopy })
+      }))
     if (recipients) log.info({ ...about, recipients }, 'complaint received')
     else log.info(about, 'complaint ignored: no message of ours')
+  }
+
+  async function hasSignature({ content_id }: messages.StoredMessageRow, { signatures }: FeedbackReport) {
+    if (signatures.length === 0) return false
+    const chunks: Buffer[] = []
+    const range = { start: 0, end: SIGNED_HEADER_BYTES_MAX }
+    for await (const chunk of contents.read(content_id, range)) chunks.push(chunk)
+    const own = readSignatures(Buffer.concat(chunks))
+    return own.some((signature) => signatures.includes(signature))
   }
 
   /** @returns the recipients that have complained, without those that are known to */
@@ -63,16 +80,21 @@ export function createRecordComplaint({ store, limits, log }: ComplaintsNeeds): 
     tx: Tx,
     row: messages.StoredMessageRow,
     inboxAddress: string,
-    report: FeedbackReport & { readonly reporter: string; readonly reporterOrganization: string },
+    report: FeedbackReport & {
+      readonly reporter: string
+      readonly reporterOrganization: string
+      /** The report contains a signature of the message. */
+      readonly hasCopy: boolean
+    },
   ): Promise<string[]> {
     const all = await submissions.listAddresses(tx, row.id)
     const named = new Set(report.recipients)
     const believed: string[] = []
     for (const address of all) {
-      const isOnly = all.length === 1 && (named.size === 0 || named.has(address))
+      const isNamed = named.has(address) || (all.length === 1 && named.size === 0)
       const isOwn = async () =>
         (await organizationalDomain(splitAddress(address).domain)) === report.reporterOrganization
-      if (isOnly || (named.has(address) && (await isOwn()))) believed.push(address)
+      if (isNamed && ((report.hasCopy && all.length === 1) || (await isOwn()))) believed.push(address)
     }
     const labels = (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
     const known = labels.includes('complained') ? await listSuppressed(tx, row.organization_id, believed) : new Set()
@@ -106,6 +128,16 @@ export function createRecordComplaint({ store, limits, log }: ComplaintsNeeds): 
     )
     return recipients
   }
+}
+
+/** Finds the message that one of these addresses has sent. */
+async function findReported(db: Db, senders: readonly string[], hash: string) {
+  for (const sender of senders) {
+    const inbox = await inboxes.getByAddress(db, withoutTag(sender))
+    const row = inbox && (await submissions.findSentMessage(db, inbox.id, hash))
+    if (row) return row
+  }
+  return undefined
 }
 
 function sendBlock(organizationId: string) {

@@ -10,20 +10,31 @@ export async function insert(tx: Tx, row: InboxAliasRow): Promise<void> {
   await tx.insertInto('inbox_aliases').values(row).execute()
 }
 
-/** @returns whether the inbox had this alias */
+/** @returns the id of its domain; undefined if the inbox did not have this alias */
 export async function remove(
   tx: Tx,
   { inbox_id, address }: Pick<InboxAliasRow, 'inbox_id' | 'address'>,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const removed = await tx
     .deleteFrom('inbox_aliases')
     .where('inbox_id', '=', inbox_id)
     .where('address', '=', address)
-    .returning('address')
+    .returning('domain_id')
     .execute()
-  return removed.length > 0
+  return removed[0]?.domain_id
 }
 
-export async function removeByInbox(tx: Tx, inboxId: string): Promise<void> {
-  await tx.deleteFrom('inbox_aliases').where('inbox_id', '=', inboxId).execute()
+/** @returns the ids of their domains */
+export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> {
+  const removed = await tx.deleteFrom('inbox_aliases').where('inbox_id', '=', inboxId).returning('domain_id').execute()
+  return [...new Set(removed.map(({ domain_id }) => domain_id))]
+}
+
+/** Removes the alias with this address if its domain is no longer held: for the tenant that holds the name now. */
+export async function removeStale(tx: Tx, address: string): Promise<void> {
+  await tx
+    .deleteFrom('inbox_aliases')
+    .where('address', '=', address)
+    .where('domain_id', 'in', tx.selectFrom('domains').select('domains.id').where('holds_name', '=', 0))
+    .execute()
 }

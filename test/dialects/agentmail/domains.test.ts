@@ -165,11 +165,20 @@ test('several tenants claim a name, each with its own key: the first to verify g
   await world.smtp.send({ to: 'eve@two.test', subject: 'for blue' })
   await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
 
+  for (const address of ['info@two.test', 'help@two.test'])
+    await world.request('POST', `/v0/inboxes/${inboxId}/aliases`, { body: { address } })
   await agentmail.pods.domains.delete(blue.podId, 'two.test')
   await agentmail.pods.domains.verify(red.podId, 'two.test')
   expect(await agentmail.pods.domains.get(red.podId, 'two.test')).toMatchObject({ status: 'VERIFIED' })
   await expect(world.smtp.send({ to: 'eve@two.test' })).rejects.toMatchObject({ responseCode: 550 })
   expect((await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+
+  // Aliases of the earlier owner do not keep their names from the new one.
+  const info = await agentmail.pods.inboxes.create(red.podId, { username: 'info', domain: 'two.test' })
+  const help = { body: { address: 'help@two.test' } }
+  expect((await world.request('POST', `/v0/inboxes/${info.inboxId}/aliases`, help)).status).toBe(200)
+  await world.smtp.send({ to: ['info@two.test', 'help@two.test'] })
+  expect((await agentmail.inboxes.messages.list(info.inboxId)).count).toBe(1)
 })
 
 test('a domain that loses its records is shown as such, is used for the grace period, and is checked by itself', async () => {
@@ -335,6 +344,20 @@ test('a deleted domain is forgotten when its last inbox is removed', async () =>
   expect(await rows()).toHaveLength(1)
   await agentmail.inboxes.delete(inboxId)
   await expect.poll(rows).toEqual([])
+
+  // The same for aliases.
+  for (const ending of ['alias', 'inbox']) {
+    withdraw('bye.test')
+    await verified('bye.test')
+    const other = await agentmail.inboxes.create({})
+    const aliases = `/v0/inboxes/${other.inboxId}/aliases`
+    await world.request('POST', aliases, { body: { address: 'kay@bye.test' } })
+    await agentmail.domains.delete('bye.test')
+    expect(await rows()).toHaveLength(1)
+    if (ending === 'inbox') await agentmail.inboxes.delete(other.inboxId)
+    else await world.request('DELETE', `${aliases}/kay@bye.test`)
+    expect(await rows()).toEqual([])
+  }
 })
 
 test('a domain has a catch-all inbox and aliases, which no other address shares', async () => {

@@ -1,8 +1,9 @@
 /**
  * Limits how much mail one sender may deliver, and how much one address may get, from other servers.
  *
- * A sender is the organizational domain that has confirmed its mail: its owner has any number of subdomains. All other mail counts for
- * the network of its client: who counts by a name that anyone can forge lets strangers use up the limit of others. Clients that the
+ * A sender is the organizational domain that has confirmed its mail: its owner has any number of subdomains. If only a signature
+ * confirms it, the network of the client counts with the domain: anyone who has a signed message can send it again. All other mail
+ * counts for the network of its client: who counts by a name that anyone can forge lets strangers use up the limit of others. Clients that the
  * operator trusts are not counted.
  *
  * All addresses of an inbox share its limit: plus-tags, aliases, and those that a catch-all receives, of which there is no end. An inbox
@@ -15,6 +16,7 @@ import { ipList, isListed } from '../../../formats/address/ip-address.ts'
 import { networkOf } from '../../../formats/address/peer-network.ts'
 import type { Arrival } from '../arrival.ts'
 import { organizationalDomain } from '../authentication/organizational-domain.ts'
+import type { CheckedSender } from '../authentication/sender-check.ts'
 import { RateBuckets } from './rate-buckets.ts'
 
 export interface ReceivingRates {
@@ -23,10 +25,9 @@ export interface ReceivingRates {
   /**
    * Counts a message that has arrived, for its sender.
    *
-   * @param verifiedDomain the domain that has confirmed it
    * @throws sender_rate_exceeded
    */
-  countSender(arrival: Arrival, verifiedDomain: string | undefined): Promise<void>
+  countSender(arrival: Arrival, sender: CheckedSender): Promise<void>
   /** Counts a message that was stored, for each of its inboxes. */
   countInboxes(arrival: Arrival, inboxIds: Iterable<string>): void
 }
@@ -51,12 +52,12 @@ export function createReceivingRates({ config, clock }: RatesNeeds): ReceivingRa
       return new MailError('recipient_rate_exceeded', { address, max: recipientRateMax })
     },
 
-    async countSender({ remoteAddress }, verifiedDomain) {
+    async countSender({ remoteAddress }, { verifiedDomain, authentication: { spf } }) {
       if (!isCounted(remoteAddress)) return
-      const sender =
-        verifiedDomain === undefined
-          ? `the network ${networkOf(remoteAddress)}`
-          : await organizationalDomain(verifiedDomain)
+      const network = `the network ${networkOf(remoteAddress)}`
+      const domain = verifiedDomain === undefined ? undefined : await organizationalDomain(verifiedDomain)
+      const isOwnClient = spf?.result === 'pass' && spf.isAligned
+      const sender = domain === undefined ? network : isOwnClient ? domain : `${domain} by ${network}`
       if (!senders.take(sender)) throw new MailError('sender_rate_exceeded', { sender, max: senderRateMax })
     },
 
