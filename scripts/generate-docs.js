@@ -99,7 +99,7 @@ function human(value, unit) {
 }
 
 function errorsPage() {
-  const overSmtp = codesOfReceiving()
+  const overSmtp = codesOverSmtp()
   return [
     '# Errors',
     '',
@@ -132,17 +132,24 @@ function entry(code, isOverSmtp) {
   ]
 }
 
-/** What a peer can meet over SMTP: what the interface `Receiving` says that it throws, and bugs. */
-function codesOfReceiving() {
-  const source = readFileSync(new URL('../src/mail/receiving/receiving.ts', import.meta.url), 'utf8')
-  const contract = source.slice(
-    source.indexOf('export interface Receiving {'),
-    source.indexOf('interface ReceivingNeeds'),
-  )
-  const words = [...contract.matchAll(/(?:@throws|Returns the error) ([^\n]*)/g)].flatMap((match) =>
+/** What a peer can meet over SMTP: what the interfaces that the listeners call say that they throw, and bugs. */
+function codesOverSmtp() {
+  const contracts = [
+    contractOf('receiving/receiving.ts', 'Receiving'),
+    contractOf('sending/raw/raw-sending.ts', 'RawSending'),
+    contractOf('access/keys/logins.ts', 'Logins'),
+  ]
+  const words = [...contracts.join('').matchAll(/(?:@throws|Returns the error) ([^\n]*)/g)].flatMap((match) =>
     match[1].match(/[a-z_]+/g),
   )
   return new Set([...words.filter((word) => word in errors), 'internal_error'])
+}
+
+function contractOf(file, name) {
+  const source = readFileSync(new URL(`../src/mail/${file}`, import.meta.url), 'utf8')
+  const start = source.indexOf(`export interface ${name} {`)
+  if (start < 0) throw new Error(`${file} has no interface ${name}`)
+  return source.slice(start, source.indexOf('\n}\n', start))
 }
 
 function table(head, rows) {

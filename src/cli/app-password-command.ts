@@ -33,7 +33,8 @@ export async function runAppPassword(
   const wanted = WANTED[action]
   if (wanted === undefined) return 2
   if (positionals.length !== wanted) {
-    throw new StartupError(`Name the inbox${wanted === 2 ? ' and the id of its app password' : ''} to ${action}`)
+    const named = wanted === 2 ? 'an inbox and the id of its app password' : 'one inbox'
+    throw new StartupError(`martlet app-password ${action} takes ${named}`)
   }
   const [inbox, id] = positionals as [string, string?]
   const client = await open(values.url)

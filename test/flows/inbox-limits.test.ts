@@ -40,6 +40,10 @@ test('mail for an inbox that is full is deferred, and accepted when it has space
   await expect(world.smtp.send(announced as object)).rejects.toThrow(full(ada))
 })
 
+test("the postmaster's inbox is never full", async () => {
+  for (let count = 0; count < 4; count += 1) await world.smtp.send({ to: 'abuse@mail.localhost', text: `${count}` })
+})
+
 test('a tenant can lower what the operator has set; only the root key can raise it', async () => {
   const { inboxes } = world.agentmail
   const cy = (await inboxes.create({ username: 'cy' })).inboxId

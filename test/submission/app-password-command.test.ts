@@ -36,7 +36,7 @@ test('create and rotate print only the password, list shows no password, delete 
 
 test('missing arguments and unknown actions are reported', async () => {
   await expect(run('rotate', 'ada@mail.localhost')).rejects.toThrow(
-    'Name the inbox and the id of its app password to rotate',
+    'martlet app-password rotate takes an inbox and the id of its app password',
   )
   await expect(run('create', 'nobody@mail.localhost')).rejects.toThrow('Inbox not found')
   expect(await run('forget')).toBe('exit 2')

@@ -139,6 +139,10 @@ test.each([
     'X-AgentMail-Idempotency-Key: a\nX-AgentMail-Idempotency-Key: b\n',
     'X-AgentMail-Idempotency-Key occurs more than once',
   ],
+  ['a CR in its header', 'X-A: 1\rBcc: hidden@a.test\n', 'it has a CR without LF, or a NUL'],
+  ['a CR in its body', '\na\r.\rMAIL FROM:<admin@mail.localhost>\n', 'it has a CR without LF, or a NUL'],
+  ['a CR before the end of its body', '\na\r', 'it has a CR without LF, or a NUL'],
+  ['a NUL', 'Subject: a\0b\n', 'it has a CR without LF, or a NUL'],
   ['a header over the limit', `X-Long: ${'x'.repeat(20_000)}\n`, 'its header is larger than 20000 bytes'],
 ])('%s gets 554 5.6.0', async (_what, more, detail) => {
   const raw = more.startsWith('From') ? more : `From: ${ada.user}\n${more}\nx`

@@ -5,6 +5,7 @@
  * It is stricter than the parser of received mail: two programs must not see two authors in the same header. Its time is
  * linear in the size of the header.
  */
+import { isUtf8 } from 'node:buffer'
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { fieldValue, type HeaderField, readHeaderBlock } from './header-fields.ts'
@@ -57,10 +58,11 @@ export function readSubmittedHeader(header: Buffer): SubmittedHeader | string {
   const named = (name: string) => byName.get(name) ?? []
   const values = (...names: string[]) => names.flatMap(named).map((field) => fieldValue(header, field))
 
-  const [from, ...moreFrom] = values('from')
-  const author = from !== undefined && moreFrom.length === 0 ? singleMailbox(from) : undefined
+  const mailbox = (field: HeaderField) => singleMailbox(header, field)
+  const [from, ...moreFrom] = named('from')
+  const author = from !== undefined && moreFrom.length === 0 ? mailbox(from) : undefined
   if (author === undefined) return 'From must occur once, with exactly one address'
-  const senders = values('sender', 'resent-from', 'resent-sender').map(singleMailbox)
+  const senders = ['sender', 'resent-from', 'resent-sender'].flatMap(named).map(mailbox)
   if (senders.includes(undefined)) return 'Sender must have exactly one address'
   if (named('sender').length > 1) return 'Sender must occur at most once'
   return {
@@ -85,11 +87,66 @@ function removedRanges(fields: readonly HeaderField[]): { start: number; end: nu
   ]
 }
 
-/** Returns the address if every program reads the same one in it (RFC 5322 §3.4): no list, no group, nothing unclosed. */
-function singleMailbox(value: string): string | undefined {
+/**
+ * Returns the address of a field if every program reads the same one in it: `address` or `name <address>` (RFC 5322 §3.4), with
+ * nothing unclosed, no list, no group, and no second address, not even in the name.
+ */
+function singleMailbox(header: Buffer, field: HeaderField): string | undefined {
+  const bytes = header.subarray(field.valueStart, field.end)
+  // Escapes of ISO-2022, and the second byte of a character of Shift_JIS, hide a quote from some programs.
+  if (!isUtf8(bytes) || CONTROL.test(bytes.toString('latin1'))) return undefined
+  const value = fieldValue(header, field)
+  const [, name = '', address = ''] = MAILBOX.exec(outlineOf(value) ?? '') ?? []
   const [only, ...others] = parseAddressList(value, 2)
-  if (only === undefined || only.address === '' || others.length > 0) return undefined
-  const bare = value.replace(/"(?:[^"\\]|\\.)*"/g, '').replace(/\((?:[^()\\]|\\.)*\)/g, '')
-  const isPlain = !/[",;:()]/.test(bare) && bare.split('<').length <= 2 && bare.split('>').length <= 2
-  return isPlain ? only.address : undefined
+  if (address === '' || others.length > 0 || only?.address !== address) return undefined
+  return name.includes('@') && name.trim() !== address ? undefined : address
+}
+
+/** Of an outline. */
+const MAILBOX = /^([^<>]*)<([^<>@\s]+@[^<>@\s]+)>$/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it must find control characters
+const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/
+const SPECIALS = new Set(',;:\\)')
+
+/**
+ * Returns the value without comments, and with "q" for each quoted string: what is left has its meaning wherever it is. One pass. An address
+ * without angle brackets gets them.
+ *
+ * @returns undefined if a quoted string or a comment is unclosed, or if a list, a group or a route occurs
+ */
+function outlineOf(value: string): string | undefined {
+  let outline = ''
+  for (let at = 0; at < value.length; at++) {
+    const char = value[at]!
+    if (SPECIALS.has(char)) return undefined
+    if (char !== '"' && char !== '(') {
+      outline += char
+      continue
+    }
+    at = char === '"' ? endOfQuotedString(value, at) : endOfComment(value, at)
+    if (at < 0) return undefined
+    outline += char === '"' ? 'q' : ' '
+  }
+  const trimmed = outline.trim()
+  return /[<\s]/.test(trimmed) ? trimmed : `<${trimmed}>`
+}
+
+/** @returns the position of the closing quote; -1: none */
+function endOfQuotedString(value: string, open: number): number {
+  for (let at = open + 1; at < value.length; at++) {
+    if (value[at] === '\\') at++
+    else if (value[at] === '"') return at
+  }
+  return -1
+}
+
+/** Comments can be nested (RFC 5322 §3.2.2). @returns the position of the closing parenthesis; -1: none */
+function endOfComment(value: string, open: number): number {
+  let depth = 0
+  for (let at = open; at < value.length; at++) {
+    if (value[at] === '\\') at++
+    else if (value[at] === '(') depth++
+    else if (value[at] === ')' && --depth === 0) return at
+  }
+  return -1
 }

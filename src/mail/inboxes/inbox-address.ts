@@ -117,3 +117,8 @@ function classOf(scripts: readonly string[]): string {
 function invalid(detail: string): MailError {
   return new MailError('validation_error', { detail, path: ['username'] })
 }
+
+/** RFC 5321 §4.5.1: the inbox that every server must have. It cannot be paused or removed, and is never full. */
+export function postmasterAddress(sharedDomain: string): string {
+  return `postmaster@${sharedDomain}`
+}

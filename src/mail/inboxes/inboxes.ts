@@ -38,7 +38,7 @@ import { stateOf } from '../tenants/organization-state.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
 import { addInbox, showInbox } from './add-inbox.ts'
 import type { Inbox, InboxChange, InboxLimits, Metadata, NewInbox } from './inbox.ts'
-import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
+import { parseInboxAddress, postmasterAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomSuffix, randomUsername } from './username.ts'
 
@@ -195,9 +195,8 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     },
   }
 
-  /** RFC 5321 §4.5.1: every domain that accepts mail must have a postmaster. */
   function isPostmaster({ address }: Pick<InboxRow, 'address'>): boolean {
-    return address === `postmaster@${sharedDomain}`
+    return address === postmasterAddress(sharedDomain)
   }
 
   /** What the operator has set, a tenant can lower; only the operator's own key can raise it. @throws narrow_key */

@@ -6,6 +6,7 @@
  * Called by the MX listener and by local delivery. The sender gets no reply before the commit, and no message is
  * refused for being malformed. Crash before the commit: the sender got no reply and retries.
  */
+
 import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
 import type { EventLoop } from '../../event-loop.ts'
@@ -17,6 +18,7 @@ import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
 import { findReceiving, isAwaited } from '../domains/domains.ts'
+import { postmasterAddress } from '../inboxes/inbox-address.ts'
 import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
 import { inParts, rowsOfContent, rowsOfFiling } from '../messages/estimated-rows.ts'
 import type { Announced, Arrival, Envelope, Receipt } from './arrival.ts'
@@ -195,7 +197,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   /** The reason why this inbox takes no mail now. */
   function refusalBy(inbox: InboxRow, address: string, { remoteAddress, sizeBytes }: Announced): MailError | undefined {
     if (isPaused(inbox)) return isDeferring ? new MailError('inbox_paused', { address }) : undefined
-    if (isInboxFull(inbox, config, sizeBytes)) return new MailError('inbox_full', { address })
+    const isPostmaster = inbox.address === postmasterAddress(config.domain)
+    if (!isPostmaster && isInboxFull(inbox, config, sizeBytes)) return new MailError('inbox_full', { address })
     return rates.refusalOf(inbox.id, address, remoteAddress)
   }
 

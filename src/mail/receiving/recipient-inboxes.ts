@@ -3,6 +3,7 @@
  * role name of one of our domains (RFC 2142) is the postmaster's, unless it has an inbox of its own. All other addresses of a
  * domain belong to its catch-all inbox, if it has one.
  */
+
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
@@ -10,6 +11,7 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import { findReceiving } from '../domains/domains.ts'
+import { postmasterAddress } from '../inboxes/inbox-address.ts'
 
 export interface RecipientInboxes {
   /**
@@ -46,14 +48,14 @@ export function createRecipientInboxes({
   readonly store: Pick<Store, 'db'>
   readonly domain: string
 }): RecipientInboxes {
-  const postmasterAddress = `postmaster@${sharedDomain}`
+  const postmaster = postmasterAddress(sharedDomain)
 
   return {
     async find(address) {
       const inbox = await findOwn(store.db, address)
       if (inbox) return inbox
       if (!(await isRoleName(store.db, address))) return undefined
-      return inboxes.getByAddress(store.db, postmasterAddress)
+      return inboxes.getByAddress(store.db, postmaster)
     },
 
     async lock(tx, recipients, { skipLocked }) {
@@ -76,7 +78,7 @@ export function createRecipientInboxes({
         // Another node may have locked the inbox that has this address: then it is not left out by mistake.
         if (own?.address === withoutTag(recipient)) continue
         if (!own && !(await isRoleName(tx, recipient))) continue
-        const address = own?.address ?? postmasterAddress
+        const address = own?.address ?? postmaster
         const inbox = byAddress.get(address) ?? (await lock([address])).get(address)
         if (inbox) found.set(recipient, inbox)
       }

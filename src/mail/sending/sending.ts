@@ -92,7 +92,7 @@ export function createSending({
   return {
     async send(actor, inboxRef, message, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
-      const request = { endpoint: 'send', inbox: inbox.id, message }
+      const request = { endpoint: 'send', inbox: inbox.id, message: comparable(message) }
       return idempotency.once(keyOf(actor, inbox, options), request, (keyClaim) =>
         submitNow(actor, inbox, checkMessage(message, limits), keyClaim, { ...options, isHeld: message.isHeld }),
       )
@@ -102,7 +102,7 @@ export function createSending({
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       // The parent's subject and addresses are sent to recipients that the actor chooses.
       requirePermission(actor, 'message_read')
-      const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply }
+      const request = { endpoint: 'reply', inbox: inbox.id, parent: parentRef, reply: comparable(reply) }
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
       return idempotency.once(keyOf(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
@@ -136,7 +136,7 @@ export function createSending({
     async forward(actor, inboxRef, parentRef, message, memory, options = {}) {
       const inbox = await requireInbox(store.db, actor, 'message_send', inboxRef)
       requirePermission(actor, 'message_read') // a forward sends the content to others, so it counts as reading
-      const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message }
+      const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message: comparable(message) }
       return idempotency.once(keyOf(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
         const parent = await readWhole(actor, row, memory)
@@ -176,4 +176,13 @@ export function createSending({
     if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
     return message
   }
+}
+
+/**
+ * Returns what is compared with the earlier request of an idempotency key. A program that repeats all its steps uploads a file
+ * again and gets another id, so of an upload only its name and type count.
+ */
+function comparable<Requested extends Pick<OutgoingMessage, 'attachments'>>(message: Requested): Requested {
+  const attachments = message.attachments?.map((each) => ('uploadId' in each ? { ...each, uploadId: '' } : each))
+  return { ...message, attachments }
 }

@@ -64,6 +64,19 @@ test('an uploaded file is downloaded, sent, and received with its status', async
   expect((await ada.request('GET', `/messages/${id}/attachments/0`)).status).toBe(404)
 })
 
+test('a repeated send that has uploaded its file again returns the first answer', async () => {
+  const ada = await makeAgent(world)
+  const bob = await makeAgent(world)
+  const send = async () => {
+    const { key } = await upload(ada, 'a.txt', 'text/plain', 'hello file')
+    const attachments = [{ object_key: key, file_name: 'a.txt' }]
+    return ada.request('POST', '/send', { to: bob.address, subject: 's', body: 'x', attachments, idempotency_key: 'k' })
+  }
+  const first = await send()
+  expect(first.status).toBe(200)
+  expect((await send()).body).toEqual(first.body)
+})
+
 test('a file that is not as requested is refused, and so is that of another agent', async () => {
   const ada = await makeAgent(world)
   const bob = await makeAgent(world)

@@ -10,6 +10,7 @@ import { createRelaxedBodyStream } from '../../../formats/dkim/dkim-canonical.ts
 import { signatureField } from '../../../formats/dkim/dkim-sign.ts'
 import { messageIdFrom, UUID_RANDOM_BYTES, uuidv7 } from '../../../formats/ids.ts'
 import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
+import { LineEndCheck } from '../../../formats/mime/line-ends.ts'
 import { readSubmittedHeader, type SubmittedHeader } from '../../../formats/mime/submitted-header.ts'
 import { rfc5322Date } from '../../../formats/mime/trace-headers.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
@@ -104,9 +105,11 @@ async function readForSigning(
 ): Promise<{ bytes: Buffer; bodyHash: Hash }> {
   const bodyHash = createHash('sha256')
   const body = createRelaxedBodyStream()
+  const lineEnds = new LineEndCheck()
   let bytes = Buffer.alloc(0)
   let isInBody = false
   for await (const chunk of arrived.chunks()) {
+    if (!lineEnds.accepts(chunk)) throw malformed('it has a CR without LF, or a NUL')
     if (isInBody) {
       bodyHash.update(body.write(chunk))
       continue
