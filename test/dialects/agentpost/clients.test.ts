@@ -265,6 +265,28 @@ test('programs with a bare WebSocket print events, answer pings, and reconnect',
   expect(one.lines).not.toContain('Closed: 1000')
 })
 
+test('wscat subscribes and prints events, although it never answers a ping', async () => {
+  const inbox = await clientOf().inboxes.create({ username: 'wscat' })
+  const url = `${world.url.replace('http', 'ws')}/ws?token=${world.rootKey}`
+  const subscribe = JSON.stringify({ type: 'subscribe', event_types: ['message.received'], inbox_id: inbox.id })
+  const wscat = join(root, 'node_modules/wscat/bin/wscat')
+  const program = spawn(process.execPath, [wscat, '--connect', url, '--execute', subscribe, '--wait', '60'])
+  onTestFinished(() => void program.kill())
+  const printed = createInterface({ input: program.stdout })[Symbol.asyncIterator]()
+  const frame = async (type: string) => {
+    for (;;) {
+      const { value } = await printed.next()
+      const found = /\{.*\}/.exec(value)?.[0]
+      if (found !== undefined && JSON.parse(found).type === type) return JSON.parse(found)
+    }
+  }
+  await frame('subscribed')
+  await frame('ping')
+  await frame('ping')
+  await receive(inbox, 'For wscat')
+  expect((await frame('event')).data).toMatchObject({ type: 'message.received', data: { subject: 'For wscat' } })
+})
+
 test('the Python package and programs with `websockets` print events, reconnect and call every endpoint', {
   timeout: 180_000,
 }, async ({ skip }) => {
