@@ -5,7 +5,7 @@
  * canonicalization, and each field is canonicalized once.
  */
 import { createHash } from 'node:crypto'
-import type { HeaderField } from '../mime/header-fields.ts'
+import { fieldsByName, type HeaderField } from '../mime/header-fields.ts'
 import { relaxedBody, relaxedHeader, simpleBody } from './dkim-canonical.ts'
 import type { Canonicalization, DkimSignature } from './dkim-signature.ts'
 
@@ -29,13 +29,7 @@ export interface SignedMail {
 export function openSignedMail(raw: Buffer, fields: readonly HeaderField[], bodyStart: number): SignedMail {
   const bodies = new Map<Canonicalization, { readonly bytes: Buffer; hash?: string }>()
   const relaxed = new Map<HeaderField, string>()
-  const byName = new Map<string, HeaderField[]>()
-  for (const field of fields) {
-    const name = field.name.toLowerCase()
-    const known = byName.get(name)
-    if (known) known.push(field)
-    else byName.set(name, [field])
-  }
+  const byName = fieldsByName(fields)
 
   return { dataOf, relaxedField }
 

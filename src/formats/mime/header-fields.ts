@@ -155,3 +155,15 @@ export function fieldText(raw: Buffer, headerField: HeaderField, charset = ''): 
 function unfold(value: string): string {
   return value.replace(/[\r\n]/g, '').trim()
 }
+
+/** Returns the fields by their names in lower case, each list in the order of the header. */
+export function fieldsByName(fields: readonly HeaderField[]): Map<string, HeaderField[]> {
+  const byName = new Map<string, HeaderField[]>()
+  for (const field of fields) {
+    const name = field.name.toLowerCase()
+    const known = byName.get(name)
+    if (known) known.push(field)
+    else byName.set(name, [field])
+  }
+  return byName
+}

@@ -9,7 +9,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { parseMessageIds } from '../ids.ts'
-import { fieldValue, type HeaderField, readHeaderBlock } from './header-fields.ts'
+import { fieldsByName, fieldValue, type HeaderField, readHeaderBlock } from './header-fields.ts'
 
 export interface SubmittedHeader {
   readonly fields: readonly HeaderField[]
@@ -51,13 +51,7 @@ export function readSubmittedHeader(header: Buffer): SubmittedHeader | string {
   const isBlank = /^(?:\r?\n)?$/.test(header.toString('latin1', end, end + 3))
   if (!isBlank) return 'a line of its header is neither a field nor the continuation of one'
 
-  const byName = new Map<string, HeaderField[]>()
-  for (const field of fields) {
-    const name = field.name.toLowerCase()
-    const known = byName.get(name)
-    if (known) known.push(field)
-    else byName.set(name, [field])
-  }
+  const byName = fieldsByName(fields)
   const named = (name: string) => byName.get(name) ?? []
   const values = (...names: string[]) => names.flatMap(named).map((field) => fieldValue(header, field))
 

@@ -98,7 +98,7 @@ export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): Cac
   }
 }
 
-/** @param servers as in the setting; the system's are read anew each time, since they change with its networks */
+/** @param servers as in the setting; the system's are read again for each query, since they change with its networks */
 function resolvers(servers: readonly string[] = getServers()): DnsServer[] {
   return servers.map((server) => {
     // "[::1]:53", "127.0.0.1:53", "127.0.0.1", and "::1", as Node writes it

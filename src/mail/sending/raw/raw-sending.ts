@@ -121,7 +121,7 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
         },
         needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
       }
-      // Programs compose a message anew when they repeat it: another Date, Message-ID and boundary.
+      // Programs compose a message again when they repeat it: another Date, Message-ID and boundary.
       const { author, subject } = header
       const request = { endpoint: 'submission', inbox: inbox.id, author, recipients: recipients.toSorted(), subject }
       let isFiled = false
