@@ -2,6 +2,7 @@
 import { describe, test } from 'vitest'
 import { DataDecoder } from '../../src/edges/smtp/protocol/data-decoder.ts'
 import { linesOfHtml } from '../../src/formats/html/html-lines.ts'
+import { readImapStructure } from '../../src/formats/imap/read-structure.ts'
 import { decodeCharset } from '../../src/formats/mime/charset.ts'
 import { contentFingerprint } from '../../src/formats/mime/content-fingerprint.ts'
 import { unflow } from '../../src/formats/mime/flowed-text.ts'
@@ -311,6 +312,15 @@ test('whole messages take linear time', { timeout: LONG_MS }, () => {
       shape,
       (size) => Buffer.from(make(size)),
       (raw) => parseMessage(raw, WIDE),
+    )
+})
+
+test('whole messages take linear time for IMAP', { timeout: LONG_MS }, () => {
+  for (const [shape, make] of MESSAGES)
+    expectLinear(
+      shape,
+      (size) => Buffer.from(make(size)),
+      (raw) => readImapStructure(raw, WIDE),
     )
 })
 

@@ -9,6 +9,7 @@ import { networkOf } from '../../src/formats/address/peer-network.ts'
 import { relaxedHeader } from '../../src/formats/dkim/dkim-canonical.ts'
 import { composeNotice } from '../../src/formats/dsn/dsn.ts'
 import { findRelayId, parseMessageIds, relayPart, trimMessageId } from '../../src/formats/ids.ts'
+import { readEnvelope } from '../../src/formats/imap/read-structure.ts'
 import { charsetOfLabel } from '../../src/formats/mime/charset-labels.ts'
 import { readContentType, readDisposition, readTransferEncoding } from '../../src/formats/mime/content-fields.ts'
 import { parseDateHeader } from '../../src/formats/mime/date-header.ts'
@@ -98,6 +99,8 @@ const date = new Date(0)
 
 const READERS: Readonly<Record<string, (value: string) => unknown>> = {
   'address lists': (value) => parseAddressList(value, Number.POSITIVE_INFINITY),
+  envelopes: (value) =>
+    readEnvelope(Buffer.from(`To: ${value}`), { headerBytesMax: 2_000_000, headerFieldsMax: 1_000 }),
   parameters: parseParameterised,
   'content fields': (value) => [
     readContentType([value, value], Buffer.from(value), { isOpen: () => false, bytesLeft: 1_000_000 }),

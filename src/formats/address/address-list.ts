@@ -45,6 +45,32 @@ interface Entry {
  */
 export function parseAddressList(value: string, countMax = 1000): Address[] {
   const addresses: Address[] = []
+  readAddressList(value, countMax, decodeEncodedWords, {
+    address: (address) => addresses.push(address),
+    groupBegins: ignore,
+    groupEnds: ignore,
+  })
+  return addresses
+}
+
+const ignore = () => undefined
+
+/** What a list consists of, in order. Names are given to `decode`. Only a group that has begun ends. */
+export interface AddressListVisitor {
+  address(address: Address): void
+  groupBegins(name: string): void
+  groupEnds(): void
+}
+
+/** Reads a list as `parseAddressList` does, with its groups (RFC 5322 §3.4). */
+export function readAddressList(
+  value: string,
+  countMax: number,
+  decode: (text: string) => string,
+  visitor: AddressListVisitor,
+): void {
+  let count = 0
+  let isInGroup = false
   let entry = emptyEntry()
   /** Entries before a comma that may be the beginning of the next name. */
   let nameParts: Entry[] = []
@@ -53,7 +79,7 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
   let pos = 0
 
   const endEntry = (separator?: string) => {
-    const isFull = addresses.length + nameParts.length + 1 >= countMax
+    const isFull = count + nameParts.length + 1 >= countMax
     if (separator === ',' && isBareName(entry) && nameParts.length < NAME_COMMAS_MAX && !isFull) nameParts.push(entry)
     else {
       const name = nameParts.map(({ phrase }) => phrase.trim())
@@ -67,11 +93,18 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
   }
 
   const addEntry = (each: Entry) => {
-    const address = readEntry(each)
-    if (address !== undefined) addresses.push(address)
+    const address = readEntry(each, decode)
+    if (address === undefined) return
+    count++
+    visitor.address(address)
   }
 
-  while (pos < value.length && addresses.length < countMax) {
+  const endGroup = () => {
+    if (isInGroup) visitor.groupEnds()
+    isInGroup = false
+  }
+
+  while (pos < value.length && count < countMax) {
     const char = value[pos]!
     if (char === '"' && quotesEnd) {
       const end = endOfQuoted(value, pos)
@@ -97,11 +130,16 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
       continue
     } else if (char === ',' || char === ';') {
       endEntry(char) // ";" ends a group, and separates addresses in Outlook
+      if (char === ';') endGroup()
       pos++
       continue
     } else if (char === ':' && entry.angle === undefined && !entry.hasAt) {
-      entry = emptyEntry() // the text before was the name of a group
+      const name = decode(entry.phrase.trim())
+      entry = emptyEntry()
       endEntry()
+      endGroup()
+      visitor.groupBegins(name)
+      isInGroup = true
       pos++
       continue
     }
@@ -110,8 +148,8 @@ export function parseAddressList(value: string, countMax = 1000): Address[] {
     addToSpec(entry, value.slice(pos, end))
     pos = end
   }
-  if (addresses.length < countMax) endEntry()
-  return addresses
+  if (count < countMax) endEntry()
+  endGroup()
 }
 
 /** Whether the text before a comma is neither an address nor quoted. */
@@ -128,30 +166,33 @@ function addToSpec(entry: Entry, text: string): void {
   entry.hasAt ||= text.includes('@')
 }
 
-function readEntry(entry: Entry): Address | undefined {
+function readEntry(entry: Entry, decode: (text: string) => string): Address | undefined {
   if (entry.angle !== undefined) {
     // RFC 5322 §4.4: the address may follow a route, "@relay,@relay:ann@host"
     const spec = entry.angle.startsWith('@') ? entry.angle.slice(entry.angle.indexOf(':') + 1) : entry.angle
-    return toAddress(decodeEncodedWords(entry.phrase.trim() === '' ? entry.comment : entry.phrase), spec)
+    return toAddress(decode(entry.phrase.trim() === '' ? entry.comment : entry.phrase), spec)
   }
-  if (!entry.hasAt) return readName(entry)
+  if (!entry.hasAt) return readName(entry, decode)
   const spec = entry.spec.trim().replace(/>$/, '') // Invalid: "Ann ann@host>"
-  const name = decodeEncodedWords(entry.comment) // ann@host (Ann), as in RFC 822
+  const name = decode(entry.comment) // ann@host (Ann), as in RFC 822
   if (spec.startsWith('"') || !/\s/.test(spec)) return toAddress(name, spec)
   // Invalid: "Ann Example ann@host" without angle brackets
   const words = joinAroundDots(spec.split(/\s+/))
   const at = words.findLastIndex((word) => word.includes('@'))
   if (isBroken(words[at]!, words[at + 1])) return toAddress(name, spec)
-  return toAddress(decodeEncodedWords(words.filter((_, index) => index !== at).join(' ')), words[at]!)
+  return toAddress(decode(words.filter((_, index) => index !== at).join(' ')), words[at]!)
 }
 
 /** RFC 2047 §5 forbids encoded words in an address, but some senders encode a whole mailbox. */
 const ENCODED_MAILBOX = /^(?:([^<>]*)<)?([^\s<>@]+@[^\s<>@]+)>?$/
 
-function readName({ phrase, comment }: Entry): Address | undefined {
-  const name = decodeEncodedWords(phrase.trim() === '' ? comment : phrase).trim()
+function readName({ phrase, comment }: Entry, decode: (text: string) => string): Address | undefined {
+  const text = phrase.trim() === '' ? comment : phrase
+  const name = decodeEncodedWords(text).trim()
   const [, nameOfMailbox = '', spec] = (phrase.includes('=?') && ENCODED_MAILBOX.exec(name)) || []
-  return spec === undefined ? toAddress(name, '') : toAddress(nameOfMailbox.replace(/^"|" *$/g, ''), spec)
+  return spec === undefined
+    ? toAddress(decode(text).trim(), '')
+    : toAddress(nameOfMailbox.replace(/^"|" *$/g, ''), spec)
 }
 
 /** Whether white space divides a domain: "ann@exa mple.com" must not become ann@exa. */

@@ -1,0 +1,114 @@
+/**
+ * Reads everything that IMAP says about a message: ENVELOPE, BODYSTRUCTURE, and where its parts are. One scan for each level of messages
+ * in messages, whose depth is limited: the time is linear in the size of the message.
+ */
+import { readHeaderBlock } from '../mime/header-fields.ts'
+import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
+import { type ScannedPart, writeBodyStructure } from './body-structure.ts'
+import { envelopeOf } from './envelope.ts'
+import type { ImapPart } from './imap-parts.ts'
+
+export interface ImapStructure {
+  /** As in responses, with parentheses, in ASCII. */
+  readonly envelope: string
+  readonly bodyStructure: string
+  readonly root: ImapPart
+}
+
+/** Messages in messages. A deeper one is shown as a file. */
+const MESSAGE_DEPTH_MAX = 5
+
+/** @param raw the whole message, with CRLF line ends */
+export function readImapStructure(raw: Buffer, limits: StructureLimits): ImapStructure {
+  const { scanned, charset } = scan(raw, limits)
+  return {
+    envelope: envelopeOf(raw, scanned.part.fields, charset),
+    bodyStructure: writeBodyStructure(scanned, { raw, charset, isExtended: true }),
+    root: toImapPart(scanned),
+  }
+}
+
+/** BODY: BODYSTRUCTURE without extension data (RFC 9051 §6.4.5). */
+export function readImapBody(raw: Buffer, limits: StructureLimits): string {
+  const { scanned, charset } = scan(raw, limits)
+  return writeBodyStructure(scanned, { raw, charset, isExtended: false })
+}
+
+/** @param header the header block of a message, or more of it */
+export function readEnvelope(
+  header: Buffer,
+  limits: Pick<StructureLimits, 'headerBytesMax' | 'headerFieldsMax'>,
+): string {
+  const { fields } = readHeaderBlock(header, 0, limits.headerBytesMax, undefined, limits.headerFieldsMax)
+  return envelopeOf(header, fields)
+}
+
+function scan(raw: Buffer, limits: StructureLimits): { scanned: ScannedPart; charset: string } {
+  const left = { parts: limits.partsMax, fields: limits.headerFieldsMax }
+  const { root, charset } = scanStructure(raw, limits)
+  return { scanned: describe(root, MESSAGE_DEPTH_MAX), charset }
+
+  function describe(part: MimePart, depthLeft: number): ScannedPart {
+    left.parts--
+    left.fields -= part.fields.length
+    if (part.contentType.startsWith('multipart/')) {
+      const children = part.children.length > 0 ? part.children : [emptyPart(part)]
+      return { part, parts: children.map((child) => describe(child, depthLeft)) }
+    }
+    if (!isMessage(part)) return { part, parts: [] }
+    if (depthLeft === 0 || left.parts <= 0) return { part: asFile(part), parts: [] }
+    const inner = scanStructure(raw.subarray(part.bodyStart, part.bodyEnd), {
+      ...limits,
+      partsMax: left.parts,
+      headerFieldsMax: Math.max(0, left.fields),
+    })
+    return { part, parts: [], message: describe(moved(inner.root, part.bodyStart), depthLeft - 1) }
+  }
+}
+
+/** RFC 2046 §5.2.1, RFC 6532 §3.7. One in base64, which the first forbids, cannot be read in place. */
+function isMessage({ contentType, encoding }: MimePart): boolean {
+  const isOfType = contentType === 'message/rfc822' || contentType === 'message/global'
+  return isOfType && encoding !== 'base64' && encoding !== 'quoted-printable'
+}
+
+/** BODYSTRUCTURE of message/rfc822 must contain the message; this says that it is not looked into. */
+function asFile(part: MimePart): MimePart {
+  return { ...part, contentType: 'application/octet-stream' }
+}
+
+/** RFC 9051 §9: body-type-mpart has at least one part. */
+function emptyPart(multipart: MimePart): MimePart {
+  const at = multipart.bodyEnd
+  return {
+    ...{ headerStart: at, headerEnd: at, bodyStart: at, bodyEnd: at },
+    ...{ fields: [], contentType: 'text/plain', parameters: new Map(), encoding: '7bit', children: [] },
+  }
+}
+
+/** Offsets relative to the whole message instead of to the part that contains this one. */
+function moved(part: MimePart, by: number): MimePart {
+  return {
+    ...part,
+    headerStart: part.headerStart + by,
+    headerEnd: part.headerEnd + by,
+    bodyStart: part.bodyStart + by,
+    bodyEnd: part.bodyEnd + by,
+    fields: part.fields.map((field) => ({
+      ...field,
+      start: field.start + by,
+      valueStart: field.valueStart + by,
+      end: field.end + by,
+    })),
+    children: part.children.map((child) => moved(child, by)),
+  }
+}
+
+function toImapPart({ part, parts, message }: ScannedPart): ImapPart {
+  const { headerStart, bodyStart, bodyEnd } = part
+  return {
+    ...{ headerStart, bodyStart, bodyEnd },
+    ...(parts.length > 0 && { parts: parts.map(toImapPart) }),
+    ...(message && { message: toImapPart(message) }),
+  }
+}
