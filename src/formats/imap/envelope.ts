@@ -53,8 +53,12 @@ function addressesOf(value: string | undefined): string {
   return written.length === 0 ? 'NIL' : `(${written.join('')})`
 }
 
-/** NIL as host would be the beginning or the end of a group: a name without an address has an empty host. */
+/**
+ * NIL as host would be the beginning or the end of a group: an address without a domain has an empty host. A single word, which may
+ * be a user of the sender's machine, is such an address; several words are a name.
+ */
 function writeAddress(name: string | undefined, address: string): string {
+  if (address === '' && name !== undefined && !/\s/.test(name)) return `(NIL NIL ${headerString(name)} "")`
   const { localPart, domain } = splitAddress(address)
   const host = isAsciiText(domain) ? domain : domainToASCII(domain)
   return `(${headerString(name)} NIL ${headerString(unquoted(localPart))} ${imapString(host)})`

@@ -43,7 +43,11 @@ test.each([
   ],
   ['a folded subject', 'Subject: one\n two', '(NIL "one two" NIL NIL NIL NIL NIL NIL NIL NIL)'],
   ['an empty subject', 'Subject: ', '(NIL "" NIL NIL NIL NIL NIL NIL NIL NIL)'],
-  ['a name without an address', 'To: nobody', '(NIL NIL NIL NIL NIL (("nobody" NIL "" "")) NIL NIL NIL NIL)'],
+  [
+    'a user without a domain, and a name without an address',
+    'To: "Mail System" <>, nobody',
+    '(NIL NIL NIL NIL NIL (("Mail System" NIL "" "")(NIL NIL "nobody" "")) NIL NIL NIL NIL)',
+  ],
   ['control characters', 'Subject: ab\u0007c', '(NIL "ab c" NIL NIL NIL NIL NIL NIL NIL NIL)'],
 ])('ENVELOPE: %s', (_, header, expected) => {
   expect(envelopeOf(header)).toBe(expected)
