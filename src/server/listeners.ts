@@ -41,7 +41,11 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           eventLoop,
           credentials,
           requireNoStranger: services.organizations.requireNoStranger,
-          probes: { start: needs.requireStarted, store: () => store.probe(), disk: () => store.checkDiskSpace() },
+          probes: {
+            start: needs.requireStarted,
+            store: () => store.requireReady(),
+            disk: () => store.checkDiskSpace(),
+          },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => shared.feed.stop(),
           dialects: [

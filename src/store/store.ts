@@ -76,8 +76,15 @@ export interface Store {
   /** The server begins to stop: `shutdownGraceMs` now bounds the wait for a commit with an unknown outcome. */
   expectClose(): void
 
-  /** Reads and writes once, for readiness and `martlet check`. @throws the error that a transaction would get */
+  /** Reads and writes once, for `martlet check`. @throws the error that a transaction would get */
   probe(): Promise<void>
+  /**
+   * For readiness: reads, and writes only if no commit has succeeded within limits.store.readyCommitMs. A write of its
+   * own would wait for the transactions of all others, so that a busy server would seem to be a broken one.
+   *
+   * @throws the error that a transaction would get
+   */
+  requireReady(): Promise<void>
 
   /** Waits for queued transactions, then closes. Later transactions are rejected with shutting_down. */
   close(): Promise<void>
@@ -210,6 +217,7 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     },
     checkDiskSpace: disk.checkSpace,
     probe,
+    requireReady,
     close() {
       closing ??= close()
       return closing
@@ -217,13 +225,22 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
   }
 
   async function probe(): Promise<void> {
-    await database.reader.selectFrom('event_log').select('epoch').execute()
+    await readOnce()
     await transaction((tx) =>
       tx
         .updateTable('event_log')
         .set((eb) => ({ last_seq: eb.ref('last_seq') }))
         .execute(),
     )
+  }
+
+  async function requireReady(): Promise<void> {
+    if (failures.sinceSuccessMs() > config.limits.store.readyCommitMs) return probe()
+    await readOnce()
+  }
+
+  async function readOnce(): Promise<void> {
+    await database.reader.selectFrom('event_log').select('epoch').execute()
   }
 
   async function close(): Promise<void> {

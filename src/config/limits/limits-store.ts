@@ -67,6 +67,12 @@ export const storeLimits = {
     unit: 'milliseconds',
     description: 'Total duration of consecutive failed commits with the same effect.',
   },
+  readyCommitMs: {
+    default: SECOND,
+    unit: 'milliseconds',
+    description:
+      'Age up to which a successful commit proves to `/readyz` that the store works. After it, `/readyz` writes.',
+  },
   lockWaitMs: {
     default: 2 * SECOND,
     unit: 'milliseconds',

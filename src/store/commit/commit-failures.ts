@@ -10,6 +10,8 @@ import type { Log } from '../../log.ts'
 export interface CommitFailures {
   /** The failure that lasts; undefined while work is accepted. */
   readonly lasting: MailError | undefined
+  /** Milliseconds since the last successful commit; Infinity if there was none, or if one has failed since. */
+  sinceSuccessMs(): number
   /** @param tookMs how long the group ran that failed */
   record(error: MailError, tookMs: number): void
   /** Like `record`, for a failure that needs no repetition: the disk is full, or a commit does not end. */
@@ -22,13 +24,17 @@ export function createCommitFailures({ limits, log }: { limits: Limits; log: Log
   let lasting: MailError | undefined
   let failedCount = 0
   let failedMs = 0
+  let succeededAtMs = Number.NEGATIVE_INFINITY
 
   return {
     get lasting() {
       return lasting
     },
 
+    sinceSuccessMs: () => performance.now() - succeededAtMs,
+
     record(error, tookMs) {
+      succeededAtMs = Number.NEGATIVE_INFINITY
       failedCount += 1
       failedMs += tookMs
       // The time too: while a database is unreachable, each commit fails only after a long wait.
@@ -42,11 +48,13 @@ export function createCommitFailures({ limits, log }: { limits: Limits; log: Log
       lasting = undefined
       failedCount = 0
       failedMs = 0
+      succeededAtMs = performance.now()
     },
   }
 
   function recordLasting(error: MailError): void {
     if (!lasting) log.error({ err: error }, 'commits keep failing; mail and sends are refused until one succeeds')
     lasting = error
+    succeededAtMs = Number.NEGATIVE_INFINITY
   }
 }
