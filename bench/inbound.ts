@@ -11,7 +11,7 @@
  */
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { createMailPool } from './mail-pool.ts'
-import { isPostfixThere, startPostfix } from './postfix.ts'
+import { isPostfixThere, startBenchPostfix } from './postfix.ts'
 import { cpuMs, startBenchServer } from './server.ts'
 import { load } from './smtp-load.ts'
 
@@ -30,7 +30,7 @@ const nextMail = createMailPool()
 
 console.log(`fsync of a 5 KB append: ${fsyncMs().toFixed(2)} ms`)
 const martlet = await startBenchServer()
-const postfix = isPostfixThere() ? startPostfix(2_527) : undefined
+const postfix = isPostfixThere() ? await startBenchPostfix(2_527) : undefined
 try {
   for (let index = 0; index < INBOXES_MAX; index += 1)
     await martlet.request('POST', '/inboxes', { username: `load${index}` })

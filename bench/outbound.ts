@@ -14,7 +14,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startDns, type Zones } from '../test/support/dns-server.ts'
-import { isPostfixThere, startPostfix } from './postfix.ts'
+import { isPostfixThere, startBenchPostfix } from './postfix.ts'
 import { type BenchServer, KEY, startBenchServer } from './server.ts'
 import { Session, sampleMail } from './smtp-load.ts'
 
@@ -42,7 +42,9 @@ const sending = await startBenchServer({
   MARTLET_OUTBOUND_PORT: `${SINK_PORT}`,
   MARTLET_DNS_SERVERS: dns.address,
 })
-const postfix = isPostfixThere() ? startPostfix(2_527, `smtp:[127.0.0.1]:${SINK_PORT}`) : undefined
+const postfix = isPostfixThere()
+  ? await startBenchPostfix(2_527, { nextHop: `smtp:[127.0.0.1]:${SINK_PORT}` })
+  : undefined
 try {
   for (const server of [holding, sending]) await server.request('POST', '/inboxes', { username: 'load' })
   const accepted: number[] = []

@@ -47,6 +47,7 @@ export class Session {
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.#read(bytes.toString('latin1')))
+    socket.on('error', () => socket.destroy()) // 'close' follows; Postfix resets a connection that ends with QUIT
     socket.on('close', () => {
       for (const resolve of this.#waiting.splice(0)) resolve('421 the connection was closed\r\n')
     })
@@ -88,7 +89,7 @@ export class Session {
   }
 
   async quit(): Promise<void> {
-    const closed = once(this.#socket, 'close')
+    const closed = new Promise((resolve) => this.#socket.once('close', resolve)) // once() would reject with the reset
     this.#socket.end('QUIT\r\n')
     await closed
   }

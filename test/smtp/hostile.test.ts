@@ -108,11 +108,11 @@ test.each(['beforeRead', 'beforeCommit'] as const)(
     const { gate, reached, open } = createGate()
     listener.receiving[step] = gate
     const client = await RawClient.inData(listener.port)
-    client.socket.end('whole\r\n.\r\n')
+    client.send('whole\r\n.\r\n')
     await reached
+    client.socket.destroy()
+    open() // it may still wait for the reply: the end of its side looks the same (pipelining.test.ts)
     await listener.untilLogged('SMTP connection closed')
-    open()
-    await RawClient.open(listener.port) // takes some turns of the event loop
     expect(listener.receiving.texts).toEqual(['whole\r\n'])
   },
 )

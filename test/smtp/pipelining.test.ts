@@ -77,6 +77,27 @@ test('no command runs after QUIT', async () => {
   expect(receiving.filed).toEqual([])
 })
 
+// Exim ends its side with QUIT, which it sends with the end of the message. It got no reply, and delivered every message twice.
+test('a client that ends its side with its last command gets all replies', async () => {
+  const { port, receiving } = await startListener()
+  const { gate, reached, open } = createGate()
+  receiving.beforeCommit = gate
+  const client = await RawClient.inData(port)
+  client.socket.end('one\r\n.\r\nQUIT\r\n')
+  await reached
+  await new Promise(setImmediate) // the end has been read
+  open()
+  expect(await client.rest()).toMatch(/^250 2\.0\.0 Ok: filed as m1\r\n221 /)
+})
+
+test('a client that ends its side in the middle of a message is disconnected, and nothing is stored', async () => {
+  const { port, receiving } = await startListener()
+  const client = await RawClient.inData(port)
+  client.socket.end('one\r\n')
+  expect(await client.rest()).toBe('')
+  expect(receiving.filed).toEqual([])
+})
+
 test('thousands of pipelined commands do not delay other connections', async () => {
   const { port } = await startListener()
   const flooding = await RawClient.open(port, 'flood.test')

@@ -180,13 +180,17 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     if (parser) runIn(this.#unit, () => this.#answerLines(parser)).catch((error) => this.#fail(error))
   }
 
-  /** Reads and answers one line after the other, until the connection closes or TLS begins. */
+  /**
+   * Reads and answers one line after the other, until the peer ends its side, the connection closes, or TLS begins. A peer may end
+   * its side with its last command, and still waits for the replies: Exim does, after the message and QUIT.
+   */
   async #answerLines(parser: CommandStream): Promise<void> {
     for (;;) {
       const line = await parser.readLine()
-      if (line === undefined) return
+      if (line === undefined) break
       await this.#answerCommand(line, parser)
     }
+    if (this._parser === parser && !this._closing) this.close()
   }
 
   async #answerCommand(line: Buffer | 'too long', parser: CommandStream): Promise<void> {
@@ -221,6 +225,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     mailData.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
     const replying = receiveMailData(mailData)
     const isComplete = await parser.readMailData(mailData)
+    if (!isComplete && !this._closing && !this._closed) this.close() // nothing is answered
     const reply = await replying
     if (reply.code < 400) this.#activity.messageAccepted()
     if (isComplete) await this.#answer(reply)

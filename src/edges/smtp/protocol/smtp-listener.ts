@@ -29,6 +29,9 @@ import { type SessionRules, SmtpSession } from './smtp-session.ts'
 /** RFC 8996 §4, §5: nothing below TLS 1.2. */
 const TLS_MIN = 'TLSv1.2'
 
+/** An option of Node's server, to which the library passes them all: the end of the peer's side does not end ours. */
+const HALF_OPEN = { allowHalfOpen: true }
+
 export interface SmtpListener {
   /**
    * @returns the port; the system chooses it if that of `address` is 0
@@ -75,6 +78,7 @@ export function createSmtpListener(needs: SmtpListenerNeeds, role: SmtpRole): Sm
       logger: false, // the library would log each line; our log has the session and the outcome
       maxCommandLength: limits.smtp.commandBytesMax,
       socketTimeout: limits.smtp.idleMs,
+      ...HALF_OPEN,
     },
     (socket, options) => {
       if (role.isOverloaded()) return refuse(socket)
