@@ -14,6 +14,7 @@ test('every setting has a default, and an empty value counts as not set', () => 
     domain: 'mail.localhost',
     hostname: 'mail.localhost',
     publicUrl: undefined,
+    publicSmtp: undefined,
     rootKey: undefined,
     outbound: 'capture',
     relay: undefined,
@@ -110,6 +111,7 @@ test('settings are parsed as documented', () => {
     MARTLET_SMTP_PORT: 'off',
     MARTLET_DOMAIN: 'Mail.Example.com',
     MARTLET_PUBLIC_URL: 'https://mail.example.com/base/',
+    MARTLET_PUBLIC_SMTP: '[2001:db8::1]:587',
     MARTLET_TLS_CERT: 'cert.pem',
     MARTLET_TLS_KEY: '/etc/key.pem',
   })
@@ -118,6 +120,7 @@ test('settings are parsed as documented', () => {
     smtpPort: 'off',
     domain: 'mail.example.com',
     publicUrl: 'https://mail.example.com/base',
+    publicSmtp: { host: '2001:db8::1', port: 587 },
     tls: { certFile: resolve('cert.pem'), keyFile: '/etc/key.pem' },
   })
 })
@@ -131,6 +134,8 @@ test.each([
   [{ MARTLET_DOMAIN: 'no_domain' }, 'MARTLET_DOMAIN=no_domain: write a domain name such as mail.example.com'],
   [{ MARTLET_HOSTNAME: 'a..b' }, 'MARTLET_HOSTNAME=a..b: write a domain name such as mail.example.com'],
   [{ MARTLET_PUBLIC_URL: 'mail.example.com' }, 'write an http or https URL such as https://mail.example.com'],
+  [{ MARTLET_PUBLIC_SMTP: 'mail.example.com' }, 'write a host and a port, such as mail.example.com:587'],
+  [{ MARTLET_PUBLIC_SMTP: 'mail.example.com:70000' }, 'write a host and a port, such as mail.example.com:587'],
   [{ MARTLET_PUBLIC_URL: 'ftp://mail.example.com' }, 'write an http or https URL such as https://mail.example.com'],
   [{ MARTLET_OUTBOUND: 'smtp' }, 'MARTLET_OUTBOUND=smtp: write one of capture, direct, relay'],
   [{ MARTLET_OUTBOUND: 'relay' }, 'MARTLET_OUTBOUND=relay: set MARTLET_RELAY_URL too'],

@@ -81,7 +81,8 @@ function edgesOf(file: string, protocol: string, part: string, dialect: string):
   if (protocol === 'smtp') return part === 'protocol' ? own : [...own, 'src/edges/smtp/protocol/']
   if (protocol !== 'http' || part === 'server') return own
   if (part === 'live') return [...own, 'src/edges/http/server/']
-  return ['src/edges/http/server/', 'src/edges/http/live/', `src/edges/http/dialects/${dialect}/`]
+  const shared = dialect === 'inboxai' ? ['src/edges/http/dialects/agentmail/'] : [] // it has AgentMail's shapes
+  return ['src/edges/http/server/', 'src/edges/http/live/', `src/edges/http/dialects/${dialect}/`, ...shared]
 }
 
 /** Maps each file to those of our files that it imports, for values or for types. */

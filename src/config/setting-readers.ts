@@ -49,6 +49,18 @@ export function readUrl(value: string | undefined, variable: string): string | u
   return value.replace(/\/+$/, '')
 }
 
+export interface MailServer {
+  readonly host: string
+  readonly port: number
+}
+
+export function readMailServer(value: string | undefined, variable: string): MailServer | undefined {
+  if (value === undefined) return undefined
+  const [, host = '', port = ''] = /^(\[[\da-f:.]+\]|[^\s:/@[\]]+):([1-9]\d{0,4})$/i.exec(value) ?? []
+  if (host !== '' && Number(port) <= 65_535) return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+  throw new StartupError(`${variable}=${value}: write a host and a port, such as mail.example.com:587`)
+}
+
 export function readDatabaseUrl(value: string | undefined, variable: string): string | undefined {
   if (value === undefined) return undefined
   const url = URL.canParse(value) ? new URL(value) : undefined

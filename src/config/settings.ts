@@ -32,6 +32,7 @@ import {
   readDomain,
   readDuration,
   readLogLevel,
+  readMailServer,
   readMessageBytes,
   readOnOff,
   readPath,
@@ -115,6 +116,14 @@ export const settings = {
     default: 'http://<host>:<HTTP port>',
     description: 'Base URL of the links that clients receive (attachments, raw messages).',
     read: readUrl,
+  }),
+  /** undefined: derived from the hostname and the port that was opened. */
+  publicSmtp: derived({
+    variable: 'MARTLET_PUBLIC_SMTP',
+    default: '`<hostname>:<submission port>`; `<host>:<submission port>` if the hostname ends in `.localhost`',
+    description:
+      'Where mail programs reach the port with STARTTLS, such as `mail.example.com:587`. Clients of inboxai receive it with the password of a new inbox.',
+    read: readMailServer,
   }),
   /** A secret: never show or log it. */
   rootKey: derived({

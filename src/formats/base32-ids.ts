@@ -27,3 +27,13 @@ export function fromBase32(text: string): string | undefined {
   const hex = bits.toString(16).padStart(32, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
+
+/** Renders an id as a prefix for the kind of object, and 26 characters: "thr_01J…". */
+export function toPrefixedId(prefix: string, uuid: string): string {
+  return `${prefix}_${toBase32(uuid)}`
+}
+
+/** @returns the UUID; undefined for a text of any other form, or with another prefix */
+export function fromPrefixedId(prefix: string, text: string): string | undefined {
+  return text.startsWith(`${prefix}_`) ? fromBase32(text.slice(prefix.length + 1)) : undefined
+}

@@ -2,6 +2,7 @@
 import { agentMail } from '../edges/http/dialects/agentmail/index.ts'
 import { agentPost } from '../edges/http/dialects/agentpost/index.ts'
 import { assmbl } from '../edges/http/dialects/assmbl/index.ts'
+import { inboxai } from '../edges/http/dialects/inboxai/index.ts'
 import { createHttpServer, type HttpServer } from '../edges/http/server/http-server.ts'
 import { createMxServer } from '../edges/smtp/mx/mx-server.ts'
 import type { SmtpListener } from '../edges/smtp/protocol/smtp-listener.ts'
@@ -9,6 +10,7 @@ import { createSubmissionServers } from '../edges/smtp/submission/submission-ser
 import type { TlsSource } from '../edges/tls.ts'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
 import { createLogins } from '../mail/access/keys/logins.ts'
+import { mailServersOf } from './mail-servers.ts'
 import type { Services } from './services.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
 
@@ -31,6 +33,13 @@ interface ListenersNeeds extends ServerContext {
 
 export function createListeners({ shared, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
   const { config, store, log, metrics, eventLoop } = needs
+  const { submission, submissions } = createSubmissionServers({
+    ...{ config, log, metrics, eventLoop, tls },
+    logins: createLogins({ store, credentials, limits: config.limits }),
+    rawSending: services.rawSending,
+    feed: shared.feed,
+  })
+  const mailServers = () => mailServersOf(config, { submission: submission?.port(), imaps: undefined })
   const http =
     config.httpPort === 'off'
       ? undefined
@@ -51,6 +60,7 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           dialects: [
             agentMail({ ...services, webhooks: services.webhooks.agentmail, config, log, metrics, credentials }),
             assmbl({ ...services, webhooks: services.webhooks.assmbl, config, log, credentials }),
+            inboxai({ ...services, webhooks: services.webhooks.inboxai, config, credentials, mailServers }),
             agentPost({ ...services, webhooks: services.webhooks.agentpost, config, log, metrics, credentials }),
           ],
         })
@@ -58,11 +68,5 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
     config.smtpPort === 'off'
       ? undefined
       : createMxServer({ config, log, metrics, eventLoop, receiving: shared.receiving, tls })
-  const { submission, submissions } = createSubmissionServers({
-    ...{ config, log, metrics, eventLoop, tls },
-    logins: createLogins({ store, credentials, limits: config.limits }),
-    rawSending: services.rawSending,
-    feed: shared.feed,
-  })
   return { http, smtp, submission, submissions }
 }

@@ -77,6 +77,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     agentmail: webhooksOf(agentMailProfile),
     agentpost: webhooksOf(webhookProfiles.agentpost),
     assmbl: webhooksOf(webhookProfiles.assmbl),
+    inboxai: webhooksOf(webhookProfiles.inboxai),
   }
   return {
     apiKeys: createApiKeys({ store, random, clock: wallClock, limits, keyRevoked: appendRevoked }),

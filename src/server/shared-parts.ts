@@ -5,6 +5,7 @@ import type { Config } from '../config/settings.ts'
 import { agentMailWebhooks } from '../edges/http/dialects/agentmail/webhook-renderer.ts'
 import { agentPostWebhooks } from '../edges/http/dialects/agentpost/agentpost-webhook-profile.ts'
 import { assmblWebhooks } from '../edges/http/dialects/assmbl/assmbl-webhook-renderer.ts'
+import { inboxaiWebhooks } from '../edges/http/dialects/inboxai/inboxai-webhook-profile.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import { createSignedTokens } from '../mail/access/signed-tokens.ts'
@@ -122,6 +123,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
       agentmail: agentMailWebhooks({ eventSubjects, limits }),
       assmbl: assmblWebhooks({ eventSubjects, senderTrust, limits }),
       agentpost: agentPostWebhooks({ eventSubjects, limits }),
+      inboxai: inboxaiWebhooks({ eventSubjects, limits }),
     },
   }
 }

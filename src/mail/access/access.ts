@@ -9,6 +9,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { MailError } from '../../errors.ts'
 import { normaliseAddress } from '../../formats/address/address.ts'
+import { fromBase32 } from '../../formats/base32-ids.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import type { ApiKeyRow, InboxRow, PodRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -121,7 +122,8 @@ export function hasSamePermissions({ permissions }: KeyActor, row: Pick<ApiKeyRo
 }
 
 /**
- * Finds the inbox by address or id, if it is in the actor's scope.
+ * Finds the inbox by address or id, if it is in the actor's scope. An id can be written as a UUID or in base32, as some
+ * dialects show it: so each dialect finds an inbox by the id of another.
  *
  * @throws not_found, missing_permission
  */
@@ -136,7 +138,7 @@ export async function requireInbox(db: Db, actor: Actor, permission: Permission,
 export async function lockInbox(tx: Tx, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
   const row = ref.includes('@')
     ? await inboxes.lockByAddress(tx, normaliseAddress(ref) ?? '')
-    : await inboxes.lockById(tx, ref)
+    : await inboxes.lockById(tx, idOf(ref))
   return requireCovered(actor, row, permission)
 }
 
@@ -153,7 +155,7 @@ export async function requireInboxIds(
   refs: readonly string[],
 ): Promise<readonly string[]> {
   const isAddress = (ref: string) => ref.includes('@')
-  const wanted = [...new Set(refs)].map((ref) => (isAddress(ref) ? (normaliseAddress(ref) ?? '') : ref))
+  const wanted = [...new Set(refs)].map((ref) => (isAddress(ref) ? (normaliseAddress(ref) ?? '') : idOf(ref)))
   const rows = [
     ...(await inboxes.listByIds(
       db,
@@ -169,9 +171,13 @@ export async function requireInboxIds(
 }
 
 async function findInbox(db: Db, ref: string): Promise<InboxRow | undefined> {
-  if (!ref.includes('@')) return inboxes.getById(db, ref)
+  if (!ref.includes('@')) return inboxes.getById(db, idOf(ref))
   const address = normaliseAddress(ref)
   return address === undefined ? undefined : inboxes.getByAddress(db, address)
+}
+
+function idOf(ref: string): string {
+  return fromBase32(ref) ?? ref
 }
 
 /** @throws not_found when there is no row or it is outside the actor's scope; missing_permission */

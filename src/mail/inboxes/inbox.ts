@@ -1,4 +1,5 @@
 /** An inbox as callers see it, and the requests that create and change one. */
+import type { NewAppPassword } from '../access/keys/app-passwords.ts'
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
@@ -24,6 +25,12 @@ export interface Inbox {
   readonly updatedAt: number
 }
 
+/** A new inbox, or the one that has its client_id. */
+export interface CreatedInbox extends Inbox {
+  /** Only of a new inbox, and only here. */
+  readonly appPassword?: NewAppPassword
+}
+
 /** null: the setting applies. */
 export interface InboxLimits {
   readonly quotaBytes?: number | null | undefined
@@ -44,6 +51,8 @@ export interface NewInbox {
   /** Default: active. */
   readonly status?: InboxStatus | undefined
   readonly limits?: InboxLimits | undefined
+  /** Creates an app password of this name with the inbox, if the actor may create keys. */
+  readonly appPasswordName?: string | undefined
 }
 
 export interface InboxChange {

@@ -17,6 +17,7 @@ import * as queue from '../../store/tables/queue-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import {
   assertKeyUnchanged,
+  hasPermission,
   keyOf,
   lockInbox,
   requireInbox,
@@ -28,6 +29,7 @@ import {
 } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
 import { parseClientId } from '../access/client-id.ts'
+import { addAppPassword } from '../access/keys/app-passwords.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
@@ -37,7 +39,7 @@ import { enqueue } from '../jobs/jobs.ts'
 import { stateOf } from '../tenants/organization-state.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
 import { addInbox, showInbox } from './add-inbox.ts'
-import type { Inbox, InboxChange, InboxLimits, Metadata, NewInbox } from './inbox.ts'
+import type { CreatedInbox, Inbox, InboxChange, InboxLimits, Metadata, NewInbox } from './inbox.ts'
 import { parseInboxAddress, postmasterAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
 import { randomSuffix, randomUsername } from './username.ts'
@@ -49,7 +51,7 @@ export interface Inboxes {
    * @throws validation_error, resource_taken, domain_not_available, missing_permission, narrow_key, not_found;
    *         limit_exceeded; forbidden for a reserved name (inbox-address.ts)
    */
-  create(actor: Actor, within: Within, request: NewInbox): Promise<Inbox>
+  create(actor: Actor, within: Within, request: NewInbox): Promise<CreatedInbox>
   /** Lists inboxes, newest first. */
   list(actor: Actor, within: Within, page: PageRequest): Promise<Page<Inbox>>
   /** @param ref address or id @throws not_found */
@@ -116,7 +118,12 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
           status: request.status ?? 'active',
           ...limitColumns(request.limits),
         }
-        return addInbox(tx, actorName(actor), row, limits)
+        const inbox = await addInbox(tx, actorName(actor), row, limits)
+        const { appPasswordName } = request
+        if (appPasswordName === undefined || !hasPermission(actor, 'api_key_create')) return inbox
+        const own = { organizationId: scope.organizationId, podId, inboxId: inbox.id }
+        const appPassword = await addAppPassword(tx, actor, own, { name: appPasswordName }, { random, limits })
+        return { ...inbox, appPassword }
       })
     },
 

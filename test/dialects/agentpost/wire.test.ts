@@ -1,13 +1,8 @@
 /** Tests the shapes that no running server creates yet: types of events without a source, and very large ones. */
 import { expect, test } from 'vitest'
-import {
-  boundedJson,
-  eventTypes,
-  readEventTypes,
-  renderEvent,
-  shownEventTypes,
-} from '../../../src/edges/http/dialects/agentpost/wire/agentpost-event-wire.ts'
+import { boundedJson, renderEvent } from '../../../src/edges/http/dialects/agentpost/wire/agentpost-event-wire.ts'
 import type { Event } from '../../../src/mail/events/log/event.ts'
+import { readEventTypes, sevenTypes, shownEventTypes } from '../../../src/mail/events/log/seven-types.ts'
 
 const uuid = (digit: number) => `${digit}0000000-0000-7000-8000-000000000000`
 
@@ -45,10 +40,10 @@ test('types that the service does not have are neither sent nor accepted', () =>
     expect(renderEvent(eventOf(type, { labels: [], thread: {} }), {})).toBeUndefined()
     expect(() => readEventTypes([type])).toThrow('Unknown event type')
   }
-  expect(readEventTypes([...eventTypes]).extraEventTypes).toEqual(['message.received.unauthenticated'])
+  expect(readEventTypes([...sevenTypes]).extraEventTypes).toEqual(['message.received.unauthenticated'])
   expect(readEventTypes(['message.sent']).extraEventTypes).toBeUndefined()
   expect(readEventTypes([])).toEqual(readEventTypes(undefined))
-  expect(shownEventTypes(undefined)).toEqual(eventTypes)
+  expect(shownEventTypes(undefined)).toEqual(sevenTypes)
   expect(shownEventTypes(['message.received.unauthenticated', 'message.opened'])).toEqual(['message.received'])
 })
 

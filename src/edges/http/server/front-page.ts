@@ -16,6 +16,7 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
   ['compatibility/agentpost.md', 'What clients of AgentPost find here'],
   ['compatibility/assmbl.md', 'What clients of Assmbl find here'],
+  ['compatibility/inboxai.md', 'What clients of inboxai find here'],
   ['mail-programs.md', 'Sending with a mail program'],
   ['move-from-agentmail.md', 'Move from AgentMail'],
   ['permissions.md', 'Permissions of keys'],

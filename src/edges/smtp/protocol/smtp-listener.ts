@@ -38,6 +38,8 @@ export interface SmtpListener {
    * @throws StartupError if the port cannot be opened
    */
   listen(): Promise<{ port: number }>
+  /** undefined until it listens. */
+  port(): number | undefined
   /** Resolves when every connection has closed, at the latest after `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
@@ -105,7 +107,8 @@ export function createSmtpListener(needs: SmtpListenerNeeds, role: SmtpRole): Sm
   })
   const stopRenewal = tls.onChange(renewCertificate)
 
-  return { listen, stop }
+  const port = () => (server.server.address() as AddressInfo | null)?.port
+  return { listen, port, stop }
 
   async function listen(): Promise<{ port: number }> {
     const { host, port: wanted } = role.address

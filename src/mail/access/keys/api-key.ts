@@ -19,10 +19,17 @@ export interface ApiKey {
   readonly updatedAt: number
 }
 
+export interface KeyForm {
+  /** How it begins. */
+  readonly prefix: string
+  /** A short id and "_" follow, which are shown as a part of the prefix; otherwise the first random characters are. */
+  readonly hasId?: boolean
+}
+
 export interface NewApiKey {
   readonly name?: string | undefined
-  /** How its text begins, which tools of the service recognise. Default: as AgentMail's. */
-  readonly keyPrefix?: string | undefined
+  /** Form of its text, which tools of the service recognise. Default: as AgentMail's. */
+  readonly form?: KeyForm | undefined
   /** Granted flags; undefined: everything in scope (needs an unrestricted creator). */
   readonly permissions?: readonly Permission[] | undefined
   /** Epoch ms in the future. */

@@ -15,7 +15,7 @@ import { parseName } from '../object-name.ts'
 import { listPage } from '../paging/list-page.ts'
 import type { Page, PageRequest } from '../paging/page-tokens.ts'
 import { type Permission, parsePermissions } from '../permissions.ts'
-import type { ApiKey, NewApiKey } from './api-key.ts'
+import type { ApiKey, KeyForm, NewApiKey } from './api-key.ts'
 import { checkNoEscalation, checkNotStronger, isRaised, resolveExpiry } from './api-key-rules.ts'
 import { hashKey } from './credentials.ts'
 import { checkKeyCount, lockScope, requireKeyRow } from './key-rows.ts'
@@ -52,11 +52,13 @@ export interface ApiKeys {
 }
 
 /** AgentMail's tools recognise an API key by `am_` (docs/compatibility/agentmail.md). */
-const PREFIX = 'am_us_'
+const AGENTMAIL: KeyForm = { prefix: 'am_us_' }
 /** 32 random bytes: 256 bits. */
 const KEY_BYTES = 32
 /** Characters after the prefix that are shown. */
 const SHOWN_CHARS = 6
+/** 5 random bytes: keys of one organization rarely share an id, and nothing depends on that. */
+const SHORT_ID_BYTES = 5
 
 interface ApiKeysNeeds {
   readonly store: Store
@@ -75,7 +77,7 @@ export type KeyRevoked = (tx: Tx, actor: Actor, key: { id: string; organizationI
 export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiKeysNeeds): ApiKeys {
   return {
     async create(actor, within, request) {
-      const key = makeKey(random, request.keyPrefix)
+      const key = makeKey(random, request.form)
       const name = parseName(request.name, limits) ?? 'API key'
       if (request.expiresAt !== undefined && request.expiresAt <= clock()) {
         throw new MailError('validation_error', { detail: 'expires_at must be in the future', path: ['expires_at'] })
@@ -95,7 +97,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
           pod_id: scope.podId ?? null,
           inbox_id: scope.inboxId ?? null,
           name,
-          ...keyColumns(key, request.keyPrefix),
+          ...keyColumns(key, request.form),
           permissions: request.permissions === undefined ? null : JSON.stringify(request.permissions),
           is_root: 0,
           created_by: actorName(actor),
@@ -180,13 +182,15 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
   }
 }
 
-export function makeKey(random: (bytes: number) => Buffer, prefix: string = PREFIX): string {
-  return prefix + random(KEY_BYTES).toString('hex')
+export function makeKey(random: (bytes: number) => Buffer, { prefix, hasId }: KeyForm = AGENTMAIL): string {
+  const id = hasId ? `${random(SHORT_ID_BYTES).toString('hex')}_` : ''
+  return prefix + id + random(KEY_BYTES).toString('hex')
 }
 
 /** Returns the columns that are derived from a key's text. */
-export function keyColumns(key: string, prefix: string = PREFIX): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
-  return { prefix: key.slice(0, prefix.length + SHOWN_CHARS), key_hash: hashKey(key) }
+export function keyColumns(key: string, form: KeyForm = AGENTMAIL): Pick<ApiKeyRow, 'prefix' | 'key_hash'> {
+  const shownChars = form.prefix.length + (form.hasId ? 2 * SHORT_ID_BYTES + 1 : SHOWN_CHARS)
+  return { prefix: key.slice(0, shownChars), key_hash: hashKey(key) }
 }
 
 async function showApiKey(db: Db, row: ApiKeyRow): Promise<ApiKey> {

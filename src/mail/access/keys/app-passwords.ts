@@ -9,7 +9,7 @@ import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import { assertKeyUnchanged, keyOf, requireScope } from '../access.ts'
+import { assertKeyUnchanged, keyOf, requireScope, type Scope } from '../access.ts'
 import { type Actor, actorName } from '../actor.ts'
 import { parseName } from '../object-name.ts'
 import { listPage } from '../paging/list-page.ts'
@@ -76,48 +76,25 @@ const PREFIX = 'app_'
 /** 20 random bytes: 160 bits, so that a fast hash protects it (credentials.ts). */
 const PASSWORD_BYTES = 20
 
-interface AppPasswordsNeeds {
-  readonly store: Store
+interface NewPasswordNeeds {
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
+}
+
+interface AppPasswordsNeeds extends NewPasswordNeeds {
+  readonly store: Store
   readonly keyRevoked: KeyRevoked
 }
 
 export function createAppPasswords({ store, random, limits, keyRevoked }: AppPasswordsNeeds): AppPasswords {
-  const makePassword = () => PREFIX + random(PASSWORD_BYTES).toString('hex')
-
   return {
     async create(actor, inbox, request) {
-      const password = makePassword()
-      const name = parseName(request.name, limits) ?? 'App password'
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'api_key_create', { inbox })
-        const { permissions: own } = keyOf(actor)
         if (request.permissions) checkNoEscalation(keyOf(actor), request.permissions)
-        const granted = request.permissions && new Set(request.permissions)
-        const isGranted = (permission: Permission) => (granted ?? own)?.has(permission) ?? true
-        const expiresAt = await resolveExpiry(tx, actor, undefined)
         await lockScope(tx, scope)
-        await checkKeyCount(tx, scope.podId!, limits)
-        const row: ApiKeyRow = {
-          id: tx.newId(),
-          kind: 'app_password',
-          organization_id: scope.organizationId,
-          pod_id: scope.podId!,
-          inbox_id: scope.inboxId!,
-          name,
-          ...keyColumns(password),
-          permissions: JSON.stringify(MAIL_PERMISSIONS.filter(isGranted)),
-          is_root: 0,
-          created_by: actorName(actor),
-          expires_at: expiresAt,
-          used_at: null,
-          created_at: tx.now,
-          updated_at: tx.now,
-        }
-        await apiKeys.insert(tx, row)
-        return { ...(await show(tx, [row]))[0]!, password }
+        return addAppPassword(tx, actor, scope, request, { random, limits })
       })
     },
 
@@ -137,7 +114,7 @@ export function createAppPasswords({ store, random, limits, keyRevoked }: AppPas
     },
 
     async rotate(actor, inbox, id) {
-      const password = makePassword()
+      const password = makePassword(random)
       return store.transaction(async (tx) => {
         const row = await lockRow(tx, actor, 'api_key_update', { inbox, id })
         await resolveExpiry(tx, actor, row.expires_at) // who rotates it learns it
@@ -169,6 +146,49 @@ export function createAppPasswords({ store, random, limits, keyRevoked }: AppPas
     checkNotStronger(keyOf(actor), row)
     return row
   }
+}
+
+/**
+ * Adds an app password, for an actor that may create one.
+ *
+ * @param scope of an inbox that this transaction has locked or created
+ * @throws validation_error, limit_exceeded
+ */
+export async function addAppPassword(
+  tx: Tx,
+  actor: Actor,
+  scope: Scope,
+  request: AppPasswordRequest,
+  { random, limits }: NewPasswordNeeds,
+): Promise<NewAppPassword> {
+  const password = makePassword(random)
+  const name = parseName(request.name, limits) ?? 'App password'
+  const granted = (request.permissions && new Set(request.permissions)) ?? keyOf(actor).permissions
+  const isGranted = (permission: Permission) => granted?.has(permission) ?? true
+  const expiresAt = await resolveExpiry(tx, actor, undefined)
+  await checkKeyCount(tx, scope.podId!, limits)
+  const row: ApiKeyRow = {
+    id: tx.newId(),
+    kind: 'app_password',
+    organization_id: scope.organizationId,
+    pod_id: scope.podId!,
+    inbox_id: scope.inboxId!,
+    name,
+    ...keyColumns(password),
+    permissions: JSON.stringify(MAIL_PERMISSIONS.filter(isGranted)),
+    is_root: 0,
+    created_by: actorName(actor),
+    expires_at: expiresAt,
+    used_at: null,
+    created_at: tx.now,
+    updated_at: tx.now,
+  }
+  await apiKeys.insert(tx, row)
+  return { ...(await show(tx, [row]))[0]!, password }
+}
+
+function makePassword(random: (bytes: number) => Buffer): string {
+  return PREFIX + random(PASSWORD_BYTES).toString('hex')
 }
 
 async function show(db: Parameters<typeof inboxes.addresses>[0], rows: readonly ApiKeyRow[]): Promise<AppPassword[]> {

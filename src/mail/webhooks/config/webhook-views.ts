@@ -16,16 +16,15 @@ export async function showWebhooks(db: Db, rows: readonly WebhookRow[]): Promise
   const addresses = await inboxes.addresses(db, [...new Set(ids)])
   return rows.map((row) => {
     const address = row.inbox_id === null ? undefined : addresses.get(row.inbox_id)
+    const inboxIds = row.inbox_ids === null ? undefined : parseList(row.inbox_ids).filter((id) => addresses.has(id))
     return {
       id: row.id,
       url: row.url,
       ...(row.event_types !== null && { eventTypes: parseList(row.event_types) }),
       ...(row.pod_ids !== null && { podIds: parseList(row.pod_ids) }),
-      ...(row.inbox_ids !== null && {
-        inboxAddresses: parseList(row.inbox_ids).flatMap((id) => addresses.get(id) ?? []),
-      }),
+      ...(inboxIds && { inboxIds, inboxAddresses: inboxIds.map((id) => addresses.get(id)!) }),
       ...(row.pod_id !== null && { podId: row.pod_id }),
-      ...(address !== undefined && { inboxAddress: address }),
+      ...(address !== undefined && { inboxAddress: address, inboxId: row.inbox_id! }),
       secret: row.secret,
       isEnabled: row.is_enabled === 1,
       isOrdered: isOrdered(row),

@@ -9,9 +9,12 @@ export interface Webhook {
   /** Ids. Absent together with inboxAddresses: everything in its scope. Deleted pods and inboxes are not shown. */
   readonly podIds?: readonly string[]
   readonly inboxAddresses?: readonly string[]
+  /** Of the same inboxes, in the same order. */
+  readonly inboxIds?: readonly string[]
   /** The pod or inbox that the webhook belongs to: it is deleted with it. */
   readonly podId?: string
   readonly inboxAddress?: string
+  readonly inboxId?: string
   readonly secret: string
   readonly isEnabled: boolean
   /** Sends events of one inbox one after the other. */

@@ -43,14 +43,13 @@ import type { Replays } from '../../../../mail/webhooks/replay/replays.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import type { Dialect } from '../../server/http-dialect.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../../server/requests/http-credentials.ts'
-import { reportUnknown } from '../../server/requests/unknown-members.ts'
 import { requireKey } from '../../server/route-access.ts'
 import { renderError } from './agentmail-errors.ts'
 import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
 import { describeRoutes, openApiRoute } from './openapi.ts'
-import { normaliseQuery, unknownParameters } from './query-parameters.ts'
+import { normaliseQueries } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
 import { aliasRoutes } from './routes/agentmail-aliases.ts'
 import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
@@ -131,17 +130,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
 
     async routes(app, context) {
       await describeRoutes(app)
-      app.addHook('preValidation', (request, reply, next) => {
-        const query = normaliseQuery(request.query as Record<string, string | string[]>)
-        reportUnknown(
-          request,
-          reply,
-          'query parameters',
-          unknownParameters(query, request.routeOptions.schema?.querystring),
-        )
-        request.query = query
-        next()
-      })
+      normaliseQueries(app)
       downloadRoutes(app, needs)
       openApiRoute(app)
       signUpRoute(app, { ...needs, ...context, limits })

@@ -6,7 +6,9 @@ import { Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
+import type { HttpApp } from '../../server/http-dialect.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
+import { reportUnknown } from '../../server/requests/unknown-members.ts'
 
 /** Parameters that are lists on every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
@@ -22,6 +24,21 @@ const LISTS: ReadonlySet<string> = new Set([
   'usage_types',
   'rate_types',
 ])
+
+/** Normalises the query of each request to these routes, and reports parameters that the route does not know. */
+export function normaliseQueries(app: HttpApp): void {
+  app.addHook('preValidation', (request, reply, next) => {
+    const query = normaliseQuery(request.query as RawQuery)
+    reportUnknown(
+      request,
+      reply,
+      'query parameters',
+      unknownParameters(query, request.routeOptions.schema?.querystring),
+    )
+    request.query = query
+    next()
+  })
+}
 
 type RawQuery = Readonly<Record<string, string | string[]>>
 

@@ -3,7 +3,7 @@
  * UUIDs, so each has exactly one form, and the core never sees it.
  */
 import { MailError } from '../../../../errors.ts'
-import { fromBase32, toBase32 } from '../../../../formats/base32-ids.ts'
+import { fromBase32, fromPrefixedId, toBase32, toPrefixedId } from '../../../../formats/base32-ids.ts'
 
 const kinds = {
   inb: 'Inbox',
@@ -23,12 +23,12 @@ export type IdKind = keyof typeof kinds
 
 /** @param uuid the id in the core */
 export function shownId(kind: IdKind, uuid: string): string {
-  return `${kind}_${toBase32(uuid)}`
+  return toPrefixedId(kind, uuid)
 }
 
 /** @throws not_found for a text of any other form: it names nothing */
 export function readId(kind: IdKind, text: string): string {
-  const uuid = text.startsWith(`${kind}_`) ? fromBase32(text.slice(kind.length + 1)) : undefined
+  const uuid = fromPrefixedId(kind, text)
   if (uuid === undefined) throw new MailError('not_found', { what: kinds[kind] })
   return uuid
 }

@@ -11,6 +11,7 @@ import {
   DomainList,
   domain,
   domainList,
+  readNewDomain,
   readSwitches,
   UpdateDomain,
 } from '../wire/domain-wire.ts'
@@ -43,13 +44,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
 
   const create = { tags, summary: 'Claim a domain', params, body: CreateDomain, response: ok(Domain) }
   app.post(all, { schema: create, config: access('domain_create', keys) }, async ({ actor, params, body }) => {
-    const request = {
-      ...readSwitches(body),
-      domain: body.domain,
-      clientId: body.client_id,
-      allowConflictingProvider: body.allow_conflicting_provider,
-    }
-    return domain(await domains.create(actor, withinOf(params), request))
+    return domain(await domains.create(actor, withinOf(params), readNewDomain(body)))
   })
 
   const get = { tags, summary: 'Get a domain with its DNS records', params: domainParams, response: ok(Domain) }

@@ -5,68 +5,19 @@ import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
-import { Inbox, InboxList, inbox, inboxList } from '../wire/inbox-wire.ts'
-import { mapOf, nothing, ok } from '../wire/shape-wire.ts'
+import {
+  CreateInbox,
+  Inbox,
+  InboxList,
+  inbox,
+  inboxList,
+  readInboxChange,
+  readNewInbox,
+  UpdateInbox,
+} from '../wire/inbox-wire.ts'
+import { nothing, ok } from '../wire/shape-wire.ts'
 
 const tags = ['Inboxes']
-const status = Type.Optional(
-  Type.Enum(['active', 'paused'], { description: 'A paused inbox sends nothing, and mail for it is not accepted.' }),
-)
-const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
-
-/** Added by Martlet. @param max the largest number that clients in JavaScript and the database can express, or a century */
-function limit(description: string, max: number) {
-  const settable = Type.Union([Type.Integer({ minimum: 0, maximum: max }), Type.Null()])
-  return Type.Optional({
-    ...settable,
-    description: `Added by Martlet. ${description} 0: no limit. null: the setting applies. Not with a key of the inbox.`,
-  })
-}
-
-const limitMembers = {
-  quota_bytes: limit('Bytes of its mail; then other servers get 452 4.2.2.', Number.MAX_SAFE_INTEGER),
-  quota_messages: limit('The same for the number of messages.', Number.MAX_SAFE_INTEGER),
-  retention_days: limit('Messages are deleted after so many days. A change needs message_delete.', 36_500),
-}
-
-interface LimitMembers {
-  readonly quota_bytes?: number | null
-  readonly quota_messages?: number | null
-  readonly retention_days?: number | null
-}
-
-function readLimits({ quota_bytes, quota_messages, retention_days }: LimitMembers) {
-  const limits = { quotaBytes: quota_bytes, quotaMessages: quota_messages, retentionDays: retention_days }
-  return Object.values(limits).some((value) => value !== undefined) ? limits : undefined
-}
-
-const CreateInbox = Type.Object({
-  username: Type.Optional(
-    Type.String({
-      description: 'Part before the @. Default: a random one. Names such as admin need a key of the organization.',
-    }),
-  ),
-  domain: Type.Optional(Type.String({ description: "Default: the server's shared domain." })),
-  display_name: Type.Optional(Type.String()),
-  client_id: Type.Optional(
-    Type.String({ description: 'Another request with the same client_id returns the existing inbox.' }),
-  ),
-  status,
-  metadata: Type.Optional(mapOf(metadataValue)),
-  ...limitMembers,
-})
-
-const UpdateInbox = Type.Object({
-  display_name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  status,
-  metadata: Type.Optional(
-    Type.Union([mapOf(Type.Union([metadataValue, Type.Null()])), Type.Null()], {
-      description:
-        'Merged into the existing metadata. A null value removes a key; null instead of the object removes all.',
-    }),
-  ),
-  ...limitMembers,
-})
 
 export function inboxRoutes(app: HttpApp, needs: { readonly inboxes: Inboxes }): void {
   for (const scopeRoute of [scopeRoutes.organization, scopeRoutes.pod]) addRoutes(app, scopeRoute, needs)
@@ -89,11 +40,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
   app.post(
     all,
     { schema: create, config: access('inbox_create', { narrowestKey: 'pod' }) },
-    async ({ actor, params, body }) => {
-      const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
-      const request = { username, domain, metadata, status, displayName, clientId, limits: readLimits(body) }
-      return inbox(await inboxes.create(actor, withinOf(params), request))
-    },
+    async ({ actor, params, body }) => inbox(await inboxes.create(actor, withinOf(params), readNewInbox(body))),
   )
 
   const get = { tags, summary: 'Get an inbox', params, response: ok(Inbox) }
@@ -103,15 +50,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
 
   const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
   const change = access('inbox_update', { ...scopeRoute, conditional: ['message_delete'] })
-  app.patch(one, { schema: update, config: change }, async ({ actor, params, body }) => {
-    const changed = {
-      displayName: body.display_name,
-      metadata: body.metadata,
-      status: body.status,
-      limits: readLimits(body),
-    }
-    return inbox(await inboxes.update(actor, podOf(params), params.inbox_id, changed))
-  })
+  app.patch(one, { schema: update, config: change }, async ({ actor, params, body }) =>
+    inbox(await inboxes.update(actor, podOf(params), params.inbox_id, readInboxChange(body))),
+  )
 
   const remove = { tags, summary: 'Delete an inbox with its messages', params, response: nothing }
   app.delete(one, { schema: remove, config: access('inbox_delete', scopeRoute) }, async ({ actor, params }, reply) => {

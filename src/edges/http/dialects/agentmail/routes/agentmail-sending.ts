@@ -17,7 +17,7 @@ import {
   sentReply,
 } from '../wire/outgoing-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
-import { idempotencyKeyOf, isHeld } from './send-headers.ts'
+import { bodyOf, idempotencyKeyOf } from './send-headers.ts'
 
 const tags = ['Sending']
 const all = '/inboxes/:inbox_id/messages'
@@ -75,12 +75,6 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
       await sending.forward(actor, inbox_id, message_id, readMessage(bodyOf(request)), memory, optionsOf(request)),
     )
   })
-
-  function bodyOf<Body extends { readonly hold?: boolean }>(
-    request: { readonly body: Body } & Pick<FastifyRequest, 'headers'>,
-  ): Body {
-    return { ...request.body, hold: isHeld(request, request.body.hold) }
-  }
 
   function optionsOf(request: FastifyRequest): SendOptions {
     return { idempotencyKey: idempotencyKeyOf(request), requestMemory: bodies.memoryOf(request) }

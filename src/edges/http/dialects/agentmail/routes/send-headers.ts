@@ -2,6 +2,13 @@
 import type { FastifyRequest } from 'fastify'
 import { MailError } from '../../../../../errors.ts'
 
+/** Returns the body of a send with what the header fields say. @throws validation_error */
+export function bodyOf<Body extends { readonly hold?: boolean }>(
+  request: { readonly body: Body } & Pick<FastifyRequest, 'headers'>,
+): Body {
+  return { ...request.body, hold: isHeld(request, request.body.hold) }
+}
+
 /** Passes the header on unchanged; the core checks whether it is well-formed. */
 export function idempotencyKeyOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
   const key = headers['idempotency-key']

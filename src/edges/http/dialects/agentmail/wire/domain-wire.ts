@@ -1,12 +1,12 @@
 /** Domains and their DNS records (docs/compatibility/agentmail.md). */
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type {
   DomainItem,
   Domain as DomainView,
   DomainRecord as RecordView,
 } from '../../../../../mail/domains/domain.ts'
-import type { DomainSwitches } from '../../../../../mail/domains/tenant-domains.ts'
+import type { DomainRequest, DomainSwitches } from '../../../../../mail/domains/tenant-domains.ts'
 import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
 const Seen = Type.Object({ value: Type.String(), priority: Type.Optional(Type.Integer()) })
@@ -81,6 +81,15 @@ export const CreateDomain = Type.Object({
   ),
   ...optionalSwitches(),
 })
+
+export function readNewDomain(body: Static<typeof CreateDomain>): DomainRequest {
+  return {
+    ...readSwitches(body),
+    domain: body.domain,
+    clientId: body.client_id,
+    allowConflictingProvider: body.allow_conflicting_provider,
+  }
+}
 
 export const UpdateDomain = Type.Object({
   ...optionalSwitches(),

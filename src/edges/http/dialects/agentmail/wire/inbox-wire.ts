@@ -1,7 +1,7 @@
 /** An inbox. Its id is its address (docs/compatibility/agentmail.md). */
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Inbox as InboxView } from '../../../../../mail/inboxes/inbox.ts'
+import type { InboxChange, Inbox as InboxView, NewInbox } from '../../../../../mail/inboxes/inbox.ts'
 import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
 
 function limit(description: string) {
@@ -46,4 +46,73 @@ export const InboxList = pageOf({ inboxes: Type.Array(Inbox) })
 
 export function inboxList(page: Page<InboxView>): Wire<typeof InboxList> {
   return { ...pageHead(page), inboxes: page.items.map(inbox) }
+}
+
+const status = Type.Optional(
+  Type.Enum(['active', 'paused'], { description: 'A paused inbox sends nothing, and mail for it is not accepted.' }),
+)
+const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
+
+/** Added by Martlet. @param max the largest number that clients in JavaScript and the database can express, or a century */
+function settableLimit(description: string, max: number) {
+  const settable = Type.Union([Type.Integer({ minimum: 0, maximum: max }), Type.Null()])
+  return Type.Optional({
+    ...settable,
+    description: `Added by Martlet. ${description} 0: no limit. null: the setting applies. Not with a key of the inbox.`,
+  })
+}
+
+const limitMembers = {
+  quota_bytes: settableLimit('Bytes of its mail; then other servers get 452 4.2.2.', Number.MAX_SAFE_INTEGER),
+  quota_messages: settableLimit('The same for the number of messages.', Number.MAX_SAFE_INTEGER),
+  retention_days: settableLimit('Messages are deleted after so many days. A change needs message_delete.', 36_500),
+}
+
+interface LimitMembers {
+  readonly quota_bytes?: number | null
+  readonly quota_messages?: number | null
+  readonly retention_days?: number | null
+}
+
+function readLimits({ quota_bytes, quota_messages, retention_days }: LimitMembers) {
+  const limits = { quotaBytes: quota_bytes, quotaMessages: quota_messages, retentionDays: retention_days }
+  return Object.values(limits).some((value) => value !== undefined) ? limits : undefined
+}
+
+export const CreateInbox = Type.Object({
+  username: Type.Optional(
+    Type.String({
+      description: 'Part before the @. Default: a random one. Names such as admin need a key of the organization.',
+    }),
+  ),
+  domain: Type.Optional(Type.String({ description: "Default: the server's shared domain." })),
+  display_name: Type.Optional(Type.String()),
+  client_id: Type.Optional(
+    Type.String({ description: 'Another request with the same client_id returns the existing inbox.' }),
+  ),
+  status,
+  metadata: Type.Optional(mapOf(metadataValue)),
+  ...limitMembers,
+})
+
+export const UpdateInbox = Type.Object({
+  display_name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  status,
+  metadata: Type.Optional(
+    Type.Union([mapOf(Type.Union([metadataValue, Type.Null()])), Type.Null()], {
+      description:
+        'Merged into the existing metadata. A null value removes a key; null instead of the object removes all.',
+    }),
+  ),
+  ...limitMembers,
+})
+
+export function readNewInbox(body: Static<typeof CreateInbox>): NewInbox {
+  const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
+  return { username, domain, metadata, status, displayName, clientId, limits: readLimits(body) }
+}
+
+export function readInboxChange(body: Static<typeof UpdateInbox>): InboxChange {
+  const { metadata, status, display_name: displayName } = body
+  return { displayName, metadata, status, limits: readLimits(body) }
 }

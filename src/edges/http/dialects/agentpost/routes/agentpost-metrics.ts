@@ -1,10 +1,10 @@
 /** Counts of events by period, and rates of bounces and complaints. */
 import { Type } from 'typebox'
+import { shownEventTypes } from '../../../../../mail/events/log/seven-types.ts'
 import type { EventPoint, Reports } from '../../../../../mail/reports/reports.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { readInboxId } from '../prefixed-ids.ts'
-import { shownEventTypes } from '../wire/agentpost-event-wire.ts'
 import { time } from '../wire/agentpost-shape-wire.ts'
 import { withinEnvironment } from './agentpost-inboxes.ts'
 

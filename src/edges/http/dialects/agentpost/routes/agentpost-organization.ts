@@ -19,7 +19,7 @@ interface OrganizationNeeds {
 }
 
 /** How keys that are made here begin. All keys work in all dialects. */
-const KEY_PREFIX = 'ap_sk_live_'
+const KEY_FORM = { prefix: 'ap_sk_live_' }
 
 const podKeys = { narrowestKey: 'pod' } as const
 const organizationKeys = { narrowestKey: 'organization' } as const
@@ -79,7 +79,7 @@ function keyRoutes(app: HttpApp, { apiKeys }: OrganizationNeeds): void {
   app.post('/api-keys', { schema: { body }, config: access('api_key_create') }, async ({ actor, body }, reply) => {
     const { name, environment_id, inbox_id } = body
     const within = inbox_id === undefined ? withinEnvironment(environment_id) : { inbox: readInboxId(inbox_id) }
-    const made = await apiKeys.create(actor, within, { name, keyPrefix: KEY_PREFIX })
+    const made = await apiKeys.create(actor, within, { name, form: KEY_FORM })
     return reply.code(201).send({ ...apiKey(made), key: made.key })
   })
 

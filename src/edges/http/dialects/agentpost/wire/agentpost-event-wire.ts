@@ -2,7 +2,6 @@
  * Events as AgentPost sends them: the envelope is the body of a webhook, and `data` of a frame
  * (docs/compatibility/agentpost.md). Pure.
  */
-import { MailError } from '../../../../../errors.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import {
   isMessageEvent,
@@ -10,49 +9,11 @@ import {
   type ReceivedPayload,
 } from '../../../../../mail/events/log/message-events.ts'
 import { isDomainVerified } from '../../../../../mail/events/log/resource-events.ts'
+import { receivedTypes, shownEventType } from '../../../../../mail/events/log/seven-types.ts'
 import type { EventSubject } from '../../../../../mail/messages/views/event-subject.ts'
 import { shownId } from '../prefixed-ids.ts'
 import { time } from './agentpost-shape-wire.ts'
 import { domainItem } from './organization-wire.ts'
-
-/** Every type of AgentPost. */
-export const eventTypes = [
-  'message.received',
-  'message.sent',
-  'message.delivered',
-  'message.bounced',
-  'message.complained',
-  'message.rejected',
-  'domain.verified',
-] as const
-
-/** Mail whose sender could not be authenticated is ordinary mail for this service. */
-const UNAUTHENTICATED = 'message.received.unauthenticated'
-const ALSO_RECEIVED: readonly string[] = [UNAUTHENTICATED]
-
-/**
- * Returns the types of the core for those that a client names; none: all that this dialect has.
- *
- * @throws validation_error for a type of no event here
- */
-export function readEventTypes(named: readonly string[] | undefined) {
-  const unknown = named?.find((type) => !(eventTypes as readonly string[]).includes(type))
-  if (unknown !== undefined) {
-    const detail = `Unknown event type "${unknown.slice(0, 100)}"; the types are ${eventTypes.join(', ')}`
-    throw new MailError('validation_error', { detail, path: ['event_types'] })
-  }
-  const wanted = named?.length ? named : undefined
-  const isWithReceived = wanted === undefined || wanted.includes('message.received')
-  return { eventTypes: wanted, extraEventTypes: isWithReceived ? ALSO_RECEIVED : undefined }
-}
-
-/** Returns the types of this dialect for those of the core. */
-export function shownEventTypes(types: readonly string[] | undefined): readonly string[] {
-  if (types === undefined) return eventTypes
-  return eventTypes.filter(
-    (type) => types.includes(type) || (type === 'message.received' && types.includes(UNAUTHENTICATED)),
-  )
-}
 
 export interface Envelope {
   readonly id: string
@@ -72,7 +33,7 @@ export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>
   return (
     data && {
       id: shownId('evt', event.eventId),
-      type: event.type === UNAUTHENTICATED ? 'message.received' : event.type,
+      type: shownEventType(event.type),
       timestamp: time(event.at),
       org_id: shownId('org', event.organizationId),
       env_id: event.podId === undefined ? null : shownId('env', event.podId),
@@ -82,7 +43,7 @@ export function renderEvent(event: Event, subject: Omit<EventSubject, 'version'>
 }
 
 function renderData(event: Event, subject: Omit<EventSubject, 'version'>): Record<string, unknown> | undefined {
-  if (isMessageEvent(event, 'message.received', UNAUTHENTICATED)) return received(event, subject)
+  if (isMessageEvent(event, ...receivedTypes)) return received(event, subject)
   if (isMessageEvent(event, 'message.sent')) return { ...outcome(event), sent_at: time(event.payload.timestamp) }
   if (isMessageEvent(event, 'message.delivered')) {
     return { ...outcome(event), delivered_at: time(event.payload.timestamp) }

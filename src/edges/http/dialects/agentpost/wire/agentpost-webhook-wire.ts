@@ -1,8 +1,8 @@
 /** Webhooks (docs/compatibility/agentpost.md). */
 import { type Static, Type } from 'typebox'
+import { readEventTypes, shownEventTypes } from '../../../../../mail/events/log/seven-types.ts'
 import type { NewWebhook, Webhook, WebhookChange } from '../../../../../mail/webhooks/config/webhook.ts'
 import { readInboxId, shownId } from '../prefixed-ids.ts'
-import { readEventTypes, shownEventTypes } from './agentpost-event-wire.ts'
 import { readTexts, TextOrList, time } from './agentpost-shape-wire.ts'
 
 /** Only the response that made the secret contains it. */

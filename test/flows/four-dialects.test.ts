@@ -1,10 +1,10 @@
-/** One mail, seen through three dialects: each side reads and changes the same message. */
+/** One mail, seen through four dialects: each side reads and changes the same message. */
 import AgentPost from 'martlet/agentpost'
 import { AgentMailClient as AssmblClient } from 'martlet/assmbl'
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
 
-test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMail and labelled by Assmbl', async () => {
+test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMail, labelled by Assmbl and answered by inboxai', async () => {
   await using world = await startWorld()
   const agentPost = new AgentPost({ apiKey: world.rootKey, baseUrl: world.url })
   const sender = await agentPost.inboxes.create({ username: 'sender', display_name: 'Sender' })
@@ -37,6 +37,24 @@ test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMai
   const [inAgentPost] = (await agentPost.messages.list(reader.id)).data
   expect(inAgentPost).toMatchObject({ subject: 'Grüße', direction: 'inbound' })
   expect(inAgentPost!.labels.toSorted()).toEqual(labels)
+
+  // inboxai answers it, and everyone sees the answer in the same thread.
+  const inboxai = async (method: string, path: string, body?: object) =>
+    (await world.request(method, `/api/v0/inboxes/${reader.email}${path}`, body && { body })).body
+  const [inInboxai] = (await inboxai('GET', '/messages')).messages
+  expect(inInboxai).toMatchObject({
+    header_message_id: message.message_id,
+    subject: 'Grüße',
+    inbox_id: expect.any(String),
+  })
+  expect(inInboxai.labels.toSorted()).toEqual(labels)
+  const reply = await inboxai('POST', `/messages/${inInboxai.message_id}/reply`, { text: 'one answer' })
+  expect(reply.thread_id).toBe(inInboxai.thread_id)
+  await expect.poll(async () => (await agentPost.threads.list(sender.id)).data).toMatchObject([{ message_count: 2 }])
+  const { threads } = await world.agentmail.inboxes.threads.list(reader.email)
+  expect(threads).toMatchObject([{ messageCount: 2, subject: 'Grüße' }])
+  expect(await assmbl.getMessage(item!.MessageID)).toMatchObject({ ThreadID: expect.any(String), IsRead: true })
+  await inboxai('DELETE', `/messages/${reply.message_id}`)
 
   // And back: AgentPost takes the label away, AgentMail puts the message back, Assmbl deletes it.
   await agentPost.messages.removeLabels(inAgentPost!.id, ['urgent'])

@@ -1,0 +1,43 @@
+/** Webhooks: AgentMail's, with the seven event types and the ids of this dialect (docs/compatibility/inboxai.md). */
+import { type Static, Type } from 'typebox'
+import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
+import { readEventTypes, shownEventTypes } from '../../../../../mail/events/log/seven-types.ts'
+import type { NewWebhook, Webhook, WebhookChange } from '../../../../../mail/webhooks/config/webhook.ts'
+import { pageHead } from '../../agentmail/wire/shape-wire.ts'
+import * as agentMail from '../../agentmail/wire/webhook-wire.ts'
+import { shownInboxId } from '../inboxai-ids.ts'
+
+export function webhook(view: Webhook) {
+  return {
+    ...agentMail.webhook(view),
+    event_types: shownEventTypes(view.eventTypes),
+    inbox_ids: view.inboxIds?.map(shownInboxId),
+    inbox_id: view.inboxId && shownInboxId(view.inboxId),
+  }
+}
+
+export function webhookList(page: Page<Webhook>) {
+  return { ...pageHead(page), webhooks: page.items.map(webhook) }
+}
+
+export const CreateWebhook = agentMail.CreateWebhook
+
+/** `inbox_ids` replaces all: AgentMail's API only adds and removes. */
+export const UpdateWebhook = Type.Object({
+  ...agentMail.UpdateWebhook.properties,
+  inbox_ids: Type.Optional(Type.Array(Type.String())),
+})
+
+/** @throws validation_error */
+export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
+  return { ...agentMail.readNewWebhook(body), ...readEventTypes(body.event_types) }
+}
+
+/** @throws validation_error */
+export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookChange {
+  return {
+    ...agentMail.readWebhookChange(body),
+    ...(body.inbox_ids && { inboxIds: body.inbox_ids }),
+    ...(body.event_types?.length && readEventTypes(body.event_types)),
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Tests the credentials of an inbox with Python's smtplib and nodemailer: they log in with what the creation of the inbox
+ * returned, and nothing else. Needs submission ports, which most servers of tests do not have.
+ */
+import { execFile, spawnSync } from 'node:child_process'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { mailServersOf } from '../../../src/server/mail-servers.ts'
+import { type SubmissionWorld, startSubmission, submit } from '../../submission/submission-world.ts'
+
+const run = promisify(execFile)
+
+let server: SubmissionWorld
+beforeAll(async () => {
+  server = await startSubmission()
+})
+afterAll(() => server?.[Symbol.asyncDispose]())
+
+async function ok(method: string, path: string, body?: unknown) {
+  const answer = await server.world.request(method, `/api/v0${path}`, { ...(body !== undefined && { body }) })
+  expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300)
+  return answer.body
+}
+
+interface Login {
+  readonly host: string
+  readonly port: number
+  readonly username: string
+  readonly password: string
+}
+
+/** Sends over STARTTLS, with the values as they were returned. */
+function send({ host, port, username, password }: Login, subject: string) {
+  const options = { host, port, secure: false, requireTLS: true, tls: { rejectUnauthorized: false } }
+  return submit(server.world, { user: username, pass: password }, { to: 'bob@a.test', subject }, options)
+}
+
+test('nodemailer sends with the smtp object of a new inbox, and the sent message is in REST', async () => {
+  const inbox = await ok('POST', '/inboxes', { username: 'mailer' })
+  expect(inbox.smtp).toMatchObject({
+    host: '127.0.0.1',
+    port: server.world.submissionPort,
+    username: 'mailer@mail.localhost',
+  })
+  const { messageId } = await send(inbox.smtp, 'by nodemailer')
+  const { messages } = await ok('GET', `/inboxes/${inbox.inbox_id}/messages`)
+  expect(messages).toMatchObject([{ header_message_id: messageId, subject: 'by nodemailer', to: ['bob@a.test'] }])
+})
+
+test.skipIf(spawnSync('python3', ['--version']).status !== 0)('smtplib sends with the smtp object', async () => {
+  const inbox = await ok('POST', '/inboxes', { username: 'python' })
+  const program = `
+import json, smtplib, ssl, sys
+smtp = json.loads(sys.argv[1])
+tls = ssl.create_default_context()
+tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+with smtplib.SMTP(smtp["host"], smtp["port"]) as server:
+    server.starttls(context=tls)
+    server.login(smtp["username"], smtp["password"])
+    server.sendmail(smtp["username"], ["bob@a.test"], f"From: {smtp['username']}\\r\\nTo: bob@a.test\\r\\nSubject: by smtplib\\r\\n\\r\\nHi\\r\\n")
+`
+  await run('python3', ['-c', program, JSON.stringify(inbox.smtp)])
+  const { messages } = await ok('GET', `/inboxes/${inbox.inbox_id}/messages`)
+  expect(messages).toMatchObject([{ subject: 'by smtplib', labels: expect.arrayContaining(['sent']) }])
+})
+
+test('the servers are those of the settings, else the hostname, or the address if the name is only for this machine', () => {
+  const ports = { submission: 2587, imaps: undefined }
+  const local = { host: '0.0.0.0', hostname: 'mail.localhost', publicSmtp: undefined }
+  expect(mailServersOf(local, ports)).toEqual({ smtp: { host: '127.0.0.1', port: 2587 }, imap: undefined })
+  const real = { ...local, hostname: 'mail.example.com' }
+  expect(mailServersOf(real, ports).smtp).toEqual({ host: 'mail.example.com', port: 2587 })
+  const publicSmtp = { host: 'smtp.example.com', port: 587 }
+  expect(mailServersOf({ ...real, publicSmtp }, { ...ports, submission: undefined }).smtp).toBe(publicSmtp)
+  expect(mailServersOf(real, { submission: undefined, imaps: undefined })).toEqual({ smtp: undefined, imap: undefined })
+})
+
+test('credentials are rotated, added and deleted; a password that was replaced opens nothing', async () => {
+  const inbox = await ok('POST', '/inboxes', { username: 'rotated' })
+  const at = `/inboxes/${inbox.inbox_id}/credentials`
+  const rotated = await ok('POST', `${at}/${inbox.credential_id}/rotate`)
+  expect(rotated).toMatchObject({ credential_id: inbox.credential_id, inbox_id: inbox.inbox_id, name: 'IMAP and SMTP' })
+  expect(rotated.smtp).toEqual({ ...inbox.smtp, password: expect.stringMatching(/^app_/) })
+  expect(rotated.smtp.password).not.toBe(inbox.smtp.password)
+  await send(rotated.smtp, 'new')
+  await expect(send(inbox.smtp, 'old')).rejects.toMatchObject({ responseCode: 535 })
+
+  const phone = await ok('POST', at, { name: 'phone' })
+  await send(phone.smtp, 'phone')
+  const { credentials } = await ok('GET', at)
+  expect(credentials).toMatchObject([{ name: 'phone' }, { name: 'IMAP and SMTP' }])
+  expect(JSON.stringify(credentials)).not.toContain('password')
+  await ok('DELETE', `${at}/${phone.credential_id}`)
+  await expect(send(phone.smtp, 'deleted')).rejects.toMatchObject({ responseCode: 535 })
+  // It opens this inbox alone, and no API.
+  const other = await ok('POST', '/inboxes', { username: 'other' })
+  await expect(send({ ...rotated.smtp, username: other.email_address }, 'x')).rejects.toMatchObject({
+    responseCode: 535,
+  })
+  expect((await server.world.request('GET', '/api/v0/inboxes', { key: rotated.smtp.password })).status).toBe(401)
+})
