@@ -48,6 +48,28 @@ test('sign-ups are on by default only where no stranger can reach the domain', (
   expect(loadConfig({ MARTLET_SIGN_UP: 'off' }).signUp).toBe(false)
 })
 
+test('pages of every origin may use the API only while no stranger can reach the domain; others are named', () => {
+  const originsOf = (env: Record<string, string>) => loadConfig(env).corsOrigins
+  const named = (value: string) => originsOf({ MARTLET_CORS_ORIGINS: value })
+  expect(originsOf({})).toBe('*')
+  expect(originsOf({ MARTLET_DOMAIN: 'mail.example.com' })).toEqual([])
+  expect(originsOf({ MARTLET_DOMAIN: 'mail.example.com', MARTLET_CORS_ORIGINS: '*' })).toBe('*')
+  expect(named('none')).toEqual([])
+  const origins = ['https://app.example.com', 'http://[::1]:5173', 'capacitor://localhost']
+  expect(named(origins.join(', '))).toEqual(origins)
+  for (const [value, sentence] of [
+    ['https://app.example.com/', 'write https://app.example.com'],
+    ['https://app.example.com/path', 'write https://app.example.com'],
+    ['https://App.example.com:443', 'write https://app.example.com'],
+    ['app.example.com', '"app.example.com" is no origin; write origins such as'],
+    ['https://app.example.com,*', '"*" is no origin'],
+    ['https://*.example.com', 'is no origin'],
+    ['null', '"null" is no origin'],
+    ['https://app.example.com,', '"" is no origin'],
+  ])
+    expect(() => named(value!), value).toThrow(sentence)
+})
+
 test('loopback is trusted only while no stranger can reach the domain', () => {
   const networksOf = (env: Record<string, string>) => loadConfig(env).trustedNetworks
   const loopback = ['127.0.0.0/8', '::1']

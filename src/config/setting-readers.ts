@@ -148,6 +148,32 @@ export function readArcSealers(value: string | undefined, variable: string): rea
   return value.split(',').map((part) => readDomain(part.trim(), variable))
 }
 
+/** `*`: every origin. */
+export type CorsOrigins = '*' | readonly string[]
+
+export function readCorsOrigins(
+  value: string | undefined,
+  variable: string,
+  { domain }: Pick<KnownSettings, 'domain'>,
+): CorsOrigins {
+  if (value === undefined) return isLocalhost(domain) ? '*' : []
+  if (value === '*') return '*'
+  if (value === 'none') return []
+  return value.split(',').map((part) => readOrigin(part.trim(), variable))
+}
+
+/** RFC 6454 §6.2: browsers send the origin as scheme, host, and the port unless it is the default of the scheme. */
+function readOrigin(text: string, variable: string): string {
+  const form = 'write origins such as https://app.example.com,http://localhost:5173, or * alone, or none'
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isWeb = url !== undefined && /^https?:$/.test(url.protocol) && !url.hostname.includes('*')
+  // Apps that embed a browser have schemes of their own (`capacitor://localhost`), of which URL knows no origin.
+  const origin = isWeb ? url.origin : /^[a-z][a-z\d+.-]*:\/\/[\w.:-]+$/.test(text) ? text : undefined
+  if (origin === text) return origin
+  if (origin !== undefined) throw new StartupError(`${variable}: "${text}" is no origin; write ${origin}`)
+  throw new StartupError(`${variable}: "${text}" is no origin; ${form}`)
+}
+
 /** @returns addresses and CIDR ranges, in the form that node:net accepts */
 export function readTrustedProxies(value: string | undefined, variable: string): readonly string[] {
   const parts = value === undefined ? [] : value.split(',').map((part) => part.trim())

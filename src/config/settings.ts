@@ -10,6 +10,7 @@
  */
 import { join, resolve } from 'node:path'
 import { StartupError } from '../errors.ts'
+import { clientSettings } from './client-settings.ts'
 import { MIB } from './limits/limit.ts'
 import { type LimitOverrides, type Limits, withLimits } from './limits.ts'
 import {
@@ -147,6 +148,7 @@ export const settings = {
       'Addresses and ranges of your reverse proxies, such as `127.0.0.1,10.0.0.0/8`. Only they can say for which client they forward a request (`X-Forwarded-For`). Set it behind a proxy: otherwise all clients count as one in the limits of sign-ups.',
     read: readTrustedProxies,
   }),
+  ...clientSettings,
   ...receivingSettings,
   threadRepliesMax: fixed({
     variable: 'MARTLET_THREAD_REPLIES',

@@ -1,5 +1,5 @@
 /** Limits of the HTTP listener: bodies, requests, connections. Part of ../limits.ts. */
-import { KIB, type Limit, MIB, SECOND } from './limit.ts'
+import { HOUR, KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const httpLimits = {
   bodyBytesMax: { default: MIB, unit: 'bytes', description: 'JSON body of a request that does not send a message.' },
@@ -114,6 +114,18 @@ export const httpLimits = {
     default: 100,
     unit: 'count',
     description: 'Pipelined requests that wait on one connection. If a client sends more, the connection is closed.',
+  },
+  preflightHeadersCharsMax: {
+    default: 4 * KIB,
+    unit: 'count',
+    description:
+      'Length of the list of header fields that a page of another origin wants to send. A longer one is not allowed.',
+  },
+  preflightCacheMs: {
+    default: 2 * HOUR,
+    unit: 'milliseconds',
+    description:
+      'Time for which browsers may remember what pages of another origin may send. Chromium has the same limit.',
   },
   pathParameterCharsMax: { default: 2_048, unit: 'count', description: 'Length of one id in a path.' },
 } as const satisfies Record<string, Limit>

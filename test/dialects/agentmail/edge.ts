@@ -48,6 +48,7 @@ export interface Answer {
 export async function startEdge({
   core = {},
   limits = {},
+  env = {},
   probes = {},
   actor = anyone,
   keys = { [KEY]: actor },
@@ -55,6 +56,7 @@ export async function startEdge({
 }: {
   core?: CoreStub
   limits?: LimitOverrides
+  env?: Readonly<Record<string, string>>
   probes?: Record<string, () => void>
   /** The actor of KEY. */
   actor?: KeyActor
@@ -63,7 +65,7 @@ export async function startEdge({
   /** A look-up of a key waits for this promise. */
   beforeKey?: () => Promise<unknown>
 } = {}): Promise<Edge> {
-  const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug' }, limits)
+  const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug', ...env }, limits)
   const lines: Record<string, unknown>[] = []
   const log = createLog(
     'debug',

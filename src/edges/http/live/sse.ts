@@ -13,6 +13,7 @@
  * Error: clients do not reconnect after a status other than 200, so an error before the stream begins is final, except
  *   for temporary errors (`answerWithRetry`). A key with too many open streams gets 429.
  */
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
 import { isTemporary, type MailError } from '../../../errors.ts'
@@ -88,7 +89,8 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
   metrics.streams.inc()
   response.once('close', () => metrics.streams.dec())
   response.on('error', (error) => log.debug({ err: error }, 'event stream failed')) // Node closes it
-  response.writeHead(200, HEADERS)
+  // With those that hooks have set, such as the header fields for pages of other origins.
+  response.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...HEADERS })
   const subscribed = block({ event: 'subscribed', id: events.cursor, data: JSON.stringify(acknowledgement) })
   writer.send(new EncodedText(`retry: ${limits.streams.retryMs}\n${subscribed}`))
   const heartbeat = setInterval(() => {

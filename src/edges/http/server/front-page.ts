@@ -13,6 +13,7 @@ import type { HttpApp } from './http-dialect.ts'
 const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['tutorial.md', 'Tutorial: an agent that receives a message and answers it'],
   ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
+  ['browsers.md', 'In the browser: origins, tokens for pages, a React component'],
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
   ['compatibility/agentpost.md', 'What clients of AgentPost find here'],
   ['compatibility/assmbl.md', 'What clients of Assmbl find here'],

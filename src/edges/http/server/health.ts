@@ -1,5 +1,7 @@
 /** Liveness, readiness and metrics for monitoring systems. They belong to no dialect. */
+import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { isLocalhost, withoutBrackets } from '../../../host-name.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
@@ -82,11 +84,14 @@ export function healthRoutes(
 }
 
 /**
- * Whether the request is from this machine. A request through a reverse proxy on this machine is not: the proxy adds a
- * header field with the origin.
+ * Whether the request is from a program on this machine. A request through a reverse proxy on this machine is not: the proxy adds a
+ * header field with the origin. Neither is one to another name: a web page can have its name resolved to this machine (DNS
+ * rebinding), and the browser would let it read the response.
  */
 function isLocal(request: FastifyRequest): boolean {
   const { headers, socket } = request.raw
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false
-  return /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
+  const host = (headers.host ?? '').replace(/:\d+$/, '')
+  const isOwnName = host === '' || isLocalhost(host) || isIP(withoutBrackets(host)) !== 0
+  return isOwnName && /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? '')
 }

@@ -7,6 +7,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {
   FastifyBaseLogger,
   FastifyInstance,
+  FastifyRequest,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
   RawServerDefault,
@@ -54,6 +55,8 @@ export interface HttpContext {
   readonly publicUrl: () => string
   /** Returns the address of a client, which may be behind a proxy. */
   readonly clientAddress: ClientAddress
+  /** Refuses a request of a page in a browser, for routes that need no key and are not signed. @throws forbidden */
+  readonly refusePages: (request: FastifyRequest) => void
   readonly longPolls: LongPolls
   /** The registry of responses that stay open. */
   readonly streams: Pick<SseRegistry, 'admit' | 'add'>

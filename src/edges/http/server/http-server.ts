@@ -22,6 +22,7 @@ import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { createCors } from './cors.ts'
 import { createErrorHandler } from './error-handler.ts'
 import { frontPageRoutes } from './front-page.ts'
 import { healthRoutes, type Probes } from './health.ts'
@@ -98,6 +99,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
   const clientAddress = createClientAddress(config.trustedProxies)
   const requests = createRequestLog({ log, metrics, dialectOf, clientAddress })
+  const cors = createCors(config)
   const streams = createSseRegistry({ limits, release: requests.release })
   const budget = new BacklogBudget(limits)
   const pacer = new WritePacer(limits)
@@ -140,6 +142,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     rewriteUrl: (request) => rewriteUrl(request.url ?? '/'),
     frameworkErrors: (error, request, reply) => {
       requests.begin(request, reply) // hooks do not run for these errors
+      if (cors.begin(request, reply)) return
       closeIfUnread(request, reply)
       errorHandler.answer(error, request, reply)
     },
@@ -173,6 +176,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   // Hooks that await nothing use the callback: each promise costs a request one or two microseconds.
   app.addHook('onRequest', (request, reply, next) => {
     requests.begin(request, reply)
+    // Not the paths for operators: on this machine, /metrics needs no key.
+    if (!isForOperators(request) && cors.begin(request, reply)) return
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
     rejectEscapedQuery(request.raw.url)
     if (request.is404) throw unroutedError(app, request, reply) // before its body is read
@@ -215,7 +220,17 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   frontPageRoutes(app)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
-  const context = { publicUrl, clientAddress, longPolls, streams, budget, pacer, bodies, responses }
+  const context = {
+    publicUrl,
+    refusePages: cors.refusePages,
+    clientAddress,
+    longPolls,
+    streams,
+    budget,
+    pacer,
+    bodies,
+    responses,
+  }
   for (const dialect of dialects) registerDialect(app, dialect, { context, errorHandler, limits })
 
   return {

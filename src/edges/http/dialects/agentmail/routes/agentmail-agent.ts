@@ -20,13 +20,13 @@ import { ok } from '../wire/shape-wire.ts'
 
 const tags = ['Agent']
 
-interface SignUpNeeds extends Pick<HttpContext, 'clientAddress'> {
+interface SignUpNeeds extends Pick<HttpContext, 'clientAddress' | 'refusePages'> {
   readonly signUp: SignUp
   readonly limits: Limits
 }
 
 /** Needs no key: it creates the first one. A key that a client sends all the same is ignored. */
-export function signUpRoute(app: HttpApp, { signUp, clientAddress, limits }: SignUpNeeds): void {
+export function signUpRoute(app: HttpApp, { signUp, clientAddress, refusePages, limits }: SignUpNeeds): void {
   const networkOfClient = (request: FastifyRequest) => networkOf(clientAddress(request.raw))
   const { bodyBytesMax: bodyLimit } = limits.signUp
   const schema = { tags, summary: 'Sign up without a key', body: SignUpBody, response: ok(SignUpResult) }
@@ -36,7 +36,11 @@ export function signUpRoute(app: HttpApp, { signUp, clientAddress, limits }: Sig
     schema,
     config: publicRoute,
     bodyLimit,
-    onRequest: (request) => signUp.admit(networkOfClient(request)),
+    onRequest: async (request) => {
+      // Any page that a developer opens can reach a server on their machine, and would get an inbox beside their agents.
+      refusePages(request)
+      await signUp.admit(networkOfClient(request))
+    },
     handler: async (request) => {
       const { human_email: humanEmail, username, source, referrer } = request.body
       return signUpResult(await signUp.create({ humanEmail, username, source, referrer }, networkOfClient(request)))
