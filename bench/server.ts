@@ -15,6 +15,8 @@ export interface BenchServer {
   readonly smtpPort: number
   /** Only with a setting for it. */
   readonly submissionPort?: number
+  readonly imapPort?: number
+  readonly imapsPort?: number
   readonly pid: number
   readonly dataDir: string
   /** undefined: SQLite. */
@@ -45,17 +47,19 @@ export async function startBenchServer(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const ready = await new Promise<{ url: string; smtpPort: number; submissionPort?: number }>((resolve, reject) => {
-    const lines = createInterface({ input: child.stdout! })
-    lines.on('line', (line) => {
-      const parsed = JSON.parse(line) as { msg: string; url: string; smtpPort: number; submissionPort?: number }
-      if (parsed.msg !== 'ready') return
-      resolve(parsed)
-      lines.close()
-      child.stdout!.resume() // parsing a line per request would cost the load generator more than the request
-    })
-    child.once('exit', (code) => reject(new Error(`the server exited with ${code}`)))
-  })
+  const ready = await new Promise<Pick<BenchServer, 'url' | 'smtpPort' | 'submissionPort' | 'imapPort' | 'imapsPort'>>(
+    (resolve, reject) => {
+      const lines = createInterface({ input: child.stdout! })
+      lines.on('line', (line) => {
+        const parsed = JSON.parse(line) as { msg: string } & BenchServer
+        if (parsed.msg !== 'ready') return
+        resolve(parsed)
+        lines.close()
+        child.stdout!.resume() // parsing a line per request would cost the load generator more than the request
+      })
+      child.once('exit', (code) => reject(new Error(`the server exited with ${code}`)))
+    },
+  )
   return {
     ...ready,
     pid: child.pid!,
