@@ -100,8 +100,9 @@ export interface MailboxInfo {
 export interface MailboxStatus {
   readonly messages: number
   readonly unseen: number
-  /** Messages with \Deleted, and their size. */
+  /** Messages with \Deleted, and their size (RFC 9208 §4.1.4). */
   readonly deleted: number
+  readonly deletedBytes: number
   readonly sizeBytes: number
   readonly uidNext: number
   readonly uidValidity: number
