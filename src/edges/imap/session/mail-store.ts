@@ -204,6 +204,8 @@ export interface WantedItems {
   readonly ids?: boolean
   readonly preview?: boolean
   readonly envelope?: boolean
+  /** BODY: the structure without extension data. */
+  readonly body?: boolean
   readonly bodyStructure?: boolean
   /** `head`: the header block of the message is enough. */
   readonly source?: 'head' | 'whole'
@@ -223,6 +225,7 @@ export interface FetchedMessage {
   readonly preview?: string | null
   /** As in the response, with its parentheses: formats/imap/envelope.ts, formats/imap/body-structure.ts wrote it. ASCII. */
   readonly envelope?: string
+  readonly body?: string
   readonly bodyStructure?: string
   readonly source?: MessageSource
 }
