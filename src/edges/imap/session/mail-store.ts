@@ -38,6 +38,7 @@ export type RefusalCode =
   | 'TOOBIG'
   | 'TRYCREATE'
   | 'UNAVAILABLE'
+  | 'UNKNOWN-CTE'
 
 export interface MailStore {
   /**
