@@ -13,7 +13,14 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface Unit {
-  readonly kind: 'SMTP connection' | 'HTTP request' | 'WebSocket' | 'delivery' | 'webhook delivery' | 'job'
+  readonly kind:
+    | 'SMTP connection'
+    | 'IMAP connection'
+    | 'HTTP request'
+    | 'WebSocket'
+    | 'delivery'
+    | 'webhook delivery'
+    | 'job'
   /** Ends the unit. May be called more than once, and after its end. Must not throw. */
   fail(error: unknown): void
 }

@@ -16,6 +16,7 @@ export function createMetrics({ collectProcess = false } = {}) {
   return {
     registry,
     smtpConnections: new Gauge({ name: 'martlet_smtp_connections', help: 'Open SMTP connections', registers }),
+    imapConnections: new Gauge({ name: 'martlet_imap_connections', help: 'Open IMAP connections', registers }),
     smtpRefusals: new Counter({
       name: 'martlet_smtp_refusals_total',
       help: 'SMTP commands and messages that were rejected, by reply code and reason',

@@ -74,11 +74,21 @@ function mayImport(file: string): readonly string[] | undefined {
     : undefined
 }
 
+/** What the parts of src/edges/imap may import: none knows what a store is made of, except `martlet`. */
+const IMAP_PARTS: Readonly<Record<string, readonly string[]>> = {
+  session: ['grammar'],
+  commands: ['grammar', 'session'],
+  listener: ['grammar', 'session', 'commands'],
+  martlet: ['session'],
+}
+
 /** Which parts of the edges a file of theirs may import. */
 function edgesOf(file: string, protocol: string, part: string, dialect: string): string[] {
-  if (file === 'src/edges/tls.ts') return []
-  const own = ['src/edges/tls.ts', `src/edges/${protocol}/${part}/`]
+  const common = ['src/edges/tls.ts', 'src/edges/connection-limits.ts']
+  if (common.includes(file)) return []
+  const own = [...common, `src/edges/${protocol}/${part}/`]
   if (protocol === 'smtp') return part === 'protocol' ? own : [...own, 'src/edges/smtp/protocol/']
+  if (protocol === 'imap') return [...own, ...(IMAP_PARTS[part] ?? []).map((name) => `src/edges/imap/${name}/`)]
   if (protocol !== 'http' || part === 'server') return own
   if (part === 'live') return [...own, 'src/edges/http/server/']
   const shared = dialect === 'inboxai' ? ['src/edges/http/dialects/agentmail/'] : [] // it has AgentMail's shapes

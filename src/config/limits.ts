@@ -11,6 +11,7 @@ import { dnsLimits } from './limits/limits-dns.ts'
 import { domainsLimits } from './limits/limits-domains.ts'
 import { eventsLimits } from './limits/limits-events.ts'
 import { httpLimits } from './limits/limits-http.ts'
+import { imapLimits } from './limits/limits-imap.ts'
 import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
@@ -34,6 +35,7 @@ import { webhooksLimits } from './limits/limits-webhooks.ts'
 /** Tests and embedders may override these limits; environment variables cannot. */
 export const limits = {
   smtp: smtpLimits,
+  imap: imapLimits,
   receiving: receivingLimits,
   policy: policyLimits,
   authentication: authenticationLimits,

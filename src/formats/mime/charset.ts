@@ -72,6 +72,14 @@ function effectiveCharset(bytes: Buffer, charset: CharsetName): { charset: Chars
   return marked === undefined ? { charset, start: 0 } : { charset: marked, start: 2 }
 }
 
+/** Whether `decodeCharset` decodes by this label, and not by a guess. */
+export function isKnownCharset(label: string): boolean {
+  const charset = charsetOfLabel(label)
+  if (charset === UNRELIABLE) return /^(us-)?ascii$/i.test(label)
+  const isOwn = [UTF_8, UTF_7, ISO_2022_JP, ISO_2022_KR, HZ].some((own) => own === charset)
+  return isOwn || (!EXCLUDED_CODECS.has(charset) && isKnown(charset))
+}
+
 /** Whether a label leaves the charset open: there is none, or it says nothing about bytes above 127. */
 export function isUnreliable(label = ''): boolean {
   return charsetOfLabel(label) === UNRELIABLE

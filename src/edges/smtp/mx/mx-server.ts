@@ -4,8 +4,12 @@
  */
 import { smtpAddress } from '../../../config/listen-address.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
-import { createConnectionLimits } from '../protocol/connection-limits.ts'
-import { createSmtpListener, type SmtpListener, type SmtpListenerNeeds } from '../protocol/smtp-listener.ts'
+import {
+  createSmtpConnectionLimits,
+  createSmtpListener,
+  type SmtpListener,
+  type SmtpListenerNeeds,
+} from '../protocol/smtp-listener.ts'
 import { createMxRules } from './mx-rules.ts'
 
 export interface MxServerNeeds extends SmtpListenerNeeds {
@@ -18,7 +22,7 @@ export function createMxServer(needs: MxServerNeeds): SmtpListener {
     name: 'MX',
     address: smtpAddress(config),
     isImplicitTls: false,
-    connectionLimits: createConnectionLimits({ limits: config.limits, clock: () => performance.now() }),
+    connectionLimits: createSmtpConnectionLimits(config.limits),
     isOverloaded: () => receiving.isOverloaded(),
     createRules: (peer) => createMxRules(needs, peer),
   })

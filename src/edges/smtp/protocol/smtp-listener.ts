@@ -15,13 +15,14 @@ import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import type { Limits } from '../../../config/limits.ts'
 import { type ListenAddress, listenError } from '../../../config/listen-address.ts'
 import type { Config } from '../../../config/settings.ts'
 import type { EventLoop } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { type ConnectionLimits, createConnectionLimits } from '../../connection-limits.ts'
 import type { TlsSource } from '../../tls.ts'
-import type { ConnectionLimits } from './connection-limits.ts'
 import { formatReply, replies } from './replies.ts'
 import { type Peer, SmtpConnection, type SmtpConnectionNeeds } from './smtp-connection.ts'
 import { type SessionRules, SmtpSession } from './smtp-session.ts'
@@ -65,6 +66,11 @@ export interface SmtpRole {
   /** Whether a new connection is refused. */
   isOverloaded(): boolean
   createRules(peer: Peer): SessionRules
+}
+
+export function createSmtpConnectionLimits(limits: Limits): ConnectionLimits {
+  const { connectionsMax, connectionsPerNetworkMax, stalledMs } = limits.smtp
+  return createConnectionLimits({ connectionsMax, connectionsPerNetworkMax, stalledMs, clock: () => performance.now() })
 }
 
 export function createSmtpListener(needs: SmtpListenerNeeds, role: SmtpRole): SmtpListener {

@@ -3,8 +3,8 @@
  * share their limits of connections. The listener is protocol/smtp-listener.ts.
  */
 import { submissionAddress, submissionsAddress } from '../../../config/listen-address.ts'
-import { createConnectionLimits } from '../protocol/connection-limits.ts'
 import {
+  createSmtpConnectionLimits,
   createSmtpListener,
   type SmtpListener,
   type SmtpListenerNeeds,
@@ -22,7 +22,7 @@ export interface SubmissionServers {
 
 export function createSubmissionServers(needs: SubmissionServersNeeds): SubmissionServers {
   const { config } = needs
-  const connectionLimits = createConnectionLimits({ limits: config.limits, clock: () => performance.now() })
+  const connectionLimits = createSmtpConnectionLimits(config.limits)
   const open = (role: Pick<SmtpRole, 'name' | 'address' | 'isImplicitTls'>): SmtpListener | undefined =>
     role.address.port === 'off'
       ? undefined

@@ -1,25 +1,25 @@
 /**
- * Limits open connections, in total and per network, and decides which one is closed when a new one needs its slot.
+ * Limits open connections of a protocol (SMTP, IMAP), in total and per network, and decides which one is closed when a new one needs
+ * its slot.
  *
- * Counts sockets from accept to close, so that a connection that lingers after QUIT is still counted. An evicted
+ * Counts sockets from accept to close, so that a connection that lingers after its last command is still counted. An evicted
  * connection is no longer counted, since it is closed at once. At the maximum, a new connection evicts one that is not
  * in use, so that idle connections cannot block others. Candidates are
  *
- *   1. connections that are closing, or have no mail transaction under way;
- *   2. if there are none, connections whose transaction has made no progress for `limits.smtp.stalledMs`.
+ *   1. connections that are idle: for SMTP, those without a mail transaction under way; for IMAP, those without a login;
+ *   2. if there are none, connections that are busy and have made no progress for `stalledMs`.
  *
  * Among these, the network with the most connections loses the one that has been idle, or without progress, the
  * longest. If there is no candidate, every connection is in use, and the new one is refused.
  */
 
-import type { Limits } from '../../../config/limits.ts'
-import { networkOf } from '../../../formats/address/peer-network.ts'
+import { networkOf } from '../formats/address/peer-network.ts'
 
 export interface LimitedConnection {
   readonly remoteAddress: string
   /**
-   * - `idle`: it is closing, or no transaction is under way; `sinceMs` is the time of its last command
-   * - `busy`: a transaction is under way; `sinceMs` is the time of its last progress
+   * - `idle`: it is closing, or may be closed for another one; `sinceMs` is the time of its last command
+   * - `busy`: it is in use; `sinceMs` is the time of its last progress
    */
   usage(): { readonly state: 'idle' | 'busy'; readonly sinceMs: number }
   /** Closes the connection at once. */
@@ -33,20 +33,23 @@ export interface ConnectionLimits {
 }
 
 interface ConnectionLimitsNeeds {
-  readonly limits: Limits
+  readonly connectionsMax: number
+  readonly connectionsPerNetworkMax: number
+  /** Time without progress after which a busy connection may be closed for another one. */
+  readonly stalledMs: number
   /** Milliseconds of a monotonic clock, the same as in `LimitedConnection.usage`. */
   readonly clock: () => number
 }
 
-export function createConnectionLimits({ limits, clock }: ConnectionLimitsNeeds): ConnectionLimits {
+export function createConnectionLimits({ clock, ...limits }: ConnectionLimitsNeeds): ConnectionLimits {
   const byNetwork = new Map<string, Set<LimitedConnection>>()
   let open = 0
 
   return {
     enter(connection) {
       const network = networkOf(connection.remoteAddress)
-      if ((byNetwork.get(network)?.size ?? 0) >= limits.smtp.connectionsPerNetworkMax) return false
-      if (open >= limits.smtp.connectionsMax && !evictOne()) return false
+      if ((byNetwork.get(network)?.size ?? 0) >= limits.connectionsPerNetworkMax) return false
+      if (open >= limits.connectionsMax && !evictOne()) return false
       const neighbours = byNetwork.get(network) ?? new Set()
       byNetwork.set(network, neighbours.add(connection))
       open += 1
@@ -65,7 +68,7 @@ export function createConnectionLimits({ limits, clock }: ConnectionLimitsNeeds)
   }
 
   function findLeastUsed(): LimitedConnection | undefined {
-    const stalledBeforeMs = clock() - limits.smtp.stalledMs
+    const stalledBeforeMs = clock() - limits.stalledMs
     let idle: EvictionCandidate | undefined
     let stalled: EvictionCandidate | undefined
     for (const neighbours of byNetwork.values()) {

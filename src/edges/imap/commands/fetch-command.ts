@@ -1,0 +1,237 @@
+/**
+ * FETCH and UID FETCH (RFC 9051 §6.4.5). Flags and UIDs are in the snapshot; the rest comes from the store in batches. A client
+ * that does not read pauses the loop.
+ */
+import type { FetchCommand, FetchItemName } from '../grammar/imap-command.ts'
+import { formatDateTime } from '../grammar/imap-date.ts'
+import { countPositions, normalise, type PositionRange, positionOf } from '../grammar/message-set.ts'
+import { formatUtf8 } from '../grammar/response-strings.ts'
+import type { ImapSession } from '../session/imap-session.ts'
+import type { FetchedMessage, Snapshot } from '../session/mail-store.ts'
+import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
+import { BrokenLiteral, type FetchedSource, writeContent } from './fetch-contents.ts'
+import { type FetchPlan, planFetch } from './fetch-plan.ts'
+import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
+import { reportVanished, toModseq } from './resynchronise.ts'
+
+export async function fetch(session: ImapSession, command: FetchCommand): Promise<string> {
+  const selected = session.requireSelected()
+  if (command.vanished && !session.isQresync) return 'BAD QRESYNC must be enabled first' // RFC 7162 §3.2.6
+  let ranges = resolveSet(selected, command.set, command.isUid)
+  const plan = planFetch(session, command)
+  if (command.changedSince !== undefined) {
+    const since = toModseq(command.changedSince)
+    if (command.vanished) await reportVanished(session, selected, since, requestedUids(selected, command))
+    ranges = changedSince(ranges, selected.believed, since)
+  }
+  if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
+  const marked = plan.marksSeen ? await markSeen(session, selected, ranges) : undefined
+  const isComplete = await fetchFromStore(session, selected, plan, ranges, marked)
+  // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
+  if (!isComplete && !command.isUid) return 'NO [EXPUNGEISSUED] some of these messages have been expunged'
+  return 'OK FETCH completed'
+}
+
+/** RFC 7162 §3.2.6: VANISHED names all of the UIDs in the set that have vanished, also those above the last one. */
+function requestedUids({ believed, saved }: SelectedMailbox, { set }: FetchCommand) {
+  if (set === 'saved') return saved.map((uid) => ({ first: uid, last: uid }))
+  return normalise(set, Math.max(believed.uidNext - 1, 1))
+}
+
+function changedSince(ranges: readonly PositionRange[], { modseqs }: Snapshot, since: number): PositionRange[] {
+  const changed: { start: number; end: number }[] = []
+  for (const { start, end } of ranges) {
+    for (let at = start; at < end; at++) {
+      if (modseqs[at]! <= since) continue
+      const last = changed.at(-1)
+      if (last?.end === at) last.end += 1
+      else changed.push({ start: at, end: at + 1 })
+    }
+  }
+  return changed
+}
+
+async function fetchFromSnapshot(
+  session: ImapSession,
+  selected: SelectedMailbox,
+  { items }: FetchPlan,
+  ranges: readonly PositionRange[],
+): Promise<string> {
+  const { output } = session
+  const { believed } = selected
+  for (const { start, end } of ranges) {
+    for (let at = start; at < end; at++) {
+      let text = `* ${at + 1} FETCH (`
+      for (let i = 0; i < items.length; i++) {
+        if (i > 0) text += ' '
+        text += fromSnapshot(session, selected, items[i]!.item as FetchItemName, believed, at)!
+      }
+      output.write(`${text})\r\n`)
+      if (output.isFull) await session.breathe()
+    }
+  }
+  return 'OK FETCH completed'
+}
+
+/** @returns undefined if the snapshot does not have the item */
+function fromSnapshot(
+  { output }: ImapSession,
+  selected: SelectedMailbox,
+  item: FetchItemName,
+  snapshot: Snapshot,
+  at: number,
+): string | undefined {
+  switch (item) {
+    case 'FLAGS': {
+      const flags = snapshot.flags[at]!
+      const announcement = selected.announce(flags)
+      if (announcement !== '') output.write(announcement)
+      return `FLAGS ${flagsText(flags)}`
+    }
+    case 'UID':
+      return `UID ${snapshot.uids[at]}`
+    case 'MODSEQ':
+      return `MODSEQ (${snapshot.modseqs[at]})`
+    default:
+      return undefined
+  }
+}
+
+interface Marked {
+  readonly uids: ReadonlySet<number>
+  readonly snapshot: Snapshot
+}
+
+/** Sets \Seen before the messages are sent, so that their new flags are in the same responses. */
+async function markSeen(
+  session: ImapSession,
+  selected: SelectedMailbox,
+  ranges: readonly PositionRange[],
+): Promise<Marked | undefined> {
+  const { believed, mailbox } = selected
+  const uids = uidsAt(ranges, believed.uids).filter(
+    (uid) => !believed.flags[positionOf(believed.uids, uid)]!.includes('\\Seen'),
+  )
+  if (uids.length === 0) return undefined
+  await mailbox.storeFlags(uids, { how: 'add', flags: ['\\Seen'] })
+  const snapshot = await mailbox.refresh()
+  for (const uid of uids) {
+    const at = positionOf(snapshot.uids, uid)
+    if (at !== -1) session.reported.set(uid, snapshot.modseqs[at]!)
+  }
+  return { uids: new Set(uids), snapshot }
+}
+
+/** @returns whether every message still existed */
+async function fetchFromStore(
+  session: ImapSession,
+  selected: SelectedMailbox,
+  plan: FetchPlan,
+  ranges: readonly PositionRange[],
+  marked: Marked | undefined,
+): Promise<boolean> {
+  const { believed, mailbox } = selected
+  const wantedCount = countPositions(ranges)
+  if (wantedCount === 0) return true
+  const find = createPositionFinder(believed.uids)
+  let count = 0
+  for await (const batch of mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)) {
+    for (const message of batch) {
+      const position = find(message.uid)
+      if (position === -1) continue
+      count += 1
+      const root = plan.needsStructure ? await message.source!.structure() : undefined
+      const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
+      const mark = session.output.mark()
+      try {
+        const written = writeMessage(session, selected, plan, { position, message, source, marked })
+        if (written) await written
+      } catch (error) {
+        // A response that cannot be completed must not be seen by the client.
+        throw session.output.rollBack(mark) ? error : new BrokenLiteral(error)
+      }
+      if (session.output.isFull) await session.breathe()
+    }
+  }
+  return count === wantedCount
+}
+
+interface MessageContext {
+  readonly position: number
+  readonly message: FetchedMessage
+  readonly source: FetchedSource | undefined
+  readonly marked: Marked | undefined
+}
+
+/** Items are written in their order. @returns a promise once an item needs one */
+function writeMessage(
+  session: ImapSession,
+  selected: SelectedMailbox,
+  { items }: FetchPlan,
+  context: MessageContext,
+): Promise<void> | undefined {
+  const { marked, message } = context
+  const isMarked = marked?.uids.has(message.uid) === true
+  const at = isMarked ? positionOf(marked.snapshot.uids, message.uid) : -1
+  // A message that vanished after it was marked has its old flags.
+  const [snapshot, position] = at === -1 ? [selected.believed, context.position] : [marked!.snapshot, at]
+  const all = isMarked ? withFlags(session, items) : items
+  if (all.some(({ item }) => item === 'FLAGS')) {
+    const announcement = selected.announce(snapshot.flags[position]!)
+    if (announcement !== '') session.output.write(announcement)
+  }
+  session.output.write(`* ${context.position + 1} FETCH (`)
+  return writeFrom(0)
+
+  function writeFrom(first: number): Promise<void> | undefined {
+    for (let i = first; i < all.length; i++) {
+      const item = all[i]!
+      if (i > 0) session.output.write(' ')
+      if ('isPeek' in item) {
+        const written = writeContent(session, item, context.source!)
+        if (written) return written.then(() => writeFrom(i + 1))
+        continue
+      }
+      const text = fromSnapshot(session, selected, item.item, snapshot, position) ?? fromStore(item.item, message)
+      session.output.write(text)
+    }
+    session.output.write(')\r\n')
+    return undefined
+  }
+}
+
+/** RFC 9051 §6.4.5: flags that change are part of the response. */
+function withFlags({ isCondstore, isQresync, isRev2 }: ImapSession, items: FetchPlan['items']): FetchPlan['items'] {
+  const names = new Set(items.map(({ item }) => item))
+  return [
+    ...((isQresync || isRev2) && !names.has('UID') ? [{ item: 'UID' as const }] : []),
+    ...items,
+    ...(names.has('FLAGS') ? [] : [{ item: 'FLAGS' as const }]),
+    ...(isCondstore && !names.has('MODSEQ') ? [{ item: 'MODSEQ' as const }] : []),
+  ]
+}
+
+function fromStore(item: FetchItemName, message: FetchedMessage): string {
+  switch (item) {
+    case 'INTERNALDATE':
+      return `INTERNALDATE ${formatDateTime(message.internalDate!)}`
+    case 'RFC822.SIZE':
+      return `RFC822.SIZE ${message.sizeBytes}`
+    case 'ENVELOPE':
+      return `ENVELOPE ${message.envelope}`
+    case 'BODY':
+      return `BODY ${message.body}`
+    case 'BODYSTRUCTURE':
+      return `BODYSTRUCTURE ${message.bodyStructure}`
+    case 'PREVIEW': // RFC 8970 §3.1
+      return `PREVIEW ${message.preview == null ? 'NIL' : formatUtf8(message.preview)}`
+    case 'SAVEDATE': // RFC 8514 §4.2
+      return `SAVEDATE ${message.saveDate === undefined ? 'NIL' : formatDateTime(message.saveDate)}`
+    case 'EMAILID': // RFC 8474 §5.3
+      return `EMAILID (${message.emailId})`
+    case 'THREADID':
+      return `THREADID ${message.threadId === undefined ? 'NIL' : `(${message.threadId})`}`
+    default:
+      throw new Error(`${item} is in the snapshot`)
+  }
+}

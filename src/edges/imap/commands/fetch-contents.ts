@@ -1,0 +1,192 @@
+/** The contents that FETCH sends: sections of a message (RFC 9051 §6.4.5.1), decoded parts (BINARY, RFC 3516), and their literals. */
+
+import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
+import { type ByteRange, sectionRange, selectHeaderFields } from '../../../formats/imap/sections.ts'
+import { readTransferEncoding } from '../../../formats/mime/content-fields.ts'
+import { fieldValue, readHeaderBlock } from '../../../formats/mime/header-fields.ts'
+import { decodeBytes, decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
+import type { BinaryItem, BodyItem, Partial } from '../grammar/imap-command.ts'
+import type { ImapSession } from '../session/imap-session.ts'
+import { ImapRefusal, type MessageSource } from '../session/mail-store.ts'
+import { isWholeMessage } from './fetch-plan.ts'
+
+export interface FetchedSource {
+  readonly source: MessageSource
+  /** undefined: no item needs it. */
+  readonly root: ImapPart | undefined
+  /** `source` is the header block only. */
+  readonly isHead: boolean
+}
+
+/** Writes one item, with its name. @returns a promise if the message is not in memory */
+export function writeContent(
+  session: ImapSession,
+  item: BodyItem | BinaryItem,
+  fetched: FetchedSource,
+): Promise<void> | undefined {
+  const { output } = session
+  const range = rangeOf(item, fetched)
+  if (!range) {
+    output.write(`${item.label} NIL`)
+    return undefined
+  }
+  if (item.item !== 'section' && item.path.length > 0) return writeDecoded(session, item, fetched, range)
+  if (item.item === 'binary size') {
+    output.write(`${item.label} ${range.end - range.start}`)
+    return undefined
+  }
+  const { bytes } = fetched.source
+  if (item.item === 'section' && item.fields) return writeFields(session, item, fetched.source, range)
+  if (!bytes) return writeStreamed(session, item, fetched.source, range)
+  writeLiteral(session, item.label, cut(bytes.subarray(range.start, range.end), item.partial))
+  return undefined
+}
+
+function rangeOf(item: BodyItem | BinaryItem, { source, root, isHead }: FetchedSource): ByteRange | undefined {
+  if (isHead || isWholeMessage(item)) return { start: 0, end: source.sizeBytes }
+  return root && sectionRange(root, item.item === 'section' ? item.section : { path: item.path, of: 'whole' })
+}
+
+/** HEADER.FIELDS: the chosen fields exist only after the choice. */
+function writeFields(
+  session: ImapSession,
+  { label, fields, partial }: BodyItem,
+  source: MessageSource,
+  range: ByteRange,
+): Promise<void> | undefined {
+  const names = new Set(fields!.names.map((name) => name.toLowerCase()))
+  const write = (header: Buffer) =>
+    writeLiteral(session, label, cut(selectHeaderFields(header, names, fields!.isNot), partial))
+  if (!source.bytes) return readAll(source, range).then(write)
+  write(source.bytes.subarray(range.start, range.end))
+  return undefined
+}
+
+/** Of a header, which is never large. */
+async function readAll(source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of source.read(start, end)) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks)
+}
+
+function writeLiteral({ output }: ImapSession, label: string, bytes: Buffer): void {
+  if (bytes.length === 0) {
+    output.write(`${label} ""`)
+    return
+  }
+  output.write(`${label} {${bytes.length}}\r\n`)
+  output.writeBytes(bytes)
+}
+
+/** RFC 9051 §6.4.5: a partial beyond the end is empty, or shorter. */
+function cut(bytes: Buffer, partial: Partial | undefined): Buffer {
+  return partial ? bytes.subarray(partial.start, partial.start + partial.count) : bytes
+}
+
+async function writeStreamed(
+  session: ImapSession,
+  { label, partial }: BodyItem | BinaryItem,
+  source: MessageSource,
+  range: ByteRange,
+): Promise<void> {
+  const start = Math.min(range.end, range.start + (partial?.start ?? 0))
+  const end = partial ? Math.min(range.end, start + partial.count) : range.end
+  if (start === end) {
+    session.output.write(`${label} ""`)
+    return
+  }
+  session.output.write(`${label} {${end - start}}\r\n`)
+  await writeChunks(session, source.read(start, end), end - start)
+}
+
+/** @throws if there are not exactly `sizeBytes`; the literal cannot be completed then, so the connection must end */
+async function writeChunks(session: ImapSession, chunks: AsyncIterable<Buffer>, sizeBytes: number): Promise<void> {
+  let written = 0
+  try {
+    for await (const chunk of chunks) {
+      written += chunk.length
+      if (written > sizeBytes) break
+      session.output.writeBytes(chunk)
+      await session.output.flush()
+    }
+  } catch (error) {
+    throw new BrokenLiteral(error)
+  }
+  if (written !== sizeBytes) throw new BrokenLiteral(new Error(`${written} of ${sizeBytes} bytes of a literal exist`))
+}
+
+/** A literal whose size was announced cannot be completed: nothing that follows would be understood. */
+export class BrokenLiteral extends Error {
+  constructor(cause: unknown) {
+    super('a literal cannot be completed', { cause })
+    this.name = 'BrokenLiteral'
+  }
+}
+
+const ENCODINGS = new Set(['7bit', '8bit', 'binary', 'base64', 'quoted-printable'])
+
+async function writeDecoded(
+  session: ImapSession,
+  item: BinaryItem,
+  { source, root }: FetchedSource,
+  range: ByteRange,
+): Promise<void> {
+  const mime = sectionRange(root!, { path: item.path, of: 'mime' })!
+  const encoding = readEncoding(source.bytes?.subarray(mime.start, mime.end) ?? (await readAll(source, mime)))
+  // RFC 9051 §7.1: UNKNOWN-CTE
+  if (!ENCODINGS.has(encoding)) throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+  if (source.bytes) {
+    const decoded = decodeBytes(source.bytes.subarray(range.start, range.end), encoding)
+    if (item.item === 'binary size') {
+      session.output.write(`${item.label} ${decoded.length}`)
+      return
+    }
+    const bytes = cut(decoded, item.partial)
+    if (bytes.includes(0)) session.output.write(`${item.label} ~{${bytes.length}}\r\n`)
+    else if (bytes.length === 0) session.output.write(`${item.label} ""`)
+    else session.output.write(`${item.label} {${bytes.length}}\r\n`)
+    session.output.writeBytes(bytes)
+    return
+  }
+  await writeDecodedStream(session, item, source, range, encoding)
+}
+
+/** Decodes twice: the size comes before the bytes. */
+async function writeDecodedStream(
+  session: ImapSession,
+  { item, label, partial }: BinaryItem,
+  source: MessageSource,
+  range: ByteRange,
+  encoding: string,
+): Promise<void> {
+  let sizeBytes = 0
+  const decode = () => decodePartStream(source.read(range.start, range.end), encoding)
+  for await (const chunk of decode()) sizeBytes += chunk.length
+  if (item === 'binary size') {
+    session.output.write(`${label} ${sizeBytes}`)
+    return
+  }
+  const start = Math.min(sizeBytes, partial?.start ?? 0)
+  const end = partial ? Math.min(sizeBytes, start + partial.count) : sizeBytes
+  session.output.write(`${label} ~{${end - start}}\r\n`)
+  await writeChunks(session, between(decode(), start, end), end - start)
+}
+
+/** Bytes [start, end) of a stream. */
+async function* between(chunks: AsyncIterable<Buffer>, start: number, end: number): AsyncGenerator<Buffer> {
+  let at = 0
+  for await (const chunk of chunks) {
+    const wanted = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at))
+    if (wanted.length > 0) yield wanted
+    at += chunk.length
+    if (at >= end) return
+  }
+}
+
+function readEncoding(header: Buffer): string {
+  const { fields } = readHeaderBlock(header, 0, header.length)
+  const values = fields
+    .filter(({ name }) => name.toLowerCase() === 'content-transfer-encoding')
+    .map((field) => fieldValue(header, field))
+  return readTransferEncoding(values)
+}
