@@ -45,6 +45,7 @@ const MODULES = [
   ['messages'],
   ['sending'],
   ['receiving'],
+  ['mailboxes'],
   ['webhooks'],
   ['notifications'],
   ['accounts'],
@@ -79,6 +80,7 @@ function edgesOf(file: string, protocol: string, part: string, dialect: string):
   if (file === 'src/edges/tls.ts') return []
   const own = ['src/edges/tls.ts', `src/edges/${protocol}/${part}/`]
   if (protocol === 'smtp') return part === 'protocol' ? own : [...own, 'src/edges/smtp/protocol/']
+  if (protocol === 'imap') return part === 'martlet' ? [...own, 'src/edges/imap/session/'] : own
   if (protocol !== 'http' || part === 'server') return own
   if (part === 'live') return [...own, 'src/edges/http/server/']
   return ['src/edges/http/server/', 'src/edges/http/live/', `src/edges/http/dialects/${dialect}/`]

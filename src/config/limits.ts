@@ -14,6 +14,7 @@ import { httpLimits } from './limits/limits-http.ts'
 import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
+import { mailboxesLimits } from './limits/limits-mailboxes.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
@@ -47,6 +48,7 @@ export const limits = {
   streams: streamsLimits,
   events: eventsLimits,
   messages: messagesLimits,
+  mailboxes: mailboxesLimits,
   search: searchLimits,
   sending: sendingLimits,
   uploads: uploadsLimits,
