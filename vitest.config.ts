@@ -66,6 +66,7 @@ export default defineConfig({
               'events',
               'hostile',
               'jobs',
+              'mailboxes',
               'messages',
               'receiving',
               'reports',

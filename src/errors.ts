@@ -10,6 +10,7 @@
  */
 import { accessErrors } from './errors/access-errors.ts'
 import type { ErrorDefinition, ErrorKind } from './errors/error-definition.ts'
+import { mailboxErrors } from './errors/mailbox-errors.ts'
 import { receivingErrors } from './errors/receiving-errors.ts'
 import { requestErrors } from './errors/request-errors.ts'
 import { resourceErrors } from './errors/resource-errors.ts'
@@ -22,6 +23,7 @@ export const errors = {
   ...resourceErrors,
   ...sendingErrors,
   ...receivingErrors,
+  ...mailboxErrors,
   ...serverErrors,
 } as const
 

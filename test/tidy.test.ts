@@ -45,6 +45,7 @@ const MODULES = [
   ['messages'],
   ['sending'],
   ['receiving'],
+  ['mailboxes'],
   ['webhooks'],
   ['notifications'],
   ['accounts'],

@@ -15,6 +15,7 @@ import { imapLimits } from './limits/limits-imap.ts'
 import { jobsLimits } from './limits/limits-jobs.ts'
 import { listEntriesLimits } from './limits/limits-list-entries.ts'
 import { listsLimits } from './limits/limits-lists.ts'
+import { mailboxesLimits } from './limits/limits-mailboxes.ts'
 import { messagesLimits } from './limits/limits-messages.ts'
 import { notificationsLimits } from './limits/limits-notifications.ts'
 import { parsingLimits } from './limits/limits-parsing.ts'
@@ -49,6 +50,7 @@ export const limits = {
   streams: streamsLimits,
   events: eventsLimits,
   messages: messagesLimits,
+  mailboxes: mailboxesLimits,
   search: searchLimits,
   sending: sendingLimits,
   uploads: uploadsLimits,

@@ -18,6 +18,7 @@ import { createAliases } from '../mail/inboxes/aliases.ts'
 import { createInboxSearch } from '../mail/inboxes/inbox-search.ts'
 import { createInboxes } from '../mail/inboxes/inboxes.ts'
 import { createLists } from '../mail/inboxes/lists/lists.ts'
+import { createMailboxes } from '../mail/mailboxes/mailboxes.ts'
 import { createLabels } from '../mail/messages/labels/labels.ts'
 import { createMessageBatches } from '../mail/messages/message-batches.ts'
 import { createMessages } from '../mail/messages/messages.ts'
@@ -126,6 +127,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
     messageBatches: createMessageBatches({ store, limits }),
     labels: createLabels({ store, limits }),
+    mailboxes: createMailboxes({ ...context, ...shared, limits }),
 
     sending: createSending({ store, ...sendingParts, limits }),
     drafts: createDrafts({

@@ -57,6 +57,16 @@ create table content_addresses (
   FOREIGN KEY (content_id) REFERENCES contents(id) ON DELETE CASCADE
 );
 
+create table content_structures (
+  content_id text collate "C" not null,
+  version integer not null,
+  envelope text collate "C" not null,
+  body_structure text collate "C" not null,
+  parts text collate "C" not null,
+  PRIMARY KEY (content_id),
+  FOREIGN KEY (content_id) REFERENCES contents(id) ON DELETE CASCADE
+);
+
 create table contents (
   id text collate "C" not null,
   size_bytes bigint not null,
@@ -319,36 +329,52 @@ create table mailbox_entries (
   uid bigint not null,
   item_kind text collate "C" not null,
   item_id text collate "C" not null,
-  internal_date bigint not null,
+  flags text collate "C" not null,
+  hidden integer not null,
   is_deleted integer not null,
   modseq bigint not null,
+  saved_at bigint not null,
   PRIMARY KEY (mailbox_id, uid),
-  FOREIGN KEY (mailbox_id) REFERENCES mailboxes(id) ON DELETE CASCADE
+  FOREIGN KEY (mailbox_id) REFERENCES mailboxes(id)
 );
 CREATE INDEX mailbox_entries_by_item ON public.mailbox_entries USING btree (item_id, mailbox_id);
 CREATE INDEX mailbox_entries_by_modseq ON public.mailbox_entries USING btree (mailbox_id, modseq);
+
+create table mailbox_states (
+  inbox_id text collate "C" not null,
+  seen_seq bigint not null,
+  compare_seq bigint,
+  compared_number bigint not null,
+  last_uid_validity bigint not null,
+  PRIMARY KEY (inbox_id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
+);
 
 create table mailbox_tombstones (
   mailbox_id text collate "C" not null,
   uid bigint not null,
   modseq bigint not null,
   PRIMARY KEY (mailbox_id, uid),
-  FOREIGN KEY (mailbox_id) REFERENCES mailboxes(id) ON DELETE CASCADE
+  FOREIGN KEY (mailbox_id) REFERENCES mailboxes(id)
 );
 CREATE INDEX mailbox_tombstones_by_modseq ON public.mailbox_tombstones USING btree (mailbox_id, modseq);
 
 create table mailboxes (
   id text collate "C" not null,
   inbox_id text collate "C" not null,
+  kind text collate "C" not null,
   name text collate "C" not null,
+  label text collate "C",
+  renamed_from text collate "C",
+  is_deleting integer not null,
+  is_subscribed integer not null,
   uid_validity bigint not null,
   uid_next bigint not null,
-  highest_modseq bigint not null,
   created_at bigint not null,
   PRIMARY KEY (id),
   FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
 );
-CREATE UNIQUE INDEX mailboxes_name ON public.mailboxes USING btree (inbox_id, name);
+CREATE INDEX mailboxes_by_inbox ON public.mailboxes USING btree (inbox_id);
 
 create table message_bcc (
   message_id text collate "C" not null,
@@ -393,6 +419,7 @@ create table messages (
   verified_domain text collate "C",
   modseq bigint not null,
   timestamp bigint not null,
+  internal_date bigint,
   created_at bigint not null,
   updated_at bigint not null,
   UNIQUE (id),

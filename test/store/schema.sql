@@ -48,6 +48,14 @@ CREATE TABLE content_addresses (
   primary key (content_id, kind, position)
 ) strict, without rowid;
 
+CREATE TABLE content_structures (
+  content_id text primary key references contents on delete cascade,
+  version integer not null,
+  envelope text not null,
+  body_structure text not null,
+  parts text not null
+) strict;
+
 CREATE TABLE contents (
   id text primary key,
   size_bytes integer not null,
@@ -315,13 +323,15 @@ CREATE INDEX list_entries_of_clients on list_entries (scope_id, direction, list_
 CREATE INDEX list_entries_of_server on list_entries (entry) where read_only = 1;
 
 CREATE TABLE mailbox_entries (
-  mailbox_id text not null references mailboxes on delete cascade,
+  mailbox_id text not null references mailboxes,
   uid integer not null,
   item_kind text not null,
   item_id text not null,
-  internal_date integer not null,
+  flags text not null,
+  hidden integer not null,
   is_deleted integer not null,
   modseq integer not null,
+  saved_at integer not null,
   primary key (mailbox_id, uid)
 ) strict, without rowid;
 
@@ -329,8 +339,16 @@ CREATE INDEX mailbox_entries_by_item on mailbox_entries (item_id, mailbox_id);
 
 CREATE INDEX mailbox_entries_by_modseq on mailbox_entries (mailbox_id, modseq);
 
+CREATE TABLE mailbox_states (
+  inbox_id text primary key references inboxes,
+  seen_seq integer not null,
+  compare_seq integer,
+  compared_number integer not null,
+  last_uid_validity integer not null
+) strict;
+
 CREATE TABLE mailbox_tombstones (
-  mailbox_id text not null references mailboxes on delete cascade,
+  mailbox_id text not null references mailboxes,
   uid integer not null,
   modseq integer not null,
   primary key (mailbox_id, uid)
@@ -341,14 +359,18 @@ CREATE INDEX mailbox_tombstones_by_modseq on mailbox_tombstones (mailbox_id, mod
 CREATE TABLE mailboxes (
   id text primary key,
   inbox_id text not null references inboxes,
+  kind text not null,
   name text not null,
+  label text,
+  renamed_from text,
+  is_deleting integer not null,
+  is_subscribed integer not null,
   uid_validity integer not null,
   uid_next integer not null,
-  highest_modseq integer not null,
   created_at integer not null
 ) strict;
 
-CREATE UNIQUE INDEX mailboxes_name on mailboxes (inbox_id, name);
+CREATE INDEX mailboxes_by_inbox on mailboxes (inbox_id);
 
 CREATE TABLE message_bcc (
   message_id text not null references messages (id) on delete cascade,
@@ -391,6 +413,7 @@ CREATE TABLE messages (
   verified_domain text,
   modseq integer not null,
   timestamp integer not null,
+  internal_date integer,
   created_at integer not null,
   updated_at integer not null
 ) strict;

@@ -12,6 +12,7 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messagesTable from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
+import { messagesRemoved } from '../events/log/mailbox-events.ts'
 import { participantsOfMessage } from './content/mail-addresses.ts'
 import { type UnreadCounts, unreadCountsOf } from './labels/unread-counts.ts'
 import { removeFromIndex } from './search/index-messages.ts'
@@ -72,6 +73,8 @@ export function createRemoval({ limits }: RemovalNeeds): Removal {
     rows: readonly messagesTable.StoredMessageRow[],
   ): Promise<string[]> {
     const ids = rows.map((row) => row.id)
+    const { organization_id, pod_id } = rows[0]!
+    tx.append(messagesRemoved({ id: inboxId, organization_id, pod_id }, ids))
     const labels = await messagesTable.labelsOf(tx, ids)
     const addresses = await addressesOf(tx, rows)
     await messagesTable.remove(tx, ids)

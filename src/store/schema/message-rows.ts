@@ -90,6 +90,8 @@ export interface MessageRow {
   modseq: number
   /** When Martlet accepted it. */
   timestamp: number
+  /** INTERNALDATE that a mail program gave it (RFC 9051 §6.3.12); null: `timestamp`. */
+  internal_date: number | null
   created_at: number
   updated_at: number
 }

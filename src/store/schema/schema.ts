@@ -10,7 +10,13 @@ import type { DraftLabelRow, DraftPartRow, DraftRevisionRow, DraftRow } from './
 import type { EventConsumerRow, EventLogRow, EventRow } from './event-rows.ts'
 import type { JobRow, OutboundPauseRow } from './job-rows.ts'
 import type { ListEntryRow } from './list-rows.ts'
-import type { MailboxEntryRow, MailboxRow, MailboxTombstoneRow } from './mailbox-rows.ts'
+import type {
+  ContentStructureRow,
+  MailboxEntryRow,
+  MailboxRow,
+  MailboxStateRow,
+  MailboxTombstoneRow,
+} from './mailbox-rows.ts'
 import type {
   AttachmentRow,
   ContentAddressRow,
@@ -80,9 +86,11 @@ export interface Schema {
   uploads: UploadRow
   jobs: JobRow
   outbound_pause: OutboundPauseRow
+  mailbox_states: MailboxStateRow
   mailboxes: MailboxRow
   mailbox_entries: MailboxEntryRow
   mailbox_tombstones: MailboxTombstoneRow
+  content_structures: ContentStructureRow
   webhooks: WebhookRow
   event_consumers: EventConsumerRow
   webhook_deliveries: WebhookDeliveryRow

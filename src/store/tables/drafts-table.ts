@@ -246,6 +246,11 @@ async function contentIdsOf(db: Db, draftId: string): Promise<string[]> {
   return [...parts, ...revisions].map((row) => row.content_id)
 }
 
+/** Lists the drafts of an inbox with their current revision, in the order of their creation. */
+export async function listRevisionsOfInbox(db: Db, inboxId: string): Promise<Pick<DraftRow, 'id' | 'revision_id'>[]> {
+  return db.selectFrom('drafts').select(['id', 'revision_id']).where('inbox_id', '=', inboxId).orderBy('id').execute()
+}
+
 // Labels
 
 export async function labelsOf(db: Db, draftIds: readonly string[]): Promise<Map<string, string[]>> {

@@ -195,3 +195,29 @@ export async function raiseFloor(tx: Tx, { seq, event_id }: Pick<EventRow, 'seq'
     .where('floor_seq', '<', seq)
     .execute()
 }
+
+/** What mailboxes need of an event. The payload is empty unless the event is internal. */
+export type MailboxEvent = Pick<EventRow, 'seq' | 'type' | 'message_id' | 'payload'>
+
+const mailboxEvents = prepareQuery(
+  (db, values: { inboxId: string; afterSeq: number; throughSeq: number; limit: number }) =>
+    db
+      .selectFrom('events')
+      .select(['seq', 'type', 'message_id'])
+      .select(sql<string>`case when visibility = 'internal' then payload else '' end`.as('payload'))
+      .where('inbox_id', '=', values.inboxId)
+      .where('seq', '>', values.afterSeq)
+      .where('seq', '<=', values.throughSeq)
+      .orderBy('seq')
+      .limit(values.limit),
+)
+
+/** Lists events of an inbox, in order. */
+export async function listForMailboxes(
+  db: Db,
+  range: { readonly inboxId: string; readonly afterSeq: number; readonly throughSeq: number },
+  limit: number,
+): Promise<MailboxEvent[]> {
+  const { inboxId, afterSeq, throughSeq } = range
+  return mailboxEvents(db, { inboxId, afterSeq, throughSeq, limit })
+}

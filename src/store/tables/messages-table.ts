@@ -222,6 +222,7 @@ export const insertAll = insertRowsReturning(
     verified_domain: 'text',
     modseq: 'bigint',
     timestamp: 'bigint',
+    internal_date: 'bigint',
     created_at: 'bigint',
     updated_at: 'bigint',
   },
@@ -308,4 +309,36 @@ function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): voi
   const list = map.get(key)
   if (list) list.push(value)
   else map.set(key, [value])
+}
+
+/** What mailboxes need of a message. */
+export type PlacedMessageRow = Pick<StoredMessageRow, 'id' | 'number' | 'hidden' | 'modseq'>
+
+const placedByIds = prepareQuery((db, values: { inboxId: string; ids: readonly string[] }) =>
+  db
+    .selectFrom('messages')
+    .select(['id', 'number', 'hidden', 'modseq'])
+    .where('id', 'in', values.ids)
+    .where('inbox_id', '=', values.inboxId),
+)
+
+export async function listPlacedByIds(db: Db, inboxId: string, ids: readonly string[]): Promise<PlacedMessageRow[]> {
+  return ids.length === 0 ? [] : placedByIds(db, { inboxId, ids })
+}
+
+/** Lists messages of an inbox in the order of their numbers. */
+export async function listPlacedAfter(
+  db: Db,
+  inboxId: string,
+  afterNumber: number,
+  limit: number,
+): Promise<PlacedMessageRow[]> {
+  return db
+    .selectFrom('messages')
+    .select(['id', 'number', 'hidden', 'modseq'])
+    .where('inbox_id', '=', inboxId)
+    .where('number', '>', afterNumber)
+    .orderBy('number')
+    .limit(limit)
+    .execute()
 }

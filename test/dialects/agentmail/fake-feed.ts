@@ -32,6 +32,10 @@ export class FakeFeed implements Feed {
   untilRevoked(): Promise<boolean> {
     return new Promise(() => undefined)
   }
+
+  followInbox(): () => void {
+    return () => undefined
+  }
 }
 
 export class FakeSubscription implements SubscribedEvents {

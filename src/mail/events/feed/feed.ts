@@ -28,6 +28,7 @@ import { permissionsToSee } from '../log/event-types.ts'
 import { endOf, parsePosition } from '../log/log-position.ts'
 import { backfill } from './backfill.ts'
 import type { Backlog } from './backlog.ts'
+import { InboxFollowers } from './inbox-followers.ts'
 import { createRevocation } from './revocation.ts'
 import { type BufferedEvent, Subscription, SubscriptionEnded } from './subscription.ts'
 import {
@@ -74,6 +75,15 @@ export interface Feed {
    *   `signal` aborts
    */
   untilRevoked(actor: Actor, signal: AbortSignal): Promise<boolean>
+
+  /**
+   * Calls `listener` after each event of an inbox, internal ones included, without data: it must read the tables. For the
+   * program itself, not for clients: nothing is checked.
+   *
+   * @param listener must not throw or wait
+   * @returns stops it
+   */
+  followInbox(inboxId: string, listener: () => void): () => void
 }
 
 export interface SubscribedEvents extends AsyncIterable<Event> {
@@ -110,12 +120,13 @@ interface FeedNeeds {
 
 export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): RunningFeed {
   const subscriptions = new SubscriptionIndex()
+  const followers = new InboxFollowers()
   const tailer = new Tailer({
     store,
     log,
     metrics,
     limits,
-    countSubscribers: () => subscriptions.size,
+    countSubscribers: () => subscriptions.size + followers.size,
     distribute,
   })
   const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)
@@ -149,6 +160,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       }
       return false
     },
+
+    followInbox: (inboxId, listener) => followers.add(inboxId, listener),
   }
 
   /**
@@ -246,6 +259,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
   /** Distributes the rows that the tailer has read. Must not wait: `tailer.position` moves in the same step. */
   function distribute(rows: readonly EventRow[]): void {
     revocation.endExpired()
+    followers.signal(rows)
     for (const row of rows) {
       try {
         if (row.visibility === 'internal') revocation.applyInternalEvent(row)

@@ -67,6 +67,12 @@ const catalogue = {
   'calendar.event.starting': calendar,
   'calendar.event.ending': calendar,
 
+  // For the mailboxes of IMAP: what no other event reports.
+  'messages.removed': internal,
+  'draft.changed': internal,
+  'mailbox.marked': internal,
+  'mailboxes.changed': internal,
+
   // For Martlet's own nodes: when a key, inbox or pod is deleted, every node closes the connections opened with it.
   'key.revoked': internal,
   'inbox.gone': internal,

@@ -49,6 +49,7 @@ export function messageRow(
     verified_domain: filing.verifiedDomain ?? null,
     modseq: 0, // the store sets it to the number of the message's event
     timestamp: tx.now,
+    internal_date: filing.internalDate ?? null,
     created_at: tx.now,
     updated_at: tx.now,
   }

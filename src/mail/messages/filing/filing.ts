@@ -24,6 +24,8 @@ export interface Filing {
   /** The thread to add it to, whatever it refers to: a forward stays in the thread of its source. */
   readonly threadId?: string | undefined
   readonly envelope?: { readonly sender: string; readonly recipient: string }
+  /** INTERNALDATE that a mail program has given it, epoch ms. */
+  readonly internalDate?: number | undefined
   readonly authentication: Authentication
   readonly verifiedDomain?: string | undefined
   readonly spam?: SpamVerdict | undefined

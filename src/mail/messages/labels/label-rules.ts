@@ -32,13 +32,22 @@ const SYSTEM_LABELS: ReadonlySet<string> = new Set([
 export const ARCHIVED = 'archived'
 /** A received message whose sender had already used its idempotency key (mail/receiving/repeated-keys.ts). */
 export const DUPLICATE = 'duplicate'
+/** A message that was answered. */
+export const REPLIED = 'replied'
+/** A message that its reader has marked. */
+export const FLAGGED = 'flagged'
 
 /** Labels by which clients change the state of a message. They do not count as its user's own. */
-const STATE_LABELS: ReadonlySet<string> = new Set(['unread', 'spam', 'trash', ARCHIVED, DUPLICATE])
+const STATE_LABELS: ReadonlySet<string> = new Set(['unread', 'spam', 'trash', ARCHIVED, DUPLICATE, REPLIED, FLAGGED])
+
+/** Whether a label is its user's own: it means something to the user alone. */
+export function isOwnLabel(label: string): boolean {
+  return !SYSTEM_LABELS.has(label) && !STATE_LABELS.has(label)
+}
 
 /** Returns the labels that mean something to the user alone. */
 export function ownLabels(labels: readonly string[]): string[] {
-  return labels.filter((label) => !SYSTEM_LABELS.has(label) && !STATE_LABELS.has(label))
+  return labels.filter(isOwnLabel)
 }
 
 /** Bounds of clients that promise fewer or shorter labels than Martlet stores. */

@@ -115,6 +115,7 @@ export function messageTables({
       verified_domain ${text},
       modseq ${bigint} not null,
       timestamp ${bigint} not null,
+      internal_date ${bigint},
       created_at ${bigint} not null,
       updated_at ${bigint} not null
     ) ${table}`,

@@ -1,0 +1,42 @@
+/** Limits of mailboxes, as IMAP shows them. Part of ../limits.ts. */
+import { type Limit, MIB } from './limit.ts'
+
+export const mailboxesLimits = {
+  catchUpEvents: {
+    default: 500,
+    unit: 'count',
+    description: 'Events that one transaction reads to bring the mailboxes of an inbox up to date.',
+  },
+  compareMessages: {
+    default: 500,
+    unit: 'count',
+    description:
+      'Messages that one transaction compares with the mailboxes, when an inbox is first opened for example.',
+  },
+  loadEntries: {
+    default: 10_000,
+    unit: 'count',
+    description: 'Entries of a mailbox that one statement loads, before other work runs on the event loop.',
+  },
+  openMax: {
+    default: 2_000,
+    unit: 'count',
+    description: 'Mailboxes of which a node keeps the entries in memory at the same time.',
+  },
+  openEntriesMax: {
+    default: 20_000_000,
+    unit: 'count',
+    description: 'Entries of all these mailboxes together.',
+  },
+  changeMessages: {
+    default: 100,
+    unit: 'count',
+    description: 'Messages whose flags or mailbox one transaction changes. A command with more has several.',
+  },
+  fetchMessages: { default: 200, unit: 'count', description: 'Messages that one statement reads for FETCH.' },
+  sourceBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    description: 'Largest message that is in memory as a whole while it is sent to a mail program.',
+  },
+} as const satisfies Record<string, Limit>

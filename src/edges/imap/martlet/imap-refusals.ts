@@ -1,0 +1,47 @@
+/** Translates errors of the core to refusals of IMAP (RFC 5530, RFC 9051 §7.1). */
+import type { ErrorKind } from '../../../errors/error-definition.ts'
+import { type ErrorCode, MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import { ImapRefusal, type RefusalCode } from '../session/mail-store.ts'
+
+const byCode: Partial<Record<ErrorCode, RefusalCode>> = {
+  login_failed: 'AUTHENTICATIONFAILED',
+  login_forbidden: 'AUTHORIZATIONFAILED',
+  missing_permission: 'NOPERM',
+  flag_not_allowed: 'CANNOT',
+  limit_exceeded: 'LIMIT',
+  inbox_full: 'OVERQUOTA',
+  disk_full: 'UNAVAILABLE',
+}
+
+const byKind: Readonly<Record<ErrorKind, RefusalCode>> = {
+  invalid: 'CANNOT',
+  unauthenticated: 'AUTHENTICATIONFAILED',
+  forbidden: 'NOPERM',
+  taken: 'ALREADYEXISTS',
+  rejected: 'CANNOT',
+  not_found: 'NONEXISTENT',
+  conflict: 'INUSE',
+  unprocessable: 'CANNOT',
+  too_large: 'TOOBIG',
+  rate_limited: 'LIMIT',
+  temporary: 'UNAVAILABLE',
+  unknown: 'UNAVAILABLE',
+  internal: 'SERVERBUG',
+}
+
+/** @returns the refusal; an error that is none of the catalogue is logged, and its text is not shown */
+export function refusalFor(error: unknown, log: Log): unknown {
+  if (error instanceof ImapRefusal || isAbort(error)) return error
+  if (error instanceof MailError) {
+    const { code, kind, message } = error as MailError
+    return new ImapRefusal(byCode[code] ?? byKind[kind], message)
+  }
+  log.error({ err: error }, 'an IMAP command failed')
+  return new ImapRefusal('SERVERBUG', 'The server has a problem; try again later')
+}
+
+/** The session has ended: nobody reads the answer. */
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError'
+}

@@ -1,0 +1,49 @@
+/**
+ * Internal events for the mailboxes of IMAP (mail/mailboxes), which follow the log: what no other event reports. No client
+ * gets them.
+ */
+import type { NewEvent } from '../../../store/handles.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import { type EventTypeName, getEventType } from './event-types.ts'
+
+export interface MessagesRemovedPayload {
+  readonly messageIds: readonly string[]
+}
+
+/** Entries of a mailbox got or lost \Deleted. */
+export interface MailboxMarkedPayload {
+  readonly mailboxId: string
+  readonly uids: readonly number[]
+}
+
+type InboxScope = Pick<InboxRow, 'id' | 'organization_id' | 'pod_id'>
+
+export function messagesRemoved(inbox: InboxScope, messageIds: readonly string[]): NewEvent {
+  return internalEvent('messages.removed', inbox, { messageIds } satisfies MessagesRemovedPayload)
+}
+
+/** A draft was created, changed, sent or deleted. */
+export function draftChanged(inbox: InboxScope): NewEvent {
+  return internalEvent('draft.changed', inbox, {})
+}
+
+/** A label got or lost its mailbox: all messages are compared with the mailboxes. */
+export function mailboxesChanged(inbox: InboxScope): NewEvent {
+  return internalEvent('mailboxes.changed', inbox, {})
+}
+
+export function mailboxMarked(inbox: InboxScope, marked: MailboxMarkedPayload): NewEvent {
+  return internalEvent('mailbox.marked', inbox, { ...marked })
+}
+
+function internalEvent(type: EventTypeName, { id, organization_id, pod_id }: InboxScope, payload: object): NewEvent {
+  return {
+    type,
+    visibility: getEventType(type)!.visibility,
+    actor: 'system:mailboxes',
+    organizationId: organization_id,
+    podId: pod_id,
+    inboxId: id,
+    payload: { ...payload },
+  }
+}

@@ -1,0 +1,66 @@
+/** What all changes of a mailbox begin with: the lock of the inbox, the permission, and entries that are up to date. */
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import { assertKeyUnchanged, keyOf, lockInbox } from '../../access/access.ts'
+import type { Actor } from '../../access/actor.ts'
+import type { Permission } from '../../access/permissions.ts'
+import { catchUp } from '../catch-up/catch-up.ts'
+import type { Projection } from '../projection/mailbox-projection.ts'
+
+/** The mailbox that a command changes, and for whom. */
+export interface ChangedMailbox {
+  readonly actor: Actor
+  readonly inboxId: string
+  readonly mailboxId: string
+  /** Classes that the actor may not see. */
+  readonly hiddenMask: number
+}
+
+export interface LockedInbox {
+  readonly inbox: InboxRow
+  readonly mailboxes: readonly MailboxRow[]
+  readonly projection: Projection
+}
+
+/** Steps that a change may do itself. Normally one is enough: its caller has refreshed the mailbox. */
+const STEPS_MAX = 10
+
+/** @throws unavailable when there is much to catch up with: refresh the mailbox, and try again */
+export async function lockCaughtUp(
+  tx: Tx,
+  { actor, inboxId }: Pick<ChangedMailbox, 'actor' | 'inboxId'>,
+  permission: Permission,
+  limits: Limits,
+): Promise<LockedInbox> {
+  await assertKeyUnchanged(tx, actor)
+  const inbox = await lockInbox(tx, actor, permission, inboxId)
+  for (let steps = 0; steps < STEPS_MAX; steps += 1) {
+    const { isComplete, mailboxes, projection } = await catchUp(tx, inboxId, limits)
+    if (isComplete) return { inbox, mailboxes, projection }
+  }
+  throw new MailError('unavailable', { detail: 'the mailbox is being brought up to date' })
+}
+
+/** Runs a change of many messages in transactions of some. Long commands take turns with those of other tenants. */
+export async function inTransactions<Result>(
+  { store, limits }: { readonly store: Pick<Store, 'transaction'>; readonly limits: Limits },
+  { actor }: Pick<ChangedMailbox, 'actor'>,
+  uids: readonly number[],
+  change: (tx: Tx, some: readonly number[]) => Promise<Result>,
+): Promise<Result[]> {
+  const { changeMessages } = limits.mailboxes
+  const fairnessKey = uids.length > SHORT_MAX ? `organization ${keyOf(actor).organizationId}` : undefined
+  const results: Result[] = []
+  for (let at = 0; at < uids.length; at += changeMessages) {
+    const some = uids.slice(at, at + changeMessages)
+    results.push(await store.transaction((tx) => change(tx, some), { fairnessKey }))
+  }
+  return results
+}
+
+/** Messages of a change that is not long. */
+const SHORT_MAX = 20

@@ -1,0 +1,235 @@
+/**
+ * What this node keeps in memory of the mailboxes of one inbox: a chain of snapshots for each that is open, shared by all
+ * sessions that see the same messages. `refresh` brings the entries up to date in the database (../catch-up/catch-up.ts), and the chains
+ * with them. While someone listens, the view follows the feed.
+ *
+ * Crash: nothing is lost; the next session loads the entries again. An error while it follows is logged, and it tries again.
+ * Must not: decide which messages are in a mailbox.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
+import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import * as events from '../../../store/tables/events-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
+import type { Feed } from '../../events/feed/feed.ts'
+import { catchUp } from '../catch-up/catch-up.ts'
+import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
+import { FlagSets, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
+
+export interface InboxViewNeeds {
+  readonly store: Pick<Store, 'db' | 'transaction'>
+  readonly feed: Pick<Feed, 'followInbox'>
+  readonly log: Log
+  readonly limits: Limits
+}
+
+/** The mailboxes as the last refresh found them. */
+export interface KnownMailboxes {
+  readonly rows: readonly MailboxRow[]
+  readonly projection: Projection
+}
+
+/** One mailbox in memory, for sessions that may not see the same hidden classes. */
+export class MailboxView {
+  readonly mailboxId: string
+  readonly hiddenMask: number
+  /** Sessions that have it open. */
+  users = 0
+  chain: SnapshotChain | undefined
+  loading: Promise<void> | undefined
+  /** Advances one after the other: a later one has read later data. */
+  advancing: Promise<void> = Promise.resolve()
+  /** The changes up to this event are in the chain. */
+  throughSeq = 0
+  readonly listeners = new Set<() => void>()
+
+  constructor(mailboxId: string, hiddenMask: number) {
+    this.mailboxId = mailboxId
+    this.hiddenMask = hiddenMask
+  }
+
+  latest(): MailboxSnapshot {
+    return this.chain!.latest
+  }
+}
+
+export class InboxView {
+  readonly inboxId: string
+  readonly #needs: InboxViewNeeds
+  readonly #views = new Map<string, MailboxView>()
+  readonly #flagSets = new FlagSets()
+  #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
+  /** The entries in the database are right up to this event; undefined: unknown. */
+  #seenSeq: number | undefined
+  #running: Promise<void> | undefined
+  #following: Promise<void> | undefined
+  #stopFollowing: (() => void) | undefined
+  #retry: NodeJS.Timeout | undefined
+
+  constructor(inboxId: string, needs: InboxViewNeeds) {
+    this.inboxId = inboxId
+    this.#needs = needs
+  }
+
+  get known(): KnownMailboxes {
+    return this.#known
+  }
+
+  /** The number of entries in memory. */
+  get size(): number {
+    return [...this.#views.values()].reduce((sum, view) => sum + (view.chain?.latest.uids.length ?? 0), 0)
+  }
+
+  /** The number of open mailboxes. */
+  get openCount(): number {
+    return this.#views.size
+  }
+
+  /**
+   * Resolves when every change that was committed before the call is in the entries and in all chains.
+   *
+   * @throws not_found when the inbox is deleted
+   */
+  async refresh(): Promise<void> {
+    // One that runs already may have read the log before the change; the next one has not.
+    if (this.#following) return this.#following
+    if (!this.#running) return this.#run()
+    const following = this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#following = undefined
+        return this.#run()
+      })
+    this.#following = following
+    return following
+  }
+
+  #run(): Promise<void> {
+    const running = this.#bringUpToDate().finally(() => {
+      if (this.#running === running) this.#running = undefined
+    })
+    this.#running = running
+    return running
+  }
+
+  async #bringUpToDate(): Promise<void> {
+    const { db } = this.#needs.store
+    const { last_seq, floor_seq } = await events.requireLog(db)
+    const seen = this.#seenSeq
+    if (seen !== undefined && seen >= floor_seq) {
+      if (seen === last_seq) return
+      const range = { inboxId: this.inboxId, afterSeq: seen, throughSeq: last_seq }
+      if ((await events.listForMailboxes(db, range, 1)).length === 0) {
+        this.#seenSeq = last_seq
+        return
+      }
+    }
+    await this.#catchUp()
+    for (const view of this.#views.values()) if (view.chain) await this.#advance(view)
+  }
+
+  async #catchUp(): Promise<void> {
+    const { store, limits } = this.#needs
+    for (;;) {
+      const step = await store.transaction(async (tx) => {
+        if (!(await inboxes.lockById(tx, this.inboxId))) throw new MailError('not_found', { what: 'Inbox' })
+        return catchUp(tx, this.inboxId, limits)
+      })
+      this.#known = { rows: step.mailboxes, projection: step.projection }
+      this.#seenSeq = step.seenSeq
+      if (step.isComplete) return
+      await setImmediate()
+    }
+  }
+
+  #advance(view: MailboxView): Promise<void> {
+    const advanced = view.advancing.then(() => this.#advanceNow(view))
+    view.advancing = advanced.catch(() => undefined)
+    return advanced
+  }
+
+  async #advanceNow(view: MailboxView): Promise<void> {
+    const { db } = this.#needs.store
+    const through = this.#seenSeq!
+    // Entries first: one that vanishes before the second statement is among the tombstones.
+    const changed = await entriesTable.listChanged(db, view.mailboxId, view.throughSeq)
+    const vanished = await entriesTable.listVanished(db, view.mailboxId, view.throughSeq)
+    const before = view.latest()
+    const shown = changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
+    view.chain!.advance(shown, vanished, through)
+    view.throughSeq = through
+    if (view.latest() !== before) for (const listener of [...view.listeners]) listener()
+  }
+
+  /** @param hiddenMask classes that the session may not see. The caller closes the view. */
+  async open(mailbox: MailboxRow, hiddenMask: number): Promise<MailboxView> {
+    const key = `${mailbox.id} ${hiddenMask}`
+    const view = this.#views.get(key) ?? new MailboxView(mailbox.id, hiddenMask)
+    this.#views.set(key, view)
+    view.users += 1
+    try {
+      view.loading ??= this.#load(view, mailbox)
+      await view.loading
+      // A refresh during the loading has left it out.
+      if (view.throughSeq < this.#seenSeq!) await this.#advance(view)
+      return view
+    } catch (error) {
+      view.loading = undefined
+      this.close(view)
+      throw error
+    }
+  }
+
+  close(view: MailboxView): void {
+    view.users -= 1
+    const key = `${view.mailboxId} ${view.hiddenMask}`
+    if (view.users === 0 && this.#views.get(key) === view) this.#views.delete(key)
+  }
+
+  /** Reads the entries in pages, because SQLite runs a statement on the event loop. */
+  async #load(view: MailboxView, mailbox: MailboxRow): Promise<void> {
+    const { store, limits } = this.#needs
+    const limit = limits.mailboxes.loadEntries
+    const highestModseq = this.#seenSeq!
+    const entries: entriesTable.ShownEntryRow[] = []
+    for (let afterUid = 0; ; ) {
+      const page = await entriesTable.listAfter(store.db, view.mailboxId, afterUid, limit)
+      for (const entry of page) if ((entry.hidden & view.hiddenMask) === 0) entries.push(entry)
+      if (page.length < limit) break
+      afterUid = page.at(-1)!.uid
+      await setImmediate()
+    }
+    view.throughSeq = highestModseq
+    view.chain = new SnapshotChain(entries, { uidNext: mailbox.uid_next, highestModseq }, this.#flagSets)
+  }
+
+  /** Calls the listener when `latest()` has changed. @returns stops it */
+  listen(view: MailboxView, listener: () => void): () => void {
+    view.listeners.add(listener)
+    this.#stopFollowing ??= this.#needs.feed.followInbox(this.inboxId, () => this.#follow())
+    return () => {
+      view.listeners.delete(listener)
+      if ([...this.#views.values()].some(({ listeners }) => listeners.size > 0)) return
+      this.#stopFollowing?.()
+      this.#stopFollowing = undefined
+      clearTimeout(this.#retry)
+    }
+  }
+
+  #follow(): void {
+    this.refresh().catch((error: unknown) => {
+      const { log, limits } = this.#needs
+      if (error instanceof MailError && error.code === 'not_found') return // the sessions of a deleted inbox end by themselves
+      log.error(
+        { err: error, inboxId: this.inboxId },
+        'the mailboxes of an inbox could not be brought up to date; will retry',
+      )
+      clearTimeout(this.#retry)
+      this.#retry = setTimeout(() => this.#stopFollowing && this.#follow(), limits.store.retryMsMax).unref()
+    })
+  }
+}

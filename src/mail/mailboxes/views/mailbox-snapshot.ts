@@ -1,0 +1,204 @@
+/**
+ * Snapshots of a mailbox: its UIDs, flags and MODSEQs at one moment. A snapshot never changes. When the mailbox does, the
+ * newest snapshot gets a `next`; a session follows the chain when its protocol allows it. Snapshots that no session keeps
+ * are garbage. Pure.
+ */
+import type { ShownEntryRow } from '../../../store/tables/mailbox-entries-table.ts'
+
+/** Sorted, each once; equal sets are one object. System flags begin with "\". */
+export type Flags = readonly string[]
+
+/** Position i has the sequence number i + 1. */
+export interface MailboxSnapshot {
+  /** Ascending. */
+  readonly uids: Uint32Array
+  readonly flags: readonly Flags[]
+  readonly modseqs: Float64Array
+  readonly uidNext: number
+  /** All changes up to this one are in the snapshot. */
+  readonly highestModseq: number
+  readonly next: SnapshotStep | undefined
+}
+
+export interface SnapshotStep {
+  readonly snapshot: MailboxSnapshot
+  /** Ascending UIDs that are no longer in the mailbox. */
+  readonly vanished: readonly number[]
+  /** Ascending UIDs of messages that were there before and have other flags or another MODSEQ. */
+  readonly changed: readonly number[]
+  /** Messages at the end of the new snapshot that were not in the old one. */
+  readonly appendedCount: number
+}
+
+/** Gives equal sets of flags one object. */
+export class FlagSets {
+  readonly #sets = new Map<string, Flags>()
+
+  of({ flags, is_deleted }: Pick<ShownEntryRow, 'flags' | 'is_deleted'>): Flags {
+    const key = is_deleted === 1 ? `\\Deleted ${flags}` : flags
+    const known = this.#sets.get(key)
+    if (known) return known
+    const made = key.split(' ').filter(Boolean).sort()
+    this.#sets.set(key, made)
+    return made
+  }
+}
+
+interface Growing {
+  uids: Uint32Array
+  modseqs: Float64Array
+}
+
+/** The newest snapshot of a chain. Snapshots that only grew share the memory of their UIDs. */
+export class SnapshotChain {
+  readonly #flagSets: FlagSets
+  #space: Growing
+  #latest: MailboxSnapshot & { next: SnapshotStep | undefined }
+
+  /** @param entries ascending UIDs */
+  constructor(
+    entries: readonly ShownEntryRow[],
+    { uidNext, highestModseq }: Pick<MailboxSnapshot, 'uidNext' | 'highestModseq'>,
+    flagSets: FlagSets,
+  ) {
+    this.#flagSets = flagSets
+    const uids = new Uint32Array(withSpare(entries.length))
+    const modseqs = new Float64Array(uids.length)
+    const flags: Flags[] = []
+    for (const [index, entry] of entries.entries()) {
+      uids[index] = entry.uid
+      modseqs[index] = Math.min(entry.modseq, highestModseq)
+      flags.push(flagSets.of(entry))
+    }
+    this.#space = { uids, modseqs }
+    this.#latest = {
+      ...{ uids: uids.subarray(0, entries.length), flags, modseqs: modseqs.subarray(0, entries.length) },
+      ...{ uidNext: nextUid(uidNext, entries), highestModseq, next: undefined },
+    }
+  }
+
+  get latest(): MailboxSnapshot {
+    return this.#latest
+  }
+
+  /**
+   * Adds a snapshot, if something changed.
+   *
+   * @param changed entries that are new or changed, in any order; one of a later change than `highestModseq` is changed once more
+   * @param vanished UIDs, also of entries that were never shown
+   */
+  advance(changed: readonly ShownEntryRow[], vanished: readonly number[], highestModseq: number): void {
+    const before = this.#latest
+    const gone = new Set(vanished)
+    const known: { readonly index: number; readonly flags: Flags; readonly modseq: number }[] = []
+    const added: ShownEntryRow[] = []
+    for (const entry of changed) {
+      if (gone.has(entry.uid)) continue
+      const index = indexOfUid(before.uids, entry.uid)
+      if (index === undefined) added.push(entry)
+      else {
+        const [flags, modseq] = [this.#flagSets.of(entry), Math.min(entry.modseq, highestModseq)]
+        if (before.flags[index] !== flags || before.modseqs[index] !== modseq) known.push({ index, flags, modseq })
+      }
+    }
+    added.sort((a, b) => a.uid - b.uid)
+    const left = vanished.filter((uid) => indexOfUid(before.uids, uid) !== undefined).sort((a, b) => a - b)
+    const uidNext = Math.max(nextUid(before.uidNext, added), ...vanished.map((uid) => uid + 1))
+    if (known.length + added.length + left.length === 0) {
+      // Nothing to report: the snapshot itself may say more than it did.
+      this.#latest = Object.assign(before, { highestModseq, uidNext })
+      return
+    }
+    known.sort((a, b) => a.index - b.index)
+    const snapshot = this.#make(before, {
+      known,
+      added,
+      gone: left.length > 0 ? gone : undefined,
+      highestModseq,
+      uidNext,
+    })
+    before.next = {
+      snapshot,
+      vanished: left,
+      changed: known.map(({ index }) => before.uids[index]!),
+      appendedCount: added.length,
+    }
+    this.#latest = snapshot
+  }
+
+  #make(
+    before: MailboxSnapshot,
+    {
+      known,
+      added,
+      gone,
+      highestModseq,
+      uidNext,
+    }: {
+      readonly known: readonly { readonly index: number; readonly flags: Flags; readonly modseq: number }[]
+      readonly added: readonly ShownEntryRow[]
+      readonly gone: ReadonlySet<number> | undefined
+      readonly highestModseq: number
+      readonly uidNext: number
+    },
+  ): MailboxSnapshot & { next: SnapshotStep | undefined } {
+    let { length } = before.uids
+    let flags = before.flags as Flags[]
+    const isMoved = gone !== undefined || length + added.length > this.#space.uids.length
+    const isCopied = isMoved || known.length > 0
+    if (isCopied) {
+      const uids = isMoved ? new Uint32Array(withSpare(length + added.length)) : this.#space.uids
+      const modseqs = new Float64Array(uids.length)
+      if (isMoved) uids.set(before.uids)
+      modseqs.set(before.modseqs)
+      this.#space = { uids, modseqs }
+    }
+    flags = flags.slice()
+    const { uids, modseqs } = this.#space
+    for (const each of known) {
+      flags[each.index] = each.flags
+      modseqs[each.index] = each.modseq
+    }
+    if (gone) {
+      let kept = 0
+      for (let index = 0; index < length; index += 1) {
+        if (gone.has(uids[index]!)) continue
+        uids[kept] = uids[index]!
+        modseqs[kept] = modseqs[index]!
+        flags[kept] = flags[index]!
+        kept += 1
+      }
+      length = kept
+      flags.length = kept
+    }
+    for (const entry of added) {
+      uids[length] = entry.uid
+      modseqs[length] = Math.min(entry.modseq, highestModseq)
+      flags.push(this.#flagSets.of(entry))
+      length += 1
+    }
+    const columns = { uids: uids.subarray(0, length), flags, modseqs: modseqs.subarray(0, length) }
+    return { ...columns, uidNext, highestModseq, next: undefined }
+  }
+}
+
+/** Binary search. */
+export function indexOfUid(uids: ArrayLike<number>, uid: number): number | undefined {
+  let [low, high] = [0, uids.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >>> 1
+    const found = uids[middle]!
+    if (found === uid) return middle
+    if (found < uid) low = middle + 1
+    else high = middle - 1
+  }
+  return undefined
+}
+
+function nextUid(before: number, entries: readonly ShownEntryRow[]): number {
+  return Math.max(before, (entries.at(-1)?.uid ?? 0) + 1)
+}
+
+function withSpare(length: number): number {
+  return length + (length >> 3) + 64
+}

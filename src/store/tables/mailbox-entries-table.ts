@@ -1,0 +1,141 @@
+/** Queries for the entries of mailboxes and their tombstones. Rows only: mail/mailboxes decides what they mean. */
+import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
+import { insertRows, rowStep } from '../row-statements.ts'
+import type { MailboxEntryRow } from '../schema/mailbox-rows.ts'
+
+/** Inserts entries, or changes those with the same UID. */
+export const putAll = insertRows(
+  'mailbox_entries',
+  {
+    mailbox_id: 'text',
+    uid: 'bigint',
+    item_kind: 'text',
+    item_id: 'text',
+    flags: 'text',
+    hidden: 'integer',
+    is_deleted: 'integer',
+    modseq: 'bigint',
+    saved_at: 'bigint',
+  },
+  { columns: ['mailbox_id', 'uid'], set: ['flags', 'hidden', 'is_deleted', 'modseq'] },
+)
+
+export async function putRows(tx: Tx, rows: readonly MailboxEntryRow[]): Promise<void> {
+  await tx.runRows([rowStep(putAll, rows)])
+}
+
+export const putTombstones = insertRows(
+  'mailbox_tombstones',
+  { mailbox_id: 'text', uid: 'bigint', modseq: 'bigint' },
+  { columns: ['mailbox_id', 'uid'], set: ['modseq'] },
+)
+
+export async function remove(tx: Tx, mailboxId: string, uids: readonly number[]): Promise<void> {
+  if (uids.length === 0) return
+  await tx.deleteFrom('mailbox_entries').where('mailbox_id', '=', mailboxId).where('uid', 'in', uids).execute()
+}
+
+const byItems = prepareQuery((db, { itemIds }: { itemIds: readonly string[] }) =>
+  db.selectFrom('mailbox_entries').selectAll().where('item_id', 'in', itemIds),
+)
+
+export async function listByItems(db: Db, itemIds: readonly string[]): Promise<MailboxEntryRow[]> {
+  return itemIds.length === 0 ? [] : byItems(db, { itemIds })
+}
+
+export async function listAll(db: Db, mailboxId: string): Promise<MailboxEntryRow[]> {
+  return db.selectFrom('mailbox_entries').selectAll().where('mailbox_id', '=', mailboxId).orderBy('uid').execute()
+}
+
+/** What a snapshot shows of an entry. */
+export type ShownEntryRow = Pick<MailboxEntryRow, 'uid' | 'flags' | 'hidden' | 'is_deleted' | 'modseq'>
+
+const page = prepareQuery((db, values: { mailboxId: string; afterUid: number; limit: number }) =>
+  db
+    .selectFrom('mailbox_entries')
+    .select(['uid', 'flags', 'hidden', 'is_deleted', 'modseq'])
+    .where('mailbox_id', '=', values.mailboxId)
+    .where('uid', '>', values.afterUid)
+    .orderBy('uid')
+    .limit(values.limit),
+)
+
+/** Lists entries in the order of their UIDs. */
+export async function listAfter(db: Db, mailboxId: string, afterUid: number, limit: number): Promise<ShownEntryRow[]> {
+  return page(db, { mailboxId, afterUid, limit })
+}
+
+const changed = prepareQuery((db, values: { mailboxId: string; after: number }) =>
+  db
+    .selectFrom('mailbox_entries')
+    .select(['uid', 'flags', 'hidden', 'is_deleted', 'modseq'])
+    .where('mailbox_id', '=', values.mailboxId)
+    .where('modseq', '>', values.after),
+)
+
+/** Lists entries that changed after a MODSEQ, in any order. */
+export async function listChanged(db: Db, mailboxId: string, after: number): Promise<ShownEntryRow[]> {
+  return changed(db, { mailboxId, after })
+}
+
+const vanished = prepareQuery((db, values: { mailboxId: string; after: number }) =>
+  db
+    .selectFrom('mailbox_tombstones')
+    .select('uid')
+    .where('mailbox_id', '=', values.mailboxId)
+    .where('modseq', '>', values.after),
+)
+
+/** Returns the UIDs of entries that were removed after a MODSEQ, in any order. */
+export async function listVanished(db: Db, mailboxId: string, after: number): Promise<number[]> {
+  return (await vanished(db, { mailboxId, after })).map(({ uid }) => uid)
+}
+
+const byUids = prepareQuery((db, { mailboxId, uids }: { mailboxId: string; uids: readonly number[] }) =>
+  db.selectFrom('mailbox_entries').selectAll().where('mailbox_id', '=', mailboxId).where('uid', 'in', uids),
+)
+
+/** Returns entries by UID. Those that have vanished are missing. */
+export async function mapByUids(
+  db: Db,
+  mailboxId: string,
+  uids: readonly number[],
+): Promise<Map<number, MailboxEntryRow>> {
+  if (uids.length === 0) return new Map()
+  return new Map((await byUids(db, { mailboxId, uids })).map((row) => [row.uid, row]))
+}
+
+/** Lists some entries whose message does not exist any more. */
+export async function listWithoutMessage(
+  db: Db,
+  mailboxId: string,
+  afterUid: number,
+  limit: number,
+): Promise<{ readonly uid: number; readonly isGone: boolean }[]> {
+  const rows = await db
+    .selectFrom('mailbox_entries')
+    .leftJoin('messages', 'messages.id', 'mailbox_entries.item_id')
+    .select(['mailbox_entries.uid', 'messages.id'])
+    .where('mailbox_entries.mailbox_id', '=', mailboxId)
+    .where('mailbox_entries.uid', '>', afterUid)
+    .orderBy('mailbox_entries.uid')
+    .limit(limit)
+    .execute()
+  return rows.map(({ uid, id }) => ({ uid, isGone: id === null }))
+}
+
+/** Deletes some entries of an inbox that is being deleted. @returns how many */
+export async function removeOfInbox(tx: Tx, inboxId: string, countMax: number): Promise<number> {
+  const rows = await tx
+    .selectFrom('mailbox_entries')
+    .innerJoin('mailboxes', 'mailboxes.id', 'mailbox_entries.mailbox_id')
+    .select(['mailbox_entries.mailbox_id', 'mailbox_entries.uid'])
+    .where('mailboxes.inbox_id', '=', inboxId)
+    .limit(countMax)
+    .execute()
+  const byMailbox = new Map<string, number[]>()
+  for (const { mailbox_id, uid } of rows) byMailbox.set(mailbox_id, [...(byMailbox.get(mailbox_id) ?? []), uid])
+  for (const [mailboxId, uids] of byMailbox) await remove(tx, mailboxId, uids)
+  return rows.length
+}

@@ -1,0 +1,135 @@
+/** Queries for what FETCH needs of the messages and drafts in a mailbox. Rows only: mail/mailboxes/fetch decides. */
+import { sql } from 'kysely'
+import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
+import { insertRows, rowStep } from '../row-statements.ts'
+import type { ContentStructureRow } from '../schema/mailbox-rows.ts'
+
+/** An entry with its message, or with its revision of a draft. */
+export interface MailboxItemRow {
+  readonly uid: number
+  readonly item_id: string
+  readonly hidden: number
+  readonly saved_at: number
+  readonly content_id: string
+  readonly size_bytes: number
+  readonly internal_date: number
+  /** null for drafts. */
+  readonly thread_id: string | null
+  readonly preview: string | null
+}
+
+/** What is known of the structure of a content; null: it was not computed, or by another version. */
+export interface ItemStructure {
+  readonly envelope: string | null
+  readonly body_structure: string | null
+  readonly parts: string | null
+}
+
+/** The bytes of a content, if they are in its row. */
+export interface ItemBytes {
+  readonly bytes: Uint8Array | null
+  readonly parsed: Uint8Array | null
+  readonly blob_key: string | null
+}
+
+type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined }
+
+export type FetchedItemRow = MailboxItemRow & Optional<ItemStructure> & Optional<ItemBytes>
+
+interface ItemsWanted {
+  readonly mailboxId: string
+  /** Ascending. Those in between are returned too if `isRange`. */
+  readonly uids: readonly number[]
+  readonly isRange: boolean
+  readonly isDrafts: boolean
+  readonly withStructure: boolean
+  readonly withBytes: boolean
+  readonly version: number
+}
+
+const items = prepareQuery((db, wanted: ItemsWanted) => {
+  const { mailboxId, uids, isRange, isDrafts, withStructure, withBytes, version } = wanted
+  const columns = isDrafts
+    ? sql`draft_revisions.content_id, drafts.size_bytes, draft_revisions.created_at as internal_date,
+        drafts.thread_id, drafts.preview`
+    : sql`messages.content_id, messages.size_bytes, coalesce(messages.internal_date, messages.timestamp) as internal_date,
+        messages.thread_id, messages.preview`
+  const item = isDrafts
+    ? sql`join draft_revisions on draft_revisions.id = entries.item_id join drafts on drafts.id = draft_revisions.draft_id`
+    : sql`join messages on messages.id = entries.item_id`
+  const contentId = isDrafts ? sql`draft_revisions.content_id` : sql`messages.content_id`
+  const structure = withStructure
+    ? {
+        columns: sql`, structures.envelope, structures.body_structure, structures.parts`,
+        join: sql`left join content_structures as structures
+          on structures.content_id = ${contentId} and structures.version = ${version}`,
+      }
+    : NOTHING
+  const bytes = withBytes
+    ? {
+        columns: sql`, contents.blob_key, contents.bytes,
+          case when length(contents.bytes) < contents.size_bytes then contents.parsed end as parsed`,
+        join: sql`join contents on contents.id = ${contentId}`,
+      }
+    : NOTHING
+  const condition = isRange
+    ? sql`entries.uid >= ${uids[0]!} and entries.uid <= ${uids[1]!}`
+    : sql`entries.uid in (${sql.join(uids)})`
+  const found = sql<FetchedItemRow>`(
+    select entries.uid, entries.item_id, entries.hidden, entries.saved_at, ${columns} ${structure.columns} ${bytes.columns}
+    from mailbox_entries as entries ${item} ${structure.join} ${bytes.join}
+    where entries.mailbox_id = ${mailboxId} and ${condition}
+  )`
+  return db.selectFrom(found.as('found')).selectAll().orderBy('uid')
+})
+
+const NOTHING = { columns: sql``, join: sql`` }
+
+/**
+ * Returns the items with these UIDs, in ascending order. Items that do not exist any more are missing.
+ *
+ * @param uids ascending
+ * @param wanted `version` of the structures
+ */
+export async function listItems(
+  db: Db,
+  mailboxId: string,
+  uids: readonly number[],
+  wanted: Pick<ItemsWanted, 'isDrafts' | 'withStructure' | 'withBytes' | 'version'>,
+): Promise<FetchedItemRow[]> {
+  const [first, last] = [uids[0], uids.at(-1)]
+  if (first === undefined || last === undefined) return []
+  // Most often the UIDs are a range with few gaps: then the statement is the same for every number of them.
+  const isRange = last - first < 2 * uids.length
+  const values = { mailboxId, uids: isRange ? [first, last] : padded(uids), isRange, ...wanted }
+  const rows = await items(db, values)
+  if (!isRange || last - first + 1 === uids.length) return rows
+  const asked = new Set(uids)
+  return rows.filter(({ uid }) => asked.has(uid))
+}
+
+/** Each length of a list is another statement: it is filled up to the next power of two. */
+function padded(uids: readonly number[]): number[] {
+  const length = 2 ** Math.ceil(Math.log2(uids.length))
+  return [...uids, ...Array<number>(length - uids.length).fill(uids.at(-1)!)]
+}
+
+const insertStructures = insertRows(
+  'content_structures',
+  { content_id: 'text', version: 'integer', envelope: 'text', body_structure: 'text', parts: 'text' },
+  { columns: ['content_id'], set: ['version', 'envelope', 'body_structure', 'parts'] },
+)
+
+/** Stores structures of contents that still exist: no row may refer to one that was deleted. */
+export async function putStructures(tx: Tx, rows: readonly ContentStructureRow[]): Promise<void> {
+  const ids = rows.map((row) => row.content_id)
+  const kept = await tx.forShare(tx.selectFrom('contents')).select('id').where('id', 'in', ids).orderBy('id').execute()
+  const known = new Set(kept.map(({ id }) => id))
+  await tx.runRows([
+    rowStep(
+      insertStructures,
+      rows.filter((row) => known.has(row.content_id)),
+    ),
+  ])
+}

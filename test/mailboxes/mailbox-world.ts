@@ -1,0 +1,146 @@
+/**
+ * One inbox with its mailboxes at the level of the services: a real store, the parts of a server that receive, send and relabel
+ * mail, and logins through the interface that IMAP's sessions use. No socket, and no worker.
+ */
+import { randomBytes } from 'node:crypto'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { createMartletStore } from '../../src/edges/imap/martlet/martlet-store.ts'
+import type { MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import { createLog } from '../../src/log.ts'
+import type { KeyActor } from '../../src/mail/access/actor.ts'
+import { keyColumns } from '../../src/mail/access/keys/api-keys.ts'
+import { createCredentials } from '../../src/mail/access/keys/credentials.ts'
+import { createLogins } from '../../src/mail/access/keys/logins.ts'
+import type { Permission } from '../../src/mail/access/permissions.ts'
+import { createFeed } from '../../src/mail/events/feed/feed.ts'
+import { createMailboxes } from '../../src/mail/mailboxes/mailboxes.ts'
+import { createContents } from '../../src/mail/messages/content/contents.ts'
+import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
+import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
+import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
+import { createLabels } from '../../src/mail/messages/labels/labels.ts'
+import { createRemoval } from '../../src/mail/messages/removal.ts'
+import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import type { Store } from '../../src/store/store.ts'
+import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import { type InboxIds, insertInbox } from '../store/rows.ts'
+import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { createParserHere } from '../support/parse-here.ts'
+
+export interface MailboxWorld extends AsyncDisposable {
+  readonly store: TestStore
+  readonly node: MailboxNode
+  readonly inboxId: string
+  readonly address: string
+  /** Logs in with a new key. @param permissions undefined: all */
+  logIn(permissions?: readonly Permission[], node?: MailboxNode): Promise<MailAccount>
+  /** A key with all permissions, for calls that a client of REST would make. */
+  readonly actor: KeyActor
+  /** Receives a message. @returns its id */
+  receive(mail?: Mail): Promise<string>
+}
+
+export interface Mail {
+  readonly subject?: string
+  readonly messageId?: string
+  readonly text?: string
+  /** Those that a check of the message has given it. */
+  readonly labels?: readonly ('spam' | 'unauthenticated' | 'blocked')[]
+}
+
+/** What a server builds of a store. */
+export type MailboxNode = Awaited<ReturnType<typeof startNode>>
+
+export async function startNode(store: Store, limits = withLimits({})) {
+  const log = createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent')
+  const metrics = createMetrics()
+  const clock = Date.now
+  const feed = createFeed({ store, clock, log, metrics, limits })
+  await feed.start()
+  const contents = createContents({ store })
+  const discardBlobs = createDiscardBlobs({ store, log })
+  const prepareContent = createPrepareContent({ store, mailParser: createParserHere(limits), discardBlobs, limits })
+  const fileMessages = createFiling({ limits, domain: 'mail.test' })
+  const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
+  const removal = createRemoval({ limits })
+  const mailboxes = createMailboxes({ store, feed, contents, log, limits })
+  const credentials = createCredentials({ store, clock })
+  const logins = createLogins({ store, credentials, limits })
+  const mailStore = createMartletStore({ logins, mailboxes, feed, log })
+  const labels = createLabels({ store, limits })
+  return { feed, contents, prepareContent, fileReceived, mailboxes, mailStore, labels, removal, discardBlobs, store }
+}
+
+export async function startMailboxes(overrides: LimitOverrides = {}): Promise<MailboxWorld> {
+  const limits = withLimits({ access: { failedLoginDelayMs: 0 } }, overrides)
+  const store = await openTestStore({ limits: overrides })
+  const node = await startNode(store, limits)
+  const ids = await store.transaction((tx) => insertInbox(tx))
+  const inbox = (await inboxes.getById(store.db, ids.inbox_id))!
+  const { actor } = await createKey(store, ids)
+  return {
+    ...{ store, node, inboxId: inbox.id, address: inbox.address, actor },
+
+    async logIn(permissions, at = node) {
+      const { password } = await createKey(store, ids, permissions)
+      const login = { user: inbox.address, password, remoteAddress: '127.0.0.1' }
+      return at.mailStore.logIn(login, new AbortController().signal)
+    },
+
+    receive: (mail = {}) => receive(node, ids, mail),
+
+    async [Symbol.asyncDispose]() {
+      await node.feed.stop()
+      await store[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function createKey(store: Store, ids: InboxIds, permissions?: readonly Permission[]) {
+  const password = `app_${randomBytes(20).toString('hex')}`
+  const { inbox_id, organization_id, pod_id } = ids
+  const id = await store.transaction(async (tx) => {
+    const id = tx.newId()
+    await apiKeys.insert(tx, {
+      ...{ id, kind: 'bearer', organization_id, pod_id, inbox_id, name: 'test', ...keyColumns(password), is_root: 0 },
+      ...{ permissions: permissions ? JSON.stringify(permissions) : null, created_by: 'test' },
+      ...{ expires_at: null, used_at: null, created_at: tx.now, updated_at: tx.now },
+    })
+    return id
+  })
+  const actor: KeyActor = {
+    ...{ kind: 'key', apiKeyId: id, organizationId: organization_id, podId: pod_id, inboxId: inbox_id },
+    ...(permissions && { permissions: new Set(permissions) }),
+  }
+  return { password, actor }
+}
+
+let count = 0
+
+export async function receive(
+  { store, prepareContent, fileReceived }: MailboxNode,
+  ids: InboxIds,
+  { subject = 'hello', messageId = `m${count++}@x.test`, text = 'hello', labels = [] }: Mail = {},
+): Promise<string> {
+  const inbox = (await inboxes.getById(store.db, ids.inbox_id))!
+  const raw = `From: Ann <ann@x.test>\r\nTo: ${inbox.address}\r\nMessage-ID: <${messageId}>\r\nSubject: ${subject}\r\n\r\n${text}\r\n`
+  const content = await prepareContent({ fairnessKey: 'x', raw: Buffer.from(raw), bytesMax: 100_000 })
+  return store.transaction(async (tx) => {
+    const locked = (await inboxes.lockById(tx, inbox.id))!
+    const [receipts] = await fileReceived(tx, [
+      {
+        ...{ sender: 'ann@x.test', verifiedDomain: undefined, content, decision: { labels }, isFromQueue: false },
+        recipients: [
+          {
+            recipient: inbox.address,
+            inbox: { ...locked, has_inbound_lists: 0 },
+            authentication: { result: 'unverified' as const },
+          },
+        ],
+      },
+    ])
+    return receipts![0]!.id
+  })
+}

@@ -1,0 +1,94 @@
+/** Tests mailboxes through the interface that IMAP's sessions use. */
+import { expect, test } from 'vitest'
+import type { FetchedMessage, OpenMailbox, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
+import { startMailboxes } from './mailbox-world.ts'
+
+const never = new AbortController().signal
+
+async function fetchAll(mailbox: OpenMailbox, wanted: WantedItems): Promise<FetchedMessage[]> {
+  const found: FetchedMessage[] = []
+  const uids = [...Array.from(mailbox.latest().uids)]
+  for await (const batch of mailbox.fetch(uids, wanted, never)) found.push(...batch)
+  return found
+}
+
+test('a received message is in INBOX, unseen, and a flag that is stored is a label', async () => {
+  await using world = await startMailboxes()
+  const first = await world.receive({ subject: 'one' })
+  const account = await world.logIn()
+  expect((await account.list()).map(({ name, specialUse }) => [name, specialUse])).toEqual([
+    ['INBOX', undefined],
+    ['Archive', '\\Archive'],
+    ['Drafts', '\\Drafts'],
+    ['Sent', '\\Sent'],
+    ['Spam', '\\Junk'],
+    ['Trash', '\\Trash'],
+  ])
+  const inbox = await account.open('inbox')
+  expect(Array.from(inbox.latest().uids)).toEqual([1])
+  expect(inbox.latest().flags).toEqual([[]])
+
+  const before = inbox.latest()
+  await world.receive({ subject: 'two' })
+  const after = await inbox.refresh()
+  expect(before.next).toMatchObject({ vanished: [], changed: [], appendedCount: 1 })
+  expect(before.next!.snapshot).toBe(after)
+  expect(Array.from(after.uids)).toEqual([1, 2])
+  expect(after.uidNext).toBe(3)
+
+  await inbox.storeFlags([1], { how: 'add', flags: ['\\Seen', '\\Flagged', '$Forwarded', 'Work'] })
+  const flagged = await inbox.refresh()
+  expect(flagged.flags).toEqual([['$Forwarded', '\\Flagged', '\\Seen', 'work'], []])
+  expect(after.next).toMatchObject({ changed: [1], appendedCount: 0 })
+  const labels = await world.node.labels.change(world.actor, world.inboxId, [first], { remove: ['work'] })
+  expect(labels[0]!.labels).toEqual(['$forwarded', 'flagged', 'received'])
+  expect((await inbox.refresh()).flags[0]).toEqual(['$Forwarded', '\\Flagged', '\\Seen'])
+
+  const [one] = await fetchAll(inbox, { envelope: true, bodyStructure: true, size: true, source: 'whole', ids: true })
+  expect(one).toMatchObject({ uid: 1, emailId: first })
+  expect(one!.envelope).toContain('"one"')
+  expect(one!.bodyStructure).toContain('("text" "plain"')
+  expect(one!.source!.bytes!.toString()).toContain('Subject: one\r\n')
+  expect(one!.source!.bytes!.length).toBe(one!.sizeBytes)
+  expect((await fetchAll(inbox, { envelope: true })).map(({ envelope }) => envelope?.includes('"two"'))).toEqual([
+    false,
+    true,
+  ])
+})
+
+test('a session that listens gets a snapshot for each change, and \\Deleted belongs to the entry', async () => {
+  await using world = await startMailboxes()
+  const id = await world.receive()
+  const account = await world.logIn()
+  const inbox = await account.open('INBOX')
+  const changed = () =>
+    new Promise<void>((resolve) => {
+      const stop = inbox.onChange(() => {
+        stop()
+        resolve()
+      })
+    })
+  const start = inbox.latest()
+  let next = changed()
+  await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['flagged'] })
+  await next
+  expect(inbox.latest().flags).toEqual([['\\Flagged']])
+
+  next = changed()
+  const since = inbox.latest().highestModseq
+  await inbox.storeFlags([1], { how: 'add', flags: ['\\Deleted'] })
+  await next
+  const marked = await inbox.refresh()
+  expect(marked.flags).toEqual([['\\Deleted', '\\Flagged']])
+  expect(marked.modseqs[0]).toBeGreaterThan(since)
+  expect(await inbox.storeFlags([1], { how: 'add', flags: ['\\Seen'] }, since)).toEqual({ modified: [1] })
+
+  next = changed()
+  await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['trash'] })
+  await next
+  expect(Array.from(inbox.latest().uids)).toEqual([])
+  expect(inbox.latest().uidNext).toBe(2)
+  const trash = await account.open('Trash')
+  expect(trash.latest().flags).toEqual([['\\Flagged']])
+  expect(start.next).toBeDefined()
+})
