@@ -41,6 +41,8 @@ export async function startBenchServer(
       MARTLET_SMTP_PORT: '0',
       MARTLET_SUBMISSION_PORT: 'off',
       MARTLET_SUBMISSIONS_PORT: 'off',
+      MARTLET_IMAP_PORT: 'off',
+      MARTLET_IMAPS_PORT: 'off',
       MARTLET_LOG_LEVEL: 'info',
       ...(postgres && { MARTLET_DATABASE_URL: postgres.url }),
       ...env,

@@ -57,6 +57,8 @@ async function untilReady(command: string, args: readonly string[]): Promise<num
       MARTLET_SMTP_PORT: '0',
       MARTLET_SUBMISSION_PORT: 'off',
       MARTLET_SUBMISSIONS_PORT: 'off',
+      MARTLET_IMAP_PORT: 'off',
+      MARTLET_IMAPS_PORT: 'off',
     },
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true, // npm and the server form one process group, as in a terminal

@@ -24,6 +24,8 @@ const settings = {
   MARTLET_SMTP_PORT: '0',
   MARTLET_SUBMISSION_PORT: 'off',
   MARTLET_SUBMISSIONS_PORT: 'off',
+  MARTLET_IMAP_PORT: 'off',
+  MARTLET_IMAPS_PORT: 'off',
 }
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
 const server = spawn(process.execPath, [cli, 'serve'], {

@@ -94,8 +94,8 @@ async function serve(config: Config, startPaused: boolean): Promise<number> {
   else {
     const warning = domainWarning(config)
     if (warning !== undefined) log.warn(warning)
-    const { url, smtpPort, submissionPort, submissionsPort } = martlet
-    log.info({ url, smtpPort, submissionPort, submissionsPort }, 'ready')
+    const { url, smtpPort, submissionPort, submissionsPort, imapPort, imapsPort } = martlet
+    log.info({ url, smtpPort, submissionPort, submissionsPort, imapPort, imapsPort }, 'ready')
   }
   log.level = config.logLevel
 

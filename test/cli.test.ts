@@ -253,6 +253,8 @@ test('check before the first start lists every check, creates nothing, and exits
     'ok    SMTP port',
     'ok    submission port',
     'ok    submissions port',
+    'ok    IMAP port',
+    'ok    IMAPS port',
     'ok    TLS files',
     'ok    database',
     'ok    DKIM',

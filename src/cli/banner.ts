@@ -10,7 +10,7 @@ import type { Martlet } from '../server/start.ts'
 export function printBanner(
   output: { write(text: string): unknown },
   config: Pick<Config, 'host' | 'domain' | 'dataDir' | 'rootKey' | 'outbound' | 'relay'>,
-  martlet: Pick<Martlet, 'url' | 'smtpPort' | 'submissionPort' | 'submissionsPort' | 'newKey' | 'exposed' | 'isPaused'>,
+  martlet: Omit<Martlet, 'stop'>,
 ): void {
   const keyFile = rootKeyFile(config.dataDir)
   const keyHint = config.rootKey === undefined ? `in ${keyFile}` : 'as set in MARTLET_ROOT_KEY'
@@ -21,7 +21,8 @@ export function printBanner(
     '',
     `  API        ${martlet.url ?? 'off'}`,
     `  SMTP       ${martlet.smtpPort === undefined ? 'off' : `${config.host}:${martlet.smtpPort}`}`,
-    `  Submission ${describeSubmission(config.host, martlet)}`,
+    `  Submission ${describePorts(config.host, martlet.submissionPort, martlet.submissionsPort)}`,
+    `  IMAP       ${describePorts(config.host, martlet.imapPort, martlet.imapsPort)}`,
     `  Domain     ${config.domain}`,
     `  Data       ${config.dataDir}`,
     martlet.newKey === undefined
@@ -41,13 +42,10 @@ export function printBanner(
   output.write(lines.join('\n'))
 }
 
-function describeSubmission(
-  host: string,
-  { submissionPort, submissionsPort }: Pick<Martlet, 'submissionPort' | 'submissionsPort'>,
-): string {
+function describePorts(host: string, startTls: number | undefined, tls: number | undefined): string {
   const ports = [
-    ...(submissionPort === undefined ? [] : [`${host}:${submissionPort} (STARTTLS)`]),
-    ...(submissionsPort === undefined ? [] : [`${host}:${submissionsPort} (TLS)`]),
+    ...(startTls === undefined ? [] : [`${host}:${startTls} (STARTTLS)`]),
+    ...(tls === undefined ? [] : [`${host}:${tls} (TLS)`]),
   ]
   return ports.length === 0 ? 'off' : ports.join(', ')
 }

@@ -7,6 +7,8 @@ import { access, constants, statfs } from 'node:fs/promises'
 import {
   hostAndPort,
   httpAddress,
+  imapAddress,
+  imapsAddress,
   type ListenAddress,
   smtpAddress,
   submissionAddress,
@@ -39,6 +41,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
     ['SMTP port', () => checkPort(smtpAddress(config), server.hasSmtp)],
     ['submission port', () => checkPort(submissionAddress(config), server.hasSubmission)],
     ['submissions port', () => checkPort(submissionsAddress(config), server.hasSubmissions)],
+    ['IMAP port', () => checkPort(imapAddress(config), server.hasImap)],
+    ['IMAPS port', () => checkPort(imapsAddress(config), server.hasImaps)],
     ['TLS files', () => checkTlsFiles(config)],
     ['database', async () => describeContents(config, await opened)],
     ['DKIM', async () => describeDkim(config, await opened)],

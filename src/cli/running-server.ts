@@ -13,27 +13,41 @@ export interface RunningServer {
   readonly hasSmtp: boolean
   readonly hasSubmission: boolean
   readonly hasSubmissions: boolean
+  readonly hasImap: boolean
+  readonly hasImaps: boolean
   readonly description: string
 }
 
 /** A server on this machine answers at once, unless it is overloaded. */
 const ANSWER_MS = 3_000
 
-type Addresses = Pick<Config, 'host' | 'httpPort' | 'smtpPort' | 'submissionPort' | 'submissionsPort' | 'dataDir'>
+type Addresses = Pick<
+  Config,
+  'host' | 'httpPort' | 'smtpPort' | 'submissionPort' | 'submissionsPort' | 'imapPort' | 'imapsPort' | 'dataDir'
+>
 
-const NONE = { hasHttp: false, hasSmtp: false, hasSubmission: false, hasSubmissions: false }
+const NONE = {
+  ...{ hasHttp: false, hasSmtp: false, hasSubmission: false, hasSubmissions: false },
+  ...{ hasImap: false, hasImaps: false },
+}
+
+/** The greetings of edges/smtp/protocol/replies.ts and edges/imap/session/imap-session.ts. */
+const SMTP_GREETING = /^220[ -]\S+ ESMTP Martlet/
+const IMAP_GREETING = /^\* OK \[CAPABILITY [^\]]*\] Martlet /
 
 /** @param isInUse whether a server uses the data folder; undefined: unknown, so only the ports can tell */
 export async function findServer(config: Addresses, isInUse: boolean | undefined): Promise<RunningServer> {
   if (isInUse === false) return { ...NONE, description: 'not running' }
   const host = localHost(config.host)
-  const [hasHttp, hasSmtp, hasSubmission, hasSubmissions] = await Promise.all([
+  const [hasHttp, hasSmtp, hasSubmission, hasSubmissions, hasImap, hasImaps] = await Promise.all([
     answersHttp(config.host, config.httpPort),
-    answersSmtp(host, config.smtpPort),
-    answersSmtp(host, config.submissionPort),
-    answersSmtp(host, config.submissionsPort, true),
+    greets(SMTP_GREETING, host, config.smtpPort),
+    greets(SMTP_GREETING, host, config.submissionPort),
+    greets(SMTP_GREETING, host, config.submissionsPort, true),
+    greets(IMAP_GREETING, host, config.imapPort),
+    greets(IMAP_GREETING, host, config.imapsPort, true),
   ])
-  const found = { hasHttp, hasSmtp, hasSubmission, hasSubmissions }
+  const found = { hasHttp, hasSmtp, hasSubmission, hasSubmissions, hasImap, hasImaps }
   if (isInUse) return { ...found, description: `running; it uses ${config.dataDir}` }
   const isFound = Object.values(found).includes(true)
   return { ...found, description: isFound ? 'running on this machine' : 'no server answers on the configured ports' }
@@ -49,8 +63,7 @@ async function answersHttp(host: string, port: Config['httpPort']): Promise<bool
   }
 }
 
-/** Reads the greeting (edges/smtp/protocol/replies.ts). */
-function answersSmtp(host: string, port: Config['smtpPort'], isTls = false): Promise<boolean> {
+function greets(greeting: RegExp, host: string, port: Config['smtpPort'], isTls = false): Promise<boolean> {
   if (port === 'off' || port === 0) return Promise.resolve(false)
   return new Promise((resolve) => {
     const to = { host, port, timeout: ANSWER_MS }
@@ -60,7 +73,7 @@ function answersSmtp(host: string, port: Config['smtpPort'], isTls = false): Pro
       resolve(isMartlet)
       socket.destroy()
     }
-    socket.once('data', (greeting) => end(/^220[ -]\S+ ESMTP Martlet/.test(greeting.toString('latin1'))))
+    socket.once('data', (bytes) => end(greeting.test(bytes.toString('latin1'))))
     socket.on('timeout', () => end(false))
     socket.on('error', () => end(false))
     socket.on('close', () => end(false))

@@ -15,6 +15,8 @@ interface Ports {
   readonly smtpPort: Port
   readonly submissionPort: Port
   readonly submissionsPort: Port
+  readonly imapPort: Port
+  readonly imapsPort: Port
 }
 
 export function httpAddress({ host, httpPort: port }: Pick<Ports, 'host' | 'httpPort'>): ListenAddress {
@@ -35,9 +37,26 @@ export function submissionsAddress(ports: Pick<Ports, 'host' | 'submissionsPort'
   return { host: ports.host, port: ports.submissionsPort, variable: 'MARTLET_SUBMISSIONS_PORT' }
 }
 
+/** IMAP with STARTTLS. */
+export function imapAddress({ host, imapPort: port }: Pick<Ports, 'host' | 'imapPort'>): ListenAddress {
+  return { host, port, variable: 'MARTLET_IMAP_PORT' }
+}
+
+/** IMAP with implicit TLS. */
+export function imapsAddress({ host, imapsPort: port }: Pick<Ports, 'host' | 'imapsPort'>): ListenAddress {
+  return { host, port, variable: 'MARTLET_IMAPS_PORT' }
+}
+
 /** Returns the addresses of all listeners, also of those that are off. */
 export function listenAddresses(ports: Ports): ListenAddress[] {
-  return [httpAddress(ports), smtpAddress(ports), submissionAddress(ports), submissionsAddress(ports)]
+  return [
+    httpAddress(ports),
+    smtpAddress(ports),
+    submissionAddress(ports),
+    submissionsAddress(ports),
+    imapAddress(ports),
+    imapsAddress(ports),
+  ]
 }
 
 /** Returns the host under which clients on this machine reach the server: loopback if it listens on all addresses. */

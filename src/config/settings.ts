@@ -99,6 +99,26 @@ export const settings = {
       'Port on which mail programs submit mail over TLS from the first byte. Outside, it is 465. `0`: any free port. `off`: no such listener.',
     read: readPort,
   }),
+  imapPort: fixed({
+    variable: 'MARTLET_IMAP_PORT',
+    default: '2143',
+    description:
+      'Port on which mail programs read mail (IMAP), with STARTTLS. Outside, it is 143. `0`: any free port. `off`: no such listener.',
+    read: readPort,
+  }),
+  imapsPort: fixed({
+    variable: 'MARTLET_IMAPS_PORT',
+    default: '2993',
+    description:
+      'Port on which mail programs read mail (IMAP) over TLS from the first byte. Outside, it is 993. `0`: any free port. `off`: no such listener.',
+    read: readPort,
+  }),
+  imapPlainLoopback: fixed({
+    variable: 'MARTLET_IMAP_PLAIN_LOOPBACK',
+    default: 'off',
+    description: 'Whether programs on the same machine may log in to IMAP without TLS: `on` or `off`.',
+    read: readOnOff,
+  }),
   domain: fixed({
     variable: 'MARTLET_DOMAIN',
     default: 'mail.localhost',
@@ -124,6 +144,14 @@ export const settings = {
     default: '`<hostname>:<submission port>`; `<host>:<submission port>` if the hostname ends in `.localhost`',
     description:
       'Where mail programs reach the port with STARTTLS, such as `mail.example.com:587`. Clients of inboxai receive it with the password of a new inbox.',
+    read: readMailServer,
+  }),
+  /** undefined: derived from the hostname and the port that was opened. */
+  publicImap: derived({
+    variable: 'MARTLET_PUBLIC_IMAP',
+    default: '`<hostname>:<IMAPS port>`; `<host>:<IMAPS port>` if the hostname ends in `.localhost`',
+    description:
+      'Where mail programs reach the IMAP port with TLS from the first byte, such as `mail.example.com:993`. Clients of inboxai receive it with the password of a new inbox.',
     read: readMailServer,
   }),
   /** A secret: never show or log it. */
@@ -298,7 +326,7 @@ function readAll(env: Environment, errors: ErrorList): Values {
   return Object.fromEntries(names.map((name) => [name, read(name, known)])) as unknown as Values
 }
 
-const ports = ['httpPort', 'smtpPort', 'submissionPort', 'submissionsPort'] as const
+const ports = ['httpPort', 'smtpPort', 'submissionPort', 'submissionsPort', 'imapPort', 'imapsPort'] as const
 
 function requireDifferentPorts(values: Partial<Pick<Values, (typeof ports)[number]>>): void {
   for (const [index, name] of ports.entries()) {

@@ -1,9 +1,12 @@
-/** The listeners: HTTP with its dialects, SMTP (MX), and submission. Built here; start.ts opens and closes them. */
+/** The listeners: HTTP with its dialects, SMTP (MX), submission, and IMAP. Built here; start.ts opens and closes them. */
+import { imapAddress, imapsAddress } from '../config/listen-address.ts'
 import { agentMail } from '../edges/http/dialects/agentmail/index.ts'
 import { agentPost } from '../edges/http/dialects/agentpost/index.ts'
 import { assmbl } from '../edges/http/dialects/assmbl/index.ts'
 import { inboxai } from '../edges/http/dialects/inboxai/index.ts'
 import { createHttpServer, type HttpServer } from '../edges/http/server/http-server.ts'
+import { createImapServers, type ImapListener } from '../edges/imap/listener/imap-listener.ts'
+import { createMartletStore } from '../edges/imap/martlet/martlet-store.ts'
 import { createMxServer } from '../edges/smtp/mx/mx-server.ts'
 import type { SmtpListener } from '../edges/smtp/protocol/smtp-listener.ts'
 import { createSubmissionServers } from '../edges/smtp/submission/submission-server.ts'
@@ -20,6 +23,8 @@ export interface Listeners {
   readonly smtp: SmtpListener | undefined
   readonly submission: SmtpListener | undefined
   readonly submissions: SmtpListener | undefined
+  readonly imap: ImapListener | undefined
+  readonly imaps: ImapListener | undefined
 }
 
 interface ListenersNeeds extends ServerContext {
@@ -33,13 +38,23 @@ interface ListenersNeeds extends ServerContext {
 
 export function createListeners({ shared, services, credentials, tls, ...needs }: ListenersNeeds): Listeners {
   const { config, store, log, metrics, eventLoop } = needs
+  const { limits } = config
+  const logins = createLogins({ store, credentials, limits })
   const { submission, submissions } = createSubmissionServers({
-    ...{ config, log, metrics, eventLoop, tls },
-    logins: createLogins({ store, credentials, limits: config.limits }),
+    ...{ config, log, metrics, eventLoop, tls, logins },
     rawSending: services.rawSending,
     feed: shared.feed,
   })
-  const mailServers = () => mailServersOf(config, { submission: submission?.port(), imaps: undefined })
+  const { imap, imaps } = createImapServers({
+    ...{ limits, log, metrics, eventLoop, tls },
+    store: createMartletStore({ logins, mailboxes: services.mailboxes, feed: shared.feed, log }),
+    imap: imapAddress(config),
+    imaps: imapsAddress(config),
+    messageBytesMax: config.messageBytesMax,
+    allowsPlainLoopback: config.imapPlainLoopback,
+    serverId: { name: 'Martlet' },
+  })
+  const mailServers = () => mailServersOf(config, { submission: submission?.port(), imaps: imaps?.port() })
   const http =
     config.httpPort === 'off'
       ? undefined
@@ -68,5 +83,5 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
     config.smtpPort === 'off'
       ? undefined
       : createMxServer({ config, log, metrics, eventLoop, receiving: shared.receiving, tls })
-  return { http, smtp, submission, submissions }
+  return { http, smtp, submission, submissions, imap, imaps }
 }

@@ -1,6 +1,5 @@
 /** Where mail programs reach this server: as the settings say, or the hostname with the port that was opened. */
 import { localHost } from '../config/listen-address.ts'
-import type { MailServer } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import type { MailServers } from '../edges/http/dialects/inboxai/wire/credentials-wire.ts'
 import { isLocalhost } from '../host-name.ts'
@@ -13,7 +12,7 @@ interface OpenPorts {
 
 /** @returns without a member for what mail programs cannot reach */
 export function mailServersOf(
-  config: Pick<Config, 'host' | 'hostname' | 'publicSmtp'> & { readonly publicImap?: MailServer | undefined },
+  config: Pick<Config, 'host' | 'hostname' | 'publicSmtp' | 'publicImap'>,
   { submission, imaps }: OpenPorts,
 ): MailServers {
   return {

@@ -39,6 +39,10 @@ export interface Martlet {
   readonly submissionPort: number | undefined
   /** Submission with implicit TLS; undefined when the port is off. */
   readonly submissionsPort: number | undefined
+  /** IMAP with STARTTLS; undefined when the port is off. */
+  readonly imapPort: number | undefined
+  /** IMAP with implicit TLS; undefined when the port is off. */
+  readonly imapsPort: number | undefined
   /** The root key if this start generated it. Show it once, and only on a terminal. */
   readonly newKey: string | undefined
   /** Files and folders that other users of this machine can access; they are already logged. */
@@ -157,7 +161,7 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
     if (!isStarted) throw new Error('not every listener is open yet')
   }
   const listeners = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
-  const { http, smtp, submission, submissions } = listeners
+  const { http, smtp, submission, submissions, imap, imaps } = listeners
   const listening = await http?.listen()
   if (http) stops.add('HTTP listener', () => http.stop(shutdownGraceMs))
   const accepting = await smtp?.listen()
@@ -166,6 +170,10 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   if (submission) stops.add('submission listener', () => submission.stop(shutdownGraceMs))
   const submittingTls = await submissions?.listen()
   if (submissions) stops.add('submissions listener', () => submissions.stop(shutdownGraceMs))
+  const reading = await imap?.listen()
+  if (imap) stops.add('IMAP listener', () => imap.stop(shutdownGraceMs))
+  const readingTls = await imaps?.listen()
+  if (imaps) stops.add('IMAPS listener', () => imaps.stop(shutdownGraceMs))
   isStarted = true
 
   return {
@@ -173,6 +181,8 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
     smtpPort: accepting?.port,
     submissionPort: submitting?.port,
     submissionsPort: submittingTls?.port,
+    imapPort: reading?.port,
+    imapsPort: readingTls?.port,
     newKey,
     exposed,
     isPaused,

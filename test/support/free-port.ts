@@ -13,5 +13,8 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Settings of a server that needs no submission: with the default ports, two servers could not run at the same time. */
-export const SUBMISSION_OFF = { MARTLET_SUBMISSION_PORT: 'off', MARTLET_SUBMISSIONS_PORT: 'off' } as const
+/** Settings of a server without the ports of mail programs: with the default ports, two servers could not run at the same time. */
+export const SUBMISSION_OFF = {
+  ...{ MARTLET_SUBMISSION_PORT: 'off', MARTLET_SUBMISSIONS_PORT: 'off' },
+  ...{ MARTLET_IMAP_PORT: 'off', MARTLET_IMAPS_PORT: 'off' },
+} as const

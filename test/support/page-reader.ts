@@ -28,11 +28,12 @@ export interface PageReader {
 export async function createReader(): Promise<PageReader> {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   for (const name of ['node_modules', 'dist']) await symlink(join(root, name), join(folder, name))
-  const [httpPort, smtpPort, submissionPort, submissionsPort] = [
-    ...[await freePort(), await freePort()],
-    ...[await freePort(), await freePort()],
+  const [httpPort, smtpPort, submissionPort, submissionsPort, imapPort, imapsPort] = [
+    ...[await freePort(), await freePort(), await freePort()],
+    ...[await freePort(), await freePort(), await freePort()],
   ]
-  const ports = { 8080: httpPort, 2525: smtpPort, 2587: submissionPort, 2465: submissionsPort }
+  const mailProgramPorts = { 2587: submissionPort, 2465: submissionsPort, 2143: imapPort, 2993: imapsPort }
+  const ports = { 8080: httpPort, 2525: smtpPort, ...mailProgramPorts }
   const local = (text: string) =>
     Object.entries(ports).reduce((all, [shown, own]) => all.replaceAll(`127.0.0.1:${shown}`, `127.0.0.1:${own}`), text)
 
@@ -78,6 +79,8 @@ export async function createReader(): Promise<PageReader> {
       MARTLET_SMTP_PORT: String(smtpPort),
       MARTLET_SUBMISSION_PORT: String(submissionPort),
       MARTLET_SUBMISSIONS_PORT: String(submissionsPort),
+      MARTLET_IMAP_PORT: String(imapPort),
+      MARTLET_IMAPS_PORT: String(imapsPort),
     }
     server = openTerminal('npm start', {
       cwd: root,

@@ -101,6 +101,16 @@ export class World implements AsyncDisposable {
     return this.#martlet.submissionsPort!
   }
 
+  /** IMAP with STARTTLS. */
+  get imapPort(): number {
+    return this.#martlet.imapPort!
+  }
+
+  /** IMAP with implicit TLS. */
+  get imapsPort(): number {
+    return this.#martlet.imapsPort!
+  }
+
   /** The real SDK client for this server. */
   get agentmail(): AgentMailClient {
     return this.agentmailAs(this.rootKey)

@@ -66,7 +66,7 @@ with smtplib.SMTP(smtp["host"], smtp["port"]) as server:
 
 test('the servers are those of the settings, else the hostname, or the address if the name is only for this machine', () => {
   const ports = { submission: 2587, imaps: undefined }
-  const local = { host: '0.0.0.0', hostname: 'mail.localhost', publicSmtp: undefined }
+  const local = { host: '0.0.0.0', hostname: 'mail.localhost', publicImap: undefined, publicSmtp: undefined }
   expect(mailServersOf(local, ports)).toEqual({ smtp: { host: '127.0.0.1', port: 2587 }, imap: undefined })
   const real = { ...local, hostname: 'mail.example.com' }
   expect(mailServersOf(real, ports).smtp).toEqual({ host: 'mail.example.com', port: 2587 })

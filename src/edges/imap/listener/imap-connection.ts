@@ -165,7 +165,7 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
   async #serve(): Promise<void> {
     const { output } = this.#session
     try {
-      output.write(`* OK [CAPABILITY ${capabilitiesOf(this.#session)}] ready\r\n`)
+      output.write(`* OK [CAPABILITY ${capabilitiesOf(this.#session)}] ${this.#needs.services.serverId.name} ready\r\n`)
       await output.flush()
       while (!this.#session.isOver && this.#endReason === undefined) await this.#serveCommand()
       if (this.#endReason !== undefined) this.#sayBye(this.#endReason)

@@ -29,6 +29,8 @@ export interface ImapListener {
    * @throws StartupError if the port cannot be opened
    */
   listen(): Promise<{ port: number }>
+  /** undefined until it listens. */
+  port(): number | undefined
   /** Resolves when every connection has closed, at the latest after `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
@@ -116,7 +118,7 @@ function createImapListener(needs: ImapServersNeeds, role: Role): ImapListener {
     },
   }
 
-  return { listen, stop }
+  return { listen, port: () => (server.address() as AddressInfo | null)?.port, stop }
 
   async function listen(): Promise<{ port: number }> {
     const { host, port: wanted } = role.address
