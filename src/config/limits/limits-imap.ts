@@ -97,7 +97,11 @@ export const imapLimits = {
     description: 'Members of a list in an IMAP command: items of FETCH, header fields, flags, options.',
   },
   patternsMax: { default: 16, unit: 'count', description: 'Patterns of one LIST command.' },
-  patternBytesMax: { default: 1_024, unit: 'bytes', description: 'Length of a pattern of LIST.' },
+  nameBytesMax: {
+    default: 1_024,
+    unit: 'bytes',
+    description: 'Length of the name of a mailbox, and of a pattern of LIST, in an IMAP command.',
+  },
   setRangesMax: {
     default: 20_000,
     unit: 'count',

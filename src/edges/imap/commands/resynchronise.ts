@@ -68,14 +68,19 @@ function above(ranges: readonly UidRange[], uid: number): UidRange[] {
 
 /** Removes UIDs that the client is shown as existing: they vanished after the snapshot, and will be reported later. */
 function without(ranges: readonly UidRange[], uids: ArrayLike<number>): Interval[] {
-  const left: Interval[] = []
+  const left: { first: number; last: number }[] = []
+  const add = (first: number, last: number) => {
+    const before = left.at(-1)
+    if (before && before.last + 1 >= first) before.last = Math.max(before.last, last)
+    else left.push({ first, last })
+  }
   for (const { first, last } of ranges) {
     let start = first
     for (let at = lowerBound(uids, first); at < uids.length && uids[at]! <= last; at++) {
-      if (uids[at]! > start) left.push({ first: start, last: uids[at]! - 1 })
+      if (uids[at]! > start) add(start, uids[at]! - 1)
       start = uids[at]! + 1
     }
-    if (start <= last) left.push({ first: start, last })
+    if (start <= last) add(start, last)
   }
   return left
 }

@@ -11,12 +11,13 @@ export interface GrammarContext {
 }
 
 /** @returns the decoded name */
-export function readMailbox(reader: TokenReader, { isUtf8 }: GrammarContext): string {
-  return decodeName(reader, reader.astring('a mailbox name'), isUtf8)
+export function readMailbox(reader: TokenReader, context: GrammarContext): string {
+  return decodeName(reader, reader.astring('a mailbox name'), context)
 }
 
 /** @param wire the name, or a pattern of LIST */
-export function decodeName(reader: TokenReader, wire: string, isUtf8: boolean): string {
+export function decodeName(reader: TokenReader, wire: string, { isUtf8, limits }: GrammarContext): string {
+  if (wire.length > limits.imap.nameBytesMax) reader.fail('a mailbox name is too long')
   const name = decodeMailboxName(wire, isUtf8)
   return name ?? reader.fail(`a mailbox name is not ${isUtf8 ? 'UTF-8' : 'in modified UTF-7'}`)
 }

@@ -16,7 +16,7 @@ export function parseDay(text: string): string {
 
 /** @param text " 1-Feb-1994 21:52:25 -0800" @returns epoch ms */
 export function parseDateTime(text: string): number {
-  const match = /^([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/.exec(text)
+  const match = /^([ \d]?\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/.exec(text)
   if (!match) throw new ImapSyntaxError('a date-time must be like "17-Jul-1996 02:44:25 -0700"')
   const [, day, month, year, hour, minute, second, sign, zoneHours, zoneMinutes] = match
   const date = parseDay(`${day!.trim()}-${month}-${year}`)

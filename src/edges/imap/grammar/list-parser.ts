@@ -84,8 +84,6 @@ function readOption(reader: TokenReader, known: ReadonlySet<string>): string {
   return known.has(option) ? option : reader.fail('unknown option of LIST') // RFC 5258 §3: BAD
 }
 
-function readPattern(reader: TokenReader, { isUtf8, limits }: GrammarContext): string {
-  const wire = reader.listMailbox()
-  if (wire.length > limits.imap.patternBytesMax) reader.fail('a pattern is too long')
-  return decodeName(reader, wire, isUtf8)
+function readPattern(reader: TokenReader, context: GrammarContext): string {
+  return decodeName(reader, reader.listMailbox(), context)
 }
