@@ -53,6 +53,8 @@ export interface Mail {
 /** What a server builds of a store. */
 export type MailboxNode = Awaited<ReturnType<typeof startNode>>
 
+const NO_QUOTA = { inboxBytesMax: 0, inboxMessagesMax: 0 }
+
 export async function startNode(store: Store, limits = withLimits({})) {
   const log = createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent')
   const metrics = createMetrics()
@@ -65,7 +67,10 @@ export async function startNode(store: Store, limits = withLimits({})) {
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
   const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
   const removal = createRemoval({ limits })
-  const mailboxes = createMailboxes({ store, feed, contents, log, limits })
+  const mailboxes = createMailboxes({
+    ...{ store, feed, contents, log, limits, removal, discardBlobs },
+    config: NO_QUOTA,
+  })
   const credentials = createCredentials({ store, clock })
   const logins = createLogins({ store, credentials, limits })
   const mailStore = createMartletStore({ logins, mailboxes, feed, log })

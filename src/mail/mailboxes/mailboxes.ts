@@ -6,10 +6,20 @@
  *
  * Only this module knows UIDs, sequence numbers and flags; it knows nothing of the protocol's syntax and sessions.
  */
+import type { Config } from '../../config/settings.ts'
 import type { Store } from '../../store/store.ts'
+import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
 import { forbiddenMask, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
+import {
+  createMailbox,
+  deleteMailbox,
+  finishChanges,
+  isChanging,
+  renameMailbox,
+  setSubscribed,
+} from './changes/manage-mailboxes.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
@@ -28,6 +38,15 @@ export interface MailboxAccount {
   status(name: string): Promise<MailboxStatus>
   /** @throws mailbox_not_found, limit_exceeded when too many are open */
   select(name: string): Promise<OpenMailbox>
+  /** All below need `message_update`. @returns its id @throws mailbox_exists, mailbox_refused, limit_exceeded */
+  create(name: string): Promise<string>
+  /** Those below it are renamed too. @throws mailbox_not_found, mailbox_exists, mailbox_refused */
+  rename(from: string, to: string): Promise<void>
+  /** Its messages are moved to Trash. @throws mailbox_not_found, mailbox_refused */
+  delete(name: string): Promise<void>
+  /** @throws mailbox_not_found, unless it is unsubscribed */
+  setSubscribed(name: string, isSubscribed: boolean): Promise<void>
+  quota(): Promise<MailboxQuota>
   close(): void
 }
 
@@ -36,6 +55,7 @@ export interface MailboxStatus {
   readonly unseen: number
   /** Messages with \Deleted. */
   readonly deleted: number
+  readonly deletedBytes: number
   /** Of all messages together. */
   readonly sizeBytes: number
   readonly uidNext: number
@@ -44,19 +64,28 @@ export interface MailboxStatus {
   readonly mailboxId: string
 }
 
+export interface MailboxQuota {
+  readonly storage: { readonly usedBytes: number; readonly maxBytes: number | undefined }
+  readonly messages: { readonly used: number; readonly max: number | undefined }
+}
+
 interface MailboxesNeeds extends OpenMailboxNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
+  readonly config: Pick<Config, 'inboxBytesMax' | 'inboxMessagesMax'>
 }
 
 export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
-  const { store } = needs
+  const { store, config } = needs
   const views = createInboxViews(needs)
 
   return {
     async open(actor, inboxRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const inboxView = views.acquire(inbox.id)
+      const owner = { actor, inboxId: inbox.id }
+      const refresh = () => inboxView.refresh()
+      const manageNeeds = { store, limits: needs.limits, refresh }
       const hiddenMask = forbiddenMask(actor)
       let isClosed = false
 
@@ -64,8 +93,10 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
         inboxId: inbox.id,
 
         async list() {
-          await inboxView.refresh()
-          return showMailboxes(visibleMailboxes(actor, inboxView.known.rows))
+          await refreshAndFinish()
+          // Not those of the last refresh: no event reports a subscription.
+          const rows = await mailboxesTable.listByInbox(store.db, inbox.id)
+          return showMailboxes(visibleMailboxes(actor, rows))
         },
 
         async status(name) {
@@ -79,6 +110,36 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
 
         select,
 
+        async create(name) {
+          await refresh()
+          return createMailbox(manageNeeds, owner, name)
+        },
+
+        async rename(from, to) {
+          await refresh()
+          await renameMailbox(manageNeeds, owner, from, to)
+        },
+
+        async delete(name) {
+          await refresh()
+          await deleteMailbox(manageNeeds, owner, name)
+        },
+
+        async setSubscribed(name, isSubscribed) {
+          await refresh()
+          await setSubscribed(manageNeeds, owner, name, isSubscribed)
+        },
+
+        async quota() {
+          const row = await requireInbox(store.db, actor, 'message_read', inbox.id)
+          const bytesMax = row.quota_bytes ?? config.inboxBytesMax
+          const messagesMax = row.quota_messages ?? config.inboxMessagesMax
+          return {
+            storage: { usedBytes: row.size_bytes, maxBytes: bytesMax || undefined },
+            messages: { used: row.message_count, max: messagesMax || undefined },
+          }
+        },
+
         close() {
           if (isClosed) return
           isClosed = true
@@ -88,10 +149,18 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
 
       async function select(name: string): Promise<OpenMailbox> {
         views.checkSpace()
-        await inboxView.refresh()
+        await refreshAndFinish()
         const row = requireMailbox(actor, inboxView.known.rows, name)
         const view = await inboxView.open(row, hiddenMask)
         return openMailbox(needs, { actor, inboxView, view, row })
+      }
+
+      /** A rename or deletion that a crash has interrupted is finished first. */
+      async function refreshAndFinish(): Promise<void> {
+        await refresh()
+        if (!inboxView.known.rows.some(isChanging)) return
+        await finishChanges(manageNeeds, owner)
+        await refresh()
       }
     },
   }
@@ -103,7 +172,7 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
       messages: uids.length,
       unseen: uids.length - countWith('\\Seen'),
       deleted: countWith('\\Deleted'),
-      sizeBytes: 0,
+      ...(await mailbox.sizes()),
       uidNext,
       uidValidity: mailbox.uidValidity,
       highestModseq,
