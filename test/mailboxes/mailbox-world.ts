@@ -53,8 +53,6 @@ export interface Mail {
 /** What a server builds of a store. */
 export type MailboxNode = Awaited<ReturnType<typeof startNode>>
 
-const NO_QUOTA = { inboxBytesMax: 0, inboxMessagesMax: 0 }
-
 export async function startNode(store: Store, limits = withLimits({})) {
   const log = createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent')
   const metrics = createMetrics()
@@ -68,8 +66,8 @@ export async function startNode(store: Store, limits = withLimits({})) {
   const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
   const removal = createRemoval({ limits })
   const mailboxes = createMailboxes({
-    ...{ store, feed, contents, log, limits, removal, discardBlobs },
-    config: NO_QUOTA,
+    ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages },
+    config: { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits },
   })
   const credentials = createCredentials({ store, clock })
   const logins = createLogins({ store, credentials, limits })

@@ -6,12 +6,14 @@
  *
  * Only this module knows UIDs, sequence numbers and flags; it knows nothing of the protocol's syntax and sessions.
  */
-import type { Config } from '../../config/settings.ts'
+import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
+import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
 import { forbiddenMask, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
+import { type AppendedMessage, type AppendNeeds, appendMessage } from './changes/append-message.ts'
 import {
   createMailbox,
   deleteMailbox,
@@ -20,6 +22,7 @@ import {
   renameMailbox,
   setSubscribed,
 } from './changes/manage-mailboxes.ts'
+import { storeFlags } from './changes/store-flags.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
@@ -47,6 +50,12 @@ export interface MailboxAccount {
   /** @throws mailbox_not_found, unless it is unsubscribed */
   setSubscribed(name: string, isSubscribed: boolean): Promise<void>
   quota(): Promise<MailboxQuota>
+  /**
+   * Adds a message that the client has. Needs `message_update`; in Drafts `draft_create` or `draft_update`.
+   *
+   * @throws mailbox_not_found, message_too_large, inbox_full, missing_permission; what `data` throws
+   */
+  append(name: string, message: AppendedMessage): Promise<AppendedEntry>
   close(): void
 }
 
@@ -64,15 +73,19 @@ export interface MailboxStatus {
   readonly mailboxId: string
 }
 
+export interface AppendedEntry {
+  readonly uidValidity: number
+  readonly uid: number
+}
+
 export interface MailboxQuota {
   readonly storage: { readonly usedBytes: number; readonly maxBytes: number | undefined }
   readonly messages: { readonly used: number; readonly max: number | undefined }
 }
 
-interface MailboxesNeeds extends OpenMailboxNeeds {
+interface MailboxesNeeds extends OpenMailboxNeeds, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
-  readonly config: Pick<Config, 'inboxBytesMax' | 'inboxMessagesMax'>
 }
 
 export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
@@ -128,6 +141,23 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
         async setSubscribed(name, isSubscribed) {
           await refresh()
           await setSubscribed(manageNeeds, owner, name, isSubscribed)
+        },
+
+        async append(name, message) {
+          const known = await mailboxesTable.listByInbox(store.db, inbox.id)
+          if (known.length === 0) await refresh()
+          const target = requireMailbox(actor, known.length === 0 ? inboxView.known.rows : known, name)
+          const { id, isDeleted } = await appendMessage(needs, owner, target, message)
+          await refresh()
+          const found = await entriesTable.listByItems(store.db, [id])
+          const entry = found.find(({ mailbox_id }) => mailbox_id === target.id)
+          if (!entry) throw new MailError('unavailable', { detail: 'the message was moved at once' })
+          if (isDeleted) {
+            const mailbox = { actor, inboxId: inbox.id, mailboxId: target.id, hiddenMask }
+            const change = { how: 'add', flags: ['\\Deleted'] } as const
+            await storeFlags(needs, mailbox, { row: target, uids: [entry.uid], change })
+          }
+          return { uidValidity: target.uid_validity, uid: entry.uid }
         },
 
         async quota() {

@@ -362,3 +362,22 @@ export async function listLabelledAfter(
     .execute()
   return rows.map(({ id, number, label: found }) => ({ id, number, isLabelled: found !== null }))
 }
+
+/** Returns the newest message of an inbox with a Message-ID field and a label that is in no hidden class. */
+export async function findLabelled(
+  db: Db,
+  { inboxId, headerHash, label }: { readonly inboxId: string; readonly headerHash: string; readonly label: string },
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('messages')
+    .innerJoin('message_labels', 'message_labels.message_id', 'messages.id')
+    .select('messages.id')
+    .where('messages.inbox_id', '=', inboxId)
+    .where('messages.header_message_id_hash', '=', headerHash)
+    .where('messages.hidden', '=', 0)
+    .where('message_labels.label', '=', label)
+    .orderBy('messages.number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id
+}

@@ -48,7 +48,7 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       rename: (from, to) => translated(() => account.rename(from, to)),
       delete: (mailbox) => translated(() => account.delete(mailbox)),
       setSubscribed: (mailbox, isSubscribed) => translated(() => account.setSubscribed(mailbox, isSubscribed)),
-      append: notYet,
+      append: (mailbox, message) => translated(() => account.append(mailbox, message), true),
       quota: () => translated(() => account.quota()),
       close: () => account.close(),
     }

@@ -6,11 +6,12 @@ import type { MailboxEntryRow, MailboxRow } from '../../../store/schema/mailbox-
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
+import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { catchUp } from '../catch-up/catch-up.ts'
-import type { Projection } from '../projection/mailbox-projection.ts'
+import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
 
 /** The mailbox that a command changes, and for whom. */
 export interface ChangedMailbox {
@@ -25,6 +26,18 @@ export interface LockedInbox {
   readonly inbox: InboxRow
   readonly mailboxes: readonly MailboxRow[]
   readonly projection: Projection
+}
+
+/** As lockCaughtUp, for changes that need no entries: these may be behind. */
+export async function lockMailboxes(
+  tx: Tx,
+  { actor, inboxId }: Pick<ChangedMailbox, 'actor' | 'inboxId'>,
+  permission: Permission,
+): Promise<LockedInbox> {
+  await assertKeyUnchanged(tx, actor)
+  const inbox = await lockInbox(tx, actor, permission, inboxId)
+  const mailboxes = await mailboxesTable.listByInbox(tx, inboxId)
+  return { inbox, mailboxes, projection: createProjection(mailboxes) }
 }
 
 /** Steps that a change may do itself. Normally one is enough: its caller has refreshed the mailbox. */
