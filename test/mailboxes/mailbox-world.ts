@@ -65,7 +65,10 @@ export async function startNode(store: Store, limits = withLimits({})) {
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
   const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
   const removal = createRemoval({ limits })
-  const mailboxes = createMailboxes({ store, feed, contents, log, limits })
+  const mailboxes = createMailboxes({
+    ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages },
+    config: { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits },
+  })
   const credentials = createCredentials({ store, clock })
   const logins = createLogins({ store, credentials, limits })
   const mailStore = createMartletStore({ logins, mailboxes, feed, log })

@@ -52,6 +52,7 @@ CREATE TABLE content_structures (
   content_id text primary key references contents on delete cascade,
   version integer not null,
   envelope text not null,
+  body text not null,
   body_structure text not null,
   parts text not null
 ) strict;
@@ -329,6 +330,7 @@ CREATE TABLE mailbox_entries (
   item_id text not null,
   flags text not null,
   hidden integer not null,
+  size_bytes integer not null,
   is_deleted integer not null,
   modseq integer not null,
   saved_at integer not null,

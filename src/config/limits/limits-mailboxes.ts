@@ -28,6 +28,8 @@ export const mailboxesLimits = {
     unit: 'count',
     description: 'Entries of all these mailboxes together.',
   },
+  perInboxMax: { default: 1_000, unit: 'count', description: 'Mailboxes that users of an inbox create.' },
+  nameCharsMax: { default: 256, unit: 'count', description: 'Length of the name of a mailbox.' },
   changeMessages: {
     default: 100,
     unit: 'count',

@@ -6,10 +6,23 @@
  *
  * Only this module knows UIDs, sequence numbers and flags; it knows nothing of the protocol's syntax and sessions.
  */
+import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
+import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
+import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
 import { forbiddenMask, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
+import { type AppendedMessage, type AppendNeeds, appendMessage } from './changes/append-message.ts'
+import {
+  createMailbox,
+  deleteMailbox,
+  finishChanges,
+  isChanging,
+  renameMailbox,
+  setSubscribed,
+} from './changes/manage-mailboxes.ts'
+import { storeFlags } from './changes/store-flags.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
@@ -28,6 +41,21 @@ export interface MailboxAccount {
   status(name: string): Promise<MailboxStatus>
   /** @throws mailbox_not_found, limit_exceeded when too many are open */
   select(name: string): Promise<OpenMailbox>
+  /** All below need `message_update`. @returns its id @throws mailbox_exists, mailbox_refused, limit_exceeded */
+  create(name: string): Promise<string>
+  /** Those below it are renamed too. @throws mailbox_not_found, mailbox_exists, mailbox_refused */
+  rename(from: string, to: string): Promise<void>
+  /** Its messages are moved to Trash. @throws mailbox_not_found, mailbox_refused */
+  delete(name: string): Promise<void>
+  /** @throws mailbox_not_found, unless it is unsubscribed */
+  setSubscribed(name: string, isSubscribed: boolean): Promise<void>
+  quota(): Promise<MailboxQuota>
+  /**
+   * Adds a message that the client has. Needs `message_update`; in Drafts `draft_create` or `draft_update`.
+   *
+   * @throws mailbox_not_found, message_too_large, inbox_full, missing_permission; what `data` throws
+   */
+  append(name: string, message: AppendedMessage): Promise<AppendedEntry>
   close(): void
 }
 
@@ -36,6 +64,7 @@ export interface MailboxStatus {
   readonly unseen: number
   /** Messages with \Deleted. */
   readonly deleted: number
+  readonly deletedBytes: number
   /** Of all messages together. */
   readonly sizeBytes: number
   readonly uidNext: number
@@ -44,19 +73,32 @@ export interface MailboxStatus {
   readonly mailboxId: string
 }
 
-interface MailboxesNeeds extends OpenMailboxNeeds {
+export interface AppendedEntry {
+  readonly uidValidity: number
+  readonly uid: number
+}
+
+export interface MailboxQuota {
+  readonly storage: { readonly usedBytes: number; readonly maxBytes: number | undefined }
+  readonly messages: { readonly used: number; readonly max: number | undefined }
+}
+
+interface MailboxesNeeds extends OpenMailboxNeeds, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
 }
 
 export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
-  const { store } = needs
+  const { store, config } = needs
   const views = createInboxViews(needs)
 
   return {
     async open(actor, inboxRef) {
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
       const inboxView = views.acquire(inbox.id)
+      const owner = { actor, inboxId: inbox.id }
+      const refresh = () => inboxView.refresh()
+      const manageNeeds = { store, limits: needs.limits, refresh }
       const hiddenMask = forbiddenMask(actor)
       let isClosed = false
 
@@ -64,8 +106,10 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
         inboxId: inbox.id,
 
         async list() {
-          await inboxView.refresh()
-          return showMailboxes(visibleMailboxes(actor, inboxView.known.rows))
+          await refreshAndFinish()
+          // Not those of the last refresh: no event reports a subscription.
+          const rows = await mailboxesTable.listByInbox(store.db, inbox.id)
+          return showMailboxes(visibleMailboxes(actor, rows))
         },
 
         async status(name) {
@@ -79,6 +123,53 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
 
         select,
 
+        async create(name) {
+          await refresh()
+          return createMailbox(manageNeeds, owner, name)
+        },
+
+        async rename(from, to) {
+          await refresh()
+          await renameMailbox(manageNeeds, owner, from, to)
+        },
+
+        async delete(name) {
+          await refresh()
+          await deleteMailbox(manageNeeds, owner, name)
+        },
+
+        async setSubscribed(name, isSubscribed) {
+          await refresh()
+          await setSubscribed(manageNeeds, owner, name, isSubscribed)
+        },
+
+        async append(name, message) {
+          const known = await mailboxesTable.listByInbox(store.db, inbox.id)
+          if (known.length === 0) await refresh()
+          const target = requireMailbox(actor, known.length === 0 ? inboxView.known.rows : known, name)
+          const { id, isDeleted } = await appendMessage(needs, owner, target, message)
+          await refresh()
+          const found = await entriesTable.listByItems(store.db, [id])
+          const entry = found.find(({ mailbox_id }) => mailbox_id === target.id)
+          if (!entry) throw new MailError('unavailable', { detail: 'the message was moved at once' })
+          if (isDeleted) {
+            const mailbox = { actor, inboxId: inbox.id, mailboxId: target.id, hiddenMask }
+            const change = { how: 'add', flags: ['\\Deleted'] } as const
+            await storeFlags(needs, mailbox, { row: target, uids: [entry.uid], change })
+          }
+          return { uidValidity: target.uid_validity, uid: entry.uid }
+        },
+
+        async quota() {
+          const row = await requireInbox(store.db, actor, 'message_read', inbox.id)
+          const bytesMax = row.quota_bytes ?? config.inboxBytesMax
+          const messagesMax = row.quota_messages ?? config.inboxMessagesMax
+          return {
+            storage: { usedBytes: row.size_bytes, maxBytes: bytesMax || undefined },
+            messages: { used: row.message_count, max: messagesMax || undefined },
+          }
+        },
+
         close() {
           if (isClosed) return
           isClosed = true
@@ -88,10 +179,18 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
 
       async function select(name: string): Promise<OpenMailbox> {
         views.checkSpace()
-        await inboxView.refresh()
+        await refreshAndFinish()
         const row = requireMailbox(actor, inboxView.known.rows, name)
         const view = await inboxView.open(row, hiddenMask)
         return openMailbox(needs, { actor, inboxView, view, row })
+      }
+
+      /** A rename or deletion that a crash has interrupted is finished first. */
+      async function refreshAndFinish(): Promise<void> {
+        await refresh()
+        if (!inboxView.known.rows.some(isChanging)) return
+        await finishChanges(manageNeeds, owner)
+        await refresh()
       }
     },
   }
@@ -103,7 +202,7 @@ export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
       messages: uids.length,
       unseen: uids.length - countWith('\\Seen'),
       deleted: countWith('\\Deleted'),
-      sizeBytes: 0,
+      ...(await mailbox.sizes()),
       uidNext,
       uidValidity: mailbox.uidValidity,
       highestModseq,

@@ -1,15 +1,21 @@
 /** One mailbox that a session has selected. */
-
 import type { MailboxRow } from '../../store/schema/mailbox-rows.ts'
+import type { Store } from '../../store/store.ts'
+import * as events from '../../store/tables/events-table.ts'
+import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Permission } from '../access/permissions.ts'
+import { type ExpungeNeeds, expunge } from './changes/expunge.ts'
 import type { ChangedMailbox } from './changes/lock-mailbox.ts'
+import { moveMessages } from './changes/move-messages.ts'
 import { storeFlags } from './changes/store-flags.ts'
 import { type FetchedMessage, type FetchNeeds, fetchMessages, type WantedItems } from './fetch/fetch-messages.ts'
 import type { FlagChange } from './projection/flag-changes.ts'
 import type { InboxView, MailboxView } from './views/inbox-view.ts'
-import type { Flags, MailboxSnapshot } from './views/mailbox-snapshot.ts'
+import { type Flags, indexOfUid, type MailboxSnapshot } from './views/mailbox-snapshot.ts'
+import { missingFrom, rangesOf, type UidRange } from './views/vanished-uids.ts'
+import { requireMailbox } from './visible-mailboxes.ts'
 
 export interface OpenMailbox {
   readonly name: string
@@ -40,32 +46,50 @@ export interface OpenMailbox {
     change: FlagChange,
     unchangedSince?: number,
   ): Promise<{ readonly modified: readonly number[] }>
+  /** COPY or MOVE. UIDs that have vanished are left out. @throws mailbox_not_found, mailbox_refused, missing_permission */
+  moveTo(target: string, uids: readonly number[], isMove: boolean): Promise<MovedMessages>
+  /**
+   * Removes the messages that have \Deleted, of those in `uids` if it is given.
+   *
+   * @throws missing_permission, draft_sending
+   */
+  expunge(uids?: readonly number[]): Promise<void>
+  /** UIDs that vanished after `modseq`, in `known`; perhaps others that are missing, if the store no longer knows. */
+  vanishedSince(modseq: number, known: readonly UidRange[]): Promise<readonly UidRange[]>
+  /** The bytes of all messages together, and of those with \Deleted. */
+  sizes(): Promise<{ readonly sizeBytes: number; readonly deletedBytes: number }>
   close(): void
 }
 
-export interface OpenMailboxNeeds extends FetchNeeds {}
+export interface MovedMessages {
+  readonly uidValidity: number
+  /** UIDs in the source and in the target, in the same order. */
+  readonly from: readonly number[]
+  readonly to: readonly number[]
+}
+
+export interface OpenMailboxNeeds extends FetchNeeds, ExpungeNeeds {
+  readonly store: Store
+}
 
 const STORABLE: Flags = ['\\Answered', '\\Deleted', '\\Flagged', '\\Seen']
 /** A draft is always read, and never answered. */
 const STORABLE_IN_DRAFTS: Flags = ['\\Deleted', '\\Flagged']
+/** Ids in one statement. */
+const ITEMS_AT_ONCE = 200
 
 export function openMailbox(
   needs: OpenMailboxNeeds,
-  {
-    actor,
-    inboxView,
-    view,
-    row,
-  }: {
+  opened: {
     readonly actor: Actor
     readonly inboxView: InboxView
     readonly view: MailboxView
     readonly row: MailboxRow
   },
 ): OpenMailbox {
-  const { inboxId } = inboxView
+  const { actor, inboxView, view, row } = opened
   const { hiddenMask } = view
-  const changed: ChangedMailbox = { actor, inboxId, mailboxId: row.id, hiddenMask }
+  const changed: ChangedMailbox = { actor, inboxId: inboxView.inboxId, mailboxId: row.id, hiddenMask }
   const isDrafts = row.kind === 'drafts'
   const permission: Permission = isDrafts ? 'draft_update' : 'message_update'
   const isReadOnly = !hasPermission(actor, permission)
@@ -81,11 +105,7 @@ export function openMailbox(
     mayAddKeywords: !isReadOnly,
 
     latest: () => view.latest(),
-
-    async refresh() {
-      await inboxView.refresh()
-      return view.latest()
-    },
+    refresh,
 
     onChange(listener) {
       const stop = inboxView.listen(view, listener)
@@ -99,8 +119,40 @@ export function openMailbox(
     fetch: (uids, wanted, signal) => fetchMessages(needs, { id: row.id, isDrafts, hiddenMask }, uids, wanted, signal),
 
     async storeFlags(uids, change, unchangedSince) {
-      return storeFlags(needs, changed, { uids, change, unchangedSince })
+      await inboxView.refresh()
+      return storeFlags(needs, changed, { row, uids, change, unchangedSince })
     },
+
+    async moveTo(targetName, uids, isMove) {
+      await inboxView.refresh()
+      const target = requireMailbox(actor, inboxView.known.rows, targetName)
+      // A program that deletes drafts by moving them to Trash: a draft has no message that Trash could keep.
+      if (isDrafts && isMove && target.kind === 'trash') {
+        await expunge(needs, changed, { row, uids, isForced: true })
+        return { uidValidity: target.uid_validity, from: [], to: [] }
+      }
+      const moved = await moveMessages(needs, changed, { source: row, target, isMove, uids })
+      await inboxView.refresh()
+      return findIn(target, moved)
+    },
+
+    async expunge(uids) {
+      const { flags, ...snapshot } = await refresh()
+      const isMarked = (index: number | undefined) => index !== undefined && flags[index]!.includes('\\Deleted')
+      const marked = uids
+        ? uids.filter((uid) => isMarked(indexOfUid(snapshot.uids, uid)))
+        : Array.from(snapshot.uids).filter((_uid, index) => isMarked(index))
+      if (marked.length > 0) await expunge(needs, changed, { row, uids: marked })
+    },
+
+    async vanishedSince(modseq, known) {
+      const { uids, uidNext } = await refresh()
+      const { floor_seq } = await events.requireLog(needs.store.db)
+      if (modseq < floor_seq) return missingFrom(uids, uidNext, known)
+      return rangesOf(await entriesTable.listVanished(needs.store.db, row.id, modseq), known)
+    },
+
+    sizes: () => entriesTable.sizesOf(needs.store.db, row.id, hiddenMask),
 
     close() {
       if (isClosed) return
@@ -108,5 +160,30 @@ export function openMailbox(
       for (const stop of stops) stop()
       inboxView.close(view)
     },
+  }
+
+  async function refresh(): Promise<MailboxSnapshot> {
+    await inboxView.refresh()
+    return view.latest()
+  }
+
+  /** Finds the UIDs that the messages have in the target now. One that has left it again is left out. */
+  async function findIn(
+    target: MailboxRow,
+    moved: readonly { readonly uid: number; readonly messageId: string }[],
+  ): Promise<MovedMessages> {
+    const uidOf = new Map<string, number>()
+    for (let at = 0; at < moved.length; at += ITEMS_AT_ONCE) {
+      const ids = moved.slice(at, at + ITEMS_AT_ONCE).map(({ messageId }) => messageId)
+      for (const entry of await entriesTable.listByItems(needs.store.db, ids)) {
+        if (entry.mailbox_id === target.id) uidOf.set(entry.item_id, entry.uid)
+      }
+    }
+    const found = moved.filter(({ messageId }) => uidOf.has(messageId))
+    return {
+      uidValidity: target.uid_validity,
+      from: found.map(({ uid }) => uid),
+      to: found.map(({ messageId }) => uidOf.get(messageId)!),
+    }
   }
 }

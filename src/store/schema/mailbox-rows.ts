@@ -43,6 +43,7 @@ export interface MailboxEntryRow {
   flags: string
   /** As the message has it. */
   hidden: number
+  size_bytes: number
   /** \Deleted belongs to the entry: a message can be in several mailboxes. */
   is_deleted: number
   /** RFC 7162: the number of the event that changed it last. */
@@ -64,6 +65,8 @@ export interface ContentStructureRow {
   /** Names the code that computed it: another version computes it again. */
   version: number
   envelope: string
+  /** BODY: without extension data. */
+  body: string
   body_structure: string
   /** JSON: the byte offsets of the parts (formats/imap/imap-parts.ts). */
   parts: string

@@ -49,6 +49,17 @@ export async function listByIds(db: Db, ids: readonly string[], leaseNow: LeaseT
   return leased(db, leaseNow).where('id', 'in', ids).execute()
 }
 
+/** Returns the drafts whose current revision is one of these. */
+export async function listByRevisions(
+  db: Db,
+  revisionIds: readonly string[],
+  leaseNow: LeaseTime,
+): Promise<LeasedDraftRow[]> {
+  if (revisionIds.length === 0) return []
+  const draftIds = db.selectFrom('draft_revisions').select('draft_id').where('id', 'in', revisionIds)
+  return leased(db, leaseNow).where('id', 'in', draftIds).where('revision_id', 'in', revisionIds).execute()
+}
+
 /** Whether an inbox has at least `count` drafts. It reads no more than these. */
 export async function hasAtLeast(db: Db, inboxId: string, count: number): Promise<boolean> {
   const row = await db
@@ -247,8 +258,16 @@ async function contentIdsOf(db: Db, draftId: string): Promise<string[]> {
 }
 
 /** Lists the drafts of an inbox with their current revision, in the order of their creation. */
-export async function listRevisionsOfInbox(db: Db, inboxId: string): Promise<Pick<DraftRow, 'id' | 'revision_id'>[]> {
-  return db.selectFrom('drafts').select(['id', 'revision_id']).where('inbox_id', '=', inboxId).orderBy('id').execute()
+export async function listRevisionsOfInbox(
+  db: Db,
+  inboxId: string,
+): Promise<Pick<DraftRow, 'id' | 'revision_id' | 'size_bytes'>[]> {
+  return db
+    .selectFrom('drafts')
+    .select(['id', 'revision_id', 'size_bytes'])
+    .where('inbox_id', '=', inboxId)
+    .orderBy('id')
+    .execute()
 }
 
 // Labels

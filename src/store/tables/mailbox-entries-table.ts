@@ -1,4 +1,5 @@
 /** Queries for the entries of mailboxes and their tombstones. Rows only: mail/mailboxes decides what they mean. */
+import { type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep } from '../row-statements.ts'
@@ -14,6 +15,7 @@ export const putAll = insertRows(
     item_id: 'text',
     flags: 'text',
     hidden: 'integer',
+    size_bytes: 'bigint',
     is_deleted: 'integer',
     modseq: 'bigint',
     saved_at: 'bigint',
@@ -138,4 +140,31 @@ export async function removeOfInbox(tx: Tx, inboxId: string, countMax: number): 
   for (const { mailbox_id, uid } of rows) byMailbox.set(mailbox_id, [...(byMailbox.get(mailbox_id) ?? []), uid])
   for (const [mailboxId, uids] of byMailbox) await remove(tx, mailboxId, uids)
   return rows.length
+}
+
+/** Returns the bytes of all messages of a mailbox together, and of those with \Deleted. */
+export async function sizesOf(
+  db: Db,
+  mailboxId: string,
+  hiddenMask: number,
+): Promise<{ readonly sizeBytes: number; readonly deletedBytes: number }> {
+  const sums = await db
+    .selectFrom('mailbox_entries')
+    .select([
+      sql<number>`coalesce(sum(size_bytes), 0)`.as('size'),
+      sql<number>`coalesce(sum(size_bytes * is_deleted), 0)`.as('deleted'),
+    ])
+    .where('mailbox_id', '=', mailboxId)
+    .where(sql<SqlBool>`(hidden & ${hiddenMask}) = 0`)
+    .executeTakeFirstOrThrow()
+  return { sizeBytes: Number(sums.size), deletedBytes: Number(sums.deleted) }
+}
+
+/** Deletes tombstones of changes up to a MODSEQ. */
+export async function removeTombstones(tx: Tx, mailboxId: string, throughModseq: number): Promise<void> {
+  await tx
+    .deleteFrom('mailbox_tombstones')
+    .where('mailbox_id', '=', mailboxId)
+    .where('modseq', '<=', throughModseq)
+    .execute()
 }

@@ -22,6 +22,7 @@ export interface MailboxItemRow {
 /** What is known of the structure of a content; null: it was not computed, or by another version. */
 export interface ItemStructure {
   readonly envelope: string | null
+  readonly body: string | null
   readonly body_structure: string | null
   readonly parts: string | null
 }
@@ -61,7 +62,7 @@ const items = prepareQuery((db, wanted: ItemsWanted) => {
   const contentId = isDrafts ? sql`draft_revisions.content_id` : sql`messages.content_id`
   const structure = withStructure
     ? {
-        columns: sql`, structures.envelope, structures.body_structure, structures.parts`,
+        columns: sql`, structures.envelope, structures.body, structures.body_structure, structures.parts`,
         join: sql`left join content_structures as structures
           on structures.content_id = ${contentId} and structures.version = ${version}`,
       }
@@ -117,8 +118,8 @@ function padded(uids: readonly number[]): number[] {
 
 const insertStructures = insertRows(
   'content_structures',
-  { content_id: 'text', version: 'integer', envelope: 'text', body_structure: 'text', parts: 'text' },
-  { columns: ['content_id'], set: ['version', 'envelope', 'body_structure', 'parts'] },
+  { content_id: 'text', version: 'integer', envelope: 'text', body: 'text', body_structure: 'text', parts: 'text' },
+  { columns: ['content_id'], set: ['version', 'envelope', 'body', 'body_structure', 'parts'] },
 )
 
 /** Stores structures of contents that still exist: no row may refer to one that was deleted. */

@@ -8,6 +8,8 @@ const byCode: Partial<Record<ErrorCode, RefusalCode>> = {
   login_failed: 'AUTHENTICATIONFAILED',
   login_forbidden: 'AUTHORIZATIONFAILED',
   missing_permission: 'NOPERM',
+  mailbox_exists: 'ALREADYEXISTS',
+  mailbox_refused: 'CANNOT',
   flag_not_allowed: 'CANNOT',
   limit_exceeded: 'LIMIT',
   inbox_full: 'OVERQUOTA',
@@ -30,11 +32,15 @@ const byKind: Readonly<Record<ErrorKind, RefusalCode>> = {
   internal: 'SERVERBUG',
 }
 
-/** @returns the refusal; an error that is none of the catalogue is logged, and its text is not shown */
-export function refusalFor(error: unknown, log: Log): unknown {
+/**
+ * @param isTarget a mailbox that does not exist is one to which messages were to be added (RFC 9051 §6.4.7)
+ * @returns the refusal; an error that is none of the catalogue is logged, and its text is not shown
+ */
+export function refusalFor(error: unknown, log: Log, isTarget = false): unknown {
   if (error instanceof ImapRefusal || isAbort(error)) return error
   if (error instanceof MailError) {
     const { code, kind, message } = error as MailError
+    if (isTarget && code === 'mailbox_not_found') return new ImapRefusal('TRYCREATE', message)
     return new ImapRefusal(byCode[code] ?? byKind[kind], message)
   }
   log.error({ err: error }, 'an IMAP command failed')

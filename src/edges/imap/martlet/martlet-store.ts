@@ -44,12 +44,12 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       list: () => translated(() => account.list()),
       status: (mailbox) => translated(async () => ({ ...(await account.status(mailbox)), deletedBytes: 0 })),
       open: (mailbox) => translated(async () => showMailbox(await account.select(mailbox))),
-      create: notYet,
-      rename: notYet,
-      delete: notYet,
-      setSubscribed: notYet,
-      append: notYet,
-      quota: notYet,
+      create: (mailbox) => translated(async () => ({ mailboxId: await account.create(mailbox) })),
+      rename: (from, to) => translated(() => account.rename(from, to)),
+      delete: (mailbox) => translated(() => account.delete(mailbox)),
+      setSubscribed: (mailbox, isSubscribed) => translated(() => account.setSubscribed(mailbox, isSubscribed)),
+      append: (mailbox, message) => translated(() => account.append(mailbox, message), true),
+      quota: () => translated(() => account.quota()),
       close: () => account.close(),
     }
   }
@@ -67,20 +67,20 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       onChange: (listener) => mailbox.onChange(listener),
       fetch: (uids, wanted, signal) => translatedBatches(mailbox.fetch(uids, wanted, signal)),
       storeFlags: (uids, change, unchangedSince) => translated(() => mailbox.storeFlags(uids, change, unchangedSince)),
-      copy: notYet,
-      move: notYet,
-      expunge: notYet,
+      copy: (uids, target) => translated(() => mailbox.moveTo(target, uids, false), true),
+      move: (uids, target) => translated(() => mailbox.moveTo(target, uids, true), true),
+      expunge: (uids) => translated(() => mailbox.expunge(uids)),
       search: notYet,
-      vanishedSince: notYet,
+      vanishedSince: (modseq, known) => translated(() => mailbox.vanishedSince(modseq, known)),
       close: () => mailbox.close(),
     }
   }
 
-  async function translated<T>(call: () => Promise<T>): Promise<T> {
+  async function translated<T>(call: () => Promise<T>, isTarget = false): Promise<T> {
     try {
       return await call()
     } catch (error) {
-      throw refusalFor(error, log)
+      throw refusalFor(error, log, isTarget)
     }
   }
 

@@ -47,6 +47,7 @@ const catalogue = {
   'message.delayed': optional,
   'message.refused': optional,
   'message.expired': optional,
+  'message.appended': optional,
   'message.held': optional,
   'message.released': optional,
   'message.cancelled': optional,

@@ -130,6 +130,12 @@ export interface ExpiredPayload extends MessageReference {
   readonly labels: readonly string[]
 }
 
+/** A mail program added the message to the inbox. */
+export interface AppendedPayload extends MessageReference {
+  readonly timestamp: number
+  readonly labels: readonly string[]
+}
+
 export interface LabelPayload extends MessageReference {
   readonly label: string
   /** All labels after the change. */
@@ -153,6 +159,7 @@ interface MessagePayloads {
   'message.released': RecipientsPayload
   'message.cancelled': RecipientsPayload
   'message.expired': ExpiredPayload
+  'message.appended': AppendedPayload
   'label.added': LabelPayload
   'label.removed': LabelPayload
 }
@@ -241,6 +248,12 @@ export function messageCancelled({ actor, message, ...own }: About & Own<Recipie
 export function messageExpired({ actor, message, timestamp }: About & { readonly timestamp: number }): NewEvent {
   const { labels } = message
   return messageEvent('message.expired', { actor, message }, { timestamp, labels } satisfies Own<ExpiredPayload>)
+}
+
+/** A mail program added it (IMAP APPEND): it was neither received nor sent. */
+export function messageAppended({ actor, message, timestamp }: About & { readonly timestamp: number }): NewEvent {
+  const { labels } = message
+  return messageEvent('message.appended', { actor, message }, { timestamp, labels } satisfies Own<AppendedPayload>)
 }
 
 /** Recipients say that the message is spam. */

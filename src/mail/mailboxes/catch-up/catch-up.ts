@@ -41,7 +41,7 @@ export async function catchUp(tx: Tx, inboxId: string, limits: Limits): Promise<
   }
   const mailboxes = await mailboxesTable.listByInbox(tx, inboxId)
   const projection = createProjection(mailboxes)
-  const step = { tx, inboxId, mailboxes, projection, limits }
+  const step = { tx, inboxId, mailboxes, projection, floorSeq: log.floor_seq, limits }
   if (state.compare_seq !== null) {
     const isCompared = await compareNext(step, state, state.compare_seq)
     return { isComplete: false, seenSeq: isCompared ? state.compare_seq : state.seen_seq, mailboxes, projection }
@@ -65,6 +65,8 @@ interface Step {
   readonly inboxId: string
   readonly mailboxes: readonly MailboxRow[]
   readonly projection: Projection
+  /** Events up to this one were purged. */
+  readonly floorSeq: number
   readonly limits: Limits
 }
 
@@ -109,7 +111,7 @@ async function compareNext(step: Step, state: MailboxStateRow, compareSeq: numbe
     if (state.seen_seq > 0) await removeOrphans(step, compareSeq, changes)
     await compareDrafts(tx, draftsOf(mailboxes), compareSeq, projection, changes)
   }
-  await changes.write(tx)
+  await changes.write(tx, step.floorSeq)
   await mailboxesTable.updateState(
     tx,
     inboxId,
@@ -146,7 +148,7 @@ async function followEvents(step: Step, state: MailboxStateRow, lastSeq: number)
   if (rows.length > 0) {
     const changes = new EntryChanges(mailboxes)
     await applyEvents(step, rows, changes)
-    await changes.write(tx)
+    await changes.write(tx, step.floorSeq)
   }
   if (throughSeq > seenSeq) await mailboxesTable.updateState(tx, inboxId, { seen_seq: throughSeq })
   return throughSeq

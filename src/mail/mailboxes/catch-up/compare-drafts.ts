@@ -31,9 +31,16 @@ export async function compareDrafts(
       if (entry.flags !== flags) changes.change({ ...entry, flags, modseq })
     }
   }
-  for (const { id, revision_id } of byRevision.values()) {
+  for (const { id, revision_id, size_bytes } of byRevision.values()) {
     const item = { item_kind: 'revision', item_id: revision_id } as const
-    const state = { flags: flagsOf(labels.get(id) ?? []), hidden: 0, is_deleted: 0, modseq, saved_at: tx.now }
+    const state = {
+      flags: flagsOf(labels.get(id) ?? []),
+      hidden: 0,
+      size_bytes,
+      is_deleted: 0,
+      modseq,
+      saved_at: tx.now,
+    }
     changes.add({ mailbox_id: mailbox.id, ...item, ...state })
   }
 

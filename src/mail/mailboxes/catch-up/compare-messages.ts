@@ -37,7 +37,8 @@ export async function compareMessages(
     }
     for (const mailboxId of wanted) {
       const item = { item_kind: 'message', item_id: row.id } as const
-      changes.add({ mailbox_id: mailboxId, ...item, ...state, is_deleted: 0, saved_at: tx.now })
+      const size_bytes = row.size_bytes
+      changes.add({ mailbox_id: mailboxId, ...item, ...state, size_bytes, is_deleted: 0, saved_at: tx.now })
     }
   }
 }

@@ -35,8 +35,12 @@ export class EntryChanges {
     this.#tombstones.push({ mailbox_id, uid, modseq })
   }
 
-  async write(tx: Tx): Promise<void> {
-    for (const [mailboxId, uids] of this.#removed) await entriesTable.remove(tx, mailboxId, uids)
+  /** @param floorSeq tombstones of changes up to this event are deleted: clients that have not seen them compare UIDs */
+  async write(tx: Tx, floorSeq: number): Promise<void> {
+    for (const [mailboxId, uids] of this.#removed) {
+      await entriesTable.remove(tx, mailboxId, uids)
+      await entriesTable.removeTombstones(tx, mailboxId, floorSeq)
+    }
     await tx.runRows([rowStep(entriesTable.putAll, this.#put), rowStep(entriesTable.putTombstones, this.#tombstones)])
     for (const id of this.#grown) await mailboxesTable.update(tx, id, { uid_next: this.#uidNext.get(id)! })
   }

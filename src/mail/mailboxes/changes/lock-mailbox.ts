@@ -2,14 +2,16 @@
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
-import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
+import type { MailboxEntryRow, MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
+import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { catchUp } from '../catch-up/catch-up.ts'
-import type { Projection } from '../projection/mailbox-projection.ts'
+import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
 
 /** The mailbox that a command changes, and for whom. */
 export interface ChangedMailbox {
@@ -24,6 +26,18 @@ export interface LockedInbox {
   readonly inbox: InboxRow
   readonly mailboxes: readonly MailboxRow[]
   readonly projection: Projection
+}
+
+/** As lockCaughtUp, for changes that need no entries: these may be behind. */
+export async function lockMailboxes(
+  tx: Tx,
+  { actor, inboxId }: Pick<ChangedMailbox, 'actor' | 'inboxId'>,
+  permission: Permission,
+): Promise<LockedInbox> {
+  await assertKeyUnchanged(tx, actor)
+  const inbox = await lockInbox(tx, actor, permission, inboxId)
+  const mailboxes = await mailboxesTable.listByInbox(tx, inboxId)
+  return { inbox, mailboxes, projection: createProjection(mailboxes) }
 }
 
 /** Steps that a change may do itself. Normally one is enough: its caller has refreshed the mailbox. */
@@ -45,19 +59,37 @@ export async function lockCaughtUp(
   throw new MailError('unavailable', { detail: 'the mailbox is being brought up to date' })
 }
 
-/** Runs a change of many messages in transactions of some. Long commands take turns with those of other tenants. */
+/** Returns the entries that the actor may see, in the order of their UIDs. */
+export async function entriesOf(
+  tx: Tx,
+  { mailboxId, hiddenMask }: ChangedMailbox,
+  uids: readonly number[],
+): Promise<MailboxEntryRow[]> {
+  const found = await entriesTable.mapByUids(tx, mailboxId, uids)
+  return uids.flatMap((uid) => {
+    const entry = found.get(uid)
+    return entry && (entry.hidden & hiddenMask) === 0 ? [entry] : []
+  })
+}
+
+/**
+ * Runs a change of many messages in transactions of some. Long commands take turns with those of other tenants.
+ */
 export async function inTransactions<Result>(
   { store, limits }: { readonly store: Pick<Store, 'transaction'>; readonly limits: Limits },
   { actor }: Pick<ChangedMailbox, 'actor'>,
   uids: readonly number[],
   change: (tx: Tx, some: readonly number[]) => Promise<Result>,
+  afterEach?: (result: Result) => Promise<void>,
 ): Promise<Result[]> {
   const { changeMessages } = limits.mailboxes
   const fairnessKey = uids.length > SHORT_MAX ? `organization ${keyOf(actor).organizationId}` : undefined
   const results: Result[] = []
   for (let at = 0; at < uids.length; at += changeMessages) {
     const some = uids.slice(at, at + changeMessages)
-    results.push(await store.transaction((tx) => change(tx, some), { fairnessKey }))
+    const result = await store.transaction((tx) => change(tx, some), { fairnessKey })
+    await afterEach?.(result)
+    results.push(result)
   }
   return results
 }

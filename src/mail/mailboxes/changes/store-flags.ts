@@ -1,16 +1,18 @@
 /** Changes flags: labels of the messages, and \Deleted of the entries. */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
-import type { MailboxEntryRow } from '../../../store/schema/mailbox-rows.ts'
+import type { MailboxEntryRow, MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import { actorName } from '../../access/actor.ts'
-import { mailboxMarked } from '../../events/log/mailbox-events.ts'
+import { draftChanged, mailboxMarked } from '../../events/log/mailbox-events.ts'
+import { applyLabels, type LabelChange, REPLIED } from '../../messages/labels/label-rules.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { changeOf, checkFlags, type FlagChange } from '../projection/flag-changes.ts'
-import { type ChangedMailbox, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
+import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
 
 export interface StoreFlagsNeeds {
   readonly store: Pick<Store, 'transaction'>
@@ -18,6 +20,7 @@ export interface StoreFlagsNeeds {
 }
 
 export interface FlagsRequest {
+  readonly row: MailboxRow
   readonly uids: readonly number[]
   readonly change: FlagChange
   /** Changes only messages whose MODSEQ is not larger (RFC 7162 §3.1.3). */
@@ -33,10 +36,12 @@ export interface FlagsRequest {
 export async function storeFlags(
   needs: StoreFlagsNeeds,
   mailbox: ChangedMailbox,
-  { uids, change, unchangedSince }: FlagsRequest,
+  { row: mailboxRow, uids, change, unchangedSince }: FlagsRequest,
 ): Promise<{ readonly modified: readonly number[] }> {
   const modified = await inTransactions(needs, mailbox, uids, async (tx, some) => {
-    const { inbox, projection } = await lockCaughtUp(tx, mailbox, 'message_update', needs.limits)
+    const isDrafts = mailboxRow.kind === 'drafts'
+    const permission = isDrafts ? 'draft_update' : 'message_update'
+    const { inbox, projection } = await lockCaughtUp(tx, mailbox, permission, needs.limits)
     const checked = checkFlags(change, projection, needs.limits)
     const entries = await entriesOf(tx, mailbox, some)
     const fresh = entries.filter(({ modseq }) => unchangedSince === undefined || modseq <= unchangedSince)
@@ -46,30 +51,41 @@ export async function storeFlags(
     const marked: MailboxEntryRow[] = []
     for (const entry of fresh) {
       const row = rows.get(entry.item_id)
-      if (!row) continue
-      const { labels: labelChange, isDeleted } = changeOf(checked, labels.get(row.id) ?? [], projection)
-      await changeLabels(tx, actorName(mailbox.actor), row, inbox.address, labelChange, needs.limits)
+      if (!row && !isDrafts) continue
+      const { labels: labelChange, isDeleted } = changeOf(checked, labels.get(entry.item_id) ?? [], projection)
+      if (row) await changeLabels(tx, actorName(mailbox.actor), row, inbox.address, labelChange, needs.limits)
       if (isDeleted !== undefined && Number(isDeleted) !== entry.is_deleted) {
         marked.push({ ...entry, is_deleted: Number(isDeleted) })
       }
     }
+    if (isDrafts) await changeDraftLabels(tx, inbox, fresh, (own) => changeOf(checked, own, projection).labels)
     await mark(tx, inbox, mailbox, marked)
     return entries.filter((entry) => !fresh.includes(entry)).map(({ uid }) => uid)
   })
   return { modified: modified.flat() }
 }
 
-/** Returns the entries that the actor may see, in the order of their UIDs. */
-export async function entriesOf(
+/** Drafts have labels of their own. `unread` and `replied` mean nothing there. */
+async function changeDraftLabels(
   tx: Tx,
-  { mailboxId, hiddenMask }: ChangedMailbox,
-  uids: readonly number[],
-): Promise<MailboxEntryRow[]> {
-  const found = await entriesTable.mapByUids(tx, mailboxId, uids)
-  return uids.flatMap((uid) => {
-    const entry = found.get(uid)
-    return entry && (entry.hidden & hiddenMask) === 0 ? [entry] : []
-  })
+  inbox: InboxRow,
+  entries: readonly MailboxEntryRow[],
+  labelChangeOf: (labels: readonly string[]) => LabelChange,
+): Promise<void> {
+  const revisionIds = entries.map((entry) => entry.item_id)
+  const found = await drafts.listByRevisions(tx, revisionIds, tx.leaseNow)
+  const labels = await drafts.labelsOf(
+    tx,
+    found.map(({ id }) => id),
+  )
+  for (const { id } of found) {
+    const own = labels.get(id) ?? []
+    const { added, removed, labels: after } = applyLabels(own, labelChangeOf(own))
+    const isMeant = (label: string) => label !== 'unread' && label !== REPLIED
+    if (!added.some(isMeant) && !removed.some(isMeant)) continue
+    await drafts.setLabels(tx, id, after.filter(isMeant))
+    tx.append(draftChanged(inbox))
+  }
 }
 
 async function mark(

@@ -9,7 +9,7 @@ import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
-import { loadBytes, type MessageSource, openSource, structureOf } from './message-source.ts'
+import { bodyOf, loadBytes, type MessageSource, openSource, structureOf } from './message-source.ts'
 
 /** Items that need the store; FLAGS, UID and MODSEQ are in the snapshot. */
 export interface WantedItems {
@@ -19,6 +19,8 @@ export interface WantedItems {
   readonly ids?: boolean
   readonly preview?: boolean
   readonly envelope?: boolean
+  /** BODY: the structure without extension data. */
+  readonly body?: boolean
   readonly bodyStructure?: boolean
   /** `head`: the header block of the message is enough. */
   readonly source?: 'head' | 'whole'
@@ -36,6 +38,7 @@ export interface FetchedMessage {
   readonly preview?: string | null
   /** As in the response, with its parentheses. ASCII. */
   readonly envelope?: string
+  readonly body?: string
   readonly bodyStructure?: string
   readonly source?: MessageSource
 }
@@ -68,7 +71,7 @@ export async function* fetchMessages(
   signal: AbortSignal,
 ): AsyncGenerator<readonly FetchedMessage[], void> {
   const { store, limits } = needs
-  const withStructure = wanted.envelope === true || wanted.bodyStructure === true
+  const withStructure = wanted.envelope === true || wanted.body === true || wanted.bodyStructure === true
   const withBytes = wanted.source !== undefined
   const batch = withBytes ? SOURCES_AT_ONCE : limits.mailboxes.fetchMessages
   const options = { isDrafts: mailbox.isDrafts, withStructure, withBytes, version: STRUCTURE_VERSION }
@@ -101,11 +104,13 @@ async function computeMissing(
     if (at > 0) await setImmediate()
     for (const row of await withBytes(missing.slice(at, at + SOURCES_AT_ONCE))) {
       if (computed.has(row.content_id)) continue
-      const { envelope, bodyStructure, root } = structureOf(await loadBytes(row, needs), limits)
+      const bytes = await loadBytes(row, needs)
+      const { envelope, bodyStructure, root } = structureOf(bytes, limits)
       computed.set(row.content_id, {
         content_id: row.content_id,
         version: STRUCTURE_VERSION,
         envelope,
+        body: bodyOf(bytes, limits),
         body_structure: bodyStructure,
         parts: JSON.stringify(root),
       })
@@ -133,6 +138,7 @@ async function showItem(
   computed: ContentStructureRow | undefined,
 ): Promise<FetchedMessage> {
   const envelope = row.envelope ?? computed?.envelope
+  const body = row.body ?? computed?.body
   const bodyStructure = row.body_structure ?? computed?.body_structure
   return {
     uid: row.uid,
@@ -142,6 +148,7 @@ async function showItem(
     ...(wanted.ids && { emailId: row.item_id, ...(row.thread_id !== null && { threadId: row.thread_id }) }),
     ...(wanted.preview && { preview: row.preview?.slice(0, PREVIEW_CHARS) ?? null }),
     ...(wanted.envelope && envelope !== undefined && { envelope }),
+    ...(wanted.body && body !== undefined && { body }),
     ...(wanted.bodyStructure && bodyStructure !== undefined && { bodyStructure }),
     ...(wanted.source !== undefined && { source: await openSource(row, wanted.source, needs) }),
   }

@@ -1,8 +1,9 @@
 /** The bytes of a message or draft for FETCH: in memory, or read in pieces from a blob if it is large. */
 import type { Limits } from '../../../config/limits.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
-import { type ImapStructure, readImapStructure } from '../../../formats/imap/read-structure.ts'
+import { type ImapStructure, readImapBody, readImapStructure } from '../../../formats/imap/read-structure.ts'
 import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
+import type { StructureLimits } from '../../../formats/mime/mime-structure.ts'
 import type { FetchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
 import { sourceOf } from '../../messages/content/compressed-source.ts'
 import type { Contents } from '../../messages/content/contents.ts'
@@ -62,11 +63,20 @@ function headOf(bytes: Buffer): Buffer {
   return bytes.subarray(0, readHeaderBlock(bytes, 0, bytes.length).bodyStart)
 }
 
-export function structureOf(bytes: Buffer, { parsing }: Limits): ImapStructure {
-  return readImapStructure(bytes, {
+export function structureOf(bytes: Buffer, limits: Limits): ImapStructure {
+  return readImapStructure(bytes, structureLimits(limits))
+}
+
+/** Returns BODY: the structure without extension data. */
+export function bodyOf(bytes: Buffer, limits: Limits): string {
+  return readImapBody(bytes, structureLimits(limits))
+}
+
+function structureLimits({ parsing }: Limits): StructureLimits {
+  return {
     depthMax: parsing.mimeDepthMax,
     partsMax: parsing.mimePartsMax,
     headerBytesMax: parsing.mimeHeaderBytesMax,
     headerFieldsMax: parsing.mimeHeaderFieldsMax,
-  })
+  }
 }

@@ -157,9 +157,12 @@ export class InboxView {
     const through = this.#seenSeq!
     // Entries first: one that vanishes before the second statement is among the tombstones.
     const changed = await entriesTable.listChanged(db, view.mailboxId, view.throughSeq)
-    const vanished = await entriesTable.listVanished(db, view.mailboxId, view.throughSeq)
+    const left = await entriesTable.listVanished(db, view.mailboxId, view.throughSeq)
     const before = view.latest()
-    const shown = changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
+    // A mailbox that was deleted has no tombstones any more.
+    const isGone = !this.#known.rows.some(({ id }) => id === view.mailboxId)
+    const vanished = isGone ? Array.from(before.uids) : left
+    const shown = isGone ? [] : changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
     view.chain!.advance(shown, vanished, through)
     view.throughSeq = through
     if (view.latest() !== before) for (const listener of [...view.listeners]) listener()

@@ -19,6 +19,8 @@ export interface Filing {
    * inbox already has is recognised, and a new one gets the Message-ID of its header if that is free.
    */
   readonly apiMessageId?: string
+  /** It is filed even if the inbox has the same message already; otherwise as without `apiMessageId`. */
+  readonly isCopy?: true
   /** In no header: only the sender may see these. */
   readonly bcc?: readonly Address[]
   /** The thread to add it to, whatever it refers to: a forward stays in the thread of its source. */
@@ -45,5 +47,5 @@ export interface FiledMessage {
   readonly thread?: ThreadSnapshot
 }
 
-/** @returns one result per filing, in their order. `existing` occurs only for filings without `apiMessageId`. */
+/** @returns one result per filing, in their order. `existing` occurs only for filings without `apiMessageId` and `isCopy`. */
 export type FileMessages = (tx: Tx, filings: readonly Filing[]) => Promise<Filed[]>

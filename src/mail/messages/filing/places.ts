@@ -81,7 +81,8 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
     const inboxId = filing.inbox.id
     const { fingerprint } = filing.content.parsed
     const headerName = `${inboxId} ${candidate.headerHash}`
-    const existing = candidate.apiMessageId === undefined && known.messages.get(`${headerName} ${fingerprint}`)
+    const isRecognised = candidate.apiMessageId === undefined && !filing.isCopy
+    const existing = isRecognised && known.messages.get(`${headerName} ${fingerprint}`)
     if (existing) return { existing }
 
     const apiMessageId = candidate.apiMessageId ?? freeMessageId(tx, candidate, known.apiIds, domain)
@@ -163,7 +164,8 @@ interface Known {
 
 async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Known> {
   const unnamed = candidates.filter(({ apiMessageId }) => apiMessageId === undefined)
-  const headers = unnamed.map(({ filing, headerHash }) => ({
+  const recognised = unnamed.filter(({ filing }) => !filing.isCopy)
+  const headers = recognised.map(({ filing, headerHash }) => ({
     inbox_id: filing.inbox.id,
     hash: headerHash!,
     fingerprint: filing.content.parsed.fingerprint,

@@ -32,6 +32,7 @@ export function mailboxTables({ text, integer, bigint, table, linkTable }: Defin
       item_id ${text} not null,
       flags ${text} not null,
       hidden ${integer} not null,
+      size_bytes ${bigint} not null,
       is_deleted ${integer} not null,
       modseq ${bigint} not null,
       saved_at ${bigint} not null,
@@ -50,6 +51,7 @@ export function mailboxTables({ text, integer, bigint, table, linkTable }: Defin
       content_id ${text} primary key references contents on delete cascade,
       version ${integer} not null,
       envelope ${text} not null,
+      body ${text} not null,
       body_structure ${text} not null,
       parts ${text} not null
     ) ${table}`,

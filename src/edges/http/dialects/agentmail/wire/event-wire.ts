@@ -60,6 +60,10 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
     const { timestamp, labels } = event.payload
     return { expiry: { ...reference(event.payload), timestamp: time(timestamp), labels } }
   }
+  if (isMessageEvent(event, 'message.appended')) {
+    const { timestamp, labels } = event.payload
+    return { append: { ...reference(event.payload), timestamp: time(timestamp), labels } }
+  }
   if (isRefusal(event)) return { refusal: refusal(event.payload) }
   if (isMessageEvent(event, 'label.added', 'label.removed')) {
     const { label, labels } = event.payload

@@ -1,0 +1,200 @@
+/**
+ * Mailboxes that users create, rename and delete: labels with a mailbox. A label that gets or loses one changes where messages
+ * are, so all of them are compared again (../catch-up/). RENAME and DELETE change the labels of all messages in steps; the row says what is
+ * left to do.
+ *
+ * Crash: `finishChanges` continues when the mailboxes are next opened.
+ */
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { Tx } from '../../../store/handles.ts'
+import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
+import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import { type Actor, actorName } from '../../access/actor.ts'
+import { mailboxesChanged } from '../../events/log/mailbox-events.ts'
+import { isOwnLabel, type LabelChange, parseUserLabels } from '../../messages/labels/label-rules.ts'
+import { changeLabels } from '../../messages/labels/labels.ts'
+import { FIXED_MAILBOXES } from '../projection/mailbox-projection.ts'
+import { evictionOf } from '../projection/placement.ts'
+import { findMailbox, requireMailbox } from '../visible-mailboxes.ts'
+import { type LockedInbox, lockCaughtUp } from './lock-mailbox.ts'
+
+interface ManageNeeds {
+  readonly store: Pick<Store, 'db' | 'transaction'>
+  /** Brings the mailboxes up to date. */
+  readonly refresh: () => Promise<void>
+  readonly limits: Limits
+}
+
+interface Owner {
+  readonly actor: Actor
+  readonly inboxId: string
+}
+
+const RESERVED: ReadonlySet<string> = new Set(FIXED_MAILBOXES.map(({ name }) => name.toLowerCase()))
+const SYSTEM: Actor = { kind: 'system', name: 'mailboxes' }
+
+/** @returns the id @throws mailbox_exists, mailbox_refused, limit_exceeded, missing_permission */
+export async function createMailbox(needs: ManageNeeds, owner: Owner, rawName: string): Promise<string> {
+  const { name, label } = parseName(rawName, needs.limits)
+  const max = needs.limits.mailboxes.perInboxMax
+  return needs.store.transaction(async (tx) => {
+    const locked = await lockCaughtUp(tx, owner, 'message_update', needs.limits)
+    requireFree(locked.mailboxes, name, label)
+    if (locked.mailboxes.length >= max + FIXED_MAILBOXES.length) {
+      throw new MailError('limit_exceeded', { what: 'mailboxes of an inbox', max })
+    }
+    const state = (await mailboxesTable.getState(tx, owner.inboxId))!
+    const validity = Math.max(state.last_uid_validity + 1, Math.floor(tx.now / 1_000))
+    const row: MailboxRow = {
+      ...{ id: tx.newId(), inbox_id: owner.inboxId, kind: 'label', name, label, renamed_from: null },
+      ...{ is_deleting: 0, is_subscribed: 0, uid_validity: validity, uid_next: 1, created_at: tx.now },
+    }
+    await mailboxesTable.insertAll(tx, [row])
+    await mailboxesTable.updateState(tx, owner.inboxId, { last_uid_validity: validity })
+    tx.append(mailboxesChanged(locked.inbox))
+    return row.id
+  })
+}
+
+/** Renames a mailbox and those below it. @throws mailbox_not_found, mailbox_exists, mailbox_refused, missing_permission */
+export async function renameMailbox(needs: ManageNeeds, owner: Owner, from: string, to: string): Promise<void> {
+  const target = parseName(to, needs.limits)
+  await needs.store.transaction(async (tx) => {
+    const { mailboxes, inbox } = await lockCaughtUp(tx, owner, 'message_update', needs.limits)
+    const row = requireOwn(requireMailbox(owner.actor, mailboxes, from))
+    const below = mailboxes.filter(({ name, kind }) => kind === 'label' && name.startsWith(`${row.name}/`))
+    const renamed = [row, ...below]
+    if (renamed.some((each) => each.renamed_from !== null || each.is_deleting === 1)) {
+      throw new MailError('mailbox_refused', { detail: `${row.name} is being changed; try again in a moment` })
+    }
+    const others = mailboxes.filter((each) => !renamed.includes(each))
+    for (const each of renamed) {
+      const { name, label } = parseName(target.name + each.name.slice(row.name.length), needs.limits)
+      requireFree(others, name, label)
+      const renamed_from = label === each.label ? null : each.label
+      await mailboxesTable.update(tx, each.id, { name, label, renamed_from })
+    }
+    tx.append(mailboxesChanged(inbox))
+  })
+  await finishChanges(needs, owner)
+}
+
+/** @throws mailbox_not_found, mailbox_refused, missing_permission */
+export async function deleteMailbox(needs: ManageNeeds, owner: Owner, name: string): Promise<void> {
+  await needs.store.transaction(async (tx) => {
+    const { mailboxes, inbox } = await lockCaughtUp(tx, owner, 'message_update', needs.limits)
+    const row = requireOwn(requireMailbox(owner.actor, mailboxes, name))
+    await mailboxesTable.update(tx, row.id, { is_deleting: 1 })
+    tx.append(mailboxesChanged(inbox)) // other nodes stop to list it
+  })
+  await finishChanges(needs, owner)
+}
+
+/** @throws mailbox_not_found, unless it is unsubscribed (RFC 9051 §6.3.8); missing_permission */
+export async function setSubscribed(
+  needs: ManageNeeds,
+  owner: Owner,
+  name: string,
+  isSubscribed: boolean,
+): Promise<void> {
+  await needs.store.transaction(async (tx) => {
+    const { mailboxes } = await lockCaughtUp(tx, owner, 'message_update', needs.limits)
+    if (!isSubscribed && !findMailbox(mailboxes, name)) return
+    const row = requireMailbox(owner.actor, mailboxes, name)
+    await mailboxesTable.update(tx, row.id, { is_subscribed: Number(isSubscribed) })
+  })
+}
+
+/** Whether a rename or deletion has not finished. */
+export function isChanging({ renamed_from, is_deleting }: MailboxRow): boolean {
+  return renamed_from !== null || is_deleting === 1
+}
+
+/** Does what is left of renames and deletions, in steps. Several nodes may do it at the same time. */
+export async function finishChanges(needs: ManageNeeds, { actor, inboxId }: Owner): Promise<void> {
+  for (const row of await mailboxesTable.listByInbox(needs.store.db, inboxId)) {
+    if (!isChanging(row)) continue
+    await needs.refresh()
+    const { label, renamed_from } = row
+    if (row.is_deleting === 1) {
+      await relabelAll(needs, { actor, inboxId }, label!, (labels, { projection }) =>
+        evictionOf(label!, labels, projection),
+      )
+      await needs.store.transaction((tx) => removeEmpty(tx, needs, inboxId, row.id))
+    } else if (renamed_from !== null) {
+      await relabelAll(needs, { actor, inboxId }, renamed_from, () => ({ add: [label!], remove: [renamed_from] }))
+      await needs.store.transaction((tx) => mailboxesTable.update(tx, row.id, { renamed_from: null }))
+    }
+  }
+}
+
+/** Changes the labels of all messages of an inbox that have a label. */
+async function relabelAll(
+  { store, limits }: ManageNeeds,
+  { actor, inboxId }: Owner,
+  label: string,
+  changeOf: (labels: readonly string[], locked: LockedInbox) => LabelChange,
+): Promise<void> {
+  const { compareMessages, changeMessages } = limits.mailboxes
+  for (let afterNumber = 0; ; ) {
+    const page = await messages.listLabelledAfter(store.db, { inboxId, label, afterNumber }, compareMessages)
+    const ids = page.filter(({ isLabelled }) => isLabelled).map(({ id }) => id)
+    for (let at = 0; at < ids.length; at += changeMessages) {
+      await store.transaction(async (tx) => {
+        const locked = await lockCaughtUp(tx, { actor: SYSTEM, inboxId }, 'message_update', limits)
+        const some = ids.slice(at, at + changeMessages)
+        const labels = await messages.labelsOf(tx, some)
+        for (const message of await messages.listByIds(tx, some)) {
+          const own = labels.get(message.id) ?? []
+          if (!own.includes(label)) continue
+          const change = changeOf(own, locked)
+          await changeLabels(tx, actorName(actor), message, locked.inbox.address, change)
+        }
+      })
+    }
+    if (page.length < compareMessages) return
+    afterNumber = page.at(-1)!.number
+  }
+}
+
+/** A message that got the label meanwhile is still in it: then it stays for the next time. */
+async function removeEmpty(tx: Tx, { limits }: ManageNeeds, inboxId: string, id: string): Promise<void> {
+  const { mailboxes, inbox } = await lockCaughtUp(tx, { actor: SYSTEM, inboxId }, 'message_update', limits)
+  if (!mailboxes.some((row) => row.id === id)) return
+  if ((await entriesTable.listAfter(tx, id, 0, 1)).length > 0) return
+  await mailboxesTable.remove(tx, id)
+  tx.append(mailboxesChanged(inbox))
+}
+
+/** @throws mailbox_refused for a fixed mailbox. INBOX too may be refused (RFC 9051 §6.3.6) */
+function requireOwn(row: MailboxRow): MailboxRow {
+  if (row.kind === 'label') return row
+  throw new MailError('mailbox_refused', { detail: `${row.name} cannot be renamed or deleted` })
+}
+
+/** @throws mailbox_exists */
+function requireFree(rows: readonly MailboxRow[], name: string, label: string): void {
+  const isTaken = rows.some((row) => row.name === name || row.label === label || row.renamed_from === label)
+  if (isTaken || RESERVED.has(label) || !isOwnLabel(label)) throw new MailError('mailbox_exists', { name })
+}
+
+/** @throws mailbox_refused */
+function parseName(rawName: string, limits: Limits): { name: string; label: string } {
+  // RFC 9051 §6.3.4: a separator at the end says that others will be below it.
+  const name = rawName.replace(/\/$/, '').trim().normalize('NFC')
+  const levels = name.split('/')
+  const isWellFormed = levels.every((level) => level.trim() !== '') && !/[\p{Cc}\p{Surrogate}%*]/u.test(name)
+  const max = Math.min(limits.mailboxes.nameCharsMax, limits.messages.labelCharsMax)
+  if (!isWellFormed || name.length > max) {
+    const detail = `The name of a mailbox has 1 to ${max} characters, no empty level, and none of % and *`
+    throw new MailError('mailbox_refused', { detail })
+  }
+  const label = name.toLowerCase()
+  // A label of the system or of a state has no form that a user may set.
+  if (isOwnLabel(label)) parseUserLabels([label], limits)
+  return { name, label }
+}

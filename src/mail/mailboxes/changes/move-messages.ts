@@ -1,0 +1,52 @@
+/** COPY and MOVE: changes of labels (../projection/placement.ts). */
+import type { Limits } from '../../../config/limits.ts'
+import { MailError } from '../../../errors.ts'
+import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
+import type { Store } from '../../../store/store.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
+import { actorName } from '../../access/actor.ts'
+import { changeLabels } from '../../messages/labels/labels.ts'
+import { placementOf } from '../projection/placement.ts'
+import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
+
+export interface MoveRequest {
+  readonly source: MailboxRow
+  readonly target: MailboxRow
+  readonly isMove: boolean
+  /** Ascending. */
+  readonly uids: readonly number[]
+}
+
+/**
+ * Each transaction moves some of the messages.
+ *
+ * @returns the messages by their UIDs in the source, in their order
+ * @throws mailbox_refused: nothing of this transaction is moved; missing_permission
+ */
+export async function moveMessages(
+  needs: { readonly store: Pick<Store, 'transaction'>; readonly limits: Limits },
+  mailbox: ChangedMailbox,
+  { source, target, isMove, uids }: MoveRequest,
+): Promise<{ readonly uid: number; readonly messageId: string }[]> {
+  if (source.kind === 'drafts') throw new MailError('mailbox_refused', { detail: 'A draft can only be moved to Trash' })
+  const moved = await inTransactions(needs, mailbox, uids, async (tx, some) => {
+    const { inbox, mailboxes, projection } = await lockCaughtUp(tx, mailbox, 'message_update', needs.limits)
+    if (!mailboxes.some(({ id, is_deleting }) => id === target.id && is_deleting === 0)) {
+      throw new MailError('mailbox_not_found', { name: target.name })
+    }
+    const entries = await entriesOf(tx, mailbox, some)
+    const ids = entries.map((entry) => entry.item_id)
+    const rows = new Map((await messages.listByIds(tx, ids)).map((row) => [row.id, row]))
+    const labels = await messages.labelsOf(tx, ids)
+    const done: { uid: number; messageId: string }[] = []
+    for (const { uid, item_id } of entries) {
+      const row = rows.get(item_id)
+      if (!row) continue
+      const change = placementOf({ source, target, isMove }, labels.get(item_id) ?? [], projection)
+      await changeLabels(tx, actorName(mailbox.actor), row, inbox.address, change, needs.limits)
+      done.push({ uid, messageId: item_id })
+    }
+    return done
+  })
+  return moved.flat()
+}

@@ -1,0 +1,114 @@
+/** Tests APPEND: a message that a mail program adds. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { AppendedMessage, MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import { labelsOf } from '../../src/store/tables/messages-table.ts'
+import { type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+
+let world: MailboxWorld
+let account: MailAccount
+
+beforeAll(async () => {
+  world = await startMailboxes()
+  account = await world.logIn()
+  await account.create('Work')
+})
+
+afterAll(() => world[Symbol.asyncDispose]())
+
+export function appended(raw: string, more: Partial<AppendedMessage> = {}): AppendedMessage {
+  const data = Buffer.from(raw.replaceAll('\n', '\r\n'))
+  async function* chunks() {
+    yield data
+  }
+  return { flags: [], internalDate: undefined, sizeBytes: data.length, data: chunks(), isUtf8: false, ...more }
+}
+
+const mail = (id: string) => `From: Bob <bob@x.test>\nMessage-ID: <${id}@x.test>\nSubject: ${id}\n\nhello\n`
+
+async function fetchOne(name: string, uid: number) {
+  const mailbox = await account.open(name)
+  const index = Array.from(mailbox.latest().uids).indexOf(uid)
+  const flags = mailbox.latest().flags[index]
+  const wanted = { ids: true, internalDate: true, saveDate: true, source: 'whole' } as const
+  for await (const [message] of mailbox.fetch([uid], wanted, new AbortController().signal)) {
+    mailbox.close()
+    return { ...message!, flags, labels: (await labelsOf(world.store.db, [message!.emailId!])).get(message!.emailId!) }
+  }
+  throw new Error('it is not there')
+}
+
+test.each([
+  ['INBOX', ['received', 'unread']],
+  ['Work', ['received', 'unread', 'work']],
+  ['Archive', ['archived', 'received', 'unread']],
+  ['Trash', ['received', 'trash', 'unread']],
+  ['Spam', ['received', 'spam', 'unread']],
+  ['Sent', ['sent', 'unread']],
+])('a message that is appended to %s has the labels %s', async (name, labels) => {
+  const { uid, uidValidity } = await account.append(name, appended(mail(`to-${name}`)))
+  const message = await fetchOne(name, uid)
+  expect(message.labels).toEqual(labels)
+  expect((await account.status(name)).uidValidity).toBe(uidValidity)
+  expect(message.source!.bytes!.toString()).toBe(mail(`to-${name}`).replaceAll('\n', '\r\n'))
+})
+
+test('APPEND stores flags and date, makes a new message each time, and appends an event of its own', async () => {
+  const internalDate = Date.UTC(2001, 1, 3)
+  const flags = [
+    '\\Seen',
+    '\\Flagged',
+    '\\Answered',
+    '\\Deleted',
+    '\\Recent',
+    '\\Draft',
+    '$MDNSent',
+    'Mine',
+    'sent',
+    'work',
+  ]
+  const first = await account.append('INBOX', appended(mail('twice'), { flags, internalDate }))
+  const second = await account.append('INBOX', appended(mail('twice')))
+  expect(second.uid).toBeGreaterThan(first.uid)
+  const message = await fetchOne('INBOX', first.uid)
+  expect(message.flags).toEqual(['$MDNSent', '\\Answered', '\\Deleted', '\\Flagged', '\\Seen', 'mine'])
+  expect(message.internalDate).toBe(internalDate)
+  expect(message.saveDate).toBeGreaterThan(Date.now() - 60_000)
+  expect(message.emailId).not.toBe((await fetchOne('INBOX', second.uid)).emailId)
+  const events = await world.store.db
+    .selectFrom('events')
+    .select(['type', 'visibility'])
+    .where('message_id', '=', message.emailId!)
+    .execute()
+  expect(events).toEqual([{ type: 'message.appended', visibility: 'optional' }])
+  const row = await world.store.db
+    .selectFrom('messages')
+    .selectAll()
+    .where('id', '=', message.emailId!)
+    .executeTakeFirstOrThrow()
+  expect([row.verified_domain, row.authentication]).toEqual([null, '{"result":"unauthenticated"}'])
+})
+
+test('in Sent, APPEND meets the message that the inbox has sent', async () => {
+  const first = await account.append('Sent', appended(mail('copy'), { flags: ['\\Seen'] }))
+  const second = await account.append('Sent', appended(`Bcc: eve@x.test\n${mail('copy')}`, { flags: ['\\Seen'] }))
+  expect(second).toEqual(first)
+  await (await account.open('Sent')).move([first.uid], 'Trash')
+  expect((await account.append('Sent', appended(mail('copy')))).uid).toBeGreaterThan(first.uid)
+})
+
+test('a mailbox that does not exist, a message that is too large, and a full inbox refuse APPEND', async () => {
+  await expect(account.append('Nowhere', appended(mail('x')))).rejects.toMatchObject({ code: 'TRYCREATE' })
+  const large = appended(mail('x'), { sizeBytes: 100_001 })
+  await expect(account.append('INBOX', large)).rejects.toMatchObject({ code: 'TOOBIG' })
+  const lied = appended(`${mail('x')}${'x'.repeat(100_000)}`, { sizeBytes: 10 })
+  await expect(account.append('INBOX', lied)).rejects.toMatchObject({ code: 'TOOBIG' })
+  const reader = await world.logIn(['message_read'])
+  await expect(reader.append('INBOX', appended(mail('x')))).rejects.toMatchObject({ code: 'NOPERM' })
+
+  const { size_bytes } = (await inboxes.getById(world.store.db, world.inboxId))!
+  const { store, inboxId } = world
+  await store.transaction((tx) => inboxes.update(tx, inboxId, { quota_bytes: size_bytes + 10 }))
+  expect((await account.quota()).storage).toEqual({ usedBytes: size_bytes, maxBytes: size_bytes + 10 })
+  await expect(account.append('INBOX', appended(mail('x')))).rejects.toMatchObject({ code: 'OVERQUOTA' })
+})
