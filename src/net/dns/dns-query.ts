@@ -101,7 +101,7 @@ async function ask(
   server: DnsServer,
   name: string,
   type: RecordType,
-  patience: Patience,
+  tryLimits: TryLimits,
 ): Promise<packet.DecodedPacket> {
   const id = randomInt(0x1_0000)
   const query = packet.encode({
@@ -123,17 +123,17 @@ async function ask(
     const isSame = asked?.type === type && asked.name.toLowerCase() === name.toLowerCase()
     return answer.id === id && answer.type === 'response' && isSame
   }
-  const answer = await overUdp(server, query, isAnswer, patience, `${type} ${name}`)
-  return answer.flag_tc ? overTcp(server, query, isAnswer, patience, `${type} ${name}`) : answer
+  const answer = await overUdp(server, query, isAnswer, tryLimits, `${type} ${name}`)
+  return answer.flag_tc ? overTcp(server, query, isAnswer, tryLimits, `${type} ${name}`) : answer
 }
 
-interface Patience {
+interface TryLimits {
   readonly timeoutMs: number
   readonly ended: AbortSignal | undefined
 }
 
 /** Calls `onLate` after the time, or when the answer is not needed any more. @returns ends the wait */
-function startWaiting({ timeoutMs, ended }: Patience, onLate: () => void): () => void {
+function startWaiting({ timeoutMs, ended }: TryLimits, onLate: () => void): () => void {
   const timer = setTimeout(onLate, timeoutMs)
   ended?.addEventListener('abort', onLate)
   if (ended?.aborted) queueMicrotask(onLate)
@@ -149,7 +149,7 @@ function overUdp(
   { address, port }: DnsServer,
   query: Buffer,
   isAnswer: IsAnswer,
-  patience: Patience,
+  tryLimits: TryLimits,
   question: string,
 ): Promise<packet.DecodedPacket> {
   return new Promise((resolve, reject) => {
@@ -159,7 +159,7 @@ function overUdp(
       socket.close()
       settle()
     }
-    const stopWaiting = startWaiting(patience, () => end(() => reject(new DnsError('ETIMEOUT', question))))
+    const stopWaiting = startWaiting(tryLimits, () => end(() => reject(new DnsError('ETIMEOUT', question))))
     socket.once('error', (error) => end(() => reject(error)))
     socket.on('message', (message) => {
       const answer = decode(message)
@@ -174,7 +174,7 @@ function overTcp(
   { address, port }: DnsServer,
   query: Buffer,
   isAnswer: IsAnswer,
-  patience: Patience,
+  tryLimits: TryLimits,
   question: string,
 ): Promise<packet.DecodedPacket> {
   return new Promise((resolve, reject) => {
@@ -185,7 +185,7 @@ function overTcp(
       settle()
     }
     const failed = (code: string) => end(() => reject(new DnsError(code, question)))
-    const stopWaiting = startWaiting(patience, () => failed('ETIMEOUT'))
+    const stopWaiting = startWaiting(tryLimits, () => failed('ETIMEOUT'))
     let received = Buffer.alloc(0)
     socket.once('error', (error) => end(() => reject(error)))
     socket.once('close', () => failed('EBADRESP'))
