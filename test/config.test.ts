@@ -148,6 +148,8 @@ test('settings are parsed as documented', () => {
 })
 
 test.each([
+  [{ MARTLET_MTA_STS: 'on' }, 'MARTLET_MTA_STS=on: write testing, enforce or off'],
+  [{ MARTLET_MTA_STS: 'enforce' }, 'MARTLET_MTA_STS=enforce needs MARTLET_TLS_CERT and MARTLET_PUBLIC_URL=https://…'],
   [{ MARTLET_HTTP_PORT: '99999' }, 'MARTLET_HTTP_PORT=99999: write a port from 0 to 65535, or off'],
   [{ MARTLET_SMTP_PORT: 'smtp' }, 'MARTLET_SMTP_PORT=smtp: write a port from 0 to 65535, or off'],
   [{ MARTLET_SMTP_PORT: '-1' }, 'MARTLET_SMTP_PORT=-1: write a port from 0 to 65535, or off'],

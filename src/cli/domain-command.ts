@@ -28,7 +28,7 @@ interface ShownDomain {
     readonly type: string
     readonly name: string
     readonly value: string
-    readonly priority: number
+    readonly priority?: number
   }[]
 }
 
@@ -98,14 +98,16 @@ function stateOf({ status, reason, usable_until }: ShownDomain): string {
 function instructions(shown: ShownDomain): string {
   const records = shown.records.map(({ type, name, value, priority }) => `${name} ${type} ${data(value, priority)}`)
   const recommended = (shown.recommended_records ?? []).map(
-    ({ type, name, value, priority }) => `  ${name} ${type} ${data(value, priority)}`,
+    ({ type, name, value, priority }) => `  ${name} ${type} ${type === 'CNAME' ? value : data(value, priority)}`,
   )
   const isUnreachable = shown.records.some(({ type, value }) => type === 'MX' && isLocalhost(value))
   return [
     ...(isUnreachable ? ['No other server can reach this one under its name: set MARTLET_HOSTNAME first.'] : []),
     'Publish these DNS records:',
     ...records.map((line) => `  ${line}`),
-    ...(recommended.length === 0 ? [] : ['These help mail programs; they are not checked:', ...recommended]),
+    ...(recommended.length === 0
+      ? []
+      : ['These help mail programs and other servers; they are not checked:', ...recommended]),
     `Then run: martlet domain check ${shown.domain}`,
     '',
   ].join('\n')

@@ -6,6 +6,7 @@ import {
   readCount,
   readDays,
   readDmarcReject,
+  readMtaSts,
   readOnOff,
   readPausedInboxes,
   readSpamReject,
@@ -20,6 +21,13 @@ export const receivingSettings = {
     description:
       'Clients of the SMTP port that count as authenticated senders, such as `loopback,10.0.0.0/8`, or `none`. Their mail is not checked, and may have any From: name only networks whose programs you trust.',
     read: readTrustedNetworks,
+  }),
+  mtaSts: fixed({
+    variable: 'MARTLET_MTA_STS',
+    default: 'off',
+    description:
+      'Whether other servers are asked to deliver to your domains only over TLS with a valid certificate (MTA-STS). `testing`: they report problems and deliver all the same. `enforce`: they do not deliver then. Needs `MARTLET_TLS_CERT`, and a `MARTLET_PUBLIC_URL` with https whose proxy has a certificate for `mta-sts.` of each domain (docs/deployment.md).',
+    read: readMtaSts,
   }),
   dmarcReject: fixed({
     variable: 'MARTLET_DMARC_REJECT',

@@ -248,6 +248,11 @@ export function readDays(value: string, variable: string): number {
   return Number(days)
 }
 
+export function readMtaSts(value: string, variable: string): 'off' | 'testing' | 'enforce' {
+  if (value === 'off' || value === 'testing' || value === 'enforce') return value
+  throw new StartupError(`${variable}=${value}: write testing, enforce or off`)
+}
+
 export function readSpamReject(value: string, variable: string): 'reject' | 'label' {
   if (value === 'reject' || value === 'label') return value
   throw new StartupError(`${variable}=${value}: write reject or label`)

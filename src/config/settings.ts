@@ -293,6 +293,7 @@ export function loadConfig(env: Environment, changes: LimitOverrides = {}): Conf
   const { blobsUrl, tlsCertFile, tlsKeyFile, ...values } = readAll(env, errors)
   const tls = errors.collect(() => certificateFiles(tlsCertFile, tlsKeyFile))
   errors.collect(() => requireDifferentPorts(values))
+  errors.collect(() => requireTlsForMtaSts(values, tls))
   errors.throwAny()
   return Object.freeze({
     ...values,
@@ -337,6 +338,17 @@ function requireDifferentPorts(values: Partial<Pick<Values, (typeof ports)[numbe
       `${settings[name].variable} and ${settings[same].variable} are both ${port}; write different ports`,
     )
   }
+}
+
+/** Other servers would stop to deliver. */
+function requireTlsForMtaSts({ mtaSts, publicUrl }: Partial<Values>, tls: Config['tls']): void {
+  if (mtaSts === undefined || mtaSts === 'off') return
+  const missing = [
+    ...(tls ? [] : [settings.tlsCertFile.variable]),
+    ...(publicUrl?.startsWith('https:') ? [] : [`${settings.publicUrl.variable}=https://…`]),
+  ]
+  if (missing.length === 0) return
+  throw new StartupError(`${settings.mtaSts.variable}=${mtaSts} needs ${missing.join(' and ')}`)
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -13,6 +13,8 @@ import { createSubmissionServers } from '../edges/smtp/submission/submission-ser
 import type { TlsSource } from '../edges/tls.ts'
 import type { Credentials } from '../mail/access/keys/credentials.ts'
 import { createLogins } from '../mail/access/keys/logins.ts'
+import { mailServices } from '../mail/domains/mail-services.ts'
+import { mtaStsPolicy } from '../mail/domains/mta-sts.ts'
 import { mailServersOf } from './mail-servers.ts'
 import type { Services } from './services.ts'
 import type { ServerContext, SharedParts } from './shared-parts.ts'
@@ -28,7 +30,7 @@ export interface Listeners {
 }
 
 interface ListenersNeeds extends ServerContext {
-  readonly shared: Pick<SharedParts, 'feed' | 'outboundPause' | 'receiving'>
+  readonly shared: Pick<SharedParts, 'domains' | 'feed' | 'outboundPause' | 'receiving'>
   readonly services: Services
   readonly credentials: Credentials
   readonly tls: TlsSource
@@ -69,6 +71,12 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
             start: needs.requireStarted,
             store: () => store.requireReady(),
             disk: () => store.checkDiskSpace(),
+          },
+          discovery: {
+            servers: mailServices(config),
+            isHeld: shared.domains.isHeld,
+            isOurs: shared.domains.isOurs,
+            mtaStsPolicy: config.mtaSts === 'off' ? undefined : mtaStsPolicy(config.hostname, config.mtaSts),
           },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
           beforeSocketsClose: () => shared.feed.stop(),

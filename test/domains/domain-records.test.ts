@@ -6,9 +6,9 @@ import {
   expectedRecords,
   queriedName,
   type RecordPurpose,
-  recommendedRecords,
   type SeenRecord,
 } from '../../src/mail/domains/domain-records.ts'
+import { recommendedRecords } from '../../src/mail/domains/recommended-records.ts'
 import { zoneFile } from '../../src/mail/domains/zone-file.ts'
 
 const server = { hostname: 'mail.example', spfTerm: 'a:mail.example' }
@@ -75,17 +75,48 @@ test.each<[RecordPurpose, readonly SeenRecord[], string]>([
   expect([status, reason].filter(Boolean).join(' ')).toBe(result)
 })
 
-test('SRV records of submission are recommended for a server with a public name, for the ports that are on', () => {
-  const ports = { submissionPort: 2587, submissionsPort: 2465 }
-  const hostname = 'mail.a.test'
-  const records = recommendedRecords('a.test', { hostname, ...ports })
-  expect(records).toEqual([
+test('records for mail programs and other servers are recommended as far as the server can serve them', () => {
+  const ports = { submissionPort: 2587, submissionsPort: 2465 } as const
+  const minimal = { hostname: 'mail.a.test', ...ports, publicUrl: undefined, mtaSts: 'off' } as const
+  const submission = [
     { type: 'SRV', name: '_submissions._tcp.a.test', value: '1 465 mail.a.test', priority: 0 },
     { type: 'SRV', name: '_submission._tcp.a.test', value: '1 587 mail.a.test', priority: 1 },
+  ]
+  expect(recommendedRecords('a.test', minimal)).toEqual(submission)
+  expect(recommendedRecords('a.test', { ...minimal, submissionsPort: 'off' })).toEqual([submission[1]])
+  expect(recommendedRecords('a.test', { ...minimal, hostname: 'mail.localhost' })).toEqual([])
+  const forwarded = { ...minimal, publicSmtp: { host: 'out.a.test', port: 2525 } }
+  expect(recommendedRecords('a.test', forwarded)[1]!.value).toBe('1 2525 out.a.test')
+  const imap = { ...minimal, submissionPort: 'off', submissionsPort: 'off', imapPort: 2143, imapsPort: 2993 } as const
+  expect(recommendedRecords('a.test', imap)).toEqual([
+    { type: 'SRV', name: '_imaps._tcp.a.test', value: '1 993 mail.a.test', priority: 0 },
+    { type: 'SRV', name: '_imap._tcp.a.test', value: '1 143 mail.a.test', priority: 1 },
   ])
-  expect(zoneFile('a.test', records)).toContain('_submissions._tcp.a.test.\t3600\tIN\tSRV\t0 1 465 mail.a.test.\n')
-  expect(recommendedRecords('a.test', { hostname, ...ports, submissionsPort: 'off' })).toEqual([records[1]])
-  expect(recommendedRecords('a.test', { hostname: 'mail.localhost', ...ports })).toEqual([])
+
+  const whole = { ...minimal, publicUrl: 'https://api.a.test/mail', mtaSts: 'enforce' } as const
+  const records = recommendedRecords('a.test', whole)
+  expect(records).toEqual([
+    ...submission,
+    { type: 'CNAME', name: 'autoconfig.a.test', value: 'api.a.test' },
+    { type: 'SRV', name: '_autodiscover._tcp.a.test', value: '1 443 api.a.test', priority: 0 },
+    { type: 'CNAME', name: 'mta-sts.a.test', value: 'api.a.test' },
+    { type: 'TXT', name: '_mta-sts.a.test', value: expect.stringMatching(/^v=STSv1; id=[0-9a-f]{20}$/) },
+  ])
+  // A changed policy has another id, so that senders fetch it.
+  const testing = recommendedRecords('a.test', { ...whole, mtaSts: 'testing' })
+  expect(testing.at(-1)!.value).not.toBe(records.at(-1)!.value)
+  // Others cannot use these.
+  for (const publicUrl of [
+    'http://api.a.test',
+    'https://api.a.test:8443',
+    'https://192.0.2.1',
+    'https://[2001:db8::1]',
+  ])
+    expect(recommendedRecords('a.test', { ...whole, publicUrl })).toEqual(submission)
+  const zone = zoneFile('a.test', records)
+  expect(zone).toContain('_submissions._tcp.a.test.\t3600\tIN\tSRV\t0 1 465 mail.a.test.\n')
+  expect(zone).toContain('mta-sts.a.test.\t3600\tIN\tCNAME\tapi.a.test.\n')
+  expect(zone).toMatch(/_mta-sts\.a\.test\.\t3600\tIN\tTXT\t"v=STSv1; id=\w+"\n/)
 })
 
 test('a zone file has absolute names, and strings of at most 255 bytes', () => {

@@ -22,7 +22,10 @@ test('a list of domains reads no keys', async () => {
     checkDomain: { check: async () => undefined },
     dns: { mx: async () => [] },
     sharedDomain: 'mail.test',
-    server: { hostname: 'mail.test', spfTerm: undefined, submissionPort: 'off', submissionsPort: 'off' },
+    server: {
+      ...{ hostname: 'mail.test', spfTerm: undefined, submissionPort: 'off', submissionsPort: 'off' },
+      ...{ publicUrl: undefined, mtaSts: 'off' },
+    },
     graceMs: 0,
     random: Buffer.alloc,
     limits: withLimits({}),

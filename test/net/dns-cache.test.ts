@@ -131,3 +131,29 @@ test('a client whose names are never answered delays only its own mail', async (
   const ended = await Promise.allSettled([...slow, shared])
   expect(ended.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(new Array(21).fill('ETIMEOUT'))
 })
+
+test('a forwarder with names that are never answered still gets answers to others, and no more than its share of queries', async () => {
+  const { query, asked } = cachedDns({ tryMs: 20_000, queriesPerClientMax: 3, slowMs: 100, waitMs: 20_000 })
+  for (let at = 0; at < 3; at += 1) zones[`stuck${at}.example`] = 'silent'
+  Object.assign(zones, { 'honest.example': { TXT: ['v=spf1 -all'] }, 'honest2.example': { TXT: ['v=spf1 ?all'] } })
+  const stuck = [0, 1, 2].map((at) => query(`stuck${at}.example`, 'TXT', '192.0.2.1'))
+  const first = Promise.race(stuck)
+  first.catch(() => undefined)
+  expect(await query('honest.example', 'TXT', '192.0.2.1')).toEqual(['v=spf1 -all'])
+  // The oldest one has given its place.
+  await expect(stuck[0]).rejects.toMatchObject({ code: 'ETIMEOUT' })
+  // Nobody waits now, so the others go on.
+  let ended = 0
+  for (const one of stuck.slice(1))
+    one.catch(() => {
+      ended += 1
+    })
+  await query('text.example', 'TXT', '192.0.2.1')
+  expect(ended).toBe(0)
+  // What is cached, or asked for already, needs no place.
+  const again = query('stuck2.example', 'TXT', '192.0.2.9')
+  again.catch(() => undefined)
+  await query('honest.example', 'TXT', '192.0.2.1')
+  expect(asked().filter((question) => question.includes('honest.'))).toHaveLength(1)
+  expect(await query('honest2.example', 'TXT', '192.0.2.1')).toEqual(['v=spf1 ?all'])
+})

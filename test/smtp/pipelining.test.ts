@@ -98,6 +98,13 @@ test('a client that ends its side in the middle of a message is disconnected, an
   expect(receiving.filed).toEqual([])
 })
 
+test('a client that ends its side after STARTTLS is disconnected', async () => {
+  const { port } = await startListener()
+  const client = await RawClient.open(port, 'peer.test')
+  client.socket.end('STARTTLS\r\n')
+  expect(await client.rest()).toMatch(/^220 /)
+})
+
 test('thousands of pipelined commands do not delay other connections', async () => {
   const { port } = await startListener()
   const flooding = await RawClient.open(port, 'flood.test')

@@ -309,3 +309,28 @@ test('a repeated message with the same idempotency key gets 250, and is sent onc
   expect(repeated.status).toBe(409)
   expect(await sentBy(sender)).toHaveLength(1)
 })
+
+test('an automatic answer to automatic mail is refused, as in the API; other answers are sent', async () => {
+  const { world } = server
+  const agent = await newInbox()
+  const socket = await world.subscribe({ inboxIds: [agent.user], eventTypes: ['message.received'] })
+  const receive = async (messageId: string, field: string) => {
+    const raw = `From: ann@a.test\r\nTo: ${agent.user}\r\nMessage-ID: ${messageId}\r\n${field}\r\n\r\nhello`
+    await world.smtp.send({ envelope: { from: 'ann@a.test', to: agent.user }, raw })
+    await socket.next('message.received')
+  }
+  await receive('<by-program@a.test>', 'Auto-Submitted: auto-generated')
+  await receive('<by-list@a.test>', 'List-Id: <list.a.test>')
+  await receive('<by-person@a.test>', 'X-Mailer: x')
+  const answer = (inReplyTo: string, autoSubmitted = 'auto-replied') =>
+    submit(world, agent, {
+      ...{ to: 'ann@a.test', inReplyTo, references: inReplyTo, headers: { 'Auto-Submitted': autoSubmitted } },
+    })
+  const loop = '550 5.7.1 The answered message was written by a program: an automatic answer to it would make a loop'
+  await expect(answer('<by-program@a.test>')).rejects.toThrow(loop)
+  await expect(answer('<by-list@a.test>')).rejects.toThrow(loop)
+  await answer('<by-program@a.test>', 'no')
+  await answer('<by-person@a.test>')
+  await answer('<of-nobody@a.test>')
+  expect((await sentBy(agent)).filter(({ labels }) => labels.includes('sent'))).toHaveLength(3)
+})

@@ -33,7 +33,14 @@ export const dnsLimits = {
   queriesPerClientMax: {
     default: 50,
     unit: 'count',
-    description: 'Those of them that run for the mail of one network. Networks take turns.',
+    description:
+      'Those of them that run for the mail of one network. Networks take turns. Answers in the cache, and questions that are on their way already, do not count.',
+  },
+  slowMs: {
+    default: SECOND,
+    unit: 'milliseconds',
+    description:
+      'Time after which a query that has no answer gives its place to one that waits, and counts as not answered. So a forwarder that one of its users abuses with names that are never answered can still send the mail of the others.',
   },
   waitMs: {
     default: 20 * SECOND,

@@ -4,7 +4,7 @@
  * A domain has the envelope sender of its inboxes (RFC 5321 §4.4: the return path), so there is no record for a separate
  * return path: SPF is checked for the domain itself.
  */
-import { bareHostName, isLocalhost } from '../../host-name.ts'
+import { bareHostName } from '../../host-name.ts'
 
 /** What a record is for. */
 export type RecordPurpose = 'inbound' | 'subdomain_inbound' | 'spf' | 'dkim' | 'dmarc'
@@ -35,15 +35,6 @@ export interface RecordCheck {
   readonly reason?: 'duplicate_records' | 'value_mismatch'
 }
 
-/** A record that helps mail programs. It is not checked: nothing depends on it. */
-export interface RecommendedRecord {
-  readonly type: 'SRV'
-  readonly name: string
-  /** Weight, port and host (RFC 2782). */
-  readonly value: string
-  readonly priority: number
-}
-
 interface DescribedDomain {
   readonly domain: string
   readonly selector: string
@@ -58,11 +49,6 @@ export interface ServerNames {
   readonly hostname: string
   /** The SPF mechanism that permits our mail, such as "a:mail.example.com"; undefined: SPF is not checked. */
   readonly spfTerm: string | undefined
-}
-
-export interface SubmissionPorts {
-  readonly submissionPort: number | 'off'
-  readonly submissionsPort: number | 'off'
 }
 
 const MX_PRIORITY = 10
@@ -87,23 +73,6 @@ export function expectedRecords(domain: DescribedDomain, { hostname, spfTerm }: 
     },
     { purpose: 'dmarc', type: 'TXT', name: `_dmarc.${name}`, value: 'v=DMARC1; p=reject' },
   ]
-}
-
-/** RFC 6186 §3.1, RFC 8314 §3.3, §5.1: the ports at which mail programs reach the server, whatever it listens on itself. */
-const SUBMISSION = { service: '_submission', port: 587, priority: 1 } as const
-const SUBMISSIONS = { service: '_submissions', port: 465, priority: 0 } as const
-
-/** Returns the records by which mail programs find where to send (RFC 6186 §3.1), if the server has a public name. */
-export function recommendedRecords(
-  domain: string,
-  { hostname, submissionPort, submissionsPort }: Pick<ServerNames, 'hostname'> & SubmissionPorts,
-): RecommendedRecord[] {
-  if (isLocalhost(hostname)) return []
-  return [...(submissionsPort === 'off' ? [] : [SUBMISSIONS]), ...(submissionPort === 'off' ? [] : [SUBMISSION])].map(
-    ({ service, port, priority }) => ({
-      ...{ type: 'SRV', name: `${service}._tcp.${domain}`, value: `1 ${port} ${hostname}`, priority },
-    }),
-  )
 }
 
 /** Returns the name to query: a wildcard is not queried itself, but answers for any name below (RFC 4592). */

@@ -1,6 +1,6 @@
 /** A domain, as the core returns it. Its event has the same shape, and declares it (events/log/resource-events.ts). */
 import type { EventDomain } from '../events/log/resource-events.ts'
-import type { RecommendedRecord } from './domain-records.ts'
+import type { RecommendedRecord } from './recommended-records.ts'
 
 /** A domain with its records: what its owner must publish, and what the last check has found. */
 export interface Domain extends EventDomain {

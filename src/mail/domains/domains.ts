@@ -21,6 +21,8 @@ export interface Domains {
   ensureShared(domain: string): Promise<DomainRow>
   /** Whether mail for this domain is delivered here. */
   isOurs(domain: string): Promise<boolean>
+  /** Whether a tenant has verified this domain, or one above it that allows subdomains; or it is the shared one. */
+  isHeld(domain: string): Promise<boolean>
   /** Returns the key for mail of the domain with this id; undefined if it was deleted. Cached in memory. */
   signingKey(domainId: string): Promise<SigningKey | undefined>
 }
@@ -50,6 +52,8 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
         return row
       })
     },
+
+    isHeld: async (domain) => (await findHolder(store.db, domain)) !== undefined,
 
     isOurs: async (domain) => (await findReceiving(store.db, domain)) !== undefined,
 

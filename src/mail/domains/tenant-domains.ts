@@ -25,9 +25,10 @@ import { requireVerified } from '../tenants/organization-state.ts'
 import { type CheckDomain, recordsOf } from './check-domain.ts'
 import type { Domain, DomainItem } from './domain.ts'
 import { parseDomainName } from './domain-name.ts'
-import { recommendedRecords, type ServerNames, type SubmissionPorts } from './domain-records.ts'
+import type { ServerNames } from './domain-records.ts'
 import { showDomain, showDomainItem } from './domain-view.ts'
 import { newDomain } from './domains.ts'
+import { type RecommendingServer, recommendedRecords } from './recommended-records.ts'
 import { createKeyMaker, removeSigningKey, storeSigningKey } from './signing-keys.ts'
 import { zoneFile } from './zone-file.ts'
 
@@ -83,7 +84,7 @@ interface TenantDomainsNeeds {
   readonly checkDomain: Pick<CheckDomain, 'check'>
   readonly dns: Pick<Dns, 'mx'>
   readonly sharedDomain: string
-  readonly server: ServerNames & SubmissionPorts
+  readonly server: ServerNames & RecommendingServer
   readonly graceMs: number
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits

@@ -1,5 +1,6 @@
 /** Writes the records of a domain as lines of a zone file (RFC 1035 §5.1), for import at a DNS provider. Pure. */
-import type { ExpectedRecord, RecommendedRecord } from './domain-records.ts'
+import type { ExpectedRecord } from './domain-records.ts'
+import type { RecommendedRecord } from './recommended-records.ts'
 
 /** RFC 1035 §3.3: bytes of one character-string. */
 const STRING_BYTES_MAX = 255
@@ -7,7 +8,7 @@ const TTL_SECONDS = 3_600
 
 export function zoneFile(domain: string, records: readonly (ExpectedRecord | RecommendedRecord)[]): string {
   const lines = records.map(({ name, type, value, priority }) => {
-    const data = type !== 'TXT' ? `${priority} ${value}.` : strings(value)
+    const data = type === 'TXT' ? strings(value) : `${priority === undefined ? '' : `${priority} `}${value}.`
     return `${name}.\t${TTL_SECONDS}\tIN\t${type}\t${data}`
   })
   return `${[`; DNS records of ${domain} for this mail server`, ...lines].join('\n')}\n`

@@ -49,7 +49,7 @@ export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): Cac
       const found = findOrJoin(key)
       if (found) return (await found).records
       // While it waited, another client may have asked the same. It must not join one that waits: that may be a slow client.
-      const ask = () => findOrJoin(key) ?? begin(key, name, type)
+      const ask = (displaced: AbortSignal) => findOrJoin(key) ?? begin(key, name, type, displaced)
       const late = () => new DnsError('ETIMEOUT', `${type} ${name}`)
       return (await turns.run(client, ask, late)).records
     },
@@ -70,9 +70,9 @@ export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): Cac
     return undefined
   }
 
-  function begin(key: string, name: string, type: RecordType): Promise<DnsAnswer> {
+  function begin(key: string, name: string, type: RecordType, ended: AbortSignal): Promise<DnsAnswer> {
     const { tryMs: timeoutMs, triesMax } = limits.dns
-    const asking = askServers(resolvers(servers), name, type, { timeoutMs, triesMax }).then(
+    const asking = askServers(resolvers(servers), name, type, { timeoutMs, triesMax, ended }).then(
       (answer) => keep(key, answer),
       (error: DnsError) => {
         if (isNoSuchRecord(error)) keep(key, error)

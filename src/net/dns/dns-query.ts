@@ -46,6 +46,8 @@ interface AskOptions {
   readonly timeoutMs: number
   /** How often each server is asked. */
   readonly triesMax: number
+  /** Aborts when the answer is not needed any more: it fails with ETIMEOUT. */
+  readonly ended?: AbortSignal
 }
 
 /** RFC 6891 §6.2.5 and the DNS flag day of 2020: fits in one packet everywhere. */
@@ -66,7 +68,7 @@ export async function askServers(
   servers: readonly DnsServer[],
   name: string,
   type: RecordType,
-  { timeoutMs, triesMax }: AskOptions,
+  { timeoutMs, triesMax, ended }: AskOptions,
 ): Promise<DnsAnswer> {
   const question = `${type} ${name}`
   if (!isAskable(name)) throw new DnsError('EBADNAME', question)
@@ -74,10 +76,10 @@ export async function askServers(
   for (let attempt = 0; attempt < triesMax; attempt += 1) {
     for (const server of servers) {
       try {
-        return readAnswer(await ask(server, name, type, timeoutMs), name, type)
+        return readAnswer(await ask(server, name, type, { timeoutMs, ended }), name, type)
       } catch (error) {
         failure = error instanceof DnsError ? error : new DnsError('ECONNREFUSED', question)
-        if (isNoSuchRecord(failure)) throw failure
+        if (isNoSuchRecord(failure) || ended?.aborted) throw failure
       }
     }
   }
@@ -99,7 +101,7 @@ async function ask(
   server: DnsServer,
   name: string,
   type: RecordType,
-  timeoutMs: number,
+  tryLimits: TryLimits,
 ): Promise<packet.DecodedPacket> {
   const id = randomInt(0x1_0000)
   const query = packet.encode({
@@ -121,8 +123,24 @@ async function ask(
     const isSame = asked?.type === type && asked.name.toLowerCase() === name.toLowerCase()
     return answer.id === id && answer.type === 'response' && isSame
   }
-  const answer = await overUdp(server, query, isAnswer, timeoutMs, `${type} ${name}`)
-  return answer.flag_tc ? overTcp(server, query, isAnswer, timeoutMs, `${type} ${name}`) : answer
+  const answer = await overUdp(server, query, isAnswer, tryLimits, `${type} ${name}`)
+  return answer.flag_tc ? overTcp(server, query, isAnswer, tryLimits, `${type} ${name}`) : answer
+}
+
+interface TryLimits {
+  readonly timeoutMs: number
+  readonly ended: AbortSignal | undefined
+}
+
+/** Calls `onLate` after the time, or when the answer is not needed any more. @returns ends the wait */
+function startWaiting({ timeoutMs, ended }: TryLimits, onLate: () => void): () => void {
+  const timer = setTimeout(onLate, timeoutMs)
+  ended?.addEventListener('abort', onLate)
+  if (ended?.aborted) queueMicrotask(onLate)
+  return () => {
+    clearTimeout(timer)
+    ended?.removeEventListener('abort', onLate)
+  }
 }
 
 type IsAnswer = (answer: packet.DecodedPacket) => boolean
@@ -131,17 +149,17 @@ function overUdp(
   { address, port }: DnsServer,
   query: Buffer,
   isAnswer: IsAnswer,
-  timeoutMs: number,
+  tryLimits: TryLimits,
   question: string,
 ): Promise<packet.DecodedPacket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
     const end = (settle: () => void) => {
-      clearTimeout(timer)
+      stopWaiting()
       socket.close()
       settle()
     }
-    const timer = setTimeout(() => end(() => reject(new DnsError('ETIMEOUT', question))), timeoutMs)
+    const stopWaiting = startWaiting(tryLimits, () => end(() => reject(new DnsError('ETIMEOUT', question))))
     socket.once('error', (error) => end(() => reject(error)))
     socket.on('message', (message) => {
       const answer = decode(message)
@@ -156,18 +174,18 @@ function overTcp(
   { address, port }: DnsServer,
   query: Buffer,
   isAnswer: IsAnswer,
-  timeoutMs: number,
+  tryLimits: TryLimits,
   question: string,
 ): Promise<packet.DecodedPacket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port })
     const end = (settle: () => void) => {
-      clearTimeout(timer)
+      stopWaiting()
       socket.destroy()
       settle()
     }
     const failed = (code: string) => end(() => reject(new DnsError(code, question)))
-    const timer = setTimeout(() => failed('ETIMEOUT'), timeoutMs)
+    const stopWaiting = startWaiting(tryLimits, () => failed('ETIMEOUT'))
     let received = Buffer.alloc(0)
     socket.once('error', (error) => end(() => reject(error)))
     socket.once('close', () => failed('EBADRESP'))

@@ -22,6 +22,22 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
   return row
 }
 
+/**
+ * Returns the newest message of an inbox with this Message-ID field, received or sent.
+ *
+ * @param hash of the field
+ */
+export async function newestByHeaderId(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('header_message_id_hash', '=', hash)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** What a lookup needs to know of a message. */
 type MessageKeyRow = Pick<StoredMessageRow, 'id' | 'hidden'>
 

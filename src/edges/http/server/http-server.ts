@@ -23,6 +23,7 @@ import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createCors } from './cors.ts'
+import { type Discovery, discoveryRoutes } from './discovery-routes.ts'
 import { createErrorHandler } from './error-handler.ts'
 import { frontPageRoutes } from './front-page.ts'
 import { healthRoutes, type Probes } from './health.ts'
@@ -56,6 +57,7 @@ export interface HttpServerNeeds {
   readonly credentials: Pick<Credentials, 'authenticate'>
   readonly requireNoStranger: (actor: KeyActor) => Promise<void>
   readonly probes: Probes
+  readonly discovery?: Discovery
   /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
   readonly readyDetails?: () => Promise<object>
   /** Called during a shutdown when no request is running any more: the feed sends its remaining events and ends. */
@@ -218,6 +220,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const monitored = { log, metrics, budget, bodies, responses, credentials, requireNoStranger, probes, readyDetails }
   healthRoutes(app, { ...monitored, isStopping })
   frontPageRoutes(app)
+  if (needs.discovery) discoveryRoutes(app, needs.discovery)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
   const context = {

@@ -339,6 +339,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
 
   /** Called with each new socket: the plain one, and the TLS socket. */
   override _armTimeout(socket: Socket = this._socket): void {
+    if (socket !== this.#topSocket) socket.once('end', () => this._upgrading && this.cut()) // it will send no handshake
     this.#topSocket = socket
     super._armTimeout(socket)
     socket.setTimeout(this.#activity.idleTimeoutMs) // the library has one timeout for all states

@@ -107,6 +107,21 @@ export async function showBounded(
   )
 }
 
+/**
+ * Returns the header fields of a message, whatever the size of its bodies; undefined if it has just been deleted. No memory is reserved
+ * for them: the parser limits the header.
+ */
+export async function headersOf(
+  source: Pick<BodySource, 'store'>,
+  row: Pick<StoredMessageRow, 'content_id'>,
+): Promise<Bodies['headers'] | undefined> {
+  const [stored] = await contents.getParsed(source.store.db, [row.content_id])
+  if (!stored) return undefined
+  const { parsed_head_bytes: headBytes, parsed_size_bytes: sizeBytes } = stored
+  if (headBytes > 0) return decompressHead(await readParsed(source, stored, headBytes)).bodies.headers
+  return decompressBodies(await readParsed(source, stored), sizeBytes).headers
+}
+
 /** @param read returns the bodies of a content */
 async function show(
   { store, limits, inbox }: BodySource,
@@ -153,7 +168,7 @@ async function load(source: BodySource, row: contents.ParsedRow, memory: BodyMem
 
 /** Returns the first bytes of the compressed bodies; all without `length`. */
 async function readParsed(
-  { store }: BodySource,
+  { store }: Pick<BodySource, 'store'>,
   { parsed, parsed_blob_key: key }: contents.ParsedRow,
   length?: number,
 ): Promise<Uint8Array> {

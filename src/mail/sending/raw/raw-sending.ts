@@ -23,6 +23,7 @@ import { turnOf } from '../../jobs/turn-queue.ts'
 import type { PrepareContent } from '../../messages/content/prepared-content.ts'
 import type { FileSent } from '../compose/file-sent.ts'
 import type { Sent } from '../compose/outgoing.ts'
+import { requireAnswerableByHeader } from '../compose/reply-loops.ts'
 import { refusalOf, requireActive } from '../compose/require-sendable.ts'
 import { type Idempotency, keyUse } from '../idempotency/idempotency.ts'
 import type { SignedRaw, SignRaw } from './sign-raw.ts'
@@ -57,7 +58,7 @@ export interface RawSending {
    * @param recipients normalised, each once
    * @param isSmtpUtf8 the program has announced internationalized fields (RFC 6531)
    * @param raw the message as received: CRLF lines, dots unstuffed
-   * @throws author_not_allowed, malformed_message; as Sending.send; what `raw` throws
+   * @throws author_not_allowed, malformed_message; as Sending.reply; what `raw` throws
    */
   send(
     sender: RawSender,
@@ -126,7 +127,8 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
       const request = { endpoint: 'submission', inbox: inbox.id, author, recipients: recipients.toSorted(), subject }
       let isFiled = false
       try {
-        return await idempotency.once(keyUse(actor, inbox, idempotencyKey), request, (keyClaim) => {
+        return await idempotency.once(keyUse(actor, inbox, idempotencyKey), request, async (keyClaim) => {
+          await requireAnswerableByHeader({ store }, inbox.id, content.parsed)
           isFiled = true
           return fileSent(actor, { ...sent, keyClaim })
         })

@@ -25,10 +25,10 @@ const DomainRecord = Type.Object({
 })
 
 const RecommendedRecord = Type.Object({
-  type: Type.Enum(['SRV']),
+  type: Type.Enum(['SRV', 'CNAME', 'TXT']),
   name: Type.String({ description: 'Fully qualified name.' }),
-  value: Type.String({ description: 'Weight, port and host.' }),
-  priority: Type.Integer(),
+  value: Type.String({ description: 'Of an SRV record: weight, port and host.' }),
+  priority: Type.Optional(Type.Integer({ description: 'Of an SRV record.' })),
 })
 
 const switches = {
@@ -58,7 +58,8 @@ export const Domain = Type.Object({
   records: Type.Array(DomainRecord),
   recommended_records: Type.Optional(
     Type.Array(RecommendedRecord, {
-      description: 'Added by Martlet: records by which mail programs find this server. They are not checked.',
+      description:
+        'Added by Martlet: records by which mail programs find this server, and others learn that it has TLS. They are not checked.',
     }),
   ),
   checked_at: Type.Optional(Type.String({ format: 'date-time', description: 'Added by Martlet: the last check.' })),
