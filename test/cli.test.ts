@@ -7,12 +7,14 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { runCheck } from '../src/cli/check-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
 import { freePort, SUBMISSION_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
-import { startServer } from './support/server-process.ts'
+import { ROOT_KEY } from './support/root-key.ts'
+import { type ServerProcess, startServer } from './support/server-process.ts'
+import { copySqlite } from './support/sqlite-templates.ts'
 import { openTerminal } from './support/terminal.ts'
 
 const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
@@ -21,12 +23,44 @@ const DOUBT = 'MARTLET_DOMAIN=lan has no dot, so servers elsewhere cannot send m
 /** A user id that exists everywhere, and is not ours. */
 const NOBODY = 65_534
 
-/** Settings with which a start succeeds on any machine. */
+/** Settings with which a start succeeds on any machine. It is the first one: the data folder does not exist. */
 async function settings(): Promise<Record<string, string>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   return { MARTLET_DATA_DIR: join(dataDir, 'data'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
 }
+
+/** Settings of a server that has run before: its start makes no tables, keys and certificate. */
+async function settingsOfOld(): Promise<Record<string, string>> {
+  const env = await settings()
+  await mkdir(env.MARTLET_DATA_DIR!, { mode: 0o700 })
+  await copySqlite('started', env.MARTLET_DATA_DIR!)
+  return { ...env, MARTLET_ROOT_KEY: ROOT_KEY }
+}
+
+/** Belongs to all tests that only call a running server. */
+let running: Promise<{ env: Record<string, string>; server: ServerProcess }> | undefined
+
+function runningServer() {
+  running ??= startRunning()
+  return running
+}
+
+async function startRunning() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  await copySqlite('started', dataDir)
+  const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
+  const env = { MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT_KEY, ...ports }
+  return { env, server: await startServer(env) }
+}
+
+afterAll(async () => {
+  if (!running) return
+  const { env, server } = await running
+  server.signal('SIGKILL')
+  await server.exited
+  await rm(env.MARTLET_DATA_DIR!, { recursive: true, force: true })
+})
 
 interface Run {
   readonly code: number
@@ -157,7 +191,7 @@ test('without a terminal the server prints JSON lines and no key, and SIGTERM en
 })
 
 test('a signal sent twice in a row, as under npm start, still causes a clean stop', async () => {
-  const server = await start(await settings())
+  const server = await start(await settingsOfOld())
   server.signal('SIGINT')
   server.signal('SIGINT')
   expect(await server.exited).toBe(0)
@@ -165,8 +199,7 @@ test('a signal sent twice in a row, as under npm start, still causes a clean sto
 })
 
 test('a second process on the same data folder refuses to start and says why', async () => {
-  const env = await settings()
-  await start(env)
+  const { env } = await runningServer()
   expect(reasonOf(await run(['serve'], env))).toBe(
     `The data folder ${env.MARTLET_DATA_DIR} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
   )
@@ -266,7 +299,7 @@ test('check before the first start lists every check, creates nothing, and exits
 
 // It reported the ports and the folder of the server as failures, and could not show the DKIM record.
 test('check beside the running server says that it runs; it shows the DKIM record then, and after a stop', async () => {
-  const env = await settings()
+  const env = await settingsOfOld()
   const [httpPort, smtpPort] = [String(await freePort()), String(await freePort())]
   const ports = { ...env, MARTLET_HTTP_PORT: httpPort, MARTLET_SMTP_PORT: smtpPort, ...SUBMISSION_OFF }
   const server = await start(ports)
@@ -294,8 +327,7 @@ test('check beside the running server says that it runs; it shows the DKIM recor
 })
 
 test('check reports a foreign port in use and missing files, continues, and exits with 1', async () => {
-  const env = await settings()
-  await start(env)
+  const { env } = await runningServer()
   const port = String(await usedPort())
   const files = { MARTLET_TLS_CERT: '/nowhere/cert.pem', MARTLET_TLS_KEY: '/nowhere/key.pem' }
   const { code, stdout } = await run(['check'], { ...env, MARTLET_SMTP_PORT: port, ...files })
@@ -358,7 +390,7 @@ test('key create says what is missing: a key, a server, or a valid option', asyn
 })
 
 test('serve --paused says so in the banner and in check, and resume ends the pause', async () => {
-  const env = await settings()
+  const env = await settingsOfOld()
   const port = String(await freePort())
   const domain = { MARTLET_DOMAIN: 'lan', MARTLET_OUTBOUND: 'capture' }
   // The commands went to the public URL, through a proxy that may not exist.
@@ -386,8 +418,7 @@ test('serve --paused says so in the banner and in check, and resume ends the pau
 })
 
 test('queue calls the running server', async () => {
-  const env = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
-  const server = await start(env)
+  const { env, server } = await runningServer()
   expect(await run(['queue', 'list', '--url', server.url], env)).toEqual({
     code: 0,
     stdout: 'The queue is empty.\n',
@@ -403,8 +434,7 @@ test('queue calls the running server', async () => {
 })
 
 test('search rebuild and unsuppress call the running server', async () => {
-  const env = { ...(await settings()), MARTLET_ROOT_KEY: KEY }
-  const server = await start(env)
+  const { env, server } = await runningServer()
   expect(await run(['search', 'rebuild', '--url', server.url], env)).toEqual({
     code: 0,
     stdout: 'The server makes 0 blocks of the text index again. Searches work meanwhile, but take longer.\n',

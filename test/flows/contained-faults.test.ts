@@ -12,11 +12,10 @@ import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
 import { freePort, SUBMISSION_OFF } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
 import { api, mailToAda } from '../support/process-client.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
-
-const KEY = 'am_test_key_for_contained_faults'
 
 /** Each start of a process takes half a second, and many on a busy machine. */
 const RESTARTS = { timeout: 90_000 }
@@ -36,7 +35,7 @@ test(
     await using hook = await startWebhookSink()
     await using place = await preparePlace({ exceptionPort: port })
     const server = await place.start()
-    await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
+    await api(server, ROOT_KEY, 'POST', '/inboxes', { username: 'ada' })
 
     const headers = { authorization: 'Bearer am_planted-rejection' } // the key is hashed for its look-up
     const response = await fetch(`${server.url}/v0/inboxes`, { headers })
@@ -56,14 +55,14 @@ test(
     await mailToAda(server, 'hello', '<planted-exception@example.test>').catch(() => undefined) // cut before or after its 250
     await expect.poll(() => unitsOf(server)).toContain('SMTP connection')
 
-    const webhook = await api(server, KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
-    await api(server, KEY, 'POST', '/webhooks', webhookTo(hook.url))
+    const webhook = await api(server, ROOT_KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+    await api(server, ROOT_KEY, 'POST', '/webhooks', webhookTo(hook.url))
     await mailToAda(server, 'hello')
     await hook.count(1)
     await expect.poll(() => unitsOf(server)).toContain('webhook delivery')
     // The request fails by its own timeout or because its socket is closed, and is retried like any other.
     const at = `/webhooks/${webhook.webhook_id}/deliveries`
-    const firstAttempt = async () => (await api(server, KEY, 'GET', at)).deliveries[0].attempts[0]
+    const firstAttempt = async () => (await api(server, ROOT_KEY, 'GET', at)).deliveries[0].attempts[0]
     await expect.poll(firstAttempt).toMatchObject({ outcome: 'retry', error: expect.any(String) })
   },
 )
@@ -73,17 +72,17 @@ test('a webhook delivery that ends the process is set aside, and the others are 
   await using hook = await startWebhookSink()
   await using place = await preparePlace({ abortPort: port })
   const first = await place.start()
-  await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
-  const bad = await api(first, KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
-  await api(first, KEY, 'POST', '/webhooks', webhookTo(hook.url))
+  await api(first, ROOT_KEY, 'POST', '/inboxes', { username: 'ada' })
+  const bad = await api(first, ROOT_KEY, 'POST', '/webhooks', webhookTo(`http://127.0.0.1:${port}/`))
+  await api(first, ROOT_KEY, 'POST', '/webhooks', webhookTo(hook.url))
   await mailToAda(first, 'hello').catch(() => undefined) // the process may end before its 250
   expect(await first.exited).toBeNull()
 
   const last = await place.startUntilItStays()
   const at = `/webhooks/${bad.webhook_id}/deliveries`
-  await expect.poll(async () => (await api(last, KEY, 'GET', at)).deliveries[0]).toMatchObject({ state: 'failed' })
+  await expect.poll(async () => (await api(last, ROOT_KEY, 'GET', at)).deliveries[0]).toMatchObject({ state: 'failed' })
   await hook.count(1)
-  await api(last, KEY, 'GET', '/inboxes') // the server still works
+  await api(last, ROOT_KEY, 'GET', '/inboxes') // the server still works
 })
 
 test('an error in an SMTP delivery ends that delivery, and its recipient is held if the error repeats', async () => {
@@ -91,15 +90,15 @@ test('an error in an SMTP delivery ends that delivery, and its recipient is held
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
   await using place = await preparePlace({ rejectionPort: port }, out, { delivery: { leaseMs: 1_000 } })
   const server = await place.start()
-  await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
-  await api(server, KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
+  await api(server, ROOT_KEY, 'POST', '/inboxes', { username: 'ada' })
+  await api(server, ROOT_KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
     ...{ to: ['zoe@a.test'], subject: 'hello', text: 'hello' },
   })
   await expect
     .poll(() => queue(server))
     .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
   expect(unitsOf(server)).toEqual(['delivery', 'delivery'])
-  await api(server, KEY, 'GET', '/inboxes') // the server still works
+  await api(server, ROOT_KEY, 'GET', '/inboxes') // the server still works
 })
 
 test('a recipient whose delivery ends the process is held, and can be released', RESTARTS, async () => {
@@ -107,8 +106,8 @@ test('a recipient whose delivery ends the process is held, and can be released',
   const out = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${port}` }
   await using place = await preparePlace({ abortPort: port }, out)
   const first = await place.start()
-  await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
-  await api(first, KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
+  await api(first, ROOT_KEY, 'POST', '/inboxes', { username: 'ada' })
+  await api(first, ROOT_KEY, 'POST', '/inboxes/ada@mail.localhost/messages/send', {
     ...{ to: ['zoe@a.test'], subject: 'hello', text: 'hello' },
   }).catch(() => undefined) // the process may end before its answer
   expect(await first.exited).toBeNull()
@@ -118,7 +117,7 @@ test('a recipient whose delivery ends the process is held, and can be released',
     .poll(() => queue(last))
     .toMatchObject([{ state: 'held', last_reply: expect.stringContaining('Set aside') }])
   const [recipient] = await queue(last)
-  await api(last, KEY, 'POST', '/queue/release', { recipient_ids: [recipient.recipient_id] })
+  await api(last, ROOT_KEY, 'POST', '/queue/release', { recipient_ids: [recipient.recipient_id] })
   expect(await last.exited).toBeNull() // the released recipient is tried again
 })
 
@@ -128,11 +127,15 @@ async function preparePlace(
   env: Record<string, string> = {},
   limits: LimitOverrides = {},
 ) {
-  const database: TestDatabase = await createTestDatabase('migrated')
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  const database: TestDatabase = await createTestDatabase('started', dataDir)
   return {
     async start(): Promise<ServerProcess> {
-      const settings = { MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY }
+      const settings = {
+        MARTLET_DATA_DIR: dataDir,
+        MARTLET_DATABASE_URL: database.url ?? '',
+        MARTLET_ROOT_KEY: ROOT_KEY,
+      }
       const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
       const server = await startServer(
         { ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) },
@@ -166,7 +169,7 @@ async function hasSetAside({ lines }: ServerProcess): Promise<true> {
 }
 
 function openSocket({ url }: ServerProcess): WebSocket {
-  return new WebSocket(`${url.replace('http', 'ws')}/v0`, { headers: { authorization: `Bearer ${KEY}` } })
+  return new WebSocket(`${url.replace('http', 'ws')}/v0`, { headers: { authorization: `Bearer ${ROOT_KEY}` } })
 }
 
 function webhookTo(url: string) {
@@ -179,5 +182,5 @@ function unitsOf({ lines }: ServerProcess): unknown[] {
 }
 
 async function queue(server: ServerProcess) {
-  return (await api(server, KEY, 'GET', '/queue')).recipients
+  return (await api(server, ROOT_KEY, 'GET', '/queue')).recipients
 }

@@ -10,22 +10,21 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startDns, type Zones } from '../support/dns-server.ts'
 import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { api, mailToAda } from '../support/process-client.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase } from '../support/test-database.ts'
-
-const KEY = 'am_test_key_for_dangling_names'
 
 test('a delivery to a host name whose CNAME has no address fails and is retried, even after a restart', async () => {
   const zones: Zones = { 'hooks.test': { CNAME: 'gone.test' } }
   await using dns = await startDns(zones)
-  await using database = await createTestDatabase('migrated')
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  await using database = await createTestDatabase('started', dataDir)
   const start = () =>
     startServer({
       MARTLET_DATA_DIR: dataDir,
       MARTLET_DATABASE_URL: database.url ?? '',
-      MARTLET_ROOT_KEY: KEY,
+      MARTLET_ROOT_KEY: ROOT_KEY,
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
       ...SUBMISSION_OFF,
@@ -34,8 +33,8 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
 
   const server = await start()
   onTestFinished(() => server.signal('SIGKILL'))
-  await api(server, KEY, 'POST', '/inboxes', { username: 'ada' })
-  const { webhook_id } = await api(server, KEY, 'POST', '/webhooks', {
+  await api(server, ROOT_KEY, 'POST', '/inboxes', { username: 'ada' })
+  const { webhook_id } = await api(server, ROOT_KEY, 'POST', '/webhooks', {
     url: 'http://hooks.test/',
     event_types: ['message.received'],
   })
@@ -47,8 +46,8 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
   const again = await start()
   onTestFinished(() => again.signal('SIGKILL'))
   const at = `/webhooks/${webhook_id}/deliveries`
-  const { deliveries } = await api(again, KEY, 'GET', at)
-  await api(again, KEY, 'POST', `${at}/${deliveries[0].delivery_id}/redeliver`)
+  const { deliveries } = await api(again, ROOT_KEY, 'GET', at)
+  await api(again, ROOT_KEY, 'POST', `${at}/${deliveries[0].delivery_id}/redeliver`)
   await expect.poll(async () => (await errors(again, webhook_id)).length).toBe(2)
   again.signal('SIGTERM')
   expect(await again.exited).toBe(0)
@@ -56,6 +55,6 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
 
 /** Returns the error of each attempt of the webhook's deliveries. */
 async function errors(server: ServerProcess, webhookId: string): Promise<string[]> {
-  const { deliveries } = await api(server, KEY, 'GET', `/webhooks/${webhookId}/deliveries`)
+  const { deliveries } = await api(server, ROOT_KEY, 'GET', `/webhooks/${webhookId}/deliveries`)
   return deliveries.flatMap(({ attempts }: { attempts: { error: string }[] }) => attempts.map(({ error }) => error))
 }

@@ -18,6 +18,7 @@ import { amount } from '../support/amount.ts'
 import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName, readRows } from '../support/test-database.ts'
@@ -27,7 +28,6 @@ import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/we
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
 const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 4, long: 100 }))
 const SERVERS = databaseName() === 'sqlite' ? 1 : 2
-const KEY = 'am_test_key_for_subscribers'
 const LEASE_MS = 3_000
 const TYPES = [
   ...['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced'],
@@ -50,22 +50,22 @@ test(`after ${CUTS} kills under load, sockets, streams and webhooks have receive
   await using unordered = await startWebhookSink()
   const refusals = [ordered, unordered].map((sink) => refuseSome(sink, random))
   // No large messages: if one takes longer than a server lives here, its sender repeats it forever and sends no other.
-  const ledger = new Ledger({ key: KEY, place: servers.place, random, largeShare: 0 })
+  const ledger = new Ledger({ key: ROOT_KEY, place: servers.place, random, largeShare: 0 })
   await ledger.open()
   onTestFinished(() => ledger.close())
-  const after = await endOfLog(servers.place(), KEY)
+  const after = await endOfLog(servers.place(), ROOT_KEY)
   for (const [sink, isOrdered] of [
     [ordered, true],
     [unordered, false],
   ] as const) {
     const response = await fetch(`${servers.place().url}/v0/webhooks`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${ROOT_KEY}`, 'content-type': 'application/json' },
       body: JSON.stringify({ url: sink.url, event_types: TYPES, ordered: isOrdered }),
     })
     expect(response.status).toBe(200)
   }
-  const common = { key: KEY, place: servers.place, after, types: TYPES }
+  const common = { key: ROOT_KEY, place: servers.place, after, types: TYPES }
   const disconnects = () => random() < 0.02
   const whole = (['socket', 'stream'] as const).flatMap((over) => [
     new ReconnectingClient(over, common),
@@ -162,10 +162,10 @@ type Servers = Awaited<ReturnType<typeof startServers>>
 
 /** Starts one or two servers (nodes) on one database, each as a separate process. */
 async function startServers(random: () => number) {
-  const database = await createTestDatabase('migrated')
   const dataDirs = await Promise.all(
     Array.from({ length: SERVERS }, () => mkdtemp(join(diskFolder(), 'martlet-test-subscribers-'))),
   )
+  const database = await createTestDatabase('started', dataDirs[0])
   const limits = {
     delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5 },
     jobs: { leaseMs: LEASE_MS },
@@ -178,7 +178,7 @@ async function startServers(random: () => number) {
         MARTLET_DATA_DIR: dataDir,
         MARTLET_DATABASE_URL: database.url ?? '',
         MARTLET_BLOBS_URL: new URL(`file://${dataDirs[0]}/blobs`).href,
-        MARTLET_ROOT_KEY: KEY,
+        MARTLET_ROOT_KEY: ROOT_KEY,
         MARTLET_HTTP_PORT: '0',
         MARTLET_SMTP_PORT: '0',
         ...SUBMISSION_OFF,

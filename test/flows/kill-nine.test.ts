@@ -13,6 +13,7 @@ import { amount } from '../support/amount.ts'
 import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName, notSupported, type TestDatabase } from '../support/test-database.ts'
@@ -23,13 +24,12 @@ const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
 const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: databaseName() === 'sqlite' ? 3 : 2, long: 40 }))
 /** Fewer kills, since a database needs longer to start again. */
 const DATABASE_CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 2, long: 20 }))
-const KEY = 'am_test_key_for_kill_nine'
 const LEASE_MS = 3_000
 
 const timeoutOf = (cuts: number) => ({ timeout: 60_000 + cuts * 10_000 })
 
 test(`after ${CUTS} kills, everything acknowledged and every event is stored once`, timeoutOf(CUTS), async () => {
-  const run = await createRun(createTestDatabase('migrated'))
+  const run = await createRun((dataDir) => createTestDatabase('started', dataDir))
   for (let cut = 0; cut < CUTS; cut += 1) {
     await run.start()
     const load = run.load()
@@ -45,7 +45,7 @@ notSupported('sqlite', 'its database is a file of the server')(
   `after ${DATABASE_CUTS} kills of the database, nothing is lost or doubled, and the server continues by itself`,
   async () => {
     const database = await startDatabase()
-    const run = await createRun(database)
+    const run = await createRun(async () => database)
     await run.start()
     for (let cut = 0; cut < DATABASE_CUTS; cut += 1) {
       const load = run.load()
@@ -66,7 +66,7 @@ notSupported('sqlite', 'its database is a file of the server')(
   `after ${DATABASE_CUTS} kills of server and database in quick succession, nothing is lost or doubled`,
   async () => {
     const database = await startDatabase()
-    const run = await createRun(database)
+    const run = await createRun(async () => database)
     for (let cut = 0; cut < DATABASE_CUTS; cut += 1) {
       await run.start()
       const load = run.load()
@@ -91,14 +91,14 @@ async function startDatabase() {
   return { server, url: server.url, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 
-async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
+async function createRun(databaseFor: (dataDir: string) => Promise<TestDatabase>) {
   console.log(`KILL_SEED=${SEED}`)
   const dataDir = await mkdtemp(join(diskFolder(), 'martlet-test-'))
-  const database = await given
+  const database = await databaseFor(dataDir)
   const env = {
     MARTLET_DATA_DIR: dataDir,
     MARTLET_DATABASE_URL: database.url ?? '',
-    MARTLET_ROOT_KEY: KEY,
+    MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
     ...SUBMISSION_OFF,
@@ -116,7 +116,7 @@ async function createRun(given: PromiseLike<TestDatabase> | TestDatabase) {
   const random = seededRandom(SEED)
   let server: ServerProcess | undefined
   const sink = await startWebhookSink()
-  const ledger = new Ledger({ key: KEY, place: () => server!, random, sink })
+  const ledger = new Ledger({ key: ROOT_KEY, place: () => server!, random, sink })
   const recoveriesMs: number[] = []
   onTestFinished(async () => {
     await ledger.close()

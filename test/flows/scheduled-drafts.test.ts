@@ -9,11 +9,11 @@ import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { api } from '../support/process-client.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
 import { createTestDatabase, notSupported, readRows } from '../support/test-database.ts'
 import { startNodes, startWorld } from '../support/world.ts'
 
-const KEY = 'am_test_key_for_scheduled_drafts'
 const INBOX = '/inboxes/ada@mail.localhost'
 
 /** Kills the process when it hashes the text: between the claim of the draft and the commit of its message. */
@@ -30,7 +30,7 @@ test('a draft whose sender is killed before its commit is sent once, after the r
 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  await using database = await createTestDatabase('migrated', dataDir)
+  await using database = await createTestDatabase('started', dataDir)
   const blobsDir = join(dataDir, 'blobs')
   const start = (env: Record<string, string> = {}) =>
     startServer(
@@ -41,14 +41,14 @@ test('a draft whose sender is killed before its commit is sent once, after the r
         MARTLET_HTTP_PORT: '0',
         MARTLET_SMTP_PORT: '0',
         ...SUBMISSION_OFF,
-        MARTLET_ROOT_KEY: KEY,
+        MARTLET_ROOT_KEY: ROOT_KEY,
         ...env,
       },
       { sending: { draftLeaseMs: 1_000, schedulePollMs: 50 }, jobs: { interruptedDelayMs: 100 } },
     )
   const first = await start()
-  await api(first, KEY, 'POST', '/inboxes', { username: 'ada' })
-  const { draft_id } = await api(first, KEY, 'POST', `${INBOX}/drafts`, {
+  await api(first, ROOT_KEY, 'POST', '/inboxes', { username: 'ada' })
+  const { draft_id } = await api(first, ROOT_KEY, 'POST', `${INBOX}/drafts`, {
     to: 'bob@example.test',
     text: 'text-that-kills',
     send_at: new Date(Date.now() + 3_600_000),
@@ -58,7 +58,7 @@ test('a draft whose sender is killed before its commit is sent once, after the r
 
   const second = await start({ NODE_OPTIONS: KILL_ON_TEXT })
   // It may be killed before it answers.
-  await api(second, KEY, 'PATCH', `${INBOX}/drafts/${draft_id}`, { send_at: new Date() }).catch(() => undefined)
+  await api(second, ROOT_KEY, 'PATCH', `${INBOX}/drafts/${draft_id}`, { send_at: new Date() }).catch(() => undefined)
   expect(await second.exited).toBeNull()
   const place = { dataDir, shared: { databaseUrl: database.url, blobsDir } }
   expect(await readRows(place, 'select lease_owner is null, (select count(*) from messages) from drafts')).toEqual([
@@ -66,7 +66,9 @@ test('a draft whose sender is killed before its commit is sent once, after the r
   ])
 
   const third = await start()
-  await expect.poll(async () => (await api(third, KEY, 'GET', `${INBOX}/drafts`)).count, { timeout: 20_000 }).toBe(0)
+  await expect
+    .poll(async () => (await api(third, ROOT_KEY, 'GET', `${INBOX}/drafts`)).count, { timeout: 20_000 })
+    .toBe(0)
   third.signal('SIGTERM')
   await third.exited
   const counts = `select (select count(*) from messages), (select count(*) from submissions),

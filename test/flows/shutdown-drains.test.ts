@@ -5,19 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
-const KEY = 'am_test_key_for_shutdown_drains'
-
 async function startHere() {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  const database = await createTestDatabase('migrated')
+  const database = await createTestDatabase('started', dataDir)
   onTestFinished(() => database[Symbol.asyncDispose]())
   const env = {
-    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: KEY },
+    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: ROOT_KEY },
     ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
   }
   const server = await startServer(env)
@@ -28,7 +27,7 @@ async function startHere() {
 async function createInbox(url: string, username: string): Promise<string> {
   const response = await fetch(`${url}/v0/inboxes`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${ROOT_KEY}`, 'content-type': 'application/json' },
     body: JSON.stringify({ username }),
   })
   return ((await response.json()) as { email: string }).email
@@ -37,7 +36,7 @@ async function createInbox(url: string, username: string): Promise<string> {
 test('SIGTERM lets an incoming message finish, sends its event, closes sockets with 1012 and exits with 0', async () => {
   const { server, env } = await startHere()
   const address = await createInbox(server.url, 'ada')
-  const socket = await openSocket(`${server.url.replace('http', 'ws')}/v0`, KEY)
+  const socket = await openSocket(`${server.url.replace('http', 'ws')}/v0`, ROOT_KEY)
   socket.send({ type: 'subscribe' })
   await socket.nextFrame((frame) => frame.type === 'subscribed')
   const smtp = await dialogue(server.smtpPort)
@@ -58,7 +57,7 @@ test('SIGTERM lets an incoming message finish, sends its event, closes sockets w
   const again = await startServer(env)
   onTestFinished(() => again.signal('SIGKILL'))
   const list = await fetch(`${again.url}/v0/inboxes/${address}/messages`, {
-    headers: { authorization: `Bearer ${KEY}` },
+    headers: { authorization: `Bearer ${ROOT_KEY}` },
   })
   expect(((await list.json()) as { count: number }).count).toBe(1)
 })
@@ -66,7 +65,7 @@ test('SIGTERM lets an incoming message finish, sends its event, closes sockets w
 test('Python clients are closed with 1001, which they accept without an error', async () => {
   const { server } = await startHere()
   const url = `${server.url.replace('http', 'ws')}/v0`
-  const socket = await openSocket(url, KEY, { 'x-fern-language': 'Python' })
+  const socket = await openSocket(url, ROOT_KEY, { 'x-fern-language': 'Python' })
   socket.send({ type: 'subscribe' })
   await socket.nextFrame((frame) => frame.type === 'subscribed')
 

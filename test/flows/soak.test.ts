@@ -15,13 +15,13 @@ import { amount } from '../support/amount.ts'
 import { SUBMISSION_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName } from '../support/test-database.ts'
 import { diskFolder } from '../support/test-folders.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
 
-const KEY = 'am_test_key_for_the_soak'
 const SEED = Number(process.env.SOAK_SEED ?? Date.now() % 1_000_000)
 const DURATION_MS = amount({ short: 2_000, long: Number(process.env.SOAK_MINUTES ?? 5) * 60_000 })
 const SUBSCRIBERS = amount({ short: 6, long: 50 })
@@ -34,11 +34,11 @@ test('a soak loses nothing and stores nothing twice', { timeout: 120_000 + 4 * D
   console.log(`SOAK_SEED=${SEED}`)
   const random = seededRandom(SEED)
   const dataDir = await mkdtemp(join(diskFolder(), 'martlet-test-'))
-  const database = await createTestDatabase('migrated', dataDir)
+  const database = await createTestDatabase('started', dataDir)
   const server = await startServer({
     MARTLET_DATA_DIR: dataDir,
     MARTLET_DATABASE_URL: database.url ?? '',
-    MARTLET_ROOT_KEY: KEY,
+    MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
     ...SUBMISSION_OFF,
@@ -56,7 +56,7 @@ test('a soak loses nothing and stores nothing twice', { timeout: 120_000 + 4 * D
   /** When the first byte of an acknowledged message was sent, by Message-ID, until its event arrives. */
   const sentAtMs = new Map<string, number>()
   const ledger = new Ledger({
-    key: KEY,
+    key: ROOT_KEY,
     place: () => server,
     random,
     sink,
@@ -67,7 +67,7 @@ test('a soak loses nothing and stores nothing twice', { timeout: 120_000 + 4 * D
   })
   await ledger.open()
   onTestFinished(() => ledger.close())
-  const common = { key: KEY, place: () => server, after: await endOfLog(server, KEY), types: TYPES }
+  const common = { key: ROOT_KEY, place: () => server, after: await endOfLog(server, ROOT_KEY), types: TYPES }
   const readers = Array.from({ length: SUBSCRIBERS }, (_, index) => {
     return new ReconnectingClient(index % 2 === 0 ? 'socket' : 'stream', {
       ...common,

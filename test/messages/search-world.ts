@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { type LimitOverrides, type Limits, withLimits } from '../../src/config/limits.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
 import { contentRows, inMemory } from '../../src/mail/messages/content/insert-content.ts'
-import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
+import { type ParsedMail, parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../../src/mail/messages/removal.ts'
 import { createIndexMessages } from '../../src/mail/messages/search/index-messages.ts'
@@ -103,13 +103,24 @@ export async function openSearchWorld({ limits: overrides, ...options }: TestSto
 
 async function addMails(to: TestStore, ids: InboxIds, mails: readonly Mail[]): Promise<string[]> {
   const { limits } = to.needs.config
-  const parsed = mails.map((mail) => parseMail(rawMail(mail), limits))
+  const parsed = mails.map((mail) => parseOnce(mail, limits))
   return to.transaction(async (tx) => {
     await inboxes.lockById(tx, ids.inbox_id)
     const added = { message_count: mails.length, ...NO_UNREAD, thread_count: 1, size_bytes: 0 }
     await tx.runRows([rowStep(inboxes.addCounts, [{ id: ids.inbox_id, ...added }])])
     return insertParsedMails(tx, ids, parsed)
   })
+}
+
+/** By message: the fillers of all tests are the same, and to parse thousands of them took half of the time. */
+const parsedMails = new WeakMap<Mail, ParsedMail>()
+
+function parseOnce(mail: Mail, limits: Limits): ParsedMail {
+  const known = parsedMails.get(mail)
+  if (known) return known
+  const parsed = parseMail(rawMail(mail), limits)
+  parsedMails.set(mail, parsed)
+  return parsed
 }
 
 /** Files a message as a server does. */
@@ -133,9 +144,14 @@ export async function fileMail(store: TestStore, ids: InboxIds, mail: Mail, limi
   })
 }
 
+const fillerMails: Mail[] = []
+
 /** A number of messages that hold nothing that a test looks for. */
-export function fillers(count: number): Mail[] {
-  return Array.from({ length: count }, (_, index) => ({ subject: `filler ${index}`, text: `this is number ${index}` }))
+export function fillers(count: number): readonly Mail[] {
+  for (let index = fillerMails.length; index < count; index += 1) {
+    fillerMails.push({ subject: `filler ${index}`, text: `this is number ${index}` })
+  }
+  return fillerMails.slice(0, count)
 }
 
 function rawMail({ subject = '', from = '', text, html }: Mail): Buffer {

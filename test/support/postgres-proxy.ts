@@ -25,6 +25,7 @@ export class PostgresProxy implements AsyncDisposable {
   #text = ''
   #whenCut: (() => void) | undefined
   #isDown = false
+  #answersNew = true
 
   private constructor(server: Server, url: URL) {
     this.#server = server
@@ -66,15 +67,27 @@ export class PostgresProxy implements AsyncDisposable {
     this.#isDown = false
   }
 
+  /** Accepts further connections and never answers them, as a server that is overloaded. Open ones work. */
+  ignoreNew(): void {
+    this.#answersNew = false
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.down()
     this.#server.close()
     await once(this.#server, 'close')
   }
 
+  #ignore(client: Socket): void {
+    this.#open.add(client)
+    client.on('error', () => undefined)
+    client.on('close', () => this.#open.delete(client))
+  }
+
   #join(client: Socket): void {
     this.attempts += 1
     if (this.#isDown) return void client.destroy()
+    if (!this.#answersNew) return void this.#ignore(client)
     const server = connect(this.#target)
     let isSilent = false
     let isAnswerKept = false

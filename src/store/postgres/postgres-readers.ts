@@ -1,8 +1,11 @@
 /**
- * The pool of read connections. It opens them on demand and lends each one for a single statement.
+ * The pool of read connections. It opens them on demand, one at a time, and lends each one for a single statement.
+ *
+ * A caller gets whichever is available first: a connection that is returned, or one that has been opened. Statements are
+ * short, so a burst of them needs few connections, as at the start of the server; each costs PostgreSQL a process.
  *
  * A lost connection is dropped, and the next statement opens another; statements that ran on it fail with unavailable.
- * When all are in use, a caller waits in a queue for at most limits.store.connectMs.
+ * A caller waits for at most limits.store.connectMs.
  */
 import { MailError } from '../../errors.ts'
 import { type ConnectionNeeds, PostgresConnection } from './postgres-connection.ts'
@@ -13,8 +16,8 @@ interface ReadersNeeds extends ConnectionNeeds {
 }
 
 interface PendingRead {
-  /** @param connection undefined: the caller may open a new one */
-  readonly take: (connection: PostgresConnection | undefined) => void
+  readonly resolve: (connection: PostgresConnection) => void
+  readonly reject: (error: unknown) => void
 }
 
 export class Readers {
@@ -23,6 +26,7 @@ export class Readers {
   readonly #waiting: PendingRead[] = []
   /** Connections that are idle, lent, or being opened. */
   #count = 0
+  #isOpening = false
   #isClosed = false
 
   constructor(needs: ReadersNeeds) {
@@ -34,7 +38,7 @@ export class Readers {
    * @throws unavailable when no connection becomes free or can be opened
    */
   async lend<T>(use: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#take()
+    const connection = this.#takeIdle() ?? (await this.#wait())
     try {
       return await use(connection).catch((error: unknown) => {
         if (isOutdatedPlan(error)) return use(connection)
@@ -47,60 +51,72 @@ export class Readers {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const { take } of this.#waiting.splice(0)) take(undefined)
+    this.#rejectAll(new MailError('shutting_down', {}))
     await Promise.all(this.#idle.splice(0).map((connection) => connection.close()))
   }
 
-  async #take(): Promise<PostgresConnection> {
+  #takeIdle(): PostgresConnection | undefined {
+    if (this.#isClosed) throw new MailError('shutting_down', {})
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       if (!idle.isLost) return idle
       this.#count -= 1
     }
-    if (this.#count >= this.#needs.connectionsMax) {
-      const freed = await this.#wait()
-      if (freed) return freed
-    }
-    if (this.#isClosed) throw new MailError('shutting_down', {})
-    this.#count += 1
-    try {
-      return await PostgresConnection.open(this.#needs)
-    } catch (error) {
-      this.#free()
-      throw classify(error, true)
-    }
+    return undefined
   }
 
   #takeBack(connection: PostgresConnection): void {
     if (connection.isLost || this.#isClosed) {
       void connection.close()
-      this.#free()
+      this.#count -= 1
+      void this.#openIfNeeded()
       return
     }
     connection.forgetOutdated()
     const next = this.#waiting.shift()
-    if (next) next.take(connection)
+    if (next) next.resolve(connection)
     else this.#idle.push(connection)
   }
 
-  /** Lowers the count and lets the next waiting caller open a connection. */
-  #free(): void {
-    this.#count -= 1
-    this.#waiting.shift()?.take(undefined)
-  }
-
-  #wait(): Promise<PostgresConnection | undefined> {
+  #wait(): Promise<PostgresConnection> {
     return new Promise((resolve, reject) => {
-      const waiting = {
-        take: (connection: PostgresConnection | undefined) => {
+      const pending: PendingRead = {
+        resolve: (connection) => {
           clearTimeout(timer)
           resolve(connection)
         },
+        reject: (error) => {
+          clearTimeout(timer)
+          reject(error)
+        },
       }
       const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+        this.#waiting.splice(this.#waiting.indexOf(pending), 1)
         reject(new MailError('unavailable', { detail: 'all read connections are busy' }))
       }, this.#needs.limits.store.connectMs)
-      this.#waiting.push(waiting)
+      this.#waiting.push(pending)
+      void this.#openIfNeeded()
     })
+  }
+
+  async #openIfNeeded(): Promise<void> {
+    const isNeeded = this.#waiting.length > 0 && this.#count < this.#needs.connectionsMax
+    if (!isNeeded || this.#isOpening) return
+    this.#isOpening = true
+    this.#count += 1
+    try {
+      const connection = await PostgresConnection.open(this.#needs)
+      this.#isOpening = false
+      this.#takeBack(connection)
+      void this.#openIfNeeded()
+    } catch (error) {
+      this.#isOpening = false
+      this.#count -= 1
+      // While there are others, callers wait for one of those: perhaps the server has no room for more.
+      if (this.#count === 0) this.#rejectAll(classify(error, true))
+    }
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
 }

@@ -91,6 +91,34 @@ test('while the server is down, the store reconnects at growing intervals, not p
   await store.close()
 })
 
+// Ten reads at once opened ten connections, each of which is a process of PostgreSQL, and waited for them.
+test('reads share a connection while another one is being opened', async () => {
+  await using folder = await temporaryFolder()
+  await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
+  const needs = storeNeeds({ dataDir: folder.path })
+  const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
+  await organizationIds(store)
+  proxy.ignoreNew()
+  const before = proxy.attempts
+  const reads = Array.from({ length: 50 }, () => organizationIds(store))
+  expect(await Promise.all(reads)).toEqual(reads.map(() => []))
+  expect(proxy.attempts - before).toBe(1)
+  await store.close()
+})
+
+test('if no connection can be opened, all reads that wait for one fail', async () => {
+  await using folder = await temporaryFolder()
+  await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
+  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { connectMs: 200 } } })
+  const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
+  proxy.down()
+  proxy.up()
+  proxy.ignoreNew()
+  const reads = Array.from({ length: 3 }, () => organizationIds(store))
+  expect((await Promise.allSettled(reads)).map(codeOf)).toEqual(['unavailable', 'unavailable', 'unavailable'])
+  await store.close()
+})
+
 test('a deadlock after the last member makes the whole group run again', async () => {
   await using store = await openTestStore()
   let runs = 0
