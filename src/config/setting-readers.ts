@@ -248,6 +248,11 @@ export function readDays(value: string, variable: string): number {
   return Number(days)
 }
 
+export function readSenderChallenges(value: string, variable: string): 'off' | 'inboxes' | 'all' {
+  if (value === 'off' || value === 'inboxes' || value === 'all') return value
+  throw new StartupError(`${variable}=${value}: write off, inboxes or all`)
+}
+
 export function readSpamReject(value: string, variable: string): 'reject' | 'label' {
   if (value === 'reject' || value === 'label') return value
   throw new StartupError(`${variable}=${value}: write reject or label`)

@@ -38,6 +38,7 @@ import {
   readOnOff,
   readPath,
   readPort,
+  readSenderChallenges,
   readSignUp,
   readSpfTerm,
   readTrustedProxies,
@@ -231,6 +232,13 @@ export const settings = {
       'Whether clients learn that a sender is verified (`SenderVerified` of Assmbl, and filters for it). `off`: no sender is, whatever its authentication says.',
     read: readOnOff,
   }),
+  senderChallenges: fixed({
+    variable: 'MARTLET_SENDER_CHALLENGES',
+    default: 'off',
+    description:
+      'Whether a sender whom no domain confirms is mailed a link with which it confirms that it wrote a message. `off`: never. `inboxes`: for inboxes with `challenge_senders: true`. `all`: for all inboxes but those with `challenge_senders: false`. Needs `MARTLET_PUBLIC_URL`.',
+    read: readSenderChallenges,
+  }),
   logLevel: fixed({
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
@@ -265,6 +273,7 @@ export function loadConfig(env: Environment, changes: LimitOverrides = {}): Conf
   const { blobsUrl, tlsCertFile, tlsKeyFile, ...values } = readAll(env, errors)
   const tls = errors.collect(() => certificateFiles(tlsCertFile, tlsKeyFile))
   errors.collect(() => requireDifferentPorts(values))
+  errors.collect(() => requirePublicUrl(values))
   errors.throwAny()
   return Object.freeze({
     ...values,
@@ -309,6 +318,17 @@ function requireDifferentPorts(values: Partial<Pick<Values, (typeof ports)[numbe
       `${settings[name].variable} and ${settings[same].variable} are both ${port}; write different ports`,
     )
   }
+}
+
+/** The link must work where the sender opens it. */
+function requirePublicUrl({
+  senderChallenges,
+  publicUrl,
+}: Partial<Pick<Values, 'senderChallenges' | 'publicUrl'>>): void {
+  if (senderChallenges === undefined || senderChallenges === 'off' || publicUrl !== undefined) return
+  throw new StartupError(
+    `${settings.senderChallenges.variable}=${senderChallenges} needs ${settings.publicUrl.variable}`,
+  )
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -21,6 +21,7 @@ import { runIn } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
+import type { SenderChallenges } from '../../../mail/receiving/challenges/sender-challenges.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createCors } from './cors.ts'
 import { createErrorHandler } from './error-handler.ts'
@@ -45,6 +46,7 @@ import { createLongPolls } from './requests/request-wait.ts'
 import { rewriteUrl } from './requests/rewrite-url.ts'
 import { reportUnknown, unknownMembers } from './requests/unknown-members.ts'
 import { validatorCompiler } from './requests/validation.ts'
+import { senderPageRoutes } from './sender-page.ts'
 import { createSseRegistry } from './sse-registry.ts'
 import { createUpgrades } from './upgrades.ts'
 
@@ -58,6 +60,8 @@ export interface HttpServerNeeds {
   readonly probes: Probes
   /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
   readonly readyDetails?: () => Promise<object>
+  /** The links in mails to senders; undefined: there are no such pages. */
+  readonly senderChallenges?: SenderChallenges
   /** Called during a shutdown when no request is running any more: the feed sends its remaining events and ends. */
   readonly beforeSocketsClose?: () => Promise<void>
   /** The first dialect responds to paths that belong to no dialect. */
@@ -218,6 +222,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const monitored = { log, metrics, budget, bodies, responses, credentials, requireNoStranger, probes, readyDetails }
   healthRoutes(app, { ...monitored, isStopping })
   frontPageRoutes(app)
+  if (needs.senderChallenges) senderPageRoutes(app, needs.senderChallenges)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
   const context = {
