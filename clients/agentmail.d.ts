@@ -68,6 +68,8 @@ export interface MessageAdditions {
   }
   /** The domain of From, if it has confirmed the message. Without it, anyone may have written the message. */
   verified_domain?: string
+  /** The address in From, if it has answered a challenge. Less than `verified_domain`. */
+  verified_sender?: string
   /** Only in events: the message was deleted before the event was sent. */
   deleted?: true
 }

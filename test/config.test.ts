@@ -158,6 +158,8 @@ test.each([
   [{ MARTLET_DOMAIN: 'no_domain' }, 'MARTLET_DOMAIN=no_domain: write a domain name such as mail.example.com'],
   [{ MARTLET_HOSTNAME: 'a..b' }, 'MARTLET_HOSTNAME=a..b: write a domain name such as mail.example.com'],
   [{ MARTLET_PUBLIC_URL: 'mail.example.com' }, 'write an http or https URL such as https://mail.example.com'],
+  [{ MARTLET_SENDER_CHALLENGES: 'on' }, 'write off, inboxes or all'],
+  [{ MARTLET_SENDER_CHALLENGES: 'all' }, 'MARTLET_SENDER_CHALLENGES=all needs MARTLET_PUBLIC_URL'],
   [{ MARTLET_PUBLIC_SMTP: 'mail.example.com' }, 'write a host and a port, such as mail.example.com:587'],
   [{ MARTLET_PUBLIC_SMTP: 'mail.example.com:70000' }, 'write a host and a port, such as mail.example.com:587'],
   [{ MARTLET_PUBLIC_URL: 'ftp://mail.example.com' }, 'write an http or https URL such as https://mail.example.com'],

@@ -6,6 +6,7 @@
  */
 import { accessLimits } from './limits/limits-access.ts'
 import { authenticationLimits } from './limits/limits-authentication.ts'
+import { challengesLimits } from './limits/limits-challenges.ts'
 import { deliveryLimits } from './limits/limits-delivery.ts'
 import { dnsLimits } from './limits/limits-dns.ts'
 import { domainsLimits } from './limits/limits-domains.ts'
@@ -54,6 +55,7 @@ export const limits = {
   search: searchLimits,
   sending: sendingLimits,
   uploads: uploadsLimits,
+  challenges: challengesLimits,
   delivery: deliveryLimits,
   dns: dnsLimits,
   domains: domainsLimits,

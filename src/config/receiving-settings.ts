@@ -6,10 +6,9 @@ import {
   readCount,
   readDays,
   readDmarcReject,
-  readMtaSts,
+  readOneOf,
   readOnOff,
   readPausedInboxes,
-  readSpamReject,
   readTrustedNetworks,
   readUrl,
 } from './setting-readers.ts'
@@ -27,7 +26,7 @@ export const receivingSettings = {
     default: 'off',
     description:
       'Whether other servers are asked to deliver to your domains only over TLS with a valid certificate (MTA-STS). `testing`: they report problems and deliver all the same. `enforce`: they do not deliver then. Needs `MARTLET_TLS_CERT`, and a `MARTLET_PUBLIC_URL` with https whose proxy has a certificate for `mta-sts.` of each domain (docs/deployment.md).',
-    read: readMtaSts,
+    read: readOneOf('testing', 'enforce', 'off'),
   }),
   dmarcReject: fixed({
     variable: 'MARTLET_DMARC_REJECT',
@@ -93,7 +92,7 @@ export const receivingSettings = {
     default: 'reject',
     description:
       'Mail that rspamd rejects. `reject`: refused with `550 5.7.1`. `label`: stored with the label `spam`, like all other spam.',
-    read: readSpamReject,
+    read: readOneOf('reject', 'label'),
   }),
   /** 0: no limit. */
   inboxBytesMax: fixed({

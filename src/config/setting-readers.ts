@@ -248,12 +248,11 @@ export function readDays(value: string, variable: string): number {
   return Number(days)
 }
 
-export function readMtaSts(value: string, variable: string): 'off' | 'testing' | 'enforce' {
-  if (value === 'off' || value === 'testing' || value === 'enforce') return value
-  throw new StartupError(`${variable}=${value}: write testing, enforce or off`)
-}
-
-export function readSpamReject(value: string, variable: string): 'reject' | 'label' {
-  if (value === 'reject' || value === 'label') return value
-  throw new StartupError(`${variable}=${value}: write reject or label`)
+/** Returns a reader of a setting that is one of a few words. */
+export function readOneOf<Word extends string>(...words: readonly [Word, Word, ...Word[]]) {
+  return (value: string, variable: string): Word => {
+    const word = words.find((each) => each === value)
+    if (word !== undefined) return word
+    throw new StartupError(`${variable}=${value}: write ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`)
+  }
 }

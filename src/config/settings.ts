@@ -35,6 +35,7 @@ import {
   readLogLevel,
   readMailServer,
   readMessageBytes,
+  readOneOf,
   readOnOff,
   readPath,
   readPort,
@@ -259,6 +260,13 @@ export const settings = {
       'Whether clients learn that a sender is verified (`SenderVerified` of Assmbl, and filters for it). `off`: no sender is, whatever its authentication says.',
     read: readOnOff,
   }),
+  senderChallenges: fixed({
+    variable: 'MARTLET_SENDER_CHALLENGES',
+    default: 'off',
+    description:
+      'Whether a sender whom no domain confirms is mailed a link with which it confirms that it wrote a message. `off`: never. `inboxes`: for inboxes with `challenge_senders: true`. `all`: for all inboxes but those with `challenge_senders: false`. Needs `MARTLET_PUBLIC_URL`.',
+    read: readOneOf('off', 'inboxes', 'all'),
+  }),
   logLevel: fixed({
     variable: 'MARTLET_LOG_LEVEL',
     default: 'info',
@@ -294,6 +302,7 @@ export function loadConfig(env: Environment, changes: LimitOverrides = {}): Conf
   const tls = errors.collect(() => certificateFiles(tlsCertFile, tlsKeyFile))
   errors.collect(() => requireDifferentPorts(values))
   errors.collect(() => requireTlsForMtaSts(values, tls))
+  errors.collect(() => requirePublicUrl(values))
   errors.throwAny()
   return Object.freeze({
     ...values,
@@ -349,6 +358,17 @@ function requireTlsForMtaSts({ mtaSts, publicUrl }: Partial<Values>, tls: Config
   ]
   if (missing.length === 0) return
   throw new StartupError(`${settings.mtaSts.variable}=${mtaSts} needs ${missing.join(' and ')}`)
+}
+
+/** The link must work where the sender opens it. */
+function requirePublicUrl({
+  senderChallenges,
+  publicUrl,
+}: Partial<Pick<Values, 'senderChallenges' | 'publicUrl'>>): void {
+  if (senderChallenges === undefined || senderChallenges === 'off' || publicUrl !== undefined) return
+  throw new StartupError(
+    `${settings.senderChallenges.variable}=${senderChallenges} needs ${settings.publicUrl.variable}`,
+  )
 }
 
 function certificateFiles(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -67,6 +67,7 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
           eventLoop,
           credentials,
           requireNoStranger: services.organizations.requireNoStranger,
+          senderChallenges: services.senderChallenges,
           probes: {
             start: needs.requireStarted,
             store: () => store.requireReady(),

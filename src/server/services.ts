@@ -27,6 +27,8 @@ import { createRebuildIndex } from '../mail/messages/search/rebuild-index.ts'
 import { createThreads } from '../mail/messages/threads/threads.ts'
 import { createWaitForMessage } from '../mail/messages/wait/wait-for-message.ts'
 import { createNotifications } from '../mail/notifications/notifications.ts'
+import { createSenderChallenges } from '../mail/receiving/challenges/sender-challenges.ts'
+import { createVerifiedSenders } from '../mail/receiving/challenges/verified-senders.ts'
 import { createReports } from '../mail/reports/reports.ts'
 import { createDrafts } from '../mail/sending/drafts/drafts.ts'
 import { createUpdateDraft } from '../mail/sending/drafts/update-draft.ts'
@@ -99,6 +101,8 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     inboxes: createInboxes({ store, config, random, limits }),
     aliases: createAliases({ store, limits }),
     lists: createLists({ store, limits }),
+    verifiedSenders: createVerifiedSenders({ store, limits }),
+    senderChallenges: createSenderChallenges({ store, clock }),
 
     feed,
     eventPages: createEventPages({ store, feed, clock, limits }),

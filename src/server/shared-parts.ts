@@ -67,7 +67,8 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: config.domain })
   const domainOwners = createDomainOwners({ store, clock, limits })
-  const fileReceived = createFileReceived({ fileMessages, allowLists: config.allowLists, limits })
+  const { allowLists, senderChallenges } = config
+  const fileReceived = createFileReceived({ fileMessages, allowLists, senderChallenges, limits })
   const mailDns = createCachedDns({ servers: config.dnsServers, clock: () => performance.now(), limits })
   const senderChecks = createSenderChecks({ config, dns: mailDns, domainOwners, wallClock, random: Math.random })
   const eventSubjects = createEventSubjects({ store, limits })

@@ -12,6 +12,7 @@ import { createRemoveListEntries } from '../mail/inboxes/lists/remove-list-entri
 import { createInterruptedWork } from '../mail/jobs/interrupted-work.ts'
 import {
   CANCEL_PENDING,
+  CHALLENGE_SENDER,
   ENABLE_ORDERING,
   NOTIFY_BY_MAIL,
   REMOVE_LIST_ENTRIES,
@@ -22,6 +23,8 @@ import { createSweeps } from '../mail/jobs/sweeps.ts'
 import { sweepBlobs } from '../mail/messages/content/message-sweeps.ts'
 import { checkIndexes, createIndexMessages, INDEX_MESSAGES } from '../mail/messages/search/index-messages.ts'
 import { createNotifyByMail } from '../mail/notifications/notify-by-mail.ts'
+import { sweepChallenges } from '../mail/receiving/challenges/challenge-sweep.ts'
+import { createSendChallenge } from '../mail/receiving/challenges/send-challenge.ts'
 import { createFoldEvents } from '../mail/reports/fold-events.ts'
 import { sweepRollups } from '../mail/reports/report-sweeps.ts'
 import { snapshotUsage } from '../mail/reports/snapshot-usage.ts'
@@ -111,6 +114,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
         domains: shared.domains,
         senderTrust: shared.senderTrust,
       }),
+      [CHALLENGE_SENDER]: createSendChallenge({ ...context, domains: shared.domains }),
       [REPLAY_WEBHOOK]: createReplayWebhook({ store, profiles, signalPending, log, limits }),
     },
   })
@@ -141,6 +145,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     sweeps.every(sweepMs, 'old counts', (signal) => sweepRollups(needs, signal))
     sweeps.every(sweepMs, 'idempotency keys', (signal) => sweepIdempotencyKeys(needs, signal))
     sweeps.every(sweepMs, 'uploads', (signal) => sweepUploads({ ...needs, discardBlobs }, signal))
+    sweeps.every(sweepMs, 'challenges', (signal) => sweepChallenges(needs, signal))
     sweeps.every(sweepMs, 'rates', (signal) => sweepRates(needs, signal))
     sweeps.every(sweepMs, 'webhook deliveries', (signal) => sweepWebhookDeliveries(needs, signal))
     sweeps.every(limits.policy.refusalFlushMs, 'refused mail', () => shared.refusals.flush())

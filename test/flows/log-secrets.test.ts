@@ -9,6 +9,7 @@ import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
 
 const ROOT = 'am_test_root_key_that_no_log_may_hold'
+const SENDER_TOKEN = 'a_token_of_a_sender_that_no_log_may_hold'
 const WRONG = 'am_test_wrong_key_that_no_log_may_hold'
 
 test('no key, download token or message content gets into the log, however it is sent', async () => {
@@ -58,6 +59,8 @@ test('no key, download token or message content gets into the log, however it is
   const { message } = await socket.next('message.received')
   await source.next('message')
   const path = `/v0/inboxes/ada@mail.localhost/messages/${encodeURIComponent(message.message_id)}`
+  for (const method of ['GET', 'POST', 'PUT', 'DELETE'])
+    await fetch(`${server.url}/verify-sender/${SENDER_TOKEN}`, { method })
   const { download_url: link } = await api('GET', `${path}/raw`, made!)
   await (await fetch(link!)).text()
   socket.close()
@@ -74,6 +77,7 @@ test('no key, download token or message content gets into the log, however it is
     key!,
     link!.split('/').at(-1)!,
     upload!.split('/').at(-1)!,
+    SENDER_TOKEN,
     'confidential',
     'classified',
   ]) {

@@ -63,7 +63,10 @@ export async function startNode(store: Store, limits = withLimits({})) {
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser: createParserHere(limits), discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
-  const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
+  const fileReceived = createFileReceived({
+    ...{ allowLists: 'authenticated', senderChallenges: 'off' },
+    ...{ fileMessages, limits },
+  })
   const removal = createRemoval({ limits })
   const mailboxes = createMailboxes({
     ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages },
@@ -135,6 +138,7 @@ export async function receive(
     const [receipts] = await fileReceived(tx, [
       {
         ...{ sender: 'ann@x.test', verifiedDomain: undefined, content, decision: { labels }, isFromQueue: false },
+        ...{ remoteAddress: undefined, isFromOwnDomain: false },
         recipients: [
           {
             recipient: inbox.address,

@@ -69,7 +69,7 @@ function filingIn(store: TestStore) {
   const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
-  const fileReceived = createFileReceived({ fileMessages, allowLists: 'any', limits })
+  const fileReceived = createFileReceived({ fileMessages, allowLists: 'any', senderChallenges: 'off', limits })
 
   return {
     async createInboxes() {
@@ -101,6 +101,8 @@ function filingIn(store: TestStore) {
         })),
         content,
         decision: { labels },
+        remoteAddress: undefined,
+        isFromOwnDomain: false,
         isFromQueue: false,
       })
       const filingOf = ({ to, content, sentAs }: (typeof prepared)[number]) => ({

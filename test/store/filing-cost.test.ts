@@ -36,7 +36,12 @@ async function receive(
   const mailParser = createParserHere(limits)
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: 'mail.test' })
-  const fileReceived = createFileReceived({ allowLists: 'authenticated', fileMessages, limits })
+  const fileReceived = createFileReceived({
+    allowLists: 'authenticated',
+    senderChallenges: 'off',
+    fileMessages,
+    limits,
+  })
   const contents = await Promise.all(
     inboxes.map((_inbox, index) => {
       const reply = refersTo ? `In-Reply-To: <${refersTo(index)}>\r\n` : ''
@@ -61,6 +66,8 @@ async function receive(
           ],
           content: contents[index]!,
           decision: { labels: [] },
+          remoteAddress: undefined,
+          isFromOwnDomain: false,
           isFromQueue: false,
         })),
       )

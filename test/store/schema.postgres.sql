@@ -274,6 +274,7 @@ create table inboxes (
   unread_shown_count bigint not null,
   unread_unauthenticated_count bigint not null,
   mails_notifications integer not null,
+  challenge_senders integer,
   thread_count bigint not null,
   size_bytes bigint not null,
   deleting_at bigint,
@@ -419,6 +420,7 @@ create table messages (
   authentication text collate "C" not null,
   spam text collate "C",
   verified_domain text collate "C",
+  sender_claim text collate "C",
   modseq bigint not null,
   timestamp bigint not null,
   internal_date bigint,
@@ -715,6 +717,27 @@ create table usage_snapshots (
   pod_count bigint not null,
   PRIMARY KEY (scope_id, at)
 );
+
+create table verified_senders (
+  id text collate "C" not null,
+  organization_id text collate "C" not null,
+  pod_id text collate "C" not null,
+  inbox_id text collate "C" not null,
+  claim text collate "C" not null,
+  address text collate "C" not null,
+  message_at bigint not null,
+  token_hash text collate "C",
+  expires_at bigint not null,
+  verified_at bigint,
+  created_at bigint not null,
+  PRIMARY KEY (id),
+  FOREIGN KEY (inbox_id) REFERENCES inboxes(id),
+  FOREIGN KEY (organization_id) REFERENCES organizations(id)
+);
+CREATE INDEX verified_senders_by_age ON public.verified_senders USING btree (inbox_id, created_at, id) WHERE (verified_at IS NOT NULL);
+CREATE UNIQUE INDEX verified_senders_claim ON public.verified_senders USING btree (inbox_id, claim);
+CREATE INDEX verified_senders_open ON public.verified_senders USING btree (expires_at) WHERE (verified_at IS NULL);
+CREATE UNIQUE INDEX verified_senders_token ON public.verified_senders USING btree (token_hash) WHERE (token_hash IS NOT NULL);
 
 create table webhook_attempts (
   id text collate "C" not null,

@@ -270,6 +270,7 @@ CREATE TABLE inboxes (
   unread_shown_count integer not null,
   unread_unauthenticated_count integer not null,
   mails_notifications integer not null,
+  challenge_senders integer,
   thread_count integer not null,
   size_bytes integer not null,
   deleting_at integer,
@@ -413,6 +414,7 @@ CREATE TABLE messages (
   authentication text not null,
   spam text,
   verified_domain text,
+  sender_claim text,
   modseq integer not null,
   timestamp integer not null,
   internal_date integer,
@@ -710,6 +712,28 @@ CREATE TABLE usage_snapshots (
   pod_count integer not null,
   primary key (scope_id, at)
 ) strict, without rowid;
+
+CREATE TABLE verified_senders (
+  id text primary key,
+  organization_id text not null references organizations,
+  pod_id text not null,
+  inbox_id text not null references inboxes,
+  claim text not null,
+  address text not null,
+  message_at integer not null,
+  token_hash text,
+  expires_at integer not null,
+  verified_at integer,
+  created_at integer not null
+) strict;
+
+CREATE INDEX verified_senders_by_age on verified_senders (inbox_id, created_at, id) where verified_at is not null;
+
+CREATE UNIQUE INDEX verified_senders_claim on verified_senders (inbox_id, claim);
+
+CREATE INDEX verified_senders_open on verified_senders (expires_at) where verified_at is null;
+
+CREATE UNIQUE INDEX verified_senders_token on verified_senders (token_hash) where token_hash is not null;
 
 CREATE TABLE webhook_attempts (
   id text primary key,

@@ -21,6 +21,8 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/receiving/authentication/spf-rules.test.ts',
   'test/receiving/rate-buckets.test.ts',
   'test/receiving/receive-queue.test.ts',
+  'test/receiving/sender-claim.test.ts',
+  'test/receiving/sender-page.test.ts',
   'test/sending/draft-schedule.test.ts',
   'test/sending/remote-target.test.ts',
   'test/sending/suppress-bounced.test.ts',

@@ -128,7 +128,7 @@ export function isRightCode({ organization_id, code_hash }: SignUpRow, code: str
 }
 
 /**
- * Not slow on purpose: whoever can read the table can also read the message in the queue, and a code ends after a day and
+ * Not slow on purpose: anyone who can read the table can also read the message in the queue, and a code ends after a day and
  * after ten tries. The id keeps equal codes from having equal hashes.
  */
 function hashCode(organizationId: string, code: string): string {

@@ -16,6 +16,7 @@ import * as notificationRules from '../../store/tables/notification-rules-table.
 import * as removable from '../../store/tables/removable-messages-table.ts'
 import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
 import { removeSnapshots } from '../../store/tables/usage-table.ts'
+import * as verifiedSenders from '../../store/tables/verified-senders-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
 import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
 import type { Removal } from '../messages/removal.ts'
@@ -56,6 +57,7 @@ async function removeEmpty(tx: Tx, { id: inboxId, domain_id }: InboxRow): Promis
   )
   await removeSnapshots(tx, inboxId)
   await notificationRules.remove(tx, inboxId)
+  await verifiedSenders.removeOfInbox(tx, inboxId)
   await inboxes.remove(tx, inboxId)
   await removeUnused(tx, domain_id) // a deleted domain stays while inboxes refer to it
 }

@@ -52,6 +52,7 @@ export function showInbox(row: InboxRow): Inbox {
     ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
     status: row.status,
     ...showLimits(row),
+    ...(row.challenge_senders !== null && { challengesSenders: row.challenge_senders === 1 }),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }

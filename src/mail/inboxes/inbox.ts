@@ -21,6 +21,8 @@ export interface Inbox {
   readonly status: InboxStatus
   /** What replaces the settings for this inbox; 0: no limit. */
   readonly limits?: InboxLimits
+  /** Whether it challenges unverified senders; absent: the setting applies. */
+  readonly challengesSenders?: boolean
   readonly createdAt: number
   readonly updatedAt: number
 }
@@ -53,6 +55,7 @@ export interface NewInbox {
   readonly limits?: InboxLimits | undefined
   /** Creates an app password of this name with the inbox, if the actor may create keys. */
   readonly appPasswordName?: string | undefined
+  readonly challengesSenders?: boolean | null | undefined
 }
 
 export interface InboxChange {
@@ -60,6 +63,8 @@ export interface InboxChange {
   readonly status?: InboxStatus | undefined
   /** Those that are given change. */
   readonly limits?: InboxLimits | undefined
+  /** null: the setting applies. */
+  readonly challengesSenders?: boolean | null | undefined
   /** Excludes status. true: it sends nothing from now on, and receives as before; false: it is active. */
   readonly isSendPaused?: boolean | undefined
   /** Keys are merged; a null value removes its key; null for all removes everything. */

@@ -76,7 +76,7 @@ export const REMOVE_INBOX = 'remove-inbox'
 
 interface InboxesNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'retentionDays'>
+  readonly config: Pick<Config, 'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'retentionDays' | 'senderChallenges'>
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
 }
@@ -88,6 +88,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     async create(actor, within, request) {
       const clientId = parseClientId(request.clientId)
       checkDisplayName(request.displayName)
+      refuseChallenges(request.challengesSenders)
       const metadata = applyMetadata({}, request.metadata ?? {}, limits)
       const name = request.username ?? randomUsername(random)
       const username = request.hasRandomSuffix ? `${name}-${randomSuffix(random)}` : name
@@ -117,6 +118,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
           metadata: Object.keys(metadata).length === 0 ? null : JSON.stringify(metadata),
           status: request.status ?? 'active',
           ...limitColumns(request.limits),
+          ...challengeColumn(request.challengesSenders),
         }
         const inbox = await addInbox(tx, actorName(actor), row, limits)
         const { appPasswordName } = request
@@ -142,7 +144,8 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
 
     async update(actor, within, ref, change) {
       if (Object.values(change).every((value) => value === undefined)) {
-        const detail = 'Send display_name, status, metadata, quota_bytes, quota_messages or retention_days'
+        const detail =
+          'Send display_name, status, metadata, quota_bytes, quota_messages, retention_days or challenge_senders'
         throw new MailError('validation_error', { detail })
       }
       if (change.metadata && Object.keys(change.metadata).length === 0) {
@@ -152,6 +155,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
         })
       }
       checkDisplayName(change.displayName ?? undefined)
+      refuseChallenges(change.challengesSenders)
 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
@@ -169,10 +173,12 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
           display_name: change.displayName === undefined ? row.display_name : change.displayName,
           metadata: change.metadata === undefined ? row.metadata : mergedMetadata(row.metadata, change.metadata),
           ...limitColumns(change.limits),
+          ...challengeColumn(change.challengesSenders),
           updated_at: tx.now,
         }
-        const { display_name, metadata, status, quota_bytes, quota_messages, retention_days, updated_at } = changed
-        const limited = { quota_bytes, quota_messages, retention_days }
+        const { display_name, metadata, status, updated_at } = changed
+        const { quota_bytes, quota_messages, retention_days, challenge_senders } = changed
+        const limited = { quota_bytes, quota_messages, retention_days, challenge_senders }
         await inboxes.update(tx, row.id, { display_name, metadata, status, ...limited, updated_at })
         // Mail of this server for it has been waiting in the queue, with longer and longer pauses.
         if (row.status === 'paused' && status !== 'paused') await queue.makeDue(tx, splitAddress(row.address))
@@ -217,6 +223,13 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     if (isMore) await requireRootKey(tx, actor)
   }
 
+  /** An option without effect would be believed. @throws validation_error */
+  function refuseChallenges(asked: boolean | null | undefined): void {
+    if (!asked || config.senderChallenges !== 'off') return
+    const detail = 'This server sends no challenges; its operator can allow them (MARTLET_SENDER_CHALLENGES)'
+    throw new MailError('validation_error', { detail, path: ['challenge_senders'] })
+  }
+
   function checkDisplayName(name: string | undefined): void {
     // The name becomes part of From: a line break would start another header field.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
@@ -239,6 +252,11 @@ function limitColumns({ quotaBytes, quotaMessages, retentionDays }: InboxLimits 
     ...(quotaMessages !== undefined && { quota_messages: quotaMessages }),
     ...(retentionDays !== undefined && { retention_days: retentionDays }),
   }
+}
+
+function challengeColumn(challenges: boolean | null | undefined): { challenge_senders?: number | null } {
+  if (challenges === undefined) return {}
+  return { challenge_senders: challenges === null ? null : challenges ? 1 : 0 }
 }
 
 function statusAfter({ status }: Pick<InboxRow, 'status'>, change: InboxChange): InboxRow['status'] {

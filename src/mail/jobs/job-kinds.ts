@@ -15,5 +15,8 @@ export const ENABLE_ORDERING = 'enable-ordering'
 /** Mails a notification about a received message (notify-by-mail.ts). Key: the id of the message. */
 export const NOTIFY_BY_MAIL = 'notify-by-mail'
 
+/** Asks the sender of a message to confirm that it wrote it (send-challenge.ts). Key: the id of the message. */
+export const CHALLENGE_SENDER = 'challenge-sender'
+
 /** Removes the list entries of a deleted inbox or pod (remove-list-entries.ts). Key: the id of the inbox or pod. */
 export const REMOVE_LIST_ENTRIES = 'remove-list-entries'

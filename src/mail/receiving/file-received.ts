@@ -4,13 +4,14 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import type { Config } from '../../config/settings.ts'
+import { networkOf } from '../../formats/address/peer-network.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { RecipientInboxRow } from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
 import { type EventMessage, messageReceived, type ThreadSnapshot } from '../events/log/message-events.ts'
-import { NOTIFY_BY_MAIL } from '../jobs/job-kinds.ts'
+import { CHALLENGE_SENDER, NOTIFY_BY_MAIL } from '../jobs/job-kinds.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import type { Authentication } from '../messages/authentication.ts'
 import type { PreparedContent } from '../messages/content/prepared-content.ts'
@@ -21,6 +22,8 @@ import { eventThreadMask } from '../messages/views/event-message.ts'
 import { showThreads } from '../messages/views/message-views.ts'
 import type { Receipt } from './arrival.ts'
 import { findBlocked } from './blocked-senders.ts'
+import { isChallenged } from './challenges/challenge-rules.ts'
+import { senderClaim } from './challenges/sender-claim.ts'
 import type { FilingDecision } from './policy/delivery-verdict.ts'
 import { labelRepeated, recordKeys } from './repeated-keys.ts'
 
@@ -38,6 +41,10 @@ export interface Received {
   readonly content: PreparedContent
   /** Its labels are those in all inboxes; lists of an inbox may add `blocked`. */
   readonly decision: FilingDecision
+  /** The peer's IP address; undefined for local delivery. */
+  readonly remoteAddress: string | undefined
+  /** Its From is in a domain of a tenant of this server, which has not confirmed it. */
+  readonly isFromOwnDomain: boolean
   /** It was submitted here and never left this system. */
   readonly isFromQueue: boolean
 }
@@ -49,6 +56,7 @@ interface FileReceivedNeeds {
   readonly fileMessages: FileMessages
   /** Whether entries of allow lists permit only authenticated senders. */
   readonly allowLists: Config['allowLists']
+  readonly senderChallenges: Config['senderChallenges']
   readonly limits: Limits
 }
 
@@ -64,7 +72,12 @@ interface ForInbox {
   readonly recipients: number[]
 }
 
-export function createFileReceived({ fileMessages, allowLists, limits }: FileReceivedNeeds): FileReceived {
+export function createFileReceived({
+  fileMessages,
+  allowLists,
+  senderChallenges,
+  limits,
+}: FileReceivedNeeds): FileReceived {
   return async function fileReceived(tx, all) {
     const forInboxes = all.map(splitByInbox)
     const inOrder = forInboxes.flat()
@@ -90,6 +103,10 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
         const isRepeated = filing !== unlabelled[index]
         appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!, isRepeated)
         if (isNotified(forInbox, isRepeated)) await enqueue(tx, { kind: NOTIFY_BY_MAIL, key: id })
+        if (isChallenged(challengedMail(forInbox, filing, isRepeated), senderChallenges)) {
+          const network = networkOf(received.remoteAddress ?? '')
+          await enqueue(tx, { kind: CHALLENGE_SENDER, key: id, payload: { network } })
+        }
         receipts.set(forInbox, { id, messageId, isDuplicate: false })
       }
     }
@@ -109,7 +126,11 @@ export function createFileReceived({ fileMessages, allowLists, limits }: FileRec
     const { recipient, authentication } = received.recipients[recipients[0]!]!
     const { verifiedDomain } = received
     const envelope = { sender, recipient }
-    const own = { inbox, content, labels, envelope, authentication, verifiedDomain, spam: decision.spam }
+    const { remoteAddress, isFromOwnDomain } = received
+    const claiming = { sender, from: content.parsed.from, authentication, isFromOwnDomain, remoteAddress }
+    const claim = verifiedDomain === undefined ? senderClaim(claiming, limits.challenges.claimCharsMax) : undefined
+    const sentBy = { authentication, verifiedDomain, senderClaim: claim, spam: decision.spam }
+    const own = { inbox, content, labels, envelope, ...sentBy }
     return { ...own, threadMask: eventThreadMask(labels) }
   }
 
@@ -161,6 +182,11 @@ function splitByInbox(received: Received): ForInbox[] {
 /** Whether a rule may mail a notification: not about what programs send by themselves, which would answer each other. */
 function isNotified({ received, inbox, parsed }: ForInbox, isRepeated: boolean): boolean {
   return inbox.mails_notifications === 1 && !isRepeated && received.sender !== '' && parsed.isAutomatic !== true
+}
+
+function challengedMail({ received, inbox, parsed }: ForInbox, filing: Filing, isRepeated: boolean) {
+  const { senderClaim, labels, envelope } = filing
+  return { inbox, senderClaim, sender: received.sender, recipient: envelope!.recipient, parsed, labels, isRepeated }
 }
 
 /** A bounce or delay notice of Martlet itself, about mail that the inbox has sent: no list hides it. */

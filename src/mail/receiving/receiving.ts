@@ -348,6 +348,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
         }),
         content,
         decision,
+        remoteAddress: arrival.remoteAddress,
+        isFromOwnDomain: content.checked.sender.owners.size > 0,
         isFromQueue: arrival.protocol === 'local',
       })),
     )

@@ -86,6 +86,8 @@ export interface MessageRow {
   spam: string | null
   /** The sender's domain if authentication confirmed it; on sent messages, the inbox's domain; otherwise null. */
   verified_domain: string | null
+  /** Who says to have written it, and from where, if a challenge can verify that (mail/receiving/challenges/sender-claim.ts). */
+  sender_claim: string | null
   /** seq of the event that last touched it (RFC 7162). */
   modseq: number
   /** When Martlet accepted it. */
@@ -106,6 +108,27 @@ export interface ReceivedKeyRow {
   inbox_id: string
   /** SHA-256 of the sender and its key. */
   key_hash: string
+  created_at: number
+}
+
+/** A sender that was asked by mail whether it writes to an inbox (mail/receiving/challenges/). */
+export interface VerifiedSenderRow {
+  id: string
+  organization_id: string
+  pod_id: string
+  inbox_id: string
+  /** As in the rows of its messages; unique in the inbox. */
+  claim: string
+  /** Normalised. */
+  address: string
+  /** When the message arrived that caused the challenge. */
+  message_at: number
+  /** SHA-256 of the link's token; null: the link has been used. */
+  token_hash: string | null
+  /** When the link ends. */
+  expires_at: number
+  /** null: it has not answered. */
+  verified_at: number | null
   created_at: number
 }
 

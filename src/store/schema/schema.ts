@@ -29,6 +29,7 @@ import type {
   ThreadParticipantRow,
   ThreadReferenceRow,
   ThreadRow,
+  VerifiedSenderRow,
 } from './message-rows.ts'
 import type { RollupRow, UsageSnapshotRow } from './report-rows.ts'
 import type { SearchBlockRow, SearchChunkRow } from './search-rows.ts'
@@ -97,6 +98,7 @@ export interface Schema {
   webhook_attempts: WebhookAttemptRow
   webhook_replays: WebhookReplayRow
   notification_rules: NotificationRulesRow
+  verified_senders: VerifiedSenderRow
   rollups: RollupRow
   usage_snapshots: UsageSnapshotRow
   sign_ups: SignUpRow

@@ -12,7 +12,7 @@ export interface SubmissionRow {
    * `bounce` and `delay`: notices to the sender of another submission (mail/sending/queue/bounce-notices.ts); `code`: the
    * one-time code of a sign-up (mail/accounts/human-code.ts).
    */
-  kind: 'message' | 'bounce' | 'delay' | 'code' | 'notification'
+  kind: 'message' | 'bounce' | 'delay' | 'code' | 'notification' | 'challenge'
   envelope_sender: string
   dkim_selector: string | null
   smtputf8: number

@@ -117,6 +117,8 @@ export interface InboxRow {
   unread_unauthenticated_count: number
   /** 1: one of its notification rules sends mail. */
   mails_notifications: number
+  /** 1: unverified senders are challenged; 0: they are not; null: the setting applies. */
+  challenge_senders: number | null
   thread_count: number
   size_bytes: number
   deleting_at: number | null

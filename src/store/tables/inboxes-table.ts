@@ -266,11 +266,14 @@ export type NewInboxRow = Pick<
   Partial<InboxLimitColumns>
 
 /** The columns that replace the settings for one inbox. */
-export type InboxLimitColumns = Pick<InboxRow, 'quota_bytes' | 'quota_messages' | 'retention_days'>
+export type InboxLimitColumns = Pick<
+  InboxRow,
+  'quota_bytes' | 'quota_messages' | 'retention_days' | 'challenge_senders'
+>
 
 export async function insert(tx: Tx, inbox: NewInboxRow): Promise<InboxRow> {
   const row: InboxRow = {
-    ...{ quota_bytes: null, quota_messages: null, retention_days: null },
+    ...{ quota_bytes: null, quota_messages: null, retention_days: null, challenge_senders: null },
     ...inbox,
     id: tx.newId(),
     message_count: 0,

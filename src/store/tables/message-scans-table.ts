@@ -93,12 +93,15 @@ function matchers(criteria: MessageCriteria): Expression<SqlBool>[] {
   }
   // The same condition as in mail/messages/sender-trust.ts.
   if (criteria.isSenderVerified !== undefined) {
-    all.push(
-      criteria.isSenderVerified ? sql<SqlBool>`verified_domain is not null` : sql<SqlBool>`verified_domain is null`,
-    )
+    all.push(criteria.isSenderVerified ? IS_VERIFIED : sql<SqlBool>`not ${IS_VERIFIED}`)
   }
   return all
 }
+
+const IS_VERIFIED = sql<SqlBool>`(verified_domain is not null or exists (
+  select 1 from verified_senders
+  where verified_senders.inbox_id = messages.inbox_id and verified_senders.claim = messages.sender_claim
+    and verified_senders.verified_at is not null))`
 
 function hasLabel(label: string): Expression<SqlBool> {
   return sql<SqlBool>`exists (select 1 from message_labels where message_labels.message_id = messages.id and message_labels.label = ${label})`

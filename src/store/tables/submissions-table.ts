@@ -241,7 +241,10 @@ export async function removeFinished(tx: Tx, by: 'id' | 'message_id', ids: reado
             .where(({ and, eb, or, ref }) =>
               or([
                 eb('recipients.state', '=', 'queued'),
-                and([eb('recipients.state', '=', 'held'), eb(ref('submissions.kind'), 'in', ['code', 'notification'])]),
+                and([
+                  eb('recipients.state', '=', 'held'),
+                  eb(ref('submissions.kind'), 'in', ['code', 'notification', 'challenge']),
+                ]),
               ]),
             ),
         ),

@@ -115,6 +115,15 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
   await Promise.all(['', `/pods/${pod.pod_id}`, at].map((scope) => make(`${scope}/lists/send/block`, { entry })))
   const { address } = await make(`${at}/aliases`, { address: `${randomUUID()}@mail.localhost` })
   const attachments = [{ filename: 'a.txt', content: 'YQ==' }]
+  const senderId = randomUUID()
+  const columns =
+    'id, organization_id, pod_id, inbox_id, claim, address, message_at, expires_at, verified_at, created_at'
+  await changeRows(
+    world,
+    `insert into verified_senders (${columns})
+       select '${senderId}', organization_id, pod_id, id, 'network:192.0.2.1 a@b.test', 'a@b.test', 1, 1, 1, 1
+       from inboxes where address = '${inbox.inbox_id}'`,
+  )
   const message = await make(`${at}/messages/send`, { to: 'bob@example.test', text: 'walk', attachments })
   const draft = await make(`${at}/drafts`, { to: 'bob@example.test', text: 'walk', attachments })
   const shown = await world.request('GET', `/v0${at}/messages/${encodeURIComponent(message.message_id)}`, { key })
@@ -138,6 +147,7 @@ export async function makeObjects(world: World, key: string, needsDelivery = tru
       domain_id: domain.domain_id,
       address,
       entry,
+      sender_id: senderId,
     },
   }
 }

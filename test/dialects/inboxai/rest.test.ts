@@ -2,6 +2,7 @@
  * Tests the REST endpoints of the inboxai dialect by raw HTTP, on one server: the calls of its quickstart, shapes, and ids of
  * AgentMail in the place of its own. Every test has inboxes of its own.
  */
+import { AgentMailClient } from 'agentmail'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startDns } from '../../support/dns-server.ts'
 import { startWorld, type World } from '../../support/world.ts'
@@ -266,6 +267,35 @@ describe('sending', () => {
     })
     expect(strict).toMatchObject({ status: 400, body: { message: expect.stringContaining('hodl') } })
   })
+})
+
+test("AgentMail's client reads and writes the same shapes, with the base URL below /api", async () => {
+  const { inboxes, threads, webhooks } = new AgentMailClient({
+    apiKey: world.rootKey,
+    baseUrl: `${world.url}/api`,
+    maxRetries: 0,
+  })
+  const inbox = await inboxes.create({ username: 'by-sdk', displayName: 'By SDK' })
+  expect(inbox).toMatchObject({ inboxId: opaque, email: 'by-sdk@mail.localhost', displayName: 'By SDK' })
+  const item = await receive({ inbox_id: inbox.inboxId, email_address: inbox.email }, { subject: 'Hi', text: 'x' })
+  const { messages } = await inboxes.messages.list(inbox.inboxId, { labels: ['unread'] })
+  expect(messages).toMatchObject([{ messageId: item.message_id, inboxId: inbox.inboxId, subject: 'Hi' }])
+  const reply = await inboxes.messages.reply(inbox.inboxId, item.message_id, { text: 'y' })
+  expect(reply).toEqual({ messageId: id('msg'), threadId: item.thread_id })
+  const change = { addLabels: ['done'], removeLabels: ['unread'] }
+  expect((await inboxes.messages.update(inbox.inboxId, item.message_id, change)).labels).toEqual(['done', 'received'])
+  expect((await threads.get(item.thread_id)).messages.map(({ messageId }) => messageId)).toEqual([
+    item.message_id,
+    reply.messageId,
+  ])
+  const hook = await webhooks.create({
+    url: 'https://hook.test/',
+    eventTypes: ['message.received'],
+    inboxIds: [inbox.inboxId],
+  })
+  expect(hook).toMatchObject({ inboxIds: [inbox.inboxId], eventTypes: ['message.received'] })
+  await expect(inboxes.messages.get(inbox.inboxId, 'msg_nothing')).rejects.toMatchObject({ statusCode: 404 })
+  await inboxes.delete(inbox.inboxId)
 })
 
 test('a domain is PENDING with its records until it is verified', async () => {

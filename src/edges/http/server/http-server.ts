@@ -21,6 +21,7 @@ import { runIn } from '../../../fault-boundary.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Credentials } from '../../../mail/access/keys/credentials.ts'
+import type { SenderChallenges } from '../../../mail/receiving/challenges/sender-challenges.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createCors } from './cors.ts'
 import { type Discovery, discoveryRoutes } from './discovery-routes.ts'
@@ -46,6 +47,7 @@ import { createLongPolls } from './requests/request-wait.ts'
 import { rewriteUrl } from './requests/rewrite-url.ts'
 import { reportUnknown, unknownMembers } from './requests/unknown-members.ts'
 import { validatorCompiler } from './requests/validation.ts'
+import { senderPageRoutes } from './sender-page.ts'
 import { createSseRegistry } from './sse-registry.ts'
 import { createUpgrades } from './upgrades.ts'
 
@@ -60,6 +62,8 @@ export interface HttpServerNeeds {
   readonly discovery?: Discovery
   /** Returns further members of the response of /readyz, for operators: a state that is not a failure. */
   readonly readyDetails?: () => Promise<object>
+  /** The links in mails to senders; undefined: there are no such pages. */
+  readonly senderChallenges?: SenderChallenges
   /** Called during a shutdown when no request is running any more: the feed sends its remaining events and ends. */
   readonly beforeSocketsClose?: () => Promise<void>
   /** The first dialect responds to paths that belong to no dialect. */
@@ -221,6 +225,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   healthRoutes(app, { ...monitored, isStopping })
   frontPageRoutes(app)
   if (needs.discovery) discoveryRoutes(app, needs.discovery)
+  if (needs.senderChallenges) senderPageRoutes(app, needs.senderChallenges)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })
   const publicUrl = () => config.publicUrl ?? url
   const context = {

@@ -55,6 +55,8 @@ const catalogue = {
   'label.removed': optional,
   'inbox.created': { visibility: 'optional', permission: 'inbox_read' },
   'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
+  'sender.verified': { visibility: 'optional', permission: 'list_entry_read' },
+  'sender.revoked': { visibility: 'optional', permission: 'list_entry_read' },
   'webhook.disabled': { visibility: 'optional', permission: 'webhook_read' },
 
   // AgentMail's newer types (docs/compatibility/agentmail.md): no code creates them yet.

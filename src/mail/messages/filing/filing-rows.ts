@@ -47,6 +47,7 @@ export function messageRow(
     authentication: JSON.stringify(filing.authentication),
     spam: filing.spam ? JSON.stringify(filing.spam) : null,
     verified_domain: filing.verifiedDomain ?? null,
+    sender_claim: filing.senderClaim ?? null,
     modseq: 0, // the store sets it to the number of the message's event
     timestamp: tx.now,
     internal_date: filing.internalDate ?? null,

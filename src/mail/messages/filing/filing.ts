@@ -30,6 +30,8 @@ export interface Filing {
   readonly internalDate?: number | undefined
   readonly authentication: Authentication
   readonly verifiedDomain?: string | undefined
+  /** What a challenge can verify instead (mail/receiving/challenges/sender-claim.ts). */
+  readonly senderClaim?: string | undefined
   readonly spam?: SpamVerdict | undefined
   /** The hidden classes to leave out of the thread that is returned; undefined: no thread is needed. */
   readonly threadMask?: number

@@ -13,6 +13,7 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
+import * as verifiedSenders from '../../../store/tables/verified-senders-table.ts'
 import type { Authentication } from '../authentication.ts'
 import type { SpamVerdict } from '../spam-verdict.ts'
 import type { ThreadItem } from '../threads/thread.ts'
@@ -46,6 +47,7 @@ export async function showMessages(
     ? new Map([[inbox.id, inbox.address]])
     : await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
   const authenticationOf = parseOnce<Authentication>()
+  const senders = await verifiedSenders.ofMessages(db, rows)
 
   return rows.map((row) => {
     const mine = addresses.get(row.id) ?? []
@@ -76,6 +78,7 @@ export async function showMessages(
       authentication: authenticationOf(row.authentication),
       ...(row.spam !== null && { spam: JSON.parse(row.spam) as SpamVerdict }),
       ...(row.verified_domain !== null && { verifiedDomain: row.verified_domain }),
+      ...verifiedSenderOf(senders.get(row.id)),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }
@@ -154,6 +157,10 @@ async function attachmentsByContent(db: Db, contentIds: readonly string[]): Prom
     byContent.set(row.content_id, list)
   }
   return byContent
+}
+
+function verifiedSenderOf(address: string | undefined): { verifiedSender?: string } {
+  return address === undefined ? {} : { verifiedSender: address }
 }
 
 function ofKind(rows: readonly KindAddress[], kind: AddressKind): Address[] {

@@ -41,6 +41,11 @@ export interface MessageItem {
   readonly spam?: SpamVerdict
   /** The domain of its only From address, if the sender was authenticated for it. */
   readonly verifiedDomain?: string
+  /**
+   * The address in From, if it has answered a challenge of this inbox, and the message came from where the challenged one
+   * came from. Less than a verified domain: others may send from there.
+   */
+  readonly verifiedSender?: string
   readonly createdAt: number
   readonly updatedAt: number
 }

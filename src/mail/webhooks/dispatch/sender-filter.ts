@@ -12,7 +12,7 @@ export interface SenderFilter {
 
 export function matchesSender(
   { isVerified, domains }: SenderFilter,
-  message: Pick<MessageItem, 'from' | 'verifiedDomain'>,
+  message: Pick<MessageItem, 'from' | 'verifiedDomain' | 'verifiedSender'>,
   trust: Pick<SenderTrust, 'isVerified'>,
 ): boolean {
   if (isVerified !== undefined && trust.isVerified(message) !== isVerified) return false

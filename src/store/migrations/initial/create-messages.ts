@@ -113,6 +113,7 @@ export function messageTables({
       authentication ${text} not null,
       spam ${text},
       verified_domain ${text},
+      sender_claim ${text},
       modseq ${bigint} not null,
       timestamp ${bigint} not null,
       internal_date ${bigint},
@@ -172,5 +173,22 @@ export function messageTables({
       bytes ${bytes} not null
     ) ${table}`,
     ...inRow('search_chunks', 'bytes'),
+    `create table verified_senders (
+      id ${text} primary key,
+      organization_id ${text} not null references organizations,
+      pod_id ${text} not null,
+      inbox_id ${text} not null references inboxes,
+      claim ${text} not null,
+      address ${text} not null,
+      message_at ${bigint} not null,
+      token_hash ${text},
+      expires_at ${bigint} not null,
+      verified_at ${bigint},
+      created_at ${bigint} not null
+    ) ${table}`,
+    `create unique index verified_senders_claim on verified_senders (inbox_id, claim)`,
+    `create unique index verified_senders_token on verified_senders (token_hash) where token_hash is not null`,
+    `create index verified_senders_by_age on verified_senders (inbox_id, created_at, id) where verified_at is not null`,
+    `create index verified_senders_open on verified_senders (expires_at) where verified_at is null`,
   ]
 }

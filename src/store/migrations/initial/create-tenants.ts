@@ -101,6 +101,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       unread_shown_count ${bigint} not null,
       unread_unauthenticated_count ${bigint} not null,
       mails_notifications ${integer} not null,
+      challenge_senders ${integer},
       thread_count ${bigint} not null,
       size_bytes ${bigint} not null,
       deleting_at ${bigint},

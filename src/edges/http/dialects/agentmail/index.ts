@@ -28,6 +28,7 @@ import type { RebuildIndex } from '../../../../mail/messages/search/rebuild-inde
 import type { Threads } from '../../../../mail/messages/threads/threads.ts'
 import type { EventSubjects } from '../../../../mail/messages/views/event-subject.ts'
 import type { WaitForMessage } from '../../../../mail/messages/wait/wait-for-message.ts'
+import type { VerifiedSenders } from '../../../../mail/receiving/challenges/verified-senders.ts'
 import type { Reports } from '../../../../mail/reports/reports.ts'
 import type { Drafts } from '../../../../mail/sending/drafts/drafts.ts'
 import type { SendDraft } from '../../../../mail/sending/drafts/send-draft.ts'
@@ -72,6 +73,7 @@ import { searchRoutes } from './routes/agentmail-search.ts'
 import { sendingRoutes } from './routes/agentmail-sending.ts'
 import { threadRoutes } from './routes/agentmail-threads.ts'
 import { unbuiltRoutes } from './routes/agentmail-unbuilt.ts'
+import { verifiedSenderRoutes } from './routes/agentmail-verified-senders.ts'
 import { webhookDeliveryRoutes } from './routes/agentmail-webhook-deliveries.ts'
 import { webhookRoutes } from './routes/agentmail-webhooks.ts'
 
@@ -88,6 +90,7 @@ export interface AgentMailNeeds {
   readonly domains: TenantDomains
   readonly inboxes: Inboxes
   readonly lists: Lists
+  readonly verifiedSenders: VerifiedSenders
   readonly messages: Messages
   readonly waitForMessage: WaitForMessage
   readonly threads: Threads
@@ -152,6 +155,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         inboxRoutes(keyed, needs)
         aliasRoutes(keyed, needs)
         listRoutes(keyed, needs)
+        verifiedSenderRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
         webhookDeliveryRoutes(keyed, needs)
         threadRoutes(keyed, { ...needs, ...context })

@@ -13,6 +13,7 @@ import {
 } from '../../../../../mail/events/log/message-events.ts'
 import { isRefusal, type RefusedPayload } from '../../../../../mail/events/log/refusal-events.ts'
 import { isDomainVerified, isInboxEvent, isWebhookDisabled } from '../../../../../mail/events/log/resource-events.ts'
+import { isSenderEvent } from '../../../../../mail/events/log/sender-events.ts'
 import type { EventSubject } from '../../../../../mail/messages/views/event-subject.ts'
 import { domain } from './domain-wire.ts'
 import { message } from './message-wire.ts'
@@ -73,6 +74,10 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
     const { webhookId, reason, failingSince } = event.payload
     const webhook = { webhook_id: shownWebhookId(webhookId), enabled: false, disabled_reason: reason }
     return { webhook: { ...webhook, failing_since: optionalTime(failingSince), timestamp: time(event.at) } }
+  }
+  if (isSenderEvent(event)) {
+    const { inboxAddress, senderId, address, origin } = event.payload
+    return { sender: { inbox_id: inboxAddress, sender_id: senderId, address, origin, timestamp: time(event.at) } }
   }
   if (isInboxEvent(event)) {
     const { inboxAddress, displayName, clientId } = event.payload

@@ -20,6 +20,11 @@ export const Inbox = Type.Object({
   quota_bytes: Type.Optional(limit('Bytes of its mail. Absent: the setting applies; 0: no limit.')),
   quota_messages: Type.Optional(limit('Its messages. Absent: the setting applies; 0: no limit.')),
   retention_days: Type.Optional(limit('Its messages are deleted after that. Absent: the setting applies; 0: never.')),
+  challenge_senders: Type.Optional(
+    Type.Boolean({
+      description: 'Added by Martlet: senders whom no domain confirms are asked to. Absent: the setting applies.',
+    }),
+  ),
   updated_at: Time,
   created_at: Time,
 })
@@ -37,6 +42,7 @@ export function inbox(view: InboxView): Wire<typeof Inbox> {
     quota_bytes: view.limits?.quotaBytes ?? undefined,
     quota_messages: view.limits?.quotaMessages ?? undefined,
     retention_days: view.limits?.retentionDays ?? undefined,
+    challenge_senders: view.challengesSenders,
     updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }
@@ -68,6 +74,13 @@ const limitMembers = {
   retention_days: settableLimit('Messages are deleted after so many days. A change needs message_delete.', 36_500),
 }
 
+const challengeSenders = Type.Optional(
+  Type.Union([Type.Boolean(), Type.Null()], {
+    description:
+      'Added by Martlet: mail a link to senders whom no domain confirms, with which they confirm a message. null: the setting applies.',
+  }),
+)
+
 interface LimitMembers {
   readonly quota_bytes?: number | null
   readonly quota_messages?: number | null
@@ -92,6 +105,7 @@ export const CreateInbox = Type.Object({
   ),
   status,
   metadata: Type.Optional(mapOf(metadataValue)),
+  challenge_senders: challengeSenders,
   ...limitMembers,
 })
 
@@ -104,15 +118,17 @@ export const UpdateInbox = Type.Object({
         'Merged into the existing metadata. A null value removes a key; null instead of the object removes all.',
     }),
   ),
+  challenge_senders: challengeSenders,
   ...limitMembers,
 })
 
 export function readNewInbox(body: Static<typeof CreateInbox>): NewInbox {
   const { username, domain, metadata, status, display_name: displayName, client_id: clientId } = body
-  return { username, domain, metadata, status, displayName, clientId, limits: readLimits(body) }
+  const own = { limits: readLimits(body), challengesSenders: body.challenge_senders }
+  return { username, domain, metadata, status, displayName, clientId, ...own }
 }
 
 export function readInboxChange(body: Static<typeof UpdateInbox>): InboxChange {
   const { metadata, status, display_name: displayName } = body
-  return { displayName, metadata, status, limits: readLimits(body) }
+  return { displayName, metadata, status, limits: readLimits(body), challengesSenders: body.challenge_senders }
 }

@@ -72,6 +72,12 @@ export const Message = Type.Object({
         'Added by Martlet: the domain of From, if the sender was authenticated for it. Without it, anyone may have written the message.',
     }),
   ),
+  verified_sender: Type.Optional(
+    Type.String({
+      description:
+        'Added by Martlet: the address in From, if it has answered a challenge of this inbox, and the message came from where the challenged one came from. Less than a verified domain.',
+    }),
+  ),
 })
 
 /** Returns the members that a message and a draft share. */
@@ -121,6 +127,7 @@ export function message(view: MessageView): Wire<typeof Message> {
     authentication: authentication(view.authentication),
     spam: view.spam && spam(view.spam),
     verified_domain: view.verifiedDomain,
+    verified_sender: view.verifiedSender,
   }
 }
 

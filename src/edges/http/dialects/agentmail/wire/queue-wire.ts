@@ -16,7 +16,7 @@ const Recipient = Type.Object({
   recipient_id: Type.String(),
   recipient: Type.String(),
   state: ShownStateName,
-  kind: Type.Enum(['message', 'bounce', 'delay', 'code', 'notification', 'report'], {
+  kind: Type.Enum(['message', 'bounce', 'delay', 'code', 'notification', 'challenge', 'report'], {
     description: 'Kind of the message. All kinds except `message` are sent by the server itself.',
   }),
   inbox_id: Type.Optional(Type.String()),
