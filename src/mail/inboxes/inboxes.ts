@@ -76,7 +76,10 @@ export const REMOVE_INBOX = 'remove-inbox'
 
 interface InboxesNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'retentionDays'>
+  readonly config: Pick<
+    Config,
+    'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'organizationInboxesMax' | 'retentionDays'
+  >
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
 }
@@ -119,6 +122,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
           ...limitColumns(request.limits),
         }
         const inbox = await addInbox(tx, actorName(actor), row, limits)
+        await requireInboxesWithin(tx, scope.organizationId)
         const { appPasswordName } = request
         if (appPasswordName === undefined || !hasPermission(actor, 'api_key_create')) return inbox
         const own = { organizationId: scope.organizationId, podId, inboxId: inbox.id }
@@ -215,6 +219,13 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     ] as const
     const isMore = pairs.some(([value, max]) => typeof value === 'number' && max > 0 && (value === 0 || value > max))
     if (isMore) await requireRootKey(tx, actor)
+  }
+
+  /** @throws limit_exceeded */
+  async function requireInboxesWithin(tx: Tx, organizationId: string): Promise<void> {
+    const max = config.organizationInboxesMax
+    if (max === 0 || (await tenants.countInboxes(tx, organizationId)) <= max) return
+    throw new MailError('limit_exceeded', { what: 'inboxes in an organization', max })
   }
 
   function checkDisplayName(name: string | undefined): void {
