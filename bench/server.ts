@@ -44,6 +44,10 @@ export async function startBenchServer(
       MARTLET_IMAP_PORT: 'off',
       MARTLET_IMAPS_PORT: 'off',
       MARTLET_LOG_LEVEL: 'info',
+      // One organization sends as much as the server can.
+      MARTLET_KEY_REQUESTS: 'off',
+      MARTLET_INBOX_SENDS: 'off',
+      MARTLET_ORGANIZATION_SENDS: 'off',
       ...(postgres && { MARTLET_DATABASE_URL: postgres.url }),
       ...env,
     },

@@ -70,6 +70,24 @@ test('pages of every origin may use the API only while no stranger can reach the
     expect(() => named(value!), value).toThrow(sentence)
 })
 
+test('rates and caps of clients have their defaults, can be off, and refuse other words', () => {
+  const ratesOf = (env: Record<string, string>) => {
+    const { keyRequestsMax, organizationRequestsMax, inboxSendsMax, organizationSendsMax, organizationInboxesMax } =
+      loadConfig(env)
+    return [keyRequestsMax, organizationRequestsMax, inboxSendsMax, organizationSendsMax, organizationInboxesMax]
+  }
+  expect(ratesOf({})).toEqual([1_000, 0, 10_000, 10_000, 0])
+  const names = ['KEY_REQUESTS', 'ORGANIZATION_REQUESTS', 'INBOX_SENDS', 'ORGANIZATION_SENDS', 'ORGANIZATION_INBOXES']
+  const all = (value: string) => Object.fromEntries(names.map((name) => [`MARTLET_${name}`, value]))
+  expect(ratesOf(all('off'))).toEqual([0, 0, 0, 0, 0])
+  expect(ratesOf(all('7'))).toEqual([7, 7, 7, 7, 7])
+  for (const name of names)
+    expect(() => ratesOf({ [`MARTLET_${name}`]: '0' }), name).toThrow('write a whole number, or off')
+  expect(loadConfig({ MARTLET_BODY_BYTES_MAX: '65536' }).limits.http.bodyBytesMax).toBe(65_536)
+  expect(loadConfig({}).limits.http.bodyBytesMax).toBe(1_048_576)
+  expect(() => loadConfig({ MARTLET_BODY_BYTES_MAX: '1M' })).toThrow('write a number of bytes from 65536 to 67108864')
+})
+
 test('loopback is trusted only while no stranger can reach the domain', () => {
   const networksOf = (env: Record<string, string>) => loadConfig(env).trustedNetworks
   const loopback = ['127.0.0.0/8', '::1']

@@ -226,6 +226,12 @@ export function readMessageBytes(value: string, variable: string): number {
   return bytes
 }
 
+export function readBodyBytes(value: string, variable: string): number {
+  const bytes = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN
+  if (bytes >= 64 * KIB && bytes <= 64 * MIB) return bytes
+  throw new StartupError(`${variable}=${value}: write a number of bytes from ${64 * KIB} to ${64 * MIB}`)
+}
+
 export function readLogLevel(value: string, variable: string): LogLevel {
   const level = logLevels.find((known) => known === value)
   if (!level) throw new StartupError(`${variable}=${value}: write one of ${logLevels.join(', ')}`)

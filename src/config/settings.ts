@@ -308,7 +308,7 @@ export function loadConfig(env: Environment, changes: LimitOverrides = {}): Conf
     ...values,
     blobsDir: blobsUrl ?? join(values.dataDir, 'blobs'),
     tls,
-    limits: withLimits(changes),
+    limits: withLimits({ http: { bodyBytesMax: values.bodyBytesMax } }, changes),
   })
 }
 

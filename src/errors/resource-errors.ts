@@ -1,6 +1,25 @@
 /** Errors of the things that callers name. Part of ../errors.ts. */
 import { define } from './error-definition.ts'
 
+/** What is left to an API key, for the header fields of a response. */
+export interface RequestRate {
+  /** Requests per minute. */
+  readonly limit: number
+  /** Requests that could follow at once. */
+  readonly remaining: number
+  /** When `remaining` is `limit` again, epoch ms. */
+  readonly resetAt: number
+}
+
+export interface RateExceeded {
+  readonly what: string
+  readonly max: number
+  readonly period: string
+  readonly retryAfterSeconds: number
+  /** If requests are what was counted. */
+  readonly rate?: RequestRate
+}
+
 export const resourceErrors = {
   not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
   method_not_allowed: define<{ method: string; allowed: string }>({
@@ -38,7 +57,7 @@ export const resourceErrors = {
     message: (p) => `The event log goes back only to ${p.from}`,
     fix: 'Start there, and read older messages from the lists.',
   }),
-  rate_limit_exceeded: define<{ what: string; max: number; period: string; retryAfterSeconds: number }>({
+  rate_limit_exceeded: define<RateExceeded>({
     kind: 'rate_limited',
     message: (p) => `Too many ${p.what}: at most ${p.max} per ${p.period}`,
     fix: 'Wait as long as the header Retry-After says.',

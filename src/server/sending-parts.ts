@@ -7,6 +7,7 @@ import { createFetchAttachments } from '../mail/sending/compose/fetch-attachment
 import { createFileSent } from '../mail/sending/compose/file-sent.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
+import { createCountSend } from '../mail/sending/compose/send-caps.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
 import { createPrepareRevision } from '../mail/sending/drafts/draft-content.ts'
 import { createDraftParts } from '../mail/sending/drafts/draft-parts.ts'
@@ -31,7 +32,8 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
   const { limits } = config
   const { contents, prepareContent, discardBlobs, downloads } = shared
   const composeMail = createComposeMail({ config, random })
-  const fileSent = createFileSent({ ...context, ...shared })
+  const countSend = createCountSend({ config, node: config.databaseUrl === undefined ? 'only' : randomUUID() })
+  const fileSent = createFileSent({ ...context, ...shared, countSend })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
   const attachmentsOf = createForwardedAttachments({ store, contents })

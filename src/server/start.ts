@@ -9,6 +9,7 @@ import { createEventLoop } from '../event-loop.ts'
 import type { Log } from '../log.ts'
 import { makeKey } from '../mail/access/keys/api-keys.ts'
 import { createCredentials } from '../mail/access/keys/credentials.ts'
+import { createRequestRates } from '../mail/access/keys/request-rates.ts'
 import { prepareFirstStart } from '../mail/accounts/first-start.ts'
 import type { ParseThreads } from '../mail/messages/content/parse-worker.ts'
 import type { Metrics } from '../metrics.ts'
@@ -110,7 +111,8 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
 
   // Built, not running
   const context = { config, store, log, metrics, clock, wallClock, random, eventLoop }
-  const credentials = createCredentials({ store, clock: wallClock })
+  const requestRates = createRequestRates({ config, store, log, clock: () => performance.now(), wallClock })
+  const credentials = createCredentials({ store, clock: wallClock, requestRates })
   const shared = createSharedParts({ ...context, parseThreads })
   stops.add('mail parser', () => shared.mailParser.stop())
   stops.add('spam check', async () => shared.closeSpamCheck())

@@ -2,6 +2,7 @@
  * Test files in folders whose other files use a database. These do not, so they run once; `tidy.test.ts` checks this.
  */
 export const WITHOUT_STORE: readonly string[] = [
+  'test/access/rate-buckets.test.ts',
   'test/domains/domain-name.test.ts',
   'test/domains/domain-records.test.ts',
   'test/domains/observe-records.test.ts',
@@ -19,7 +20,6 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/receiving/authentication/independent-verdicts.test.ts',
   'test/receiving/authentication/sender-check.test.ts',
   'test/receiving/authentication/spf-rules.test.ts',
-  'test/receiving/rate-buckets.test.ts',
   'test/receiving/receive-queue.test.ts',
   'test/receiving/sender-claim.test.ts',
   'test/receiving/sender-page.test.ts',

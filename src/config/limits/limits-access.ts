@@ -28,4 +28,10 @@ export const accessLimits = {
     unit: 'count',
     description: 'Networks whose failed logins are remembered; the same limit applies to accounts.',
   },
+  requestRatesTrackedMax: {
+    default: 10_000,
+    unit: 'count',
+    description:
+      'API keys whose requests one node counts, and as many organizations. If there are more, the one that was not used for the longest time begins again.',
+  },
 } as const satisfies Record<string, Limit>

@@ -3,6 +3,7 @@
  * download of a link, whose token is its credential. The edge makes an Actor from a credential (credentials.ts); the
  * program itself acts as a named system actor.
  */
+import type { RequestRate } from '../../errors/resource-errors.ts'
 import type { OperationAccess } from './operation-access.ts'
 import type { Permission } from './permissions.ts'
 
@@ -21,6 +22,8 @@ export interface KeyActor {
   readonly permissions?: ReadonlySet<Permission>
   /** SHA-256 of the key with which a session was opened: it ends when the key is replaced. */
   readonly keyHash?: string
+  /** What is left to the key after this request. Absent: it has no limit. */
+  readonly requestRate?: RequestRate
   /** What the operation of this request declares; the core may demand no other permission. */
   readonly operation?: OperationAccess
 }

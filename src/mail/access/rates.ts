@@ -49,11 +49,13 @@ export async function refuseExceeded(db: Db, rates: readonly Rate[], now: number
   }
 }
 
-function periodStart({ period }: Rate, now: number): number {
+/** Returns when the period began, epoch ms. */
+export function periodStart({ period }: Pick<Rate, 'period'>, now: number): number {
   return now - (now % PERIOD_MS[period])
 }
 
-function exceeded(rate: Rate, now: number): MailError {
+/** Returns the error for a rate that is exceeded. @param now epoch ms */
+export function exceeded(rate: Rate, now: number): MailError {
   const endsAt = periodStart(rate, now) + PERIOD_MS[rate.period]
   const { what, max, period } = rate
   return new MailError('rate_limit_exceeded', {

@@ -76,7 +76,10 @@ export const REMOVE_INBOX = 'remove-inbox'
 
 interface InboxesNeeds {
   readonly store: Store
-  readonly config: Pick<Config, 'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'retentionDays' | 'senderChallenges'>
+  readonly config: Pick<
+    Config,
+    'domain' | 'inboxBytesMax' | 'inboxMessagesMax' | 'organizationInboxesMax' | 'retentionDays' | 'senderChallenges'
+  >
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
 }
@@ -121,6 +124,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
           ...challengeColumn(request.challengesSenders),
         }
         const inbox = await addInbox(tx, actorName(actor), row, limits)
+        await requireInboxesWithin(tx, scope.organizationId)
         const { appPasswordName } = request
         if (appPasswordName === undefined || !hasPermission(actor, 'api_key_create')) return inbox
         const own = { organizationId: scope.organizationId, podId, inboxId: inbox.id }
@@ -228,6 +232,13 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     if (!asked || config.senderChallenges !== 'off') return
     const detail = 'This server sends no challenges; its operator can allow them (MARTLET_SENDER_CHALLENGES)'
     throw new MailError('validation_error', { detail, path: ['challenge_senders'] })
+  }
+
+  /** @throws limit_exceeded */
+  async function requireInboxesWithin(tx: Tx, organizationId: string): Promise<void> {
+    const max = config.organizationInboxesMax
+    if (max === 0 || (await tenants.countInboxes(tx, organizationId)) <= max) return
+    throw new MailError('limit_exceeded', { what: 'inboxes in an organization', max })
   }
 
   function checkDisplayName(name: string | undefined): void {

@@ -1,8 +1,26 @@
 /** Queries for counts per period. Rows only: mail/access/rates.ts decides. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { insertRows, selectRows } from '../row-statements.ts'
 import type { RateCountRow } from '../schema/account-rows.ts'
 import { limitTo } from './conditions.ts'
+
+/** Adds to counts. */
+export const addCounts = insertRows(
+  'rate_counts',
+  { key: 'text', period_start: 'bigint', count: 'bigint', expires_at: 'bigint' },
+  { columns: ['key', 'period_start'], add: ['count'] },
+)
+
+/** Returns the counts of keys from `low` up to `high`, which is not included. */
+export const selectCounts = selectRows<
+  { readonly low: string; readonly high: string; readonly period_start: number },
+  Pick<RateCountRow, 'key' | 'count'>
+>(
+  { low: 'text', high: 'text', period_start: 'bigint' },
+  `select rate_counts.key, rate_counts.count from rate_counts
+    where rate_counts.key >= :low and rate_counts.key < :high and rate_counts.period_start = :period_start`,
+)
 
 type RateKey = Pick<RateCountRow, 'key' | 'period_start'>
 
@@ -30,6 +48,43 @@ export async function add(tx: Tx, row: RateCountRow): Promise<number> {
     .executeTakeFirstOrThrow()
   return Number(count)
 }
+
+/**
+ * Takes tokens from a bucket that holds `max` and gains as many in `periodMs`. Its row only says when it is full again: without
+ * one, it is full. Other transactions that take from it wait.
+ *
+ * @returns how many were taken, at most `tokens`, and how many are left, with a fraction
+ */
+export async function takeTokens(
+  tx: Tx,
+  { key, max, periodMs, tokens }: { key: string; max: number; periodMs: number; tokens: number },
+): Promise<{ taken: number; left: number }> {
+  const tokenMs = periodMs / max
+  const row = await tx
+    .forUpdate(
+      tx.selectFrom('rate_counts').select('expires_at').where('key', '=', key).where('period_start', '=', BUCKET),
+    )
+    .executeTakeFirst()
+  const fullAt = Math.max(Number(row?.expires_at ?? 0), tx.now)
+  const available = max - (fullAt - tx.now) / tokenMs
+  const taken = Math.max(0, Math.min(tokens, Math.floor(available)))
+  if (taken === 0) return { taken, left: Math.max(0, available) }
+  const gainMs = Math.ceil(taken * tokenMs)
+  await tx
+    .insertInto('rate_counts')
+    .values({ key, period_start: BUCKET, count: 0, expires_at: fullAt + gainMs })
+    .onConflict((conflict) =>
+      conflict.columns(['key', 'period_start']).doUpdateSet({
+        // Not the value from above: if there was no row, another node may have added it meanwhile.
+        expires_at: sql<number>`case when rate_counts.expires_at > ${tx.now} then rate_counts.expires_at + ${gainMs} else ${tx.now + gainMs} end`,
+      }),
+    )
+    .execute()
+  return { taken, left: available - taken }
+}
+
+/** `period_start` of a bucket, which has no periods. */
+const BUCKET = 0
 
 /** Removes up to `limit` rows whose period is over. @returns how many */
 export async function removeExpired(tx: Tx, now: number, limit: number): Promise<number> {

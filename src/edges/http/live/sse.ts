@@ -11,12 +11,12 @@
  * Stop: all events that the feed delivered are written, then the response ends, and clients reconnect after
  *   `limits.streams.retryMs`.
  * Error: clients do not reconnect after a status other than 200, so an error before the stream begins is final, except
- *   for temporary errors (`answerWithRetry`). A key with too many open streams gets 429.
+ *   for temporary errors and too many requests (`answerWithRetry`). A key with too many open streams gets 429.
  */
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
-import { isTemporary, type MailError } from '../../../errors.ts'
+import { isMailError, isTemporary, type MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { Feed } from '../../../mail/events/feed/feed.ts'
@@ -169,13 +169,15 @@ export function lastEventId(request: FastifyRequest): string | undefined {
 }
 
 /**
- * Responds to a temporary error so that an EventSource retries: with a stream that ends at once. Other clients get the
+ * Responds to an error that passes so that an EventSource retries: with a stream that ends at once. Other clients get the
  * error itself.
  *
  * @returns whether it has sent the response
  */
 export function answerWithRetry(error: unknown, request: FastifyRequest, reply: FastifyReply, limits: Limits): boolean {
-  if (!isTemporary(error) || !request.headers.accept?.includes('text/event-stream')) return false
+  // Of these, clients that wait get over it. A key with too many streams does not.
+  const isPassing = isTemporary(error) || isMailError(error, 'rate_limit_exceeded')
+  if (!isPassing || !request.headers.accept?.includes('text/event-stream')) return false
   reply.code(200).headers(HEADERS).send(`retry: ${limits.streams.retryMs}\n\n`)
   return true
 }

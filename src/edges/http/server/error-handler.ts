@@ -9,6 +9,7 @@ import { MailError } from '../../../errors.ts'
 import type { WorkQueue } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
 import type { Dialect } from './http-dialect.ts'
+import { addRateHeaders } from './rate-headers.ts'
 import { loggedPath } from './requests/request-log.ts'
 
 interface ErrorHandlerNeeds {
@@ -52,6 +53,7 @@ export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
       const { status, body } = dialectOf(request.raw.url).renderError(known)
       reply.code(status).header('x-request-id', request.id)
       if (isTransient(known)) reply.header('retry-after', retryAfterOf(known))
+      if ('rate' in known.params && known.params.rate) addRateHeaders(reply, known.params.rate)
       reply.type('application/json; charset=utf-8').send(body)
     },
 

@@ -8,6 +8,7 @@ import type { KeyActor } from '../../../mail/access/actor.ts'
 import type { OperationAccess } from '../../../mail/access/operation-access.ts'
 import type { Permission } from '../../../mail/access/permissions.ts'
 import type { HttpApp } from './http-dialect.ts'
+import { addRateHeaders } from './rate-headers.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -35,8 +36,9 @@ export function access(
 
 /** Authenticates each request to the routes of this scope, and admits its key to what its route declares. */
 export function requireKey(app: HttpApp, authenticate: (request: FastifyRequest) => Promise<KeyActor>): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const actor = await authenticate(request)
+    if (actor.requestRate) addRateHeaders(reply, actor.requestRate)
     const { access } = request.routeOptions.config
     request.actor = access === 'public' ? actor : admit(actor, access)
   })

@@ -14,9 +14,15 @@ import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import { isExpired } from '../access.ts'
 import type { KeyActor } from '../actor.ts'
 import { parsePermissions } from '../permissions.ts'
+import type { RequestRates } from './request-rates.ts'
 
 export interface Credentials {
-  /** @param key text of an API key @throws unknown_api_key when it is unknown, deleted or expired */
+  /**
+   * Authenticates and counts a request.
+   *
+   * @param key text of an API key
+   * @throws unknown_api_key when it is unknown, deleted or expired; rate_limit_exceeded
+   */
   authenticate(key: string): Promise<KeyActor>
   /**
    * Authenticates the password of a mail program (logins.ts): an API key, or an app password.
@@ -39,11 +45,12 @@ export interface PasswordActor {
 interface CredentialsNeeds {
   readonly store: Store
   readonly clock: () => number
+  readonly requestRates: RequestRates
 }
 
 const PASSWORD_KINDS: readonly ApiKeyRow['kind'][] = ['bearer', 'app_password']
 
-export function createCredentials({ store, clock }: CredentialsNeeds): Credentials {
+export function createCredentials({ store, clock, requestRates }: CredentialsNeeds): Credentials {
   const uses = new Map<string, number>()
 
   return {
@@ -52,7 +59,8 @@ export function createCredentials({ store, clock }: CredentialsNeeds): Credentia
       const now = clock()
       if (row?.kind !== 'bearer' || isExpired(row, now)) throw new MailError('unknown_api_key', {})
       uses.set(row.id, now)
-      return readActor(row)
+      const requestRate = await requestRates.count(row)
+      return { ...(await readActor(row)), ...(requestRate && { requestRate }) }
     },
 
     async authenticatePassword(password) {

@@ -10,14 +10,15 @@
  * that gets too much is refused at RCPT, before the message arrives. Only messages that were stored count, so that nobody blocks an
  * inbox with mail that is refused.
  */
+import { HOUR } from '../../../config/limits/limit.ts'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { ipList, isListed } from '../../../formats/address/ip-address.ts'
 import { networkOf } from '../../../formats/address/peer-network.ts'
+import { RateBuckets } from '../../access/rate-buckets.ts'
 import type { Arrival } from '../arrival.ts'
 import { organizationalDomain } from '../authentication/organizational-domain.ts'
 import type { CheckedSender } from '../authentication/sender-check.ts'
-import { RateBuckets } from './rate-buckets.ts'
 
 export interface ReceivingRates {
   /** The error for a recipient whose inbox gets too much mail already. */
@@ -40,8 +41,8 @@ interface RatesNeeds {
 export function createReceivingRates({ config, clock }: RatesNeeds): ReceivingRates {
   const { senderRateMax, recipientRateMax } = config
   const keysMax = config.limits.policy.ratesTrackedMax
-  const senders = new RateBuckets({ perHour: senderRateMax, keysMax, clock })
-  const inboxes = new RateBuckets({ perHour: recipientRateMax, keysMax, clock })
+  const senders = new RateBuckets({ max: senderRateMax, periodMs: HOUR, keysMax, clock })
+  const inboxes = new RateBuckets({ max: recipientRateMax, periodMs: HOUR, keysMax, clock })
   const trusted = ipList(config.trustedNetworks)
   const isCounted = (remoteAddress: string | undefined): remoteAddress is string =>
     remoteAddress !== undefined && !isListed(trusted, remoteAddress)

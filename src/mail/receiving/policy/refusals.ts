@@ -8,6 +8,7 @@
  * Crash: the events of the last seconds, and counts that were not written yet, are lost. Each refusal is in the log of the server.
  * Retry: events that could not be written are written with the next ones. Stop: `flush(true)` writes everything.
  */
+import { HOUR } from '../../../config/limits/limit.ts'
 import type { Limits } from '../../../config/limits.ts'
 import { type ErrorCode, MailError } from '../../../errors.ts'
 import { withoutTag } from '../../../formats/address/address.ts'
@@ -15,8 +16,8 @@ import type { Log } from '../../../log.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import { RateBuckets } from '../../access/rate-buckets.ts'
 import { messageRefused, type RefusedPayload } from '../../events/log/refusal-events.ts'
-import { RateBuckets } from './rate-buckets.ts'
 
 export interface Refused {
   /** Envelope sender. */
@@ -52,7 +53,8 @@ const ACTOR = 'system:receiving'
 export function createRefusals({ store, findInbox, clock, limits, log }: RefusalsNeeds): Refusals {
   const { refusalEventsPerHour, refusalSummaryMs, refusalsPendingMax, ratesTrackedMax } = limits.policy
   const own = new RateBuckets({
-    perHour: refusalEventsPerHour,
+    max: refusalEventsPerHour,
+    periodMs: HOUR,
     keysMax: ratesTrackedMax,
     clock: () => performance.now(),
   })

@@ -30,6 +30,7 @@ import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
 import { isBeyondBudget, LOOP_GUARD } from './reply-loops.ts'
 import { requireSendable } from './require-sendable.ts'
+import type { CountSend } from './send-caps.ts'
 
 /** A signed message and its envelope. */
 export interface SentMail {
@@ -81,6 +82,7 @@ export type FileSent = (actor: Actor, mail: SentMail) => Promise<Sent>
 interface FileSentNeeds {
   readonly store: Store
   readonly config: Pick<Config, 'threadRepliesMax' | 'limits'>
+  readonly countSend: CountSend
   readonly fileMessages: FileMessages
   readonly discardBlobs: DiscardBlobs
   readonly log: Log
@@ -98,7 +100,7 @@ interface Stored extends Pick<Sent, 'messageId' | 'threadId'> {
 }
 
 export function createFileSent(needs: FileSentNeeds): FileSent {
-  const { store, config, fileMessages, discardBlobs, log, metrics, wallClock } = needs
+  const { store, config, countSend, fileMessages, discardBlobs, log, metrics, wallClock } = needs
   const { limits } = config
 
   return async function fileSent(actor, mail) {
@@ -136,6 +138,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     await assertKeyUnchanged(tx, actor)
     const inbox = await lockInbox(tx, actor, mail.permission, mail.inbox.id)
     await requireSendable(tx, inbox, recipients, limits)
+    await countSend(tx, inbox)
     const blobs = (await first?.(tx)) ?? []
     const isLoop = !isHeld && (await isBeyondBudget(tx, await answered(tx, mail), config))
     const heldBy = isLoop ? LOOP_GUARD : isHeld ? actor : undefined

@@ -202,9 +202,11 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
     const { row, owner } = work
     if (error.code === 'draft_changed') return // the lease was lost: what happens to the draft is the work of others
     // `forbidden` in the transaction: the permissions of the key have just changed.
-    if (!isTemporary(error) && error.code !== 'forbidden') return fail(work, reasonOf(error))
+    const isExceeded = isMailError(error, 'rate_limit_exceeded')
+    if (!isTemporary(error) && !isExceeded && error.code !== 'forbidden') return fail(work, reasonOf(error))
+    const retryMs = isExceeded ? error.params.retryAfterSeconds * 1_000 : scheduleRetryMs
     log.warn({ err: error, draftId: row.id }, 'a scheduled draft could not be sent; will retry')
-    await store.transaction((tx) => drafts.endLease(tx, row.id, owner, { next_attempt_at: tx.now + scheduleRetryMs }))
+    await store.transaction((tx) => drafts.endLease(tx, row.id, owner, { next_attempt_at: tx.now + retryMs }))
   }
 
   async function fail({ row, owner }: Running, reason: string): Promise<void> {

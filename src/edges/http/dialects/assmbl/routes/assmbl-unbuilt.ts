@@ -5,6 +5,7 @@
 import { MailError } from '../../../../../errors.ts'
 import type { Credentials } from '../../../../../mail/access/keys/credentials.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { addRateHeaders } from '../../../server/rate-headers.ts'
 import { authenticateHeader } from '../../../server/requests/http-credentials.ts'
 import { publicRoute } from '../../../server/route-access.ts'
 
@@ -25,8 +26,11 @@ export function unbuiltRoutes(app: HttpApp, credentials: Pick<Credentials, 'auth
       url: `/${segment}/*`,
       config: { ...publicRoute, isUnbuilt: true },
       // Before the body is read.
-      onRequest: async (request) => {
-        if (segment !== 'public') await authenticateHeader(credentials, request)
+      onRequest: async (request, reply) => {
+        if (segment !== 'public') {
+          const { requestRate } = await authenticateHeader(credentials, request)
+          if (requestRate) addRateHeaders(reply, requestRate)
+        }
         throw new MailError('not_implemented', { subject, operation: `${request.method} /${segment}` })
       },
       handler: () => undefined,

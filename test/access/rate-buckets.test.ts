@@ -1,12 +1,12 @@
-/** Tests the limits per hour that a node keeps in memory. */
+/** Tests the limits per period that a node keeps in memory. */
 import { expect, test } from 'vitest'
-import { RateBuckets } from '../../src/mail/receiving/policy/rate-buckets.ts'
+import { RateBuckets } from '../../src/mail/access/rate-buckets.ts'
 
 const MINUTE = 60_000
 
 test('a key has its limit at once, then one token after the other', () => {
   let now = 0
-  const buckets = new RateBuckets({ perHour: 6, keysMax: 10, clock: () => now })
+  const buckets = new RateBuckets({ max: 6, periodMs: 60 * MINUTE, keysMax: 10, clock: () => now })
   const takes = (key: string, count: number) => Array.from({ length: count }, () => buckets.take(key)).filter(Boolean)
   expect([takes('a', 8).length, takes('b', 3).length, buckets.hasToken('a')]).toEqual([6, 3, false])
   now += 10 * MINUTE
@@ -16,11 +16,11 @@ test('a key has its limit at once, then one token after the other', () => {
 })
 
 test('the number of keys is bounded: the one that was not used for the longest time is forgotten', () => {
-  const buckets = new RateBuckets({ perHour: 1, keysMax: 2, clock: () => 0 })
+  const buckets = new RateBuckets({ max: 1, periodMs: 60 * MINUTE, keysMax: 2, clock: () => 0 })
   expect(['a', 'b', 'a', 'c', 'a', 'b'].map((key) => buckets.take(key))).toEqual([true, true, false, true, false, true])
 })
 
 test('0 is no limit', () => {
-  const buckets = new RateBuckets({ perHour: 0, keysMax: 1, clock: () => 0 })
+  const buckets = new RateBuckets({ max: 0, periodMs: 60 * MINUTE, keysMax: 1, clock: () => 0 })
   expect([buckets.take('a'), buckets.take('a'), buckets.hasToken('a')]).toEqual([true, true, true])
 })
