@@ -72,7 +72,7 @@ export async function startNode(store: Store, limits = withLimits({})) {
     ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages },
     config: { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits },
   })
-  const credentials = createCredentials({ store, clock })
+  const credentials = createCredentials({ store, clock, requestRates: { count: async () => undefined } })
   const logins = createLogins({ store, credentials, limits })
   const mailStore = createMartletStore({ logins, mailboxes, feed, log })
   const labels = createLabels({ store, limits })

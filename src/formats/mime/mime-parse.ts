@@ -39,7 +39,7 @@ export interface ParsedAttachment extends PartLocation {
 /** No label of a charset is longer. */
 const CHARSET_CHARS_MAX = 40
 
-/** What the header says, whoever reads it. */
+/** The fields of the header, for every reader. */
 export interface MailFields {
   /** In order. Names are as written; values are decoded and on one line. */
   headers: [name: string, value: string][]

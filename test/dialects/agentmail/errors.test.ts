@@ -315,6 +315,8 @@ test('every error code of the catalogue is rendered with a documented status', (
     from: 'f',
     subject: 's',
     operation: 'o',
+    name: 'n',
+    flag: 'f',
   }
   for (const code of Object.keys(errors) as ErrorCode[]) {
     const { status, body } = renderError(new MailError(code, params as never))

@@ -15,7 +15,7 @@ import type { MailboxRow, MailboxStateRow } from '../../../store/schema/mailbox-
 import * as events from '../../../store/tables/events-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
-import * as messages from '../../../store/tables/messages-table.ts'
+import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import type { MailboxMarkedPayload, MessagesRemovedPayload } from '../../events/log/mailbox-events.ts'
 import { createProjection, FIXED_MAILBOXES, type Projection } from '../projection/mailbox-projection.ts'
 import { compareDrafts } from './compare-drafts.ts'
@@ -102,7 +102,7 @@ async function createState(tx: Tx, inboxId: string): Promise<MailboxStateRow> {
 async function compareNext(step: Step, state: MailboxStateRow, compareSeq: number): Promise<boolean> {
   const { tx, inboxId, mailboxes, projection, limits } = step
   const limit = limits.mailboxes.compareMessages
-  const rows = await messages.listPlacedAfter(tx, inboxId, state.compared_number, limit)
+  const rows = await placedMessages.listPlacedAfter(tx, inboxId, state.compared_number, limit)
   const changes = new EntryChanges(mailboxes)
   await compareMessages(tx, rows, () => compareSeq, projection, changes)
   const isLast = rows.length < limit
@@ -178,7 +178,7 @@ async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], cha
 
   for (const [mailboxId, seqs] of marked) await recordMarks(tx, mailboxId, seqs)
   const ids = [...changed.keys()]
-  const found = new Map((await messages.listPlacedByIds(tx, inboxId, ids)).map((row) => [row.id, row]))
+  const found = new Map((await placedMessages.listPlacedByIds(tx, inboxId, ids)).map((row) => [row.id, row]))
   const inOrder = ids.flatMap((id) => found.get(id) ?? [])
   await compareMessages(tx, inOrder, ({ id }) => changed.get(id)!, projection, changes)
   await removeEntriesOf(tx, removed, changes)

@@ -3,6 +3,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { MailboxEntryRow } from '../../../store/schema/mailbox-rows.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import type * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import type { Projection } from '../projection/mailbox-projection.ts'
 import type { EntryChanges } from './entry-changes.ts'
 
@@ -12,8 +13,8 @@ import type { EntryChanges } from './entry-changes.ts'
  */
 export async function compareMessages(
   tx: Tx,
-  rows: readonly messages.PlacedMessageRow[],
-  modseqOf: (row: messages.PlacedMessageRow) => number,
+  rows: readonly placedMessages.PlacedMessageRow[],
+  modseqOf: (row: placedMessages.PlacedMessageRow) => number,
   projection: Projection,
   changes: EntryChanges,
 ): Promise<void> {

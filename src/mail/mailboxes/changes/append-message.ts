@@ -14,6 +14,7 @@ import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import { requireInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import { messageAppended } from '../../events/log/message-events.ts'
@@ -144,7 +145,7 @@ async function findSent(
   projection: Projection,
 ): Promise<string | undefined> {
   if (messageId === undefined) return undefined
-  const id = await messages.findLabelled(tx, { inboxId, headerHash: hashId(messageId), label: 'sent' })
+  const id = await placedMessages.findLabelled(tx, { inboxId, headerHash: hashId(messageId), label: 'sent' })
   const labels = id === undefined ? undefined : (await messages.labelsOf(tx, [id])).get(id)
   return labels && projection.mailboxesOf(labels).includes(sent.id) ? id : undefined
 }

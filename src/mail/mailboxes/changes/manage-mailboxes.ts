@@ -13,6 +13,7 @@ import type { Store } from '../../../store/store.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import { mailboxesChanged } from '../../events/log/mailbox-events.ts'
 import { isOwnLabel, type LabelChange, parseUserLabels } from '../../messages/labels/label-rules.ts'
@@ -141,7 +142,7 @@ async function relabelAll(
 ): Promise<void> {
   const { compareMessages, changeMessages } = limits.mailboxes
   for (let afterNumber = 0; ; ) {
-    const page = await messages.listLabelledAfter(store.db, { inboxId, label, afterNumber }, compareMessages)
+    const page = await placedMessages.listLabelledAfter(store.db, { inboxId, label, afterNumber }, compareMessages)
     const ids = page.filter(({ isLabelled }) => isLabelled).map(({ id }) => id)
     for (let at = 0; at < ids.length; at += changeMessages) {
       await store.transaction(async (tx) => {

@@ -1,0 +1,75 @@
+/** Queries for the messages of an inbox that mailboxes show (mail/mailboxes). Rows only. */
+import type { Db } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
+import type { StoredMessageRow } from './messages-table.ts'
+
+/** What mailboxes need of a message. */
+export type PlacedMessageRow = Pick<StoredMessageRow, 'id' | 'number' | 'hidden' | 'size_bytes'>
+
+const placedByIds = prepareQuery((db, values: { inboxId: string; ids: readonly string[] }) =>
+  db
+    .selectFrom('messages')
+    .select(['id', 'number', 'hidden', 'size_bytes'])
+    .where('id', 'in', values.ids)
+    .where('inbox_id', '=', values.inboxId),
+)
+
+export async function listPlacedByIds(db: Db, inboxId: string, ids: readonly string[]): Promise<PlacedMessageRow[]> {
+  return ids.length === 0 ? [] : placedByIds(db, { inboxId, ids })
+}
+
+/** Lists messages of an inbox in the order of their numbers. */
+export async function listPlacedAfter(
+  db: Db,
+  inboxId: string,
+  afterNumber: number,
+  limit: number,
+): Promise<PlacedMessageRow[]> {
+  return db
+    .selectFrom('messages')
+    .select(['id', 'number', 'hidden', 'size_bytes'])
+    .where('inbox_id', '=', inboxId)
+    .where('number', '>', afterNumber)
+    .orderBy('number')
+    .limit(limit)
+    .execute()
+}
+
+/** Lists the next messages of an inbox in the order of their numbers, each with whether it has a label. */
+export async function listLabelledAfter(
+  db: Db,
+  { inboxId, label, afterNumber }: { readonly inboxId: string; readonly label: string; readonly afterNumber: number },
+  limit: number,
+): Promise<{ readonly id: string; readonly number: number; readonly isLabelled: boolean }[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .leftJoin('message_labels', (join) =>
+      join.onRef('message_labels.message_id', '=', 'messages.id').on('message_labels.label', '=', label),
+    )
+    .select(['messages.id', 'messages.number', 'message_labels.label'])
+    .where('messages.inbox_id', '=', inboxId)
+    .where('messages.number', '>', afterNumber)
+    .orderBy('messages.number')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id, number, label: found }) => ({ id, number, isLabelled: found !== null }))
+}
+
+/** Returns the newest message of an inbox with a Message-ID field and a label that is in no hidden class. */
+export async function findLabelled(
+  db: Db,
+  { inboxId, headerHash, label }: { readonly inboxId: string; readonly headerHash: string; readonly label: string },
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('messages')
+    .innerJoin('message_labels', 'message_labels.message_id', 'messages.id')
+    .select('messages.id')
+    .where('messages.inbox_id', '=', inboxId)
+    .where('messages.header_message_id_hash', '=', headerHash)
+    .where('messages.hidden', '=', 0)
+    .where('message_labels.label', '=', label)
+    .orderBy('messages.number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id
+}
