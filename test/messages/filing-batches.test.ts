@@ -96,7 +96,7 @@ function filingIn(store: TestStore) {
         verifiedDomain: undefined,
         recipients: to.map((index) => ({
           recipient: inboxes[index]!.address,
-          inbox: { ...inboxes[index]!, has_inbound_lists: 0 },
+          inbox: { ...inboxes[index]!, has_inbound_lists: 0, domain: 'mail.localhost' },
           authentication: { result: 'unverified' as const },
         })),
         content,

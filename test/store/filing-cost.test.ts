@@ -60,7 +60,7 @@ async function receive(
           recipients: [
             {
               recipient: inboxes[index]!.address,
-              inbox: { ...inboxes[index]!, has_inbound_lists: hasLists ? 1 : 0 },
+              inbox: { ...inboxes[index]!, has_inbound_lists: hasLists ? 1 : 0, domain: 'mail.localhost' },
               authentication: { result: 'unverified' as const },
             },
           ],

@@ -4,12 +4,12 @@ import { MailError } from '../../errors.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as domains from '../../store/tables/domains-table.ts'
-import * as aliases from '../../store/tables/inbox-aliases-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { inboxCreated } from '../events/log/resource-events.ts'
 import { requireInboxAllowed } from '../tenants/organization-state.ts'
 import type { Inbox, InboxLimits, Metadata } from './inbox.ts'
+import { releaseAddress } from './release-address.ts'
 
 /**
  * @param actor its name, for the event
@@ -20,7 +20,7 @@ export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, 
   const { address, pod_id, organization_id } = row
   // Aliases are unique among the addresses of inboxes: with this lock, no other node adds one meanwhile (aliases.ts).
   await domains.lockById(tx, row.domain_id)
-  await aliases.removeStale(tx, address)
+  await releaseAddress(tx, address, row.domain_id)
   if (await inboxes.isBeingRemoved(tx, address))
     throw new MailError('resource_deleting', { what: `The inbox ${address}` })
   if (await inboxes.isAddressUsed(tx, address)) throw new MailError('resource_taken', { what: `The inbox ${address}` })

@@ -15,6 +15,7 @@ import type { Actor } from '../access/actor.ts'
 import { requireDomain } from '../domains/domains.ts'
 import { requireVerified, stateOf } from '../tenants/organization-state.ts'
 import { parseInboxAddress, requireNameAllowed } from './inbox-address.ts'
+import { releaseAddress } from './release-address.ts'
 
 export interface Alias {
   /** local@domain, lower case. */
@@ -60,7 +61,7 @@ export function createAliases({ store, limits }: { readonly store: Store; readon
         if (existing) return show(existing)
         requireNameAllowed(key, domain, address, (await stateOf(tx, organizationId)) !== undefined)
         if (own.length >= max) throw new MailError('limit_exceeded', { what: 'aliases of an inbox', max })
-        await aliasesTable.removeStale(tx, address)
+        await releaseAddress(tx, address, id)
         if (await inboxes.isAddressUsed(tx, address))
           throw new MailError('resource_taken', { what: `The address ${address}` })
         const row = { address, inbox_id: inbox.id, domain_id: id, created_at: tx.now }

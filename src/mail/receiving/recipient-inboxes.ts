@@ -24,7 +24,7 @@ export interface RecipientInboxes {
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
    *
    * @param skipLocked leaves out those that another node has locked
-   * @returns those that exist, by recipient
+   * @returns those that exist and whose domains are still held, by recipient
    */
   lock(
     tx: Tx,
@@ -69,14 +69,19 @@ export function createRecipientInboxes({
       const found = new Map<string, inboxes.RecipientInboxRow>()
       for (const recipient of recipients) {
         const inbox = byAddress.get(withoutTag(recipient))
-        if (inbox) found.set(recipient, inbox)
+        // An inbox of an earlier owner of the domain has no domain that is held; one below a domain is decided below.
+        if (inbox && inbox.domain === splitAddress(inbox.address).domain) found.set(recipient, inbox)
       }
       // Few recipients have an address that is not the inbox's own, so only these cost further statements.
       for (const recipient of recipients) {
         if (found.has(recipient)) continue
         const own = await findOwn(tx, recipient)
-        // Another node may have locked the inbox that has this address: then it is not left out by mistake.
-        if (own?.address === withoutTag(recipient)) continue
+        // Another node may have locked the inbox that has this address: then it is left out.
+        if (own?.address === withoutTag(recipient)) {
+          const inbox = byAddress.get(own.address)
+          if (inbox) found.set(recipient, inbox)
+          continue
+        }
         if (!own && !(await isRoleName(tx, recipient))) continue
         const address = own?.address ?? postmaster
         const inbox = byAddress.get(address) ?? (await lock([address])).get(address)

@@ -30,11 +30,7 @@ export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> 
   return [...new Set(removed.map(({ domain_id }) => domain_id))]
 }
 
-/** Removes the alias with this address if its domain is no longer held: for the tenant that holds the name now. */
-export async function removeStale(tx: Tx, address: string): Promise<void> {
-  await tx
-    .deleteFrom('inbox_aliases')
-    .where('address', '=', address)
-    .where('domain_id', 'in', tx.selectFrom('domains').select('domains.id').where('holds_name', '=', 0))
-    .execute()
+/** Removes the alias with this address if it belongs to another domain than the one that decides about it now. */
+export async function removeOfOtherDomain(tx: Tx, address: string, domainId: string): Promise<void> {
+  await tx.deleteFrom('inbox_aliases').where('address', '=', address).where('domain_id', '!=', domainId).execute()
 }

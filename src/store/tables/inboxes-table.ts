@@ -86,13 +86,16 @@ export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow |
 export type RecipientInboxRow = InboxRow & {
   /** 1: lists of its organization concern received mail. */
   readonly has_inbound_lists: number
+  /** Its domain, which is held: that of its address, or one above it. */
+  readonly domain: string
 }
 
-const byAddress = `select inboxes.*, ${hasInboundLists} from inboxes
-  where inboxes.address = :address and inboxes.deleting_at is null`
+const byAddress = `select inboxes.*, ${hasInboundLists}, domains.domain from inboxes
+  join domains on domains.id = inboxes.domain_id
+  where inboxes.address = :address and inboxes.deleting_at is null and domains.holds_name = 1`
 const inboxLock = { of: 'inboxes', orderBy: 'inboxes.address' } as const
 
-/** The same for several addresses. It waits for other nodes. */
+/** Returns the inboxes with these addresses whose domains are held, and locks them. It waits for other nodes. */
 export const selectAndLock = selectRows<Pick<InboxRow, 'address'>, RecipientInboxRow>({ address: 'text' }, byAddress, {
   ...inboxLock,
   skipLocked: false,
@@ -184,6 +187,20 @@ export async function isAddressUsed(db: Db, address: string): Promise<boolean> {
     .limit(1)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** Locks the inbox of this address, also one that is being deleted, if it belongs to another domain, and so perhaps to another tenant. */
+export async function lockOfOtherDomain(tx: Tx, address: string, domainId: string): Promise<InboxRow | undefined> {
+  return tx
+    .forUpdate(tx.selectFrom('inboxes'))
+    .selectAll()
+    .where('address', '=', address)
+    .where('domain_id', '!=', domainId)
+    .executeTakeFirst()
+}
+
+export async function setAddress(tx: Tx, id: string, address: string): Promise<void> {
+  await tx.updateTable('inboxes').set({ address, updated_at: tx.now }).where('id', '=', id).execute()
 }
 
 /** Whether the inbox of this address was deleted but its mail is still being removed. */

@@ -207,6 +207,75 @@ test('a domain that loses its records is shown as such, is used for the grace pe
   await send()
 })
 
+// The catch-all of the new owner accepted the message, and it was filed in the inbox of the old one.
+test('a domain that moves to another tenant: its mail is for the new one, and the old one keeps what it has', async () => {
+  const { agentmail } = world
+  const [red, blue] = [await agentmail.pods.create({}), await agentmail.pods.create({})]
+  const claim = (podId: string) => agentmail.pods.domains.create(podId, { domain: 'moves.test', feedbackEnabled: true })
+  const create = (podId: string, username: string) =>
+    agentmail.pods.inboxes.create(podId, { username, domain: 'moves.test' })
+  const count = async (inboxId: string) => (await agentmail.inboxes.messages.list(inboxId)).count
+  publish((await claim(red.podId)).records)
+  await agentmail.pods.domains.verify(red.podId, 'moves.test')
+  const old = await create(red.podId, 'eve')
+  await create(red.podId, 'fay')
+  const key = (await world.request('POST', `/v0/inboxes/${old.inboxId}/api-keys`, { body: { name: 'own' } })).body
+    .api_key
+  await world.smtp.send({ to: old.inboxId, subject: 'before' })
+  await expect.poll(() => count(old.inboxId)).toBe(1)
+
+  withdraw('moves.test')
+  await agentmail.pods.domains.verify(red.podId, 'moves.test')
+  now += 49 * 3_600_000
+  const isUsable = async () => 'usable_until' in (await agentmail.pods.domains.get(red.podId, 'moves.test'))
+  await expect.poll(isUsable).toBe(false)
+  publish((await claim(blue.podId)).records)
+  await agentmail.pods.domains.verify(blue.podId, 'moves.test')
+  const { inboxId: all } = await create(blue.podId, 'all')
+  const path = `/v0/pods/${blue.podId}/domains/moves.test`
+  expect((await world.request('PATCH', path, { body: { catch_all_inbox: all } })).status).toBe(200)
+  await world.smtp.send({ to: ['eve@moves.test', 'fay+tag@moves.test'], subject: 'caught' })
+  await expect.poll(() => count(all)).toBe(1)
+  expect(await count(old.inboxId)).toBe(1)
+
+  // The new owner gets the address, as an inbox and as an alias.
+  const made = await create(blue.podId, 'eve')
+  expect(made.inboxId).toBe('eve@moves.test')
+  expect(
+    (await world.request('POST', `/v0/inboxes/${all}/aliases`, { body: { address: 'fay@moves.test' } })).status,
+  ).toBe(200)
+  await world.smtp.send({ to: 'eve@moves.test', subject: 'after' })
+  await expect.poll(() => count(made.inboxId)).toBe(1)
+  expect((await agentmail.inboxes.messages.list(made.inboxId)).messages).toMatchObject([{ subject: 'after' }])
+
+  // The old inbox has another name, which no mail reaches, and its keys still open it.
+  const { inboxes } = await agentmail.pods.inboxes.list(red.podId)
+  const names = inboxes.map(({ inboxId }) => inboxId).sort()
+  expect(names).toEqual([
+    expect.stringMatching(/^eve@[0-9a-f]{12}\.moves\.test\.invalid$/),
+    expect.stringMatching(/^fay@[0-9a-f]{12}\.moves\.test\.invalid$/),
+  ])
+  const kept = await world.request('GET', `/v0/inboxes/${names[0]}/messages`, { key })
+  expect(kept.body.messages).toMatchObject([{ subject: 'before' }])
+  expect((await world.request('GET', '/v0/inboxes/eve@moves.test', { key })).status).toBe(404)
+  await expect(world.smtp.send({ to: names[0]! })).rejects.toMatchObject({ responseCode: 550 })
+  const sent = agentmail.inboxes.messages.send(names[0]!, { to: 'zoe@x.test', text: 'x' })
+  await expect(sent).rejects.toMatchObject({ statusCode: 422 })
+
+  // If the domain comes back, the inbox under the other name still cannot send.
+  await agentmail.pods.domains.delete(blue.podId, 'moves.test')
+  withdraw('moves.test')
+  publish((await agentmail.pods.domains.get(red.podId, 'moves.test')).records)
+  await agentmail.pods.domains.verify(red.podId, 'moves.test')
+  expect((await agentmail.pods.domains.get(red.podId, 'moves.test')).status).toBe('VERIFIED')
+  const again = agentmail.inboxes.messages.send(names[0]!, { to: 'zoe@x.test', text: 'x' })
+  await expect(again).rejects.toMatchObject({ statusCode: 422 })
+  const back = await create(red.podId, 'eve')
+  await world.smtp.send({ to: back.inboxId, subject: 'back' })
+  await expect.poll(() => count(back.inboxId)).toBe(1)
+  expect(await count(made.inboxId).catch(() => 'renamed')).toBe(1)
+})
+
 test('DNS that does not answer changes nothing', async () => {
   const { agentmail } = world
   await verified('shaky.test')
