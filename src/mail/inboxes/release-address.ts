@@ -1,5 +1,5 @@
 /**
- * Frees an address for the tenant that holds its domain now (docs/adr/0061). Whoever had it before, as an inbox or an alias, no longer gets its
+ * Frees an address for the tenant that holds its domain now (docs/adr/0061). An inbox that had it before, as its own or as an alias, no longer gets its
  * mail anyway.
  */
 import { splitAddress } from '../../formats/address/address.ts'
