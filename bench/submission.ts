@@ -16,7 +16,7 @@ import { cpuMs, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
 const ROUND_MS = 2_000
-const ROUNDS = 3
+const ROUNDS = Number(process.env.ROUNDS ?? 3)
 const SESSIONS = 10
 const [FROM, TO] = ['agent@mail.localhost', 'load@mail.localhost']
 
