@@ -28,6 +28,7 @@ beforeAll(async () => {
     env: {
       ...{ MARTLET_DNS_SERVERS: dns.address, MARTLET_HOSTNAME: 'mx.host.test', MARTLET_MTA_STS: 'enforce', ...files },
       ...{ MARTLET_PUBLIC_URL: 'https://api.host.test', MARTLET_SUBMISSION_PORT: '0', MARTLET_SUBMISSIONS_PORT: '0' },
+      ...{ MARTLET_IMAP_PORT: 'off', MARTLET_IMAPS_PORT: '0' },
     },
   })
   const { body } = await world.request('POST', '/v0/domains', { body: { domain: 'own.test', feedback_enabled: true } })
@@ -100,6 +101,12 @@ test('Thunderbird gets the servers of the domain', async () => {
     `<hostname>mx.host.test</hostname><port>465</port><socketType>SSL</socketType>${login}`,
     `<hostname>mx.host.test</hostname><port>587</port><socketType>STARTTLS</socketType>${login}`,
   ])
+  const incoming = /<incomingServer type="imap">(.*?)<\/incomingServer>/s.exec(text)?.[1]
+  expect(incoming!.replace(/\s+/g, '')).toBe(
+    `<hostname>mx.host.test</hostname><port>993</port><socketType>SSL</socketType>${login}`,
+  )
+  expect(recordAt('_imaps._tcp.own.test')).toBe('1 993 mx.host.test')
+  expect(recordAt('_imap._tcp.own.test')).toBeUndefined()
   const wellKnown = '/.well-known/autoconfig/mail/config-v1.1.xml'
   expect((await ask('own.test', wellKnown)).text).toBe(text)
   expect((await ask('api.host.test', `${wellKnown}?emailaddress=ada@own.test`)).text).toBe(text)
@@ -116,11 +123,14 @@ test('Outlook gets the servers of the domain of its address', async () => {
   expect(recordAt('_autodiscover._tcp.own.test')).toBe('1 443 api.host.test')
   const { status, text } = await ask('api.host.test', '/autodiscover/autodiscover.xml', outlook("o'neil@Own.test"))
   expect(status).toBe(200)
-  const [first = '', second = ''] = [...text.matchAll(/<Protocol>(.*?)<\/Protocol>/gs)].map(([, protocol]) => protocol)
+  const [first = '', second = '', third = ''] = [...text.matchAll(/<Protocol>(.*?)<\/Protocol>/gs)].map(
+    ([, protocol]) => protocol,
+  )
   expect(first.replace(/\s+/g, '')).toBe(
     "<Type>SMTP</Type><Server>mx.host.test</Server><Port>465</Port><DomainRequired>off</DomainRequired><LoginName>o'neil@own.test</LoginName><SPA>off</SPA><SSL>on</SSL><Encryption>SSL</Encryption><AuthRequired>on</AuthRequired>",
   )
   expect(second).toContain('<Encryption>TLS</Encryption>')
+  expect(third).toMatch(/<Type>IMAP<\/Type>\s*<Server>mx.host.test<\/Server>\s*<Port>993</)
   expect((await ask('x', '/Autodiscover/Autodiscover.xml', outlook('ada@own.test'))).status).toBe(200)
   for (const body of ['', 'x', '<EMailAddress>', outlook('ada@other.test'), outlook('&quot;@own.test&gt;')])
     expect((await ask('x', '/autodiscover/autodiscover.xml', body)).status, body).toBe(404)

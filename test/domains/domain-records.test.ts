@@ -77,7 +77,8 @@ test.each<[RecordPurpose, readonly SeenRecord[], string]>([
 
 test('records for mail programs and other servers are recommended as far as the server can serve them', () => {
   const ports = { submissionPort: 2587, submissionsPort: 2465 } as const
-  const minimal = { hostname: 'mail.a.test', ...ports, publicUrl: undefined, mtaSts: 'off' } as const
+  const off = { imapPort: 'off', imapsPort: 'off', publicUrl: undefined, mtaSts: 'off' } as const
+  const minimal = { hostname: 'mail.a.test', ...ports, ...off }
   const submission = [
     { type: 'SRV', name: '_submissions._tcp.a.test', value: '1 465 mail.a.test', priority: 0 },
     { type: 'SRV', name: '_submission._tcp.a.test', value: '1 587 mail.a.test', priority: 1 },

@@ -24,7 +24,7 @@ test('a list of domains reads no keys', async () => {
     sharedDomain: 'mail.test',
     server: {
       ...{ hostname: 'mail.test', spfTerm: undefined, submissionPort: 'off', submissionsPort: 'off' },
-      ...{ publicUrl: undefined, mtaSts: 'off' },
+      ...{ imapPort: 'off', imapsPort: 'off', publicUrl: undefined, mtaSts: 'off' },
     },
     graceMs: 0,
     random: Buffer.alloc,

@@ -142,7 +142,7 @@ export async function receive(
         recipients: [
           {
             recipient: inbox.address,
-            inbox: { ...locked, has_inbound_lists: 0 },
+            inbox: { ...locked, has_inbound_lists: 0, domain: 'mail.localhost' },
             authentication: { result: 'unverified' as const },
           },
         ],

@@ -11,7 +11,7 @@ export interface MailService extends MailServer {
   readonly isImplicitTls: boolean
 }
 
-type Listener = number | 'off' | undefined
+type Listener = number | 'off'
 
 /** What a configuration says about the listeners of mail programs. */
 export interface MailListeners {
@@ -20,8 +20,8 @@ export interface MailListeners {
   readonly submissionsPort: Listener
   /** Where a forwarder makes the first one reachable. */
   readonly publicSmtp?: MailServer | undefined
-  readonly imapPort?: Listener
-  readonly imapsPort?: Listener
+  readonly imapPort: Listener
+  readonly imapsPort: Listener
   /** Where a forwarder makes the last one reachable. */
   readonly publicImap?: MailServer | undefined
 }
@@ -30,7 +30,7 @@ export interface MailListeners {
 export function mailServices(listeners: MailListeners): MailService[] {
   const { hostname: host, submissionPort, submissionsPort, publicSmtp, imapPort, imapsPort, publicImap } = listeners
   if (isLocalhost(host)) return []
-  const isOn = (listener: Listener) => listener !== undefined && listener !== 'off'
+  const isOn = (listener: Listener) => listener !== 'off'
   return [
     ...(isOn(submissionsPort) ? [{ protocol: 'submission', isImplicitTls: true, host, port: 465 } as const] : []),
     ...(isOn(submissionPort)
