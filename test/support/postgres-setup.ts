@@ -1,7 +1,7 @@
 /**
  * Runs before the tests of the project "postgres": opens a port that answers with this run's PostgreSQL when it is
  * ready. PostgreSQL starts, and its module is imported, when a worker first asks (`postgresServer` in
- * test-database.ts): an earlier start would slow down the tests on SQLite.
+ * test-database.ts), so that it does not delay the tests of a short run on SQLite; in a long one, some time before.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
@@ -14,6 +14,9 @@ declare module 'vitest' {
     postgres: { readonly port: number } | undefined
   }
 }
+
+/** Runs of a few files take less on SQLite. */
+const LONG_RUN_MS = 20_000
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   let starting: Promise<TestPostgres & AsyncDisposable> | undefined
@@ -32,8 +35,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const early = setTimeout(() => void answer(), LONG_RUN_MS).unref()
   project.provide('postgres', { port: (server.address() as AddressInfo).port })
   return async () => {
+    clearTimeout(early)
     server.close()
     const started = await starting?.catch(() => undefined) // the tests have reported the error
     await started?.[Symbol.asyncDispose]()
