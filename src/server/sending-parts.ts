@@ -27,10 +27,10 @@ interface SendingPartsNeeds extends ServerContext {
 export type SendingParts = ReturnType<typeof createSendingParts>
 
 export function createSendingParts({ shared, outbound, ...context }: SendingPartsNeeds) {
-  const { config, store, random, clock } = context
+  const { config, store, random, clock, eventLoop } = context
   const { limits } = config
   const { contents, prepareContent, discardBlobs, downloads } = shared
-  const composeMail = createComposeMail({ config, random })
+  const composeMail = createComposeMail({ config, random, eventLoop })
   const fileSent = createFileSent({ ...context, ...shared })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
