@@ -89,6 +89,7 @@ test('a page can read every response: of each dialect, errors, downloads and eve
     ['DELETE', '/v0/auth/me', 405],
     ['POST', '/v0/inboxes', 413, { body: `"${'x'.repeat(1_100_000)}"` }],
     ['GET', '/api/v1/inboxes', 200],
+    ['GET', '/api/v0/inboxes', 200],
     ['GET', '/api/v1/inboxes', 401, { key: '' }],
     ['GET', '/messages/x', 401, { key: '' }],
     ['GET', '/', 200, { key: '' }],

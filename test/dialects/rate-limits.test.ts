@@ -1,7 +1,11 @@
-/** Limits of requests per key, as clients see them: in each dialect, on streams and sockets, and by the SDK, which waits. */
+/** Limits of requests per key, as clients see them: in each dialect, on streams and sockets, and by the SDKs, which wait. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { AgentMailClient } from 'agentmail'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { environmentOrSkip, readmeInstallation } from '../support/python-environment.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 /** One token per second. */
@@ -23,6 +27,7 @@ test('each response of a limited key says what is left, in every dialect, errors
     ['GET', '/v0/inboxes/nobody@mail.localhost', 404],
     ['GET', '/v0/pods', 403],
     ['GET', '/api/v1/inboxes', 200],
+    ['GET', '/api/v0/inboxes', 200],
     ['GET', '/inbox', 200],
     ['GET', '/peers/x', 403],
   ] as const) {
@@ -97,6 +102,27 @@ test('the SDK waits as long as Retry-After says, and then succeeds', async () =>
   expect((await client.inboxes.list()).count).toBeGreaterThan(0)
   expect(statuses).toEqual([429, 200])
   expect(performance.now() - began).toBeGreaterThan(900)
+})
+
+test('the Python SDK waits in the same way', { timeout: 180_000 }, async ({ skip }) => {
+  const python = join(await environmentOrSkip(skip, readmeInstallation()), 'bin/python')
+  const key = await keyOf('/v0/api-keys')
+  await useUp(key)
+  const program = `import os, time
+from agentmail import AgentMail
+from agentmail.environment import AgentMailEnvironment
+url = os.environ["URL"]
+client = AgentMail(api_key=os.environ["KEY"], environment=AgentMailEnvironment(http=url, websockets=url))
+statuses = []
+client._client_wrapper.httpx_client.httpx_client.event_hooks = {"response": [lambda response: statuses.append(response.status_code)]}
+for _ in range(70):
+    if 429 not in statuses:
+        client.inboxes.list()
+print(statuses[-2:])
+`
+  const env = { ...process.env, URL: world.url, KEY: key }
+  const { stdout } = await promisify(execFile)(python, ['-c', program], { env })
+  expect(stdout.trim()).toBe('[429, 200]')
 })
 
 async function keyOf(path: string): Promise<string> {

@@ -108,6 +108,23 @@ test('while outbound mail is paused, no scheduled draft is sent; at the end of t
   expect((await messages.list(bob.inboxId)).count).toBe(2)
 })
 
+// It failed for good.
+test('a scheduled draft of an inbox that has sent enough for the day is sent on the next day', async () => {
+  let now = Date.UTC(2026, 10, 30, 23, 59, 30)
+  const limits = { sending: { schedulePollMs: 20 } }
+  await using world = await startWorld({ limits, env: { MARTLET_INBOX_SENDS: '1' }, clock: () => now })
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { drafts, messages } = world.agentmail.inboxes
+  await messages.send(inboxId, { to: ['zoe@example.test'], text: 'today' })
+  const { draftId } = await drafts.create(inboxId, { to: ['zoe@example.test'], text: 'x', sendAt: new Date(now + 1) })
+  now += 1_000
+  const waits = 'select next_attempt_at - send_at from drafts where lease_owner is null'
+  await expect.poll(() => readRows(world, waits)).toEqual([[29_999]])
+  expect(await drafts.get(inboxId, draftId)).toMatchObject({ sendStatus: 'scheduled' })
+  now += 30_000
+  await expect.poll(async () => (await drafts.list(inboxId)).count).toBe(0)
+})
+
 // Eight drafts of 34 MB in one pod delayed the draft of another pod by 27 s.
 test('a pod with many due drafts does not delay those of other pods', async () => {
   await using world = await startWorld({ startPaused: true, limits: { sending: { schedulePollMs: 600_000 } } })

@@ -98,6 +98,7 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '' },
     ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
     ...{ MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
+    MARTLET_KEY_REQUESTS: 'off', // every attack shall reach what it attacks
   }
   const server = await startServer(env, undefined, [`--max-old-space-size=${HEAP_MIB}`])
   onTestFinished(async () => {

@@ -2,7 +2,17 @@
 import { HOUR, KIB, type Limit, MIB, SECOND } from './limit.ts'
 
 export const httpLimits = {
-  bodyBytesMax: { default: MIB, unit: 'bytes', description: 'JSON body of a request that does not send a message.' },
+  bodyBytesMax: {
+    default: MIB,
+    unit: 'bytes',
+    description: 'JSON body of a request that does not send a message (`MARTLET_BODY_BYTES_MAX`).',
+  },
+  oneTurnBodyBytesMax: {
+    default: MIB,
+    unit: 'bytes',
+    description:
+      'Largest JSON body that is parsed in one turn of the event loop. A larger one is parsed in several steps.',
+  },
   sendBodyBytesMax: {
     default: 70 * MIB,
     unit: 'bytes',

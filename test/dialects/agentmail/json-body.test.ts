@@ -48,8 +48,8 @@ test('a large body is checked, decoded and parsed in different turns of the even
   const nextTurn = async () => {
     turns += 1
   }
-  const parseIt = (text: string, bodyBytesMax: number) =>
-    parseInTurns({}, Buffer.from(text), withLimits({ http: { bodyBytesMax } }), nextTurn)
+  const parseIt = (text: string, oneTurnBodyBytesMax: number) =>
+    parseInTurns({}, Buffer.from(text), withLimits({ http: { oneTurnBodyBytesMax } }), nextTurn)
   expect(await parseIt('{"a":"b"}', 9)).toEqual({ a: 'b' })
   expect(turns).toBe(0)
   expect(await parseIt('\uFEFF{"a":"\\ud800","__proto__":1}', 8)).toEqual({ a: '\ufffd' })

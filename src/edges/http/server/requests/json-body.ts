@@ -7,7 +7,7 @@ import type { Limits } from '../../../../config/limits.ts'
 import { MailError } from '../../../../errors.ts'
 
 /**
- * Parses a body in one turn of the event loop; one above `limits.http.bodyBytesMax` in several, because each of these steps
+ * Parses a body in one turn of the event loop; one above `limits.http.oneTurnBodyBytesMax` in several, because each of these steps
  * takes up to 0.1 s for the largest body.
  *
  * @param bytes the whole body, already within the route's limit
@@ -20,7 +20,7 @@ export async function parseInTurns(
   limits: Limits,
   nextTurn: () => Promise<void>,
 ): Promise<unknown> {
-  if (bytes.length <= limits.http.bodyBytesMax) return parseJsonBody(headers, bytes, limits)
+  if (bytes.length <= limits.http.oneTurnBodyBytesMax) return parseJsonBody(headers, bytes, limits)
   for (const steps = parseSteps(headers, bytes, limits); ; ) {
     await nextTurn()
     const { done, value } = steps.next()
