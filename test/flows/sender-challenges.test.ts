@@ -120,6 +120,7 @@ test('a sender confirms that it wrote a message: this one and later ones from th
       expect(page.body).toMatch(/ann@flow\.example[\s\S]*network address 127\.0\.0\.1[\s\S]*<form method="post">/)
   }
   expect((await message(inbox, first.message_id)).verified_sender).toBeUndefined()
+  expect(await inAssmbl('?verified_only=true')).toEqual([])
   expect((await world.request('DELETE', path, { key: '' })).status).toBe(405)
 
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
