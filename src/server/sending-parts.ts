@@ -8,6 +8,7 @@ import { createFileSent } from '../mail/sending/compose/file-sent.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
+import { createAppendDraft } from '../mail/sending/drafts/append-draft.ts'
 import { createPrepareRevision } from '../mail/sending/drafts/draft-content.ts'
 import { createDraftParts } from '../mail/sending/drafts/draft-parts.ts'
 import { createDraftSources } from '../mail/sending/drafts/draft-source.ts'
@@ -51,6 +52,7 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
     uploads,
     sources,
     draftParts,
+    appendDraft: createAppendDraft({ ...context, prepareContent, draftParts, discardBlobs }),
     prepareRevision: createPrepareRevision({ ...context, composeMail, prepareContent }),
     sendDraft: createSendDraft({
       store,
