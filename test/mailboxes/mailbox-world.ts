@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createMartletStore } from '../../src/edges/imap/martlet/martlet-store.ts'
 import type { AppendedMessage, MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { keyColumns } from '../../src/mail/access/keys/api-keys.ts'
@@ -77,7 +78,10 @@ export async function startNode(store: Store, limits = withLimits({})) {
     ...{ fileMessages, limits },
   })
   const removal = createRemoval({ limits })
-  const composeMail = createComposeMail({ config: { messageBytesMax: 100_000 }, random: randomBytes })
+  const composeMail = createComposeMail({
+    ...{ config: { messageBytesMax: 100_000 }, random: randomBytes },
+    eventLoop: createEventLoop(limits),
+  })
   const prepareBytes = createPrepareBytes({ store, discardBlobs })
   const draftParts = createDraftParts({ contents, prepareBytes, limits })
   const config = { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits }
