@@ -31,6 +31,7 @@ export class PostgresProxy implements AsyncDisposable {
     this.#server = server
     this.#target = { host: url.hostname, port: Number(url.port || 5432) }
     const through = new URL(url)
+    through.searchParams.delete('host') // the folder of a Unix socket
     through.host = `127.0.0.1:${(server.address() as { port: number }).port}`
     this.url = through.href
     server.on('connection', (client) => this.#join(client))

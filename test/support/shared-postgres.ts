@@ -11,7 +11,7 @@ import { createDatabase, dropDatabase, type TestPostgres, urlOf } from './test-d
 export async function startSharedPostgres(): Promise<TestPostgres & AsyncDisposable> {
   const given = process.env.TEST_DATABASE_URL
   const server: PostgresServer | undefined = given === undefined ? await startPostgresServer() : undefined
-  const url = given ?? server!.url
+  const url = given ?? server!.socketUrl
   const run = randomUUID().slice(0, 8)
   const templates = { migrated: `martlet_test_migrated_${run}`, started: `martlet_test_started_${run}` }
   try {
