@@ -7,12 +7,25 @@
  * @returns undefined if the text is not base64
  */
 export function parseBase64(text: string): Buffer | undefined {
-  const dense = text.includes('\n') ? text.replace(/[\r\n]+/g, '') : text
+  const dense = text.includes('\n') ? withoutLineBreaks(text) : text
   const padding = dense.endsWith('==') ? 2 : dense.endsWith('=') ? 1 : 0
   const digits = dense.length - padding
   if ((padding > 0 && dense.length % 4 !== 0) || digits % 4 === 1) return undefined
   const bytes = Buffer.from(dense, 'base64')
   return bytes.length === Math.floor((digits * 3) / 4) ? bytes : undefined
+}
+
+const [CR, LF] = Buffer.from('\r\n')
+
+/** Not by `replace`: with a line break after every few characters it takes seven times as long, and more memory. */
+function withoutLineBreaks(text: string): string {
+  const bytes = Buffer.from(text) // UTF-8, in which no other character has the bytes of base64
+  let length = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]!
+    if (byte !== CR && byte !== LF) bytes[length++] = byte
+  }
+  return bytes.toString('latin1', 0, length)
 }
 
 export function isDataUrl(text: string): boolean {

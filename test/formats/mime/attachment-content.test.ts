@@ -6,6 +6,10 @@ test.each([
   ['aGVsbG8=', 'hello'],
   ['aGVsbG8', 'hello'],
   ['aGVs\r\nbG8=', 'hello'],
+  ['aGVs\nbG8=\n', 'hello'],
+  ['\na\nG\r\nV\ns\r\n\r\nbG8', 'hello'],
+  ['aGVs\nbG8\u013d', undefined], // its last eight bits are those of "="
+  ['aGVs\nbG\u0138', undefined],
   ['', ''],
   ['_-8=', '\u00ff\u00ef'],
   ['_-8', '\u00ff\u00ef'],
