@@ -28,10 +28,10 @@ interface SendingPartsNeeds extends ServerContext {
 export type SendingParts = ReturnType<typeof createSendingParts>
 
 export function createSendingParts({ shared, outbound, ...context }: SendingPartsNeeds) {
-  const { config, store, random, clock } = context
+  const { config, store, random, clock, eventLoop } = context
   const { limits } = config
   const { contents, prepareContent, discardBlobs, downloads } = shared
-  const composeMail = createComposeMail({ config, random })
+  const composeMail = createComposeMail({ config, random, eventLoop })
   const countSend = createCountSend({ config, node: config.databaseUrl === undefined ? 'only' : randomUUID() })
   const fileSent = createFileSent({ ...context, ...shared, countSend })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })

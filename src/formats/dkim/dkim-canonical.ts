@@ -11,30 +11,44 @@ const TAB = 0x09
 
 /**
  * §3.4.4: removes white space at line ends and empty lines at the end, and reduces white space within a line to one
- * space. Lines end in CRLF, even if the input has only LF. One pass. Lines without white space are copied as a whole,
- * because encoded attachments consist of them.
+ * space. Lines end in CRLF, even if the input has only LF. One pass. Lines that stay as they are, are copied together, because
+ * encoded attachments consist of them.
  */
 export function relaxedBody(body: Buffer): Buffer {
   const out = Buffer.allocUnsafe(body.length + loneLineFeeds(body) + 2)
   let length = 0
   let lengthWithText = 0 // length up to the last line that is not empty
-  let nextSpace = -1 // offset of the first white space at or after the current line
+  let copyFrom = 0 // start of the lines that are not copied yet
+  // offsets of the first space and tab at or after the current line
+  let nextSpace = -1
+  let nextTab = -1
 
   for (let start = 0; start < body.length; ) {
     const lineFeed = body.indexOf(LF, start)
     const next = lineFeed < 0 ? body.length : lineFeed + 1
-    const end = lineFeed > start && body[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed < 0 ? next : lineFeed
+    const hasCr = lineFeed > start && body[lineFeed - 1] === CR
+    const end = hasCr ? lineFeed - 1 : lineFeed < 0 ? next : lineFeed
 
-    if (nextSpace < start) nextSpace = indexOfWhiteSpace(body, start)
-    const lineLength =
-      nextSpace >= end ? body.copy(out, length, start, end) : copyRelaxed(body, start, end, out, length)
-    length += lineLength
-    if (lineLength > 0) lengthWithText = length
-    out[length++] = CR
-    out[length++] = LF
+    if (nextSpace < start) nextSpace = indexOrEnd(body, SPACE, start)
+    if (nextTab < start) nextTab = indexOrEnd(body, TAB, start)
+    if (hasCr && nextSpace >= end && nextTab >= end) {
+      if (end > start) lengthWithText = length + end - copyFrom
+    } else {
+      length += body.copy(out, length, copyFrom, start)
+      const lineLength = copyRelaxed(body, start, end, out, length)
+      length += lineLength
+      if (lineLength > 0) lengthWithText = length
+      out[length++] = CR
+      out[length++] = LF
+      copyFrom = next
+    }
     start = next
   }
-  return lengthWithText === 0 ? Buffer.alloc(0) : out.subarray(0, lengthWithText + 2)
+  body.copy(out, length, copyFrom)
+  if (lengthWithText === 0) return Buffer.alloc(0)
+  out[lengthWithText] = CR
+  out[lengthWithText + 1] = LF
+  return out.subarray(0, lengthWithText + 2)
 }
 
 /** Canonicalizes a body as `relaxedBody` does, from chunks that are split anywhere; it keeps no text in memory. */
@@ -110,10 +124,9 @@ function copyRelaxed(body: Buffer, start: number, end: number, out: Buffer, outS
   return outEnd - outStart
 }
 
-function indexOfWhiteSpace(body: Buffer, from: number): number {
-  let index = from
-  while (index < body.length && body[index] !== SPACE && body[index] !== TAB) index++
-  return index
+function indexOrEnd(body: Buffer, byte: number, from: number): number {
+  const index = body.indexOf(byte, from)
+  return index < 0 ? body.length : index
 }
 
 /** Counts the LFs without a CR before them: each becomes two bytes. */

@@ -7,6 +7,7 @@
  * it, also one without 8BITMIME. Bcc recipients of a message that is sent are only in the envelope (RFC 5322 §3.6.3 allows
  * this): only a draft has the field, so that a mail program can edit it.
  */
+import { Readable } from 'node:stream'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { type Address, singleLine } from '../address/address.ts'
 import { isForbiddenHeader } from './protected-headers.ts'
@@ -56,12 +57,16 @@ const FILENAME_CHARS_MAX = 255
 /** Fields are folded at spaces. A longer word is split into encoded words (RFC 2047 §2). */
 const WORD_CHARS_MAX = 900
 
+/** Of a larger attachment, so much is encoded in one turn of the event loop: about 5 ms. */
+const SLICE_BYTES = 1024 * 1024
+
 /**
  * Composes a message. Reads no file and fetches no URL, whatever the fields contain.
  *
+ * @param nextTurn resolves in a later turn of the event loop: 45 MB in one turn would take 0.2 s. Default: all in one turn
  * @returns the whole message, ready to be signed and queued
  */
-export async function composeMessage(input: ComposeInput): Promise<Buffer> {
+export async function composeMessage(input: ComposeInput, nextTurn?: () => Promise<void>): Promise<Buffer> {
   const composer = new MailComposer({
     baseBoundary: input.boundary,
     messageId: singleLine(input.messageId),
@@ -77,7 +82,7 @@ export async function composeMessage(input: ComposeInput): Promise<Buffer> {
     references: (input.references ?? []).map(singleLine),
     ...(input.text !== undefined && { text: bodyText(input.text) }),
     ...(input.html !== undefined && { html: bodyText(input.html) }),
-    attachments: (input.attachments ?? []).map(attachment),
+    attachments: (input.attachments ?? []).map((each) => attachment(each, nextTurn)),
     headers: (input.headers ?? [])
       .filter(([name]) => !isForbiddenHeader(name))
       .map(([key, value]) => ({ key, value: headerText(value) })),
@@ -95,7 +100,10 @@ function mailbox({ name, address }: Address) {
   return { name: headerText(name ?? ''), address: singleLine(address).replace(/[<>]/g, '') }
 }
 
-function attachment({ filename, contentType = '', disposition, contentId, bytes }: ComposeAttachment) {
+function attachment(
+  { filename, contentType = '', disposition, contentId, bytes }: ComposeAttachment,
+  nextTurn?: () => Promise<void>,
+) {
   const isUsable = contentType.length <= CONTENT_TYPE_CHARS_MAX && CONTENT_TYPE.test(contentType)
   const type = isUsable && !/^multipart\//i.test(contentType) ? contentType : 'application/octet-stream'
   return {
@@ -103,10 +111,17 @@ function attachment({ filename, contentType = '', disposition, contentId, bytes 
     contentType: type,
     ...(disposition && { contentDisposition: disposition }),
     ...(contentId !== undefined && { cid: contentIdText(contentId) }),
-    content: bytes,
+    content: nextTurn && bytes.length > SLICE_BYTES ? Readable.from(slicesOf(bytes, nextTurn)) : bytes,
     // RFC 2046 §5.2.1 forbids encoding message/rfc822. One that is not 7-bit is sent as base64 anyway, as Gmail does:
     // otherwise every server on the way would need 8BITMIME.
     contentTransferEncoding: /^message\//i.test(type) && isSevenBit(bytes) ? '7bit' : 'base64',
+  }
+}
+
+async function* slicesOf(bytes: Buffer, nextTurn: () => Promise<void>): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    await nextTurn()
+    yield bytes.subarray(at, at + SLICE_BYTES)
   }
 }
 

@@ -128,3 +128,14 @@ test('the relaxed body agrees with its definition, for random lines', () => {
     expect(relaxedBody(Buffer.from(text)).toString(), JSON.stringify(text)).toBe(byDefinition(text))
   }
 })
+
+test('a large message is signed in several turns of the event loop', async () => {
+  const raw = mail('From: ann@example.com', '', 'spaces  \tand words on each line \r\n'.repeat(200_000), '', '')
+  let turns = 0
+  const nextTurn = async () => {
+    turns += 1
+  }
+  const signed = await signMessage(raw, { ...key, privateKey: pair.privateKey }, nextTurn)
+  expect(turns).toBeGreaterThan(2)
+  expect((await verify(signed)).result).toBe('pass')
+})

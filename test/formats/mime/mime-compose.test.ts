@@ -239,3 +239,22 @@ test.each([
 ])('whether %j is a forbidden header field for clients: %j', (name, forbidden) => {
   expect(isForbiddenHeader(name)).toBe(forbidden)
 })
+
+test.each([
+  ['base64', 'application/pdf'],
+  ['7bit', 'message/rfc822'],
+])(
+  'a large attachment is encoded in several turns of the event loop, to the same bytes (%s)',
+  async (_, contentType) => {
+    const lines = Buffer.from(`Subject: x\n\n${'line of text\r\n'.repeat(400_000)}`)
+    const bytes = contentType === 'message/rfc822' ? lines : Buffer.concat([png, lines.subarray(0, -1)])
+    const input = { ...minimal, text: 'x', attachments: [{ contentType, bytes }, { bytes: png }] }
+    let turns = 0
+    const nextTurn = async () => {
+      turns += 1
+    }
+    const composed = await composeMessage(input, nextTurn)
+    expect(turns).toBeGreaterThan(4)
+    expect(composed.equals(await composeMessage(input))).toBe(true)
+  },
+)

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
+import type { EventLoop } from '../../../event-loop.ts'
 import { composeMessage } from '../../../formats/mime/mime-compose.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { CheckedMessage } from './checked-message.ts'
@@ -22,6 +23,7 @@ export interface ThreadedMessage extends Omit<CheckedMessage, 'attachments'> {
 interface ComposeMailNeeds {
   readonly config: Pick<Config, 'messageBytesMax'>
   readonly random: (bytes: number) => Buffer
+  readonly eventLoop: Pick<EventLoop, 'nextTurn'>
 }
 
 /**
@@ -41,10 +43,10 @@ export type ComposeMail = (
 
 const BOUNDARY_BYTES = 12
 
-export function createComposeMail({ config, random }: ComposeMailNeeds): ComposeMail {
+export function createComposeMail({ config, random, eventLoop }: ComposeMailNeeds): ComposeMail {
   return async function composeMail(inbox, message, messageId, now, isDraft = false) {
     checkSize(sizeBytesMin(message))
-    const composed = await composeMessage({
+    const fields = {
       messageId,
       date: new Date(now),
       boundary: random(BOUNDARY_BYTES).toString('hex'),
@@ -66,7 +68,8 @@ export function createComposeMail({ config, random }: ComposeMailNeeds): Compose
         ...(attachment.disposition !== undefined && { disposition: attachment.disposition }),
         ...(attachment.contentId !== undefined && { contentId: attachment.contentId }),
       })),
-    })
+    }
+    const composed = await composeMessage(fields, eventLoop.nextTurn)
     checkSize(composed.length)
     return composed
   }

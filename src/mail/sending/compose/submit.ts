@@ -49,7 +49,7 @@ interface SubmitNeeds {
   /** The clock of the machine, epoch ms. */
   readonly wallClock: () => number
   readonly random: (bytes: number) => Buffer
-  readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
+  readonly eventLoop: Pick<EventLoop, 'createWorkQueue' | 'nextTurn'>
 }
 
 export function createSubmit(needs: SubmitNeeds): Submit {
@@ -81,9 +81,7 @@ export function createSubmit(needs: SubmitNeeds): Submit {
     const key = await domains.signingKey(inbox.domain_id)
     if (!key) throw new MailError('domain_not_verified', { domain }) // it was deleted
     const { selector, privateKey } = key
-    return {
-      raw: await signMessage(raw, { domain: key.domain, selector, privateKey, signedAt: new Date(now) }),
-      selector,
-    }
+    const signing = { domain: key.domain, selector, privateKey, signedAt: new Date(now) }
+    return { raw: await signMessage(raw, signing, eventLoop.nextTurn), selector }
   }
 }
