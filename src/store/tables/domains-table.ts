@@ -17,10 +17,13 @@ export async function getById(db: Db, id: string): Promise<DomainRow | undefined
   return row
 }
 
+const holders = prepareQuery((db, { names }: { names: readonly string[] }) =>
+  db.selectFrom('domains').selectAll().where('domain', 'in', names).where('holds_name', '=', sql.lit(1)),
+)
+
 /** Returns the rows that hold one of these names. */
 export async function listHolders(db: Db, names: readonly string[]): Promise<DomainRow[]> {
-  if (names.length === 0) return []
-  return db.selectFrom('domains').selectAll().where('domain', 'in', names).where('holds_name', '=', 1).execute()
+  return names.length === 0 ? [] : holders(db, { names })
 }
 
 /** A scope; a row of another pod is outside. */

@@ -3,20 +3,34 @@ import { sql } from 'kysely'
 import type { Db, LeaseTime, Tx } from '../handles.ts'
 import { type InterruptionBounds, isFree, isLeased, isWithin, mayBeClaimed, restrictionOf } from '../leases.ts'
 import { prepareQuery } from '../prepared-query.ts'
+import { insertRows, rowStep } from '../row-statements.ts'
 import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 import type { StoredMessageRow } from './messages-table.ts'
 
+const insertSubmissions = insertRows('submissions', {
+  ...{ id: 'text', organization_id: 'text', inbox_id: 'text', message_id: 'text', content_id: 'text', kind: 'text' },
+  ...{ envelope_sender: 'text', dkim_selector: 'text', smtputf8: 'integer', created_at: 'bigint' },
+})
+
+const insertRecipients = insertRows('recipients', {
+  ...{ id: 'text', submission_id: 'text', message_id: 'text', position: 'integer', address: 'text', domain: 'text' },
+  ...{ organization_id: 'text', pod_id: 'text', inbox_id: 'text', state: 'text', route: 'text' },
+  ...{ delay_notice_at: 'bigint', released_at: 'bigint', attempts: 'integer', next_attempt_at: 'bigint' },
+  ...{ lease_owner: 'text', lease_until: 'bigint', delivering_since: 'bigint', delivering_to: 'text' },
+  ...{ interruptions: 'integer', last_code: 'integer', last_enhanced_code: 'text', last_reply: 'text' },
+  ...{ created_at: 'bigint', updated_at: 'bigint' },
+})
+
 export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
-  await tx.insertInto('submissions').values(submission).execute()
-  await tx
-    .insertInto('recipients')
-    .values([...recipients])
-    .execute()
+  await tx.runRows([rowStep(insertSubmissions, [submission]), rowStep(insertRecipients, recipients)])
 }
 
+const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db.selectFrom('submissions').selectAll().where('id', 'in', ids),
+)
+
 export async function listByIds(db: Db, ids: readonly string[]): Promise<SubmissionRow[]> {
-  if (ids.length === 0) return []
-  return db.selectFrom('submissions').selectAll().where('id', 'in', ids).execute()
+  return ids.length === 0 ? [] : byIds(db, { ids })
 }
 
 export async function listRecipients(
