@@ -70,6 +70,10 @@ function mayImport(file: string): readonly string[] | undefined {
     const modules = [...MODULES.slice(0, rank).flat(), module].map((name) => `src/mail/${name}/`)
     return ['src/store/', 'src/net/', 'src/formats/', ...GROUND, ...modules]
   }
+  // The core of IMAP serves any store: only its adapter knows ours.
+  if (layer === 'edges' && module === 'imap' && part !== 'martlet') {
+    return ['src/formats/', ...GROUND, ...edgesOf(file, module, part, dialect)]
+  }
   return layer === 'edges'
     ? ['src/mail/', 'src/formats/', ...GROUND, ...edgesOf(file, module, part, dialect)]
     : undefined

@@ -158,7 +158,7 @@ test.each([
   expect(createListPattern(pattern).matches(name)).toBe(isMatch)
 })
 
-test('a hostile pattern takes no longer than its length × that of the name', () => {
+test('the time of a hostile pattern is bounded by its length and that of the name', () => {
   const startMs = performance.now()
   expect(createListPattern(`${'*a'.repeat(500)}b`).matches('a'.repeat(1_000))).toBe(false)
   expect(performance.now() - startMs).toBeLessThan(500)

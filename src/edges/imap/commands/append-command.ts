@@ -21,7 +21,7 @@ export async function append(
   let result: AppendResult
   try {
     if (start.sizeBytes > session.services.messageBytesMax) throw new ImapRefusal('TOOBIG', 'the message is too large')
-    if (start.sizeBytes === 0) throw new ImapRefusal('CANNOT', 'the message is empty') // RFC 9051 §6.3.12, as CATENATE: no message
+    if (start.sizeBytes === 0) throw new ImapRefusal('CANNOT', 'the message is empty')
     const { mailbox, flags, internalDate, sizeBytes, isUtf8 } = start
     result = await session
       .requireAccount()
@@ -30,6 +30,7 @@ export async function append(
     if (!(await upload.skip())) return 'fatal'
     throw upload.syntaxError ?? error
   }
+  await upload.skip() // nothing is left, unless a store breaks its contract
   const { uidValidity, uid } = result
   return `OK [APPENDUID ${uidValidity} ${uid}] APPEND completed` // RFC 4315 §3
 }

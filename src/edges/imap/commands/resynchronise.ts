@@ -32,8 +32,12 @@ export async function reportVanished(
   since: number,
   known: readonly UidRange[],
 ): Promise<void> {
-  if (known.length === 0) return
-  const vanished = without(await mailbox.vanishedSince(since, known), believed.uids)
+  // UIDs that were not given to a message yet have not vanished.
+  const given = known
+    .filter(({ first }) => first < believed.uidNext)
+    .map(({ first, last }) => ({ first, last: Math.min(last, believed.uidNext - 1) }))
+  if (given.length === 0) return
+  const vanished = without(await mailbox.vanishedSince(since, given), believed.uids)
   if (vanished.length > 0) session.untagged(`VANISHED (EARLIER) ${formatIntervals(vanished)}`)
 }
 

@@ -58,6 +58,7 @@ export async function runCommand(session: ImapSession, tag: string, command: Ima
     isFresh: ON_MESSAGES.has(command.name),
     mayExpunge: !(WITH_NUMBERS.has(command.name) && !isUid),
   })
+  session.reported.clear()
   answer(session, tag, completion)
 }
 
@@ -89,7 +90,6 @@ function refuseInState({ account, selected }: ImapSession, { name }: ImapCommand
 }
 
 async function reportBefore(session: ImapSession, isUid: boolean): Promise<void> {
-  session.reported.clear()
   const selected = session.requireSelected()
   await selected.mailbox.refresh()
   if (selected.hasUnreported()) session.output.write(selected.report(session, { mayExpunge: false, isUid }))

@@ -155,11 +155,15 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
   #listen(): void {
     const { input, output } = this.#session
     this.#socket.on('data', (chunk: Buffer) => {
+      if (this.#isClosing) return
       this.#lastInputAtMs = performance.now()
       input.push(chunk)
     })
     this.#socket.on('drain', () => output.onDrain())
-    this.#socket.on('end', () => input.end())
+    this.#socket.on('end', () => {
+      input.end()
+      if (this.#isClosing) this.#socket.destroySoon()
+    })
   }
 
   async #serve(): Promise<void> {
@@ -244,6 +248,7 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
   /** After LOGOUT, BYE, or the last command of a client that has closed its side. */
   #finish(): void {
     if (!this.#isClosing && !this.#hasClosed) this.#close()
+    this.#session.close() // not before: a command that runs still uses the account, even if the client is gone
   }
 
   #close(): void {
@@ -251,7 +256,10 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
     this.#session.isOver = true
     this.#session.output.flushAtOnce()
     const socket = this.#socket
-    socket.end(() => socket.destroySoon())
+    socket.end()
+    // What the client still sends is read: the system would answer it with a reset, which can overtake the last response.
+    if (socket.readableEnded) socket.destroySoon()
+    else socket.resume()
   }
 
   #onSocketError(error: Error): void {
@@ -265,7 +273,6 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
     this.#session.output.end()
     this.#session.input.end()
     this.#ended?.abort()
-    this.#session.close()
     this.#needs.onClosed(this)
   }
 }

@@ -172,7 +172,6 @@ function createImapListener(needs: ImapServersNeeds, role: Role): ImapListener {
   async function stop(graceMs: number): Promise<void> {
     isStopping = true
     stopRenewal()
-    clearInterval(sweep)
     if (!server.listening) return
     const closed = once(server, 'close')
     server.close()
@@ -182,6 +181,7 @@ function createImapListener(needs: ImapServersNeeds, role: Role): ImapListener {
     }, graceMs)
     await closed
     clearTimeout(cut)
+    clearInterval(sweep)
   }
 }
 
