@@ -1,11 +1,12 @@
-/** One mail, seen through four dialects: each side reads and changes the same message. */
+/** One mail, seen through four dialects and IMAP: each side reads and changes the same message. */
+import { ImapFlow } from 'imapflow'
 import AgentPost from 'martlet/agentpost'
 import { AgentMailClient as AssmblClient } from 'martlet/assmbl'
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
 
-test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMail, labelled by Assmbl and answered by inboxai', async () => {
-  await using world = await startWorld()
+test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMail, labelled by Assmbl, read and flagged in IMAP and answered by inboxai', async () => {
+  await using world = await startWorld({ env: { MARTLET_IMAPS_PORT: '0' } })
   const agentPost = new AgentPost({ apiKey: world.rootKey, baseUrl: world.url })
   const sender = await agentPost.inboxes.create({ username: 'sender', display_name: 'Sender' })
   const reader = await agentPost.inboxes.create({ username: 'reader', display_name: 'Reader' })
@@ -17,10 +18,24 @@ test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMai
     eventTypes: ['message.received', 'label.added', 'label.removed'],
   })
 
+  const imap = new ImapFlow({
+    ...{ host: '127.0.0.1', port: world.imapsPort, secure: true, logger: false, tls: { rejectUnauthorized: false } },
+    auth: { user: reader.email, pass: world.rootKey },
+  })
+  await imap.connect()
+  const inImap: string[] = []
+  imap.on('exists', ({ path, count }) => inImap.push(`${path} has ${count}`))
+  imap.on('flags', ({ flags }) => inImap.push([...(flags ?? [])].toSorted().join(' ')))
+  imap.on('expunge', ({ path }) => inImap.push(`gone from ${path}`))
+  await imap.mailboxOpen('INBOX')
+  const idling = imap.idle()
+
   const to = [{ email: reader.email, name: 'Reader' }]
   await agentPost.messages.send(sender.id, { to, subject: 'Grüße', text_body: 'one mail' })
   const { message } = await socket.next('message.received')
   expect(message).toMatchObject({ subject: 'Grüße', from: 'Sender <sender@mail.localhost>', text: 'one mail' })
+
+  await expect.poll(() => inImap).toEqual(['INBOX has 1'])
 
   const [item] = (await assmbl.listInbox({ q: 'grüße' })).items
   expect(item).toMatchObject({ InternetMessageID: message.message_id, Preview: 'one mail', IsRead: false })
@@ -28,10 +43,20 @@ test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMai
   expect(await socket.next('label.added')).toMatchObject({ label: { label: 'urgent' } })
   await assmbl.patchMessageRead(item!.MessageID)
   expect(await socket.next('label.removed')).toMatchObject({ label: { label: 'unread' } })
+  await expect.poll(() => inImap.at(-1)).toMatch(/\\Seen.*urgent/)
   await assmbl.patchMessageArchive(item!.MessageID)
   expect(await socket.next('label.added')).toMatchObject({ label: { label: 'archived' } })
 
-  const labels = ['archived', 'received', 'urgent']
+  // The IMAP session has seen it come, change and go to the archive, and flags it there.
+  await expect.poll(() => inImap.at(-1)).toBe('gone from INBOX')
+  await imap.mailboxOpen('Archive')
+  await idling
+  const fetched = await imap.fetchOne('1', { envelope: true, flags: true })
+  expect(fetched).toMatchObject({ envelope: { subject: 'Grüße', messageId: message.message_id } })
+  expect(await imap.messageFlagsAdd('1', ['\\Flagged'])).toBe(true)
+  expect(await socket.next('label.added')).toMatchObject({ label: { label: 'flagged' } })
+
+  const labels = ['archived', 'flagged', 'received', 'urgent']
   const inAgentMail = await world.agentmail.inboxes.messages.get(reader.email, message.message_id)
   expect(inAgentMail.labels.toSorted()).toEqual(labels)
   const [inAgentPost] = (await agentPost.messages.list(reader.id)).data
@@ -56,11 +81,18 @@ test('a mail that an AgentPost client sends is seen on the WebSocket of AgentMai
   expect(await assmbl.getMessage(item!.MessageID)).toMatchObject({ ThreadID: expect.any(String), IsRead: true })
   await inboxai('DELETE', `/messages/${reply.message_id}`)
 
-  // And back: AgentPost takes the label away, AgentMail puts the message back, Assmbl deletes it.
+  // And back: IMAP takes the flag away, AgentPost the label, AgentMail puts the message back, Assmbl deletes it.
+  expect(await imap.messageFlagsRemove('1', ['\\Flagged'])).toBe(true)
   await agentPost.messages.removeLabels(inAgentPost!.id, ['urgent'])
-  await world.agentmail.inboxes.messages.update(reader.email, message.message_id, { removeLabels: ['archived'] })
+  await world.agentmail.inboxes.messages.update(reader.email, message.message_id, {
+    removeLabels: ['archived', 'replied'],
+  })
   expect((await assmbl.listInbox()).items).toMatchObject([{ Labels: [], IsRead: true, Archived: false }])
+  const atEnd = await imap.status('INBOX', { messages: true, unseen: true })
+  expect(atEnd).toMatchObject({ messages: 1, unseen: 0 })
   await assmbl.deleteMessage(item!.MessageID)
+  expect(await imap.status('INBOX', { messages: true })).toMatchObject({ messages: 0 })
+  await imap.logout()
   expect((await agentPost.messages.list(reader.id)).data).toEqual([])
   await expect(world.agentmail.inboxes.messages.get(reader.email, message.message_id)).rejects.toMatchObject({
     statusCode: 404,

@@ -1,8 +1,9 @@
 /**
- * Tests the credentials of an inbox with Python's smtplib and nodemailer: they log in with what the creation of the inbox
- * returned, and nothing else. Needs submission ports, which most servers of tests do not have.
+ * Tests the credentials of an inbox with Python's smtplib and imaplib and with nodemailer: they log in with what the creation of
+ * the inbox returned, and nothing else. Needs ports of mail programs, which most servers of tests do not have.
  */
 import { execFile, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mailServersOf } from '../../../src/server/mail-servers.ts'
@@ -12,7 +13,7 @@ const run = promisify(execFile)
 
 let server: SubmissionWorld
 beforeAll(async () => {
-  server = await startSubmission()
+  server = await startSubmission({}, { MARTLET_IMAPS_PORT: '0' })
 })
 afterAll(() => server?.[Symbol.asyncDispose]())
 
@@ -28,6 +29,8 @@ interface Login {
   readonly username: string
   readonly password: string
 }
+
+const hasNoPython = spawnSync('python3', ['--version']).status !== 0
 
 /** Sends over STARTTLS, with the values as they were returned. */
 function send({ host, port, username, password }: Login, subject: string) {
@@ -47,7 +50,7 @@ test('nodemailer sends with the smtp object of a new inbox, and the sent message
   expect(messages).toMatchObject([{ header_message_id: messageId, subject: 'by nodemailer', to: ['bob@a.test'] }])
 })
 
-test.skipIf(spawnSync('python3', ['--version']).status !== 0)('smtplib sends with the smtp object', async () => {
+test.skipIf(hasNoPython)('smtplib sends with the smtp object', async () => {
   const inbox = await ok('POST', '/inboxes', { username: 'python' })
   const program = `
 import json, smtplib, ssl, sys
@@ -73,6 +76,66 @@ test('the servers are those of the settings, else the hostname, or the address i
   const publicSmtp = { host: 'smtp.example.com', port: 587 }
   expect(mailServersOf({ ...real, publicSmtp }, { ...ports, submission: undefined }).smtp).toBe(publicSmtp)
   expect(mailServersOf(real, { submission: undefined, imaps: undefined })).toEqual({ smtp: undefined, imap: undefined })
+})
+
+/** Runs steps with Python's imaplib. @returns status and data of each */
+async function withImaplib(imap: Login, ...steps: (string | null)[][]): Promise<(string | null)[][]> {
+  const program = join(import.meta.dirname, 'imap-steps.py')
+  const { stdout } = await run('python3', [program, JSON.stringify(imap), JSON.stringify(steps)])
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+test.skipIf(hasNoPython)('imaplib and REST see one mailbox: flags, moves and sent mail, both ways', async () => {
+  const inbox = await ok('POST', '/inboxes', { username: 'shared' })
+  expect(inbox.imap).toEqual({ ...inbox.smtp, port: server.world.imapsPort }) // one password for both
+  const question = { from: 'ann@a.test', to: inbox.email_address, subject: 'question', text: 'What?' }
+  await server.world.smtp.send(question)
+  const at = `/inboxes/${inbox.inbox_id}/messages`
+  const rest = async (query = '') => (await ok('GET', `${at}${query}`)).messages
+
+  const [, , fetched] = await withImaplib(
+    inbox.imap,
+    ['select', 'INBOX'],
+    ['uid', 'SEARCH', null, 'UNSEEN', 'SUBJECT', 'question'],
+    ['uid', 'FETCH', '1', '(FLAGS BODY.PEEK[TEXT])'],
+    ['uid', 'STORE', '1', '+FLAGS', '(\\Seen \\Flagged urgent)'],
+  )
+  expect(fetched!.join(' ')).toMatch(/FLAGS \([^)]*\).*What\?/s)
+  const [item] = await rest()
+  expect(item.labels.toSorted()).toEqual(['flagged', 'received', 'urgent'])
+
+  await ok('PATCH', `${at}/${item.message_id}`, { add_labels: ['unread'], remove_labels: ['urgent'] })
+  const [, flags] = await withImaplib(inbox.imap, ['select', 'INBOX'], ['uid', 'FETCH', '1', '(FLAGS)'])
+  expect(flags![1]).toMatch(/\\Flagged/)
+  expect(flags![1]).not.toMatch(/\\Seen|urgent/)
+
+  await send(inbox.smtp, 'sent by SMTP')
+  const reply = await ok('POST', `${at}/${item.message_id}/reply`, { text: 'That.' })
+  const [, sent] = await withImaplib(
+    inbox.imap,
+    ['select', 'Sent'],
+    ['uid', 'FETCH', '1:*', '(BODY.PEEK[HEADER.FIELDS (SUBJECT)])'],
+  )
+  expect(sent!.join(' ')).toMatch(/sent by SMTP.*Re: question/s)
+  expect((await rest()).map((each: { subject: string }) => each.subject)).toEqual([
+    'Re: question',
+    'sent by SMTP',
+    'question',
+  ])
+  await withImaplib(
+    inbox.imap,
+    ['select', 'INBOX'],
+    ['uid', 'COPY', '1', 'Trash'],
+    ['uid', 'STORE', '1', '+FLAGS', '(\\Deleted)'],
+    ['expunge'],
+  )
+  expect((await rest()).map((each: { message_id: string }) => each.message_id)).not.toContain(item.message_id)
+  expect(await ok('GET', `${at}/${item.message_id}`)).toMatchObject({ labels: expect.arrayContaining(['trash']) })
+  expect(await rest('?include_trash=true')).toHaveLength(3)
+  expect(reply.thread_id).toBe(item.thread_id)
 })
 
 test('credentials are rotated, added and deleted; a password that was replaced opens nothing', async () => {

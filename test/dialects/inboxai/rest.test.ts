@@ -280,10 +280,10 @@ test("AgentMail's client reads and writes the same shapes, with the base URL bel
   const item = await receive({ inbox_id: inbox.inboxId, email_address: inbox.email }, { subject: 'Hi', text: 'x' })
   const { messages } = await inboxes.messages.list(inbox.inboxId, { labels: ['unread'] })
   expect(messages).toMatchObject([{ messageId: item.message_id, inboxId: inbox.inboxId, subject: 'Hi' }])
-  const reply = await inboxes.messages.reply(inbox.inboxId, item.message_id, { text: 'y' })
-  expect(reply).toEqual({ messageId: id('msg'), threadId: item.thread_id })
   const change = { addLabels: ['done'], removeLabels: ['unread'] }
   expect((await inboxes.messages.update(inbox.inboxId, item.message_id, change)).labels).toEqual(['done', 'received'])
+  const reply = await inboxes.messages.reply(inbox.inboxId, item.message_id, { text: 'y' })
+  expect(reply).toEqual({ messageId: id('msg'), threadId: item.thread_id })
   expect((await threads.get(item.thread_id)).messages.map(({ messageId }) => messageId)).toEqual([
     item.message_id,
     reply.messageId,
