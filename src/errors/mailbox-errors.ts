@@ -12,4 +12,9 @@ export const mailboxErrors = {
     kind: 'unprocessable',
     message: (p) => `The flag ${p.flag} cannot be stored: it is too long, or a mailbox or Martlet uses the word`,
   }),
+  search_too_costly: define<{ messagesMax: number }>({
+    kind: 'unprocessable',
+    message: (p) => `The search would have to read more than ${p.messagesMax} messages`,
+    fix: 'Search in the subject, the addresses or the text, or in fewer messages.',
+  }),
 } as const

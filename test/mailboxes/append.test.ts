@@ -1,9 +1,9 @@
 /** Tests APPEND: a message that a mail program adds. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { AppendedMessage, MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import type { MailAccount } from '../../src/edges/imap/session/mail-store.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { labelsOf } from '../../src/store/tables/messages-table.ts'
-import { type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+import { appendedMail as appended, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
 let world: MailboxWorld
 let account: MailAccount
@@ -15,14 +15,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => world[Symbol.asyncDispose]())
-
-export function appended(raw: string, more: Partial<AppendedMessage> = {}): AppendedMessage {
-  const data = Buffer.from(raw.replaceAll('\n', '\r\n'))
-  async function* chunks() {
-    yield data
-  }
-  return { flags: [], internalDate: undefined, sizeBytes: data.length, data: chunks(), isUtf8: false, ...more }
-}
 
 const mail = (id: string) => `From: Bob <bob@x.test>\nMessage-ID: <${id}@x.test>\nSubject: ${id}\n\nhello\n`
 

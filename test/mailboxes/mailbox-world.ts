@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createMartletStore } from '../../src/edges/imap/martlet/martlet-store.ts'
-import type { MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import type { AppendedMessage, MailAccount } from '../../src/edges/imap/session/mail-store.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { keyColumns } from '../../src/mail/access/keys/api-keys.ts'
@@ -69,7 +69,7 @@ export async function startNode(store: Store, limits = withLimits({})) {
   })
   const removal = createRemoval({ limits })
   const mailboxes = createMailboxes({
-    ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages },
+    ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages, clock },
     config: { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits },
   })
   const credentials = createCredentials({ store, clock, requestRates: { count: async () => undefined } })
@@ -121,6 +121,15 @@ async function createKey(store: Store, ids: InboxIds, permissions?: readonly Per
     ...(permissions && { permissions: new Set(permissions) }),
   }
   return { password, actor }
+}
+
+/** @param raw with LF line ends */
+export function appendedMail(raw: string, more: Partial<AppendedMessage> = {}): AppendedMessage {
+  const data = Buffer.from(raw.replaceAll('\n', '\r\n'))
+  async function* chunks() {
+    yield data
+  }
+  return { flags: [], internalDate: undefined, sizeBytes: data.length, data: chunks(), isUtf8: false, ...more }
 }
 
 let count = 0

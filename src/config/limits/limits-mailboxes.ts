@@ -36,6 +36,14 @@ export const mailboxesLimits = {
     description: 'Messages whose flags or mailbox one transaction changes. A command with more has several.',
   },
   fetchMessages: { default: 200, unit: 'count', description: 'Messages that one statement reads for FETCH.' },
+  searchMessages: { default: 500, unit: 'count', description: 'Messages that one statement reads for SEARCH.' },
+  searchContentsMax: {
+    default: 20_000,
+    unit: 'count',
+    description:
+      'Messages whose header or text one SEARCH reads because the text index does not have what it asks for.',
+  },
+  searchKeysMax: { default: 1_000, unit: 'count', description: 'Keys of one SEARCH.' },
   sourceBytesMax: {
     default: 8 * MIB,
     unit: 'bytes',

@@ -13,6 +13,7 @@ import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
 import { forbiddenMask, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
+import { createBodyTexts } from '../messages/search/text-cache.ts'
 import { type AppendedMessage, type AppendNeeds, appendMessage } from './changes/append-message.ts'
 import {
   createMailbox,
@@ -83,12 +84,13 @@ export interface MailboxQuota {
   readonly messages: { readonly used: number; readonly max: number | undefined }
 }
 
-interface MailboxesNeeds extends OpenMailboxNeeds, AppendNeeds {
+interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'bodyTexts'>, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
 }
 
-export function createMailboxes(needs: MailboxesNeeds): Mailboxes {
+export function createMailboxes(given: MailboxesNeeds): Mailboxes {
+  const needs = { ...given, bodyTexts: createBodyTexts(given.limits) }
   const { store, config } = needs
   const views = createInboxViews(needs)
 

@@ -12,6 +12,7 @@ import { moveMessages } from './changes/move-messages.ts'
 import { storeFlags } from './changes/store-flags.ts'
 import { type FetchedMessage, type FetchNeeds, fetchMessages, type WantedItems } from './fetch/fetch-messages.ts'
 import type { FlagChange } from './projection/flag-changes.ts'
+import { type MailboxSearch, type SearchNeeds, searchMailbox } from './search/search-mailbox.ts'
 import type { InboxView, MailboxView } from './views/inbox-view.ts'
 import { type Flags, indexOfUid, type MailboxSnapshot } from './views/mailbox-snapshot.ts'
 import { missingFrom, rangesOf, type UidRange } from './views/vanished-uids.ts'
@@ -56,6 +57,8 @@ export interface OpenMailbox {
   expunge(uids?: readonly number[]): Promise<void>
   /** UIDs that vanished after `modseq`, in `known`; perhaps others that are missing, if the store no longer knows. */
   vanishedSince(modseq: number, known: readonly UidRange[]): Promise<readonly UidRange[]>
+  /** @returns ascending UIDs of messages in the snapshot @throws search_too_costly */
+  search(search: MailboxSearch, signal: AbortSignal): Promise<readonly number[]>
   /** The bytes of all messages together, and of those with \Deleted. */
   sizes(): Promise<{ readonly sizeBytes: number; readonly deletedBytes: number }>
   close(): void
@@ -68,7 +71,7 @@ export interface MovedMessages {
   readonly to: readonly number[]
 }
 
-export interface OpenMailboxNeeds extends FetchNeeds, ExpungeNeeds {
+export interface OpenMailboxNeeds extends FetchNeeds, ExpungeNeeds, SearchNeeds {
   readonly store: Store
 }
 
@@ -151,6 +154,9 @@ export function openMailbox(
       if (modseq < floor_seq) return missingFrom(uids, uidNext, known)
       return rangesOf(await entriesTable.listVanished(needs.store.db, row.id, modseq), known)
     },
+
+    search: (search, signal) =>
+      searchMailbox(needs, { id: row.id, inboxId: inboxView.inboxId, isDrafts, hiddenMask }, search, signal),
 
     sizes: () => entriesTable.sizesOf(needs.store.db, row.id, hiddenMask),
 

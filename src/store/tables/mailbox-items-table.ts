@@ -99,21 +99,79 @@ export async function listItems(
   uids: readonly number[],
   wanted: Pick<ItemsWanted, 'isDrafts' | 'withStructure' | 'withBytes' | 'version'>,
 ): Promise<FetchedItemRow[]> {
-  const [first, last] = [uids[0], uids.at(-1)]
-  if (first === undefined || last === undefined) return []
-  // Most often the UIDs are a range with few gaps: then the statement is the same for every number of them.
-  const isRange = last - first < 2 * uids.length
-  const values = { mailboxId, uids: isRange ? [first, last] : padded(uids), isRange, ...wanted }
-  const rows = await items(db, values)
-  if (!isRange || last - first + 1 === uids.length) return rows
-  const asked = new Set(uids)
-  return rows.filter(({ uid }) => asked.has(uid))
+  const asked = rangeOrList(uids)
+  if (!asked) return []
+  return ofUids(await items(db, { mailboxId, ...asked, ...wanted }), uids)
 }
 
 /** Each length of a list is another statement: it is filled up to the next power of two. */
 function padded(uids: readonly number[]): number[] {
   const length = 2 ** Math.ceil(Math.log2(uids.length))
   return [...uids, ...Array<number>(length - uids.length).fill(uids.at(-1)!)]
+}
+
+/** What SEARCH compares without reading contents. */
+export interface SearchedItemRow {
+  readonly uid: number
+  readonly item_id: string
+  readonly size_bytes: number
+  readonly saved_at: number
+  readonly internal_date: number
+  readonly content_id: string
+  /** null for drafts, as all below. */
+  readonly thread_id: string | null
+  readonly subject: string | null
+  readonly header_message_id: string | null
+  readonly in_reply_to: string | null
+  readonly references_list: string | null
+  readonly envelope_recipient: string | null
+}
+
+const searched = prepareQuery((db, wanted: Pick<ItemsWanted, 'mailboxId' | 'uids' | 'isRange' | 'isDrafts'>) => {
+  const { mailboxId, uids, isRange, isDrafts } = wanted
+  const item = isDrafts
+    ? sql`draft_revisions.created_at as internal_date, draft_revisions.content_id, drafts.thread_id, drafts.subject,
+        null as header_message_id, null as in_reply_to, null as references_list, null as envelope_recipient
+      from mailbox_entries as entries join draft_revisions on draft_revisions.id = entries.item_id
+        join drafts on drafts.id = draft_revisions.draft_id`
+    : sql`coalesce(messages.internal_date, messages.timestamp) as internal_date, messages.content_id, messages.thread_id,
+        messages.subject, messages.header_message_id, messages.in_reply_to, messages.references_list,
+        messages.envelope_recipient
+      from mailbox_entries as entries join messages on messages.id = entries.item_id`
+  const condition = isRange
+    ? sql`entries.uid >= ${uids[0]!} and entries.uid <= ${uids[1]!}`
+    : sql`entries.uid in (${sql.join(uids)})`
+  const found = sql<SearchedItemRow>`(
+    select entries.uid, entries.item_id, entries.size_bytes, entries.saved_at, ${item}
+    where entries.mailbox_id = ${mailboxId} and ${condition}
+  )`
+  return db.selectFrom(found.as('found')).selectAll().orderBy('uid')
+})
+
+/** As listItems, for SEARCH. */
+export async function listSearched(
+  db: Db,
+  mailboxId: string,
+  uids: readonly number[],
+  isDrafts: boolean,
+): Promise<SearchedItemRow[]> {
+  const wanted = rangeOrList(uids)
+  if (!wanted) return []
+  return ofUids(await searched(db, { mailboxId, isDrafts, ...wanted }), uids)
+}
+
+/** Most often UIDs are a range with few gaps: then the statement is the same for every number of them. */
+function rangeOrList(uids: readonly number[]): Pick<ItemsWanted, 'uids' | 'isRange'> | undefined {
+  const [first, last] = [uids[0], uids.at(-1)]
+  if (first === undefined || last === undefined) return undefined
+  const isRange = last - first < 2 * uids.length
+  return { uids: isRange ? [first, last] : padded(uids), isRange }
+}
+
+function ofUids<Row extends { readonly uid: number }>(rows: Row[], uids: readonly number[]): Row[] {
+  if (rows.length <= uids.length && uids.at(-1)! - uids[0]! + 1 === uids.length) return rows
+  const asked = new Set(uids)
+  return rows.filter(({ uid }) => asked.has(uid))
 }
 
 const insertStructures = insertRows(

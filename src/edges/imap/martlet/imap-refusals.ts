@@ -11,6 +11,7 @@ const byCode: Partial<Record<ErrorCode, RefusalCode>> = {
   mailbox_exists: 'ALREADYEXISTS',
   mailbox_refused: 'CANNOT',
   flag_not_allowed: 'CANNOT',
+  search_too_costly: 'LIMIT',
   limit_exceeded: 'LIMIT',
   inbox_full: 'OVERQUOTA',
   disk_full: 'UNAVAILABLE',

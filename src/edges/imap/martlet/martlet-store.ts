@@ -70,7 +70,7 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       copy: (uids, target) => translated(() => mailbox.moveTo(target, uids, false), true),
       move: (uids, target) => translated(() => mailbox.moveTo(target, uids, true), true),
       expunge: (uids) => translated(() => mailbox.expunge(uids)),
-      search: notYet,
+      search: (key, snapshot, saved, signal) => translated(() => mailbox.search({ key, snapshot, saved }, signal)),
       vanishedSince: (modseq, known) => translated(() => mailbox.vanishedSince(modseq, known)),
       close: () => mailbox.close(),
     }
@@ -91,10 +91,6 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       throw refusalFor(error, log)
     }
   }
-}
-
-async function notYet(): Promise<never> {
-  throw new ImapRefusal('CANNOT', 'Not supported yet')
 }
 
 function endOf(signal: AbortSignal): Promise<void> {

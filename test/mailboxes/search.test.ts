@@ -1,0 +1,103 @@
+/** Tests the keys of SEARCH, one by one, against a small mailbox. */
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
+import type { SearchKey } from '../../src/formats/imap/search-keys.ts'
+import { appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+
+let world: MailboxWorld
+let account: MailAccount
+let inbox: OpenMailbox
+let ids: string[]
+
+const mails = [
+  'From: Ann Example <ann@x.test>\nTo: Ada <ada@a.test>\nSubject: Grüße aus Köln\nMessage-ID: <one@x.test>\nDate: Sat, 3 Feb 2001 23:30:00 -0500\n\nThe quick brown fox\n',
+  'From: Bob <bob@y.test>\nTo: Eve <eve@b.test>\nCc: Carl <carl@c.test>\nSubject: plain\nMessage-ID: <two@y.test>\nIn-Reply-To: <one@x.test>\nReferences: <one@x.test>\nX-Colour: Blue\nDate: Sun, 4 Feb 2001 00:10:00 +0000\n\njumps over 你好世界\n',
+  'From: Cid <cid@z.test>\nSubject: large\nMessage-ID: <three@z.test>\nDate: 1 Mar 99 10:00 GMT\n\n' +
+    'lazy dog '.repeat(500),
+]
+
+beforeAll(async () => {
+  world = await startMailboxes({ mailboxes: { searchContentsMax: 10 } })
+  account = await world.logIn()
+  for (const [index, raw] of mails.entries()) {
+    const flags = index === 0 ? ['\\Seen', 'Work'] : index === 1 ? ['\\Flagged'] : []
+    await account.append('INBOX', appendedMail(raw, { flags, internalDate: Date.UTC(2001, 1, 3 + index, 12) }))
+  }
+  inbox = await account.open('INBOX')
+  ids = []
+  for await (const batch of inbox.fetch([1, 2, 3], { ids: true }, new AbortController().signal)) {
+    ids.push(...batch.map(({ emailId }) => emailId!))
+  }
+})
+
+afterAll(() => world[Symbol.asyncDispose]())
+
+const text = (where: string, value: string) => ({ key: 'text', in: where, value }) as SearchKey
+const header = (name: string, value: string): SearchKey => ({ key: 'header', name, value })
+const flag = (name: string, isSet = true): SearchKey => ({ key: 'flag', flag: name, isSet })
+const date = (of: string, is: string, day: string) => ({ key: 'date', of, is, day }) as SearchKey
+const set = (start: number | '*', end: number | '*') => [{ start, end }]
+
+const cases: [SearchKey, number[]][] = [
+  [{ key: 'all' }, [1, 2, 3]],
+  [flag('\\seen'), [1]],
+  [flag('\\Seen', false), [2, 3]],
+  [flag('WORK'), [1]],
+  [{ key: 'not', of: flag('\\Flagged') }, [1, 3]],
+  [{ key: 'or', keys: [flag('\\Seen'), flag('\\Flagged')] }, [1, 2]],
+  [{ key: 'and', keys: [flag('\\Seen', false), text('subject', 'LARGE')] }, [3]],
+  [{ key: 'and', keys: [] }, [1, 2, 3]],
+  [{ key: 'sequence', set: set(2, '*') }, [2, 3]],
+  [{ key: 'sequence', set: set('*', 9) }, [3]],
+  [{ key: 'uid', set: set(3, 1) }, [1, 2, 3]],
+  [{ key: 'uid', set: set(100, '*') }, [3]],
+  [{ key: 'saved result' }, [2]],
+  [{ key: 'modseq', atLeast: 1n }, [1, 2, 3]],
+  [{ key: 'modseq', atLeast: 2n ** 60n }, []],
+  [{ key: 'size', is: 'larger', bytes: 1_000 }, [3]],
+  [{ key: 'size', is: 'smaller', bytes: 1_000 }, [1, 2]],
+  [text('subject', 'GRÜSSE'), []],
+  [text('subject', 'grüße AUS'), [1]],
+  [text('subject', ''), [1, 2, 3]],
+  [text('from', 'ann example <ANN@'), [1]],
+  [text('to', 'eve'), [2]],
+  [text('cc', 'carl@c'), [2]],
+  [text('cc', ''), [2]],
+  [text('bcc', 'carl'), []],
+  [text('body', 'QUICK brown'), [1]],
+  [text('body', '好世'), [2]],
+  [text('body', 'plain'), []],
+  [text('text', 'plain'), [2]],
+  [text('text', 'eve@b.test'), [2]],
+  [text('text', 'azy d'), [3]],
+  [text('text', ''), [1, 2, 3]],
+  [header('X-Colour', 'blue'), [2]],
+  [header('x-colour', ''), [2]],
+  [header('Message-ID', '<TWO@y'), [2]],
+  [header('References', 'one@x.test'), [2]],
+  [header('In-Reply-To', '<one@x.test>'), [2]],
+  [date('internal', 'on', '2001-02-04'), [2]],
+  [date('internal', 'before', '2001-02-04'), [1]],
+  [date('internal', 'since', '2001-02-04'), [2, 3]],
+  [date('sent', 'on', '2001-02-03'), [1]],
+  [date('sent', 'before', '2000-01-01'), [3]],
+  [date('saved', 'since', '2020-01-01'), [1, 2, 3]],
+  [{ key: 'within', is: 'older', seconds: 60 }, [1, 2, 3]],
+  [{ key: 'within', is: 'younger', seconds: 60 }, []],
+  [{ key: 'threadid', id: 'none' }, []],
+]
+
+test.each(cases.map(([key, uids]) => [inspect(key), uids, key] as const))(
+  'SEARCH %s finds %j',
+  async (_shown, uids, key) => {
+    expect(await inbox.search(key, inbox.latest(), [2], new AbortController().signal)).toEqual(uids)
+  },
+)
+
+test('a search by id finds the message; one that reads too many contents is refused', async () => {
+  const search = (key: SearchKey) => inbox.search(key, inbox.latest(), [], new AbortController().signal)
+  expect(await search({ key: 'emailid', id: ids[1]! })).toEqual([2])
+  const costly: SearchKey = { key: 'or', keys: Array.from({ length: 5 }, () => header('X-None', 'x')) }
+  await expect(search(costly)).rejects.toMatchObject({ code: 'LIMIT' })
+})
