@@ -9,6 +9,7 @@ import { createForwardedAttachments } from '../mail/sending/compose/forwarded-at
 import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
 import { createCountSend } from '../mail/sending/compose/send-caps.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
+import { createAppendDraft } from '../mail/sending/drafts/append-draft.ts'
 import { createPrepareRevision } from '../mail/sending/drafts/draft-content.ts'
 import { createDraftParts } from '../mail/sending/drafts/draft-parts.ts'
 import { createDraftSources } from '../mail/sending/drafts/draft-source.ts'
@@ -53,6 +54,7 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
     uploads,
     sources,
     draftParts,
+    appendDraft: createAppendDraft({ ...context, prepareContent, draftParts, discardBlobs }),
     prepareRevision: createPrepareRevision({ ...context, composeMail, prepareContent }),
     sendDraft: createSendDraft({
       store,

@@ -131,7 +131,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),
     messageBatches: createMessageBatches({ store, limits }),
     labels: createLabels({ store, limits }),
-    mailboxes: createMailboxes({ ...context, ...shared, limits }),
+    mailboxes: createMailboxes({ ...context, ...shared, appendDraft: sendingParts.appendDraft, limits }),
 
     sending: createSending({ store, ...sendingParts, limits }),
     drafts: createDrafts({

@@ -16,11 +16,18 @@ import { createFeed } from '../../src/mail/events/feed/feed.ts'
 import { createMailboxes } from '../../src/mail/mailboxes/mailboxes.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
+import { createPrepareBytes } from '../../src/mail/messages/content/prepared-bytes.ts'
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { createLabels } from '../../src/mail/messages/labels/labels.ts'
 import { createRemoval } from '../../src/mail/messages/removal.ts'
 import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
+import { createComposeMail } from '../../src/mail/sending/compose/compose-mail.ts'
+import { createAppendDraft } from '../../src/mail/sending/drafts/append-draft.ts'
+import { createPrepareRevision } from '../../src/mail/sending/drafts/draft-content.ts'
+import { createDraftParts } from '../../src/mail/sending/drafts/draft-parts.ts'
+import { createDrafts } from '../../src/mail/sending/drafts/drafts.ts'
+import { createUpdateDraft } from '../../src/mail/sending/drafts/update-draft.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
@@ -53,6 +60,8 @@ export interface Mail {
 /** What a server builds of a store. */
 export type MailboxNode = Awaited<ReturnType<typeof startNode>>
 
+const NO_SOURCE = { kind: 'new' as const, columns: { source_id: null, source_message_id: null } }
+
 export async function startNode(store: Store, limits = withLimits({})) {
   const log = createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent')
   const metrics = createMetrics()
@@ -68,15 +77,44 @@ export async function startNode(store: Store, limits = withLimits({})) {
     ...{ fileMessages, limits },
   })
   const removal = createRemoval({ limits })
+  const composeMail = createComposeMail({ config: { messageBytesMax: 100_000 }, random: randomBytes })
+  const prepareBytes = createPrepareBytes({ store, discardBlobs })
+  const draftParts = createDraftParts({ contents, prepareBytes, limits })
+  const config = { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits }
+  const composed = { config, composeMail, prepareContent, wallClock: clock, random: randomBytes }
+  const draftNeeds = {
+    ...{ store, discardBlobs, draftParts, clock, limits, signalScheduled: () => undefined },
+    prepareRevision: createPrepareRevision(composed),
+    resolveAttachments: async () => [],
+  }
+  const drafts = createDrafts({
+    ...draftNeeds,
+    sources: { find: async () => NO_SOURCE, mergeForward: async (_actor, _row, message) => message },
+    updateDraft: createUpdateDraft(draftNeeds),
+    downloads: { link: async () => ({ token: '', expiresAt: 0 }) } as never,
+  })
+  const appendDraft = createAppendDraft({ ...composed, store, draftParts, discardBlobs })
   const mailboxes = createMailboxes({
-    ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages, clock },
-    config: { inboxBytesMax: 0, inboxMessagesMax: 0, messageBytesMax: 100_000, limits },
+    ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages, clock, config },
+    appendDraft,
   })
   const credentials = createCredentials({ store, clock, requestRates: { count: async () => undefined } })
   const logins = createLogins({ store, credentials, limits })
   const mailStore = createMartletStore({ logins, mailboxes, feed, log })
   const labels = createLabels({ store, limits })
-  return { feed, contents, prepareContent, fileReceived, mailboxes, mailStore, labels, removal, discardBlobs, store }
+  return {
+    feed,
+    contents,
+    prepareContent,
+    fileReceived,
+    mailboxes,
+    mailStore,
+    labels,
+    drafts,
+    removal,
+    discardBlobs,
+    store,
+  }
 }
 
 export async function startMailboxes(overrides: LimitOverrides = {}): Promise<MailboxWorld> {

@@ -146,6 +146,7 @@ create table draft_revisions (
   id text collate "C" not null,
   draft_id text collate "C" not null,
   content_id text collate "C" not null,
+  message_id_hash text collate "C",
   created_at bigint not null,
   PRIMARY KEY (id),
   FOREIGN KEY (content_id) REFERENCES contents(id),
@@ -153,6 +154,7 @@ create table draft_revisions (
 );
 CREATE INDEX draft_revisions_by_content ON public.draft_revisions USING btree (content_id);
 CREATE INDEX draft_revisions_by_draft ON public.draft_revisions USING btree (draft_id);
+CREATE INDEX draft_revisions_by_message_id ON public.draft_revisions USING btree (message_id_hash) WHERE (message_id_hash IS NOT NULL);
 
 create table drafts (
   id text collate "C" not null,

@@ -140,12 +140,15 @@ CREATE TABLE draft_revisions (
   id text primary key,
   draft_id text not null references drafts on delete cascade,
   content_id text not null references contents,
+  message_id_hash text,
   created_at integer not null
 ) strict;
 
 CREATE INDEX draft_revisions_by_content on draft_revisions (content_id);
 
 CREATE INDEX draft_revisions_by_draft on draft_revisions (draft_id);
+
+CREATE INDEX draft_revisions_by_message_id on draft_revisions (message_id_hash) where message_id_hash is not null;
 
 CREATE TABLE drafts (
   id text primary key,

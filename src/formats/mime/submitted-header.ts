@@ -26,6 +26,9 @@ export interface SubmittedHeader {
   readonly hasUtf8: boolean
   /** Values of X-AgentMail-Idempotency-Key. */
   readonly idempotencyKeys: readonly string[]
+  /** The value of X-Martlet-Draft, and the Message-ID: a draft that is sent. */
+  readonly draftId: string | undefined
+  readonly messageId: string | undefined
   /** Undecoded. */
   readonly subject: string
   /** Parts of the header that must not be sent on, in order. */
@@ -33,12 +36,21 @@ export interface SubmittedHeader {
 }
 
 const IDEMPOTENCY_KEY = 'x-agentmail-idempotency-key'
+const DRAFT = 'x-martlet-draft'
 
 /**
  * RFC 5322 §3.6.3: Bcc recipients must not see each other. RFC 5321 §4.4: Return-Path belongs to the last server. RFC 8601 §5, RFC 7208
  * §9.1: programs believe what these fields say about authentication, and our name could be in them.
  */
-const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path', 'authentication-results', 'received-spf', IDEMPOTENCY_KEY])
+const REMOVED = new Set([
+  'bcc',
+  'resent-bcc',
+  'return-path',
+  'authentication-results',
+  'received-spf',
+  IDEMPOTENCY_KEY,
+  DRAFT,
+])
 
 const RECIPIENTS_MAX = 10_000
 
@@ -76,6 +88,8 @@ export function readSubmittedHeader(header: Buffer): SubmittedHeader | string {
     hasMessageId,
     hasUtf8: header.some((byte) => byte > 0x7f),
     idempotencyKeys: values(IDEMPOTENCY_KEY),
+    draftId: values(DRAFT)[0]?.trim(),
+    messageId: messageIds.flatMap((value) => parseMessageIds(value, 1))[0],
     subject: values('subject').join('\n'),
     removed: removedRanges(fields, (name) => REMOVED.has(name) || replaced.has(name)),
   }

@@ -12,6 +12,8 @@ import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import { removeUnused } from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import * as mailboxEntries from '../../store/tables/mailbox-entries-table.ts'
+import * as mailboxes from '../../store/tables/mailboxes-table.ts'
 import * as notificationRules from '../../store/tables/notification-rules-table.ts'
 import * as removable from '../../store/tables/removable-messages-table.ts'
 import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
@@ -37,6 +39,8 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
         const inbox = await inboxes.lockEvenIfDeleting(tx, inboxId)
         const drafts = await removeDrafts(tx, inboxId, limits.jobs.removalMessages)
         if (drafts.count > 0) return drafts
+        const entries = await mailboxEntries.removeOfInbox(tx, inboxId, limits.jobs.removalMessages)
+        if (entries > 0) return { count: entries, blobs: [] }
         const rows = await removable.listByInbox(tx, inboxId, limits.jobs.removalMessages)
         if (rows.length === 0 && inbox) await removeEmpty(tx, inbox)
         return { count: rows.length, blobs: rows.length === 0 ? [] : await removal.remove(tx, inboxId, rows) }
@@ -58,6 +62,7 @@ async function removeEmpty(tx: Tx, { id: inboxId, domain_id }: InboxRow): Promis
   await removeSnapshots(tx, inboxId)
   await notificationRules.remove(tx, inboxId)
   await verifiedSenders.removeOfInbox(tx, inboxId)
+  await mailboxes.removeOfInbox(tx, inboxId)
   await inboxes.remove(tx, inboxId)
   await removeUnused(tx, domain_id) // a deleted domain stays while inboxes refer to it
 }

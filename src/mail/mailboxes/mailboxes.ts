@@ -10,11 +10,11 @@ import { MailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
 import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
-import { forbiddenMask, requireInbox } from '../access/access.ts'
+import { forbiddenMask, hasPermission, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
 import { createBodyTexts } from '../messages/search/text-cache.ts'
-import { type AppendedMessage, type AppendNeeds, appendMessage } from './changes/append-message.ts'
+import { type AppendedMessage, type AppendNeeds, appendMessage, appendToDrafts } from './changes/append-message.ts'
 import {
   createMailbox,
   deleteMailbox,
@@ -149,15 +149,18 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
           const known = await mailboxesTable.listByInbox(store.db, inbox.id)
           if (known.length === 0) await refresh()
           const target = requireMailbox(actor, known.length === 0 ? inboxView.known.rows : known, name)
-          const { id, isDeleted } = await appendMessage(needs, owner, target, message)
+          const isDrafts = target.kind === 'drafts'
+          const { id, flags } = isDrafts
+            ? await appendToDrafts(needs, owner, message)
+            : await appendMessage(needs, owner, target, message)
           await refresh()
           const found = await entriesTable.listByItems(store.db, [id])
           const entry = found.find(({ mailbox_id }) => mailbox_id === target.id)
           if (!entry) throw new MailError('unavailable', { detail: 'the message was moved at once' })
-          if (isDeleted) {
+          const mayStore = !isDrafts || hasPermission(actor, 'draft_update')
+          if (flags.length > 0 && mayStore) {
             const mailbox = { actor, inboxId: inbox.id, mailboxId: target.id, hiddenMask }
-            const change = { how: 'add', flags: ['\\Deleted'] } as const
-            await storeFlags(needs, mailbox, { row: target, uids: [entry.uid], change })
+            await storeFlags(needs, mailbox, { row: target, uids: [entry.uid], change: { how: 'add', flags } })
           }
           return { uidValidity: target.uid_validity, uid: entry.uid }
         },

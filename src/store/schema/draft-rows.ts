@@ -61,6 +61,8 @@ export interface DraftRevisionRow {
   id: string
   draft_id: string
   content_id: string
+  /** Hash of its Message-ID, by which a mail program that edits or sends the draft names it. */
+  message_id_hash: string | null
   created_at: number
 }
 

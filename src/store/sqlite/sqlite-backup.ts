@@ -62,6 +62,7 @@ export function pauseRestored(file: string, now: number): void {
     const found = database.pragma('quick_check(1)', { simple: true })
     if (found !== 'ok') throw new StartupError(`The database of the backup is damaged: ${found}`)
     database.prepare('insert into outbound_pause (id, paused_at) values (1, ?) on conflict do nothing').run(now)
+    for (const sql of RAISE_UID_VALIDITY) database.exec(sql)
   } catch (error) {
     if (sqliteCode(error) === undefined) throw error
     throw new StartupError(`The database of the backup cannot be used: ${(error as Error).message}`, { cause: error })
@@ -69,3 +70,12 @@ export function pauseRestored(file: string, now: number): void {
     database.close()
   }
 }
+
+/**
+ * UIDs that were given since the backup will be given to other messages (RFC 9051 §2.3.1.1). As in
+ * tables/mailboxes-table.ts, for a database that no server has opened.
+ */
+const RAISE_UID_VALIDITY = [
+  'update mailboxes set uid_validity = uid_validity + 1',
+  'update mailbox_states set last_uid_validity = last_uid_validity + 1',
+]

@@ -49,6 +49,21 @@ export async function listByIds(db: Db, ids: readonly string[], leaseNow: LeaseT
   return leased(db, leaseNow).where('id', 'in', ids).execute()
 }
 
+/** Returns the draft of an inbox whose current revision has this Message-ID. */
+export async function getByMessageId(
+  db: Db,
+  inboxId: string,
+  messageIdHash: string,
+  leaseNow: LeaseTime,
+): Promise<LeasedDraftRow | undefined> {
+  const revisionIds = db.selectFrom('draft_revisions').select('id').where('message_id_hash', '=', messageIdHash)
+  return leased(db, leaseNow)
+    .where('inbox_id', '=', inboxId)
+    .where('revision_id', 'in', revisionIds)
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** Returns the drafts whose current revision is one of these. */
 export async function listByRevisions(
   db: Db,
@@ -339,7 +354,8 @@ export async function insertRevision(tx: Tx, row: DraftRevisionRow): Promise<voi
 }
 
 /**
- * Deletes the revisions of a draft but the given one. Those that an IMAP mailbox still shows stay.
+ * Deletes the revisions of a draft but the given one. A mail program gets nothing for one that it still shows, as for any
+ * message that has vanished.
  *
  * @returns ids of contents that may be unused now
  */
@@ -348,15 +364,6 @@ export async function removeReplacedRevisions(tx: Tx, draftId: string, currentId
     .deleteFrom('draft_revisions')
     .where('draft_id', '=', draftId)
     .where('id', '!=', currentId)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('mailbox_entries')
-            .select('mailbox_entries.uid')
-            .whereRef('mailbox_entries.item_id', '=', 'draft_revisions.id'),
-        ),
-      ),
-    )
     .returning('content_id')
     .execute()
   return rows.map((row) => row.content_id)

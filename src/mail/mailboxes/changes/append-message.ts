@@ -13,6 +13,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import { requireInbox } from '../../access/access.ts'
@@ -24,8 +25,9 @@ import type { FileMessages } from '../../messages/filing/filing.ts'
 import { FLAGGED, REPLIED } from '../../messages/labels/label-rules.ts'
 import { hashId } from '../../messages/threads/threading.ts'
 import { isInboxFull } from '../../receiving/policy/inbox-quota.ts'
+import type { AppendDraft } from '../../sending/drafts/append-draft.ts'
 import { type CheckedFlags, storableFlags } from '../projection/flag-changes.ts'
-import type { Projection } from '../projection/mailbox-projection.ts'
+import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
 import { placementOf } from '../projection/placement.ts'
 import { type LockedInbox, lockMailboxes } from './lock-mailbox.ts'
 
@@ -42,6 +44,7 @@ export interface AppendNeeds {
   readonly config: Pick<Config, 'inboxBytesMax' | 'inboxMessagesMax' | 'messageBytesMax' | 'limits'>
   readonly prepareContent: PrepareContent
   readonly fileMessages: FileMessages
+  readonly appendDraft: AppendDraft
 }
 
 interface Owner {
@@ -53,8 +56,8 @@ interface Owner {
 export interface Appended {
   /** The id of its row, or of that which the inbox had. */
   readonly id: string
-  /** It was appended with \Deleted, which belongs to its entry. */
-  readonly isDeleted: boolean
+  /** Flags that are stored with its entry. */
+  readonly flags: readonly string[]
 }
 
 /** @throws message_too_large, inbox_full, mailbox_refused, missing_permission: before it reads `data`, if it can know */
@@ -87,6 +90,24 @@ export async function appendMessage(
   }
 }
 
+/**
+ * APPEND into Drafts: a draft of the API, or a new revision of one (sending/drafts/append-draft.ts).
+ *
+ * @throws as AppendDraft
+ */
+export async function appendToDrafts(
+  { store, config, appendDraft }: AppendNeeds,
+  { actor, inboxId }: Owner,
+  message: AppendedMessage,
+): Promise<Appended> {
+  const inbox = await requireInbox(store.db, actor, 'message_read', inboxId)
+  checkSize(inbox, config, message.sizeBytes)
+  const id = await appendDraft(actor, inboxId, message.data)
+  const projection = createProjection(await mailboxesTable.listByInbox(store.db, inboxId))
+  const { isFlagged, isDeleted, labels } = storableFlags(message.flags, projection, config.limits)
+  return { id, flags: [...(isFlagged ? ['\\Flagged'] : []), ...(isDeleted ? ['\\Deleted'] : []), ...labels] }
+}
+
 interface ToFile {
   readonly actor: Actor
   readonly target: MailboxRow
@@ -101,9 +122,11 @@ async function file(
   { actor, target, message, content }: ToFile,
 ): Promise<Appended & { readonly isKnown: boolean }> {
   const flags = storableFlags(message.flags, projection, config.limits)
+  // It belongs to the entry, which does not exist yet.
+  const deleted = flags.isDeleted ? ['\\Deleted'] : []
   const known =
     target.kind === 'sent' ? await findSent(tx, inbox.id, target, content.parsed.messageId, projection) : undefined
-  if (known !== undefined) return { id: known, isDeleted: flags.isDeleted, isKnown: true }
+  if (known !== undefined) return { id: known, flags: deleted, isKnown: true }
   const isSent = target.kind === 'sent'
   const [sender] = content.parsed.from
   const labels = labelsIn(target, flags)
@@ -121,7 +144,7 @@ async function file(
     ...{ organizationId: inbox.organization_id, podId: inbox.pod_id },
   }
   tx.append(messageAppended({ actor: actorName(actor), message: about, timestamp: tx.now }))
-  return { id, isDeleted: flags.isDeleted, isKnown: false }
+  return { id, flags: deleted, isKnown: false }
 }
 
 /** Received mail and appended mail have one label, so that a message can be moved to INBOX later. */

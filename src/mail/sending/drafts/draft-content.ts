@@ -14,17 +14,20 @@ import * as drafts from '../../../store/tables/drafts-table.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
 import { contentSteps } from '../../messages/content/insert-content.ts'
 import type { PrepareContent, PreparedContent } from '../../messages/content/prepared-content.ts'
+import { hashId } from '../../messages/threads/threading.ts'
 import type { ComposeMail, ThreadedMessage } from '../compose/compose-mail.ts'
 import type { OutgoingMessage } from '../compose/outgoing.ts'
 import { columnText, type DraftBodies } from './draft-parts.ts'
 import { parseAddresses, parseIds } from './draft-views.ts'
+import { DRAFT_FIELD } from './matching-draft.ts'
 
 /** The composed bytes of a revision, which a transaction can store. Its owner must insert or discard them. */
 export interface PreparedRevision {
   /** The columns of the draft that follow from its content. */
   readonly columns: ContentColumns
-  /** @returns the id of the revision */
-  insert(tx: Tx, draftId: string, revisionId: string): Promise<void>
+  /** The draft that its header names. */
+  readonly draftId: string
+  insert(tx: Tx, revisionId: string): Promise<void>
   /** Never rejects. @param error what the transaction threw */
   discard(error?: unknown): Promise<void>
 }
@@ -34,8 +37,8 @@ type ContentColumns = Pick<
   'to_list' | 'cc_list' | 'bcc_list' | 'reply_to_list' | 'subject' | 'preview' | 'size_bytes'
 >
 
-/** @throws message_too_large; the errors of prepareContent */
-export type PrepareRevision = (inbox: InboxRow, message: ThreadedMessage) => Promise<PreparedRevision>
+/** @param draftId undefined: a new draft @throws message_too_large; the errors of prepareContent */
+export type PrepareRevision = (inbox: InboxRow, message: ThreadedMessage, draftId?: string) => Promise<PreparedRevision>
 
 interface PrepareRevisionNeeds {
   readonly config: Pick<Config, 'messageBytesMax'>
@@ -52,24 +55,37 @@ const PREVIEW_SOURCE_CHARS = 2_000
 export function createPrepareRevision(needs: PrepareRevisionNeeds): PrepareRevision {
   const { config, composeMail, prepareContent, wallClock, random } = needs
 
-  return async function prepareRevision(inbox, message) {
+  return async function prepareRevision(inbox, message, given) {
     const now = wallClock()
-    const messageId = messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), splitAddress(inbox.address).domain)
-    const raw = await composeMail(inbox, message, messageId, now, true)
+    const newId = () => uuidv7(now, random(UUID_RANDOM_BYTES))
+    const draftId = given ?? newId()
+    const messageId = messageIdFrom(newId(), splitAddress(inbox.address).domain)
+    const headers = [[DRAFT_FIELD, draftId] as const, ...message.headers]
+    const raw = await composeMail(inbox, { ...message, headers }, messageId, now, true)
     const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
     const content = await prepareContent({ ...turn, raw, bytesMax: config.messageBytesMax })
-    return {
-      columns: { ...columnsOf(message), size_bytes: raw.length },
-      insert: (tx, draftId, revisionId) => insertRevision(tx, content, draftId, revisionId),
-      discard: content.discard,
-    }
+    return revisionOf(draftId, message, content)
+  }
+}
+
+/** @param content the bytes of the revision, which are composed of the message, or of which the message was read */
+export function revisionOf(draftId: string, message: ThreadedMessage, content: PreparedContent): PreparedRevision {
+  return {
+    columns: { ...columnsOf(message), size_bytes: content.mailBytes },
+    draftId,
+    insert: (tx, revisionId) => insertRevision(tx, content, draftId, revisionId),
+    discard: content.discard,
   }
 }
 
 async function insertRevision(tx: Tx, content: PreparedContent, draftId: string, revisionId: string): Promise<void> {
   const rows = content.rows(tx)
   await tx.runRows(contentSteps([rows]))
-  const revision = { id: revisionId, draft_id: draftId, content_id: rows.row.id, created_at: tx.now }
+  const { messageId } = content.parsed
+  const revision = {
+    ...{ id: revisionId, draft_id: draftId, content_id: rows.row.id, created_at: tx.now },
+    message_id_hash: messageId === undefined ? null : hashId(messageId),
+  }
   await drafts.insertRevision(tx, revision)
 }
 

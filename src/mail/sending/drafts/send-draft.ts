@@ -17,6 +17,7 @@ import * as drafts from '../../../store/tables/drafts-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
+import { draftChanged } from '../../events/log/mailbox-events.ts'
 import { applyLabels, type LabelChange, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { checkSizes } from '../compose/checked-message.ts'
 import type { Sent } from '../compose/outgoing.ts'
@@ -153,6 +154,7 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
         const unused = await drafts.remove(tx, row.id, owner)
         // The lease has expired, and another call has changed, sent or deleted the draft since.
         if (!unused) throw new MailError('draft_changed', {})
+        tx.append(draftChanged(inbox))
         return contents.removeUnused(tx, unused)
       },
       last: (tx, sent) => recordSentDraft(tx, inbox, row.client_id, sent),

@@ -12,6 +12,7 @@ import * as drafts from '../../../store/tables/drafts-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
+import { draftChanged } from '../../events/log/mailbox-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { applyLabels, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { type CheckedMessage, checkMessage, checkSizes } from '../compose/checked-message.ts'
@@ -130,7 +131,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
 
     async function prepareContent(): Promise<NewContent> {
       store.checkWritable()
-      const revision = await prepareRevision(inbox, message)
+      const revision = await prepareRevision(inbox, message, row.id)
       try {
         const { text, html } = change.checked
         const added = await draftParts.prepare({
@@ -170,7 +171,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     if (content) {
       unused.push(...(await drafts.removeParts(tx, idsOf(content.replaced))))
       await content.parts.insert(tx, row.id, content.position)
-      await content.revision.insert(tx, row.id, revisionId)
+      await content.revision.insert(tx, revisionId)
       unused.push(...(await drafts.removeReplacedRevisions(tx, row.id, revisionId)))
     }
     const columns = {
@@ -178,6 +179,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
       ...(sendAt !== undefined && scheduleColumns(tx, actor, sendAt)),
     }
     await drafts.update(tx, row.id, columns)
+    tx.append(draftChanged(inbox))
     return {
       row: { ...row, ...columns, is_leased: 0, updated_at: tx.now },
       blobs: await contents.removeUnused(tx, unused),

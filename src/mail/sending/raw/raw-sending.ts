@@ -13,10 +13,13 @@ import { normaliseAddress, withoutTag } from '../../../formats/address/address.t
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as contents from '../../../store/tables/contents-table.ts'
+import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import { requireInbox } from '../../access/access.ts'
 import type { KeyActor } from '../../access/actor.ts'
 import type { Login } from '../../access/keys/logins.ts'
+import { draftChanged } from '../../events/log/mailbox-events.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { findForeign } from '../../inboxes/own-address.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
@@ -25,8 +28,26 @@ import type { FileSent } from '../compose/file-sent.ts'
 import type { Sent } from '../compose/outgoing.ts'
 import { requireAnswerableByHeader } from '../compose/reply-loops.ts'
 import { refusalOf, requireActive } from '../compose/require-sendable.ts'
+import { refuseIfSending } from '../drafts/draft-lookup.ts'
+import { type DraftReference, findMatchingDraft } from '../drafts/matching-draft.ts'
 import { type Idempotency, keyUse } from '../idempotency/idempotency.ts'
 import type { SignedRaw, SignRaw } from './sign-raw.ts'
+
+/**
+ * A draft that a mail program sends is complete: it is removed with its revisions.
+ *
+ * @returns keys of blobs to discard after the commit
+ * @throws draft_sending
+ */
+async function completeDraft(tx: Tx, inbox: InboxRow, header: DraftReference): Promise<readonly string[]> {
+  const scope = { organizationId: inbox.organization_id, inboxId: inbox.id }
+  const row = await findMatchingDraft(tx, scope, header, tx.leaseNow)
+  if (!row) return []
+  refuseIfSending(row)
+  const unused = (await drafts.remove(tx, row.id)) ?? []
+  tx.append(draftChanged(inbox))
+  return contents.removeUnused(tx, unused)
+}
 
 /** The inbox that sends, and its envelope sender. */
 export interface RawSender {
@@ -118,7 +139,7 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
         first: async (tx: Tx) => {
           const foreign = await findForeign(tx, inbox, [address, header.author, ...header.senders])
           if (foreign !== undefined) throw new MailError('sender_not_allowed', { sender: foreign })
-          return []
+          return completeDraft(tx, inbox, header)
         },
         needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
       }

@@ -54,9 +54,11 @@ export function draftTables({ text, integer, bigint, table, linkTable }: Definit
       id ${text} primary key,
       draft_id ${text} not null references drafts on delete cascade,
       content_id ${text} not null references contents,
+      message_id_hash ${text},
       created_at ${bigint} not null
     ) ${table}`,
     `create index draft_revisions_by_draft on draft_revisions (draft_id)`,
+    `create index draft_revisions_by_message_id on draft_revisions (message_id_hash) where message_id_hash is not null`,
     `create index draft_revisions_by_content on draft_revisions (content_id)`,
     // The bytes of a part are a content of their own: a change composes the draft again from its parts.
     `create table draft_parts (
