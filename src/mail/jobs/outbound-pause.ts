@@ -6,6 +6,7 @@
  * already is not stopped.
  */
 import type { Store } from '../../store/store.ts'
+import * as mailboxes from '../../store/tables/mailboxes-table.ts'
 import * as outboundPause from '../../store/tables/outbound-pause-table.ts'
 import { requireRootKey } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
@@ -14,7 +15,7 @@ export interface OutboundPause {
   /** Returns when outbound mail and webhooks were paused, epoch ms; undefined while they run. */
   since(): Promise<number | undefined>
   isPaused(): Promise<boolean>
-  /** Pauses them. Idempotent. */
+  /** Pauses them: this database was restored. UIDs that were given since the backup mean other messages now. */
   begin(): Promise<void>
   /**
    * Ends the pause. The root key only: it concerns all organizations.
@@ -34,7 +35,11 @@ export function createOutboundPause({ store }: { readonly store: Store }): Outbo
   return {
     since,
     isPaused: async () => (await since()) !== undefined,
-    begin: () => store.transaction((tx) => outboundPause.insert(tx)),
+    begin: () =>
+      store.transaction(async (tx) => {
+        await outboundPause.insert(tx)
+        await mailboxes.raiseUidValidity(tx)
+      }),
 
     async end(actor) {
       const wasPaused = await store.transaction(async (tx) => {

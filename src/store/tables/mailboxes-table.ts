@@ -61,3 +61,15 @@ export async function removeOfInbox(tx: Tx, inboxId: string): Promise<void> {
   for (const id of ids) await remove(tx, id)
   await tx.deleteFrom('mailbox_states').where('inbox_id', '=', inboxId).execute()
 }
+
+/** Gives all mailboxes another UIDVALIDITY (sqlite/sqlite-backup.ts does the same in a file). */
+export async function raiseUidValidity(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('mailboxes')
+    .set((eb) => ({ uid_validity: eb('uid_validity', '+', 1) }))
+    .execute()
+  await tx
+    .updateTable('mailbox_states')
+    .set((eb) => ({ last_uid_validity: eb('last_uid_validity', '+', 1) }))
+    .execute()
+}

@@ -1,0 +1,187 @@
+/**
+ * Tests how mailboxes follow the log: after random changes, entries and snapshots equal what a full comparison finds, and
+ * UIDs never repeat. It detects a lost or doubled change, because the model is computed from the labels alone.
+ */
+import { expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import type { MailAccount, OpenMailbox, Snapshot } from '../../src/edges/imap/session/mail-store.ts'
+import { createProjection } from '../../src/mail/mailboxes/projection/mailbox-projection.ts'
+import { openStore } from '../../src/store/store.ts'
+import * as mailboxesTable from '../../src/store/tables/mailboxes-table.ts'
+import { labelsOf } from '../../src/store/tables/messages-table.ts'
+import { amount } from '../support/amount.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { notSupported } from '../support/test-database.ts'
+import { type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
+
+const NAMES = ['INBOX', 'Archive', 'Sent', 'Spam', 'Trash', 'Work', 'Play']
+
+/** Follows the chain of a session and applies each step, as a client does. */
+class Session {
+  readonly mailbox: OpenMailbox
+  /** Flags by UID. */
+  readonly believed = new Map<number, string>()
+  readonly seenUids = new Set<number>()
+  #at: Snapshot
+
+  constructor(mailbox: OpenMailbox) {
+    this.mailbox = mailbox
+    this.#at = mailbox.latest()
+    this.#take(this.#at, 0)
+  }
+
+  async follow(): Promise<void> {
+    await this.mailbox.refresh()
+    for (let step = this.#at.next; step; step = this.#at.next) {
+      for (const uid of step.vanished) expect(this.believed.delete(uid)).toBe(true)
+      const { snapshot } = step
+      this.#take(snapshot, snapshot.uids.length - step.appendedCount)
+      for (const uid of step.changed) {
+        expect(this.believed.has(uid)).toBe(true)
+        this.believed.set(uid, flagsAt(snapshot, Array.from(snapshot.uids).indexOf(uid)))
+      }
+      expect([...this.believed.keys()].toSorted((a, b) => a - b)).toEqual(Array.from(snapshot.uids))
+      expect(snapshot.highestModseq).toBeGreaterThanOrEqual(Math.max(0, ...Array.from(snapshot.modseqs)))
+      this.#at = snapshot
+    }
+  }
+
+  #take(snapshot: Snapshot, from: number): void {
+    for (let index = from; index < snapshot.uids.length; index += 1) {
+      const uid = snapshot.uids[index]!
+      expect(this.seenUids.has(uid)).toBe(false)
+      this.seenUids.add(uid)
+      this.believed.set(uid, flagsAt(snapshot, index))
+    }
+  }
+}
+
+function flagsAt(snapshot: Snapshot, index: number): string {
+  return snapshot.flags[index]!.filter((flag) => flag !== '\\Deleted').join(' ')
+}
+
+/** Returns what each mailbox must contain: the flags of its messages, sorted. */
+async function expected(world: MailboxWorld): Promise<Map<string, string[]>> {
+  const { db } = world.store
+  const rows = await mailboxesTable.listByInbox(db, world.inboxId)
+  const projection = createProjection(rows)
+  const messages = await db.selectFrom('messages').select('id').where('inbox_id', '=', world.inboxId).execute()
+  const labels = await labelsOf(
+    db,
+    messages.map(({ id }) => id),
+  )
+  const found = new Map<string, string[]>(NAMES.map((name) => [name, []]))
+  for (const { id } of messages) {
+    const own = labels.get(id) ?? []
+    for (const mailboxId of projection.mailboxesOf(own)) {
+      found.get(rows.find((row) => row.id === mailboxId)!.name)?.push(projection.flagsOf(own))
+    }
+  }
+  return new Map([...found].map(([name, flags]) => [name, flags.toSorted()]))
+}
+
+function shown(sessions: readonly Session[]): Map<string, string[]> {
+  return new Map(sessions.map(({ mailbox, believed }) => [mailbox.name, [...believed.values()].sort()]))
+}
+
+async function openAll(account: MailAccount): Promise<Session[]> {
+  return Promise.all(NAMES.map(async (name) => new Session(await account.open(name))))
+}
+
+test('after random changes by both sides, sessions believe what the labels say', async () => {
+  const random = seededRandom(Number(process.env.TEST_SEED ?? 7))
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
+  await using world = await startMailboxes({ mailboxes: { catchUpEvents: 7, compareMessages: 5, changeMessages: 3 } })
+  const account = await world.logIn()
+  for (const name of ['Work', 'Play']) await account.create(name)
+  for (let index = 0; index < 12; index += 1) await world.receive({ labels: random() < 0.2 ? ['spam'] : [] })
+  const sessions = await openAll(account)
+  const ids = () => world.store.db.selectFrom('messages').select('id').where('inbox_id', '=', world.inboxId).execute()
+
+  for (let round = 0; round < amount({ short: 60, long: 1_000 }); round += 1) {
+    const { mailbox } = pick(sessions)
+    const uids = Array.from(mailbox.latest().uids).filter(() => random() < 0.3)
+    const action = random()
+    if (action < 0.15)
+      await world.receive({ labels: random() < 0.2 ? [pick(['spam', 'unauthenticated'] as const)] : [] })
+    else if (action < 0.45) {
+      const some = (await ids()).map(({ id }) => id).filter(() => random() < 0.2)
+      const label = pick(['unread', 'work', 'play', 'archived', 'trash', 'spam', 'flagged', 'mine', 'a b'])
+      const change = random() < 0.5 ? { add: [label] } : { remove: [label] }
+      if (some.length > 0) await world.node.labels.change(world.actor, world.inboxId, some, change)
+    } else if (action < 0.6)
+      await mailbox.storeFlags(uids, { how: pick(['add', 'remove', 'replace']), flags: ['\\Seen', 'x'] })
+    else if (action < 0.8) {
+      const to = pick(NAMES)
+      await (random() < 0.5 ? mailbox.copy(uids, to) : mailbox.move(uids, to)).catch((error: { code?: string }) =>
+        expect(error.code).toBe('CANNOT'),
+      )
+    } else if (action < 0.95) {
+      await mailbox.storeFlags(uids.slice(0, 2), { how: 'add', flags: ['\\Deleted'] })
+      await mailbox.expunge()
+    } else {
+      // As if retention had purged events that were not seen: everything is compared.
+      await world.store.transaction(async (tx) => {
+        const { last_seq } = await tx.selectFrom('event_log').select('last_seq').executeTakeFirstOrThrow()
+        await tx.updateTable('event_log').set({ floor_seq: last_seq }).execute()
+      })
+    }
+    if (random() < 0.4) await Promise.all(sessions.map((session) => session.follow()))
+  }
+  await Promise.all(sessions.map((session) => session.follow()))
+  expect(shown(sessions)).toEqual(await expected(world))
+  // What a new session loads is the same.
+  account.close()
+  expect(shown(await openAll(await world.logIn()))).toEqual(shown(sessions))
+})
+
+test('UIDs and UIDVALIDITY outlive the process; a restored database has another UIDVALIDITY', async () => {
+  await using world = await startMailboxes()
+  const first = await world.logIn()
+  await world.receive()
+  const id = await world.receive()
+  const before = await first.status('INBOX')
+  await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['trash'] })
+
+  const again = await startNode(world.store, withLimits({ access: { failedLoginDelayMs: 0 } }))
+  const account = await world.logIn(undefined, again)
+  const after = await account.status('INBOX')
+  expect([after.uidNext, after.uidValidity, after.mailboxId]).toEqual([3, before.uidValidity, before.mailboxId])
+  expect(after.messages).toBe(1)
+  await world.receive()
+  const inbox = await account.open('INBOX')
+  expect(Array.from(inbox.latest().uids)).toEqual([1, 3])
+
+  await world.store.transaction((tx) => mailboxesTable.raiseUidValidity(tx))
+  const restored = await startNode(world.store, withLimits({ access: { failedLoginDelayMs: 0 } }))
+  const status = await (await world.logIn(undefined, restored)).status('INBOX')
+  expect(status.uidValidity).toBeGreaterThan(before.uidValidity)
+  await again.feed.stop()
+  await restored.feed.stop()
+})
+
+notSupported('sqlite', 'it has one node')('two nodes give one UID to a message, and show the same', async () => {
+  await using world = await startMailboxes()
+  const store = await openStore(world.store.needs)
+  const node = await startNode(store, withLimits({ access: { failedLoginDelayMs: 0 } }))
+  try {
+    const here = await (await world.logIn()).open('INBOX')
+    const there = await (await world.logIn(undefined, node)).open('INBOX')
+    for (let round = 0; round < 5; round += 1) {
+      await Promise.all([world.receive(), world.receive(), here.refresh(), there.refresh()])
+      const flags = ['\\Flagged']
+      await Promise.all([
+        here.storeFlags([round + 1], { how: 'add', flags }),
+        there.storeFlags([round + 2], { how: 'add', flags }),
+      ])
+    }
+    const [one, two] = await Promise.all([here.refresh(), there.refresh()])
+    expect(Array.from(one.uids)).toEqual(Array.from({ length: 10 }, (_, index) => index + 1))
+    expect(Array.from(two.uids)).toEqual(Array.from(one.uids))
+    expect(two.flags).toEqual(one.flags)
+    expect(Array.from(two.modseqs)).toEqual(Array.from(one.modseqs))
+  } finally {
+    await node.feed.stop()
+    await store.close()
+  }
+})
