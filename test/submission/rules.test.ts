@@ -334,3 +334,27 @@ test('an automatic answer to automatic mail is refused, as in the API; other ans
   await answer('<of-nobody@a.test>')
   expect((await sentBy(agent)).filter(({ labels }) => labels.includes('sent'))).toHaveLength(3)
 })
+
+test('a draft that a mail program sends is complete, and its field is not sent on', async () => {
+  const { agentmail } = server.world
+  const draft = await agentmail.inboxes.drafts.create(ada.user, { to: [bob.user], subject: 'hello', text: 'draft' })
+  const other = await agentmail.inboxes.drafts.create(ada.user, { to: [bob.user], subject: 'other', text: 'other' })
+  const reply = await send(`X-Martlet-Draft: ${draft.draftId}\n${base()}Message-ID: <sent-draft@a.test>\n\nedited\n`)
+  expect(reply).toMatch(/^250/)
+  const { drafts } = await agentmail.inboxes.drafts.list(ada.user)
+  expect(drafts.map(({ draftId }) => draftId)).toEqual([other.draftId])
+  const [sent] = await sentBy(ada)
+  const { headers } = await agentmail.inboxes.messages.get(ada.user, sent!.messageId)
+  expect(Object.keys(headers ?? {}).map((name) => name.toLowerCase())).not.toContain('x-martlet-draft')
+})
+
+test('a received message that is answered gets the label replied', async () => {
+  const { agentmail } = server.world
+  await send(`${base()}Message-ID: <question@a.test>\n\nquestion\n`)
+  const received = async () =>
+    (await agentmail.inboxes.messages.list(bob.user)).messages.find(({ messageId }) => messageId.includes('question@'))
+  await expect.poll(received).toBeDefined()
+  const raw = `From: ${bob.user}\nTo: ${ada.user}\nSubject: Re: hello\nIn-Reply-To: <question@a.test>\n\nanswer\n`
+  expect(await send(raw, { from: bob.user, to: [ada.user], sender: bob })).toMatch(/^250/)
+  expect((await received())!.labels).toContain('replied')
+})
