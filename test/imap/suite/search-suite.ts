@@ -109,6 +109,8 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     expect(saved).toEqual([])
     expect(await client.ok('FETCH $ UID')).toEqual(['1 FETCH (UID 1)', '2 FETCH (UID 2)', '3 FETCH (UID 3)'])
     expect(await client.ok('UID SEARCH $ FLAGGED')).toEqual(['SEARCH 2'])
+    await client.ok('SEARCH RETURN (COUNT) SUBJECT beta') // without SAVE: the result stays
+    expect(await client.ok('UID SEARCH $')).toEqual(['SEARCH 1 2 3'])
     await client.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')
     await client.ok('EXPUNGE')
     expect(await client.ok('UID FETCH $ UID')).toEqual(['1 FETCH (UID 2)', '2 FETCH (UID 3)'])
