@@ -101,10 +101,11 @@ export function createRecipientInboxes({
 async function findOwn(db: Db, recipient: string): Promise<InboxRow | undefined> {
   const address = withoutTag(recipient)
   const { localPart, domain } = splitAddress(address)
-  const inbox = await inboxes.getReceiving(db, { address, domain: ROLE_NAMES.has(localPart) ? '' : domain })
+  const caught = ROLE_NAMES.has(localPart) ? '' : domain
+  const inbox = await inboxes.getReceiving(db, { address, domain: caught })
   if (!inbox) return undefined
   const isDeciding = domain === inbox.domain || (await findReceiving(db, domain))?.id === inbox.address_domain_id
-  return isDeciding ? inbox : undefined
+  return isDeciding ? inbox : inboxes.getReceiving(db, { address: '', domain: caught }) // the catch-all alone
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -327,6 +327,15 @@ test('mail for a subdomain that another tenant has verified is not delivered to 
   await agentmail.pods.domains.verify(podId, 'shop.top.test')
   expect(await agentmail.pods.domains.get(podId, 'shop.top.test')).toMatchObject({ status: 'VERIFIED' })
   await expect(world.smtp.send({ to: inboxId })).rejects.toMatchObject({ responseCode: 550 })
+  const sent = agentmail.inboxes.messages.send(inboxId, { to: 'zoe@x.test', text: 'x' })
+  await expect(sent).rejects.toMatchObject({ statusCode: 422 })
+  // Nor when its new owner catches it.
+  const all = await agentmail.pods.inboxes.create(podId, { username: 'all', domain: 'shop.top.test' })
+  const body = { catch_all_inbox: all.inboxId }
+  expect((await world.request('PATCH', `/v0/pods/${podId}/domains/shop.top.test`, { body })).status).toBe(200)
+  await world.smtp.send({ to: inboxId })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(all.inboxId)).count).toBe(1)
+  expect((await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
 })
 
 test('requests to create and verify domains at the same time are limited', async () => {

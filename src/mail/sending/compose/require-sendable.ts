@@ -9,6 +9,7 @@ import { splitAddress } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as domains from '../../../store/tables/domains-table.ts'
+import { findHolder } from '../../domains/domains.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { type Denial, describeDenial } from '../../inboxes/lists/list-rules.ts'
 import { countUnverifiedSend } from '../../tenants/organization-state.ts'
@@ -31,9 +32,10 @@ export async function requireSendable(
   requireActive(inbox)
   const domain = await domains.getById(tx, inbox.domain_id)
   const own = splitAddress(inbox.address)
-  // It has another name if the domain belonged to another tenant meanwhile (inboxes/release-address.ts).
-  const isIn = domain && `.${own.domain}`.endsWith(`.${domain.domain}`)
-  if (!isIn || domain.holds_name !== 1) throw new MailError('domain_not_verified', own)
+  const isHeld = domain?.holds_name === 1
+  // In a subdomain, or with the name of an inbox whose domain moved (docs/adr/0061), another domain may decide about the address.
+  const isOwn = isHeld && (domain.domain === own.domain || (await findHolder(tx, own.domain))?.id === domain.id)
+  if (!isOwn) throw new MailError('domain_not_verified', own)
   const denials = await findSendDenials(tx, inbox, recipients)
   if (denials.length === 0) return countUnverifiedSend(tx, inbox.organization_id, recipients.length, limits)
   throw refusalOf(inbox, denials)
