@@ -333,6 +333,7 @@ test('an automatic answer to automatic mail is refused, as in the API; other ans
   await answer('<by-person@a.test>')
   await answer('<of-nobody@a.test>')
   expect((await sentBy(agent)).filter(({ labels }) => labels.includes('sent'))).toHaveLength(3)
+})
 
 test('a draft that a mail program sends is complete, and its field is not sent on', async () => {
   const { agentmail } = server.world

@@ -132,7 +132,9 @@ export async function searchMailbox(
         return byRow(among, (row) => row.thread_id === key.id)
       case 'date':
         if (key.of === 'sent') {
-          return byContent(among, ({ headers }) => isOnSide(key.is, dayOfDateField(valueOf(headers, 'date')), key.day))
+          return byContent(among, ({ headers }) =>
+            isOnSide(key.is, dayOfDateField(fieldTextOf(headers, 'date')), key.day),
+          )
         }
         return byRow(among, (row) =>
           isOnSide(key.is, dayOf(key.of === 'saved' ? row.saved_at : row.internal_date), key.day),
@@ -363,6 +365,6 @@ function isWord(text: string): boolean {
   return !/["\\\s,[\]]/.test(text)
 }
 
-function valueOf(headers: SearchedContent['headers'], name: string): string | undefined {
+function fieldTextOf(headers: SearchedContent['headers'], name: string): string | undefined {
   return headers.find(([each]) => each.toLowerCase() === name)?.[1]
 }
