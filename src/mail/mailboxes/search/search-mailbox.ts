@@ -133,7 +133,7 @@ export async function searchMailbox(
       case 'date':
         if (key.of === 'sent') {
           return byContent(among, ({ headers }) =>
-            isOnSide(key.is, dayOfDateField(firstValue(headers, 'date')), key.day),
+            isOnSide(key.is, dayOfDateField(fieldTextOf(headers, 'date')), key.day),
           )
         }
         return byRow(among, (row) =>
@@ -365,6 +365,6 @@ function isWord(text: string): boolean {
   return !/["\\\s,[\]]/.test(text)
 }
 
-function firstValue(headers: SearchedContent['headers'], name: string): string | undefined {
+function fieldTextOf(headers: SearchedContent['headers'], name: string): string | undefined {
   return headers.find(([each]) => each.toLowerCase() === name)?.[1]
 }
