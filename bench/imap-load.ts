@@ -11,6 +11,8 @@ export interface ImapTarget {
   readonly isTls?: boolean
   readonly user: string
   readonly password: string
+  /** The address of the client on loopback: servers limit the connections of one address. */
+  readonly localAddress?: string
 }
 
 /** An answer ends in a line of this form. */
@@ -34,10 +36,13 @@ export class ImapSession {
     socket.on('close', () => this.#end())
   }
 
-  static async open({ port, isTls = false, user, password }: ImapTarget): Promise<ImapSession> {
-    const socket = isTls
-      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
-      : connect(port, '127.0.0.1')
+  static async open({ port, isTls = false, user, password, localAddress }: ImapTarget): Promise<ImapSession> {
+    const to = { port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) }
+    let socket: Socket = connect(to)
+    if (isTls) {
+      await once(socket, 'connect')
+      socket = connectTls({ socket, rejectUnauthorized: false })
+    }
     await once(socket, isTls ? 'secureConnect' : 'connect')
     await once(socket, 'data')
     const session = new ImapSession(socket)

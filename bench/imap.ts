@@ -18,6 +18,11 @@ import { Session } from './smtp-load.ts'
 
 const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
 const SESSIONS = Number(process.env.SESSIONS ?? 500)
+/** limits.imap.connectionsPerAccountMax is 40. */
+const SESSIONS_PER_INBOX = 25
+const CLIENT_ADDRESSES = 50
+/** Sessions before the memory is measured: the first ones cost the growth of the heap. */
+const WARM_SESSIONS = 100
 const ROUNDS = 3
 const APPENDS = 1_000
 const ARRIVALS = 200
@@ -30,6 +35,8 @@ interface Peer {
   readonly name: string
   readonly plain: ImapTarget
   readonly tls?: ImapTarget
+  /** Users of idle sessions; the user of `plain` if it has no limit of its own. */
+  readonly idleUsers?: readonly string[]
   /** Of all of its processes, in bytes. */
   memory(): number
   /** Brings a message into INBOX, as mail arrives. */
@@ -55,8 +62,14 @@ try {
 }
 
 async function startOurs(): Promise<Peer> {
-  const server = await startBenchServer({ MARTLET_IMAP_PORT: '0', MARTLET_IMAPS_PORT: '0' })
+  const server = await startBenchServer({
+    MARTLET_IMAP_PORT: '0',
+    MARTLET_IMAPS_PORT: '0',
+    MARTLET_IMAP_PLAIN_LOOPBACK: 'on',
+  })
   await server.request('POST', '/inboxes', { username: 'load' })
+  const idleUsers = Array.from({ length: Math.ceil(SESSIONS / SESSIONS_PER_INBOX) + 1 }, (_, index) => `idle${index}`)
+  for (const username of idleUsers) await server.request('POST', '/inboxes', { username })
   const senders = await Promise.all(Array.from({ length: 10 }, () => Session.open(server.smtpPort)))
   let left = MESSAGES
   await Promise.all(
@@ -69,6 +82,7 @@ async function startOurs(): Promise<Peer> {
     name: 'Martlet',
     plain: { port: server.imapPort!, ...login },
     tls: { port: server.imapsPort!, isTls: true, ...login },
+    idleUsers: idleUsers.map((name) => `${name}@mail.localhost`),
     memory: () => residentBytes([server.pid]),
     deliver: (bytes) => senders[0]!.deliver('ann@example.test', address, bytes),
     stop: () => server.stop(),
@@ -164,19 +178,25 @@ async function arrivalMs(peer: Peer, deliver: (bytes: Buffer) => Promise<unknown
 }
 
 async function idleKib(peer: Peer, target: ImapTarget): Promise<number> {
-  const before = peer.memory()
+  const users = peer.idleUsers ?? [target.user]
   const sessions: ImapSession[] = []
-  for (let count = 0; count < SESSIONS; count++) {
-    const session = await ImapSession.open(target)
-    await session.command('SELECT INBOX')
-    await session.idle()
-    sessions.push(session)
+  const open = async (upTo: number) => {
+    while (sessions.length < upTo) {
+      const localAddress = `127.0.0.${2 + (sessions.length % CLIENT_ADDRESSES)}`
+      const user = users[sessions.length % users.length]!
+      const session = await ImapSession.open({ ...target, user, localAddress })
+      sessions.push(session)
+      await session.command('SELECT INBOX')
+      await session.idle()
+    }
+    await pause(SETTLE_MS)
+    return peer.memory()
   }
-  await pause(SETTLE_MS)
-  const grown = peer.memory() - before
+  const before = await open(WARM_SESSIONS)
+  const after = await open(SESSIONS)
   for (const session of sessions) session.close()
   await pause(SETTLE_MS)
-  return grown / SESSIONS / 1_024
+  return (after - before) / (SESSIONS - WARM_SESSIONS) / 1_024
 }
 
 /** Pages that processes share count in part, where the system says so (PSS). */
