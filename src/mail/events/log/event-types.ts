@@ -91,6 +91,11 @@ export function getEventType(name: string): EventType | undefined {
   return types.get(name)
 }
 
+/** The types that a client may name in a subscription. */
+export const subscribableTypes: readonly string[] = [...types]
+  .filter(([, type]) => type.visibility !== 'internal')
+  .map(([name]) => name)
+
 /** Whether a client may name the type in a subscription. */
 export function isSubscribable(name: string): boolean {
   const type = types.get(name)

@@ -49,7 +49,7 @@ import { renderError } from './agentmail-errors.ts'
 import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
-import { describeRoutes, openApiRoute } from './openapi.ts'
+import { collectRoutes, openApiRoute } from './openapi/openapi-routes.ts'
 import { normaliseQueries } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
 import { aliasRoutes } from './routes/agentmail-aliases.ts'
@@ -132,10 +132,10 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
     renderError,
 
     async routes(app, context) {
-      await describeRoutes(app)
+      const described = collectRoutes(app)
       normaliseQueries(app)
       downloadRoutes(app, needs)
-      openApiRoute(app)
+      openApiRoute(app, { ...context, limits, routes: described })
       signUpRoute(app, { ...needs, ...context, limits })
 
       await app.register(async (streamed) => {
