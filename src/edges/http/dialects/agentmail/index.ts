@@ -57,6 +57,7 @@ import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { appPasswordRoutes } from './routes/agentmail-app-passwords.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
+import { capabilityRoutes } from './routes/agentmail-capabilities.ts'
 import { domainRoutes } from './routes/agentmail-domains.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
 import { draftRoutes } from './routes/agentmail-drafts.ts'
@@ -144,6 +145,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       await app.register(async (keyed) => {
         requireKey(keyed, (request) => authenticateHeader(credentials, request))
         authMeRoutes(keyed)
+        capabilityRoutes(keyed, { limits, routes: described })
         unbuiltRoutes(keyed, needs)
         agentRoutes(keyed, needs)
         organizationRoutes(keyed, needs)

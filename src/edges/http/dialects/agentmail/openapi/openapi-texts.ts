@@ -36,4 +36,5 @@ export const tags = [
   { name: 'Domains', description: 'Domains of your own, and their DNS records.' },
   { name: 'Downloads', description: 'Files at signed links.' },
   { name: 'Apps', description: "Services of AgentMail's own, of which Martlet has none." },
+  { name: 'Server', description: 'What this version can do.' },
 ]

@@ -60,6 +60,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'PUT webhooks/{}': 'webhooks_replace',
   'GET downloads/{}': 'downloads_get',
   'GET outbound': 'outbound_get',
+  'GET capabilities': 'capabilities_get',
   'GET messages/deliveries': 'messages_list_deliveries',
   'GET webhooks/deliveries': 'webhooks_list_deliveries',
   'GET webhooks/deliveries/{}': 'webhooks_get_delivery',
