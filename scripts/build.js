@@ -24,6 +24,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 
@@ -39,6 +40,9 @@ const BUNDLER_INPUTS = ['package.json', 'package-lock.json', 'scripts/build.js',
 const ENTRIES = ['cli.ts', 'server/start.ts', 'config/settings.ts', 'fault-boundary.ts', 'log.ts', 'metrics.ts']
 /** Native code, and an optional package that `pg` tries to load. */
 const NOT_BUNDLED = ['better-sqlite3', 'pg-native']
+/** Files of the API reference (src/edges/http/server/reference-page.ts), by the name of their compressed copy. */
+const VIEWER = 'node_modules/swagger-ui-dist'
+const VIEWER_FILES = { 'swagger-ui.js.gz': 'swagger-ui-bundle.js', 'swagger-ui.css.gz': 'swagger-ui.css' }
 /** Holds the licences of the bundled packages, which their owners require beside every copy. */
 const LICENCES = 'LICENCES.txt'
 
@@ -101,10 +105,13 @@ export async function bundle(root = repository) {
       chunkFileNames: '[name].js',
     })
     await bundled.close()
-    writeFileSync(join(made, LICENCES), licencesOf(output))
+    for (const [name, file] of Object.entries(VIEWER_FILES)) {
+      writeFileSync(join(made, name), gzipSync(readFileSync(join(root, VIEWER, file)), { level: 9 }))
+    }
+    writeFileSync(join(made, LICENCES), licencesOf(output, join(root, VIEWER)))
     mkdirSync(folder, { recursive: true })
     for (const file of readdirSync(made)) renameSync(join(made, file), join(folder, file))
-    finish(folder, wanted, [LICENCES, ...output.map(({ fileName }) => fileName)])
+    finish(folder, wanted, [LICENCES, ...Object.keys(VIEWER_FILES), ...output.map(({ fileName }) => fileName)])
   } finally {
     rmSync(made, { recursive: true, force: true })
   }
@@ -160,14 +167,20 @@ function finish(folder, made, outputs) {
   writeFileSync(join(folder, STAMP), [made, ...outputs].join('\n'))
 }
 
-/** The licence files of the packages of which the bundle contains a module. */
-function licencesOf(output) {
+/**
+ * The licence files of the packages of which the bundle contains a module.
+ *
+ * @param {string} viewer folder of a package whose files are copied
+ */
+function licencesOf(output, viewer) {
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
   const packages = new Set(modules.map((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0]))
   const texts = []
-  for (const folder of [...packages].filter((each) => each !== undefined).sort()) {
+  for (const folder of [viewer, ...packages].filter((each) => each !== undefined).sort()) {
     const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file))
+    const files = readdirSync(folder).filter((file) =>
+      /^(licen[cs]e|copying|notice|swagger-ui-bundle\.js\.licen[cs]e)/i.test(file),
+    )
     texts.push(
       [`${name} ${version} (${license})`, ...files.map((file) => readFileSync(join(folder, file), 'utf8'))].join(
         '\n\n',

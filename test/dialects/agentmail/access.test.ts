@@ -20,6 +20,7 @@ import {
   type Schema,
   sampleOf,
 } from './access-objects.ts'
+import { inlined } from './api-description.ts'
 
 interface Operation extends Required<Omit<OperationAccess, 'widestKey'>> {
   readonly method: string
@@ -40,7 +41,7 @@ const RANKS = ['inbox', 'pod', 'organization', 'root'] as const
 type KeyKind = (typeof RANKS)[number]
 
 async function operationsOf(): Promise<Operation[]> {
-  const { body } = await world.request('GET', '/v0/openapi.json')
+  const body = inlined((await world.request('GET', '/v0/openapi.json')).body)
   // biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document
   const paths = Object.entries<Record<string, any>>(body.paths)
   return paths.flatMap(([path, methods]) =>

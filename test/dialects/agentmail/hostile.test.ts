@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import { HttpConnection } from '../../support/http-connection.ts'
 import { startWorld } from '../../support/world.ts'
+import { inlined } from './api-description.ts'
 
 const CONNECTIONS = 8
 
@@ -77,7 +78,7 @@ test('no request makes the server fail', { timeout: 120_000 }, async () => {
     thread_id: threadId,
     pod_id: podId,
   }
-  const { body: description } = await world.request('GET', '/v0/openapi.json')
+  const description = inlined((await world.request('GET', '/v0/openapi.json')).body)
 
   const requests = hostileRequests(description.paths, real)
   const problems: string[] = []

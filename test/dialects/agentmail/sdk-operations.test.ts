@@ -10,6 +10,7 @@ import { listEvents, waitForMessage } from 'martlet/agentmail'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { unbuiltOperations } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-unbuilt.ts'
 import { startWorld, type World } from '../../support/world.ts'
+import { ApiDescription } from './api-description.ts'
 import operations from './operations.json' with { type: 'json' }
 
 /** A resource of the client at any of the three levels, whose first arguments are bound. */
@@ -18,6 +19,8 @@ type Resource = Record<string, (...args: any[]) => Promise<any>>
 
 const clientOperations = operations.filter(({ npm }) => npm !== undefined)
 const called = new Set<string>()
+/** What the server returned to each call. */
+const responses: { readonly name: string; readonly status: number; readonly body: unknown }[] = []
 const time = expect.any(Date)
 const id = expect.any(String)
 
@@ -54,8 +57,14 @@ afterAll(() => world[Symbol.asyncDispose]())
 
 async function recordingFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
   const { pathname } = new URL(String(input))
-  called.add(`${init?.method} ${patternOf(init?.method ?? '', pathname)}`)
-  return fetch(input, init)
+  const name = `${init?.method} ${patternOf(init?.method ?? '', pathname)}`
+  called.add(name)
+  const response = await fetch(input, init)
+  const isJson = response.headers.get('content-type')?.startsWith('application/json')
+  // A path of Martlet's own looks like a message with the id "wait".
+  if (!pathname.endsWith('/wait'))
+    responses.push({ name, status: response.status, body: isJson ? await response.clone().json() : undefined })
+  return response
 }
 
 /** Returns the path of the operation that a request calls; words win over parameters. */
@@ -459,4 +468,15 @@ test('every operation of the client was called', () => {
   const missing = clientOperations.filter(({ method, path }) => !called.has(`${method} ${path}`)).map(({ npm }) => npm)
   expect(missing).toEqual([])
   expect(clientOperations).toHaveLength(140)
+})
+
+test('every response is one that the API description has', async () => {
+  const description = new ApiDescription((await world.request('GET', '/v0/openapi.json')).body)
+  const unbuilt = new Set(
+    unbuiltOperations().map(({ method, path }) => `${method} /v0${path.replace(/:(\w+)/g, '{$1}')}`),
+  )
+  const described = responses.filter(({ name }) => !unbuilt.has(name))
+  const problems = described.map(({ name, status, body }) => description.problemOf(name, status, body))
+  expect(problems.filter((problem) => problem !== undefined)).toEqual([])
+  expect(described.length).toBeGreaterThan(100)
 })

@@ -95,6 +95,9 @@ test('a repeated client_id returns the existing webhook, and can replace its id 
   expect(await webhooks.get('agent~1')).toEqual(made)
   await webhooks.delete('agent~1')
   expect((await webhooks.create({ url, eventTypes: [], clientId: 'agent~1' })).webhookId).not.toBe(made.webhookId)
+  // The event types of a repeated request were not checked, though its URL was.
+  const unknown = { url, client_id: 'agent~1', event_types: ['message.unheard'] }
+  expect((await world.request('POST', '/v0/webhooks', { body: unknown })).status).toBe(400)
   for (const client_id of ['a@b', '', 'x'.repeat(257), 'polling']) {
     expect((await world.request('POST', '/v0/webhooks', { body: { url, client_id } })).status).toBe(400)
   }

@@ -2,11 +2,11 @@
  * The page at `/`, for a person who opens the server's address in a browser, and the documentation of this version below
  * `/docs/`. Nothing on them is loaded from elsewhere. They say nothing about the data, so they need no key.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { MailError } from '../../../errors.ts'
-import { packageRoot } from '../../../package-root.ts'
+import { packageRoot, packageVersion } from '../../../package-root.ts'
 import type { HttpApp } from './http-dialect.ts'
 
 /** Pages in the order in which a newcomer needs them. An installation may lack them. */
@@ -53,9 +53,6 @@ function fileOf(page: string): string {
 }
 
 function renderPage(): string {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as {
-    readonly version: string
-  }
   const pages = PAGES.filter(([file]) => existsSync(fileOf(file)))
   return `<!doctype html>
 <html lang="en">
@@ -64,11 +61,11 @@ function renderPage(): string {
 <title>Martlet</title>
 <style>body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem }</style>
 <h1>Martlet is running</h1>
-<p>Version ${version}. This is the API of a mail server for agents: programs use it with an API key.</p>
+<p>Version ${packageVersion()}. This is the API of a mail server for agents: programs use it with an API key.</p>
 <p>The first key is in the file <code>root-key</code> in the server's data folder, which is <code>data</code> unless
 <code>MARTLET_DATA_DIR</code> says otherwise. On the machine of the server, <code>npx martlet key create</code> makes more.</p>
 <ul>
-<li><a href="v0/openapi.json">API reference (OpenAPI)</a></li>
+<li><a href="docs">API reference</a>, also as a file: <a href="v0/openapi.json">OpenAPI 3.1</a></li>
 ${pages.map(([file, about]) => `<li><a href="docs/${file}">${about}</a></li>\n`).join('')}</ul>
 </html>
 `

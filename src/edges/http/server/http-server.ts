@@ -34,6 +34,7 @@ import { BacklogBudget } from './memory/backlog-budget.ts'
 import { createBodyBudget } from './memory/body-budget.ts'
 import { createResponseBudget } from './memory/response-budget.ts'
 import { WritePacer } from './memory/write-pacer.ts'
+import { referencePageRoutes } from './reference-page.ts'
 import { createDialectOf, registerDialect, unroutedError } from './register-dialect.ts'
 import type { RequestSchema } from './requests/bounded-schema.ts'
 import { createClientAddress } from './requests/client-address.ts'
@@ -224,6 +225,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   const monitored = { log, metrics, budget, bodies, responses, credentials, requireNoStranger, probes, readyDetails }
   healthRoutes(app, { ...monitored, isStopping })
   frontPageRoutes(app)
+  referencePageRoutes(app)
   if (needs.discovery) discoveryRoutes(app, needs.discovery)
   if (needs.senderChallenges) senderPageRoutes(app, needs.senderChallenges)
   const longPolls = createLongPolls({ limits, stopping: stopping.signal })

@@ -13,22 +13,25 @@ interface EventType {
   readonly permission?: Permission
   /** The class of hidden mail: a variant of a standard type, sent only to subscribers that name it. */
   readonly hidden?: HiddenLabel
+  /** AgentMail has it, and no code creates it yet. */
+  readonly isUnbuilt?: true
 }
 
 const standard: EventType = { visibility: 'public' }
 const optional: EventType = { visibility: 'optional' }
-const calendar: EventType = { visibility: 'optional', permission: 'calendar_event_read' }
+const security: EventType = { visibility: 'optional', isUnbuilt: true }
+const calendar: EventType = { visibility: 'optional', permission: 'calendar_event_read', isUnbuilt: true }
 const internal: EventType = { visibility: 'internal' }
 
 const catalogue = {
-  // The eight standard types, for subscribers that name no type. No code creates some of these yet.
+  // The eight standard types, for subscribers that name no type.
   'message.received': standard,
   'message.sent': standard,
   'message.delivered': standard,
   'message.bounced': standard,
   'message.complained': standard,
   'message.rejected': standard,
-  'message.opened': standard,
+  'message.opened': { visibility: 'public', isUnbuilt: true },
   'domain.verified': { visibility: 'public', permission: 'domain_read' },
 
   // Sent instead of message.received, never together with it.
@@ -59,10 +62,10 @@ const catalogue = {
   'sender.revoked': { visibility: 'optional', permission: 'list_entry_read' },
   'webhook.disabled': { visibility: 'optional', permission: 'webhook_read' },
 
-  // AgentMail's newer types (docs/compatibility/agentmail.md): no code creates them yet.
-  'message.security.completed': optional,
-  'message.security.review': optional,
-  'message.security.override': optional,
+  // AgentMail's newer types (docs/compatibility/agentmail.md).
+  'message.security.completed': security,
+  'message.security.review': security,
+  'message.security.override': security,
   'calendar.event.created': calendar,
   'calendar.event.updated': calendar,
   'calendar.event.deleted': calendar,
@@ -89,6 +92,16 @@ const types: ReadonlyMap<string, EventType> = new Map(Object.entries(catalogue))
 /** Returns the properties of a type; undefined for a type that this version does not know. */
 export function getEventType(name: string): EventType | undefined {
   return types.get(name)
+}
+
+/** The types that a client may name in a subscription. */
+export const subscribableTypes: readonly string[] = [...types]
+  .filter(([, type]) => type.visibility !== 'internal')
+  .map(([name]) => name)
+
+/** Whether no code creates events of a type that clients may name. */
+export function isUnbuiltType(name: string): boolean {
+  return types.get(name)?.isUnbuilt ?? false
 }
 
 /** Whether a client may name the type in a subscription. */

@@ -17,7 +17,7 @@ import type { Actor, Within } from '../../access/actor.ts'
 import { parseClientId } from '../../access/client-id.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
-import { checkEventFilter } from '../../events/feed/subscription-filter.ts'
+import { checkEventFilter, checkEventType } from '../../events/feed/subscription-filter.ts'
 import { CANCEL_PENDING, ENABLE_ORDERING } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import type { WebhookProfile } from '../delivery/webhook-profile.ts'
@@ -83,6 +83,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const clientId = parseWebhookClientId(request.clientId)
       const url = parseWebhookUrl(request.url, urlRules)
       const headers = applyHeaders({}, { set: request.headers }, limits)
+      for (const name of request.eventTypes ?? []) checkEventType(name)
       const secret = profile.makeSecret(random)
 
       // Shown inside the transaction, here and below: after a failed query, a repeated call would make another one.

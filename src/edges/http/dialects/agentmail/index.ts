@@ -49,7 +49,7 @@ import { renderError } from './agentmail-errors.ts'
 import { streamRoute } from './live/agentmail-sse.ts'
 import { agentMailSocket } from './live/agentmail-websocket.ts'
 import { createEventJson } from './live/event-json.ts'
-import { describeRoutes, openApiRoute } from './openapi.ts'
+import { collectRoutes, openApiRoute } from './openapi/openapi-routes.ts'
 import { normaliseQueries } from './query-parameters.ts'
 import { agentRoutes, signUpRoute } from './routes/agentmail-agent.ts'
 import { aliasRoutes } from './routes/agentmail-aliases.ts'
@@ -57,6 +57,7 @@ import { apiKeyRoutes } from './routes/agentmail-api-keys.ts'
 import { appPasswordRoutes } from './routes/agentmail-app-passwords.ts'
 import { appRoutes } from './routes/agentmail-apps.ts'
 import { authMeRoutes } from './routes/agentmail-auth-me.ts'
+import { capabilityRoutes } from './routes/agentmail-capabilities.ts'
 import { domainRoutes } from './routes/agentmail-domains.ts'
 import { downloadRoutes } from './routes/agentmail-downloads.ts'
 import { draftRoutes } from './routes/agentmail-drafts.ts'
@@ -132,10 +133,10 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
     renderError,
 
     async routes(app, context) {
-      await describeRoutes(app)
+      const described = collectRoutes(app)
       normaliseQueries(app)
       downloadRoutes(app, needs)
-      openApiRoute(app)
+      openApiRoute(app, { ...context, limits, routes: described })
       signUpRoute(app, { ...needs, ...context, limits })
 
       await app.register(async (streamed) => {
@@ -144,6 +145,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
       await app.register(async (keyed) => {
         requireKey(keyed, (request) => authenticateHeader(credentials, request))
         authMeRoutes(keyed)
+        capabilityRoutes(keyed, { limits, routes: described })
         unbuiltRoutes(keyed, needs)
         agentRoutes(keyed, needs)
         organizationRoutes(keyed, needs)

@@ -2,13 +2,14 @@
  * Parses query strings of AgentMail's clients. Lists have four encodings: a JSON array (Node, Python), a repeated key,
  * a comma-separated text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
  */
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
 import type { HttpApp } from '../../server/http-dialect.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
 import { reportUnknown } from '../../server/requests/unknown-members.ts'
+import { EventType, filterList, filterText, label, timeText } from './wire/request-texts.ts'
 
 /** Parameters that are lists on every route of this API. */
 const LISTS: ReadonlySet<string> = new Set([
@@ -95,9 +96,16 @@ function readJsonList(text: string): string[] | undefined {
   }
 }
 
+/** The largest integer of a query: 15 digits (validation.ts). */
+export const INTEGER_MAX = 999_999_999_999_999
+
 export const pageQuery = {
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, description: 'Items per page; reduced to the maximum of the list if it is larger.' }),
+    Type.Integer({
+      minimum: 1,
+      description: 'Items per page; reduced to the maximum of the list if it is larger.',
+      rule: { maximum: INTEGER_MAX },
+    }),
   ),
   page_token: Type.Optional(Type.String({ description: '`next_page_token` of the previous page.' })),
   ascending: Type.Optional(Type.Boolean({ description: 'Oldest first.' })),
@@ -113,11 +121,14 @@ export function readPage(query: PageQuery): PageRequest {
   return { limit: query.limit, pageToken: query.page_token, ascending: query.ascending }
 }
 
-function filterList(description: string) {
-  return Type.Optional(Type.Array(Type.String(), { description }))
+function filterListOf(item: TSchema, description: string) {
+  return Type.Optional(Type.Unsafe<string[]>(Type.Array(item, { description, rule: filterList })))
 }
 
-export const substringList = filterList('Substrings, all of which must occur.')
+export const substringList = filterListOf(Type.String({ rule: filterText }), 'Substrings, all of which must occur.')
+
+/** Beyond the schema: a search for substrings looks at each message of a page. */
+export const substringRules = ['limit can be at most … here']
 
 /** Which hidden classes to include. */
 export const hiddenFilters = {
@@ -129,14 +140,14 @@ export const hiddenFilters = {
 
 /** Filters of messages and threads, except by time. */
 export const mailFilters = {
-  labels: filterList('Labels, all of which must be present.'),
+  labels: filterListOf(Type.String({ rule: label }), 'Labels, all of which must be present.'),
   ...hiddenFilters,
   subject: substringList,
 }
 
 export const timeFilters = {
-  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
-  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  before: Type.Optional(timeText('ISO 8601, exclusive.')),
+  after: Type.Optional(timeText('ISO 8601, exclusive.')),
 }
 
 /** Query parameters of every list of messages or threads. */
@@ -166,11 +177,22 @@ export function readMailFilter(query: MailQuery) {
   }
 }
 
+function listOf(item: TSchema, description: string) {
+  return Type.Optional(Type.Unsafe<string[]>(Type.Array(item, { description })))
+}
+
+/** Beyond the schema of a subscription filter. */
+export const eventFilterRules = [
+  'A connection can have at most',
+  'A webhook can have at most …',
+  'A request can have at most',
+]
+
 /** A subscription filter, with the fields of a subscribe frame on the WebSocket. */
 export const eventFilterQuery = {
-  event_types: filterList('Default: the standard types.'),
-  inbox_ids: filterList('Addresses. With `pod_ids`, events of both are returned.'),
-  pod_ids: filterList('Ids or client_ids.'),
+  event_types: listOf(EventType, 'Default: the standard types.'),
+  inbox_ids: listOf(Type.String(), 'Addresses. With `pod_ids`, events of both are returned.'),
+  pod_ids: listOf(Type.String(), 'Ids or client_ids.'),
 }
 
 interface EventFilterQuery {

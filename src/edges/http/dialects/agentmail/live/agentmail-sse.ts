@@ -10,7 +10,7 @@ import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { authenticateHeaderOrQuery } from '../../../server/requests/http-credentials.ts'
 import { access, requireKey } from '../../../server/route-access.ts'
 import { renderErrorFrame } from '../agentmail-errors.ts'
-import { eventFilterQuery, readEventFilter } from '../query-parameters.ts'
+import { eventFilterQuery, eventFilterRules, readEventFilter } from '../query-parameters.ts'
 import type { EventJson } from './event-json.ts'
 
 interface StreamNeeds extends HttpContext {
@@ -28,6 +28,15 @@ const stream = {
   description:
     'A `text/event-stream` of the events that a WebSocket with the same filters receives, each with its cursor as `id`. ' +
     'The stream starts with `event: subscribed`. `event: end` and `event: cursor_expired` say why a stream ends.',
+  response: { 200: Type.String({ description: 'The stream.', contentMediaType: 'text/event-stream' }) },
+  isOurs: true,
+  errors: ['cursor_expired', 'not_found', 'too_many_connections'] as const,
+  rules: [...eventFilterRules, 'The cursor is invalid'],
+  headerFields: Type.Object({
+    'Last-Event-ID': Type.Optional(
+      Type.String({ description: 'The cursor of the last event that was received.', maxLength: 1_000 }),
+    ),
+  }),
   querystring: Type.Object({
     ...eventFilterQuery,
     after: Type.Optional(

@@ -16,9 +16,11 @@ import {
   VerifyBody,
   VerifyResult,
 } from '../wire/agent-wire.ts'
+import { usernameRules } from '../wire/request-texts.ts'
 import { ok } from '../wire/shape-wire.ts'
 
 const tags = ['Agent']
+const humanRules = ['human_email must be an address…', 'human_email is the inbox of an agent that signed up']
 
 interface SignUpNeeds extends Pick<HttpContext, 'clientAddress' | 'refusePages'> {
   readonly signUp: SignUp
@@ -29,7 +31,14 @@ interface SignUpNeeds extends Pick<HttpContext, 'clientAddress' | 'refusePages'>
 export function signUpRoute(app: HttpApp, { signUp, clientAddress, refusePages, limits }: SignUpNeeds): void {
   const networkOfClient = (request: FastifyRequest) => networkOf(clientAddress(request.raw))
   const { bodyBytesMax: bodyLimit } = limits.signUp
-  const schema = { tags, summary: 'Sign up without a key', body: SignUpBody, response: ok(SignUpResult) }
+  const schema = {
+    tags,
+    summary: 'Sign up without a key',
+    body: SignUpBody,
+    response: ok(SignUpResult),
+    errors: ['sign_ups_disabled', 'human_verified', 'resource_taken', 'forbidden', 'resource_deleting'] as const,
+    rules: [...usernameRules, ...humanRules],
+  }
   app.route({
     method: 'POST',
     url: '/agent/sign-up',
@@ -52,12 +61,26 @@ export function signUpRoute(app: HttpApp, { signUp, clientAddress, refusePages, 
 export function agentRoutes(app: HttpApp, { verifyHuman }: { readonly verifyHuman: VerifyHuman }): void {
   const config = access([], { narrowestKey: 'organization' })
 
-  const attach = { tags, summary: 'Set the human of the agent', body: AttachHumanBody, response: ok(AttachHumanResult) }
+  const attach = {
+    tags,
+    summary: 'Set the human of the agent',
+    body: AttachHumanBody,
+    response: ok(AttachHumanResult),
+    errors: ['human_conflict', 'human_verified', 'code_tries_exceeded'] as const,
+    rules: humanRules,
+  }
   app.post('/agent/human', { schema: attach, config }, async ({ actor, body }) =>
     attachHumanResult(await verifyHuman.attach(actor, body.human_email)),
   )
 
-  const verify = { tags, summary: 'Enter the code of the human', body: VerifyBody, response: ok(VerifyResult) }
+  const verify = {
+    tags,
+    summary: 'Enter the code of the human',
+    body: VerifyBody,
+    response: ok(VerifyResult),
+    errors: ['code_tries_exceeded', 'human_conflict'] as const,
+    rules: ['…code…'],
+  }
   app.post('/agent/verify', { schema: verify, config }, async ({ actor, body }) => {
     await verifyHuman.verify(actor, body.otp_code)
     return { verified: true }

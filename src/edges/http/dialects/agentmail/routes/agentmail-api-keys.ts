@@ -29,7 +29,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
   const all = `${scopeRoute.path}/api-keys`
   const one = `${all}/:api_key_id`
   const scopeParams = paramsOf(scopeRoute, {})
-  const params = paramsOf<{ api_key_id: string }>(scopeRoute, { api_key_id: Type.String() })
+  const params = paramsOf<{ api_key_id: string }>(scopeRoute, { api_key_id: Type.String({ description: 'Id.' }) })
   // Public keys are not supported yet, so all keys are bearer keys.
   const querystring = Type.Object({ ...pageQuery, type: Type.Optional(Type.Enum(['bearer'])) })
 
@@ -44,12 +44,16 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
     params: scopeParams,
     body: CreateApiKey,
     response: ok(CreatedApiKey),
+    errors: ['limit_exceeded', 'permission_escalation', 'unrestricted_key_required', 'forbidden'] as const,
+    rules: ['expires_at must be in the future'],
   }
   app.post(all, { schema: create, config: access('api_key_create', scopeRoute) }, async ({ actor, params, body }) =>
     createdApiKey(await apiKeys.create(actor, withinOf(params), readNewKey(body))),
   )
 
-  const get = { tags, summary: 'Get an API key', params, response: ok(ApiKey) }
+  // AgentMail gets keys of the organization only.
+  const isOurs = scopeRoute !== scopeRoutes.organization
+  const get = { tags, summary: 'Get an API key', params, response: ok(ApiKey), isOurs }
   app.get(one, { schema: get, config: access('api_key_read', scopeRoute) }, async ({ actor, params }) =>
     apiKey(await apiKeys.get(actor, withinOf(params), params.api_key_id)),
   )
@@ -60,6 +64,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
     params,
     body: UpdateApiKey,
     response: ok(ApiKey),
+    errors: ['permission_escalation', 'unrestricted_key_required', 'forbidden', 'cannot_delete'] as const,
   }
   app.patch(one, { schema: update, config: access('api_key_update', scopeRoute) }, async ({ actor, params, body }) =>
     apiKey(await apiKeys.update(actor, withinOf(params), params.api_key_id, readKeyChange(body))),

@@ -19,8 +19,11 @@ const categories = [
   ...['ai', 'search', 'scraping', 'browser', 'data', 'developer-tools', 'communication', 'productivity', 'payments'],
   ...['finance', 'commerce', 'marketing', 'analytics', 'security', 'infrastructure', 'other'],
 ]
-const listQuery = Type.Object({ ...pageQuery, category: Type.Optional(Type.Enum(categories)) })
-const searchQuery = Type.Object({ limit: pageQuery.limit, q: Type.String() })
+const listQuery = Type.Object({
+  ...pageQuery,
+  category: Type.Optional(Type.Enum(categories, { description: 'Category of the apps.' })),
+})
+const searchQuery = Type.Object({ limit: pageQuery.limit, q: Type.String({ description: 'Any text.' }) })
 
 /** A list that is always empty. Its items are in a member with the name of the list. */
 type EmptyList = ReturnType<typeof pageHead>

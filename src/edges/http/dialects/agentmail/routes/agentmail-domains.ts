@@ -15,7 +15,7 @@ import {
   readSwitches,
   UpdateDomain,
 } from '../wire/domain-wire.ts'
-import { nothing, ok } from '../wire/shape-wire.ts'
+import { named, nothing, ok } from '../wire/shape-wire.ts'
 
 const tags = ['Domains']
 const keys = { narrowestKey: 'pod' } as const
@@ -42,7 +42,28 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
     domainList(await domains.list(actor, withinOf(params), readPage(query))),
   )
 
-  const create = { tags, summary: 'Claim a domain', params, body: CreateDomain, response: ok(Domain) }
+  const create = {
+    tags,
+    summary: 'Claim a domain',
+    params,
+    body: CreateDomain,
+    response: ok(Domain),
+    errors: [
+      'resource_taken',
+      'conflicting_provider',
+      'limit_exceeded',
+      'organization_unverified',
+      'not_implemented',
+      'too_many_at_once',
+      'not_found',
+    ] as const,
+    rules: [
+      '… is a public suffix: …',
+      '… is the shared domain of this server: …',
+      'domain can have at most … labels',
+      'domain must be a domain name like example.com',
+    ],
+  }
   app.post(all, { schema: create, config: access('domain_create', keys) }, async ({ actor, params, body }) => {
     return domain(await domains.create(actor, withinOf(params), readNewDomain(body)))
   })
@@ -52,7 +73,15 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
     domain(await domains.get(actor, withinOf(params), params.domain_id)),
   )
 
-  const update = { tags, summary: 'Change a domain', params: domainParams, body: UpdateDomain, response: ok(Domain) }
+  const update = {
+    tags,
+    summary: 'Change a domain',
+    params: domainParams,
+    body: UpdateDomain,
+    response: ok(Domain),
+    errors: ['not_implemented', 'conflicting_provider'] as const,
+    rules: ['Send inbound_enabled, feedback_enabled, subdomains_enabled, tracking_enabled or catch_all_inbox'],
+  }
   app.patch(one, { schema: update, config: access('domain_update', keys) }, async ({ actor, params, body }) =>
     domain(
       await domains.update(actor, withinOf(params), params.domain_id, {
@@ -73,7 +102,13 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
     return reply.code(204).send(null)
   })
 
-  const verify = { tags, summary: 'Check the DNS records of a domain now', params: domainParams, response: nothing }
+  const verify = {
+    tags,
+    summary: 'Check the DNS records of a domain now',
+    params: domainParams,
+    response: nothing,
+    errors: ['domain_check_failed', 'too_many_at_once'] as const,
+  }
   app.post(`${one}/verify`, { schema: verify, config: access('domain_update', keys) }, async (request, reply) => {
     await domains.verify(request.actor, withinOf(request.params), request.params.domain_id)
     return reply.code(204).send(null)
@@ -83,7 +118,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
     tags,
     summary: 'Get the DNS records of a domain as lines of a zone file',
     params: domainParams,
-    response: { 200: Type.String({ description: 'text/plain' }) },
+    response: { 200: Type.String({ description: 'Lines of a zone file.', contentMediaType: 'text/plain' }) },
   }
   app.get(
     `${one}/zone-file`,
@@ -100,8 +135,8 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
 
 /** AgentMail can set up some DNS providers by itself. Martlet has no contract with any. */
 function setupLinkRoute(app: HttpApp, { domains }: DomainsNeeds): void {
-  const params = Type.Object({ domain_id: Type.String() })
-  const response = ok(Type.Object({ supported: Type.Boolean() }))
+  const params = Type.Object({ domain_id: Type.String({ description: 'The domain, or its client_id.' }) })
+  const response = ok(named('GetSetupLinkResponse', { supported: Type.Boolean() }))
   const schema = { tags, summary: 'Get a link that sets up DNS; there is none', params, response }
   app.get('/domains/:domain_id/setup-link', { schema, config: access('domain_read', keys) }, async (request) => {
     await domains.get(request.actor, {}, request.params.domain_id)

@@ -12,8 +12,15 @@ import { publicRoute } from '../../../server/route-access.ts'
 const schema = {
   tags: ['Downloads'],
   summary: 'Download an attachment or a raw message',
-  security: [],
-  params: Type.Object({ token: Type.String() }),
+  isOurs: true,
+  errors: ['too_many_responses'] as const,
+  response: {
+    200: Type.Any({
+      description: 'The bytes. The response has the media type of the file.',
+      contentMediaType: 'application/octet-stream',
+    }),
+  },
+  params: Type.Object({ token: Type.String({ description: 'Part of a link of this server.' }) }),
 }
 
 interface DownloadNeeds {

@@ -23,9 +23,9 @@ import {
   SendDraftBody,
   UpdateDraftBody,
 } from '../wire/draft-wire.ts'
-import { SentMessage, sentMessage } from '../wire/outgoing-wire.ts'
+import { outgoingRules, SentMessage, sendErrors, sentMessage } from '../wire/outgoing-wire.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
-import { idempotencyKeyOf, isHeld } from './send-headers.ts'
+import { idempotencyKeyOf, isHeld, sendHeaders } from './send-headers.ts'
 
 interface DraftNeeds extends HttpContext {
   readonly drafts: Drafts
@@ -44,7 +44,7 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
 function addReads(app: HttpApp, scopeRoute: ScopeRoute, { drafts, publicUrl, responses }: DraftNeeds): void {
   const all = `${scopeRoute.path}/drafts`
   const one = `${all}/:draft_id`
-  const id = { draft_id: Type.String() }
+  const id = { draft_id: Type.String({ description: 'Id or client_id.' }) }
   const params = paramsOf<{ draft_id: string }>(scopeRoute, id)
   const config = access('draft_read', scopeRoute)
 
@@ -72,7 +72,10 @@ function addReads(app: HttpApp, scopeRoute: ScopeRoute, { drafts, publicUrl, res
   const getAttachment = {
     tags,
     summary: 'Get a link to an attachment of a draft',
-    params: paramsOf<{ draft_id: string; attachment_id: string }>(scopeRoute, { ...id, attachment_id: Type.String() }),
+    params: paramsOf<{ draft_id: string; attachment_id: string }>(scopeRoute, {
+      ...id,
+      attachment_id: Type.String({ description: 'Id in the list of attachments.' }),
+    }),
     response: ok(AttachmentLink),
   }
   app.get(`${one}/attachments/:attachment_id`, { schema: getAttachment, config }, async ({ actor, params }) => {
@@ -89,7 +92,28 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
   const bodyLimit = limits.http.sendBodyBytesMax
   const scheduling = ['draft_send'] as const
 
-  const create = { tags, summary: 'Create a draft', params: inboxParams, body: CreateDraftBody, response: ok(Draft) }
+  const changeErrors = [
+    'draft_sending',
+    'draft_changed',
+    'message_too_large',
+    'too_many_recipients',
+    'parse_queue_full',
+  ] as const
+  const rules = [...outgoingRules, 'send_at can be at most … days ahead', 'A draft can have at most … labels']
+  const create = {
+    tags,
+    summary: 'Create a draft',
+    params: inboxParams,
+    body: CreateDraftBody,
+    response: ok(Draft),
+    errors: [...changeErrors, 'draft_sent', 'limit_exceeded', 'automatic_loop', 'no_recipients'] as const,
+    rules: [
+      ...rules,
+      'in_reply_to and forward_of cannot be combined: a draft is a reply or a forward',
+      'reply_all needs in_reply_to',
+      'reply_all cannot be combined with to, cc or bcc',
+    ],
+  }
   app.post(
     all,
     {
@@ -104,7 +128,15 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
     },
   )
 
-  const update = { tags, summary: 'Change or schedule a draft', params, body: UpdateDraftBody, response: ok(Draft) }
+  const update = {
+    tags,
+    summary: 'Change or schedule a draft',
+    params,
+    body: UpdateDraftBody,
+    response: ok(Draft),
+    errors: changeErrors,
+    rules,
+  }
   app.patch(
     one,
     { schema: update, bodyLimit, config: access('draft_update', { conditional: scheduling }) },
@@ -118,7 +150,7 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
     },
   )
 
-  const remove = { tags, summary: 'Delete a draft', params, response: nothing }
+  const remove = { tags, summary: 'Delete a draft', params, response: nothing, errors: ['draft_sending'] as const }
   app.delete(one, { schema: remove, config: access('draft_delete') }, async ({ actor, params }, reply) => {
     await drafts.delete(actor, params.inbox_id, params.draft_id)
     return reply.code(204).send(null)
@@ -130,6 +162,9 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
     params,
     body: SendDraftBody,
     response: ok(SentMessage),
+    headerFields: sendHeaders,
+    errors: [...sendErrors, 'draft_sending', 'draft_changed'] as const,
+    rules: [...outgoingRules, 'A draft waits until it is sent…'],
   }
   app.post(
     `${one}/send`,

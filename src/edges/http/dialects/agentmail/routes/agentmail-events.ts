@@ -9,9 +9,18 @@ import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import type { EventJson } from '../live/event-json.ts'
-import { eventFilterQuery, pageQuery, readEventFilter, readPage, readTime } from '../query-parameters.ts'
+import {
+  eventFilterQuery,
+  eventFilterRules,
+  INTEGER_MAX,
+  pageQuery,
+  readEventFilter,
+  readPage,
+  readTime,
+} from '../query-parameters.ts'
 import { EventList, eventList } from '../wire/event-list-wire.ts'
 import { InboxEventList, inboxEventList } from '../wire/inbox-event-wire.ts'
+import { timeText } from '../wire/request-texts.ts'
 import { ok } from '../wire/shape-wire.ts'
 
 interface EventNeeds extends HttpContext {
@@ -37,10 +46,14 @@ export function eventRoutes(app: HttpApp, needs: EventNeeds): void {
     querystring: Type.Object({
       ...eventFilterQuery,
       after: Type.Optional(Type.String({ description: 'A cursor, `earliest` (the default) or `latest`.' })),
-      start: Type.Optional(Type.String({ description: 'ISO 8601, inclusive.' })),
-      end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+      start: Type.Optional(timeText('ISO 8601, inclusive.')),
+      end: Type.Optional(timeText('ISO 8601, exclusive.')),
       limit: Type.Optional(
-        Type.Integer({ minimum: 1, description: 'Events per page; reduced to the maximum if it is larger.' }),
+        Type.Integer({
+          minimum: 1,
+          description: 'Events per page; reduced to the maximum if it is larger.',
+          rule: { maximum: INTEGER_MAX },
+        }),
       ),
       wait_seconds: Type.Optional(
         Type.Integer({
@@ -51,6 +64,9 @@ export function eventRoutes(app: HttpApp, needs: EventNeeds): void {
       ),
     }),
     response: { 200: Type.Unsafe<Buffer>(EventList) },
+    isOurs: true,
+    errors: ['cursor_expired', 'not_found', 'too_many_connections'] as const,
+    rules: [...eventFilterRules, 'The cursor is invalid', 'start must be before end'],
   }
 
   app.get(

@@ -15,6 +15,7 @@ import {
   readNewInbox,
   UpdateInbox,
 } from '../wire/inbox-wire.ts'
+import { usernameRules } from '../wire/request-texts.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 
 const tags = ['Inboxes']
@@ -29,14 +30,35 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
   const scopeParams = paramsOf(scopeRoute, {})
   const params = paramsOf<{ inbox_id: string }>(scopeRoute, { inbox_id: Type.String({ description: 'Address.' }) })
   // The oldest documentation lists the inboxes of a pod with this parameter (docs/compatibility/agentmail.md).
-  const querystring = Type.Object({ ...pageQuery, pod_id: Type.Optional(Type.String()) })
+  const querystring = Type.Object({
+    ...pageQuery,
+    pod_id: Type.Optional(Type.String({ description: 'Only those of this pod.' })),
+  })
 
-  const list = { tags, summary: 'List inboxes', params: scopeParams, querystring, response: ok(InboxList) }
+  const errors = ['not_found'] as const // the pod of the query
+  const list = { tags, summary: 'List inboxes', params: scopeParams, querystring, response: ok(InboxList), errors }
   app.get(all, { schema: list, config: access('inbox_read', scopeRoute) }, async ({ actor, params, query }) =>
     inboxList(await inboxes.list(actor, withinOf({ ...query, ...params }), readPage(query))),
   )
 
-  const create = { tags, summary: 'Create an inbox', params: scopeParams, body: CreateInbox, response: ok(Inbox) }
+  const create = {
+    tags,
+    summary: 'Create an inbox',
+    params: scopeParams,
+    body: CreateInbox,
+    response: ok(Inbox),
+    errors: [
+      'resource_taken',
+      'domain_not_available',
+      'domain_not_verified',
+      'resource_deleting',
+      'limit_exceeded',
+      'organization_unverified',
+      'not_found',
+      'forbidden',
+    ] as const,
+    rules: usernameRules,
+  }
   app.post(
     all,
     { schema: create, config: access('inbox_create', { narrowestKey: 'pod' }) },
@@ -48,13 +70,30 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
     inbox(await inboxes.get(actor, podOf(params), params.inbox_id)),
   )
 
-  const update = { tags, summary: 'Update an inbox', params, body: UpdateInbox, response: ok(Inbox) }
+  const update = {
+    tags,
+    summary: 'Update an inbox',
+    params,
+    body: UpdateInbox,
+    response: ok(Inbox),
+    errors: ['forbidden'] as const,
+    rules: [
+      'Send display_name, status, metadata, quota_bytes, quota_messages or retention_days',
+      'metadata can have at most … keys',
+    ],
+  }
   const change = access('inbox_update', { ...scopeRoute, conditional: ['message_delete'] })
   app.patch(one, { schema: update, config: change }, async ({ actor, params, body }) =>
     inbox(await inboxes.update(actor, podOf(params), params.inbox_id, readInboxChange(body))),
   )
 
-  const remove = { tags, summary: 'Delete an inbox with its messages', params, response: nothing }
+  const remove = {
+    tags,
+    summary: 'Delete an inbox with its messages',
+    params,
+    response: nothing,
+    errors: ['cannot_delete'] as const,
+  }
   app.delete(one, { schema: remove, config: access('inbox_delete', scopeRoute) }, async ({ actor, params }, reply) => {
     await inboxes.delete(actor, podOf(params), params.inbox_id)
     return reply.code(204).send(null)

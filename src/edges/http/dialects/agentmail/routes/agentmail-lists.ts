@@ -7,7 +7,8 @@ import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { CreateListEntry, ListEntry, ListEntryList, listEntry, listEntryList } from '../wire/list-entry-wire.ts'
-import { nothing, ok } from '../wire/shape-wire.ts'
+import { emailAddress } from '../wire/request-texts.ts'
+import { named, nothing, ok } from '../wire/shape-wire.ts'
 
 const tags = ['Lists']
 
@@ -29,12 +30,14 @@ export function listRoutes(app: HttpApp, needs: { readonly lists: Lists }): void
   const unsuppress = {
     tags,
     summary: 'Remove the read-only entries of an address to which mail bounced (root key only)',
-    body: Type.Object({
-      address: Type.String(),
+    isOurs: true,
+    rules: ['entry must be an address like ann@example.com, or a domain like example.com …'],
+    body: named('RemoveSuppressionRequest', {
+      address: Type.String({ rule: emailAddress }),
       organization_id: Type.Optional(Type.String({ description: 'Default: all organizations.' })),
     }),
     response: ok(
-      Type.Object({
+      named('RemoveSuppressionResponse', {
         removed: Type.Boolean({ description: 'Whether there was such an entry.' }),
         organization_ids: Type.Array(Type.String(), { description: 'The organizations that had one.' }),
       }),
@@ -51,7 +54,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly l
   const all = `${scopeRoute.path}/lists/:direction/:type`
   const one = `${all}/:entry`
   const params = paramsOf<ListParams>(scopeRoute, listParams)
-  const entryParams = paramsOf<ListParams & { entry: string }>(scopeRoute, { ...listParams, entry: Type.String() })
+  const entryParams = paramsOf<ListParams & { entry: string }>(scopeRoute, {
+    ...listParams,
+    entry: Type.String({ description: 'An address or a domain.' }),
+  })
   const { limit, page_token } = pageQuery
   const querystring = Type.Object({ limit, page_token })
 
@@ -62,7 +68,15 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly l
     listEntryList(await lists.list(actor, withinOf(params), params, readPage(query))),
   )
 
-  const create = { tags, summary: 'Add an entry to a list', params, body: CreateListEntry, response: ok(ListEntry) }
+  const create = {
+    tags,
+    summary: 'Add an entry to a list',
+    params,
+    body: CreateListEntry,
+    response: ok(ListEntry),
+    errors: ['limit_exceeded', 'organization_unverified'] as const,
+    rules: ['entry must be an address like ann@example.com, or a domain like example.com …'],
+  }
   app.post(all, { schema: create, config: access('list_entry_create', keys) }, async ({ actor, params, body }) =>
     listEntry(await lists.create(actor, withinOf(params), params, { entry: body.entry, reason: body.reason })),
   )
@@ -72,7 +86,13 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly l
     listEntry(await lists.get(actor, withinOf(params), params, params.entry)),
   )
 
-  const remove = { tags, summary: 'Delete an entry of a list', params: entryParams, response: nothing }
+  const remove = {
+    tags,
+    summary: 'Delete an entry of a list',
+    params: entryParams,
+    response: nothing,
+    errors: ['cannot_delete'] as const,
+  }
   app.delete(one, { schema: remove, config: access('list_entry_delete', keys) }, async ({ actor, params }, reply) => {
     await lists.delete(actor, withinOf(params), params, params.entry)
     return reply.code(204).send(null)

@@ -11,6 +11,7 @@ import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-
 import type { RecipientStatuses } from '../../../../../mail/sending/queue/recipient-statuses.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
+import type { Rule } from '../openapi/openapi-schemas.ts'
 import {
   mailFilters,
   mailQuery,
@@ -18,9 +19,10 @@ import {
   readPage,
   readTimeOrCursor,
   substringList,
+  substringRules,
 } from '../query-parameters.ts'
 import { AttachmentLink, attachmentLink, RawMessage, rawMessage } from '../wire/attachment-wire.ts'
-import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
+import { LabelsBody, labelChangeRules, labelsBody, readLabelChange } from '../wire/labels-wire.ts'
 import {
   AwaitedMessage,
   awaitedMessage,
@@ -36,7 +38,7 @@ import {
   messageList,
 } from '../wire/message-wire.ts'
 import { RecipientStatusList, recipientStatusList } from '../wire/recipient-status-wire.ts'
-import { nothing, ok } from '../wire/shape-wire.ts'
+import { named, nothing, ok } from '../wire/shape-wire.ts'
 
 interface MessageNeeds extends HttpContext {
   readonly messages: Messages
@@ -50,7 +52,10 @@ interface MessageNeeds extends HttpContext {
 const tags = ['Messages']
 const all = '/inboxes/:inbox_id/messages'
 const one = `${all}/:message_id`
-const ids = { inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() }
+const ids = {
+  inbox_id: Type.String({ description: 'Address.' }),
+  message_id: Type.String({ description: 'Message-ID, with or without angle brackets.' }),
+}
 const params = Type.Object(ids)
 
 const list = {
@@ -59,6 +64,7 @@ const list = {
   params: Type.Object({ inbox_id: ids.inbox_id }),
   querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
   response: ok(MessageList),
+  rules: substringRules,
 }
 /** This path overlaps those of single messages, but no message has the id "wait": clients see only Message-IDs. */
 const wait = (limits: Limits) => ({
@@ -79,47 +85,66 @@ const wait = (limits: Limits) => ({
       }),
     ),
     wait_seconds: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: limits.messages.waitMsMax / 1_000, default: limits.messages.waitMs / 1_000 }),
+      Type.Integer({
+        minimum: 0,
+        maximum: limits.messages.waitMsMax / 1_000,
+        default: limits.messages.waitMs / 1_000,
+        description: 'How long to wait.',
+      }),
     ),
   }),
   response: ok(AwaitedMessage),
+  isOurs: true,
+  errors: ['cursor_expired', 'too_many_connections'] as const,
+  rules: ['after must be a cursor from this server or an ISO 8601 time', 'The cursor is invalid'],
 })
 const get = { tags, summary: 'Get a message with its bodies', params, response: ok(Message) }
 const update = {
   tags,
   summary: 'Add and remove labels of a message',
   params,
-  body: LabelsBody,
+  body: labelsBody('UpdateMessageRequest'),
   response: ok(MessageLabels),
+  rules: labelChangeRules,
 }
 const remove = { tags, summary: 'Delete a message permanently', params, response: nothing }
 const raw = { tags, summary: 'Get a link to the raw message', params, response: ok(RawMessage) }
 const getAttachment = {
   tags,
   summary: 'Get a link to an attachment',
-  params: Type.Object({ ...ids, attachment_id: Type.String() }),
+  params: Type.Object({ ...ids, attachment_id: Type.String({ description: 'Id in the list of attachments.' }) }),
   response: ok(AttachmentLink),
 }
-const messageIds = Type.Array(Type.String(), { description: 'Ids that are unknown are left out.' })
+const messageIds = (rule: Rule) =>
+  Type.Array(Type.String(), { description: 'Ids that are unknown are left out.', rule })
+const idRules = ['message_ids must not name a message twice']
 const batchGet = {
   tags,
   summary: 'Get messages by their ids, without bodies',
   params: Type.Object({ inbox_id: ids.inbox_id }),
-  body: Type.Object({ message_ids: messageIds }),
+  body: named('BatchGetMessagesRequest', {
+    message_ids: messageIds(({ lists }) => ({ minItems: 1, maxItems: lists.pageMax, uniqueItems: true })),
+  }),
   response: ok(MessageBatch),
+  rules: [...idRules, 'These messages have too long subjects; name fewer of them'],
 }
 const batchUpdate = {
   tags,
   summary: 'Add and remove labels of several messages at once',
   params: Type.Object({ inbox_id: ids.inbox_id }),
-  body: Type.Object({ message_ids: messageIds, ...LabelsBody.properties }),
+  body: named('BatchUpdateMessagesRequest', {
+    message_ids: messageIds(({ messages }) => ({ minItems: 1, maxItems: messages.batchUpdateMax, uniqueItems: true })),
+    ...LabelsBody.properties,
+  }),
   response: ok(MessageLabelsBatch),
+  rules: [...idRules, ...labelChangeRules],
 }
 const listDeliveries = {
   tags,
   summary: 'List the delivery state of each recipient of a sent message',
   params,
   response: ok(RecipientStatusList),
+  isOurs: true,
 }
 
 export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {

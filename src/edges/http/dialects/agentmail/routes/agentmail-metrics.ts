@@ -1,10 +1,12 @@
 /** Metrics routes, in all three scopes. Bare `/metrics` is the older name of `/metrics/events`. */
 import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import type { ReportQuery } from '../../../../../mail/reports/report-query.ts'
 import type { Reports } from '../../../../../mail/reports/reports.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
-import { readTime } from '../query-parameters.ts'
+import type { Rule } from '../openapi/openapi-schemas.ts'
+import { INTEGER_MAX, readTime } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   EventMetrics,
@@ -14,18 +16,37 @@ import {
   UsageMetrics,
   usageMetrics,
 } from '../wire/metrics-wire.ts'
+import { timeText } from '../wire/request-texts.ts'
 import { ok } from '../wire/shape-wire.ts'
 
 const tags = ['Metrics']
 
-function seconds(description: string) {
-  return Type.Optional(Type.Integer({ minimum: 1, description }))
+function seconds(description: string, rule: Rule) {
+  return Type.Optional(Type.Integer({ minimum: 1, description, rule: rule }))
+}
+
+const periodRange = ({ reports }: Limits) => ({
+  minimum: reports.periodMsMin / 1_000,
+  maximum: reports.periodMsMax / 1_000,
+})
+const ratesPeriodRange = ({ reports }: Limits) => ({
+  minimum: reports.ratesPeriodMsMin / 1_000,
+  maximum: reports.periodMsMax / 1_000,
+})
+const windowRange = ({ reports }: Limits) => ({ maximum: reports.windowMsMax / 1_000 })
+const more = {
+  errors: ['query_range_too_wide'] as const,
+  rules: [
+    'start must be before end',
+    'window must be a multiple of period, at most … seconds',
+    '… must be within the last … days',
+  ],
 }
 
 const rangeQuery = {
-  start: Type.Optional(Type.String({ description: 'ISO 8601, inclusive. Default: 24 hours before the end.' })),
-  end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive. Default, and latest: now.' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Points per type.' })),
+  start: Type.Optional(timeText('ISO 8601, inclusive. Default: 24 hours before the end.')),
+  end: Type.Optional(timeText('ISO 8601, exclusive. Default, and latest: now.')),
+  limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Points per type.', rule: { maximum: INTEGER_MAX } })),
   descending: Type.Optional(Type.Boolean({ description: 'Newest first.' })),
 }
 
@@ -38,18 +59,18 @@ function typeList(description: string) {
 const eventQuery = Type.Object({
   ...rangeQuery,
   event_types: typeList('Types of events.'),
-  period: seconds('Seconds, 1 to 86400: counts events by period. Without it, each point is one event.'),
+  period: seconds('Seconds, 1 to 86400: counts events by period. Without it, each point is one event.', periodRange),
 })
 const usageQuery = Type.Object({
   ...rangeQuery,
   usage_types: typeList('Types of usage.'),
-  period: seconds('Seconds, 1 to 86400. Default: an hour, or a day if the range is too long for that.'),
+  period: seconds('Seconds, 1 to 86400. Default: an hour, or a day if the range is too long for that.', periodRange),
 })
 const rateQuery = Type.Object({
   ...rangeQuery,
   rate_types: typeList('Types of rates.'),
-  period: seconds('Seconds, 60 to 86400. Default: an hour.'),
-  window: seconds('Seconds, a multiple of period, at most 2592000. Default: a day.'),
+  period: seconds('Seconds, 60 to 86400. Default: an hour.', ratesPeriodRange),
+  window: seconds('Seconds, a multiple of period, at most 2592000. Default: a day.', windowRange),
 })
 
 interface RangeQuery {
@@ -80,6 +101,8 @@ function addEvents(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void
       params: paramsOf(scopeRoute, {}),
       querystring: eventQuery,
       response: ok(EventMetrics),
+      ...more,
+      ...(name === '/metrics' && { isDeprecated: true }),
     }
     app.get(
       `${scopeRoute.path}${name}`,
@@ -94,7 +117,14 @@ function addEvents(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void
 
 function addOthers(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void {
   const params = paramsOf(scopeRoute, {})
-  const usage = { tags, summary: 'Usage over time', params, querystring: usageQuery, response: ok(UsageMetrics) }
+  const usage = {
+    tags,
+    summary: 'Usage over time',
+    params,
+    querystring: usageQuery,
+    response: ok(UsageMetrics),
+    ...more,
+  }
   app.get(
     `${scopeRoute.path}/metrics/usage`,
     { schema: usage, config: access('metrics_read', scopeRoute) },
@@ -110,6 +140,7 @@ function addOthers(app: HttpApp, scopeRoute: ScopeRoute, reports: Reports): void
     params,
     querystring: rateQuery,
     response: ok(RateMetrics),
+    ...more,
   }
   app.get(
     `${scopeRoute.path}/metrics/rates`,

@@ -4,7 +4,8 @@ import type { Pods } from '../../../../../mail/tenants/pods.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { nothing, ok } from '../wire/shape-wire.ts'
+import { clientId, objectName } from '../wire/request-texts.ts'
+import { named, nothing, ok } from '../wire/shape-wire.ts'
 import { Pod, PodList, pod, podList } from '../wire/tenant-wire.ts'
 
 const tags = ['Pods']
@@ -12,12 +13,16 @@ const params = Type.Object({ pod_id: Type.String({ description: 'Id or client_id
 
 const list = { tags, summary: 'List pods', querystring: Type.Object(pageQuery), response: ok(PodList) }
 const get = { tags, summary: 'Get a pod', params, response: ok(Pod) }
-const remove = { tags, summary: 'Delete an empty pod', params, response: nothing }
+const remove = { tags, summary: 'Delete an empty pod', params, response: nothing, errors: ['cannot_delete'] as const }
 const create = {
   tags,
   summary: 'Create a pod; another request with the same client_id returns the existing one',
-  body: Type.Object({ name: Type.Optional(Type.String()), client_id: Type.Optional(Type.String()) }),
+  body: named('CreatePodRequest', {
+    name: Type.Optional(Type.String({ rule: objectName })),
+    client_id: Type.Optional(Type.String({ rule: clientId })),
+  }),
   response: ok(Pod),
+  errors: ['organization_unverified', 'resource_deleting'] as const,
 }
 
 export function podRoutes(app: HttpApp, { pods }: { readonly pods: Pods }): void {

@@ -1,5 +1,6 @@
 /** Searches of messages, threads and inboxes, and the route that makes the text index again (Martlet's own). */
 import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import type { SearchInboxes } from '../../../../../mail/inboxes/inbox-search.ts'
 import type { MailSearch } from '../../../../../mail/messages/search/mail-search.ts'
 import type { RebuildIndex } from '../../../../../mail/messages/search/rebuild-index.ts'
@@ -8,6 +9,7 @@ import { access } from '../../../server/route-access.ts'
 import { hiddenFilters, pageQuery, readHiddenFilter, readPage, readTime, timeFilters } from '../query-parameters.ts'
 import { paramsOf, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { InboxList, inboxList } from '../wire/inbox-wire.ts'
+import { searchText } from '../wire/request-texts.ts'
 import { FoundMessages, FoundThreads, foundMessages, foundThreads } from '../wire/search-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
 
@@ -18,8 +20,16 @@ interface SearchNeeds extends HttpContext {
 }
 
 const tags = ['Search']
-const q = Type.String({ description: 'Plain text: no character in it is an operator.' })
-const { limit, page_token } = pageQuery
+const q = Type.String({ description: 'Plain text: no character in it is an operator.', rule: searchText })
+const rules = ['q can have at most … words']
+const { page_token } = pageQuery
+const limit = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    description: 'Items per page.',
+    rule: ({ lists }: Limits) => ({ maximum: lists.filteredPageMax }),
+  }),
+)
 const mailQuery = Type.Object({ q, limit, page_token, ...timeFilters, ...hiddenFilters })
 
 const searchMessages = {
@@ -31,6 +41,7 @@ const searchMessages = {
   params: Type.Object({ inbox_id: Type.String({ description: 'Address.' }) }),
   querystring: mailQuery,
   response: ok(FoundMessages),
+  rules,
 }
 
 const searchThreads = {
@@ -41,6 +52,7 @@ const searchThreads = {
     'inbox after inbox. A page can be empty and still have a `next_page_token`.',
   querystring: mailQuery,
   response: ok(FoundThreads),
+  rules,
 }
 
 const searchInboxes = {
@@ -50,9 +62,10 @@ const searchInboxes = {
     'Each word of `q` must be the start of a word. The inbox whose address is `q` is first, then the newest.',
   querystring: Type.Object({ q, limit, page_token }),
   response: ok(InboxList),
+  rules,
 }
 
-const Rebuilding = Type.Object({ blocks: Type.Integer() })
+const Rebuilding = Type.Object({ blocks: Type.Integer({ description: 'Blocks that are made again.' }) })
 
 export function searchRoutes(app: HttpApp, { mailSearch, inboxSearch, rebuildIndex, responses }: SearchNeeds): void {
   app.get(
@@ -91,7 +104,12 @@ export function searchRoutes(app: HttpApp, { mailSearch, inboxSearch, rebuildInd
     )
   }
 
-  const schema = { tags, summary: 'Make the text index of all inboxes again (root key only)', response: ok(Rebuilding) }
+  const schema = {
+    tags,
+    summary: 'Make the text index of all inboxes again (root key only)',
+    isOurs: true,
+    response: ok(Rebuilding),
+  }
   app.post('/search/rebuild', { schema, config: access([], { narrowestKey: 'root' }) }, async ({ actor }) => ({
     blocks: await rebuildIndex(actor),
   }))

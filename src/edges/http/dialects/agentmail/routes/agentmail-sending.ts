@@ -6,6 +6,8 @@ import type { Sending, SendOptions } from '../../../../../mail/sending/sending.t
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import {
+  outgoingRules,
+  ReplyAllBody,
   ReplyBody,
   readMessage,
   readOlderMessage,
@@ -13,29 +15,45 @@ import {
   SendBody,
   SentMessage,
   SentReply,
+  sendErrors,
   sentMessage,
   sentReply,
 } from '../wire/outgoing-wire.ts'
 import { ok } from '../wire/shape-wire.ts'
-import { bodyOf, idempotencyKeyOf } from './send-headers.ts'
+import { bodyOf, idempotencyKeyOf, sendHeaders } from './send-headers.ts'
 
 const tags = ['Sending']
 const all = '/inboxes/:inbox_id/messages'
 const inboxParams = Type.Object({ inbox_id: Type.String({ description: 'Address.' }) })
-const params = Type.Object({ inbox_id: Type.String({ description: 'Address.' }), message_id: Type.String() })
+const params = Type.Object({
+  inbox_id: Type.String({ description: 'Address.' }),
+  message_id: Type.String({ description: 'Message-ID, with or without angle brackets.' }),
+})
 const response = ok(SentMessage)
 const replied = ok(SentReply)
 
-const send = { tags, summary: 'Send a message', params: inboxParams, body: SendBody, response }
-const reply = { tags, summary: 'Reply to a message', params, body: ReplyBody, response: replied }
+const more = { headerFields: sendHeaders, errors: sendErrors, rules: outgoingRules }
+
+const send = { tags, summary: 'Send a message', params: inboxParams, body: SendBody, response, ...more }
+const replyRules = [...outgoingRules, 'reply_all cannot be combined with to, cc or bcc']
+const reply = {
+  tags,
+  summary: 'Reply to a message',
+  params,
+  body: ReplyBody,
+  response: replied,
+  ...more,
+  rules: replyRules,
+}
 const replyAll = {
   tags,
   summary: 'Reply to all recipients of a message',
   params,
-  body: ReplyBody,
+  body: ReplyAllBody,
   response: replied,
+  ...more,
 }
-const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response }
+const forward = { tags, summary: 'Forward a message with its attachments', params, body: SendBody, response, ...more }
 
 interface SendingNeeds extends HttpContext {
   readonly sending: Sending
@@ -47,7 +65,8 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
   const config = access(['message_send', 'message_read']) // a reply or a forward discloses the original message
   // AgentMail's documentation of 2024 and 2025 sends with a POST to the list itself (docs/compatibility/agentmail.md).
   for (const [path, read] of [[`${all}/send`, readMessage] as const, [all, readOlderMessage] as const]) {
-    app.post(path, { schema: send, bodyLimit, config: access('message_send') }, async (request) => {
+    const schema = path === all ? { ...send, isDeprecated: true } : send
+    app.post(path, { schema, bodyLimit, config: access('message_send') }, async (request) => {
       const { actor, params } = request
       return sentMessage(await sending.send(actor, params.inbox_id, read(bodyOf(request)), optionsOf(request)))
     })

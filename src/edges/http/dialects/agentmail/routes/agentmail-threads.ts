@@ -3,10 +3,10 @@ import { Type } from 'typebox'
 import type { Threads } from '../../../../../mail/messages/threads/threads.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
-import { mailQuery, pageQuery, readMailFilter, readPage, substringList } from '../query-parameters.ts'
+import { mailQuery, pageQuery, readMailFilter, readPage, substringList, substringRules } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
-import { LabelsBody, readLabelChange } from '../wire/labels-wire.ts'
+import { labelChangeRules, labelsBody, readLabelChange } from '../wire/labels-wire.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 import { Thread, ThreadLabels, ThreadList, thread, threadLabels, threadList } from '../wire/thread-wire.ts'
 
@@ -24,11 +24,18 @@ export function threadRoutes(app: HttpApp, needs: ThreadNeeds): void {
 function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, responses }: ThreadNeeds): void {
   const all = `${scopeRoute.path}/threads`
   const one = `${all}/:thread_id`
-  const id = { thread_id: Type.String() }
+  const id = { thread_id: Type.String({ description: 'Id.' }) }
   const scopeParams = paramsOf(scopeRoute, {})
   const params = paramsOf<{ thread_id: string }>(scopeRoute, id)
 
-  const list = { tags, summary: 'List threads', params: scopeParams, querystring: listQuery, response: ok(ThreadList) }
+  const list = {
+    tags,
+    summary: 'List threads',
+    params: scopeParams,
+    querystring: listQuery,
+    response: ok(ThreadList),
+    rules: substringRules,
+  }
   app.get(all, { schema: list, config: access('message_read', scopeRoute) }, async (request, reply) => {
     const { actor, params, query } = request
     const filter = { ...readMailFilter(query), senders: query.senders, recipients: query.recipients }
@@ -53,8 +60,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
     tags,
     summary: 'Add and remove labels of all messages of a thread',
     params,
-    body: LabelsBody,
+    body: labelsBody('UpdateThreadRequest'),
     response: ok(ThreadLabels),
+    errors: ['thread_too_large'] as const,
+    rules: labelChangeRules,
   }
   app.patch(one, { schema: update, config: access('message_update', scopeRoute) }, async ({ actor, params, body }) =>
     threadLabels(await threads.changeLabels(actor, withinOf(params), params.thread_id, readLabelChange(body))),
@@ -75,7 +84,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { threads, publicUrl, r
   const getAttachment = {
     tags,
     summary: 'Get a link to an attachment',
-    params: paramsOf<{ thread_id: string; attachment_id: string }>(scopeRoute, { ...id, attachment_id: Type.String() }),
+    params: paramsOf<{ thread_id: string; attachment_id: string }>(scopeRoute, {
+      ...id,
+      attachment_id: Type.String({ description: 'Id in the list of attachments.' }),
+    }),
     response: ok(AttachmentLink),
   }
   app.get(

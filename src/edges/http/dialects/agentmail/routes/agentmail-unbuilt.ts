@@ -52,18 +52,28 @@ const ABSENT: Readonly<Record<string, string>> = {
   App: 'GET /apps/:app_id, GET /apps/:app_id/accounts, POST /apps/:app_id/connect',
 }
 
-export interface Operation {
+interface Operation {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** With `:name` for parameters. */
   readonly path: string
 }
 
-/** Every operation of this file, for the test that compares them with the clients. */
-export function unbuiltOperations(): Operation[] {
-  return [
-    ...UNBUILT.flatMap(([, prefixes, operations]) => prefixes.flatMap((prefix) => parse(operations, prefix))),
-    ...Object.values(ABSENT).flatMap((operations) => parse(operations)),
-  ]
+export interface UnbuiltOperation extends Operation {
+  /** What is not built, for people. */
+  readonly subject: string
+  /** It answers 404: there are no such objects. */
+  readonly isAbsent: boolean
+}
+
+/** Every operation of this file, for GET /v0/capabilities and the test that compares them with the clients. */
+export function unbuiltOperations(): UnbuiltOperation[] {
+  const inScopes = UNBUILT.flatMap(([subject, prefixes, operations]) =>
+    prefixes.flatMap((prefix) => parse(operations, prefix)).map((each) => ({ ...each, subject, isAbsent: false })),
+  )
+  const absent = Object.entries(ABSENT).flatMap(([what, operations]) =>
+    parse(operations).map((each) => ({ ...each, subject: what, isAbsent: true })),
+  )
+  return [...inScopes, ...absent]
 }
 
 function parse(operations: string, prefix = ''): Operation[] {

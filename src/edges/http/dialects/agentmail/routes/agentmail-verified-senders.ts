@@ -18,6 +18,7 @@ interface VerifiedSendersNeeds {
 export function verifiedSenderRoutes(app: HttpApp, { verifiedSenders }: VerifiedSendersNeeds): void {
   const list = {
     tags,
+    isOurs: true,
     summary: 'List senders that have answered a challenge of an inbox',
     params: Type.Object(inbox),
     querystring: Type.Object(pageQuery),
@@ -29,8 +30,9 @@ export function verifiedSenderRoutes(app: HttpApp, { verifiedSenders }: Verified
 
   const remove = {
     tags,
+    isOurs: true,
     summary: 'Revoke a sender; none of its messages counts as verified any more',
-    params: Type.Object({ ...inbox, sender_id: Type.String() }),
+    params: Type.Object({ ...inbox, sender_id: Type.String({ description: 'Id.' }) }),
     response: nothing,
   }
   const one = `${all}/:sender_id`

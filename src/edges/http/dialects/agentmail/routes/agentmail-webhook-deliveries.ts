@@ -47,11 +47,12 @@ function addRoutes(
   const params = paramsOf<{ webhook_id: string }>(scopeRoute, { webhook_id })
   const ofOne = paramsOf<{ webhook_id: string; delivery_id: string }>(scopeRoute, {
     webhook_id,
-    delivery_id: Type.String(),
+    delivery_id: Type.String({ description: 'Id.' }),
   })
 
   const list = {
     tags,
+    isOurs: true,
     summary: 'List the deliveries of a webhook with their attempts, newest event first',
     params,
     querystring: Type.Object(deliveryQuery),
@@ -68,7 +69,13 @@ function addRoutes(
     },
   )
 
-  const get = { tags, summary: 'Get a delivery with its request body', params: ofOne, response: ok(Delivery) }
+  const get = {
+    tags,
+    isOurs: true,
+    summary: 'Get a delivery with its request body',
+    params: ofOne,
+    response: ok(Delivery),
+  }
   app.get(
     `${webhookPath}/deliveries/:delivery_id`,
     { schema: get, config: access(['webhook_read', 'message_read'], scopeRoute) },
@@ -80,9 +87,11 @@ function addRoutes(
 
   const again = {
     tags,
+    isOurs: true,
     summary: 'Send a delivery again, with the same id and bytes',
     params: ofOne,
     response: ok(Delivery),
+    errors: ['webhook_disabled', 'event_not_told'] as const,
   }
   app.post(
     `${webhookPath}/deliveries/:delivery_id/redeliver`,
@@ -95,10 +104,13 @@ function addRoutes(
 
   const many = {
     tags,
+    isOurs: true,
     summary: 'Send the events of a time range, whether or not they were sent before',
     params,
     body: RequestReplay,
     response: ok(Replay),
+    errors: ['range_expired', 'replay_running', 'webhook_disabled'] as const,
+    rules: ['start must be before end', 'A replay can have at most … events; …', 'Unknown event type …'],
   }
   app.post(
     `${webhookPath}/replay`,
@@ -109,9 +121,11 @@ function addRoutes(
 
   const test = {
     tags,
+    isOurs: true,
     summary: 'Send a signed webhook.test event now, and return the response',
     params,
     response: ok(TestOutcome),
+    errors: ['too_many_at_once'] as const,
   }
   app.post(
     `${webhookPath}/test`,

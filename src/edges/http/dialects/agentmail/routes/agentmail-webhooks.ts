@@ -1,12 +1,12 @@
 /** Webhook routes, for the organization, a pod and an inbox. */
-import { Type } from 'typebox'
+import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import type { Webhooks } from '../../../../../mail/webhooks/config/webhooks.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
-import { nothing, ok } from '../wire/shape-wire.ts'
+import { named, nothing, ok } from '../wire/shape-wire.ts'
 import {
   CreateWebhook,
   HeaderNames,
@@ -49,7 +49,27 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     webhookList(await webhooks.list(actor, withinOf(params), readPage(query))),
   )
 
-  const create = { tags, summary: 'Create a webhook', params: scopeParams, body: CreateWebhook, response: ok(Webhook) }
+  const rules = [
+    'url must be an http or https URL of at most … characters',
+    'url is in a private network, to which this server does not connect',
+    'url must not contain a user name or password; …',
+    'The header field … is set by the server; choose another name',
+    'A webhook can have at most …',
+    'A webhook with inboxes or pods must keep at least one; …',
+    'client_id cannot be …',
+    '… occurs twice; set it or remove it, once',
+    'Unknown event type …',
+  ]
+  const errors = ['not_found', 'limit_exceeded', 'resource_deleting'] as const
+  const create = {
+    tags,
+    summary: 'Create a webhook',
+    params: scopeParams,
+    body: inScope(scopeRoute, 'Create', CreateWebhook),
+    response: ok(Webhook),
+    errors,
+    rules,
+  }
   app.post(
     all,
     { schema: create, config: access(['webhook_create', 'message_read'], scopeRoute) },
@@ -66,7 +86,15 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
 
   // A change that only disables a webhook needs no permission for the mail that it receives.
   const change = access('webhook_update', { ...scopeRoute, conditional: ['message_read'] })
-  const update = { tags, summary: 'Update a webhook', params, body: UpdateWebhook, response: ok(Webhook) }
+  const update = {
+    tags,
+    summary: 'Update a webhook',
+    params,
+    body: inScope(scopeRoute, 'Update', UpdateWebhook),
+    response: ok(Webhook),
+    errors,
+    rules,
+  }
   app.patch(one, { schema: update, config: change }, async ({ actor, params, body }) => {
     const { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids } = body
     rejectOutsideScope(scopeRoute, { add_pod_ids, remove_pod_ids, add_inbox_ids, remove_inbox_ids })
@@ -78,8 +106,11 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     tags,
     summary: 'Update a webhook (older clients)',
     params,
-    body: ReplaceWebhook,
+    body: inScope(scopeRoute, 'Replace', ReplaceWebhook),
     response: ok(Webhook),
+    isDeprecated: true,
+    errors,
+    rules,
   }
   app.put(one, { schema: replace, config: change }, async ({ actor, params, body }) => {
     rejectOutsideScope(scopeRoute, { inbox_ids: body.inbox_ids })
@@ -103,6 +134,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     params,
     body: Type.Optional(RotateSecret),
     response: ok(Webhook),
+    isOurs: true,
+    errors: ['limit_exceeded'] as const,
+    rules: ['A secret is …', 'The webhook already has this secret'],
   }
   app.post(
     `${one}/rotate-secret`,
@@ -123,6 +157,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     params,
     body: UpdateHeaders,
     response: nothing,
+    rules: [...rules, 'Send headers or remove_headers'],
   }
   app.patch(
     headers,
@@ -135,6 +170,21 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
   )
 }
 
+/** Marks the members that are refused in a scope. */
+function inScope<Members extends TProperties>(scopeRoute: ScopeRoute, verb: string, body: TObject<Members>) {
+  const scope = scopeRoute === scopeRoutes.inbox ? 'Inbox' : scopeRoute === scopeRoutes.pod ? 'Pod' : ''
+  const members = Object.entries(body.properties).map(([name, schema]) => [
+    name,
+    isOutside(scopeRoute, name) ? Type.Optional({ ...(schema as TSchema), isRefused: true }) : schema,
+  ])
+  return Type.Unsafe<Static<TObject<Members>>>(named(`${verb}${scope}WebhookRequest`, Object.fromEntries(members)))
+}
+
+function isOutside(scopeRoute: ScopeRoute, member: string): boolean {
+  if (scopeRoute === scopeRoutes.inbox) return /(?:pod|inbox)_ids$/.test(member)
+  return scopeRoute === scopeRoutes.pod && member.endsWith('pod_ids')
+}
+
 /**
  * Rejects lists of inboxes and pods for a webhook of an inbox, and lists of pods for a webhook of a pod. If they were
  * ignored, the caller would get more events than requested.
@@ -144,8 +194,7 @@ function rejectOutsideScope(
   given: Readonly<Record<string, readonly string[] | undefined>>,
 ): void {
   for (const [name, ids] of Object.entries(given)) {
-    const isOutside = scopeRoute === scopeRoutes.inbox || (scopeRoute === scopeRoutes.pod && name.includes('pod'))
-    if (!isOutside || ids === undefined) continue
+    if (!isOutside(scopeRoute, name) || ids === undefined) continue
     throw new MailError('validation_error', {
       detail: `${name} is not allowed here: the path already sets the scope of the webhook`,
       path: [name],

@@ -1,6 +1,20 @@
 /** The header fields of every route that sends: Idempotency-Key, and Martlet-Hold, which is our own. */
 import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
+import { clientId } from '../wire/request-texts.ts'
+
+export const sendHeaders = Type.Object({
+  'Idempotency-Key': Type.Optional(
+    Type.String({
+      description: 'A repeated request with the same key within 24 hours returns the first result.',
+      rule: clientId,
+    }),
+  ),
+  'Martlet-Hold': Type.Optional(
+    Type.Enum(['true', 'false'], { isOurs: true, description: 'true: as `hold: true` in the body.' }),
+  ),
+})
 
 /** Returns the body of a send with what the header fields say. @throws validation_error */
 export function bodyOf<Body extends { readonly hold?: boolean }>(

@@ -1,20 +1,26 @@
 /** Sign-up of agents and verification of their humans. */
 import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import type { SignedUp } from '../../../../../mail/accounts/sign-up.ts'
+import { emailAddress, username } from './request-texts.ts'
 import type { Wire } from './shape-wire.ts'
+import { named } from './shape-wire.ts'
 
-export const SignUpBody = Type.Object({
+const shortText = ({ signUp }: Limits) => ({ maxLength: signUp.textCharsMax })
+
+export const SignUpBody = named('AgentSignupRequest', {
   human_email: Type.Optional(
     Type.String({
       description: 'The owner of the agent, who gets a code by mail. Without it, the inbox only receives.',
+      rule: emailAddress,
     }),
   ),
-  username: Type.String({ description: 'Part before the @ of the new inbox.' }),
-  source: Type.Optional(Type.String()),
-  referrer: Type.Optional(Type.String()),
+  username: Type.String({ description: 'Part before the @ of the new inbox.', rule: username }),
+  source: Type.Optional(Type.String({ rule: shortText })),
+  referrer: Type.Optional(Type.String({ rule: shortText })),
 })
 
-export const SignUpResult = Type.Object({
+export const SignUpResult = named('AgentSignupResponse', {
   organization_id: Type.String(),
   inbox_id: Type.String(),
   api_key: Type.String({ description: 'Shown only here.' }),
@@ -24,9 +30,12 @@ export function signUpResult({ organizationId, inboxAddress, key }: SignedUp): W
   return { organization_id: organizationId, inbox_id: inboxAddress, api_key: key }
 }
 
-export const AttachHumanBody = Type.Object({ human_email: Type.String() })
+export const AttachHumanBody = named('AttachHumanRequest', { human_email: Type.String({ rule: emailAddress }) })
 
-export const AttachHumanResult = Type.Object({ human_email: Type.String(), instructions: Type.String() })
+export const AttachHumanResult = named('AttachHumanResponse', {
+  human_email: Type.String(),
+  instructions: Type.String(),
+})
 
 export function attachHumanResult(human: string): Wire<typeof AttachHumanResult> {
   const instructions =
@@ -35,6 +44,8 @@ export function attachHumanResult(human: string): Wire<typeof AttachHumanResult>
   return { human_email: human, instructions }
 }
 
-export const VerifyBody = Type.Object({ otp_code: Type.String({ description: 'The 6 digits.' }) })
+export const VerifyBody = named('AgentVerifyRequest', {
+  otp_code: Type.String({ description: 'The 6 digits.', rule: { pattern: '^[0-9]{6}$' } }),
+})
 
-export const VerifyResult = Type.Object({ verified: Type.Boolean() })
+export const VerifyResult = named('AgentVerifyResponse', { verified: Type.Boolean() })

@@ -8,7 +8,8 @@ import type { ApiKey as ApiKeyView, NewApiKey } from '../../../../../mail/access
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import { readTime } from '../query-parameters.ts'
 import { Permissions, permissionFlags, readPermissions } from './permissions-wire.ts'
-import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { objectName, timeText } from './request-texts.ts'
+import { named, namedPage, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const shared = {
   api_key_id: Type.String(),
@@ -21,7 +22,7 @@ const shared = {
   expires_at: Type.Optional(Time),
 }
 
-export const ApiKey = Type.Object({
+export const ApiKey = named('ApiKey', {
   type: Type.Literal('bearer'),
   ...shared,
   used_at: Type.Optional(Time),
@@ -29,7 +30,7 @@ export const ApiKey = Type.Object({
 })
 
 /** Has no `type`: the SDK distinguishes a created bearer key from a public key by its members. */
-export const CreatedApiKey = Type.Object({
+export const CreatedApiKey = named('CreateApiKeyResponse', {
   ...shared,
   api_key: Type.String({ description: 'Returned only in this response.' }),
 })
@@ -60,17 +61,17 @@ export function createdApiKey(view: ApiKeyView & { readonly key: string }): Wire
   return { ...sharedMembers(view), api_key: view.key }
 }
 
-export const ApiKeyList = pageOf({ api_keys: Type.Array(ApiKey) })
+export const ApiKeyList = namedPage('ListApiKeysResponse', { api_keys: Type.Array(ApiKey) })
 
 export function apiKeyList(page: Page<ApiKeyView>): Wire<typeof ApiKeyList> {
   return { ...pageHead(page), api_keys: page.items.map(apiKey) }
 }
 
-export const CreateApiKey = Type.Object({
-  name: Type.Optional(Type.String()),
+export const CreateApiKey = named('CreateApiKeyRequest', {
+  name: Type.Optional(Type.String({ rule: objectName })),
   permissions: Type.Optional(Permissions),
-  expires_at: Type.Optional(Type.String({ description: 'ISO 8601, in the future. It cannot be changed later.' })),
-  public_key: Type.Optional(Type.Unknown({ description: 'Not available in this version.' })),
+  expires_at: Type.Optional(timeText('ISO 8601, in the future. It cannot be changed later.')),
+  public_key: Type.Optional(Type.Unknown({ isRefused: true })),
 })
 
 /** @throws validation_error */
@@ -87,8 +88,8 @@ export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
   }
 }
 
-export const UpdateApiKey = Type.Object({
-  name: Type.Optional(Type.String()),
+export const UpdateApiKey = named('UpdateApiKeyRequest', {
+  name: Type.Optional(Type.String({ rule: objectName })),
   permissions: Type.Optional(Type.Union([Permissions, Type.Null()], { description: 'null removes all restrictions.' })),
 })
 

@@ -7,7 +7,8 @@ import type {
 } from '../../../../../mail/access/keys/app-passwords.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import { Permissions, permissionFlags, readPermissions } from './permissions-wire.ts'
-import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { objectName } from './request-texts.ts'
+import { named, namedPage, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const members = {
   app_password_id: Type.String(),
@@ -21,9 +22,9 @@ const members = {
   used_at: Type.Optional(Time),
 }
 
-export const AppPassword = Type.Object(members)
+export const AppPassword = named('AppPassword', members)
 
-export const NewAppPassword = Type.Object({
+export const NewAppPassword = named('NewAppPassword', {
   ...members,
   password: Type.String({ description: 'Returned only in this response.' }),
 })
@@ -46,14 +47,14 @@ export function newAppPassword(view: NewView): Wire<typeof NewAppPassword> {
   return { ...appPassword(view), password: view.password }
 }
 
-export const AppPasswordList = pageOf({ app_passwords: Type.Array(AppPassword) })
+export const AppPasswordList = namedPage('ListAppPasswordsResponse', { app_passwords: Type.Array(AppPassword) })
 
 export function appPasswordList(page: Page<AppPasswordView>): Wire<typeof AppPasswordList> {
   return { ...pageHead(page), app_passwords: page.items.map(appPassword) }
 }
 
-export const CreateAppPassword = Type.Object({
-  name: Type.Optional(Type.String()),
+export const CreateAppPassword = named('CreateAppPasswordRequest', {
+  name: Type.Optional(Type.String({ rule: objectName })),
   permissions: Type.Optional(Permissions),
 })
 

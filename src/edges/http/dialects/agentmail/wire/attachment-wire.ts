@@ -1,7 +1,7 @@
 /** Attachments, and the links to their bytes (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { Attachment as AttachmentView, DownloadLink } from '../../../../../mail/messages/views/message.ts'
-import { Time, time, type Wire } from './shape-wire.ts'
+import { named, Time, time, type Wire } from './shape-wire.ts'
 
 const members = {
   attachment_id: Type.String(),
@@ -12,7 +12,7 @@ const members = {
   content_id: Type.Optional(Type.String({ description: 'Without angle brackets.' })),
 }
 
-export const Attachment = Type.Object(members)
+export const Attachment = named('Attachment', members)
 
 export function attachment(view: AttachmentView): Wire<typeof Attachment> {
   return {
@@ -37,7 +37,7 @@ function link(publicUrl: string, download: DownloadLink) {
   return { download_url: `${publicUrl}/v0/downloads/${download.token}`, expires_at: time(download.expiresAt) }
 }
 
-export const AttachmentLink = Type.Object({
+export const AttachmentLink = named('AttachmentResponse', {
   ...members,
   ...linkMembers,
   text_url: Type.Optional(
@@ -51,7 +51,11 @@ export function attachmentLink(publicUrl: string, view: AttachmentView & Downloa
   return { ...attachment(view), ...link(publicUrl, view), text_url: text }
 }
 
-export const RawMessage = Type.Object({ message_id: Type.String(), size: Type.Integer(), ...linkMembers })
+export const RawMessage = named('RawMessageResponse', {
+  message_id: Type.String(),
+  size: Type.Integer(),
+  ...linkMembers,
+})
 
 export function rawMessage(
   publicUrl: string,

@@ -2,13 +2,15 @@
 import { Type } from 'typebox'
 import type { Authentication as AuthenticationView } from '../../../../../mail/messages/authentication.ts'
 import type { Wire } from './shape-wire.ts'
+import { named } from './shape-wire.ts'
 
 const reason = Type.Optional(Type.String({ description: 'For people.' }))
 const isAligned = Type.Boolean({ description: 'Whether the domain is that of From, as its DMARC record demands.' })
 
 const policy = Type.Enum(['none', 'quarantine', 'reject'])
 
-export const Authentication = Type.Object(
+export const Authentication = named(
+  'Authentication',
   {
     result: Type.Enum(['own', 'local', 'trusted', 'pass', 'fail', 'unverified', 'unauthenticated', 'temperror'], {
       description:
@@ -62,7 +64,7 @@ export const Authentication = Type.Object(
       Type.Literal(true, { description: "A stranger's From is in a domain of your organization." }),
     ),
   },
-  { description: 'Added by Martlet: what is known about who wrote the message.' },
+  { isOurs: true, description: 'What is known about who wrote the message.' },
 )
 
 export function authentication(view: AuthenticationView): Wire<typeof Authentication> {

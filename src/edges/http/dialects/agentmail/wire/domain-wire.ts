@@ -7,11 +7,12 @@ import type {
   DomainRecord as RecordView,
 } from '../../../../../mail/domains/domain.ts'
 import type { DomainRequest, DomainSwitches } from '../../../../../mail/domains/tenant-domains.ts'
-import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { clientId, domainName } from './request-texts.ts'
+import { named, namedPage, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const Seen = Type.Object({ value: Type.String(), priority: Type.Optional(Type.Integer()) })
 
-const DomainRecord = Type.Object({
+const DomainRecord = named('VerificationRecord', {
   type: Type.Enum(['MX', 'TXT']),
   name: Type.String({ description: 'Fully qualified name.' }),
   value: Type.String({ description: 'The value to publish.' }),
@@ -19,12 +20,13 @@ const DomainRecord = Type.Object({
   priority: Type.Optional(Type.Integer()),
   reason: Type.Optional(Type.Enum(['duplicate_records', 'value_mismatch'])),
   purpose: Type.Enum(['inbound', 'subdomain_inbound', 'spf', 'dkim', 'dmarc'], {
-    description: 'Added by Martlet: what the record is for.',
+    isOurs: true,
+    description: 'What the record is for.',
   }),
-  seen: Type.Array(Seen, { description: 'Added by Martlet: what the last check found at this name.' }),
+  seen: Type.Array(Seen, { isOurs: true, description: 'What the last check found at this name.' }),
 })
 
-const RecommendedRecord = Type.Object({
+const RecommendedRecord = named('RecommendedRecord', {
   type: Type.Enum(['SRV', 'CNAME', 'TXT']),
   name: Type.String({ description: 'Fully qualified name.' }),
   value: Type.String({ description: 'Of an SRV record: weight, port and host.' }),
@@ -47,36 +49,40 @@ const identity = {
 
 const times = { updated_at: Time, created_at: Time }
 
-export const Domain = Type.Object({
+export const Domain = named('Domain', {
   ...identity,
   status: Type.Enum(['NOT_STARTED', 'PENDING', 'INVALID', 'FAILED', 'VERIFIED']),
   reason: Type.Optional(Type.String({ description: 'Why the domain is not verified.' })),
   ...switches,
   catch_all_inbox: Type.Optional(
-    Type.String({ description: 'Added by Martlet: gets mail for addresses of the domain that do not exist.' }),
+    Type.String({ isOurs: true, description: 'Gets mail for addresses of the domain that do not exist.' }),
   ),
   records: Type.Array(DomainRecord),
   recommended_records: Type.Optional(
     Type.Array(RecommendedRecord, {
+      isOurs: true,
       description:
-        'Added by Martlet: records by which mail programs find this server, and others learn that it has TLS. They are not checked.',
+        'Records by which mail programs find this server, and others learn that it has TLS. They are not checked.',
     }),
   ),
-  checked_at: Type.Optional(Type.String({ format: 'date-time', description: 'Added by Martlet: the last check.' })),
+  checked_at: Type.Optional(Type.String({ format: 'date-time', isOurs: true, description: 'The last check.' })),
   usable_until: Type.Optional(
     Type.String({
       format: 'date-time',
-      description: 'Added by Martlet: the domain has lost its records; mail to it and from it stops then.',
+      isOurs: true,
+      description: 'The domain has lost its records; mail to it and from it stops then.',
     }),
   ),
   ...times,
 })
 
-export const DomainList = pageOf({ domains: Type.Array(Type.Object({ ...identity, ...switches, ...times })) })
+export const DomainList = namedPage('ListDomainsResponse', {
+  domains: Type.Array(Type.Object({ ...identity, ...switches, ...times })),
+})
 
-export const CreateDomain = Type.Object({
-  domain: Type.String(),
-  client_id: Type.Optional(Type.String()),
+export const CreateDomain = named('CreateDomainRequest', {
+  domain: Type.String({ description: 'For example `example.com`.', rule: domainName }),
+  client_id: Type.Optional(Type.String({ rule: clientId })),
   allow_conflicting_provider: Type.Optional(
     Type.Boolean({ description: 'Accept a domain whose mail Google Workspace receives now.' }),
   ),
@@ -92,12 +98,12 @@ export function readNewDomain(body: Static<typeof CreateDomain>): DomainRequest 
   }
 }
 
-export const UpdateDomain = Type.Object({
+export const UpdateDomain = named('UpdateDomainRequest', {
   ...optionalSwitches(),
   catch_all_inbox: Type.Optional(
     Type.Union([Type.String(), Type.Null()], {
-      description:
-        'Added by Martlet: the inbox that gets mail for addresses of the domain that do not exist; null: none.',
+      isOurs: true,
+      description: 'The inbox that gets mail for addresses of the domain that do not exist; null: none.',
     }),
   ),
 })
@@ -107,7 +113,9 @@ function optionalSwitches() {
     inbound_enabled: Type.Optional(Type.Boolean()),
     feedback_enabled: Type.Optional(Type.Boolean()),
     subdomains_enabled: Type.Optional(Type.Boolean()),
-    tracking_enabled: Type.Optional(Type.Boolean()),
+    tracking_enabled: Type.Optional(
+      Type.Boolean({ description: 'Must be false in this version.', rule: { const: false } }),
+    ),
   }
 }
 

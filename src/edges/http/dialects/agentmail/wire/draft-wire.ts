@@ -14,7 +14,8 @@ import { LabelsBody, readLabelChange } from './labels-wire.ts'
 import { addresses, formatAddresses, mailMembers } from './message-wire.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { RecipientList, readList, readRecipients } from './outgoing-wire.ts'
-import { nonEmpty, optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { clientId, label, timeText } from './request-texts.ts'
+import { named, namedPage, nonEmpty, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const itemMembers = {
   inbox_id: Type.String(),
@@ -30,13 +31,13 @@ const itemMembers = {
   forward_of: Type.Optional(Type.String({ description: 'The message that it forwards.' })),
   send_status: Type.Optional(Type.Enum(['scheduled', 'sending', 'failed'])),
   send_at: Type.Optional(Time),
-  send_error: Type.Optional(Type.String({ description: "Martlet's own: why it could not be sent at `send_at`." })),
+  send_error: Type.Optional(Type.String({ isOurs: true, description: 'Why it could not be sent at `send_at`.' })),
   updated_at: Time,
 }
 
-const DraftItem = Type.Object(itemMembers)
+const DraftItem = named('DraftItem', itemMembers)
 
-export const Draft = Type.Object({
+export const Draft = named('Draft', {
   ...itemMembers,
   client_id: Type.Optional(Type.String()),
   reply_to: Type.Optional(addresses),
@@ -46,16 +47,17 @@ export const Draft = Type.Object({
   created_at: Time,
 })
 
-export const DraftList = pageOf({ drafts: Type.Array(DraftItem) })
+export const DraftList = namedPage('ListDraftsResponse', { drafts: Type.Array(DraftItem) })
 
 /** null and an absent member mean the same when a draft is created; when it is changed, null clears. */
 function nullable<Schema extends TSchema>(schema: Schema) {
   return Type.Optional(Type.Union([schema, Type.Null()]))
 }
 
+const Label = Type.String({ rule: label })
 const Text = Type.String({ contentMediaType: 'text/plain' })
 const Html = Type.String({ contentMediaType: 'text/html' })
-const SendAt = Type.String({ description: 'ISO 8601. The draft is sent then; a time in the past means now.' })
+const SendAt = timeText('ISO 8601. The draft is sent then; a time in the past means now.')
 
 const contentMembers = {
   reply_to: nullable(RecipientList),
@@ -68,27 +70,27 @@ const contentMembers = {
   send_at: nullable(SendAt),
 }
 
-export const CreateDraftBody = Type.Object({
+export const CreateDraftBody = named('CreateDraftRequest', {
   ...contentMembers,
-  labels: nullable(Type.Array(Type.String())),
+  labels: nullable(Type.Array(Label)),
   attachments: nullable(Type.Array(SendAttachment)),
   in_reply_to: nullable(Type.String({ description: 'Id of the message to answer.' })),
   forward_of: nullable(Type.String({ description: 'Id of the message to forward.' })),
   reply_all: nullable(Type.Boolean()),
-  client_id: nullable(Type.String()),
+  client_id: nullable(Type.String({ rule: clientId })),
 })
 
-export const UpdateDraftBody = Type.Object({
+export const UpdateDraftBody = named('UpdateDraftRequest', {
   ...contentMembers,
   add_attachments: nullable(Type.Array(SendAttachment)),
   remove_attachments: nullable(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'Ids.' })),
-  add_labels: nullable(Type.Union([Type.String(), Type.Array(Type.String())])),
-  remove_labels: nullable(Type.Union([Type.String(), Type.Array(Type.String())])),
+  add_labels: nullable(Type.Union([Label, Type.Array(Label)])),
+  remove_labels: nullable(Type.Union([Label, Type.Array(Label)])),
 })
 
-export const SendDraftBody = Type.Object({
+export const SendDraftBody = named('SendDraftRequest', {
   ...LabelsBody.properties,
-  hold: Type.Optional(Type.Boolean({ description: 'Must be false: a draft waits until it is sent.' })),
+  hold: Type.Optional(Type.Boolean({ isRefused: true, description: 'Must be false: a draft waits until it is sent.' })),
 })
 
 export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {

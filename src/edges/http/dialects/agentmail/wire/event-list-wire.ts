@@ -1,8 +1,10 @@
 /** A page of events (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import type { EventPage } from '../../../../../mail/events/history/event-pages.ts'
+import { named } from './shape-wire.ts'
 
-const Event = Type.Object(
+const Event = named(
+  'Event',
   {
     type: Type.Literal('event'),
     event_type: Type.String(),
@@ -12,7 +14,7 @@ const Event = Type.Object(
   { description: 'The same bytes as the frame on a WebSocket.' },
 )
 
-export const EventList = Type.Object({
+export const EventList = named('ListEventsResponse', {
   count: Type.Integer({ description: 'Events in this page.' }),
   events: Type.Array(Event),
   cursor: Type.String({ description: 'Send it as `after` to continue. It is unchanged if there are no more events.' }),

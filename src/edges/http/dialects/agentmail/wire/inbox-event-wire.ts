@@ -2,9 +2,9 @@
 import { Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { LabelEvent } from '../../../../../mail/events/log/message-events.ts'
-import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
-const InboxEvent = Type.Object({
+const InboxEvent = named('InboxEvent', {
   organization_id: Type.String(),
   pod_id: Type.String(),
   inbox_id: Type.String(),
@@ -16,7 +16,7 @@ const InboxEvent = Type.Object({
   created_at: Time,
 })
 
-export const InboxEventList = pageOf({ events: Type.Array(InboxEvent) })
+export const InboxEventList = namedPage('ListInboxEventsResponse', { events: Type.Array(InboxEvent) })
 
 export function inboxEventList(page: Page<LabelEvent>): Wire<typeof InboxEventList> {
   return { ...pageHead(page), events: page.items.map(inboxEvent) }

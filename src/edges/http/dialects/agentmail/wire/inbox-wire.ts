@@ -1,14 +1,21 @@
 /** An inbox. Its id is its address (docs/compatibility/agentmail.md). */
 import { type Static, Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { InboxChange, Inbox as InboxView, NewInbox } from '../../../../../mail/inboxes/inbox.ts'
-import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import {
+  clientId as clientIdRule,
+  displayName as displayNameRule,
+  domainName,
+  username as usernameRule,
+} from './request-texts.ts'
+import { mapOf, named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 function limit(description: string) {
-  return Type.Integer({ description: `Added by Martlet. ${description}` })
+  return Type.Integer({ isOurs: true, description })
 }
 
-export const Inbox = Type.Object({
+export const Inbox = named('Inbox', {
   organization_id: Type.String(),
   pod_id: Type.String(),
   inbox_id: Type.String({ description: 'The address in lower case.' }),
@@ -22,7 +29,8 @@ export const Inbox = Type.Object({
   retention_days: Type.Optional(limit('Its messages are deleted after that. Absent: the setting applies; 0: never.')),
   challenge_senders: Type.Optional(
     Type.Boolean({
-      description: 'Added by Martlet: senders whom no domain confirms are asked to. Absent: the setting applies.',
+      isOurs: true,
+      description: 'Senders whom no domain confirms are asked to. Absent: the setting applies.',
     }),
   ),
   updated_at: Time,
@@ -48,7 +56,7 @@ export function inbox(view: InboxView): Wire<typeof Inbox> {
   }
 }
 
-export const InboxList = pageOf({ inboxes: Type.Array(Inbox) })
+export const InboxList = namedPage('ListInboxesResponse', { inboxes: Type.Array(Inbox) })
 
 export function inboxList(page: Page<InboxView>): Wire<typeof InboxList> {
   return { ...pageHead(page), inboxes: page.items.map(inbox) }
@@ -57,14 +65,21 @@ export function inboxList(page: Page<InboxView>): Wire<typeof InboxList> {
 const status = Type.Optional(
   Type.Enum(['active', 'paused'], { description: 'A paused inbox sends nothing, and mail for it is not accepted.' }),
 )
-const metadataValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
+const metadataText = ({ messages }: Limits) => ({ maxLength: messages.metadataCharsMax })
+const metadataValue = Type.Union([Type.String({ rule: metadataText }), Type.Number(), Type.Boolean()])
+const metadataSize = ({ messages }: Limits) => ({
+  maxProperties: messages.metadataKeysMax,
+  propertyNames: { maxLength: messages.metadataCharsMax },
+})
+const changeSize = (limits: Limits) => ({ ...metadataSize(limits), minProperties: 1 })
 
-/** Added by Martlet. @param max the largest number that clients in JavaScript and the database can express, or a century */
+/** @param max the largest number that clients in JavaScript and the database can express, or a century */
 function settableLimit(description: string, max: number) {
   const settable = Type.Union([Type.Integer({ minimum: 0, maximum: max }), Type.Null()])
   return Type.Optional({
     ...settable,
-    description: `Added by Martlet. ${description} 0: no limit. null: the setting applies. Not with a key of the inbox.`,
+    isOurs: true,
+    description: `${description} 0: no limit. null: the setting applies. Not with a key of the inbox.`,
   })
 }
 
@@ -76,8 +91,9 @@ const limitMembers = {
 
 const challengeSenders = Type.Optional(
   Type.Union([Type.Boolean(), Type.Null()], {
+    isOurs: true,
     description:
-      'Added by Martlet: mail a link to senders whom no domain confirms, with which they confirm a message. null: the setting applies.',
+      'Mail a link to senders whom no domain confirms, with which they confirm a message. null: the setting applies.',
   }),
 )
 
@@ -92,28 +108,32 @@ function readLimits({ quota_bytes, quota_messages, retention_days }: LimitMember
   return Object.values(limits).some((value) => value !== undefined) ? limits : undefined
 }
 
-export const CreateInbox = Type.Object({
+export const CreateInbox = named('CreateInboxRequest', {
   username: Type.Optional(
     Type.String({
       description: 'Part before the @. Default: a random one. Names such as admin need a key of the organization.',
+      rule: usernameRule,
     }),
   ),
-  domain: Type.Optional(Type.String({ description: "Default: the server's shared domain." })),
-  display_name: Type.Optional(Type.String()),
+  domain: Type.Optional(Type.String({ description: "Default: the server's shared domain.", rule: domainName })),
+  display_name: Type.Optional(Type.String({ rule: displayNameRule })),
   client_id: Type.Optional(
-    Type.String({ description: 'Another request with the same client_id returns the existing inbox.' }),
+    Type.String({
+      description: 'Another request with the same client_id returns the existing inbox.',
+      rule: clientIdRule,
+    }),
   ),
   status,
-  metadata: Type.Optional(mapOf(metadataValue)),
+  metadata: Type.Optional(mapOf(metadataValue, { rule: metadataSize })),
   challenge_senders: challengeSenders,
   ...limitMembers,
 })
 
-export const UpdateInbox = Type.Object({
-  display_name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+export const UpdateInbox = named('UpdateInboxRequest', {
+  display_name: Type.Optional(Type.Union([Type.String({ rule: displayNameRule }), Type.Null()])),
   status,
   metadata: Type.Optional(
-    Type.Union([mapOf(Type.Union([metadataValue, Type.Null()])), Type.Null()], {
+    Type.Union([mapOf(Type.Union([metadataValue, Type.Null()]), { rule: changeSize }), Type.Null()], {
       description:
         'Merged into the existing metadata. A null value removes a key; null instead of the object removes all.',
     }),

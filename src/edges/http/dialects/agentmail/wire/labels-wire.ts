@@ -2,10 +2,20 @@
 import { type Static, Type } from 'typebox'
 import type { LabelChange } from '../../../../../mail/messages/labels/label-rules.ts'
 import { readList } from './outgoing-wire.ts'
+import { label, labelRules } from './request-texts.ts'
+import { named } from './shape-wire.ts'
 
-const labelList = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
+const Label = Type.String({ rule: label })
+const labelList = Type.Optional(Type.Union([Label, Type.Array(Label)]))
 
 export const LabelsBody = Type.Object({ add_labels: labelList, remove_labels: labelList })
+
+/** @param title name of the component in the API description */
+export function labelsBody(title: string) {
+  return named(title, LabelsBody.properties)
+}
+
+export const labelChangeRules = [...labelRules, 'Name at least one label to add or to remove']
 
 export function readLabelChange(body: Static<typeof LabelsBody>): LabelChange {
   return { add: readList(body.add_labels), remove: readList(body.remove_labels) }

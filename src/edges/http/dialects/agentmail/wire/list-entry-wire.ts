@@ -1,10 +1,12 @@
 /** Entries of allow and block lists (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { ListEntry as ListEntryView } from '../../../../../mail/inboxes/lists/list-entry.ts'
-import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { addressOrDomain } from './request-texts.ts'
+import { named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
-export const ListEntry = Type.Object({
+export const ListEntry = named('ListEntry', {
   entry: Type.String({ description: 'An address, or a domain with its subdomains; in normal form.' }),
   organization_id: Type.String(),
   pod_id: Type.Optional(Type.String({ description: 'Absent in lists of the organization.' })),
@@ -34,13 +36,15 @@ export function listEntry(view: ListEntryView): Wire<typeof ListEntry> {
   }
 }
 
-export const ListEntryList = pageOf({ entries: Type.Array(ListEntry) })
+export const ListEntryList = namedPage('ListListEntriesResponse', { entries: Type.Array(ListEntry) })
 
 export function listEntryList(page: Page<ListEntryView>): Wire<typeof ListEntryList> {
   return { ...pageHead(page), entries: page.items.map(listEntry) }
 }
 
-export const CreateListEntry = Type.Object({
-  entry: Type.String({ description: 'An address or a domain.' }),
-  reason: Type.Optional(Type.String()),
+export const CreateListEntry = named('CreateListEntryRequest', {
+  entry: Type.String({ description: 'An address or a domain.', rule: addressOrDomain }),
+  reason: Type.Optional(
+    Type.String({ rule: ({ listEntries }: Limits) => ({ maxLength: listEntries.reasonCharsMax }) }),
+  ),
 })

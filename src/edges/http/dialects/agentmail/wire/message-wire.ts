@@ -8,7 +8,7 @@ import type {
 } from '../../../../../mail/messages/views/message.ts'
 import { Attachment, attachment } from './attachment-wire.ts'
 import { Authentication, authentication } from './authentication-wire.ts'
-import { mapOf, nonEmpty, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { mapOf, named, namedPage, nonEmpty, pageHead, Time, time, type Wire } from './shape-wire.ts'
 import { Spam, spam } from './spam-wire.ts'
 
 export const addresses = Type.Array(Type.String({ description: '`Name <address>` or the address.' }))
@@ -33,49 +33,53 @@ const itemMembers = {
   created_at: Time,
 }
 
-export const MessageItem = Type.Object(itemMembers)
+export const MessageItem = named('MessageItem', itemMembers)
 
 const findingMembers = {
   context: Type.String({ description: 'The surrounding text.' }),
   confidence: Type.Number({ description: '0.5 to 1. Findings with a lower confidence are not returned.' }),
 }
 
-export const Message = Type.Object({
+export const Message = named('Message', {
   ...itemMembers,
   reply_to: Type.Optional(addresses),
   text: Type.Optional(Type.String()),
   html: Type.Optional(Type.String()),
   text_from_html: Type.Optional(
-    Type.String({ description: 'Added by Martlet: the text in the HTML of a message that has no text.' }),
+    Type.String({ isOurs: true, description: 'The text in the HTML of a message that has no text.' }),
   ),
   extracted_text: Type.Optional(Type.String({ description: 'New content, without quotes and signature.' })),
   extracted_html: Type.Optional(Type.String()),
   headers: Type.Optional(mapOf(Type.String())),
   truncated: Type.Optional(
     Type.Literal(true, {
-      description:
-        'Added by Martlet: the message exceeds a limit of the parser, so texts, headers or attachments are incomplete.',
+      isOurs: true,
+      description: 'The message exceeds a limit of the parser, so texts, headers or attachments are incomplete.',
     }),
   ),
   /** Added by Martlet: one-time codes and verification links in the message. */
   codes: Type.Array(Type.Object({ code: Type.String(), ...findingMembers }), {
-    description: 'Added by Martlet: one-time codes in the message, highest confidence first.',
+    isOurs: true,
+    description: 'One-time codes in the message, highest confidence first.',
   }),
   links: Type.Array(Type.Object({ url: Type.String(), ...findingMembers }), {
-    description: 'Added by Martlet: links that verify an address, sign in or confirm, highest confidence first.',
+    isOurs: true,
+    description: 'Links that verify an address, sign in or confirm, highest confidence first.',
   }),
   authentication: Authentication,
   spam: Type.Optional(Spam),
   verified_domain: Type.Optional(
     Type.String({
+      isOurs: true,
       description:
-        'Added by Martlet: the domain of From, if the sender was authenticated for it. Without it, anyone may have written the message.',
+        'The domain of From, if the sender was authenticated for it. Without it, anyone may have written the message.',
     }),
   ),
   verified_sender: Type.Optional(
     Type.String({
+      isOurs: true,
       description:
-        'Added by Martlet: the address in From, if it has answered a challenge of this inbox, and the message came from where the challenged one came from. Less than a verified domain.',
+        'The address in From, if it has answered a challenge of this inbox, and the message came from where the challenged one came from. Less than a verified domain.',
     }),
   ),
 })
@@ -131,14 +135,14 @@ export function message(view: MessageView): Wire<typeof Message> {
   }
 }
 
-export const MessageList = pageOf({ messages: Type.Array(MessageItem) })
+export const MessageList = namedPage('ListMessagesResponse', { messages: Type.Array(MessageItem) })
 
 export function messageList(page: Page<MessageItemView>): Wire<typeof MessageList> {
   return { ...pageHead(page), messages: page.items.map(messageItem) }
 }
 
 /** Like a page, but its `limit` is the number of messages that were requested. */
-export const MessageBatch = Type.Object({
+export const MessageBatch = named('BatchGetMessagesResponse', {
   limit: Type.Integer({ description: 'Messages that were requested.' }),
   count: Type.Integer({ description: 'Messages that were found.' }),
   messages: Type.Array(MessageItem),
@@ -148,7 +152,7 @@ export function messageBatch(limit: number, found: readonly MessageItemView[]): 
   return { limit, count: found.length, messages: found.map(messageItem) }
 }
 
-export const AwaitedMessage = Type.Object({
+export const AwaitedMessage = named('AwaitedMessage', {
   message: Type.Union([Message, Type.Null()], { description: 'null if no message matched in time.' }),
   cursor: Type.String({ description: 'Send it as `after` to wait for the next message.' }),
 })
@@ -160,7 +164,10 @@ export function awaitedMessage(answer: {
   return { message: answer.message ? message(answer.message) : null, cursor: answer.cursor }
 }
 
-export const MessageLabels = Type.Object({ message_id: Type.String(), labels: Type.Array(Type.String()) })
+export const MessageLabels = named('UpdateMessageResponse', {
+  message_id: Type.String(),
+  labels: Type.Array(Type.String()),
+})
 
 export function messageLabels(changed: {
   readonly messageId: string
@@ -169,7 +176,7 @@ export function messageLabels(changed: {
   return { message_id: changed.messageId, labels: changed.labels }
 }
 
-export const MessageLabelsBatch = Type.Object({
+export const MessageLabelsBatch = named('BatchUpdateMessagesResponse', {
   limit: Type.Integer({ description: 'Messages that were requested.' }),
   count: Type.Integer({ description: 'Messages that were found.' }),
   updates: Type.Array(MessageLabels),

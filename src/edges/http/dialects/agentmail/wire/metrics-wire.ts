@@ -9,30 +9,33 @@ import {
   type Series,
   type UsagePoint,
 } from '../../../../../mail/reports/reports.ts'
-import { Time, time, type Wire } from './shape-wire.ts'
+import { named, Time, time, type Wire } from './shape-wire.ts'
 
-const MetricBucket = Type.Object({
+const MetricBucket = named('MetricBucket', {
   timestamp: Type.String({ format: 'date-time', description: 'The start of the period, or the time of the event.' }),
   count: Type.Integer(),
 })
 
-const MetricPoint = Type.Object({ timestamp: Time, value: Type.Integer({ description: 'The total at this time.' }) })
+const MetricPoint = named('UsagePoint', {
+  timestamp: Time,
+  value: Type.Integer({ description: 'The total at this time.' }),
+})
 
-const MetricRate = Type.Object({
+const MetricRate = named('RatePoint', {
   timestamp: Type.String({ format: 'date-time', description: 'The end of the window.' }),
   rate: Type.Union([Type.Number(), Type.Null()], { description: 'null: nothing was sent in the window.' }),
   sent: Type.Integer({ description: 'Recipients of the mail sent in the window.' }),
 })
 
 /** A list of points per type; types that were not requested are absent. */
-function seriesOf<Point extends TSchema>(types: readonly string[], point: Point) {
+function seriesOf<Point extends TSchema>(types: readonly string[], point: Point, title: string) {
   const members = Object.fromEntries(types.map((type) => [type, Type.Optional(Type.Array(point))]))
-  return Type.Object(members)
+  return Type.Object(members, { title })
 }
 
-export const EventMetrics = seriesOf(countedTypes, MetricBucket)
-export const UsageMetrics = seriesOf(usageTypes, MetricPoint)
-export const RateMetrics = seriesOf(rateTypes, MetricRate)
+export const EventMetrics = seriesOf(countedTypes, MetricBucket, 'QueryMetricsResponse')
+export const UsageMetrics = seriesOf(usageTypes, MetricPoint, 'QueryUsageResponse')
+export const RateMetrics = seriesOf(rateTypes, MetricRate, 'QueryRatesResponse')
 
 export function eventMetrics(series: Series<string, EventPoint>): Wire<typeof EventMetrics> {
   return membersOf(series, ({ at, count }) => ({ timestamp: time(at), count }))

@@ -3,8 +3,10 @@ import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import { isDataUrl, parseBase64, parseDataUrl } from '../../../../../formats/mime/attachment-content.ts'
 import type { RequestedAttachment } from '../../../../../mail/sending/compose/outgoing.ts'
+import { named } from './shape-wire.ts'
 
-export const SendAttachment = Type.Object(
+export const SendAttachment = named(
+  'SendAttachment',
   {
     filename: Type.Optional(Type.String()),
     content_type: Type.Optional(Type.String()),
@@ -56,7 +58,7 @@ export function readAttachment(
     return { ...fields, contentType: fields.contentType ?? data.contentType, bytes: data.bytes }
   }
   const bytes = parseBase64(text)
-  if (!bytes) throw invalid('An attachment must have content in base64', [...path, 'content'])
+  if (!bytes) throw invalid('An attachment must have content in base64…', [...path, 'content'])
   return { ...fields, bytes }
 }
 

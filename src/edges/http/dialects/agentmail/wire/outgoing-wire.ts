@@ -1,16 +1,29 @@
 /** Converts the body of a send, reply or forward request for the core (docs/compatibility/agentmail.md). */
 import { type Static, Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import { MailError } from '../../../../../errors.ts'
 import type { OutgoingMessage, OutgoingReply, Sent } from '../../../../../mail/sending/compose/outgoing.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
-import { mapOf, type Wire } from './shape-wire.ts'
+import { label, labelRules } from './request-texts.ts'
+import { mapOf, named, type Wire } from './shape-wire.ts'
 
 /** One or several addresses, each "address" or "Name <address>". */
-export const RecipientList = Type.Union([Type.String(), Type.Array(Type.String())])
+const Recipient = Type.String({
+  description: '`address` or `Name <address>`.',
+  rule: { pattern: '^[^@\\r\\n]*[^@\\s<>]@[^@\\s<>]+>?$' },
+})
+export const RecipientList = Type.Union([Type.String(), Type.Array(Recipient)], { description: 'One or several.' })
 const Recipients = Type.Optional(RecipientList)
 
+const labelCount = ({ messages }: Limits) => ({ maxItems: messages.labelsPerMessageMax })
+/** RFC 5322 §2.2: printable ASCII without colon. */
+const extraHeaders = ({ sending }: Limits) => ({
+  maxProperties: sending.headersMax,
+  propertyNames: { pattern: '^[!-9;-~]{1,76}$' },
+})
+
 const shared = {
-  labels: Type.Optional(Type.Array(Type.String())),
+  labels: Type.Optional(Type.Array(Type.String({ rule: label }), { rule: labelCount })),
   reply_to: Recipients,
   to: Recipients,
   cc: Recipients,
@@ -18,35 +31,76 @@ const shared = {
   text: Type.Optional(Type.String({ contentMediaType: 'text/plain' })),
   html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
   attachments: Type.Optional(Type.Array(SendAttachment)),
-  headers: Type.Optional(mapOf(Type.String())),
+  headers: Type.Optional(mapOf(Type.String({ rule: { pattern: '^[^\\r\\n]*$' } }), { rule: extraHeaders })),
   hold: Type.Optional(
     Type.Boolean({
-      description:
-        "Martlet's own: the message is held in the queue, and is sent when it is released. The default is false.",
+      isOurs: true,
+      description: 'The message is held in the queue, and is sent when it is released. The default is false.',
     }),
   ),
-  track_opens: Type.Optional(Type.Boolean({ description: 'Must be false in this version.' })),
+  track_opens: Type.Optional(Type.Boolean({ description: 'Must be false in this version.', rule: { const: false } })),
 }
 
-export const SendBody = Type.Object({ ...shared, subject: Type.Optional(Type.String()) })
-export const ReplyBody = Type.Object({
+export const SendBody = named('SendMessageRequest', { ...shared, subject: Type.Optional(Type.String()) })
+export const ReplyBody = named('ReplyToMessageRequest', {
   ...shared,
   reply_all: Type.Optional(Type.Boolean()),
   quote_original: Type.Optional(
-    Type.Boolean({ description: "Martlet's own: append the original message, quoted. The default is false." }),
+    Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
   ),
 })
 
-export const SentMessage = Type.Object({ message_id: Type.String(), thread_id: Type.String() })
+/** `to`, `cc` and `bcc` follow from the message. */
+const { to, cc, bcc, ...others } = ReplyBody.properties
+const refused = { isRefused: true }
+export const ReplyAllBody = named('ReplyAllMessageRequest', {
+  ...others,
+  to: Type.Optional({ ...to, ...refused }),
+  cc: Type.Optional({ ...cc, ...refused }),
+  bcc: Type.Optional({ ...bcc, ...refused }),
+  reply_all: Type.Optional({ ...others.reply_all, ...refused }),
+})
 
-export const SentReply = Type.Object({
+export const SentMessage = named('SendMessageResponse', { message_id: Type.String(), thread_id: Type.String() })
+
+export const SentReply = named('ReplyToMessageResponse', {
   ...SentMessage.properties,
   dropped_recipients: Type.Optional(
     Type.Array(Type.Object({ address: Type.String(), reason: Type.String() }), {
-      description: "Martlet's own: addresses in the original message that cannot receive mail and were left out.",
+      isOurs: true,
+      description: 'Addresses in the original message that cannot receive mail and were left out.',
     }),
   ),
 })
+
+/** Beyond the schemas. */
+export const outgoingRules = [
+  ...labelRules,
+  '… is not an address like ann@example.com or Ann <ann@example.com>',
+  '… has < or > in the local part of its address; …',
+  'Subject, addresses and headers of a message can have at most … characters together',
+  'The header … is set by the server and cannot be given',
+  '… can have at most … characters; attach what is longer',
+  'An attachment has either content or url, not both',
+  'An attachment must have content in base64…',
+  'This is not a data: URL with valid data',
+  'The url of an attachment must be an http or https URL of at most … characters, or a data: URL',
+]
+
+/** What a send can answer beside what every operation can. */
+export const sendErrors = [
+  'too_many_recipients',
+  'no_recipients',
+  'message_rejected',
+  'automatic_loop',
+  'inbox_paused',
+  'not_implemented',
+  'domain_not_verified',
+  'idempotency_conflict',
+  'message_too_large',
+  'too_many_at_once',
+  'parse_queue_full',
+] as const
 
 export function sentMessage(sent: Sent): Wire<typeof SentMessage> {
   return { message_id: sent.messageId, thread_id: sent.threadId }

@@ -8,6 +8,8 @@ import { isPermission, type Permission, permissions } from '../../../../../mail/
 import { mapOf } from './shape-wire.ts'
 
 export const Permissions = mapOf(Type.Boolean(), {
+  title: 'ApiKeyPermissions',
+  maxProperties: 1_000, // in requests and responses: one component
   description: `Allowlist of flags; unknown ones are ignored. Without it, everything in scope is allowed. ${permissions.join(', ')}.`,
 })
 

@@ -3,7 +3,8 @@ import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Changed, OpenRecipient, Selection } from '../../../../../mail/sending/queue/queue.ts'
 import { recipientFields, recipientProperties } from './recipient-wire.ts'
-import { pageHead, pageOf, type Wire } from './shape-wire.ts'
+import { domainFilter } from './request-texts.ts'
+import { named, namedPage, pageHead, type Wire } from './shape-wire.ts'
 
 /** As a filter, `queued` includes the recipients that are being delivered. */
 export const WaitingStateName = Type.Enum(['queued', 'held'])
@@ -12,7 +13,7 @@ export const RouteName = Type.Enum(['relay', 'direct'], {
   description: 'Route of these recipients, whatever MARTLET_OUTBOUND says.',
 })
 
-const Recipient = Type.Object({
+const Recipient = named('QueuedRecipient', {
   recipient_id: Type.String(),
   recipient: Type.String(),
   state: ShownStateName,
@@ -27,7 +28,7 @@ const Recipient = Type.Object({
   ...recipientProperties,
 })
 
-export const WaitingList = pageOf({ recipients: Type.Array(Recipient) })
+export const WaitingList = namedPage('ListQueueResponse', { recipients: Type.Array(Recipient) })
 
 export function waitingList(page: Page<OpenRecipient>): Wire<typeof WaitingList> {
   return { ...pageHead(page), recipients: page.items.map(recipient) }
@@ -48,7 +49,7 @@ export const SelectionBody = Type.Object({
   recipient_ids: Type.Optional(Type.Array(Type.String())),
   inbox_id: Type.Optional(Type.String({ description: 'Address of the sending inbox.' })),
   message_id: Type.Optional(Type.String({ description: 'Requires inbox_id.' })),
-  domain: Type.Optional(Type.String({ description: 'Domain of the recipients.' })),
+  domain: Type.Optional(Type.String({ description: 'Domain of the recipients.', rule: domainFilter })),
   state: Type.Optional(WaitingStateName),
   all: Type.Optional(Type.Boolean({ description: 'Required if only state is given.' })),
 })
@@ -64,7 +65,7 @@ export function readSelection(body: Static<typeof SelectionBody>): Selection {
   }
 }
 
-export const QueueChange = Type.Object({
+export const QueueChange = named('QueueChange', {
   changed: Type.Integer(),
   busy: Type.Optional(
     Type.Integer({ description: 'Recipients that were not changed, because delivery is in progress.' }),

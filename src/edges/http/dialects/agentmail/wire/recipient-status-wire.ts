@@ -2,9 +2,9 @@
 import { Type } from 'typebox'
 import type { RecipientStatus } from '../../../../../mail/sending/queue/recipient-statuses.ts'
 import { recipientFields, recipientProperties } from './recipient-wire.ts'
-import { Time, time, type Wire } from './shape-wire.ts'
+import { named, Time, time, type Wire } from './shape-wire.ts'
 
-const HistoryEntry = Type.Object({
+const HistoryEntry = named('DeliveryAttempt', {
   attempt: Type.Integer({ description: 'Position in the history, from 1.' }),
   target: Type.String({ description: 'Target of the delivery; `queue`: a change by an API call.' }),
   outcome: Type.String(),
@@ -17,7 +17,7 @@ const HistoryEntry = Type.Object({
   ended_at: Time,
 })
 
-const RecipientStatusShape = Type.Object({
+const RecipientStatusShape = named('RecipientStatus', {
   recipient_id: Type.String({ description: 'Id of the recipient in the queue.' }),
   recipient: Type.String(),
   state: Type.Enum(['queued', 'delivering', 'delivered', 'held', 'bounced', 'rejected', 'cancelled']),
@@ -26,7 +26,10 @@ const RecipientStatusShape = Type.Object({
   history: Type.Array(HistoryEntry),
 })
 
-export const RecipientStatusList = Type.Object({ count: Type.Integer(), deliveries: Type.Array(RecipientStatusShape) })
+export const RecipientStatusList = named('ListDeliveriesResponse', {
+  count: Type.Integer(),
+  deliveries: Type.Array(RecipientStatusShape),
+})
 
 export function recipientStatusList(recipients: readonly RecipientStatus[]): Wire<typeof RecipientStatusList> {
   return { count: recipients.length, deliveries: recipients.map(recipientStatus) }

@@ -1,5 +1,5 @@
 /** Conventions of all shapes of this dialect: snake_case, ISO 8601 times, unset members are omitted. */
-import { type Static, type TProperties, type TSchema, Type } from 'typebox'
+import { type Static, type TProperties, type TSchema, type TSchemaOptions, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 
 /**
@@ -46,7 +46,7 @@ export function nonEmpty<Item>(items: readonly Item[]): readonly Item[] | undefi
 }
 
 /** A map with string keys. Not Type.Record: its pattern does not check the values of keys with line breaks. */
-export function mapOf<Value extends TSchema>(value: Value, options: { readonly description?: string } = {}) {
+export function mapOf<Value extends TSchema>(value: Value, options: TSchemaOptions = {}) {
   const schema = { type: 'object', additionalProperties: value, ...options } as TSchema
   return Type.Unsafe<Record<string, Static<Value>>>(schema)
 }
@@ -57,9 +57,19 @@ const pageShape = {
   next_page_token: Type.Optional(Type.String({ description: 'Absent at the end of the list.' })),
 }
 
+/** An object that is a component of the API description, with this name. */
+export function named<Members extends TProperties>(title: string, members: Members, options: TSchemaOptions = {}) {
+  return Type.Object(members, { title, ...options })
+}
+
 /** @param items the member with the items of the page, such as `{ inboxes: Type.Array(…) }` */
 export function pageOf<Items extends TProperties>(items: Items) {
   return Type.Object({ ...pageShape, ...items })
+}
+
+/** The same as a component of the API description. */
+export function namedPage<Items extends TProperties>(title: string, items: Items) {
+  return named(title, { ...pageShape, ...items })
 }
 
 /** Returns the members that every page has. */

@@ -2,8 +2,10 @@
 import { Type } from 'typebox'
 import type { SpamVerdict } from '../../../../../mail/messages/spam-verdict.ts'
 import type { Wire } from './shape-wire.ts'
+import { named } from './shape-wire.ts'
 
-export const Spam = Type.Object(
+export const Spam = named(
+  'Spam',
   {
     checker: Type.Enum(['rspamd', 'built-in']),
     is_spam: Type.Boolean(),
@@ -18,7 +20,7 @@ export const Spam = Type.Object(
       { description: 'The largest share of the score first.' },
     ),
   },
-  { description: 'Added by Martlet: what the spam check has found. Absent if the message was not checked.' },
+  { isOurs: true, description: 'What the spam check has found. Absent if the message was not checked.' },
 )
 
 export function spam({ checker, isSpam, score, threshold, reasons }: SpamVerdict): Wire<typeof Spam> {

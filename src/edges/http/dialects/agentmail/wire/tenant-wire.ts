@@ -4,9 +4,9 @@ import type { KeyActor } from '../../../../../mail/access/actor.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { Labs as LabsView, Organization as OrganizationView } from '../../../../../mail/tenants/organizations.ts'
 import type { Pod as PodView } from '../../../../../mail/tenants/pods.ts'
-import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
-export const Organization = Type.Object({
+export const Organization = named('Organization', {
   organization_id: Type.String(),
   inbox_count: Type.Integer(),
   domain_count: Type.Integer(),
@@ -28,7 +28,7 @@ export function organization(view: OrganizationView): Wire<typeof Organization> 
   }
 }
 
-export const Labs = Type.Object({
+export const Labs = named('Labs', {
   enabled: Type.Boolean(),
   enabled_at: Type.Null(),
   available: Type.Boolean(),
@@ -39,7 +39,7 @@ export function labs({ isEnabled, isAvailable }: LabsView): Wire<typeof Labs> {
   return { enabled: isEnabled, enabled_at: null, available: isAvailable }
 }
 
-export const Pod = Type.Object({
+export const Pod = named('Pod', {
   pod_id: Type.String(),
   name: Type.String(),
   client_id: Type.Optional(Type.String()),
@@ -57,13 +57,13 @@ export function pod(view: PodView): Wire<typeof Pod> {
   }
 }
 
-export const PodList = pageOf({ pods: Type.Array(Pod) })
+export const PodList = namedPage('ListPodsResponse', { pods: Type.Array(Pod) })
 
 export function podList(page: Page<PodView>): Wire<typeof PodList> {
   return { ...pageHead(page), pods: page.items.map(pod) }
 }
 
-export const Identity = Type.Object({
+export const Identity = named('Identity', {
   scope_type: Type.Enum(['organization', 'pod', 'inbox']),
   scope_id: Type.String(),
   organization_id: Type.String(),

@@ -5,7 +5,7 @@ import type { ThreadItem as ThreadItemView } from '../../../../../mail/messages/
 import type { Message as MessageView } from '../../../../../mail/messages/views/message.ts'
 import { Attachment, attachment } from './attachment-wire.ts'
 import { Message, message } from './message-wire.ts'
-import { nonEmpty, optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { named, namedPage, nonEmpty, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const itemMembers = {
   inbox_id: Type.String(),
@@ -28,7 +28,7 @@ const itemMembers = {
   last_message_at: Type.Unsafe<string>({ ...Time, description: 'As `timestamp`, for older clients.' }),
 }
 
-export const ThreadItem = Type.Object(itemMembers)
+export const ThreadItem = named('ThreadItem', itemMembers)
 
 /** @param view a thread, or the data of a thread in an event of the log */
 export function threadItem(
@@ -57,7 +57,7 @@ export function threadItem(
 }
 
 /** A thread with a page of messages. The first page has the newest messages; inside a page, the oldest is first. */
-export const Thread = pageOf({ ...itemMembers, messages: Type.Array(Message) })
+export const Thread = namedPage('Thread', { ...itemMembers, messages: Type.Array(Message) })
 
 export function thread(view: {
   readonly thread: ThreadItemView
@@ -66,13 +66,16 @@ export function thread(view: {
   return { ...threadItem(view.thread), ...pageHead(view.messages), messages: view.messages.items.map(message) }
 }
 
-export const ThreadList = pageOf({ threads: Type.Array(ThreadItem) })
+export const ThreadList = namedPage('ListThreadsResponse', { threads: Type.Array(ThreadItem) })
 
 export function threadList(page: Page<ThreadItemView>): Wire<typeof ThreadList> {
   return { ...pageHead(page), threads: page.items.map(threadItem) }
 }
 
-export const ThreadLabels = Type.Object({ thread_id: Type.String(), labels: Type.Array(Type.String()) })
+export const ThreadLabels = named('UpdateThreadResponse', {
+  thread_id: Type.String(),
+  labels: Type.Array(Type.String()),
+})
 
 export function threadLabels(changed: {
   readonly threadId: string

@@ -2,9 +2,9 @@
 import { Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { VerifiedSender as VerifiedSenderView } from '../../../../../mail/receiving/challenges/verified-senders.ts'
-import { pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
-const VerifiedSender = Type.Object({
+const VerifiedSender = named('VerifiedSender', {
   sender_id: Type.String(),
   inbox_id: Type.String(),
   address: Type.String(),
@@ -14,7 +14,9 @@ const VerifiedSender = Type.Object({
   verified_at: Time,
 })
 
-export const VerifiedSenderList = pageOf({ verified_senders: Type.Array(VerifiedSender) })
+export const VerifiedSenderList = namedPage('ListVerifiedSendersResponse', {
+  verified_senders: Type.Array(VerifiedSender),
+})
 
 function verifiedSender(view: VerifiedSenderView): Wire<typeof VerifiedSender> {
   const { id, inboxAddress, address, origin, verifiedAt } = view

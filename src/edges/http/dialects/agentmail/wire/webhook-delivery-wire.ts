@@ -5,7 +5,8 @@ import type { TestResult } from '../../../../../mail/webhooks/delivery/test-requ
 import type { LogFilter, LoggedWebhookDelivery } from '../../../../../mail/webhooks/delivery/webhook-delivery-log.ts'
 import type { ReplayRequest, Replay as ReplayView } from '../../../../../mail/webhooks/replay/replays.ts'
 import { pageQuery, readTime } from '../query-parameters.ts'
-import { optionalTime, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { timeText } from './request-texts.ts'
+import { named, namedPage, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const PREFIX = 'dlv_'
 
@@ -19,7 +20,7 @@ const State = Type.Enum([...states], {
   description: '`waiting`: an earlier event of the same inbox is not delivered yet (ordered webhooks only).',
 })
 
-const Attempt = Type.Object({
+const Attempt = named('WebhookAttempt', {
   attempt: Type.Integer({ description: 'Number of the attempt. A redelivery continues the count.' }),
   outcome: Type.String({ description: '`delivered`, `retry`, `failed` or `gone`.' }),
   status_code: Type.Optional(Type.Integer({ description: 'Absent if there was no response.' })),
@@ -31,7 +32,7 @@ const Attempt = Type.Object({
   duration_ms: Type.Integer(),
 })
 
-export const Delivery = Type.Object({
+export const Delivery = named('WebhookDelivery', {
   delivery_id: Type.String(),
   event_id: Type.String(),
   event_type: Type.String(),
@@ -67,7 +68,7 @@ export function delivery(view: LoggedWebhookDelivery): Wire<typeof Delivery> {
   }
 }
 
-export const DeliveryList = pageOf({ deliveries: Type.Array(Delivery) })
+export const DeliveryList = namedPage('ListWebhookDeliveriesResponse', { deliveries: Type.Array(Delivery) })
 
 export function deliveryList(page: Page<LoggedWebhookDelivery>): Wire<typeof DeliveryList> {
   return { ...pageHead(page), deliveries: page.items.map(delivery) }
@@ -76,9 +77,9 @@ export function deliveryList(page: Page<LoggedWebhookDelivery>): Wire<typeof Del
 export const deliveryQuery = {
   ...pageQuery,
   state: Type.Optional(State),
-  event_types: Type.Optional(Type.Array(Type.String())),
-  before: Type.Optional(Type.String({ description: 'ISO 8601, exclusive: when the delivery was created.' })),
-  after: Type.Optional(Type.String({ description: 'ISO 8601, exclusive.' })),
+  event_types: Type.Optional(Type.Array(Type.String(), { description: 'Only deliveries of these types.' })),
+  before: Type.Optional(timeText('ISO 8601, exclusive: when the delivery was created.')),
+  after: Type.Optional(timeText('ISO 8601, exclusive.')),
 }
 
 interface DeliveryQuery {
@@ -98,9 +99,9 @@ export function readDeliveryFilter({ state, event_types, before, after }: Delive
   }
 }
 
-export const RequestReplay = Type.Object({
-  start: Type.String({ description: 'ISO 8601, inclusive: when the events happened.' }),
-  end: Type.Optional(Type.String({ description: 'ISO 8601, exclusive. Default: now.' })),
+export const RequestReplay = named('ReplayWebhookRequest', {
+  start: timeText('ISO 8601, inclusive: when the events happened.'),
+  end: Type.Optional(timeText('ISO 8601, exclusive. Default: now.')),
   event_types: Type.Optional(
     Type.Array(Type.String(), { description: 'Types that the webhook is subscribed to. Default: all.' }),
   ),
@@ -123,7 +124,7 @@ export function readReplay(body: Static<typeof RequestReplay>): ReplayRequest {
   }
 }
 
-export const Replay = Type.Object({
+export const Replay = named('ReplayWebhookResponse', {
   count: Type.Integer({ description: 'Events that will be sent, or with `dry_run` would be.' }),
   start: Time,
   end: Time,
@@ -134,7 +135,7 @@ export function replay({ count, start, end, isDryRun }: ReplayView): Wire<typeof
   return { count, start: time(start), end: time(end), dry_run: isDryRun }
 }
 
-export const TestOutcome = Type.Object({
+export const TestOutcome = named('TestWebhookResponse', {
   success: Type.Boolean({ description: 'Whether the status was 2xx.' }),
   status_code: Type.Optional(Type.Integer({ description: 'Absent if there was no response.' })),
   response: Type.Optional(Type.String({ description: 'The beginning of the response.' })),

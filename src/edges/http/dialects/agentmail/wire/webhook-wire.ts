@@ -1,8 +1,10 @@
 /** Webhooks (docs/compatibility/agentmail.md). */
 import { type Static, Type } from 'typebox'
+import type { Limits } from '../../../../../config/limits.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { NewWebhook, WebhookChange, Webhook as WebhookView } from '../../../../../mail/webhooks/config/webhook.ts'
-import { mapOf, pageHead, pageOf, Time, time, type Wire } from './shape-wire.ts'
+import { clientId, EventType, headerName, headerValue } from './request-texts.ts'
+import { mapOf, named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const PREFIX = 'ep_'
 
@@ -23,9 +25,16 @@ const Ordered = Type.Optional(
     description: 'Send the events of one inbox one after the other, in the order in which they happened.',
   }),
 )
-const Headers = mapOf(Type.String())
+const Headers = mapOf(Type.String({ rule: headerValue }), {
+  rule: ({ webhooks }: Limits) => ({ maxProperties: webhooks.headersMax, propertyNames: headerName }),
+})
+const Url = Type.String({
+  description: 'http or https; receives events by POST.',
+  rule: ({ webhooks }: Limits) => ({ format: 'uri', pattern: '^https?://[^\\s@]+$', maxLength: webhooks.urlCharsMax }),
+})
+const EventTypes = Type.Unsafe<string[]>(Type.Array(EventType))
 
-export const Webhook = Type.Object({
+export const Webhook = named('Webhook', {
   webhook_id: Type.String(),
   url: Type.String(),
   event_types: OptionalTexts,
@@ -63,19 +72,22 @@ export function webhook(view: WebhookView): Wire<typeof Webhook> {
   }
 }
 
-export const WebhookList = pageOf({ webhooks: Type.Array(Webhook) })
+export const WebhookList = namedPage('ListWebhooksResponse', { webhooks: Type.Array(Webhook) })
 
 export function webhookList(page: Page<WebhookView>): Wire<typeof WebhookList> {
   return { ...pageHead(page), webhooks: page.items.map(webhook) }
 }
 
-export const CreateWebhook = Type.Object({
-  url: Type.String({ description: 'http or https; receives events by POST.' }),
-  event_types: OptionalTexts,
+export const CreateWebhook = named('CreateWebhookRequest', {
+  url: Url,
+  event_types: Type.Optional(EventTypes),
   pod_ids: OptionalTexts,
   inbox_ids: OptionalTexts,
   client_id: Type.Optional(
-    Type.String({ description: 'Another request with the same client_id returns the existing webhook.' }),
+    Type.String({
+      description: 'Another request with the same client_id returns the existing webhook.',
+      rule: clientId,
+    }),
   ),
   headers: Type.Optional(Headers),
   enabled: Type.Optional(Type.Boolean()),
@@ -95,11 +107,12 @@ export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
   }
 }
 
-export const UpdateWebhook = Type.Object({
-  url: Type.Optional(Type.String()),
-  event_types: Type.Optional(
-    Type.Array(Type.String(), { description: 'Replaces the event types. An empty array changes nothing.' }),
-  ),
+export const UpdateWebhook = named('UpdateWebhookRequest', {
+  url: Type.Optional(Url),
+  event_types: Type.Optional({
+    ...EventTypes,
+    description: 'Replaces the event types. An empty array changes nothing.',
+  }),
   add_pod_ids: OptionalTexts,
   remove_pod_ids: OptionalTexts,
   add_inbox_ids: OptionalTexts,
@@ -122,9 +135,9 @@ export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookCh
 }
 
 /** Clients of 2024 send the whole webhook with PUT. */
-export const ReplaceWebhook = Type.Object({
-  url: Type.Optional(Type.String()),
-  event_types: OptionalTexts,
+export const ReplaceWebhook = named('ReplaceWebhookRequest', {
+  url: Type.Optional(Url),
+  event_types: Type.Optional(EventTypes),
   inbox_ids: OptionalTexts,
   enabled: Type.Optional(Type.Boolean()),
 })
@@ -133,15 +146,18 @@ export function readReplacement(body: Static<typeof ReplaceWebhook>): WebhookCha
   return { url: body.url, eventTypes: body.event_types, inboxIds: body.inbox_ids, isEnabled: body.enabled }
 }
 
-export const RotateSecret = Type.Object({
+export const RotateSecret = named('RotateWebhookSecretRequest', {
   secret: Type.Optional(
-    Type.String({ description: '`whsec_` and the base64 of 24 to 64 bytes. Default: a generated secret.' }),
+    Type.String({
+      description: '`whsec_` and the base64 of 24 to 64 bytes. Default: a generated secret.',
+      rule: { pattern: '^whsec_(?:[A-Za-z0-9+/]{4}){8,21}$' },
+    }),
   ),
 })
 
-export const HeaderNames = Type.Object({ header_names: Texts })
+export const HeaderNames = named('WebhookHeaderNamesResponse', { header_names: Texts })
 
-export const UpdateHeaders = Type.Object({
+export const UpdateHeaders = named('UpdateWebhookHeadersRequest', {
   headers: Type.Optional(Headers),
   remove_headers: OptionalTexts,
 })

@@ -1,0 +1,91 @@
+/** Examples of the components of the API description, by their name. test/dialects/agentmail/openapi.test.ts checks them. */
+
+const inbox_id = 'agent@mail.example.com'
+const organization_id = '0193a5c1-0000-7000-8000-000000000001'
+const pod_id = '0193a5c1-0000-7000-8000-000000000002'
+const thread_id = '0193a5c1-0000-7000-8000-000000000003'
+const draft_id = '0193a5c1-0000-7000-8000-000000000004'
+const message_id = '<0193a5c1-3f5e-7a51-9c1e-6c1d2f6a8b10@mail.example.com>'
+const at = '2026-11-30T12:00:00.000Z'
+const times = { updated_at: at, created_at: at }
+
+export const examples: Readonly<Record<string, unknown>> = {
+  AgentSignupRequest: { human_email: 'ann@acme.com', username: 'agent' },
+  AgentVerifyRequest: { otp_code: '482913' },
+  AttachHumanRequest: { human_email: 'ann@acme.com' },
+  BatchGetMessagesRequest: { message_ids: [message_id] },
+  BatchUpdateMessagesRequest: { message_ids: [message_id], add_labels: ['done'], remove_labels: ['unread'] },
+  CreateAliasRequest: { address: 'sales@mail.example.com' },
+  CreateApiKeyRequest: { name: 'agent', permissions: { message_read: true, message_send: true } },
+  CreateAppPasswordRequest: { name: 'Thunderbird' },
+  CreateDomainRequest: { domain: 'example.com' },
+  CreateDraftRequest: { to: ['ann@acme.com'], subject: 'Invoice', text: 'It is attached.' },
+  CreateInboxRequest: { username: 'agent', client_id: 'agent-1', display_name: 'Agent' },
+  CreateListEntryRequest: { entry: 'acme.com', reason: 'a customer' },
+  CreatePodRequest: { name: 'Customer 1', client_id: 'customer-1' },
+  CreateWebhookRequest: { url: 'https://hooks.example.com/mail', event_types: ['message.received'] },
+  CreatePodWebhookRequest: { url: 'https://hooks.example.com/mail', event_types: ['message.received'] },
+  CreateInboxWebhookRequest: { url: 'https://hooks.example.com/mail', event_types: ['message.received'] },
+  QueueMessageSelection: { recipients: ['ann@acme.com'] },
+  QueueSelection: { inbox_id, state: 'queued' },
+  ReleaseQueueMessageSelection: { recipients: ['ann@acme.com'] },
+  ReleaseQueueSelection: { inbox_id, state: 'held' },
+  RemoveSuppressionRequest: { address: 'ann@acme.com' },
+  ReplaceWebhookRequest: { url: 'https://hooks.example.com/mail' },
+  ReplacePodWebhookRequest: { url: 'https://hooks.example.com/mail' },
+  ReplaceInboxWebhookRequest: { url: 'https://hooks.example.com/mail' },
+  ReplayWebhookRequest: { start: at, only_failed: true, dry_run: true },
+  ReplyAllMessageRequest: { text: 'I will look at it.' },
+  ReplyToMessageRequest: { text: 'I will look at it.', quote_original: true },
+  RotateWebhookSecretRequest: {},
+  SendDraftRequest: { add_labels: ['weekly'] },
+  SendMessageRequest: {
+    to: ['Ann <ann@acme.com>'],
+    subject: 'Invoice',
+    text: 'It is attached.',
+    attachments: [{ filename: 'invoice.txt', content_type: 'text/plain', content: 'MTIwIEVVUg==' }],
+  },
+  UpdateApiKeyRequest: { name: 'agent' },
+  UpdateDomainRequest: { inbound_enabled: true },
+  UpdateDraftRequest: { text: 'It is attached. Thank you.' },
+  UpdateInboxRequest: { display_name: 'Agent of Ann', metadata: { team: 'sales' } },
+  UpdateMessageRequest: { add_labels: ['done'], remove_labels: ['unread'] },
+  UpdateThreadRequest: { add_labels: ['done'], remove_labels: ['unread'] },
+  UpdateWebhookRequest: { event_types: ['message.received', 'message.bounced'] },
+  UpdatePodWebhookRequest: { event_types: ['message.received', 'message.bounced'] },
+  UpdateInboxWebhookRequest: { event_types: ['message.received', 'message.bounced'] },
+  UpdateWebhookHeadersRequest: { headers: { Authorization: 'Basic YTpi' } },
+
+  Draft: {
+    inbox_id,
+    draft_id,
+    labels: ['draft'],
+    to: ['ann@acme.com'],
+    subject: 'Invoice',
+    text: 'It is attached.',
+    ...times,
+  },
+  Identity: { scope_type: 'organization', scope_id: organization_id, organization_id },
+  Inbox: { organization_id, pod_id, inbox_id, email: inbox_id, display_name: 'Agent', client_id: 'agent-1', ...times },
+  Message: {
+    inbox_id,
+    thread_id,
+    message_id,
+    labels: ['received', 'unread'],
+    timestamp: at,
+    from: 'Acme <no-reply@acme.com>',
+    to: [inbox_id],
+    subject: 'Your code',
+    preview: 'Your code is 482913.',
+    size: 1_204,
+    ...times,
+    text: 'Your code is 482913.',
+    extracted_text: 'Your code is 482913.',
+    codes: [{ code: '482913', context: 'Your code is 482913.', confidence: 0.98 }],
+    links: [],
+    authentication: { result: 'pass', from_domain: 'acme.com' },
+    verified_domain: 'acme.com',
+  },
+  Pod: { pod_id, name: 'Customer 1', client_id: 'customer-1', ...times },
+  SendMessageResponse: { message_id, thread_id },
+}
