@@ -55,8 +55,8 @@ function scan(raw: Buffer, limits: StructureLimits): { scanned: ScannedPart; cha
       const children = part.children.length > 0 ? part.children : [emptyPart(part)]
       return { part, parts: children.map((child) => describe(child, depthLeft)) }
     }
-    if (!isMessage(part)) return { part, parts: [] }
-    if (depthLeft === 0 || left.parts <= 0) return { part: asFile(part), parts: [] }
+    if (!isOfMessageType(part)) return { part, parts: [] }
+    if (isEncoded(part) || depthLeft === 0 || left.parts <= 0) return { part: asFile(part), parts: [] }
     const inner = scanStructure(raw.subarray(part.bodyStart, part.bodyEnd), {
       ...limits,
       partsMax: left.parts,
@@ -66,10 +66,14 @@ function scan(raw: Buffer, limits: StructureLimits): { scanned: ScannedPart; cha
   }
 }
 
-/** RFC 2046 §5.2.1, RFC 6532 §3.7. One in base64, which the first forbids, cannot be read in place. */
-function isMessage({ contentType, encoding }: MimePart): boolean {
-  const isOfType = contentType === 'message/rfc822' || contentType === 'message/global'
-  return isOfType && encoding !== 'base64' && encoding !== 'quoted-printable'
+/** RFC 2046 §5.2.1, RFC 6532 §3.7. */
+function isOfMessageType({ contentType }: MimePart): boolean {
+  return contentType === 'message/rfc822' || contentType === 'message/global'
+}
+
+/** RFC 2046 §5.2.1 forbids it: the message cannot be read in place. */
+function isEncoded({ encoding }: MimePart): boolean {
+  return encoding === 'base64' || encoding === 'quoted-printable'
 }
 
 /** BODYSTRUCTURE of message/rfc822 must contain the message; this says that it is not looked into. */
