@@ -8,14 +8,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { startDns } from '../support/dns-server.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { createTestDatabase, notSupported, readRows } from '../support/test-database.ts'
 import { startNodes, startWorld, type World } from '../support/world.ts'
 
+const sharedNodes = sharedByFile(() => startNodes())
 const onTwo = notSupported('sqlite', 'one process uses a data folder')
 
 onTwo('a message sent to both nodes at once is stored once, with its bytes', async () => {
-  await using servers = await startNodes()
-  const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
+  const servers = await sharedNodes()
+  const ada = await servers.one.agentmail.inboxes.create()
   const large = 'x'.repeat(70) // lines that make the message large enough for a blob
   for (const text of ['short', `${large}\n`.repeat(5_000)]) {
     const mail = {
@@ -40,8 +42,8 @@ onTwo('a message sent to both nodes at once is stored once, with its bytes', asy
 })
 
 onTwo('replies that arrive at both nodes at once are in one thread, which counts them all', async () => {
-  await using servers = await startNodes()
-  const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
+  const servers = await sharedNodes()
+  const ada = await servers.one.agentmail.inboxes.create()
   const root = `<${randomUUID()}@example.test>`
   const replies = 24
   await Promise.all(
@@ -61,9 +63,12 @@ onTwo('replies that arrive at both nodes at once are in one thread, which counts
 })
 
 onTwo('labels that both nodes change at once are all stored and counted, with one event each', async () => {
-  await using servers = await startNodes()
-  const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await servers.two.subscribe({ eventTypes: ['label.added', 'label.removed'] })
+  const servers = await sharedNodes()
+  const ada = await servers.one.agentmail.inboxes.create()
+  const socket = await servers.two.subscribe({
+    eventTypes: ['label.added', 'label.removed'],
+    inboxIds: [ada.inboxId],
+  })
   await servers.one.smtp.send({ to: ada.email, subject: 'one', text: 'x' })
   const [message] = (await servers.one.agentmail.inboxes.messages.list(ada.inboxId)).messages
   const path = `/v0/inboxes/${ada.inboxId}/messages/${encodeURIComponent(message!.messageId)}`
@@ -139,7 +144,7 @@ onTwo(
 )
 
 onTwo('a webhook that one node deletes while the other changes it is deleted', async () => {
-  await using servers = await startNodes()
+  const servers = await sharedNodes()
   for (let round = 0; round < 20; round += 1) {
     const path = await addWebhook(servers.one)
     const [deleted, changed] = await Promise.all([
@@ -153,7 +158,7 @@ onTwo('a webhook that one node deletes while the other changes it is deleted', a
 })
 
 onTwo('a webhook that one node disables while the other changes its URL gets both changes', async () => {
-  await using servers = await startNodes()
+  const servers = await sharedNodes()
   const change = { enabled: false, url: 'http://127.0.0.1:9/new' }
   for (let round = 0; round < 20; round += 1) {
     const path = await addWebhook(servers.one)
@@ -167,8 +172,8 @@ onTwo('a webhook that one node disables while the other changes its URL gets bot
 })
 
 onTwo('the same Idempotency-Key at both nodes sends once', async () => {
-  await using servers = await startNodes()
-  const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
+  const servers = await sharedNodes()
+  const ada = await servers.one.agentmail.inboxes.create()
   const key = randomUUID()
   const send = (server: World) =>
     server.request('POST', `/v0/inboxes/${ada.inboxId}/messages/send`, {
@@ -187,7 +192,7 @@ onTwo('the same Idempotency-Key at both nodes sends once', async () => {
 })
 
 onTwo('the same client_id at both nodes creates one inbox and one pod', async () => {
-  await using servers = await startNodes()
+  const servers = await sharedNodes()
   const both = [...servers.both, ...servers.both, ...servers.both]
   const inboxes = await Promise.all(both.map(({ agentmail }) => agentmail.inboxes.create({ clientId: 'mine' })))
   expect(new Set(inboxes.map(({ inboxId }) => inboxId)).size).toBe(1)
@@ -196,7 +201,7 @@ onTwo('the same client_id at both nodes creates one inbox and one pod', async ()
 })
 
 onTwo('the same username at both nodes is given to one request, and the other is refused', async () => {
-  await using servers = await startNodes()
+  const servers = await sharedNodes()
   const answers = await Promise.all(
     servers.both.map((server) => server.request('POST', '/v0/inboxes', { body: { username: 'ada' } })),
   )
@@ -222,7 +227,7 @@ onTwo(
 )
 
 onTwo('a key that one node revokes is refused by the other at once', async () => {
-  await using servers = await startNodes()
+  const servers = await sharedNodes()
   const { body } = await servers.one.request('POST', '/v0/api-keys', { body: { name: 'short' } })
   const socket = await servers.two.subscribe({ key: body.api_key })
   await servers.one.agentmail.apiKeys.delete(body.api_key_id)
@@ -231,11 +236,11 @@ onTwo('a key that one node revokes is refused by the other at once', async () =>
 })
 
 onTwo('a message sent at one node is delivered once, by either node, and its event is sent by both', async () => {
-  await using servers = await startNodes()
-  const ada = await servers.one.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await servers.two.agentmail.inboxes.create({ username: 'bob' })
+  const servers = await sharedNodes()
+  const ada = await servers.one.agentmail.inboxes.create()
+  const bob = await servers.two.agentmail.inboxes.create()
   const sockets = await Promise.all(
-    servers.both.map((server) => server.subscribe({ eventTypes: ['message.received'] })),
+    servers.both.map((server) => server.subscribe({ eventTypes: ['message.received'], inboxIds: [bob.inboxId] })),
   )
   const count = 10
   await Promise.all(
