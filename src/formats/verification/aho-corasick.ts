@@ -109,28 +109,28 @@ function buildAutomaton<Kind extends string>(table: Readonly<Record<Kind, readon
   }
   for (const [index, unit] of ascii.entries()) automaton.columns[unit] = index + 1
   for (const [depth, start] of starts.entries())
-    addLinks(automaton, range(start, starts[depth + 1] ?? stateCount), units, parents)
+    addLinks(automaton, { start, end: starts[depth + 1] ?? stateCount }, units, parents)
   return automaton
 }
 
 /** @param states all of one depth. Those of smaller depth have their links: a link leads to a shorter state. */
 function addLinks(
   automaton: Automaton<unknown>,
-  states: readonly number[],
+  states: Range,
   units: readonly number[],
   parents: readonly number[],
 ): void {
   const { columns, columnCount, ascii, others, failures, outputs, keywords } = automaton
-  for (const state of states) {
+  for (let state = states.start; state < states.end; state += 1) {
     const parent = parents[state]!
     failures[state] = parent === 0 ? 0 : nextState(automaton, failures[parent]!, units[state]!)
   }
-  for (const state of states) {
+  for (let state = states.start; state < states.end; state += 1) {
     const unit = units[state]!
     if (unit < ASCII_END) ascii[parents[state]! * columnCount + columns[unit]!] = state
     else others.set(parents[state]!, unit, state)
   }
-  for (const state of states) {
+  for (let state = states.start; state < states.end; state += 1) {
     const failure = failures[state]!
     outputs[state] = keywords[state] === undefined ? outputs[failure]! : state
     ascii.copyWithin(state * columnCount, failure * columnCount, (failure + 1) * columnCount)
@@ -149,39 +149,45 @@ function entryOf<Kind>(kind: Kind, text: string): Entry<Kind> {
   return { letters, keyword }
 }
 
+/** Entries in order of their letters have their common states beside each other, so no table of edges is needed. */
 function buildTrie<Kind>(entries: readonly Entry<Kind>[]): Trie<Kind> {
-  const edges = new Edges(entries.reduce((sum, { letters }) => sum + letters.length, 0))
   const units = [0]
   const parents = [0]
   const starts: number[] = []
-  const keywords: Keyword<Kind>[][] = []
-  let open = entries.map((entry) => ({ ...entry, state: 0 }))
+  const keywords: (Keyword<Kind>[] | undefined)[] = [undefined]
+  let open = entries.toSorted(byLetters).map(({ letters, keyword }) => ({ letters, keyword, state: 0 }))
   for (let depth = 0; open.length > 0; depth += 1) {
     starts.push(units.length)
+    const longer: typeof open = []
+    let [parent, unit] = [-1, -1]
     for (const each of open) {
-      const unit = each.letters.charCodeAt(depth)
-      let next = edges.get(each.state, unit)
-      if (next === 0) {
-        next = units.length
-        if (next === STATES_MAX) throw new Error('the keywords need more states than 16 bits can number')
+      const next = each.letters.charCodeAt(depth)
+      if (each.state !== parent || next !== unit) {
+        parent = each.state
+        unit = next
+        if (units.length === STATES_MAX) throw new Error('the keywords need more states than 16 bits can number')
         units.push(unit)
-        parents.push(each.state)
-        edges.set(each.state, unit, next)
+        parents.push(parent)
+        keywords.push(undefined)
       }
-      each.state = next
+      each.state = units.length - 1
+      if (each.letters.length > depth + 1) longer.push(each)
+      else addKeyword(keywords, each.state, each.keyword)
     }
-    for (const { letters, state, keyword } of open) {
-      if (letters.length > depth + 1) continue
-      keywords[state] ??= []
-      keywords[state].push(keyword)
-    }
-    open = open.filter(({ letters }) => letters.length > depth + 1)
+    open = longer
   }
-  return { units, parents, starts, keywords: Array.from(units, (_, state) => keywords[state]) }
+  return { units, parents, starts, keywords }
 }
 
-function range(start: number, end: number): number[] {
-  return Array.from({ length: end - start }, (_, index) => start + index)
+/** By UTF-16 units. */
+function byLetters(a: Entry<unknown>, b: Entry<unknown>): number {
+  return a.letters < b.letters ? -1 : a.letters > b.letters ? 1 : 0
+}
+
+function addKeyword<Kind>(keywords: (Keyword<Kind>[] | undefined)[], state: number, keyword: Keyword<Kind>): void {
+  const known = keywords[state]
+  if (known) known.push(keyword)
+  else keywords[state] = [keyword]
 }
 
 /** A hash table with open addressing: state and unit to the next state, which is never 0. */
