@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
 import { RawClient } from '../smtp/raw-client.ts'
 import { startDns } from '../support/dns-server.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld } from '../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test("messages to postmaster and abuse reach the postmaster's inbox, which exists from the start", async () => {
-  await using world = await startWorld()
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const socket = await world.subscribe({ inboxIds: ['postmaster@mail.localhost'] })
 
   for (const to of ['abuse@mail.localhost', 'Postmaster@mail.localhost', 'postmaster+tag@mail.localhost']) {
     await world.smtp.send({ to, subject: to, text: 'to whom it may concern' })
@@ -20,23 +23,23 @@ test("messages to postmaster and abuse reach the postmaster's inbox, which exist
 })
 
 test('a tagged address reaches its inbox, and a message to two addresses of one inbox is stored once', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'shopper' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
 
-  await world.smtp.send({ to: ['ada+shop@mail.localhost', 'ADA@mail.localhost'], text: 'hello' })
+  await world.smtp.send({ to: ['shopper+shop@mail.localhost', 'SHOPPER@mail.localhost'], text: 'hello' })
 
   const { message } = await socket.next('message.received')
-  expect(message).toMatchObject({ inbox_id: ada.email, to: ['ada+shop@mail.localhost', 'ADA@mail.localhost'] })
+  expect(message).toMatchObject({ inbox_id: ada.email, to: ['shopper+shop@mail.localhost', 'SHOPPER@mail.localhost'] })
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(1)
 })
 
 // This compared addresses with their case: an inbox that was addressed in capitals replied to itself.
 test('a reply-all leaves out its own inbox, however the address was written', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe({ eventTypes: ['message.received', 'message.sent'] })
-  await world.smtp.send({ to: ['ADA@mail.localhost', 'Bob@example.test', 'BOB@example.test'], text: 'hello' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'replier' })
+  const socket = await world.subscribe({ eventTypes: ['message.received', 'message.sent'], inboxIds: [ada.inboxId] })
+  await world.smtp.send({ to: ['REPLIER@mail.localhost', 'Bob@example.test', 'BOB@example.test'], text: 'hello' })
   const { message } = await socket.next('message.received')
 
   await world.agentmail.inboxes.messages.replyAll(ada.inboxId, message.message_id, { text: 'yes' })
@@ -45,8 +48,8 @@ test('a reply-all leaves out its own inbox, however the address was written', as
 })
 
 test('an unknown recipient is refused at RCPT, and the other recipients still get the message', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
 
   const nobody = world.smtp.send({ to: 'nobody@mail.localhost', text: 'hello' })
   await expect(nobody).rejects.toMatchObject({ responseCode: 550, response: expect.stringContaining('550 5.1.1') })
@@ -56,7 +59,7 @@ test('an unknown recipient is refused at RCPT, and the other recipients still ge
 
 // A peer with a wrong MX record got the reply that the mailbox does not exist, and its user removed the address.
 test('mail for a foreign domain is refused as relaying, and an unknown mailbox of our domain as unknown', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const client = await RawClient.open(world.smtpPort, 'peer.test')
   await client.command('MAIL FROM:<ann@example.test>')
   const refused = {
@@ -71,7 +74,7 @@ test('mail for a foreign domain is refused as relaying, and an unknown mailbox o
 })
 
 test('a quoted local part reaches the inbox that it names, or none', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
   const client = await RawClient.open(world.smtpPort, 'peer.test')
   await client.command('MAIL FROM:<ann@example.test>')
@@ -153,9 +156,9 @@ test('a message that uses a domain of ours without having the right to is unauth
 })
 
 test('mail between inboxes does not count as a stranger who uses our domain', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const bob = await world.agentmail.inboxes.create()
   const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
   await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, text: 'x' })
   const { message } = await socket.next('message.received')

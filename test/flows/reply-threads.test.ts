@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld } from '../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('reply, reply-all and forward stay in one thread', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const bob = await world.agentmail.inboxes.create()
   const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
 
   await world.smtp.send({
@@ -46,9 +49,9 @@ test('reply, reply-all and forward stay in one thread', async () => {
 })
 
 test('a reply that arrives before its parent is in one thread with it', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
 
   await world.smtp.send({ to: ada.email, text: 'answer', messageId: '<b@example.test>', inReplyTo: '<a@example.test>' })
   const answer = await socket.next('message.received')
@@ -59,9 +62,9 @@ test('a reply that arrives before its parent is in one thread with it', async ()
 })
 
 test('equal subjects alone do not join messages to one thread', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
 
   await world.smtp.send({ to: ada.email, subject: 'Hello', text: 'one' })
   await world.smtp.send({ to: ada.email, subject: 'Re: Hello', text: 'two' })
@@ -71,10 +74,13 @@ test('equal subjects alone do not join messages to one thread', async () => {
 })
 
 test('a forwarded attachment arrives unchanged', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
-  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const bob = await world.agentmail.inboxes.create()
+  const socket = await world.subscribe({
+    eventTypes: ['message.received'],
+    inboxIds: [ada.inboxId, bob.inboxId],
+  })
   const bytes = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 256))
 
   await world.smtp.send({ to: ada.email, text: 'see', attachments: [{ filename: 'zahlen.bin', content: bytes }] })
@@ -93,9 +99,9 @@ test('a forwarded attachment arrives unchanged', async () => {
 })
 
 test('a thread follows ids of every form that occurs, and a reply names its parent by the same id', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const socket = await world.subscribe({ eventTypes: ['message.received'], inboxIds: [ada.inboxId] })
   const receive = async (fields: string[]) => {
     const raw = ['From: ann@example.test', ...fields, '', 'x'].join('\r\n')
     await world.smtp.send({ envelope: { from: 'ann@example.test', to: ada.email }, raw })
@@ -122,9 +128,9 @@ test('a thread follows ids of every form that occurs, and a reply names its pare
 
 // Message-IDs can be guessed: many programs number them. The conversation was shown in the thread of the stranger.
 test('a stranger cannot claim the thread of a message by referring to its Message-ID before it arrives', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const socket = await world.subscribe({ eventTypes: ['message.received'], inboxIds: [ada.inboxId] })
   const threadOf = async (mail: object) => {
     await world.smtp.send({ to: ada.email, text: 'x', ...mail })
     return (await socket.next('message.received')).message.thread_id as string
@@ -144,9 +150,9 @@ test('a stranger cannot claim the thread of a message by referring to its Messag
 })
 
 test('messages that refer to the same missing message are in one thread if they have the same subject', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create()
+  const socket = await world.subscribe({ eventTypes: ['message.received'], inboxIds: [ada.inboxId] })
   const threads: string[] = []
   for (const subject of ['[acme/app] Crash (#7)', 'Re: [acme/app] Crash (#7)', 'AW: RE: Crash (#7)', 'Other']) {
     await world.smtp.send({ to: ada.email, subject, text: 'x', references: '<acme/app/7@forge.test>' })
