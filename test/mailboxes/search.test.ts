@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
 import type { SearchKey } from '../../src/formats/imap/search-keys.ts'
+import { firstPosition, inSet } from '../../src/mail/mailboxes/search/search-positions.ts'
 import { appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
 let world: MailboxWorld
@@ -18,7 +19,7 @@ const mails = [
 ]
 
 beforeAll(async () => {
-  world = await startMailboxes({ mailboxes: { searchContentsMax: 10 } })
+  world = await startMailboxes({ mailboxes: { searchContentsMax: 10, searchRowsMax: 100 } })
   account = await world.logIn()
   for (const [index, raw] of mails.entries()) {
     const flags = index === 0 ? ['\\Seen', 'Work'] : index === 1 ? ['\\Flagged'] : []
@@ -100,4 +101,23 @@ test('a search by id finds the message; one that reads too many contents is refu
   expect(await search({ key: 'emailid', id: ids[1]! })).toEqual([2])
   const costly: SearchKey = { key: 'or', keys: Array.from({ length: 5 }, () => header('X-None', 'x')) }
   await expect(search(costly)).rejects.toMatchObject({ code: 'LIMIT' })
+})
+
+test('sets with many ranges cost time for the messages and the ranges, not for each pair of both', () => {
+  const uids = Uint32Array.from({ length: 100_000 }, (_, index) => 2 * index + 1)
+  const set = Array.from({ length: 20_000 }, (_, index) => ({ start: 10 * index + 2, end: 10 * index + 1 }))
+  const started = performance.now()
+  const numbers = { last: uids.at(-1)!, positionFrom: (uid: number) => firstPosition(uids, uid) }
+  const found = inSet(new Uint8Array(uids.length).fill(1), set, numbers)
+  expect(performance.now() - started).toBeLessThan(500) // several seconds otherwise
+  expect([...uids].filter((_uid, index) => found[index] === 1)).toEqual(set.map(({ end }) => end))
+})
+
+test('all keys of a search together read a limited number of rows', async () => {
+  const search = (count: number) => {
+    const keys = Array.from({ length: count }, (): SearchKey => ({ key: 'size', is: 'larger', bytes: 1 }))
+    return inbox.search({ key: 'and', keys }, inbox.latest(), [], new AbortController().signal)
+  }
+  expect(await search(10)).toEqual([1, 2, 3])
+  await expect(search(40)).rejects.toMatchObject({ code: 'LIMIT' })
 })

@@ -43,6 +43,11 @@ export const mailboxesLimits = {
     description:
       'Messages whose header or text one SEARCH reads because the text index does not have what it asks for.',
   },
+  searchRowsMax: {
+    default: 2_000_000,
+    unit: 'count',
+    description: 'Rows of messages that one SEARCH reads, for all of its keys together.',
+  },
   searchKeysMax: { default: 1_000, unit: 'count', description: 'Keys of one SEARCH.' },
   sourceBytesMax: {
     default: 8 * MIB,

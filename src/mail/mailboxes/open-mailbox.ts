@@ -140,11 +140,11 @@ export function openMailbox(
     },
 
     async expunge(uids) {
-      const { flags, ...snapshot } = await refresh()
+      const { flags, uids: all } = await refresh()
       const isMarked = (index: number | undefined) => index !== undefined && flags[index]!.includes('\\Deleted')
       const marked = uids
-        ? uids.filter((uid) => isMarked(indexOfUid(snapshot.uids, uid)))
-        : Array.from(snapshot.uids).filter((_uid, index) => isMarked(index))
+        ? uids.filter((uid) => isMarked(indexOfUid(all, uid)))
+        : Array.from(all).filter((_uid, index) => isMarked(index))
       if (marked.length > 0) await expunge(needs, changed, { row, uids: marked })
     },
 

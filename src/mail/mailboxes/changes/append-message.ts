@@ -29,7 +29,7 @@ import type { AppendDraft } from '../../sending/drafts/append-draft.ts'
 import { type CheckedFlags, storableFlags } from '../projection/flag-changes.ts'
 import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
 import { placementOf } from '../projection/placement.ts'
-import { type LockedInbox, lockMailboxes } from './lock-mailbox.ts'
+import { type LockedInbox, lockMailboxes, requireNow } from './lock-mailbox.ts'
 
 export interface AppendedMessage {
   readonly flags: readonly string[]
@@ -118,15 +118,16 @@ interface ToFile {
 async function file(
   tx: Tx,
   { config, fileMessages }: AppendNeeds,
-  { inbox, projection }: LockedInbox,
-  { actor, target, message, content }: ToFile,
+  { inbox, mailboxes, projection }: LockedInbox,
+  { actor, target: known, message, content }: ToFile,
 ): Promise<Appended & { readonly isKnown: boolean }> {
+  const target = requireNow(mailboxes, known)
   const flags = storableFlags(message.flags, projection, config.limits)
   // It belongs to the entry, which does not exist yet.
   const deleted = flags.isDeleted ? ['\\Deleted'] : []
-  const known =
+  const own =
     target.kind === 'sent' ? await findSent(tx, inbox.id, target, content.parsed.messageId, projection) : undefined
-  if (known !== undefined) return { id: known, flags: deleted, isKnown: true }
+  if (own !== undefined) return { id: own, flags: deleted, isKnown: true }
   const isSent = target.kind === 'sent'
   const [sender] = content.parsed.from
   const labels = labelsIn(target, flags)

@@ -47,25 +47,27 @@ export async function expunge(
     mailbox,
     uids,
     async (tx, some) => {
-      const { inbox, projection } = await lockCaughtUp(tx, mailbox, permissionOf(row), needs.limits)
+      const { inbox, mailboxes, projection } = await lockCaughtUp(tx, mailbox, permissionOf(row), needs.limits)
       const entries = (await entriesOf(tx, mailbox, some)).filter(({ is_deleted }) => isForced || is_deleted === 1)
       if (row.kind === 'drafts') return removeDrafts(tx, inbox, entries)
-      return removeMessages(tx, { inbox, entries, projection })
+      // A mailbox that was deleted meanwhile has no messages any more.
+      const place = mailboxes.find(({ id }) => id === row.id) ?? row
+      return removeMessages(tx, { inbox, place, entries, projection })
     },
     needs.discardBlobs,
   )
 
   async function removeMessages(
     tx: Tx,
-    found: { inbox: InboxRow; entries: readonly MailboxEntryRow[]; projection: Projection },
+    found: { inbox: InboxRow; place: MailboxRow; entries: readonly MailboxEntryRow[]; projection: Projection },
   ): Promise<readonly string[]> {
-    const { inbox, entries, projection } = found
+    const { inbox, place, entries, projection } = found
     const ids = entries.map((entry) => entry.item_id)
     const rows = await messages.listByIds(tx, ids)
     if (row.kind === 'trash') return rows.length === 0 ? [] : needs.removal.remove(tx, inbox.id, rows)
     const labels = await messages.labelsOf(tx, ids)
     for (const message of rows) {
-      const change = removalOf(row, labels.get(message.id) ?? [], projection)!
+      const change = removalOf(place, labels.get(message.id) ?? [], projection)!
       await changeLabels(tx, actorName(mailbox.actor), message, inbox.address, change)
     }
     return []

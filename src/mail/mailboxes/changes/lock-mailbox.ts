@@ -59,6 +59,13 @@ export async function lockCaughtUp(
   throw new MailError('unavailable', { detail: 'the mailbox is being brought up to date' })
 }
 
+/** Returns a mailbox as it is now: it may have been renamed. @throws mailbox_not_found */
+export function requireNow(mailboxes: readonly MailboxRow[], { id, name }: MailboxRow): MailboxRow {
+  const now = mailboxes.find((row) => row.id === id && row.is_deleting === 0)
+  if (!now) throw new MailError('mailbox_not_found', { name })
+  return now
+}
+
 /** Returns the entries that the actor may see, in the order of their UIDs. */
 export async function entriesOf(
   tx: Tx,

@@ -19,7 +19,7 @@ import { mailboxesChanged } from '../../events/log/mailbox-events.ts'
 import { isOwnLabel, type LabelChange, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { FIXED_MAILBOXES } from '../projection/mailbox-projection.ts'
-import { evictionOf } from '../projection/placement.ts'
+import { evictionOf, labelsOfMailbox } from '../projection/placement.ts'
 import { findMailbox, requireMailbox } from '../visible-mailboxes.ts'
 import { type LockedInbox, lockCaughtUp } from './lock-mailbox.ts'
 
@@ -72,10 +72,14 @@ export async function renameMailbox(needs: ManageNeeds, owner: Owner, from: stri
     if (renamed.some((each) => each.renamed_from !== null || each.is_deleting === 1)) {
       throw new MailError('mailbox_refused', { detail: `${row.name} is being changed; try again in a moment` })
     }
-    const others = mailboxes.filter((each) => !renamed.includes(each))
     for (const each of renamed) {
       const { name, label } = parseName(target.name + each.name.slice(row.name.length), needs.limits)
-      requireFree(others, name, label)
+      // Also not the name of one that is renamed with it: for a while, messages have old labels and others have new ones.
+      requireFree(
+        mailboxes.filter((other) => other !== each),
+        name,
+        label,
+      )
       const renamed_from = label === each.label ? null : each.label
       await mailboxesTable.update(tx, each.id, { name, label, renamed_from })
     }
@@ -122,9 +126,12 @@ export async function finishChanges(needs: ManageNeeds, { actor, inboxId }: Owne
     await needs.refresh()
     const { label, renamed_from } = row
     if (row.is_deleting === 1) {
-      await relabelAll(needs, { actor, inboxId }, label!, (labels, { projection }) =>
-        evictionOf(label!, labels, projection),
-      )
+      const left = labelsOfMailbox(row)
+      for (const each of left) {
+        await relabelAll(needs, { actor, inboxId }, each, (labels, { projection }) =>
+          evictionOf(left, labels, projection),
+        )
+      }
       await needs.store.transaction((tx) => removeEmpty(tx, needs, inboxId, row.id))
     } else if (renamed_from !== null) {
       await relabelAll(needs, { actor, inboxId }, renamed_from, () => ({ add: [label!], remove: [renamed_from] }))

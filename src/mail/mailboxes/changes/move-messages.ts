@@ -7,7 +7,7 @@ import * as messages from '../../../store/tables/messages-table.ts'
 import { actorName } from '../../access/actor.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { placementOf } from '../projection/placement.ts'
-import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
+import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp, requireNow } from './lock-mailbox.ts'
 
 export interface MoveRequest {
   readonly source: MailboxRow
@@ -31,8 +31,10 @@ export async function moveMessages(
   if (source.kind === 'drafts') throw new MailError('mailbox_refused', { detail: 'A draft can only be moved to Trash' })
   const moved = await inTransactions(needs, mailbox, uids, async (tx, some) => {
     const { inbox, mailboxes, projection } = await lockCaughtUp(tx, mailbox, 'message_update', needs.limits)
-    if (!mailboxes.some(({ id, is_deleting }) => id === target.id && is_deleting === 0)) {
-      throw new MailError('mailbox_not_found', { name: target.name })
+    // Not the rows that the session knows: their labels may have changed.
+    const places = {
+      source: mailboxes.find(({ id }) => id === source.id) ?? source,
+      target: requireNow(mailboxes, target),
     }
     const entries = await entriesOf(tx, mailbox, some)
     const ids = entries.map((entry) => entry.item_id)
@@ -42,7 +44,7 @@ export async function moveMessages(
     for (const { uid, item_id } of entries) {
       const row = rows.get(item_id)
       if (!row) continue
-      const change = placementOf({ source, target, isMove }, labels.get(item_id) ?? [], projection)
+      const change = placementOf({ ...places, isMove }, labels.get(item_id) ?? [], projection)
       await changeLabels(tx, actorName(mailbox.actor), row, inbox.address, change, needs.limits)
       done.push({ uid, messageId: item_id })
     }

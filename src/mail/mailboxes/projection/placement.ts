@@ -4,7 +4,12 @@ import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import { ARCHIVED, type LabelChange } from '../../messages/labels/label-rules.ts'
 import { HIDING_AS_SPAM, type Projection } from './mailbox-projection.ts'
 
-type Place = Pick<MailboxRow, 'kind' | 'label' | 'name'>
+type Place = Pick<MailboxRow, 'kind' | 'label' | 'name' | 'renamed_from'>
+
+/** Returns the labels by which a message is in a mailbox that a user has created: while it is renamed, the old one too. */
+export function labelsOfMailbox({ label, renamed_from }: Pick<Place, 'label' | 'renamed_from'>): string[] {
+  return [label, renamed_from].filter((each) => each !== null)
+}
 
 /**
  * Returns the change of labels by which a message gets from one mailbox into another.
@@ -35,9 +40,9 @@ export function placementOf(
     case 'drafts':
       throw refused('Drafts has no copies of messages; append a draft instead')
     case 'label': {
-      const left = source.kind === 'archive' ? ARCHIVED : source.label
-      const leaves = isMove && left !== null && left !== target.label
-      return { add: [target.label!], remove: leaves ? [...hiding, left] : hiding }
+      const left = source.kind === 'archive' ? [ARCHIVED] : labelsOfMailbox(source)
+      const leaves = isMove && source.label !== target.label
+      return { add: [target.label!], remove: leaves ? [...hiding, ...left] : hiding }
     }
   }
 }
@@ -52,7 +57,7 @@ export function removalOf(
     case 'trash':
       return undefined
     case 'label':
-      return { remove: [mailbox.label!] }
+      return { remove: labelsOfMailbox(mailbox) }
     case 'archive':
       // A program without MOVE has copied it into that mailbox, and removes it here.
       return labels.some(projection.isRegistered) ? { remove: [ARCHIVED] } : { add: ['trash'] }
@@ -61,15 +66,21 @@ export function removalOf(
   }
 }
 
-/** Returns the change of labels by which a message leaves a mailbox that is deleted. */
+/**
+ * Returns the change of labels by which a message leaves a mailbox that is deleted.
+ *
+ * @param left the labels of this mailbox
+ */
 export function evictionOf(
-  label: string,
+  left: readonly string[],
   labels: readonly string[],
   projection: Pick<Projection, 'isRegistered'>,
 ): LabelChange {
   const isHidden = ['trash', ...HIDING_AS_SPAM].some((hiding) => labels.includes(hiding))
-  const isElsewhere = labels.some((each) => each !== label && (projection.isRegistered(each) || each === ARCHIVED))
-  return { add: isHidden || isElsewhere ? [] : ['trash'], remove: [label] }
+  const isElsewhere = labels.some(
+    (each) => !left.includes(each) && (projection.isRegistered(each) || each === ARCHIVED),
+  )
+  return { add: isHidden || isElsewhere ? [] : ['trash'], remove: left }
 }
 
 function refused(detail: string): MailError {

@@ -10,7 +10,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { SearchKey, SetRange } from '../../../formats/imap/search-keys.ts'
+import type { SearchKey } from '../../../formats/imap/search-keys.ts'
 import { foldText } from '../../../formats/search/search-signature.ts'
 import type { Store } from '../../../store/store.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
@@ -22,6 +22,7 @@ import type { BodyTexts } from '../../messages/search/text-cache.ts'
 import { type Flags, indexOfUid } from '../views/mailbox-snapshot.ts'
 import { readContents, type SearchedContent } from './search-contents.ts'
 import { dayOf, dayOfDateField, isOnSide } from './search-dates.ts'
+import { filter, firstPosition, inSet, type Positions } from './search-positions.ts'
 
 export interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
@@ -52,9 +53,6 @@ export interface SearchedSnapshot {
   readonly modseqs: ArrayLike<number>
 }
 
-/** Positions in the snapshot: 1 for those that match. */
-type Positions = Uint8Array<ArrayBuffer>
-
 /** Results of the text index that one call returns. */
 const FOUND_AT_ONCE = 10_000
 
@@ -70,6 +68,8 @@ export async function searchMailbox(
   const now = needs.clock()
   let contentsLeft = limits.mailboxes.searchContentsMax
   let keysLeft = limits.mailboxes.searchKeysMax
+  let rowsLeft = limits.mailboxes.searchRowsMax
+  let breathedAtMs = performance.now()
   const found = await evaluate(wanted, new Uint8Array(uids.length).fill(1))
   return Array.from(uids).filter((_uid, index) => found[index] === 1)
 
@@ -78,6 +78,7 @@ export async function searchMailbox(
     signal.throwIfAborted()
     keysLeft -= 1
     if (keysLeft < 0) throw tooCostly()
+    await breathe()
     switch (key.key) {
       case 'all':
         return among.slice()
@@ -112,9 +113,12 @@ export async function searchMailbox(
         })
       }
       case 'sequence':
-        return inSet(among, key.set, uids.length, (index) => index + 1)
+        return inSet(among, key.set, { last: uids.length, positionFrom: (number) => number - 1 })
       case 'uid':
-        return inSet(among, key.set, uids[uids.length - 1] ?? 0, (index) => uids[index]!)
+        return inSet(among, key.set, {
+          last: uids[uids.length - 1] ?? 0,
+          positionFrom: (uid) => firstPosition(uids, uid),
+        })
       case 'saved result':
         return positionsOf(saved, among)
       case 'modseq':
@@ -250,9 +254,9 @@ export async function searchMailbox(
     if (isTooLong) return new Uint8Array(uids.length)
     const kept = new Uint8Array(uids.length)
     let beforeNumber: number | undefined
-    for (let rowsMax = limits.mailboxes.searchContentsMax; ; ) {
+    for (;;) {
       signal.throwIfAborted()
-      if (rowsMax <= 0) throw tooCostly()
+      if (contentsLeft <= 0) throw tooCostly()
       const page = await searchMessages(
         { store, bodyTexts: needs.bodyTexts, limits },
         {
@@ -261,7 +265,7 @@ export async function searchMailbox(
           hiddenMask: mailbox.hiddenMask,
           beforeNumber,
           limit: FOUND_AT_ONCE,
-          rowsMax,
+          rowsMax: contentsLeft,
         },
       )
       const ids = page.messages.map(({ id }) => id)
@@ -272,9 +276,9 @@ export async function searchMailbox(
           if (index !== undefined) kept[index] = among[index]!
         }
       }
+      contentsLeft = page.rowsLeft
       if (page.nextNumber === undefined) return kept
       beforeNumber = page.nextNumber
-      rowsMax = page.rowsLeft
     }
   }
 
@@ -287,6 +291,8 @@ export async function searchMailbox(
       const some: number[] = []
       for (; at < uids.length && some.length < limit; at += 1) if (among[at] === 1) some.push(uids[at]!)
       if (some.length === 0) return
+      rowsLeft -= some.length
+      if (rowsLeft < 0) throw tooCostly(limits.mailboxes.searchRowsMax)
       signal.throwIfAborted()
       const rows = await itemsTable.listSearched(store.db, mailbox.id, some, mailbox.isDrafts)
       yield rows.map((row) => [indexOfUid(uids, row.uid)!, row])
@@ -303,38 +309,24 @@ export async function searchMailbox(
     return kept
   }
 
-  function tooCostly(): MailError {
-    return new MailError('search_too_costly', { messagesMax: limits.mailboxes.searchContentsMax })
+  /** Keys that read nothing run at once, and there may be many of them. */
+  async function breathe(): Promise<void> {
+    if (performance.now() - breathedAtMs < SLICE_MS) return
+    await setImmediate()
+    breathedAtMs = performance.now()
+  }
+
+  function tooCostly(messagesMax = limits.mailboxes.searchContentsMax): MailError {
+    return new MailError('search_too_costly', { messagesMax })
   }
 }
 
 /** Contents whose parsed form is read by one statement. */
 const CONTENTS_AT_ONCE = 50
+/** A search lets other work run after so long. */
+const SLICE_MS = 10
 /** A longer text is not found: the text index compares no more. */
 const INDEXED_CHARS_MAX = 256
-
-function filter(among: Positions, keeps: (index: number) => boolean): Positions {
-  const kept = new Uint8Array(among.length)
-  for (let index = 0; index < among.length; index += 1) kept[index] = Number(among[index] === 1 && keeps(index))
-  return kept
-}
-
-/** @param last what "*" means (RFC 9051 §9, seq-range: the ends of a range have no order) */
-function inSet(
-  among: Positions,
-  set: readonly SetRange[],
-  last: number,
-  numberOf: (index: number) => number,
-): Positions {
-  const ranges = set.map(({ start, end }) => {
-    const ends = [start, end].map((each) => (each === '*' ? last : each))
-    return { from: Math.min(...ends), to: Math.max(...ends) }
-  })
-  return filter(among, (index) => {
-    const number = numberOf(index)
-    return ranges.some(({ from, to }) => number >= from && number <= to)
-  })
-}
 
 /** AND evaluates keys in this order. */
 function costOf(key: SearchKey): number {

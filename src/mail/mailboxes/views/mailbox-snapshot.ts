@@ -1,7 +1,8 @@
 /**
  * Snapshots of a mailbox: its UIDs, flags and MODSEQs at one moment. A snapshot never changes. When the mailbox does, the
  * newest snapshot gets a `next`; a session follows the chain when its protocol allows it. Snapshots that no session keeps
- * are garbage. Pure.
+ * are garbage. Of an older one that a session keeps, the chain has only what changed since: a session that runs no command
+ * while the mailbox changes costs the changes, not a copy of the mailbox for each. Pure.
  */
 import type { ShownEntryRow } from '../../../store/tables/mailbox-entries-table.ts'
 
@@ -44,6 +45,89 @@ export class FlagSets {
   }
 }
 
+interface Columns {
+  readonly uids: Uint32Array
+  readonly flags: readonly Flags[]
+  readonly modseqs: Float64Array
+}
+
+/** An entry as it was before a step that has changed or removed it. */
+interface FormerEntry {
+  readonly uid: number
+  readonly flags: Flags
+  readonly modseq: number
+}
+
+interface ChainedStep extends SnapshotStep {
+  readonly snapshot: ChainedSnapshot
+  readonly former: readonly FormerEntry[]
+}
+
+class ChainedSnapshot implements MailboxSnapshot {
+  uidNext: number
+  highestModseq: number
+  next: ChainedStep | undefined
+  /** undefined: `dropColumns` has removed them, and no one has read them since. */
+  #columns: Columns | undefined
+
+  constructor(columns: Columns, { uidNext, highestModseq }: Pick<MailboxSnapshot, 'uidNext' | 'highestModseq'>) {
+    this.#columns = columns
+    this.uidNext = uidNext
+    this.highestModseq = highestModseq
+  }
+
+  get uids(): Uint32Array {
+    return this.#read().uids
+  }
+
+  get flags(): readonly Flags[] {
+    return this.#read().flags
+  }
+
+  get modseqs(): Float64Array {
+    return this.#read().modseqs
+  }
+
+  /** Only of a snapshot that has a `next`. */
+  dropColumns(): void {
+    this.#columns = undefined
+  }
+
+  #read(): Columns {
+    this.#columns ??= this.#restore()
+    return this.#columns
+  }
+
+  /** Undoes the steps after this snapshot, all at once: the first that touches an entry knows how it was here. */
+  #restore(): Columns {
+    const former = new Map<number, FormerEntry>()
+    let later: ChainedSnapshot = this
+    while (later.#columns === undefined) {
+      for (const entry of later.next!.former) {
+        // UIDs ascend: higher ones were added by one of the steps.
+        if (entry.uid < this.uidNext && !former.has(entry.uid)) former.set(entry.uid, entry)
+      }
+      later = later.next!.snapshot
+    }
+    const { uids, flags, modseqs } = later.#columns
+    const entries: FormerEntry[] = []
+    for (let index = 0; index < uids.length && uids[index]! < this.uidNext; index += 1) {
+      const uid = uids[index]!
+      entries.push(former.get(uid) ?? { uid, flags: flags[index]!, modseq: modseqs[index]! })
+      former.delete(uid)
+    }
+    if (former.size > 0) {
+      for (const entry of former.values()) entries.push(entry)
+      entries.sort((a, b) => a.uid - b.uid)
+    }
+    return {
+      uids: Uint32Array.from(entries, ({ uid }) => uid),
+      flags: entries.map((entry) => entry.flags),
+      modseqs: Float64Array.from(entries, ({ modseq }) => modseq),
+    }
+  }
+}
+
 interface Growing {
   uids: Uint32Array
   modseqs: Float64Array
@@ -53,7 +137,9 @@ interface Growing {
 export class SnapshotChain {
   readonly #flagSets: FlagSets
   #space: Growing
-  #latest: MailboxSnapshot & { next: SnapshotStep | undefined }
+  #latest: ChainedSnapshot
+  /** It keeps its columns: sessions that follow the chain at once read them when there is a new one. */
+  #previous: ChainedSnapshot | undefined
 
   /** @param entries ascending UIDs */
   constructor(
@@ -71,10 +157,9 @@ export class SnapshotChain {
       flags.push(flagSets.of(entry))
     }
     this.#space = { uids, modseqs }
-    this.#latest = {
-      ...{ uids: uids.subarray(0, entries.length), flags, modseqs: modseqs.subarray(0, entries.length) },
-      ...{ uidNext: nextUid(uidNext, entries), highestModseq, next: undefined },
-    }
+    const { length } = entries
+    const columns = { uids: uids.subarray(0, length), flags, modseqs: modseqs.subarray(0, length) }
+    this.#latest = new ChainedSnapshot(columns, { uidNext: nextUid(uidNext, entries), highestModseq })
   }
 
   get latest(): MailboxSnapshot {
@@ -103,7 +188,7 @@ export class SnapshotChain {
     }
     added.sort((a, b) => a.uid - b.uid)
     const left = vanished.filter((uid) => indexOfUid(before.uids, uid) !== undefined).sort((a, b) => a - b)
-    const uidNext = Math.max(nextUid(before.uidNext, added), ...vanished.map((uid) => uid + 1))
+    const uidNext = vanished.reduce((next, uid) => Math.max(next, uid + 1), nextUid(before.uidNext, added))
     if (known.length + added.length + left.length === 0) {
       // Nothing to report: the snapshot itself may say more than it did.
       this.#latest = Object.assign(before, { highestModseq, uidNext })
@@ -117,12 +202,18 @@ export class SnapshotChain {
       highestModseq,
       uidNext,
     })
+    const indexes = [...known.map(({ index }) => index), ...left.map((uid) => indexOfUid(before.uids, uid)!)]
     before.next = {
       snapshot,
       vanished: left,
       changed: known.map(({ index }) => before.uids[index]!),
       appendedCount: added.length,
+      former: indexes.map((index) => {
+        return { uid: before.uids[index]!, flags: before.flags[index]!, modseq: before.modseqs[index]! }
+      }),
     }
+    this.#previous?.dropColumns()
+    this.#previous = before
     this.#latest = snapshot
   }
 
@@ -141,7 +232,7 @@ export class SnapshotChain {
       readonly highestModseq: number
       readonly uidNext: number
     },
-  ): MailboxSnapshot & { next: SnapshotStep | undefined } {
+  ): ChainedSnapshot {
     let { length } = before.uids
     let flags = before.flags as Flags[]
     const isMoved = gone !== undefined || length + added.length > this.#space.uids.length
@@ -178,7 +269,7 @@ export class SnapshotChain {
       length += 1
     }
     const columns = { uids: uids.subarray(0, length), flags, modseqs: modseqs.subarray(0, length) }
-    return { ...columns, uidNext, highestModseq, next: undefined }
+    return new ChainedSnapshot(columns, { uidNext, highestModseq })
   }
 }
 

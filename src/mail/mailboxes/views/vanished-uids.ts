@@ -22,7 +22,7 @@ export function rangesOf(uids: readonly number[], known: readonly UidRange[]): U
   return ranges
 }
 
-/** Returns the UIDs below `uidNext` that the mailbox does not have, in `known`: when tombstones have been deleted. */
+/** Returns the UIDs below `uidNext` that the mailbox does not have, in `known`: when tombstones have been deleted. @param known does not overlap */
 export function missingFrom(uids: ArrayLike<number>, uidNext: number, known: readonly UidRange[]): UidRange[] {
   const gaps: UidRange[] = []
   let next = 1
@@ -32,10 +32,16 @@ export function missingFrom(uids: ArrayLike<number>, uidNext: number, known: rea
     next = uid + 1
   }
   if (next < uidNext) gaps.push({ first: next, last: uidNext - 1 })
-  return gaps.flatMap((gap) =>
-    known.flatMap((range) => {
-      const [first, last] = [Math.max(gap.first, range.first), Math.min(gap.last, range.last)]
-      return first <= last ? [{ first, last }] : []
-    }),
-  )
+  const inKnown = [...known].sort((a, b) => a.first - b.first)
+  const missing: UidRange[] = []
+  let at = 0
+  for (const gap of gaps) {
+    // Both may be many: a range that ends before this gap ends before the next ones too.
+    while (at < inKnown.length && inKnown[at]!.last < gap.first) at += 1
+    for (let next = at; next < inKnown.length && inKnown[next]!.first <= gap.last; next += 1) {
+      const range = inKnown[next]!
+      missing.push({ first: Math.max(gap.first, range.first), last: Math.min(gap.last, range.last) })
+    }
+  }
+  return missing
 }

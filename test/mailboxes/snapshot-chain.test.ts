@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { FlagSets, type MailboxSnapshot, SnapshotChain } from '../../src/mail/mailboxes/views/mailbox-snapshot.ts'
+import { missingFrom } from '../../src/mail/mailboxes/views/vanished-uids.ts'
+import type { ShownEntryRow } from '../../src/store/tables/mailbox-entries-table.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+
+const entry = (uid: number, flags = '', modseq = 1): ShownEntryRow =>
+  ({ uid, flags, modseq, hidden: 0, is_deleted: 0 }) as ShownEntryRow
+
+function chainOf(count: number): SnapshotChain {
+  const entries = Array.from({ length: count }, (_, index) => entry(index + 1))
+  return new SnapshotChain(entries, { uidNext: count + 1, highestModseq: 1 }, new FlagSets())
+}
+
+test('a session that lags keeps the changes, and not a copy of the mailbox for each of them', () => {
+  const chain = chainOf(100_000)
+  const believed = chain.latest
+  const usedBytes = () => process.memoryUsage().rss
+  const before = usedBytes()
+  for (let seq = 2; seq <= 402; seq += 1) chain.advance([entry(seq, '\\Seen', seq)], [], seq)
+  expect(believed.next).toBeDefined()
+  expect(usedBytes() - before).toBeLessThan(60 * 1024 * 1024)
+})
+
+test('a snapshot that a session keeps says what it said, whatever has changed since', () => {
+  const random = seededRandom(7)
+  const chain = chainOf(50)
+  const states: { snapshot: MailboxSnapshot; said: string }[] = []
+  const say = ({ uids, flags, modseqs }: MailboxSnapshot) =>
+    [...uids].map((uid, index) => `${uid} ${flags[index]!.join(' ')} ${modseqs[index]}`).join('\n')
+  let [uidNext, seq] = [51, 1]
+  for (let step = 0; step < 200; step += 1) {
+    states.push({ snapshot: chain.latest, said: say(chain.latest) })
+    seq += 1
+    const uids = Array.from(chain.latest.uids)
+    const gone = uids.filter(() => random() < 0.03)
+    const changed = uids.filter((uid) => !gone.includes(uid) && random() < 0.1)
+    const added = random() < 0.5 ? [uidNext++, uidNext++] : []
+    const flags = () => (random() < 0.5 ? '\\Seen' : '')
+    chain.advance(
+      [...changed, ...added].map((uid) => entry(uid, flags(), seq)),
+      gone,
+      seq,
+    )
+  }
+  for (const { snapshot, said } of states) expect(say(snapshot)).toBe(said)
+})
+
+test('a mailbox that loses all of its messages at once', () => {
+  const chain = chainOf(200_000)
+  chain.advance([], Array.from(chain.latest.uids), 2)
+  expect(chain.latest.uids).toHaveLength(0)
+})
+
+test('UIDs that vanished are found in time for the gaps and the ranges, not for each pair of both', () => {
+  const uids = Uint32Array.from({ length: 50_000 }, (_, index) => 3 * index + 1)
+  const known = Array.from({ length: 50_000 }, (_, index) => ({ first: 3 * index + 2, last: 3 * index + 2 }))
+  const started = performance.now()
+  expect(missingFrom(uids, 150_001, known)).toEqual(known)
+  expect(performance.now() - started).toBeLessThan(2_000) // minutes otherwise
+  expect(missingFrom(uids.subarray(0, 2), 9, [{ first: 1, last: 20 }])).toEqual([
+    { first: 2, last: 3 },
+    { first: 5, last: 8 },
+  ])
+})
