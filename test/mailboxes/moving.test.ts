@@ -174,8 +174,8 @@ test('a mailbox is a label: names in use are refused, and RENAME and DELETE chan
   await account.create('Old/Deep')
   expect(await placesOf(ids[0]!)).toBe('Old/Deep')
   expect((await account.list()).filter(({ name }) => name.startsWith('Old'))).toMatchObject([
-    { name: 'Old/Deep', isSelectable: true },
     { name: 'Old', isSelectable: false },
+    { name: 'Old/Deep', isSelectable: true },
   ])
   const opened = await account.open('Old/Deep')
   const uids = Array.from(opened.latest().uids)
