@@ -97,6 +97,8 @@ const moves: [how: 'copy' | 'move', before: string, from: string, to: string, af
   ['move', 'spam unauthenticated', 'Spam', 'INBOX', '', 'INBOX'],
   ['move', 'blocked', 'Spam', 'Work', 'work', 'Work'],
   ['move', 'spam trash work', 'Trash', 'INBOX', '', 'INBOX'],
+  ['move', 'trash archived play', 'Trash', 'Work', 'work', 'Work'],
+  ['copy', 'spam work play', 'Spam', 'Work', 'work', 'Work'],
   ['move', 'trash unauthenticated', 'Trash', 'Spam', 'unauthenticated', 'Spam'],
   ['move', 'work/2026', 'Work/2026', 'Work', 'work', 'Work'],
   ['copy', 'unread', 'INBOX', 'INBOX', 'unread', 'INBOX'],
