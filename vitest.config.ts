@@ -67,6 +67,7 @@ export default defineConfig({
               'flows',
               'events',
               'hostile',
+              'imap/server',
               'jobs',
               'mailboxes',
               'messages',

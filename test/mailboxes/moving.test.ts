@@ -97,6 +97,8 @@ const moves: [how: 'copy' | 'move', before: string, from: string, to: string, af
   ['move', 'spam unauthenticated', 'Spam', 'INBOX', '', 'INBOX'],
   ['move', 'blocked', 'Spam', 'Work', 'work', 'Work'],
   ['move', 'spam trash work', 'Trash', 'INBOX', '', 'INBOX'],
+  ['move', 'trash archived play', 'Trash', 'Work', 'work', 'Work'],
+  ['copy', 'spam work play', 'Spam', 'Work', 'work', 'Work'],
   ['move', 'trash unauthenticated', 'Trash', 'Spam', 'unauthenticated', 'Spam'],
   ['move', 'work/2026', 'Work/2026', 'Work', 'work', 'Work'],
   ['copy', 'unread', 'INBOX', 'INBOX', 'unread', 'INBOX'],
@@ -174,8 +176,8 @@ test('a mailbox is a label: names in use are refused, and RENAME and DELETE chan
   await account.create('Old/Deep')
   expect(await placesOf(ids[0]!)).toBe('Old/Deep')
   expect((await account.list()).filter(({ name }) => name.startsWith('Old'))).toMatchObject([
-    { name: 'Old/Deep', isSelectable: true },
     { name: 'Old', isSelectable: false },
+    { name: 'Old/Deep', isSelectable: true },
   ])
   const opened = await account.open('Old/Deep')
   const uids = Array.from(opened.latest().uids)

@@ -45,23 +45,22 @@ export function visibleMailboxes(actor: Actor, rows: readonly MailboxRow[]): Mai
     .sort((a, b) => rankOf(a) - rankOf(b) || (a.name < b.name ? -1 : 1))
 }
 
-/** Returns the mailboxes for LIST, with those parents that do not exist. */
+/** Returns the mailboxes for LIST, with those parents that do not exist. A parent is before what is below it. */
 export function showMailboxes(rows: readonly MailboxRow[]): MailboxInfo[] {
-  const shown: MailboxInfo[] = rows.map(({ id, kind, name, is_subscribed }) => {
-    const specialUse = SPECIAL_USES[kind]
-    return {
-      ...{ name, mailboxId: id, isSubscribed: is_subscribed === 1, isSelectable: true },
-      ...(specialUse && { specialUse }),
-    }
-  })
-  const names = new Set(shown.map(({ name }) => name))
-  for (const { name, mailboxId } of [...shown]) {
-    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+  const shown: MailboxInfo[] = []
+  const names = new Set(rows.map(({ name }) => name))
+  for (const { id, kind, name, is_subscribed } of rows) {
+    for (let end = name.indexOf('/'); end > 0; end = name.indexOf('/', end + 1)) {
       const parent = name.slice(0, end)
       if (names.has(parent)) continue
       names.add(parent)
-      shown.push({ name: parent, mailboxId, isSubscribed: false, isSelectable: false })
+      shown.push({ name: parent, mailboxId: id, isSubscribed: false, isSelectable: false })
     }
+    const specialUse = SPECIAL_USES[kind]
+    shown.push({
+      ...{ name, mailboxId: id, isSubscribed: is_subscribed === 1, isSelectable: true },
+      ...(specialUse && { specialUse }),
+    })
   }
   return shown
 }

@@ -105,7 +105,12 @@ export async function appendToDrafts(
   const id = await appendDraft(actor, inboxId, message.data)
   const projection = createProjection(await mailboxesTable.listByInbox(store.db, inboxId))
   const { isFlagged, isDeleted, labels } = storableFlags(message.flags, projection, config.limits)
-  return { id, flags: [...(isFlagged ? ['\\Flagged'] : []), ...(isDeleted ? ['\\Deleted'] : []), ...labels] }
+  return { id, flags: flagsIn({ isFlagged, isDeleted, labels }) }
+}
+
+/** Flags to add to a message that exists. */
+function flagsIn({ isFlagged, isDeleted, labels }: Pick<CheckedFlags, 'isFlagged' | 'isDeleted' | 'labels'>): string[] {
+  return [...(isFlagged ? ['\\Flagged'] : []), ...(isDeleted ? ['\\Deleted'] : []), ...labels]
 }
 
 interface ToFile {
@@ -123,11 +128,9 @@ async function file(
 ): Promise<Appended & { readonly isKnown: boolean }> {
   const target = requireNow(mailboxes, known)
   const flags = storableFlags(message.flags, projection, config.limits)
-  // It belongs to the entry, which does not exist yet.
-  const deleted = flags.isDeleted ? ['\\Deleted'] : []
   const own =
     target.kind === 'sent' ? await findSent(tx, inbox.id, target, content.parsed.messageId, projection) : undefined
-  if (own !== undefined) return { id: own, flags: deleted, isKnown: true }
+  if (own !== undefined) return { id: own, flags: flagsIn(flags), isKnown: true }
   const isSent = target.kind === 'sent'
   const [sender] = content.parsed.from
   const labels = labelsIn(target, flags)
@@ -145,7 +148,8 @@ async function file(
     ...{ organizationId: inbox.organization_id, podId: inbox.pod_id },
   }
   tx.append(messageAppended({ actor: actorName(actor), message: about, timestamp: tx.now }))
-  return { id, flags: deleted, isKnown: false }
+  // It belongs to the entry, which does not exist yet.
+  return { id, flags: flags.isDeleted ? ['\\Deleted'] : [], isKnown: false }
 }
 
 /** Received mail and appended mail have one label, so that a message can be moved to INBOX later. */

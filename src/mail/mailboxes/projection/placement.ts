@@ -40,6 +40,11 @@ export function placementOf(
     case 'drafts':
       throw refused('Drafts has no copies of messages; append a draft instead')
     case 'label': {
+      if (source.kind === 'trash' || source.kind === 'spam') {
+        // It was there alone: it must not come back to where it had been before as well.
+        const others = registered.filter((label) => label !== target.label)
+        return { add: [target.label!], remove: [...hiding, ARCHIVED, ...others] }
+      }
       const left = source.kind === 'archive' ? [ARCHIVED] : labelsOfMailbox(source)
       const leaves = isMove && source.label !== target.label
       return { add: [target.label!], remove: leaves ? [...hiding, ...left] : hiding }

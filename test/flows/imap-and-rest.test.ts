@@ -1,0 +1,191 @@
+/**
+ * One inbox in a mail program, over REST and on the WebSocket: each side's changes appear on the others, as events and
+ * as untagged responses. Nothing polls.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ImapClient } from '../imap/imap-client.ts'
+import { type Account, createAccount, IMAP_ON } from '../imap/martlet-under-test.ts'
+import { openLoggedIn, type SubmissionWorld, sendRaw, startSubmission } from '../submission/submission-world.ts'
+import type { Frame, TestSocket } from '../support/socket-client.ts'
+
+const EVENT_TYPES = [
+  ...['message.received', 'message.sent', 'message.delivered', 'message.appended'],
+  ...['label.added', 'label.removed'],
+]
+
+let server: SubmissionWorld
+
+beforeAll(async () => {
+  server = await startSubmission({}, IMAP_ON)
+})
+afterAll(() => server?.[Symbol.asyncDispose]())
+
+interface Agent extends Account {
+  readonly socket: TestSocket
+  readonly client: ImapClient
+  /** A session in IDLE: `responses(n)` returns what it was sent next. */
+  idle(mailbox: string): Promise<{ responses(count: number): Promise<string[]> }>
+  /** Receives a message. @returns its message_id */
+  receive(subject: string): Promise<string>
+  /** Of a message over REST; undefined: not found. */
+  labels(messageId: string): Promise<string[] | undefined>
+  change(messageId: string, change: { addLabels?: string[]; removeLabels?: string[] }): Promise<void>
+  /** The next change of labels on the WebSocket, as "+label" or "-label". */
+  nextLabel(): Promise<string>
+  messages(labels?: string[]): Promise<string[]>
+}
+
+async function openAgent(): Promise<Agent> {
+  const { world } = server
+  const account = await createAccount(world)
+  const { messages } = world.agentmail.inboxes
+  const socket = await world.subscribe({ inboxIds: [account.user], eventTypes: EVENT_TYPES })
+  return {
+    ...account,
+    socket,
+    client: await ImapClient.logIn(world.imapPort, account),
+    async idle(mailbox) {
+      const idle = await ImapClient.logIn(world.imapPort, account)
+      await idle.ok(`SELECT ${mailbox}`)
+      idle.begin('IDLE')
+      expect(await idle.response()).toMatch(/^\+ /)
+      return {
+        async responses(count) {
+          const found: string[] = []
+          while (found.length < count) found.push((await idle.response()).replace(/^\* /, ''))
+          return found
+        },
+      }
+    },
+    async receive(subject) {
+      await world.smtp.send({ to: account.user, subject, text: subject })
+      return (await socket.next('message.received')).message.message_id
+    },
+    async labels(messageId) {
+      const found = await world.request('GET', `/v0/inboxes/${account.user}/messages/${encodeURIComponent(messageId)}`)
+      return found.status === 404 ? undefined : found.body.labels.toSorted()
+    },
+    async change(messageId, change) {
+      await messages.update(account.user, messageId, change)
+    },
+    async nextLabel() {
+      const isLabel = ({ event_type: type }: Frame) => type === 'label.added' || type === 'label.removed'
+      const { event_type: type, label } = await socket.nextFrame(isLabel)
+      return `${type === 'label.added' ? '+' : '-'}${label.label}`
+    },
+    async messages(labels) {
+      const found = await messages.list(account.user, labels && { labels })
+      return found.messages.map(({ messageId }) => messageId)
+    },
+  }
+}
+
+test('a message that arrives, and each change over REST, is in IDLE', async () => {
+  const agent = await openAgent()
+  const [inbox, trash] = [await agent.idle('INBOX'), await agent.idle('Trash')]
+  const id = await agent.receive('one')
+  expect(await inbox.responses(1)).toEqual(['1 EXISTS'])
+  await agent.change(id, { removeLabels: ['unread'], addLabels: ['flagged', 'todo'] })
+  const [flags, changed] = await inbox.responses(2) // of both: new keywords are announced first (RFC 9051 §7.3.5)
+  expect([flags, changed]).toEqual([
+    expect.stringMatching(/^FLAGS \(.*\btodo\b.*\)$/),
+    expect.stringMatching(/^1 FETCH \(FLAGS \(\\Flagged \\Seen todo\)\)$/),
+  ])
+  await agent.change(id, { addLabels: ['trash'] })
+  expect(await inbox.responses(1)).toEqual(['1 EXPUNGE'])
+  expect(await trash.responses(1)).toEqual(['1 EXISTS'])
+  await server.world.agentmail.inboxes.messages.delete(agent.user, id)
+  expect(await trash.responses(1)).toEqual(['1 EXPUNGE'])
+})
+
+test('flags that a mail program stores are labels, and events', async () => {
+  const agent = await openAgent()
+  const id = await agent.receive('one')
+  const { client } = agent
+  await client.ok('SELECT INBOX')
+  await client.ok('STORE 1 +FLAGS (\\Flagged $Forwarded Todo)')
+  expect([await agent.nextLabel(), await agent.nextLabel(), await agent.nextLabel()].toSorted()).toEqual([
+    ...['+$forwarded', '+flagged', '+todo'],
+  ])
+  await client.ok('FETCH 1 BODY[TEXT]')
+  expect(await agent.nextLabel()).toBe('-unread')
+  await client.ok('STORE 1 -FLAGS.SILENT (\\Seen Todo)')
+  expect([await agent.nextLabel(), await agent.nextLabel()].toSorted()).toEqual(['+unread', '-todo'])
+  expect(await agent.labels(id)).toEqual(['$forwarded', 'flagged', 'received', 'unread'])
+})
+
+test('moving and removing: labels over REST, EXPUNGE and EXISTS in the other sessions', async () => {
+  const agent = await openAgent()
+  const { client } = agent
+  await client.ok('CREATE Projects')
+  const [inbox, projects] = [await agent.idle('INBOX'), await agent.idle('Projects')]
+  const id = await agent.receive('one')
+  expect(await inbox.responses(1)).toEqual(['1 EXISTS'])
+  await client.ok('SELECT INBOX')
+  await client.ok('MOVE 1 Projects')
+  expect(await agent.nextLabel()).toBe('+projects')
+  expect([await inbox.responses(1), await projects.responses(1)]).toEqual([['1 EXPUNGE'], ['1 EXISTS']])
+  await agent.change(id, { removeLabels: ['projects'] })
+  expect([await inbox.responses(1), await projects.responses(1)]).toEqual([['1 EXISTS'], ['1 EXPUNGE']])
+  await client.ok('NOOP')
+  await client.ok('COPY 1 Archive')
+  expect([await agent.nextLabel(), await agent.nextLabel()]).toEqual(['-projects', '+archived'])
+  expect(await inbox.responses(1)).toEqual(['1 EXPUNGE'])
+  await client.ok('SELECT Archive')
+  await client.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')
+  await client.ok('EXPUNGE')
+  expect(await agent.nextLabel()).toBe('+trash')
+  expect(await agent.labels(id)).toEqual(['archived', 'received', 'trash', 'unread'])
+  await client.ok('SELECT Trash')
+  await client.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')
+  await client.ok('CLOSE')
+  expect(await agent.labels(id)).toBeUndefined()
+})
+
+test('spam: moving it to INBOX removes what kept it away', async () => {
+  const agent = await openAgent()
+  const inbox = await agent.idle('INBOX')
+  const id = await agent.receive('one')
+  expect(await inbox.responses(1)).toEqual(['1 EXISTS'])
+  await agent.change(id, { addLabels: ['spam'] })
+  expect(await inbox.responses(1)).toEqual(['1 EXPUNGE'])
+  expect(await agent.nextLabel()).toBe('+spam')
+  await agent.client.ok('SELECT Spam')
+  await agent.client.ok('MOVE 1 INBOX')
+  expect(await agent.nextLabel()).toBe('-spam')
+  expect(await inbox.responses(1)).toEqual(['1 EXISTS'])
+  expect(await agent.labels(id)).toEqual(['received', 'unread'])
+})
+
+test('a message that a mail program appends is a message of REST, and was not received', async () => {
+  const agent = await openAgent()
+  const inbox = await agent.idle('INBOX')
+  const { text } = await agent.client.append(
+    'INBOX',
+    'Message-ID: <old@x.test>\r\nSubject: old\r\n\r\nold\r\n',
+    '(\\Seen) ',
+  )
+  expect(text).toMatch(/^\[APPENDUID \d+ 1\]/)
+  const { append } = await agent.socket.next('message.appended')
+  expect(await agent.messages()).toEqual([append.message_id])
+  expect(await agent.labels(append.message_id)).toEqual(['received'])
+  expect(await inbox.responses(1)).toEqual(['1 EXISTS'])
+  expect(agent.socket.pending.filter((frame) => frame.event_type === 'message.received')).toEqual([])
+})
+
+test('a mail program submits a message and appends it to Sent: it is stored once', async () => {
+  const agent = await openAgent()
+  const sent = await agent.idle('Sent')
+  const lines = [`From: ${agent.user}`, 'To: bob@a.test', 'Message-ID: <out@mail.localhost>', 'Subject: out', '', 'out']
+  const program = await openLoggedIn(server.world, { user: agent.user, pass: agent.password })
+  const reply = await sendRaw(program, { from: agent.user, to: ['bob@a.test'], raw: lines.join('\n') })
+  expect(reply).toMatch(/^250 /)
+  const { send } = await agent.socket.next('message.sent')
+  const appended = await agent.client.append('Sent', `${lines.join('\r\n')}\r\n`, '(\\Seen \\Flagged) ')
+  expect(appended).toMatchObject({ status: 'OK', text: expect.stringMatching(/^\[APPENDUID \d+ 1\]/) })
+  await agent.socket.next('message.delivered')
+  expect(await sent.responses(2)).toEqual(['1 EXISTS', '1 FETCH (FLAGS (\\Flagged \\Seen))'])
+  expect(await agent.client.ok('STATUS Sent (MESSAGES)')).toEqual(['STATUS Sent (MESSAGES 1)'])
+  expect(await agent.messages(['sent'])).toEqual([send.message_id])
+  expect(agent.socket.pending.filter((frame) => frame.event_type === 'message.appended')).toEqual([])
+})
