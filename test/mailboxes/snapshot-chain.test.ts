@@ -19,7 +19,8 @@ test('a session that lags keeps the changes, and not a copy of the mailbox for e
   const before = usedBytes()
   for (let seq = 2; seq <= 402; seq += 1) chain.advance([entry(seq, '\\Seen', seq)], [], seq)
   expect(believed.next).toBeDefined()
-  expect(usedBytes() - before).toBeLessThan(60 * 1024 * 1024)
+  // The copies would be 800 MB. What is garbage, and not collected yet, counts here too.
+  expect(usedBytes() - before).toBeLessThan(300 * 1024 * 1024)
 })
 
 test('a snapshot that a session keeps says what it said, whatever has changed since', () => {

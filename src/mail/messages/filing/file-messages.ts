@@ -1,5 +1,5 @@
 /**
- * Files emails as messages of inboxes, whoever brings them: received mail and sent copies. It writes all that changes
+ * Files emails as messages of inboxes: received mail, sent copies, and what mail programs append. It writes all that changes
  * together: content, message, labels, addresses, thread, participants and counters. The
  * caller's transaction also appends the events.
  *
