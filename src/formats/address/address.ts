@@ -21,7 +21,7 @@ export interface Address {
  * (§4.5.3.1.1) is what a server must accept at least: addresses of ticket systems and code hosts are longer.
  */
 const DOMAIN_BYTES_MAX = 255
-const ADDRESS_BYTES_MAX = 254
+export const ADDRESS_BYTES_MAX = 254
 
 /** RFC 5322 §3.2.3 atext and RFC 6532 §3.2, between single dots. */
 const DOT_ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+)*$/iu

@@ -7,7 +7,7 @@
  */
 import { MailError } from '../../errors.ts'
 import type { Db } from '../../store/handles.ts'
-import type { DomainRow } from '../../store/schema/tenant-rows.ts'
+import type { DomainRow, InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import type { Scope } from '../access/access.ts'
@@ -121,6 +121,21 @@ export async function requireDomain(db: Db, scope: Scope, domain: string): Promi
   const claims = await domains.listByName(db, scope, domain)
   if (claims.length > 0) throw new MailError('domain_not_verified', { domain })
   throw new MailError('domain_not_available', { domain })
+}
+
+/**
+ * Whether an inbox may use an address in a name: the domain of the address decides about the name, or one that is open to the same
+ * tenant does. So a tenant that verifies a domain below its own keeps the inboxes that it has there.
+ *
+ * @param deciding about the name
+ * @param domainId of the address, which is held
+ */
+export function isDecidedFor(
+  deciding: DomainRow | undefined,
+  domainId: string,
+  { organization_id: organizationId, pod_id: podId }: Pick<InboxRow, 'organization_id' | 'pod_id'>,
+): boolean {
+  return deciding !== undefined && (deciding.id === domainId || isOpenTo(deciding, { organizationId, podId }))
 }
 
 function isOpenTo(row: DomainRow, { organizationId, podId }: Scope): boolean {

@@ -10,7 +10,7 @@ import { rowStep } from '../../store/row-statements.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
-import { findReceiving } from '../domains/domains.ts'
+import { findReceiving, isDecidedFor } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
 
 export interface RecipientInboxes {
@@ -104,8 +104,8 @@ async function findOwn(db: Db, recipient: string): Promise<InboxRow | undefined>
   const caught = ROLE_NAMES.has(localPart) ? '' : domain
   const inbox = await inboxes.getReceiving(db, { address, domain: caught })
   if (!inbox) return undefined
-  const isDeciding = domain === inbox.domain || (await findReceiving(db, domain))?.id === inbox.address_domain_id
-  return isDeciding ? inbox : inboxes.getReceiving(db, { address: '', domain: caught }) // the catch-all alone
+  const isOwn = domain === inbox.domain || isDecidedFor(await findReceiving(db, domain), inbox.address_domain_id, inbox)
+  return isOwn ? inbox : inboxes.getReceiving(db, { address: '', domain: caught }) // the catch-all alone
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -30,7 +30,6 @@ export async function removeByInbox(tx: Tx, inboxId: string): Promise<string[]> 
   return [...new Set(removed.map(({ domain_id }) => domain_id))]
 }
 
-/** Removes the alias with this address if it belongs to another domain than the one that decides about it now. */
-export async function removeOfOtherDomain(tx: Tx, address: string, domainId: string): Promise<void> {
-  await tx.deleteFrom('inbox_aliases').where('address', '=', address).where('domain_id', '!=', domainId).execute()
+export async function getByAddress(db: Db, address: string): Promise<InboxAliasRow | undefined> {
+  return db.selectFrom('inbox_aliases').selectAll().where('address', '=', address).executeTakeFirst()
 }

@@ -338,6 +338,25 @@ test('mail for a subdomain that another tenant has verified is not delivered to 
   expect((await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
 })
 
+// Sending failed, mail was refused, and a repeated creation renamed the inbox as if another tenant had had it.
+test('a tenant that verifies a domain below its own keeps the inboxes and aliases that it has there', async () => {
+  const { agentmail } = world
+  await verified('roof.test', forSubdomains)
+  const { inboxId } = await agentmail.inboxes.create({ username: 'lea', domain: 'cellar.roof.test' })
+  const addAlias = () =>
+    world.request('POST', `/v0/inboxes/${inboxId}/aliases`, { body: { address: 'lee@cellar.roof.test' } })
+  expect((await addAlias()).status).toBe(200)
+  await verified('cellar.roof.test')
+  await world.smtp.send({ to: [inboxId, 'lee@cellar.roof.test'] })
+  await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(1)
+  await agentmail.inboxes.messages.send(inboxId, { to: 'zoe@x.test', text: 'x' })
+  for (const username of ['lea', 'lee']) {
+    const again = agentmail.inboxes.create({ username, domain: 'cellar.roof.test' })
+    await expect(again).rejects.toMatchObject({ statusCode: 403, body: { code: 'resource_taken' } })
+  }
+  expect((await addAlias()).status).toBe(200)
+})
+
 test('requests to create and verify domains at the same time are limited', async () => {
   await world.agentmail.domains.create({ domain: 'slow.test', feedbackEnabled: true })
   zones['slow.test'] = 'silent'

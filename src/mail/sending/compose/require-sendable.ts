@@ -9,7 +9,7 @@ import { splitAddress } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as domains from '../../../store/tables/domains-table.ts'
-import { findHolder } from '../../domains/domains.ts'
+import { findHolder, isDecidedFor } from '../../domains/domains.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { type Denial, describeDenial } from '../../inboxes/lists/list-rules.ts'
 import { countUnverifiedSend } from '../../tenants/organization-state.ts'
@@ -33,8 +33,9 @@ export async function requireSendable(
   const domain = await domains.getById(tx, inbox.domain_id)
   const own = splitAddress(inbox.address)
   const isHeld = domain?.holds_name === 1
-  // In a subdomain, or with the name of an inbox whose domain moved (docs/adr/0061), another domain may decide about the address.
-  const isOwn = isHeld && (domain.domain === own.domain || (await findHolder(tx, own.domain))?.id === domain.id)
+  // In a subdomain, or with the name of an inbox whose domain moved (docs/adr/0061), another tenant may decide about the address.
+  const isOwn =
+    isHeld && (domain.domain === own.domain || isDecidedFor(await findHolder(tx, own.domain), domain.id, inbox))
   if (!isOwn) throw new MailError('domain_not_verified', own)
   const denials = await findSendDenials(tx, inbox, recipients)
   if (denials.length === 0) return countUnverifiedSend(tx, inbox.organization_id, recipients.length, limits)
