@@ -161,8 +161,10 @@ test('during a shutdown, a page can read the 503 and its Retry-After', async () 
 })
 
 test('metrics and health checks are not for pages, also not for one whose name resolves to this machine', async () => {
-  for (const path of ['/metrics', '/healthz', '/readyz']) {
-    const { headers } = await open.request('GET', path, { headers: page })
+  // An escaped letter leads to the same route.
+  for (const path of ['/metrics', '/healthz', '/readyz', '/%6detrics', '/metric%73?x']) {
+    const { status, headers } = await open.request('GET', path, { headers: page })
+    expect(status, path).toBe(200)
     expect(headers.get('access-control-allow-origin'), path).toBeNull()
   }
   // DNS rebinding: for the browser, this is the page's own origin. fetch() cannot set Host.

@@ -304,7 +304,12 @@ function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
   return !complete && declaredLength(headers) !== 0
 }
 
-/** Whether operators need the path: health checks and metrics respond until the port closes. */
-function isForOperators(request: FastifyRequest): boolean {
-  return ['/healthz', '/readyz', '/metrics'].includes(pathOf(request.url))
+/**
+ * Whether operators need the path: health checks and metrics respond until the port closes. The route counts too: `/%6detrics` and
+ * `http://host/metrics` lead to it.
+ */
+function isForOperators({ url, routeOptions }: FastifyRequest): boolean {
+  return OPERATORS_PATHS.has(pathOf(url)) || OPERATORS_PATHS.has(routeOptions.url ?? '')
 }
+
+const OPERATORS_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
