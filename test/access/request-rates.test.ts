@@ -82,7 +82,7 @@ test('a key with few requests never causes a statement, and a limit is shared ho
 test('leased tokens end with the period, and the bucket fills again', async () => {
   let stored = 10 * MINUTE
   let now = 0
-  await using store = await openTestStore({ clock: () => stored })
+  await using store = await openTestStore({ leaseClock: () => stored })
   const node = nodeOf(store, 40, () => now)
   const permitted = async () => {
     let count = 0
@@ -96,6 +96,25 @@ test('leased tokens end with the period, and the bucket fills again', async () =
   stored += 9 * MINUTE
   now += 9 * MINUTE
   expect(await permitted()).toBe(41)
+})
+
+// The clock of a node may differ from that of the database by 30 seconds (limits.store.clockSkewMsMax).
+test('a node whose clock is behind permits what the bucket has gained; a clock that was set back empties no bucket', async () => {
+  let nodeClock = 10 * MINUTE
+  let stored = 10 * MINUTE
+  await using store = await openTestStore({ clock: () => nodeClock, leaseClock: () => stored })
+  const permitted = async (node: ReturnType<typeof nodeOf>) => {
+    let count = 0
+    while (await node.buckets.take('key')) count += 1
+    return count
+  }
+  expect(await permitted(nodeOf(store, 30, () => 0))).toBe(30)
+  nodeClock -= MINUTE
+  stored += MINUTE
+  expect(await permitted(nodeOf(store, 30, () => 0))).toBe(30)
+  stored -= 60 * MINUTE
+  expect(await permitted(nodeOf(store, 30, () => 0))).toBe(30)
+  expect(await permitted(nodeOf(store, 30, () => 0))).toBe(0)
 })
 
 test('while the database cannot be reached, requests are permitted', async () => {

@@ -24,6 +24,8 @@ export interface TestStoreOptions {
   freeBytes?: FreeBytes
   /** Epoch ms. Default: the clock of the machine. */
   clock?: () => number
+  /** Epoch ms, of leases. Default: that of the database. */
+  leaseClock?: () => number
 }
 
 export type TestStore = Store & AsyncDisposable & { readonly dataDir: string; readonly needs: StoreNeeds }
@@ -49,6 +51,7 @@ export function storeNeeds({
   limits,
   freeBytes,
   clock = Date.now,
+  leaseClock,
 }: TestStoreOptions & { dataDir: string }): StoreNeeds {
   return {
     config: {
@@ -64,6 +67,7 @@ export function storeNeeds({
     clock,
     random: randomBytes,
     ...(freeBytes ? { freeBytes } : {}),
+    ...(leaseClock ? { leaseClock } : {}),
   }
 }
 

@@ -1,6 +1,7 @@
 /** Queries for counts per period. Rows only: mail/access/rates.ts decides. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import { leaseEnd } from '../leases.ts'
 import { insertRows, selectRows } from '../row-statements.ts'
 import type { RateCountRow } from '../schema/account-rows.ts'
 import { limitTo } from './conditions.ts'
@@ -51,7 +52,8 @@ export async function add(tx: Tx, row: RateCountRow): Promise<number> {
 
 /**
  * Takes tokens from a bucket that holds `max` and gains as many in `periodMs`. Its row only says when it is full again: without
- * one, it is full. Other transactions that take from it wait.
+ * one, it is full. Other transactions that take from it wait. The time is that of leases: the clocks of nodes may differ by as much
+ * as a bucket holds.
  *
  * @returns how many were taken, at most `tokens`, and how many are left, with a fraction
  */
@@ -62,21 +64,29 @@ export async function takeTokens(
   const tokenMs = periodMs / max
   const row = await tx
     .forUpdate(
-      tx.selectFrom('rate_counts').select('expires_at').where('key', '=', key).where('period_start', '=', BUCKET),
+      tx
+        .selectFrom('rate_counts')
+        .select(sql<number>`expires_at - ${tx.leaseNow}`.as('ms'))
+        .where('key', '=', key)
+        .where('period_start', '=', BUCKET),
     )
     .executeTakeFirst()
-  const fullAt = Math.max(Number(row?.expires_at ?? 0), tx.now)
-  const available = max - (fullAt - tx.now) / tokenMs
+  // More than a bucket can lack: the clock was set back.
+  const isWrong = Number(row?.ms ?? 0) > 2 * periodMs
+  const fullInMs = isWrong ? 0 : Math.max(0, Number(row?.ms ?? 0))
+  const available = max - fullInMs / tokenMs
   const taken = Math.max(0, Math.min(tokens, Math.floor(available)))
   if (taken === 0) return { taken, left: Math.max(0, available) }
-  const gainMs = Math.ceil(taken * tokenMs)
+  const fullAt = leaseEnd(tx, Math.ceil(taken * tokenMs))
   await tx
     .insertInto('rate_counts')
-    .values({ key, period_start: BUCKET, count: 0, expires_at: fullAt + gainMs })
+    .values({ key, period_start: BUCKET, count: 0, expires_at: fullAt })
     .onConflict((conflict) =>
       conflict.columns(['key', 'period_start']).doUpdateSet({
         // Not the value from above: if there was no row, another node may have added it meanwhile.
-        expires_at: sql<number>`case when rate_counts.expires_at > ${tx.now} then rate_counts.expires_at + ${gainMs} else ${tx.now + gainMs} end`,
+        expires_at: isWrong
+          ? fullAt
+          : sql<number>`case when rate_counts.expires_at > ${tx.leaseNow} then rate_counts.expires_at - ${tx.leaseNow} else 0 end + ${fullAt}`,
       }),
     )
     .execute()
