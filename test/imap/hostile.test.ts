@@ -172,6 +172,21 @@ test('a revoked credential ends idle sessions with BYE, and closes everything', 
   )
 })
 
+test('a revoked credential ends a FETCH whose client reads slowly', async () => {
+  const server = await start()
+  const account = await server.createAccount()
+  const inbox = server.store.inboxes.get(account.user)!
+  const raw = Buffer.alloc(100_000, 'Subject: x\r\n\r\n')
+  inbox.inbox.append(Array.from({ length: 500 }, () => ({ raw })))
+  const client = await ImapClient.logIn(server.port, account)
+  await client.ok('SELECT INBOX')
+  client.send('x FETCH 1:* BODY.PEEK[]\r\n')
+  await once(client.socket, 'data')
+  client.socket.pause()
+  inbox.revoke()
+  await vi.waitFor(() => expect(inbox.openCount).toBe(0))
+})
+
 test('a stop sends BYE to idle sessions and lets a running command finish', async () => {
   const server = await start()
   const [idle] = await openMailbox(server)

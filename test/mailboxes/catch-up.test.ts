@@ -5,8 +5,10 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { MailAccount, OpenMailbox, Snapshot } from '../../src/edges/imap/session/mail-store.ts'
+import { messagesRemoved } from '../../src/mail/events/log/mailbox-events.ts'
 import { createProjection } from '../../src/mail/mailboxes/projection/mailbox-projection.ts'
 import { openStore } from '../../src/store/store.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as mailboxesTable from '../../src/store/tables/mailboxes-table.ts'
 import { labelsOf } from '../../src/store/tables/messages-table.ts'
 import { amount } from '../support/amount.ts'
@@ -184,4 +186,20 @@ notSupported('sqlite', 'it has one node')('two nodes give one UID to a message, 
     await node.feed.stop()
     await store.close()
   }
+})
+
+test('events that name more messages than a statement has parameters are followed', async () => {
+  await using world = await startMailboxes()
+  const id = await world.receive()
+  const account = await world.logIn()
+  const inbox = await account.open('INBOX')
+  expect(inbox.latest().uids).toHaveLength(1)
+  await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['flagged'] })
+  await world.store.transaction(async (tx) => {
+    const scope = (await inboxes.getById(tx, world.inboxId))!
+    const ids = Array.from({ length: 40_000 }, (_, index) => `gone ${index}`)
+    tx.append(messagesRemoved(scope, [...ids, id]))
+  })
+  await inbox.refresh()
+  expect(inbox.latest().uids).toHaveLength(0)
 })

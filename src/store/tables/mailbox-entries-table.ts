@@ -5,6 +5,13 @@ import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep } from '../row-statements.ts'
 import type { MailboxEntryRow } from '../schema/mailbox-rows.ts'
 
+/** Values in one statement. SQLite has at most 32,766, and events of many removed messages can name more. */
+const LISTED_AT_ONCE = 1_000
+
+function* portionsOf<Value>(list: readonly Value[]): Generator<readonly Value[]> {
+  for (let at = 0; at < list.length; at += LISTED_AT_ONCE) yield list.slice(at, at + LISTED_AT_ONCE)
+}
+
 /** Inserts entries, or changes those with the same UID. */
 export const putAll = insertRows(
   'mailbox_entries',
@@ -34,8 +41,9 @@ export const putTombstones = insertRows(
 )
 
 export async function remove(tx: Tx, mailboxId: string, uids: readonly number[]): Promise<void> {
-  if (uids.length === 0) return
-  await tx.deleteFrom('mailbox_entries').where('mailbox_id', '=', mailboxId).where('uid', 'in', uids).execute()
+  for (const some of portionsOf(uids)) {
+    await tx.deleteFrom('mailbox_entries').where('mailbox_id', '=', mailboxId).where('uid', 'in', some).execute()
+  }
 }
 
 const byItems = prepareQuery((db, { itemIds }: { itemIds: readonly string[] }) =>
@@ -43,7 +51,10 @@ const byItems = prepareQuery((db, { itemIds }: { itemIds: readonly string[] }) =
 )
 
 export async function listByItems(db: Db, itemIds: readonly string[]): Promise<MailboxEntryRow[]> {
-  return itemIds.length === 0 ? [] : byItems(db, { itemIds })
+  if (itemIds.length <= LISTED_AT_ONCE) return itemIds.length === 0 ? [] : byItems(db, { itemIds })
+  const found: MailboxEntryRow[] = []
+  for (const some of portionsOf(itemIds)) for (const row of await byItems(db, { itemIds: some })) found.push(row)
+  return found
 }
 
 export async function listAll(db: Db, mailboxId: string): Promise<MailboxEntryRow[]> {
@@ -104,8 +115,11 @@ export async function mapByUids(
   mailboxId: string,
   uids: readonly number[],
 ): Promise<Map<number, MailboxEntryRow>> {
-  if (uids.length === 0) return new Map()
-  return new Map((await byUids(db, { mailboxId, uids })).map((row) => [row.uid, row]))
+  const found = new Map<number, MailboxEntryRow>()
+  for (const some of portionsOf(uids)) {
+    for (const row of await byUids(db, { mailboxId, uids: some })) found.set(row.uid, row)
+  }
+  return found
 }
 
 /** Lists some entries whose message does not exist any more. */

@@ -78,7 +78,10 @@ async function logIn(session: ImapSession, command: string, { user, password }: 
   session.account = account
   services.log.debug({ session: peer.id, remoteAddress: peer.remoteAddress, account: account.name }, 'IMAP login')
   void account.untilRevoked(peer.ended).then(() => {
-    if (!peer.ended.aborted) peer.end('the credential has been revoked')
+    if (peer.ended.aborted) return
+    // A command that runs could read on for hours, if its client reads slowly.
+    if (session.isRunning && !session.isIdling) peer.cut()
+    else peer.end('the credential has been revoked')
   })
   return `OK [CAPABILITY ${capabilitiesOf(session)}] ${command} completed`
 }

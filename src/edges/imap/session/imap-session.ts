@@ -43,6 +43,8 @@ export interface SessionPeer {
   readonly ended: AbortSignal
   /** Sends BYE and closes, as soon as no command is running. */
   end(reason: string): void
+  /** Closes the connection at once, also while a command runs. */
+  cut(): void
 }
 
 export class ImapSession implements GrammarContext {

@@ -31,7 +31,9 @@ export class EntryChanges {
   }
 
   remove({ mailbox_id, uid }: Pick<MailboxEntryRow, 'mailbox_id' | 'uid'>, modseq: number): void {
-    this.#removed.set(mailbox_id, [...(this.#removed.get(mailbox_id) ?? []), uid])
+    const removed = this.#removed.get(mailbox_id)
+    if (removed) removed.push(uid)
+    else this.#removed.set(mailbox_id, [uid])
     this.#tombstones.push({ mailbox_id, uid, modseq })
   }
 
