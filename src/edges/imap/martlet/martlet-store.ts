@@ -42,7 +42,7 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
           log.warn({ err: error, name }, 'cannot watch the key of an IMAP session'),
         ),
       list: () => translated(() => account.list()),
-      status: (mailbox) => translated(async () => ({ ...(await account.status(mailbox)), deletedBytes: 0 })),
+      status: (mailbox) => translated(() => account.status(mailbox)),
       open: (mailbox) => translated(async () => showMailbox(await account.select(mailbox))),
       create: (mailbox) => translated(async () => ({ mailboxId: await account.create(mailbox) })),
       rename: (from, to) => translated(() => account.rename(from, to)),

@@ -168,9 +168,14 @@ export interface OpenMailbox {
     change: FlagChange,
     unchangedSince?: number,
   ): Promise<{ readonly modified: readonly number[] }>
-  /** All or nothing. @throws ImapRefusal TRYCREATE, CANNOT, OVERQUOTA, NOPERM */
+  /**
+   * Each message is copied as a whole or not. A store may copy many in several transactions; after a refusal in the middle, the
+   * first ones stay.
+   *
+   * @throws ImapRefusal TRYCREATE, CANNOT, OVERQUOTA, NOPERM
+   */
   copy(uids: readonly number[], target: string): Promise<CopyResult>
-  /** All or nothing. @throws as copy */
+  /** As copy; what was moved has left this mailbox. @throws as copy */
   move(uids: readonly number[], target: string): Promise<CopyResult>
   /** Removes the messages that have \Deleted, of those in `uids` if it is given. UIDs that have vanished are left out. */
   expunge(uids?: readonly number[]): Promise<void>
