@@ -23,7 +23,8 @@ export const clientSettings = {
   organizationRequestsMax: fixed({
     variable: 'MARTLET_ORGANIZATION_REQUESTS',
     default: 'off',
-    description: 'The same for all API keys of an organization together.',
+    description:
+      'The same for all API keys of an organization together. Without it, an organization that creates more keys may make more requests.',
     read: readCount,
   }),
   /** 0: no limit. */

@@ -27,6 +27,11 @@ export const signUpLimits = {
     description: 'How often an unverified organization can replace the address of its human.',
   },
   unverifiedInboxesMax: { default: 1, unit: 'count', description: 'Inboxes of an unverified organization.' },
+  unverifiedKeysMax: {
+    default: 10,
+    unit: 'count',
+    description: 'API keys and app passwords of an unverified organization.',
+  },
   unverifiedRecipientsDayMax: {
     default: 10,
     unit: 'count',

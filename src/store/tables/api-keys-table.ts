@@ -66,6 +66,17 @@ export async function countOfPod(db: Db, podId: string, max: number): Promise<nu
   return rows.length
 }
 
+/** The same for an organization, with the keys of its pods. */
+export async function countOfOrganization(db: Db, organizationId: string, max: number): Promise<number> {
+  const rows = await db
+    .selectFrom('api_keys')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .limit(max)
+    .execute()
+  return rows.length
+}
+
 export async function insert(tx: Tx, row: ApiKeyRow): Promise<void> {
   await tx.insertInto('api_keys').values(row).execute()
 }

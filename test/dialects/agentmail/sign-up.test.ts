@@ -211,7 +211,7 @@ test('an agent without a human only receives, and can give the address later', a
   expect(root.status).toBe(409)
 })
 
-test('an unverified agent has one inbox and ten recipients a day, and makes no pods, domains and list entries', async () => {
+test('an unverified agent has one inbox, ten keys and ten recipients a day, and makes no pods, domains and list entries', async () => {
   const human = 'limits@people.dev'
   const made = await signUp({ username: 'small', humanEmail: human }, '192.0.2.6')
   const agent = world.agentmailAs(made.apiKey)
@@ -228,11 +228,22 @@ test('an unverified agent has one inbox and ten recipients a day, and makes no p
   }
   await expect(agent.lists.delete('send', 'allow', human)).rejects.toMatchObject({ body: { code: 'cannot_delete' } })
 
+  // Each key has a limit of requests of its own.
+  const limited = { statusCode: 403, body: { code: 'limit_exceeded' } }
+  const makeKey = () => agent.apiKeys.create({ name: 'another' })
+  for (let count = 1; count < 9; count++) await makeKey()
+  await agent.inboxes.apiKeys.create(made.inboxId, { name: 'another' })
+  await expect(makeKey()).rejects.toMatchObject(limited)
+  await expect(agent.inboxes.apiKeys.create(made.inboxId, { name: 'x' })).rejects.toMatchObject(limited)
+  const path = `/v0/inboxes/${made.inboxId}/app-passwords`
+  expect((await world.request('POST', path, { key: made.apiKey, body: {} })).status).toBe(403)
+
   const send = () => agent.inboxes.messages.send(made.inboxId, { to: [human], text: 'hello' })
   for (let count = 0; count < 10; count++) await send()
   await expect(send()).rejects.toMatchObject({ statusCode: 429, body: { code: 'rate_limit_exceeded' } })
   await agent.agent.verify({ otpCode: await codeFor(human) })
   await send()
+  await makeKey()
 })
 
 test('addresses that receive no mail, agents and reserved names are refused', async () => {

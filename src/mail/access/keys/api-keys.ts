@@ -89,7 +89,7 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         checkNoEscalation(keyOf(actor), request.permissions)
         const expiresAt = await resolveExpiry(tx, actor, request.expiresAt)
         await lockScope(tx, scope)
-        if (scope.podId !== undefined) await checkKeyCount(tx, scope.podId, limits)
+        await checkKeyCount(tx, scope, limits)
         const row: ApiKeyRow = {
           id: tx.newId(),
           kind: 'bearer',

@@ -166,7 +166,7 @@ export async function addAppPassword(
   const granted = (request.permissions && new Set(request.permissions)) ?? keyOf(actor).permissions
   const isGranted = (permission: Permission) => granted?.has(permission) ?? true
   const expiresAt = await resolveExpiry(tx, actor, undefined)
-  await checkKeyCount(tx, scope.podId!, limits)
+  await checkKeyCount(tx, scope, limits)
   const row: ApiKeyRow = {
     id: tx.newId(),
     kind: 'app_password',

@@ -5,6 +5,7 @@ import type { Db, Tx } from '../../../store/handles.ts'
 import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import * as apiKeys from '../../../store/tables/api-keys-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import * as signUps from '../../../store/tables/sign-ups-table.ts'
 import * as tenants from '../../../store/tables/tenants-table.ts'
 import { requireScope, type Scope } from '../access.ts'
 import type { Actor, Within } from '../actor.ts'
@@ -41,10 +42,22 @@ export async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void
   }
 }
 
-/** A stolen key of a pod must not be able to fill the table. @throws limit_exceeded */
-export async function checkKeyCount(tx: Tx, podId: string, limits: Limits): Promise<void> {
-  const { apiKeysPerPodMax: max } = limits.access
-  if ((await apiKeys.countOfPod(tx, podId, max)) >= max) {
-    throw new MailError('limit_exceeded', { what: 'API keys in a pod', max })
+/**
+ * A stolen key of a pod must not be able to fill the table. Nor must a stranger who has signed up, for whom each new key would also have
+ * a new limit of requests.
+ *
+ * @throws limit_exceeded
+ */
+export async function checkKeyCount(tx: Tx, { organizationId, podId }: Scope, limits: Limits): Promise<void> {
+  if (podId !== undefined) {
+    const { apiKeysPerPodMax: max } = limits.access
+    if ((await apiKeys.countOfPod(tx, podId, max)) >= max) {
+      throw new MailError('limit_exceeded', { what: 'API keys in a pod', max })
+    }
   }
+  const signUp = await signUps.get(tx, organizationId)
+  if (signUp?.verified_at !== null) return // undefined: nobody signed up
+  const max = limits.signUp.unverifiedKeysMax
+  if ((await apiKeys.countOfOrganization(tx, organizationId, max)) < max) return
+  throw new MailError('limit_exceeded', { what: 'API keys and app passwords before the human is verified', max })
 }
