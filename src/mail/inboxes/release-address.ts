@@ -36,7 +36,7 @@ async function isKept(tx: Tx, ownDomainId: string, inbox: InboxRow, decidingId: 
 }
 
 /** @returns an address that no mail reaches, and nobody else can have (RFC 2606 §2) */
-function releasedAddress({ id, address }: Pick<InboxRow, 'id' | 'address'>): string {
+export function releasedAddress({ id, address }: Pick<InboxRow, 'id' | 'address'>): string {
   const { localPart, domain } = splitAddress(address)
   const unique = id.slice(-ID_DIGITS)
   const readable = `${localPart}@${unique}.${domain}.invalid`
