@@ -73,8 +73,14 @@ async function drive({ world, port, createAccount }: MartletUnderTest, seed: num
 
   /** Over REST: subject, id and labels of every message. */
   const list = async () => {
-    const { body } = await world.request('GET', `${path}?limit=100&include_trash=true&include_spam=true`)
-    return body.messages as { subject: string; message_id: string; labels: string[] }[]
+    const found: { subject: string; message_id: string; labels: string[] }[] = []
+    let page = ''
+    do {
+      const { body } = await world.request('GET', `${path}?limit=100&include_trash=true&include_spam=true${page}`)
+      found.push(...body.messages)
+      page = body.next_page_token === undefined ? '' : `&page_token=${encodeURIComponent(body.next_page_token)}`
+    } while (page !== '')
+    return found
   }
   const outside = async (): Promise<void> => {
     if (random() < 0.3) {
