@@ -11,7 +11,7 @@ import { runRestore } from '../src/cli/restore-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
 import { copyDatabase } from '../src/store/sqlite/sqlite-backup.ts'
 import { FakeMx } from './support/fake-mx.ts'
-import { SUBMISSION_OFF } from './support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
 import { type ServerProcess, startServer } from './support/server-process.ts'
 
@@ -25,7 +25,7 @@ async function temporaryFolder(): Promise<string> {
 }
 
 const settings = (dataDir: string, more: Readonly<Record<string, string>> = {}) => ({
-  ...{ MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
+  ...{ MARTLET_DATA_DIR: dataDir, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
   ...more,
 })
 

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { runCheck } from '../src/cli/check-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
-import { freePort, SUBMISSION_OFF } from './support/free-port.ts'
+import { freePort, MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
 import { ROOT_KEY } from './support/root-key.ts'
 import { type ServerProcess, startServer } from './support/server-process.ts'
@@ -27,7 +27,12 @@ const NOBODY = 65_534
 async function settings(): Promise<Record<string, string>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  return { MARTLET_DATA_DIR: join(dataDir, 'data'), MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
+  return {
+    MARTLET_DATA_DIR: join(dataDir, 'data'),
+    MARTLET_HTTP_PORT: '0',
+    MARTLET_SMTP_PORT: '0',
+    ...MAIL_PROGRAMS_OFF,
+  }
 }
 
 /** Settings of a server that has run before: its start makes no tables, keys and certificate. */
@@ -49,7 +54,7 @@ function runningServer() {
 async function startRunning() {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   await copySqlite('started', dataDir)
-  const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
+  const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF }
   const env = { MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT_KEY, ...ports }
   return { env, server: await startServer(env) }
 }
@@ -301,7 +306,7 @@ test('check before the first start lists every check, creates nothing, and exits
 test('check beside the running server says that it runs; it shows the DKIM record then, and after a stop', async () => {
   const env = await settingsOfOld()
   const [httpPort, smtpPort] = [String(await freePort()), String(await freePort())]
-  const ports = { ...env, MARTLET_HTTP_PORT: httpPort, MARTLET_SMTP_PORT: smtpPort, ...SUBMISSION_OFF }
+  const ports = { ...env, MARTLET_HTTP_PORT: httpPort, MARTLET_SMTP_PORT: smtpPort, ...MAIL_PROGRAMS_OFF }
   const server = await start(ports)
   const dataDir = env.MARTLET_DATA_DIR!
   const files = await readdir(dataDir)

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, onTestFinished, test } from 'vitest'
-import { SUBMISSION_OFF } from './support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { root, textOf } from './support/imports.ts'
 import './support/program.ts' // waits for the bundle, which is packed
 
@@ -42,7 +42,7 @@ test('the packed package starts from an empty folder with `npx martlet serve`', 
 
   const server = spawn('npx', ['--no-install', 'martlet', 'serve'], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
+    env: { PATH: process.env.PATH, HOME: folder, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true, // npx and the server form one process group, as in a terminal
   })

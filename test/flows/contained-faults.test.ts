@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type LimitOverrides, mergeLimits } from '../../src/config/limits.ts'
-import { freePort, SUBMISSION_OFF } from '../support/free-port.ts'
+import { freePort, MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { plantFaults } from '../support/planted-faults.ts'
 import { api, mailToAda } from '../support/process-client.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
@@ -136,7 +136,7 @@ async function preparePlace(
         MARTLET_DATABASE_URL: database.url ?? '',
         MARTLET_ROOT_KEY: ROOT_KEY,
       }
-      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF }
+      const ports = { MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF }
       const server = await startServer(
         { ...settings, ...ports, ...env, NODE_OPTIONS: plantFaults(faults) },
         mergeLimits(QUICK, limits),

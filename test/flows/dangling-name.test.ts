@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startDns, type Zones } from '../support/dns-server.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { api, mailToAda } from '../support/process-client.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
@@ -27,7 +27,7 @@ test('a delivery to a host name whose CNAME has no address fails and is retried,
       MARTLET_ROOT_KEY: ROOT_KEY,
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
-      ...SUBMISSION_OFF,
+      ...MAIL_PROGRAMS_OFF,
       MARTLET_DNS_SERVERS: dns.address,
     })
 

@@ -6,7 +6,7 @@ import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { startMartlet } from '../../src/server/start.ts'
 import { databaseUrlOf, temporaryFolder } from '../store/test-store.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 
 // The feed polled the closed database, and logged an error each time, for as long as the process lived.
@@ -34,7 +34,7 @@ function configOf(dataDir: string): Config {
     MARTLET_DATABASE_URL: databaseUrlOf(dataDir) ?? '',
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
-    ...SUBMISSION_OFF,
+    ...MAIL_PROGRAMS_OFF,
     MARTLET_ROOT_KEY: ROOT_KEY,
   }
   return loadConfig(env, { events: { pollMs: 2 }, store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } })

@@ -14,7 +14,7 @@ import { ImapClient } from '../imap/imap-client.ts'
 import { messageWith } from '../imap/imap-under-test.ts'
 import { IMAP_ON } from '../imap/martlet-under-test.ts'
 import { amount } from '../support/amount.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
@@ -56,7 +56,7 @@ test(
     const start = async () => {
       server = await startServer({
         ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: ROOT_KEY },
-        ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF, ...IMAP_ON },
+        ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF, ...IMAP_ON },
       })
     }
     await start()

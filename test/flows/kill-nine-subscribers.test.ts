@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
@@ -181,7 +181,7 @@ async function startServers(random: () => number) {
         MARTLET_ROOT_KEY: ROOT_KEY,
         MARTLET_HTTP_PORT: '0',
         MARTLET_SMTP_PORT: '0',
-        ...SUBMISSION_OFF,
+        ...MAIL_PROGRAMS_OFF,
       },
       limits,
     )

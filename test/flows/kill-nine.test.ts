@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
@@ -101,7 +101,7 @@ async function createRun(databaseFor: (dataDir: string) => Promise<TestDatabase>
     MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
-    ...SUBMISSION_OFF,
+    ...MAIL_PROGRAMS_OFF,
   }
   // When other servers may exist, the claims of a dead server end with their leases, not at its next start.
   const limits =

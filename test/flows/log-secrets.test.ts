@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { openEventSource } from '../support/event-source.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
 
@@ -17,7 +17,7 @@ test('no key, download token or message content gets into the log, however it is
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const server = await startServer({
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT, MARTLET_LOG_LEVEL: 'trace' },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
   })
   onTestFinished(() => server.signal('SIGKILL'))
   const api = async (method: string, path: string, key: string, body?: unknown) => {

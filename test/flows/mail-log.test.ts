@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { cli } from '../support/program.ts'
 import { openTerminal } from '../support/terminal.ts'
 import { startWorld } from '../support/world.ts'
@@ -66,7 +66,7 @@ test('on a terminal the lines are readable, and no text in them can move the cur
     MARTLET_DATA_DIR: dataDir,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
-    ...SUBMISSION_OFF,
+    ...MAIL_PROGRAMS_OFF,
   }
   const terminal = openTerminal(`'${process.execPath}' '${cli}' serve`, { cwd: tmpdir(), env })
   onTestFinished(terminal.kill)

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { api } from '../support/process-client.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
@@ -40,7 +40,7 @@ test('a draft whose sender is killed before its commit is sent once, after the r
         MARTLET_BLOBS_URL: pathToFileURL(blobsDir).href,
         MARTLET_HTTP_PORT: '0',
         MARTLET_SMTP_PORT: '0',
-        ...SUBMISSION_OFF,
+        ...MAIL_PROGRAMS_OFF,
         MARTLET_ROOT_KEY: ROOT_KEY,
         ...env,
       },

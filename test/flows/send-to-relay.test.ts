@@ -8,7 +8,7 @@ import { createLog, type Log } from '../../src/log.ts'
 import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { verifySignature } from '../support/dkim-verify.ts'
 import { type Behaviour, FakeMx } from '../support/fake-mx.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { startWorld } from '../support/world.ts'
 
@@ -222,7 +222,7 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
       MARTLET_DATA_DIR: join(world.dataDir, 'own'),
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
-      ...SUBMISSION_OFF,
+      ...MAIL_PROGRAMS_OFF,
     },
     ...{ MARTLET_ROOT_KEY: world.rootKey, NODE_EXTRA_CA_CERTS: join(world.dataDir, 'ca.pem') },
     ...{ MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtps://${CREDENTIALS}@localhost:${port}` },

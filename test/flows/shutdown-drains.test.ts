@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
@@ -17,7 +17,7 @@ async function startHere() {
   onTestFinished(() => database[Symbol.asyncDispose]())
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: ROOT_KEY },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
   }
   const server = await startServer(env)
   onTestFinished(() => server.signal('SIGKILL'))

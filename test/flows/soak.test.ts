@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { Ledger } from '../support/ledger.ts'
 import { endOfLog, ReconnectingClient } from '../support/reconnecting-clients.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
@@ -43,7 +43,7 @@ test('a soak loses nothing and stores nothing twice', { timeout: 120_000 + 4 * D
     MARTLET_SMTP_PORT: '0',
     MARTLET_ORGANIZATION_SENDS: 'off', // an hour sends more than a day may
     MARTLET_INBOX_SENDS: 'off',
-    ...SUBMISSION_OFF,
+    ...MAIL_PROGRAMS_OFF,
   })
   const sink = await startWebhookSink()
   onTestFinished(async () => {

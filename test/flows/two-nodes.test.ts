@@ -10,7 +10,7 @@ import pg from 'pg'
 import { expect, onTestFinished } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { StartupError } from '../../src/errors.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import type { Frame, TestSocket } from '../support/socket-client.ts'
 import { administrate, createTestDatabase, notSupported } from '../support/test-database.ts'
@@ -215,7 +215,7 @@ async function startVictim({ shared, rootKey }: World) {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: shared.databaseUrl!, MARTLET_ROOT_KEY: rootKey },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
   }
   const victim = await startServer(env, {
     ...{ delivery: { leaseMs: 3_000 }, store: { lockWaitMs: 60_000, statementMs: 60_000, silenceMs: 60_000 } },

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished } from 'vitest'
 import type { LimitOverrides } from '../../src/config/limits.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { administrate, notSupported } from '../support/test-database.ts'
 import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
@@ -124,7 +124,7 @@ async function startVictim({ shared, rootKey }: World, limits: LimitOverrides) {
       MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href,
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
-      ...SUBMISSION_OFF,
+      ...MAIL_PROGRAMS_OFF,
     },
   }
   const victim = await startServer(env, limits)

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Random, seededRandom } from '../formats/random.ts'
 import { amount } from '../support/amount.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName } from '../support/test-database.ts'
@@ -96,7 +96,7 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
   const database = await createTestDatabase('started', dataDir)
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '' },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...SUBMISSION_OFF },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
     ...{ MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     MARTLET_KEY_REQUESTS: 'off', // every attack shall reach what it attacks
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { amount } from '../support/amount.ts'
-import { SUBMISSION_OFF } from '../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
 import { ImapClient } from './imap-client.ts'
@@ -26,7 +26,7 @@ test.skipIf(process.platform !== 'linux')(
     const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
     const server = await startServer({
       ...{ MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0' },
-      ...{ ...SUBMISSION_OFF, ...IMAP_ON },
+      ...{ ...MAIL_PROGRAMS_OFF, ...IMAP_ON },
     })
     onTestFinished(async () => {
       server.signal('SIGKILL')

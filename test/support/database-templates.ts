@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/config/settings.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { migrateDatabase } from '../../src/store/store.ts'
-import { SUBMISSION_OFF } from './free-port.ts'
+import { MAIL_PROGRAMS_OFF } from './free-port.ts'
 import { ROOT_KEY } from './root-key.ts'
 
 /** migrated: all tables, without rows; started: with what a first start creates. */
@@ -31,7 +31,7 @@ export async function makeTemplate<Result>(
       MARTLET_ROOT_KEY: ROOT_KEY,
       MARTLET_HTTP_PORT: 'off',
       MARTLET_SMTP_PORT: 'off',
-      ...SUBMISSION_OFF,
+      ...MAIL_PROGRAMS_OFF,
     })
     const needs = { config, log: createLog('silent'), metrics: createMetrics(), clock: Date.now }
     if (template === 'migrated') await migrateDatabase(needs)

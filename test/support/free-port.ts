@@ -14,7 +14,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Settings of a server without the ports of mail programs: with the default ports, two servers could not run at the same time. */
-export const SUBMISSION_OFF = {
+export const MAIL_PROGRAMS_OFF = {
   ...{ MARTLET_SUBMISSION_PORT: 'off', MARTLET_SUBMISSIONS_PORT: 'off' },
   ...{ MARTLET_IMAP_PORT: 'off', MARTLET_IMAPS_PORT: 'off' },
 } as const

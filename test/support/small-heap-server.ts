@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SUBMISSION_OFF } from './free-port.ts'
+import { MAIL_PROGRAMS_OFF } from './free-port.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 import { createTestDatabase } from './test-database.ts'
@@ -22,7 +22,7 @@ export async function startSmallHeapServer(): Promise<SmallHeapServer> {
     MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
-    ...SUBMISSION_OFF,
+    ...MAIL_PROGRAMS_OFF,
     NODE_OPTIONS: '--max-old-space-size=128',
   })
   return {

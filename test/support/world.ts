@@ -18,7 +18,7 @@ import { createLog, type Log } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Lookup } from '../../src/net/fetch/safe-fetch.ts'
 import type { Martlet } from '../../src/server/start.ts'
-import { SUBMISSION_OFF } from './free-port.ts'
+import { MAIL_PROGRAMS_OFF } from './free-port.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { sharedThreads } from './shared-threads.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
@@ -234,7 +234,7 @@ function boot(
     MARTLET_BLOBS_URL: pathToFileURL(shared.blobsDir).href,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
-    ...SUBMISSION_OFF,
+    ...MAIL_PROGRAMS_OFF,
     MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'fatal',
     ...env,

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { SUBMISSION_OFF } from '../../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../../support/free-port.ts'
 import { startServer } from '../../support/server-process.ts'
 
 const ROOT = 'am_test_root_key_of_a_small_heap'
@@ -19,7 +19,7 @@ test('a large attachment with an Idempotency-Key fits into a small heap', async 
       MARTLET_ROOT_KEY: ROOT,
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: 'off',
-      ...SUBMISSION_OFF,
+      ...MAIL_PROGRAMS_OFF,
     },
     NODE_OPTIONS: '--max-old-space-size=112',
   })

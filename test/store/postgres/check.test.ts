@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runCheck } from '../../../src/cli/check-command.ts'
 import { loadConfig } from '../../../src/config/settings.ts'
-import { SUBMISSION_OFF } from '../../support/free-port.ts'
+import { MAIL_PROGRAMS_OFF } from '../../support/free-port.ts'
 import { createTestDatabase } from '../../support/test-database.ts'
 import { startWorld } from '../../support/world.ts'
 import { dumpPostgresSchema } from './schema-dump.ts'
@@ -16,7 +16,7 @@ async function check(env: Readonly<Record<string, string>>) {
       MARTLET_DATA_DIR: join(tmpdir(), 'martlet-test-missing'),
       MARTLET_ROOT_KEY: 'am_test_key_of_the_check',
       MARTLET_SMTP_PORT: 'off',
-      ...SUBMISSION_OFF,
+      ...MAIL_PROGRAMS_OFF,
     },
     ...env,
   })
