@@ -70,8 +70,8 @@ function configurationPage() {
 }
 
 /** A value that could be written is set as code, words are not. */
-function settingDefault({ default: value }) {
-  if (/^\d{5,}$/.test(value)) return `\`${value}\` (${human(Number(value), 'bytes')})`
+function settingDefault({ default: value, variable }) {
+  if (/^\d{5,}$/.test(value) && /BYTES/.test(variable)) return `\`${value}\` (${human(Number(value), 'bytes')})`
   return /^[\w./:<>-]+$/.test(value) || value.includes('://') ? `\`${value}\`` : value
 }
 

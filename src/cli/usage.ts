@@ -67,7 +67,7 @@ applies to all servers with this database, until "martlet resume" ends it.`,
   {
     name: 'app-password',
     usage: 'create|list|rotate|delete INBOX [ID] [--name NAME] [--json] [--url URL]',
-    summary: 'manage the passwords with which mail programs send from an inbox',
+    summary: 'manage the passwords with which mail programs open an inbox',
     details: `create: make a password for the inbox, and print it; it is shown only once. rotate: replace a password; the old one stops
 working at once. delete: revoke it. The user name of the mail program is the address of the inbox. ${ANY_SERVER}`,
   },

@@ -71,7 +71,7 @@ export const settings = {
   host: fixed({
     variable: 'MARTLET_HOST',
     default: '127.0.0.1',
-    description: 'Address on which HTTP and SMTP listen.',
+    description: 'Address on which all ports listen.',
     read: (value) => value,
   }),
   httpPort: fixed({
@@ -238,7 +238,8 @@ export const settings = {
   tlsCertFile: derived({
     variable: 'MARTLET_TLS_CERT',
     default: 'self-signed, generated at the first start',
-    description: 'PEM file with the certificate chain for SMTP and submission. Set it together with `MARTLET_TLS_KEY`.',
+    description:
+      'PEM file with the certificate chain for SMTP, submission and IMAP. Set it together with `MARTLET_TLS_KEY`.',
     read: readPath,
   }),
   tlsKeyFile: derived({

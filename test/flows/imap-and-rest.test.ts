@@ -80,6 +80,17 @@ async function openAgent(): Promise<Agent> {
   }
 }
 
+test('a message without a Message-ID that the API answers is \\Answered', async () => {
+  const agent = await openAgent()
+  const { world } = server
+  const raw = 'From: ann@example.test\r\nSubject: bare\r\n\r\nquestion\r\n'
+  await world.smtp.send({ raw, envelope: { from: 'ann@example.test', to: agent.user } })
+  const { message } = await agent.socket.next('message.received')
+  const inbox = await agent.idle('INBOX')
+  await world.agentmail.inboxes.messages.reply(agent.user, message.message_id, { text: 'answer' })
+  expect(await inbox.responses(1)).toEqual(['1 FETCH (FLAGS (\\Answered))'])
+})
+
 test('a message that arrives, and each change over REST, is in IDLE', async () => {
   const agent = await openAgent()
   const [inbox, trash] = [await agent.idle('INBOX'), await agent.idle('Trash')]

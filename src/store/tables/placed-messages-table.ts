@@ -55,17 +55,22 @@ export async function listLabelledAfter(
   return rows.map(({ id, number, label: found }) => ({ id, number, isLabelled: found !== null }))
 }
 
-/** Returns the newest message of an inbox with a Message-ID field and a label that is in no hidden class. */
+/**
+ * Returns the newest message of an inbox with this Message-ID and a label that is in no hidden class. A message that arrived without
+ * one has the id that clients see, which answers refer to.
+ */
 export async function findLabelled(
   db: Db,
-  { inboxId, headerHash, label }: { readonly inboxId: string; readonly headerHash: string; readonly label: string },
+  { inboxId, idHash, label }: { readonly inboxId: string; readonly idHash: string; readonly label: string },
 ): Promise<string | undefined> {
   const row = await db
     .selectFrom('messages')
     .innerJoin('message_labels', 'message_labels.message_id', 'messages.id')
     .select('messages.id')
     .where('messages.inbox_id', '=', inboxId)
-    .where('messages.header_message_id_hash', '=', headerHash)
+    .where((or) =>
+      or.or([or('messages.header_message_id_hash', '=', idHash), or('messages.api_message_id_hash', '=', idHash)]),
+    )
     .where('messages.hidden', '=', 0)
     .where('message_labels.label', '=', label)
     .orderBy('messages.number', 'desc')

@@ -173,7 +173,7 @@ async function findSent(
   projection: Projection,
 ): Promise<string | undefined> {
   if (messageId === undefined) return undefined
-  const id = await placedMessages.findLabelled(tx, { inboxId, headerHash: hashId(messageId), label: 'sent' })
+  const id = await placedMessages.findLabelled(tx, { inboxId, idHash: hashId(messageId), label: 'sent' })
   const labels = id === undefined ? undefined : (await messages.labelsOf(tx, [id])).get(id)
   return labels && projection.mailboxesOf(labels).includes(sent.id) ? id : undefined
 }

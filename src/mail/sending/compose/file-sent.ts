@@ -181,7 +181,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
   async function recordReply(tx: Tx, actor: Actor, inbox: InboxRow, { parsed }: PreparedContent): Promise<void> {
     const [messageId] = parsed.inReplyTo
     if (messageId === undefined) return
-    const answered = { inboxId: inbox.id, headerHash: hashId(messageId), label: 'received' }
+    const answered = { inboxId: inbox.id, idHash: hashId(messageId), label: 'received' }
     const id = await findLabelled(tx, answered)
     const [row] = id === undefined ? [] : await listByIds(tx, [id])
     if (row) await changeLabels(tx, actorName(actor), row, inbox.address, { add: [REPLIED] })
