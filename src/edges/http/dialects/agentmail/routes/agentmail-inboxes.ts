@@ -18,6 +18,9 @@ import {
 import { usernameRules } from '../wire/request-texts.ts'
 import { nothing, ok } from '../wire/shape-wire.ts'
 
+/** For challenge_senders, while the operator allows none. */
+const NO_CHALLENGES = 'This server sends no challenges…'
+
 const tags = ['Inboxes']
 
 export function inboxRoutes(app: HttpApp, needs: { readonly inboxes: Inboxes }): void {
@@ -57,7 +60,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
       'not_found',
       'forbidden',
     ] as const,
-    rules: usernameRules,
+    rules: [...usernameRules, NO_CHALLENGES],
   }
   app.post(
     all,
@@ -78,8 +81,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
     response: ok(Inbox),
     errors: ['forbidden'] as const,
     rules: [
-      'Send display_name, status, metadata, quota_bytes, quota_messages or retention_days',
+      'Send display_name, status, metadata, quota_bytes, quota_messages, retention_days or challenge_senders',
       'metadata can have at most … keys',
+      NO_CHALLENGES,
     ],
   }
   const change = access('inbox_update', { ...scopeRoute, conditional: ['message_delete'] })
