@@ -91,6 +91,17 @@ test('a reply, a reply to all and a forward can be held too, also of a held mess
   await expect.poll(async () => (await world.agentmail.inboxes.messages.list(bob)).count).toBe(4)
 })
 
+test('a received message counts as replied when the held answer is released', async () => {
+  const { ada, post, of, labelsOf } = await startWithTwo('replied')
+  const received = await world.subscribe({ inboxIds: [ada] })
+  await world.smtp.send({ to: ada, subject: 'question', text: 'x' })
+  const id = (await received.next('message.received')).message.message_id
+  const { body } = await post(`${of(id)}/reply`, { text: 'y', hold: true })
+  expect(await labelsOf(id)).not.toContain('replied')
+  await post(`${of(body.message_id)}/deliveries/release`, {})
+  expect(await labelsOf(id)).toContain('replied')
+})
+
 test('the clients drop hold from a body, and pass it as a header field; a draft is not held too', async () => {
   const { ada, bob, socket, post, of } = await startWithTwo('header')
   const { messages, drafts } = world.agentmail.inboxes

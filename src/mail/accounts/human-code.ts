@@ -6,9 +6,6 @@
 import { createHash, randomInt, timingSafeEqual } from 'node:crypto'
 import type { Limits } from '../../config/limits.ts'
 import { withoutTag } from '../../formats/address/address.ts'
-import { signMessage } from '../../formats/dkim/dkim-sign.ts'
-import { messageIdFrom, UUID_RANDOM_BYTES, uuidv7 } from '../../formats/ids.ts'
-import { composeMessage } from '../../formats/mime/mime-compose.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { SignUpRow } from '../../store/schema/account-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -16,10 +13,10 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import type { Rate } from '../access/rates.ts'
 import { type Domains, findHolder } from '../domains/domains.ts'
 import { insertUnparsed } from '../messages/content/insert-content.ts'
+import { composeOwnMail, type OwnMail } from '../sending/compose/own-mail.ts'
 import { enqueueSubmission } from '../sending/queue/enqueue-submission.ts'
 
 const DIGITS = 6
-const BOUNDARY_BYTES = 12
 
 /** A code with its message, not queued yet. */
 export interface PreparedCode {
@@ -49,28 +46,19 @@ interface HumanCodesNeeds {
 }
 
 export function createHumanCodes(needs: HumanCodesNeeds): HumanCodes {
-  const { store, domains, sharedDomain, wallClock, random, limits } = needs
+  const { store, sharedDomain, limits } = needs
 
   return {
     async prepare(human, agent) {
-      const now = wallClock()
       const code = makeCode()
-      const unsigned = await composeMessage({
-        messageId: messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), sharedDomain),
-        date: new Date(now),
-        boundary: random(BOUNDARY_BYTES).toString('hex'),
-        from: { name: 'Martlet', address: `no-reply@${sharedDomain}` },
-        to: [{ address: human }],
+      const domain = await findHolder(store.db, sharedDomain)
+      const mail: OwnMail = {
+        ...{ from: `no-reply@${sharedDomain}`, domainId: domain?.id, to: [human] },
         subject: `${code} is the code for your agent`,
         text: textOf({ code, agent, validForMs: limits.signUp.codeMs }),
-        headers: [['Auto-Submitted', 'auto-generated']], // RFC 3834 §5
-      })
-      const domain = await findHolder(store.db, sharedDomain)
-      const key = domain && (await domains.signingKey(domain.id))
-      if (!key) return { human, code, raw: unsigned, selector: null }
-      const { selector, privateKey } = key
-      const signing = { domain: key.domain, selector, privateKey, signedAt: new Date(now) }
-      return { human, code, raw: await signMessage(unsigned, signing), selector }
+        autoSubmitted: 'auto-generated',
+      }
+      return { human, code, ...(await composeOwnMail(mail, needs)) }
     },
 
     async enqueue(tx, organizationId, { human, code, raw, selector }) {

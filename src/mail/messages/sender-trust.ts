@@ -1,6 +1,7 @@
 /**
  * Whether the sender of a message is verified: it was authenticated for a domain (mail/receiving/authentication/), whose
- * name is stored with the message, or it has answered a challenge (mail/receiving/challenges/). Clients that ask for a yes or a no get it from here, and so do filters.
+ * name is stored with the message, or it has answered a challenge (mail/receiving/challenges/). Clients that ask for a yes or a
+ * no get it from here, and so do filters.
  *
  * MARTLET_SENDER_VERIFICATION=off means that nobody relies on it: then no sender is verified.
  */

@@ -10,10 +10,7 @@
  */
 import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
-import { formatAddress, splitAddress } from '../../formats/address/address.ts'
-import { signMessage } from '../../formats/dkim/dkim-sign.ts'
-import { messageIdFrom, uuidv7 } from '../../formats/ids.ts'
-import { composeMessage } from '../../formats/mime/mime-compose.ts'
+import { formatAddress } from '../../formats/address/address.ts'
 import type { Log } from '../../log.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -29,6 +26,7 @@ import { insertUnparsed } from '../messages/content/insert-content.ts'
 import type { SenderTrust } from '../messages/sender-trust.ts'
 import type { MessageItem } from '../messages/views/message.ts'
 import { showMessages } from '../messages/views/message-views.ts'
+import { composeOwnMail, type OwnMail } from '../sending/compose/own-mail.ts'
 import { requireSendable } from '../sending/compose/require-sendable.ts'
 import { enqueueSubmission } from '../sending/queue/enqueue-submission.ts'
 import { matchesSender } from '../webhooks/dispatch/sender-filter.ts'
@@ -45,9 +43,6 @@ interface NotifyByMailNeeds {
   readonly random: (bytes: number) => Buffer
 }
 
-/** The random part of a UUID (uuidv7 in formats/ids.ts). */
-const UUID_RANDOM_BYTES = 10
-const BOUNDARY_BYTES = 12
 /** Of the subject of the message, which a stranger chose. */
 const SUBJECT_CHARS_MAX = 200
 
@@ -58,7 +53,7 @@ interface Notification {
 }
 
 export function createNotifyByMail(needs: NotifyByMailNeeds): JobHandler {
-  const { store, domains, senderTrust, log, wallClock, random } = needs
+  const { store, senderTrust, log } = needs
   const { limits } = needs.config
 
   return async function notifyByMail({ key: messageId }) {
@@ -101,26 +96,14 @@ export function createNotifyByMail(needs: NotifyByMailNeeds): JobHandler {
     return recipients.length === 0 ? undefined : { inbox, message: message!, recipients }
   }
 
-  async function compose({ inbox, message, recipients }: Notification) {
-    const now = wallClock()
-    const { domain } = splitAddress(inbox.address)
-    const unsigned = await composeMessage({
-      messageId: messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), domain),
-      date: new Date(now),
-      boundary: random(BOUNDARY_BYTES).toString('hex'),
-      from: { name: 'Martlet', address: inbox.address },
-      to: recipients.map((address) => ({ address })),
+  function compose({ inbox, message, recipients }: Notification) {
+    const mail: OwnMail = {
+      ...{ from: inbox.address, domainId: inbox.domain_id, to: recipients },
       subject: `New message: ${(message.subject ?? '').slice(0, SUBJECT_CHARS_MAX).toWellFormed()}`,
       text: textOf(inbox, message, senderTrust.isVerified(message)),
-      headers: [['Auto-Submitted', 'auto-generated']],
-    })
-    const key = await domains.signingKey(inbox.domain_id)
-    if (!key) return { raw: unsigned, selector: null }
-    const { selector, privateKey } = key
-    return {
-      raw: await signMessage(unsigned, { domain: key.domain, selector, privateKey, signedAt: new Date(now) }),
-      selector,
+      autoSubmitted: 'auto-generated',
     }
+    return composeOwnMail(mail, needs)
   }
 
   function mailsOf({ id }: InboxRow) {

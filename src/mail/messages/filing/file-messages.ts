@@ -1,7 +1,7 @@
 /**
  * Files emails as messages of inboxes: received mail, sent copies, and what mail programs append. It writes all that changes
- * together: content, message, labels, addresses, thread, participants and counters. The
- * caller's transaction also appends the events.
+ * together: content, message, labels, addresses, thread, participants and counters. The caller's transaction also appends the
+ * events.
  *
  *   find the places of all messages → write them, round by round → read the threads that events show
  *

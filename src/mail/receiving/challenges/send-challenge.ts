@@ -11,9 +11,6 @@
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { splitAddress, withoutTag } from '../../../formats/address/address.ts'
-import { signMessage } from '../../../formats/dkim/dkim-sign.ts'
-import { messageIdFrom, UUID_RANDOM_BYTES, uuidv7 } from '../../../formats/ids.ts'
-import { composeMessage } from '../../../formats/mime/mime-compose.ts'
 import type { Log } from '../../../log.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
@@ -26,6 +23,7 @@ import { countRates, type Rate, refuseExceeded } from '../../access/rates.ts'
 import type { Domains } from '../../domains/domains.ts'
 import type { JobHandler } from '../../jobs/jobs.ts'
 import { insertUnparsed } from '../../messages/content/insert-content.ts'
+import { composeOwnMail, type OwnMail } from '../../sending/compose/own-mail.ts'
 import { requireSendable } from '../../sending/compose/require-sendable.ts'
 import { enqueueSubmission } from '../../sending/queue/enqueue-submission.ts'
 import { organizationalDomain } from '../authentication/organizational-domain.ts'
@@ -44,7 +42,6 @@ interface SendChallengeNeeds {
 }
 
 const TOKEN_BYTES = 32
-const BOUNDARY_BYTES = 12
 
 interface Challenge {
   readonly inbox: InboxRow
@@ -54,7 +51,7 @@ interface Challenge {
 }
 
 export function createSendChallenge(needs: SendChallengeNeeds): JobHandler {
-  const { store, config, domains, log, clock, wallClock, random } = needs
+  const { store, config, log, clock, random } = needs
   const { limits, publicUrl, senderChallenges } = config
 
   return async function sendChallenge({ key: messageId, payload }) {
@@ -126,26 +123,14 @@ export function createSendChallenge(needs: SendChallengeNeeds): JobHandler {
   }
 
   /** RFC 3834 §3.1.3 suggests the subject and the Message-ID of the message: the sender chose both, so they are left out. */
-  async function compose({ inbox, address, messageAt }: Challenge, token: string) {
-    const now = wallClock()
-    const { domain } = splitAddress(inbox.address)
-    const unsigned = await composeMessage({
-      messageId: messageIdFrom(uuidv7(now, random(UUID_RANDOM_BYTES)), domain),
-      date: new Date(now),
-      boundary: random(BOUNDARY_BYTES).toString('hex'),
-      from: { name: 'Martlet', address: inbox.address },
-      to: [{ address }],
+  function compose({ inbox, address, messageAt }: Challenge, token: string) {
+    const mail: OwnMail = {
+      ...{ from: inbox.address, domainId: inbox.domain_id, to: [address] },
       subject: `Did you write to ${inbox.address}?`,
       text: textOf({ inboxAddress: inbox.address, messageAt, url: `${publicUrl}/verify-sender/${token}` }),
-      headers: [['Auto-Submitted', 'auto-replied']],
-    })
-    const key = await domains.signingKey(inbox.domain_id)
-    if (!key) return { raw: unsigned, selector: null }
-    const { selector, privateKey } = key
-    return {
-      raw: await signMessage(unsigned, { domain: key.domain, selector, privateKey, signedAt: new Date(now) }),
-      selector,
+      autoSubmitted: 'auto-replied',
     }
+    return composeOwnMail(mail, needs)
   }
 
   function textOf({ inboxAddress, messageAt, url }: { inboxAddress: string; messageAt: number; url: string }): string {

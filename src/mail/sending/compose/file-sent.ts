@@ -13,8 +13,7 @@ import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import { labelsOf, listByIds, type NewMessageRow } from '../../../store/tables/messages-table.ts'
-import { findLabelled } from '../../../store/tables/placed-messages-table.ts'
+import { labelsOf, type NewMessageRow } from '../../../store/tables/messages-table.ts'
 import { selectByReferences } from '../../../store/tables/thread-references-table.ts'
 import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
@@ -24,9 +23,9 @@ import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { PreparedContent } from '../../messages/content/prepared-content.ts'
 import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
 import type { Filed, FileMessages, Filing } from '../../messages/filing/filing.ts'
-import { REPLIED } from '../../messages/labels/label-rules.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
-import { hashId, lookupHashes } from '../../messages/threads/threading.ts'
+import { recordReply } from '../../messages/labels/record-reply.ts'
+import { lookupHashes } from '../../messages/threads/threading.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
@@ -171,20 +170,11 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     const event = heldBy ? messageHeld : messageSent
     tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
     const result: Sent = { id, messageId, threadId, ...(dropped && { dropped }) }
-    await recordReply(tx, actor, inbox, mail.content)
+    // One that is held is sent when it is released (queue-change.ts).
+    if (!heldBy) await recordReply(tx, actorName(actor), inbox, mail.content.parsed.inReplyTo)
     await recordResult(tx, keyClaim, result)
     await last?.(tx, result)
     return { result, blobs, heldBy, isRepeated: stored.isRepeated }
-  }
-
-  /** The received message that it answers gets the label `replied`, which mail programs show as \Answered. */
-  async function recordReply(tx: Tx, actor: Actor, inbox: InboxRow, { parsed }: PreparedContent): Promise<void> {
-    const [messageId] = parsed.inReplyTo
-    if (messageId === undefined) return
-    const answered = { inboxId: inbox.id, idHash: hashId(messageId), label: 'received' }
-    const id = await findLabelled(tx, answered)
-    const [row] = id === undefined ? [] : await listByIds(tx, [id])
-    if (row) await changeLabels(tx, actorName(actor), row, inbox.address, { add: [REPLIED] })
   }
 
   /** Files the message, unless the inbox has sent it before: a program sends it again, or to more recipients. */

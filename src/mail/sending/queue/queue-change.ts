@@ -14,6 +14,7 @@ import * as threads from '../../../store/tables/threads-table.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import { messageCancelled, messageHeld, messageReleased, messageSent } from '../../events/log/message-events.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
+import { recordReply } from '../../messages/labels/record-reply.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 
 /**
@@ -136,6 +137,8 @@ async function recordSent(tx: Tx, actor: Actor, row: messages.StoredMessageRow, 
   const before = (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
   if (before.includes('sent')) return
   const labels = await changeLabels(tx, actorName(actor), row, inboxAddress, { add: ['sent'] })
+  const inReplyTo = row.in_reply_to === null ? [] : (JSON.parse(row.in_reply_to) as string[])
+  await recordReply(tx, actorName(actor), { id: row.inbox_id, address: inboxAddress }, inReplyTo)
   const sentTimestamp = await threads.latestWith(tx, row.thread_id, 'sent')
   await threads.update(tx, row.thread_id, { sent_timestamp: sentTimestamp, updated_at: tx.now })
   const all = await submissions.listRecipients(tx, row.id, tx.leaseNow)
