@@ -43,10 +43,10 @@ export const accessErrors = {
     message: (p) => `A key cannot grant the permission "${p.permission}", which it does not have itself`,
     fix: 'Leave the permission out, or use a key that has it.',
   }),
-  unrestricted_key_required: define({
+  unrestricted_key_required: define<{ action: string }>({
     kind: 'forbidden',
-    message: () => 'Only an unrestricted key can create an unrestricted key or remove the restrictions of a key',
-    fix: 'Give the new key a permissions object, or use an unrestricted key.',
+    message: (p) => `Only an unrestricted key can ${p.action}`,
+    fix: 'Use a key without a permissions object. To create a key with this one, give the new key such an object.',
   }),
   forbidden: define<{ detail: string }>({ kind: 'forbidden', message: (p) => p.detail }),
   sign_ups_disabled: define({

@@ -5,7 +5,7 @@ import * as domains from '../../store/tables/domains-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { keyOf, requireKeyScope } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import { type OrganizationState, stateOf } from './organization-state.ts'
+import { type OrganizationState, requireVerified, stateOf } from './organization-state.ts'
 
 export interface Organization {
   readonly id: string
@@ -27,6 +27,12 @@ export interface Organizations {
   requireNoStranger(actor: Actor): Promise<void>
   /** Returns whether the organization can join previews of features. Needs an organization-wide key. @throws narrow_key */
   labs(actor: Actor): Labs
+  /**
+   * Joins the previews, of which there are none: it always throws, as AgentMail does where it offers none.
+   *
+   * @throws narrow_key, unrestricted_key_required, organization_unverified; forbidden
+   */
+  joinLabs(actor: Actor): Promise<Labs>
 }
 
 /** Previews of features. Martlet has none. */
@@ -61,6 +67,16 @@ export function createOrganizations({ store }: { readonly store: Store }): Organ
     labs(actor) {
       requireKeyScope(keyOf(actor), 'organization')
       return { isEnabled: false, isAvailable: false }
+    },
+
+    async joinLabs(actor) {
+      const key = keyOf(actor)
+      requireKeyScope(key, 'organization')
+      // It would change what all keys of the organization can do.
+      if (key.permissions !== undefined) throw new MailError('unrestricted_key_required', { action: 'join labs' })
+      await requireVerified(store.db, key.organizationId, 'join labs')
+      const detail = 'Labs are not available: this server has no previews. GET /v0/capabilities says what it has'
+      throw new MailError('forbidden', { detail })
     },
   }
 }

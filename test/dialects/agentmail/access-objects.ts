@@ -37,6 +37,7 @@ const members: Readonly<Record<string, unknown>> = {
   start: new Date(Date.now() - 60_000).toISOString(),
   all: true,
   human_email: 'walker@people.dev',
+  auth_token: 'Zk3vT9qLw4ePzR31aBcD-x',
   otp_code: '123456',
 }
 

@@ -1,4 +1,4 @@
-/** Tests what AgentMail has and Martlet offers none of: apps (older: providers), accounts and labs. */
+/** Tests what AgentMail has and Martlet offers none of: apps (older: providers), accounts, sign-ins and labs. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../../support/world.ts'
 
@@ -42,12 +42,62 @@ test('apps, providers and accounts are empty lists, and a single one is not foun
   expect((await get('/accounts', narrow.api_key)).body.fix).toContain('inbox_read')
 })
 
-test('labs: none to join', async () => {
+test('no sign-in waits for an inbox: a token is checked for its form, and then not found', async () => {
   await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const authorize = (body: object | string | undefined, { key = world.rootKey, inbox = inboxId } = {}) =>
+    world.request('POST', `/v0/inboxes/${encodeURIComponent(inbox)}/authorize`, { key, ...(body && { body }) })
+  const token = 'Zk3vT9qLw4ePzR31aBcD-x'
+  for (const body of [{ auth_token: token }, { auth_token: token, accept_disclosure: true }]) {
+    const answer = await authorize(body)
+    expect(answer).toMatchObject({ status: 404, body: { name: 'NotFoundError', code: 'not_found' } })
+    expect(answer.body.message).toBe('Sign-in not found')
+  }
+  const wrong = [undefined, {}, { auth_token: 7 }, { auth_token: `${token}x` }, { auth_token: '' }]
+  for (const body of [...wrong, { auth_token: `${token.slice(1)}\n` }, { auth_token: `${token.slice(1)}é` }])
+    expect(await authorize(body), JSON.stringify(body)).toMatchObject({
+      status: 400,
+      body: { code: 'validation_error', errors: [{ path: ['auth_token'] }] },
+    })
+  const disclosure = await authorize({ auth_token: token, accept_disclosure: 'yes' })
+  expect(disclosure.body.errors[0].path).toEqual(['accept_disclosure'])
+  const missing = await authorize({ auth_token: token }, { inbox: 'nobody@mail.localhost' })
+  expect(missing).toMatchObject({ status: 404, body: { message: 'Inbox not found' } })
+
+  // The permission has an older name.
+  const keyWith = async (flag: string) =>
+    (await world.request('POST', '/v0/api-keys', { body: { permissions: { [flag]: true } } })).body.api_key
+  for (const flag of ['app_connect', 'provider_connect'])
+    expect((await authorize({ auth_token: token }, { key: await keyWith(flag) })).status, flag).toBe(404)
+  expect(await authorize({ auth_token: token }, { key: await keyWith('inbox_update') })).toMatchObject({
+    status: 403,
+    body: { code: 'missing_permission', fix: expect.stringContaining('app_connect') },
+  })
+})
+
+test('labs: none to join', async () => {
+  await using world = await startWorld({ env: { MARTLET_SIGN_UP: 'on' } })
   const { podId } = await world.agentmail.inboxes.create()
   const labs = (method: string, key = world.rootKey) => world.request(method, '/v0/organizations/labs', { key })
   expect(await labs('GET')).toMatchObject({ status: 200, body: { enabled: false, enabled_at: null, available: false } })
-  expect(await labs('POST')).toMatchObject({ status: 403, body: { name: 'ForbiddenError', code: 'not_implemented' } })
+  for (let time = 0; time < 2; time++)
+    expect(await labs('POST')).toMatchObject({
+      status: 403,
+      body: { name: 'ForbiddenError', code: 'forbidden', message: expect.stringContaining('Labs are not available') },
+    })
   const { apiKey } = await world.agentmail.pods.apiKeys.create(podId, {})
-  for (const method of ['GET', 'POST']) expect((await labs(method, apiKey)).status).toBe(403)
+  for (const method of ['GET', 'POST'])
+    expect(await labs(method, apiKey)).toMatchObject({
+      status: 403,
+      body: { fix: expect.stringContaining('organization') },
+    })
+  const { body: limited } = await world.request('POST', '/v0/api-keys', { body: { permissions: { inbox_read: true } } })
+  expect((await labs('GET', limited.api_key)).status).toBe(200)
+  expect(await labs('POST', limited.api_key)).toMatchObject({
+    status: 403,
+    body: { code: 'unrestricted_key_required' },
+  })
+  const agent = { username: 'agent', human_email: 'eve@people.dev' }
+  const { body: signedUp } = await world.request('POST', '/v0/agent/sign-up', { body: agent, key: '' })
+  expect(await labs('POST', signedUp.api_key)).toMatchObject({ status: 403, body: { code: 'organization_unverified' } })
 })

@@ -317,6 +317,8 @@ class Run:
                 self.check((await self.call(name, *args, **kwargs)).count == 0, f"{name} is not empty")
             elif state == "missing":
                 await self.refused(name, 404, "not_found", *args, **kwargs)
+            elif state == "labs":
+                await self.refused(name, 403, "forbidden", *args, **kwargs)
             else:
                 await self.refused(name, 403, "not_implemented", *args, **kwargs)
 
@@ -340,6 +342,7 @@ samples = {
     "size": 1,
     "feedback": "correct_review",
     "status": "accepted",
+    "auth_token": "Zk3vT9qLw4ePzR31aBcD-x",
 }
 
 

@@ -40,11 +40,13 @@ afterAll(async () => {
   await dns[Symbol.asyncDispose]()
 })
 
-/** What the server has for an operation: an object, an empty list, a 404, or a 403 because it is not built. */
+/** What the server has for an operation: an object, an empty list, a 404, a 403 because there are no labs or because it is not built. */
 function stateOf({ method, path }: { readonly method: string; readonly path: string }) {
   const isUnbuilt = unbuiltOperations().some(
     (each) => each.method === method && `/v0${each.path.replace(/:(\w+)/g, '{$1}')}` === path,
   )
+  if (path.endsWith('/authorize')) return 'missing'
+  if (`${method} ${path}` === 'POST /v0/organizations/labs') return 'labs'
   if (!/\/(accounts|apps|providers)\b/.test(path)) return isUnbuilt ? 'unbuilt' : 'built'
   return isUnbuilt ? 'missing' : 'empty'
 }

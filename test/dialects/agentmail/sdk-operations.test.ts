@@ -412,7 +412,7 @@ test('an agent signs up, and enters the code that its human gets', async () => {
   expect(await agent.agent.verify({ otpCode: code })).toEqual({ verified: true })
 })
 
-test('accounts and providers: empty lists, and a 404 for a single one', async () => {
+test('accounts and providers: empty lists, and a 404 for a single one and for a sign-in', async () => {
   const { accounts, providers } = client
   expect(await accounts.list()).toEqual({ count: 0, limit: 50, accounts: [] })
   expect(await providers.list()).toEqual({ count: 0, limit: 50, providers: [] })
@@ -422,6 +422,7 @@ test('accounts and providers: empty lists, and a 404 for a single one', async ()
     () => providers.get('none'),
     () => providers.listAccounts('none'),
     () => providers.connect('none', {}),
+    () => client.inboxes.authorize(ada, { authToken: 'Zk3vT9qLw4ePzR31aBcD-x', acceptDisclosure: true }),
   ]) {
     await expect(request()).rejects.toMatchObject({ statusCode: 404, body: { code: 'not_found' } })
   }
@@ -460,7 +461,7 @@ test('what is not built fails at once, with the error class of the client and a 
 
 /** The members that the client requires of some request or other; it leaves out the ones that it does not know. */
 const sampleRequest = {
-  ...{ q: 'x', text: 'x', domain: 'a.test', authToken: 'x' },
+  ...{ q: 'x', text: 'x', domain: 'a.test' },
   feedbackEnabled: false,
 }
 

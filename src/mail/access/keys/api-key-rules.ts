@@ -12,7 +12,10 @@ import { type Permission, parsePermissions } from '../permissions.ts'
 
 export function checkNoEscalation(actor: KeyActor, granted: readonly Permission[] | undefined): void {
   if (actor.permissions === undefined) return
-  if (granted === undefined) throw new MailError('unrestricted_key_required', {})
+  if (granted === undefined) {
+    const action = 'create an unrestricted key or remove the restrictions of a key'
+    throw new MailError('unrestricted_key_required', { action })
+  }
   for (const permission of granted) {
     if (!actor.permissions.has(permission)) throw new MailError('permission_escalation', { permission })
   }

@@ -190,7 +190,10 @@ export const eventFilterRules = [
 
 /** A subscription filter, with the fields of a subscribe frame on the WebSocket. */
 export const eventFilterQuery = {
-  event_types: listOf(EventType, 'Default: the standard types.'),
+  event_types: listOf(
+    EventType,
+    'Default: the standard types. GET `/v0/capabilities` says which nothing creates yet, such as `message.opened`.',
+  ),
   inbox_ids: listOf(Type.String(), 'Addresses. With `pod_ids`, events of both are returned.'),
   pod_ids: listOf(Type.String(), 'Ids or client_ids.'),
 }

@@ -47,8 +47,9 @@ interface CapabilitiesNeeds {
 export function capabilities({ routes, prefix, version, limits }: CapabilitiesNeeds): Wire<typeof Capabilities> {
   const built = routes.map(({ method, url, schema }) => ({
     ...named(method, url.slice(prefix.length), prefix),
-    state: 'implemented' as const,
+    state: schema.absent === undefined ? ('implemented' as const) : ('absent' as const),
     own: schema.isOurs || undefined,
+    subject: schema.absent,
   }))
   const unbuilt = unbuiltOperations().map(({ method, path, subject, isAbsent }) => ({
     ...named(method, path, prefix),

@@ -12,6 +12,7 @@ const times = { updated_at: at, created_at: at }
 export const examples: Readonly<Record<string, unknown>> = {
   AgentSignupRequest: { human_email: 'ann@acme.com', username: 'agent' },
   AgentVerifyRequest: { otp_code: '482913' },
+  AuthorizeInboxRequest: { auth_token: 'Zk3vT9qLw4ePzR31aBcD-x' },
   AttachHumanRequest: { human_email: 'ann@acme.com' },
   BatchGetMessagesRequest: { message_ids: [message_id] },
   BatchUpdateMessagesRequest: { message_ids: [message_id], add_labels: ['done'], remove_labels: ['unread'] },

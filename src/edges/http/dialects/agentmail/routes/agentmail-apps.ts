@@ -1,15 +1,15 @@
 /**
  * Lists of apps that agents sign in to, and of their accounts. Martlet has none, so they are empty; a single one is not
- * found (agentmail-unbuilt.ts). Providers are the older name of apps.
+ * found (agentmail-unbuilt.ts), and neither is a sign-in that an inbox authorizes. Providers are the older name of apps.
  */
 import { Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { Apps } from '../../../../../mail/accounts/apps.ts'
+import { type Apps, authTokenPattern } from '../../../../../mail/accounts/apps.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
-import { pageHead, pageOf } from '../wire/shape-wire.ts'
+import { named, ok, pageHead, pageOf } from '../wire/shape-wire.ts'
 
 const tags = ['Apps']
 const anyKey = access([])
@@ -25,6 +25,18 @@ const listQuery = Type.Object({
 })
 const searchQuery = Type.Object({ limit: pageQuery.limit, q: Type.String({ description: 'Any text.' }) })
 
+const Authorization = named('AuthorizeInboxRequest', {
+  auth_token: Type.String({
+    description: 'Token of a sign-in that waits at `auth.agentid.com`.',
+    rule: { pattern: authTokenPattern },
+  }),
+  accept_disclosure: Type.Optional(Type.Boolean({ description: 'Whether to accept the disclosure of the app.' })),
+})
+const Authorized = named('AuthorizeInboxResponse', {
+  api_key_id: Type.String(),
+  instructions: Type.Literal('Authorization complete. Return to browser.'),
+})
+
 /** A list that is always empty. Its items are in a member with the name of the list. */
 type EmptyList = ReturnType<typeof pageHead>
 
@@ -39,6 +51,7 @@ function emptyList(name: string, page: Page<never>): EmptyList {
 export function appRoutes(app: HttpApp, { apps }: { readonly apps: Apps }): void {
   for (const name of ['apps', 'providers']) addApps(app, name, apps)
   for (const scopeRoute of Object.values(scopeRoutes)) addAccounts(app, scopeRoute, apps)
+  addAuthorization(app, apps)
 }
 
 function addApps(app: HttpApp, name: string, apps: Apps): void {
@@ -69,5 +82,22 @@ function addAccounts(app: HttpApp, scopeRoute: ScopeRoute, apps: Apps): void {
   const config = access('inbox_read', scopeRoute)
   app.get(`${scopeRoute.path}/accounts`, { schema: list, config }, async ({ actor, params, query }) =>
     emptyList('accounts', await apps.listAccounts(actor, withinOf(params), readPage(query))),
+  )
+}
+
+function addAuthorization(app: HttpApp, apps: Apps): void {
+  const params = Type.Object({ inbox_id: Type.String({ description: 'Address.' }) })
+  const authorize = {
+    tags,
+    summary: 'Authorize a sign-in for an inbox: there are none',
+    description: 'Always 404: sign-ins belong to a service of AgentMail, and only that service knows the token.',
+    absent: 'Sign-ins of agents',
+    params,
+    body: Authorization,
+    response: ok(Authorized),
+  }
+  const config = access('app_connect', scopeRoutes.inbox)
+  app.post(`${scopeRoutes.inbox.path}/authorize`, { schema: authorize, config }, ({ actor, params, body }) =>
+    apps.authorize(actor, params.inbox_id, body.auth_token),
   )
 }

@@ -14,4 +14,16 @@ export function organizationRoutes(app: HttpApp, { organizations }: { readonly o
 
   const getLabs = { tags, summary: 'Get the state of labs: there are none', response: ok(Labs) }
   app.get('/organizations/labs', { schema: getLabs, config }, ({ actor }) => labs(organizations.labs(actor)))
+
+  const joinLabs = {
+    tags,
+    summary: 'Join labs: there are none',
+    description: 'Always 403, as AgentMail answers where it offers none.',
+    absent: 'Labs',
+    response: ok(Labs),
+    errors: ['forbidden', 'unrestricted_key_required', 'organization_unverified'] as const,
+  }
+  app.post('/organizations/labs', { schema: joinLabs, config }, async ({ actor }) =>
+    labs(await organizations.joinLabs(actor)),
+  )
 }

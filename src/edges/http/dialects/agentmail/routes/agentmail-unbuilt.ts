@@ -40,8 +40,6 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
     INBOXES,
     'POST /messages/:message_id/agent-armor/feedback, POST /messages/:message_id/agent-armor/release',
   ],
-  ['Sign-ins of agents', INBOXES, 'POST /authorize'],
-  ['Labs', ROOT, 'POST /organizations/labs'],
 ]
 
 /** Single ones of lists that are always empty (agentmail-apps.ts): services of AgentMail's own. */

@@ -8,10 +8,10 @@ const Operation = named('Capability', {
   path: Type.String({ description: 'With `{name}` for parameters.' }),
   state: Type.Enum(['implemented', 'not_implemented', 'absent'], {
     description:
-      'not_implemented: the response is 403 with the code `not_implemented`; absent: 404, because Martlet has none of these objects.',
+      'not_implemented: the response is 403 with the code `not_implemented`; absent: it can only fail, with 404 (labs: 403), because Martlet has none of these objects.',
   }),
   own: Type.Optional(Type.Literal(true, { description: "Martlet's own: AgentMail does not have it." })),
-  subject: Type.Optional(Type.String({ description: 'What is not implemented.' })),
+  subject: Type.Optional(Type.String({ description: 'What is not implemented, or absent.' })),
 })
 
 const EventTypeState = named('EventTypeCapability', {

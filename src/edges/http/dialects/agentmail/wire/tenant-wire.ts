@@ -28,7 +28,7 @@ export function organization(view: OrganizationView): Wire<typeof Organization> 
   }
 }
 
-export const Labs = named('Labs', {
+export const Labs = named('OrganizationLabs', {
   enabled: Type.Boolean(),
   enabled_at: Type.Null(),
   available: Type.Boolean(),

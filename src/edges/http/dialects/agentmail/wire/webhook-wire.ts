@@ -32,7 +32,11 @@ const Url = Type.String({
   description: 'http or https; receives events by POST.',
   rule: ({ webhooks }: Limits) => ({ format: 'uri', pattern: '^https?://[^\\s@]+$', maxLength: webhooks.urlCharsMax }),
 })
-const EventTypes = Type.Unsafe<string[]>(Type.Array(EventType))
+const EventTypes = Type.Unsafe<string[]>(
+  Type.Array(EventType, {
+    description: 'GET `/v0/capabilities` says which types nothing creates yet, such as `message.opened`.',
+  }),
+)
 
 export const Webhook = named('Webhook', {
   webhook_id: Type.String(),
