@@ -52,7 +52,7 @@ test('a large body is checked, decoded and parsed in different turns of the even
     parseInTurns({}, Buffer.from(text), withLimits({ http: { oneTurnBodyBytesMax } }), nextTurn)
   expect(await parseIt('{"a":"b"}', 9)).toEqual({ a: 'b' })
   expect(turns).toBe(0)
-  expect(await parseIt('\uFEFF{"a":"\\ud800","__proto__":1}', 8)).toEqual({ a: '\ufffd' })
+  expect(await parseIt('\uFEFF{"a":"\\ud800","b":1}', 8)).toEqual({ a: '\ufffd', b: 1 })
   expect(turns).toBe(4)
   turns = 0
   expect(await parseIt(`{${' '.repeat(3 * 1024 * 1024)}}`, 8)).toEqual({})

@@ -12,7 +12,7 @@ import { MailError } from '../../../../errors.ts'
  *
  * @param bytes the whole body, already within the route's limit
  * @returns the value, or an empty object for an empty body
- * @throws invalid_json, unsupported_media_type, body_too_complex, validation_error for a text with NUL
+ * @throws invalid_json, unsupported_media_type, body_too_complex, validation_error for a text with NUL and for a member "__proto__"
  */
 export async function parseInTurns(
   headers: IncomingHttpHeaders,
@@ -49,8 +49,9 @@ function* parseSteps(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits
   yield
   // RFC 8259 §8.1 allows us to ignore a byte order mark; some Windows clients send one.
   const json = text.startsWith('\uFEFF') ? text.slice(1) : text
-  // `clean` costs time for every member, and everything that it changes contains this name or an escape sequence.
+  // A reviver costs time for every member, and everything that it is for contains this name or an escape sequence.
   const reviver = /__proto__|\\u/.test(json) ? clean : undefined
+  let hasPrototype = false
   yield
   let value: unknown
   try {
@@ -58,9 +59,21 @@ function* parseSteps(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits
   } catch (cause) {
     throw new MailError('invalid_json', { detail: reasonOf(cause) }, { cause })
   }
-  if (json.includes('\\u0000')) refuseNul(value, [])
+  if (hasPrototype || json.includes('\\u0000')) refuseTexts(value, [])
   return value
+
+  /**
+   * Replaces unpaired surrogates (RFC 8259 §8.2): the database would return them as another character, so that a stored label
+   * would differ from the sent one.
+   */
+  function clean(name: string, member: unknown): unknown {
+    if (name === PROTOTYPE) hasPrototype = true
+    return typeof member === 'string' ? member.toWellFormed() : member
+  }
 }
+
+/** A member with this name would become a prototype in code that copies the object member by member. */
+const PROTOTYPE = '__proto__'
 
 const [QUOTE, BACKSLASH, COMMA, LIST, OBJECT, LIST_END, OBJECT_END] = Buffer.from('"\\,[{]}')
 
@@ -107,21 +120,12 @@ function endOfString(bytes: Buffer, start: number): number {
 }
 
 /**
- * Removes a member "__proto__", which would become a prototype in code that copies the object key by key. Replaces
- * unpaired surrogates (RFC 8259 §8.2): the database would return them as another character, so that a stored label
- * would differ from the sent one.
- */
-function clean(key: string, value: unknown): unknown {
-  if (key === '__proto__') return undefined
-  return typeof value === 'string' ? value.toWellFormed() : value
-}
-
-/**
- * Refuses NUL in texts and names: PostgreSQL cannot store it, and a program that reads the text may end there.
+ * Refuses NUL in texts and names, because PostgreSQL cannot store it and a program that reads the text may end there, and members
+ * named "__proto__". Names what it refuses: a member that is left out silently would be believed to be stored.
  *
  * @throws validation_error
  */
-function refuseNul(value: unknown, path: readonly (string | number)[]): void {
+function refuseTexts(value: unknown, path: readonly (string | number)[]): void {
   if (typeof value === 'string') {
     if (!value.includes('\0')) return
     throw new MailError('validation_error', {
@@ -131,8 +135,12 @@ function refuseNul(value: unknown, path: readonly (string | number)[]): void {
   }
   if (typeof value !== 'object' || value === null) return
   for (const [name, member] of Object.entries(value)) {
-    refuseNul(name, path)
-    refuseNul(member, [...path, Array.isArray(value) ? Number(name) : name])
+    refuseTexts(name, path)
+    const memberPath = [...path, Array.isArray(value) ? Number(name) : name]
+    if (name === PROTOTYPE) {
+      throw new MailError('validation_error', { detail: `A member cannot be named ${PROTOTYPE}`, path: memberPath })
+    }
+    refuseTexts(member, memberPath)
   }
 }
 

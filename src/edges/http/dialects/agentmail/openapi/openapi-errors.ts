@@ -141,7 +141,11 @@ export function errorResponses(form: OperationForm): Readonly<Record<string, Key
 }
 
 /** Rules of every operation, as in `rules` of a route. */
-const commonRules = ['page_token is invalid, or it belongs to a list with other filters', '… contains a NUL character']
+const commonRules = [
+  'page_token is invalid, or it belongs to a list with other filters',
+  '… contains a NUL character',
+  'A member cannot be named __proto__',
+]
 
 const schemaOf = (status: number) => (status === 400 ? 'ValidationErrorResponse' : 'ErrorResponse')
 

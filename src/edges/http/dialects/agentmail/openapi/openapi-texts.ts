@@ -11,7 +11,7 @@ export const introduction = `The API of AgentMail, as npm \`agentmail\` 0.5.27 u
 - **Lists in a query** are a repeated parameter, a JSON array, or joined by commas.
 - **Unknown members** and parameters are ignored and named in the response's \`Martlet-Warning\`. With the header field
   \`Martlet-Strict: true\` they are refused with 400.
-- **Texts** may not contain U+0000.
+- **Texts** may not contain U+0000, and no member of a body may be named \`__proto__\`.
 - **Events** over a WebSocket at \`/v0\`: see docs/events.md of this server.`
 
 export const tags = [
