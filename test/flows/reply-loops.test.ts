@@ -75,6 +75,10 @@ test.each([
   ['auto-submitted: auto-generated (by a robot)', 'refused'],
   ['Precedence: bulk', 'refused'],
   ['List-Id: <list.example.test>', 'refused'],
+  ['X-Auto-Response-Suppress: DR, OOF, AutoReply', 'refused'],
+  ['x-auto-response-suppress: all', 'refused'],
+  ['X-Auto-Response-Suppress: DR, NDR, RN, NRN', 'sent'],
+  ['X-Auto-Response-Suppress: None', 'sent'],
   ['Auto-Submitted: no', 'sent'],
   ['X-Other: auto-replied', 'sent'],
 ])('an automatic answer to a message with "%s" is %s', async (field, expected) => {

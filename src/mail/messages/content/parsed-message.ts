@@ -8,7 +8,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { fieldOf, IDEMPOTENCY_KEY, MESSAGE_KEY } from '../../../formats/agentmail-fields.ts'
 import type { EvidenceLimits } from '../../../formats/dkim/sender-evidence.ts'
 import { linesOfHtml } from '../../../formats/html/html-lines.ts'
-import { isAutomaticMail, isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
+import { isAutoSubmitted, isUnanswerableMail } from '../../../formats/mime/automatic-mail.ts'
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
@@ -89,7 +89,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...fields,
     ...(shown !== undefined && { preview: shown }),
     ...(isAutoSubmitted(headers) && { isAutomatic: true as const }),
-    ...(isAutomaticMail(headers) && { isUnanswerable: true as const }),
+    ...(isUnanswerableMail(headers) && { isUnanswerable: true as const }),
     ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),

@@ -1,14 +1,14 @@
 /**
  * Stops programs that answer each other.
  *
- * - An automatic answer to automatic mail is refused (RFC 3834 §2): both say what they are. The API knows the answered message; the
+ * - An automatic answer to automatic mail, or to mail that asks for none, is refused (RFC 3834 §2): both say what they are. The API knows the answered message; the
  *   header of a message from a mail program names it.
  * - Most agents do not say it. So the replies of an inbox in one thread have a budget per hour; further ones are held, and a
  *   person decides. The other side gets no answer, and stops too (docs/adr/0049).
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
-import { isAutomaticMail, isAutoSubmitted } from '../../../formats/mime/automatic-mail.ts'
+import { isAutoSubmitted, isUnanswerableMail } from '../../../formats/mime/automatic-mail.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
@@ -34,7 +34,7 @@ export function mustBeAnswerable({ headers }: Pick<OutgoingReply, 'headers'>): b
  */
 export function requireAnswerable(row: StoredMessageRow, { headers }: Pick<Message, 'headers'>): void {
   // §2: a message with a null return path is a report, or an automatic answer
-  if (row.envelope_sender === '' || isAutomaticMail(headers)) throw new MailError('automatic_loop', {})
+  if (row.envelope_sender === '' || isUnanswerableMail(headers)) throw new MailError('automatic_loop', {})
 }
 
 /**
