@@ -46,7 +46,8 @@ export const clientSettings = {
   organizationInboxesMax: fixed({
     variable: 'MARTLET_ORGANIZATION_INBOXES',
     default: 'off',
-    description: 'Inboxes of one organization; another one gets 403 `limit_exceeded`. `off`: no limit.',
+    description:
+      "Inboxes of one organization, without the postmaster's; another one gets 403 `limit_exceeded`. `off`: no limit.",
     read: readCount,
   }),
   bodyBytesMax: fixed({

@@ -234,10 +234,14 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     throw new MailError('validation_error', { detail, path: ['challenge_senders'] })
   }
 
-  /** @throws limit_exceeded */
+  /** The postmaster's inbox does not count: the server has made it. @throws limit_exceeded */
   async function requireInboxesWithin(tx: Tx, organizationId: string): Promise<void> {
     const max = config.organizationInboxesMax
-    if (max === 0 || (await tenants.countInboxes(tx, organizationId)) <= max) return
+    if (max === 0) return
+    const count = await tenants.countInboxes(tx, organizationId)
+    if (count <= max) return
+    const postmaster = await inboxes.getByAddress(tx, postmasterAddress(sharedDomain))
+    if (postmaster?.organization_id === organizationId && count - 1 <= max) return
     throw new MailError('limit_exceeded', { what: 'inboxes in an organization', max })
   }
 
