@@ -2,7 +2,8 @@
  * Deletes the messages that are older than their inbox keeps them, each with its event, a few at a time. An inbox has its own number
  * of days, or that of the setting. Mail that waits in the queue is still delivered.
  *
- * Runs as a sweep, on all nodes: each locks the inbox before it reads what to delete. Crash, stop: the next run continues.
+ * Runs as a sweep, on all nodes: each locks the inbox before it reads what to delete. Crash, stop: the next run continues. An inbox
+ * that fails does not stop the others; the run fails at its end.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { DAY } from '../../config/limits/limit.ts'
@@ -31,6 +32,7 @@ const ACTOR = 'system:retention'
 
 export async function expireMessages(needs: ExpireNeeds, signal: AbortSignal): Promise<void> {
   const { store, config, clock, limits } = needs
+  const failures: unknown[] = []
   let afterId = ''
   for (;;) {
     const some = await inboxes.listRetained(
@@ -40,13 +42,19 @@ export async function expireMessages(needs: ExpireNeeds, signal: AbortSignal): P
     )
     for (const { id, retention_days } of some) {
       const days = retention_days ?? config.retentionDays
-      if (days > 0) await expireInbox(needs, id, clock() - days * DAY, signal)
+      if (days > 0) {
+        const before = clock() - days * DAY
+        await expireInbox(needs, id, before, signal).catch((cause) => {
+          failures.push(new Error(`messages of inbox ${id} could not be deleted`, { cause }))
+        })
+      }
       signal.throwIfAborted()
     }
     const last = some.at(-1)
-    if (!last) return
+    if (!last) break
     afterId = last.id
   }
+  if (failures.length > 0) throw failures[0] // the sweep logs and counts it, and runs again
 }
 
 async function expireInbox(needs: ExpireNeeds, inboxId: string, before: number, signal: AbortSignal): Promise<void> {
