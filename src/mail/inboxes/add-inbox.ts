@@ -2,14 +2,14 @@
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
 import type { Tx } from '../../store/handles.ts'
-import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import * as domains from '../../store/tables/domains-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { inboxCreated } from '../events/log/resource-events.ts'
 import { requireInboxAllowed } from '../tenants/organization-state.ts'
-import type { Inbox, InboxLimits, Metadata } from './inbox.ts'
+import type { Inbox } from './inbox.ts'
 import { releaseAddress } from './release-address.ts'
+import { showInbox } from './show-inbox.ts'
 
 /**
  * @param actor its name, for the event
@@ -30,30 +30,4 @@ export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, 
   await tenants.addInboxCount(tx, pod_id, 1)
   tx.append(inboxCreated({ actor, inbox }))
   return inbox
-}
-
-function showLimits({ quota_bytes, quota_messages, retention_days }: InboxRow): { limits?: InboxLimits } {
-  const limits = {
-    ...(quota_bytes !== null && { quotaBytes: quota_bytes }),
-    ...(quota_messages !== null && { quotaMessages: quota_messages }),
-    ...(retention_days !== null && { retentionDays: retention_days }),
-  }
-  return Object.keys(limits).length === 0 ? {} : { limits }
-}
-
-export function showInbox(row: InboxRow): Inbox {
-  return {
-    id: row.id,
-    organizationId: row.organization_id,
-    podId: row.pod_id,
-    address: row.address,
-    ...(row.display_name !== null && { displayName: row.display_name }),
-    ...(row.client_id !== null && { clientId: row.client_id }),
-    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as Metadata }),
-    status: row.status,
-    ...showLimits(row),
-    ...(row.challenge_senders !== null && { challengesSenders: row.challenge_senders === 1 }),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  }
 }

@@ -14,8 +14,8 @@ import { isInScope, requireScope, type Scope } from '../access/access.ts'
 import type { Actor, Within } from '../access/actor.ts'
 import { closePage, openPage, type Page, type PagePosition, type PageRequest } from '../access/paging/page-tokens.ts'
 import { parseSearchText } from '../access/search-text.ts'
-import { showInbox } from './add-inbox.ts'
 import type { Inbox } from './inbox.ts'
+import { showInbox } from './show-inbox.ts'
 
 /**
  * Returns the inboxes in which each word of `q` is the start of a word in the address or the display name, newest first;

@@ -34,14 +34,15 @@ import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
 import { requireDomain } from '../domains/domains.ts'
-import { inboxDeleted, inboxGone } from '../events/log/resource-events.ts'
+import { inboxDeleted, inboxGone, inboxUpdated } from '../events/log/resource-events.ts'
 import { enqueue } from '../jobs/jobs.ts'
 import { stateOf } from '../tenants/organization-state.ts'
 import { revokeAccess } from '../tenants/revoke-access.ts'
-import { addInbox, showInbox } from './add-inbox.ts'
+import { addInbox } from './add-inbox.ts'
 import type { CreatedInbox, Inbox, InboxChange, InboxLimits, Metadata, NewInbox } from './inbox.ts'
 import { parseInboxAddress, postmasterAddress, requireNameAllowed } from './inbox-address.ts'
 import { applyMetadata } from './inbox-metadata.ts'
+import { showInbox } from './show-inbox.ts'
 import { randomSuffix, randomUsername } from './username.ts'
 
 export interface Inboxes {
@@ -186,7 +187,9 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
         await inboxes.update(tx, row.id, { display_name, metadata, status, ...limited, updated_at })
         // Mail of this server for it has been waiting in the queue, with longer and longer pauses.
         if (row.status === 'paused' && status !== 'paused') await queue.makeDue(tx, splitAddress(row.address))
-        return showInbox(changed)
+        const inbox = showInbox(changed)
+        tx.append(inboxUpdated({ actor: actorName(actor), inbox }))
+        return inbox
       })
     },
 

@@ -9,6 +9,11 @@ import * as domains from '../../store/tables/domains-table.ts'
 import * as aliases from '../../store/tables/inbox-aliases-table.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import { isDecidedFor } from '../domains/domains.ts'
+import { inboxUpdated } from '../events/log/resource-events.ts'
+import { showInbox } from './show-inbox.ts'
+
+/** For the event: the key that caused it belongs to another tenant. */
+const ACTOR = 'system:domain-moved'
 
 /** Of the id: its end, which is random. */
 const ID_DIGITS = 12
@@ -25,8 +30,12 @@ export async function releaseAddress(tx: Tx, address: string, domainId: string):
     if (!inbox || !(await isKept(tx, alias.domain_id, inbox, domainId))) await aliases.remove(tx, alias)
   }
   const earlier = await inboxes.lockOfOtherDomain(tx, address, domainId)
-  if (earlier && !(await isKept(tx, earlier.domain_id, earlier, domainId)))
-    await inboxes.setAddress(tx, earlier.id, releasedAddress(earlier))
+  if (!earlier || (await isKept(tx, earlier.domain_id, earlier, domainId))) return
+  const renamed = { ...earlier, address: releasedAddress(earlier) }
+  await inboxes.setAddress(tx, renamed.id, renamed.address)
+  // An inbox that is being deleted has had its last event.
+  if (earlier.deleting_at === null)
+    tx.append(inboxUpdated({ actor: ACTOR, inbox: showInbox(renamed), previousAddress: earlier.address }))
 }
 
 /** Whether an address that was made in another domain, above, still counts: both are of the same tenant. */

@@ -238,6 +238,7 @@ test('a domain that moves to another tenant: its mail is for the new one, and th
   await expect.poll(() => count(all)).toBe(1)
   expect(await count(old.inboxId)).toBe(1)
 
+  const { cursor } = (await world.request('GET', '/v0/events?limit=500&after=latest')).body
   // The new owner gets the address, as an inbox and as an alias.
   const made = await create(blue.podId, 'eve')
   expect(made.inboxId).toBe('eve@moves.test')
@@ -254,6 +255,12 @@ test('a domain that moves to another tenant: its mail is for the new one, and th
   expect(names).toEqual([
     expect.stringMatching(/^eve@[0-9a-f]{12}\.moves\.test\.invalid$/),
     expect.stringMatching(/^fay@[0-9a-f]{12}\.moves\.test\.invalid$/),
+  ])
+  // Programs that use addresses as ids read both in an event.
+  const changes = (await world.request('GET', `/v0/events?event_types=inbox.updated&after=${cursor}`)).body.events
+  expect(changes.map(({ inbox }: { inbox: object }) => inbox)).toMatchObject([
+    { inbox_id: names[0], email: names[0], previous_inbox_id: 'eve@moves.test', pod_id: red.podId },
+    { inbox_id: names[1], previous_inbox_id: 'fay@moves.test' },
   ])
   const kept = await world.request('GET', `/v0/inboxes/${names[0]}/messages`, { key })
   expect(kept.body.messages).toMatchObject([{ subject: 'before' }])

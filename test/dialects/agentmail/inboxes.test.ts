@@ -22,6 +22,13 @@ test('an inbox is created without a body, listed, changed and deleted', async ()
   expect(updated).toMatchObject({ displayName: 'Countess', metadata: { size: 3, active: true, floor: 2 } })
   expect(updated.metadata).not.toHaveProperty('team')
   expect((await inboxes.update(ada.inboxId, { metadata: null as never })).metadata).toBeUndefined()
+  await expect(inboxes.update(ada.inboxId, { displayName: 'x\ny' })).rejects.toMatchObject({ statusCode: 400 })
+  const changes = (await world.request('GET', '/v0/events?after=earliest&event_types=inbox.updated')).body.events
+  expect(changes.map(({ inbox }: { inbox: object }) => inbox)).toMatchObject([
+    { inbox_id: ada.inboxId, display_name: 'Countess', client_id: 'ada-1' },
+    { inbox_id: ada.inboxId },
+  ])
+  expect(changes[0].inbox).not.toHaveProperty('previous_inbox_id')
 
   const listed = (await inboxes.list()).inboxes.map((inbox) => inbox.inboxId)
   expect(listed.slice(0, 2)).toEqual([ada.inboxId, made.inboxId]) // newest first

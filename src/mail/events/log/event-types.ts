@@ -58,6 +58,7 @@ const catalogue = {
   'label.removed': optional,
   'inbox.created': { visibility: 'optional', permission: 'inbox_read' },
   'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
+  'inbox.updated': { visibility: 'optional', permission: 'inbox_read' },
   'sender.verified': { visibility: 'optional', permission: 'list_entry_read' },
   'sender.revoked': { visibility: 'optional', permission: 'list_entry_read' },
   'webhook.disabled': { visibility: 'optional', permission: 'webhook_read' },

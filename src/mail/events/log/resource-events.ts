@@ -18,6 +18,8 @@ export interface InboxPayload {
   readonly inboxAddress: string
   readonly displayName?: string
   readonly clientId?: string
+  /** Of inbox.updated: the address that it had before, if another tenant uses that now (docs/adr/0061). */
+  readonly previousAddress?: string
 }
 
 /** The domain of an event, and of `domains`. */
@@ -77,9 +79,9 @@ export interface KeyRevokedPayload {
   readonly apiKeyId: string
 }
 
-/** Whether the event reports the creation or deletion of an inbox. */
+/** Whether the event reports the creation, a change or the deletion of an inbox. */
 export function isInboxEvent(event: Event): event is Event & { readonly payload: InboxPayload } {
-  return event.type === 'inbox.created' || event.type === 'inbox.deleted'
+  return ['inbox.created', 'inbox.deleted', 'inbox.updated'].includes(event.type)
 }
 
 export function isWebhookDisabled(event: Event): event is Event & { readonly payload: WebhookDisabledPayload } {
@@ -98,6 +100,16 @@ export function inboxCreated(about: { readonly actor: string; readonly inbox: Ev
 /** Deletion was requested: the inbox is hidden from now on, its mail is removed later. */
 export function inboxDeleted(about: { readonly actor: string; readonly inbox: EventInbox }): NewEvent {
   return inboxEvent('inbox.deleted', about)
+}
+
+/** Its members were changed, or its address: clients that use the address as an id need the new one. */
+export function inboxUpdated(about: {
+  readonly actor: string
+  /** After the change. */
+  readonly inbox: EventInbox
+  readonly previousAddress?: string
+}): NewEvent {
+  return inboxEvent('inbox.updated', about)
 }
 
 /** The DNS records of a domain are right, and its tenant holds the name from now on. */
@@ -157,11 +169,15 @@ export function keyRevoked(about: {
   return { ...header('key.revoked', about.actor), organizationId: about.key.organizationId, payload }
 }
 
-function inboxEvent(type: EventTypeName, { actor, inbox }: { actor: string; inbox: EventInbox }): NewEvent {
+function inboxEvent(
+  type: EventTypeName,
+  { actor, inbox, previousAddress }: { actor: string; inbox: EventInbox; previousAddress?: string },
+): NewEvent {
   const payload = {
     inboxAddress: inbox.address,
     ...(inbox.displayName !== undefined && { displayName: inbox.displayName }),
     ...(inbox.clientId !== undefined && { clientId: inbox.clientId }),
+    ...(previousAddress !== undefined && { previousAddress }),
   } satisfies InboxPayload
   const { organizationId, podId, id: inboxId } = inbox
   return { ...header(type, actor), organizationId, podId, inboxId, payload }

@@ -80,8 +80,13 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
     return { sender: { inbox_id: inboxAddress, sender_id: senderId, address, origin, timestamp: time(event.at) } }
   }
   if (isInboxEvent(event)) {
-    const { inboxAddress, displayName, clientId } = event.payload
-    const inbox = { pod_id: event.podId, inbox_id: inboxAddress, email: inboxAddress }
+    const { inboxAddress, displayName, clientId, previousAddress } = event.payload
+    const inbox = {
+      pod_id: event.podId,
+      inbox_id: inboxAddress,
+      email: inboxAddress,
+      previous_inbox_id: previousAddress,
+    }
     return { inbox: { ...inbox, display_name: displayName, client_id: clientId, timestamp: time(event.at) } }
   }
   return undefined
