@@ -196,6 +196,23 @@ test('of a message that exceeds the heap of its thread only the header is read, 
   expect(await readInPart()).toBeUndefined()
 })
 
+test('a message with 30 MB of attachments is sent over the API, and arrives unchanged', async () => {
+  await using world = await startWorld()
+  const inboxes = [await world.agentmail.inboxes.create(), await world.agentmail.inboxes.create()]
+  const [from, to] = inboxes.map(({ inboxId }) => inboxId) as [string, string]
+  const socket = await world.subscribe({ inboxIds: [to] })
+  const bytes = Buffer.alloc(30_000_000, 'some bytes of a large attachment. ')
+  await world.agentmail.inboxes.messages.send(from, {
+    ...{ to, subject: 'large', text: 'see attachment' },
+    attachments: [{ filename: 'l.bin', content: bytes.toString('base64') }],
+  })
+  const { message } = await socket.next('message.received')
+  const [attachment] = message.attachments
+  expect(attachment).toMatchObject({ filename: 'l.bin', size: bytes.length })
+  const found = await world.agentmail.inboxes.messages.getAttachment(to, message.message_id, attachment.attachment_id)
+  expect(sha256(Buffer.from(await (await fetch(found.downloadUrl)).arrayBuffer()))).toBe(sha256(bytes))
+})
+
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }

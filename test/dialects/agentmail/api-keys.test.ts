@@ -112,9 +112,14 @@ test('a key of a pod or an inbox sees only what belongs to it, and a pod has a l
 test('a key stops working at the time when it expires', async () => {
   let now = Date.UTC(2026, 0, 1)
   await using world = await startWorld({ clock: () => now })
-  const create = (expires_at: unknown) => world.request('POST', '/v0/api-keys', { body: { expires_at } })
+  const create = (expires_at: unknown, key = world.rootKey) =>
+    world.request('POST', '/v0/api-keys', { body: { expires_at }, key })
   const { body } = await create('2026-01-02T00:00:00Z')
   expect(body.expires_at).toBe('2026-01-02T00:00:00.000Z')
+  // A key that it makes inherits the time, or expires earlier.
+  expect((await create(undefined, body.api_key)).body.expires_at).toBe('2026-01-02T00:00:00.000Z')
+  expect((await create('2026-01-01T12:00:00Z', body.api_key)).body.expires_at).toBe('2026-01-01T12:00:00.000Z')
+  expect(await create('2026-01-02T00:00:00.001Z', body.api_key)).toMatchObject({ status: 403 })
   expect(await world.request('GET', '/v0/pods', { key: body.api_key })).toMatchObject({ status: 200 })
   now = Date.UTC(2026, 0, 2)
   expect(await world.request('GET', '/v0/pods', { key: body.api_key })).toMatchObject({ status: 401 })

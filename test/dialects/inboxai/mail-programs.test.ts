@@ -5,6 +5,7 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { ImapFlow } from 'imapflow'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mailServersOf } from '../../../src/server/mail-servers.ts'
 import { type SubmissionWorld, startSubmission, submit } from '../../submission/submission-world.ts'
@@ -136,6 +137,32 @@ test.skipIf(hasNoPython)('imaplib and REST see one mailbox: flags, moves and sen
   expect(await ok('GET', `${at}/${item.message_id}`)).toMatchObject({ labels: expect.arrayContaining(['trash']) })
   expect(await rest('?include_trash=true')).toHaveLength(3)
   expect(reply.thread_id).toBe(item.thread_id)
+})
+
+test('drafts of the API are in the mail program and the other way round, with the id and the credentials of this dialect', async () => {
+  const { inbox_id, email_address, imap } = await ok('POST', '/inboxes', { username: 'drafter' })
+  // The dialect has no calls for drafts: the same key uses those of AgentMail's API.
+  const at = `/v0/inboxes/${inbox_id}/drafts`
+  const drafts = async () => (await server.world.request('GET', at)).body.drafts as { subject: string; to: string[] }[]
+  const body = { to: ['bob@a.test'], subject: 'by the agent', text: 'draft' }
+  const made = (await server.world.request('POST', at, { body })).body
+  expect(made.inbox_id).toBe(email_address)
+
+  const { host, port, username: user, password: pass } = imap
+  const tls = { rejectUnauthorized: false }
+  const program = new ImapFlow({ host, port, secure: true, logger: false, tls, auth: { user, pass } })
+  await program.connect()
+  await program.mailboxOpen('Drafts')
+  const fetched = await program.fetchOne('1', { envelope: true, flags: true })
+  expect(fetched).toMatchObject({ envelope: { subject: 'by the agent' } })
+  await program.append('Drafts', 'Subject: by the person\r\nTo: bob@a.test\r\n\r\nx\r\n', ['\\Draft'])
+  expect((await drafts()).map(({ subject }) => subject).toSorted()).toEqual(['by the agent', 'by the person'])
+
+  expect((await server.world.request('DELETE', `${at}/${made.draft_id}`)).status).toBe(204)
+  expect(await program.status('Drafts', { messages: true })).toMatchObject({ messages: 1 })
+  await program.messageDelete('1:*')
+  await program.logout()
+  expect(await drafts()).toEqual([])
 })
 
 test('credentials are rotated, added and deleted; a password that was replaced opens nothing', async () => {

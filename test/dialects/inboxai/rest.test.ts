@@ -4,13 +4,14 @@
  */
 import { AgentMailClient } from 'agentmail'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startDns } from '../../support/dns-server.ts'
+import { startDns, type Zones } from '../../support/dns-server.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
 let world: World
 let dns: Awaited<ReturnType<typeof startDns>>
+const zones: Zones = {}
 beforeAll(async () => {
-  dns = await startDns({})
+  dns = await startDns(zones)
   world = await startWorld({ env: { MARTLET_DNS_SERVERS: dns.address, MARTLET_PUBLIC_SMTP: 'mail.test:587' } })
 })
 afterAll(async () => {
@@ -298,7 +299,7 @@ test("AgentMail's client reads and writes the same shapes, with the base URL bel
   await inboxes.delete(inbox.inboxId)
 })
 
-test('a domain is PENDING with its records until it is verified', async () => {
+test('a domain is PENDING with its records until it is verified, and then VERIFIED, with inboxes', async () => {
   const made = await ok('POST', '/domains', { domain: 'agents.example' })
   expect(made).toMatchObject({ domain_id: 'agents.example', domain: 'agents.example', status: 'PENDING' })
   const purposes = made.records.map(({ purpose }: { purpose: string }) => purpose)
@@ -307,5 +308,22 @@ test('a domain is PENDING with its records until it is verified', async () => {
   expect((await ok('GET', '/v0/domains/agents.example')).status).not.toBe('NOT_STARTED')
   expect((await ok('GET', '/domains')).domains).toMatchObject([{ domain: 'agents.example', status: 'PENDING' }])
   expect((await call('POST', '/inboxes', { username: 'a', domain: 'agents.example' })).status).toBe(422)
-  expect((await call('DELETE', '/domains/agents.example')).status).toBe(204)
+
+  // Its owner publishes the records.
+  for (const { name, type, value, priority } of made.records) {
+    const known = (zones[name] ?? {}) as object
+    const record =
+      type === 'MX' ? { MX: [{ preference: priority, exchange: value }] } : { TXT: [value.match(/.{1,255}/g)] }
+    zones[name] = { ...known, ...record }
+  }
+  expect(await ok('POST', '/domains/agents.example/verify')).toMatchObject({ status: 'VERIFIED' })
+  const verified = await ok('GET', '/domains/agents.example')
+  const statuses = verified.records.map(({ status }: { status: string }) => status)
+  expect([verified.status, ...new Set(statuses)]).toEqual(['VERIFIED', 'VALID'])
+  expect((await ok('GET', '/domains')).domains).toMatchObject([{ domain: 'agents.example', status: 'VERIFIED' }])
+  const inbox = await ok('POST', '/inboxes', { username: 'a', domain: 'agents.example' })
+  expect(inbox.email_address).toBe('a@agents.example')
+  await receive(inbox, { subject: 'for the new domain' })
+  expect((await call('DELETE', `/inboxes/${inbox.inbox_id}`)).status).toBe(204)
+  await expect.poll(async () => (await call('DELETE', '/domains/agents.example')).status).toBe(204)
 })
