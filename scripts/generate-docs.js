@@ -139,8 +139,10 @@ function codesOverSmtp() {
     contractOf('sending/raw/raw-sending.ts', 'RawSending'),
     contractOf('access/keys/logins.ts', 'Logins'),
   ]
-  const words = [...contracts.join('').matchAll(/(?:@throws|Returns the error) ([^\n]*)/g)].flatMap((match) =>
-    match[1].match(/[a-z_]+/g),
+  // The codes after @throws are on its line; a sentence about the returned error ends with its paragraph.
+  const lists = /@throws ([^\n]*)|Returns the error ((?:[^\n]|\n +\* \S)*)/g
+  const words = [...contracts.join('').matchAll(lists)].flatMap(([, thrown, returned]) =>
+    (thrown ?? returned).match(/[a-z_]+/g),
   )
   return new Set([...words.filter((word) => word in errors), 'internal_error'])
 }

@@ -45,9 +45,8 @@ export interface Receiving {
 
   /**
    * Returns the error for an address that `accepts` rejects, and records the refusal: `inbox_paused`, `inbox_full`,
-   * `recipient_rate_exceeded`; `domain_not_verified` if a tenant has claimed its
-   * domain, and nobody has verified it; `relaying_denied` if its domain is not one of
-   * ours; otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
+   * `recipient_rate_exceeded`; `domain_not_verified` if a tenant has claimed its domain, and nobody has verified it;
+   * `relaying_denied` if its domain is not one of ours; otherwise `unknown_recipient`. A peer whose MX record or relay is wrong must not conclude that a mailbox is missing.
    *
    * @throws unavailable when the store cannot be read
    */

@@ -79,7 +79,8 @@ export interface RawSending {
    * @param recipients normalised, each once
    * @param isSmtpUtf8 the program has announced internationalized fields (RFC 6531)
    * @param raw the message as received: CRLF lines, dots unstuffed
-   * @throws author_not_allowed, malformed_message; as Sending.reply; what `raw` throws
+   * @throws author_not_allowed, malformed_message, message_rejected, automatic_loop, organization_unverified, rate_limit_exceeded
+   * @throws parse_queue_full, message_too_large; as Sending.reply; what `raw` throws
    */
   send(
     sender: RawSender,
