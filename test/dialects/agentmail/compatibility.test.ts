@@ -82,6 +82,12 @@ test('the page has every route; what it calls absent is not built, and all else 
   expect([...unbuilt].filter((name) => built.has(name))).toEqual([])
 })
 
+test('nothing is absent but calendars, files, polling webhooks and Agent Armor', () => {
+  const absent = documented.filter(({ state }) => state.startsWith('absent')).map(({ name }) => name)
+  expect(absent.filter((name) => !/\/(calendar|files|webhooks\/polling|agent-armor)\b/.test(name))).toEqual([])
+  expect(absent.length).toBeGreaterThan(20)
+})
+
 test('the tests that the page names exist', () => {
   const files = new Set(documented.flatMap(({ tests }) => tests))
   expect([...files].filter((file) => !existsSync(join(import.meta.dirname, `${file}.test.ts`)))).toEqual([])
