@@ -149,7 +149,10 @@ export interface Writer {
    * @param options `hasTimeLimits` is false only for migrations: their statements may take any time
    */
   begin(options?: { readonly hasTimeLimits: boolean }): Promise<void>
-  /** @param isFirst whether no row is locked yet, so that this member may wait for other nodes without blocking them */
+  /**
+   * @param isFirst whether no earlier member of the group has run: no row is locked yet, so that this member may wait for
+   *   other nodes without blocking them; and to roll back all is to roll back this member
+   */
   savepoint(isFirst: boolean): Promise<void>
   /** Rolls back to the savepoint and rejects if one of its statements failed and the function ignored the error. */
   releaseSavepoint(): Promise<void>

@@ -22,6 +22,7 @@ export class SqliteWriter implements Writer {
   readonly #needs: SqliteWriterNeeds
   #connection: SqliteConnection
   #isLost = false
+  #hasSavepoint = false
 
   constructor(needs: SqliteWriterNeeds) {
     this.#needs = needs
@@ -38,17 +39,28 @@ export class SqliteWriter implements Writer {
     this.#connection.run('begin immediate')
   }
 
-  async savepoint(): Promise<void> {
-    this.#connection.run('savepoint member')
+  /**
+   * The first member of a group, which is most often the only one, needs no savepoint: nothing but its own work would be rolled
+   * back. In a savepoint, SQLite first copies each page that changes to a temporary file, which took a twelfth of the time of
+   * filing mail.
+   */
+  async savepoint(isFirst: boolean): Promise<void> {
+    this.#hasSavepoint = !isFirst
+    if (this.#hasSavepoint) this.#connection.run('savepoint member')
   }
 
   async releaseSavepoint(): Promise<void> {
-    this.#connection.run('release member')
+    if (this.#hasSavepoint) this.#connection.run('release member')
   }
 
   async rollbackToSavepoint(): Promise<void> {
-    this.#connection.run('rollback to member')
-    this.#connection.run('release member')
+    if (this.#hasSavepoint) {
+      this.#connection.run('rollback to member')
+      this.#connection.run('release member')
+      return
+    }
+    this.#connection.run('rollback')
+    await this.begin()
   }
 
   isInTransaction(): boolean {
