@@ -3,10 +3,10 @@
  * instruction to enter the number counts as a label too. These labels have nothing to do with the labels of messages.
  */
 
-import { within } from './aho-corasick.ts'
 import type { CodeCandidate } from './code-candidates.ts'
 import { type CodePosition, endOf, SENTENCE_CHARS } from './code-position.ts'
 import type { CodeText, Label, LabelKind } from './code-text.ts'
+import { within } from './keyword-finder.ts'
 
 /** A number this close to the start of its sentence may be labelled by the sentence before. */
 const OPENING_CHARS = 16

@@ -2,11 +2,12 @@
  * Penalties for a candidate that is probably not a one-time code: an old code, an example, a coupon, a booking code, a
  * year, a part of a postal address.
  */
-import { type KeywordMatch, within } from './aho-corasick.ts'
+
 import { type CodeCandidate, isYear } from './code-candidates.ts'
 import { ORIGIN_BOUND_CODE } from './code-labels.ts'
 import type { CodePosition } from './code-position.ts'
 import type { CodeText, KeywordKind, LabelKind } from './code-text.ts'
+import { type KeywordMatch, within } from './keyword-finder.ts'
 import { type MessageSignals, PERCENT } from './message-signals.ts'
 
 /**

@@ -5,8 +5,8 @@
  * A label says what a number is: "verification code" labels a one-time code, "booking code" something else.
  */
 
-import { createKeywordFinder, firstFrom, type KeywordMatch } from './aho-corasick.ts'
 import { type CodeCandidate, findCandidates } from './code-candidates.ts'
+import { createKeywordFinder, firstFrom, type KeywordMatch } from './keyword-finder.ts'
 import { fold } from './keyword-text.ts'
 import { withoutAddresses } from './text-addresses.ts'
 import type { TextRange, VisibleText } from './visible-text.ts'

@@ -102,8 +102,11 @@ function foldUnit(unit: string): string {
  * Whether this is a letter of a script that separates words with spaces and inflects them: Latin, Greek or Cyrillic.
  */
 export function isAlphabetic(unit: string | undefined): boolean {
-  if (unit === undefined) return false
-  const code = unit.charCodeAt(0)
-  if (code < 0x80) return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)
-  return (code >= 0xc0 && code < 0x0530 && code !== 0xd7 && code !== 0xf7) || (code >= 0x1e00 && code < 0x2000)
+  return unit !== undefined && isAlphabeticUnit(unit.charCodeAt(0))
+}
+
+/** As `isAlphabetic`, for a UTF-16 unit; false for NaN, which is none. */
+export function isAlphabeticUnit(unit: number): boolean {
+  if (unit < 0x80) return (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x41 && unit <= 0x5a)
+  return (unit >= 0xc0 && unit < 0x0530 && unit !== 0xd7 && unit !== 0xf7) || (unit >= 0x1e00 && unit < 0x2000)
 }

@@ -7,7 +7,7 @@
  * URLs are returned as written.
  */
 
-import { createKeywordFinder, type KeywordMatch, within } from './aho-corasick.ts'
+import { createKeywordFinder, type KeywordMatch, within } from './keyword-finder.ts'
 import { fold, plainText } from './keyword-text.ts'
 import { contextOf, type LinkOccurrence, linesAround, linksIn } from './link-occurrences.ts'
 import { tokenScore } from './link-tokens.ts'

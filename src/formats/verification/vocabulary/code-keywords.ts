@@ -3,7 +3,7 @@
  * code are in negative-keywords.ts. To add a language, add it to these two files, to link-keywords.ts and to the tables
  * of the tests; no other file depends on languages.
  *
- * Notation: see aho-corasick.ts. Accents and case do not matter. A word that is also a common word of another language
+ * Notation: see keyword-finder.ts. Accents and case do not matter. A word that is also a common word of another language
  * (the Vietnamese "mã") is listed only as part of phrases.
  */
 

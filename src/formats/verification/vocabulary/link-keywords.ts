@@ -1,6 +1,6 @@
 /**
  * Keywords by which verification links are recognised: in the text of the link, around it and in its URL. Languages: as
- * in code-keywords.ts. Notation: see aho-corasick.ts.
+ * in code-keywords.ts. Notation: see keyword-finder.ts.
  */
 import { words } from './code-keywords.ts'
 

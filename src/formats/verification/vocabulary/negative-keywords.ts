@@ -1,4 +1,4 @@
-/** Keywords that say that a number or word is not a one-time code. Notation: see aho-corasick.ts. */
+/** Keywords that say that a number or word is not a one-time code. Notation: see keyword-finder.ts. */
 import { words } from './code-keywords.ts'
 
 /**
