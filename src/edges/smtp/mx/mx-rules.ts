@@ -2,7 +2,6 @@
  * The rules of the MX: it accepts mail from anyone for our inboxes. `receiving` decides which inboxes exist, whether the
  * disk has space, and what happens to a message.
  */
-import type { Readable } from 'node:stream'
 import type { Config } from '../../../config/settings.ts'
 import type { Arrival, Envelope } from '../../../mail/receiving/arrival.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
@@ -32,9 +31,9 @@ export function createMxRules({ config, receiving }: MxRulesNeeds, peer: Peer): 
       if (!(await receiving.accepts(address, announced))) throw await receiving.rejectionOf(address, announced)
     },
 
-    async receive(transaction, hello, stream: Readable): Promise<Reply> {
+    async receive(transaction, hello, data): Promise<Reply> {
       const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
-      return replies.filed(await receiving.receive(arrivalOf(transaction, hello, peer), envelope, stream))
+      return replies.filed(await receiving.receive(arrivalOf(transaction, hello, peer), envelope, data))
     },
   }
 }

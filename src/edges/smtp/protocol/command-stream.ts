@@ -8,10 +8,10 @@
  * `isClosed` (a field of the library) discards all buffered bytes. The library sets it when the connection closes and
  * before a TLS handshake, so that commands sent in clear text cannot run after STARTTLS (RFC 3207 §4.2, CVE-2011-0411).
  */
-import type { PassThrough } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import { DataDecoder } from './data-decoder.ts'
+import type { MailData } from './mail-data.ts'
 
 /** The peer disconnected between DATA and the end of the message: the incomplete message must not be stored. */
 export class PeerGone extends Error {
@@ -38,7 +38,7 @@ export class CommandStream extends SMTPStream {
   /** Resumes the read that waits for a chunk. */
   #resume: () => void = () => undefined
   /** The destination of the message that is being read, until its last byte. */
-  #mailData: PassThrough | undefined
+  #mailData: MailData | undefined
 
   /**
    * @param lineBytesMax longest command line, CRLF included
@@ -58,7 +58,7 @@ export class CommandStream extends SMTPStream {
   /** Call it when the connection has closed: reading ends, and an incomplete message fails with PeerGone. */
   abandon(): void {
     this.isClosed = true
-    this.#mailData?.destroy(new PeerGone())
+    this.#mailData?.fail(new PeerGone())
     this.#resume()
   }
 
@@ -91,11 +91,11 @@ export class CommandStream extends SMTPStream {
 
   /**
    * Reads the message that follows DATA, and writes it to `mailData`, decoded and with back-pressure. If the reader of
-   * `mailData` destroys it, the rest of the message is read and discarded.
+   * `mailData` closes it, the rest of the message is read and discarded.
    *
    * @returns whether the message is complete; otherwise the connection has closed, and `mailData` has failed with PeerGone
    */
-  async readMailData(mailData: PassThrough): Promise<boolean> {
+  async readMailData(mailData: MailData): Promise<boolean> {
     const decoder = new DataDecoder()
     this.#mailData = mailData
     while (!this.isClosed) {
@@ -105,13 +105,13 @@ export class CommandStream extends SMTPStream {
       }
       const { data, rest } = decoder.decode(this.#unread)
       this.#unread = rest ?? EMPTY
-      const isFull = data.length > 0 && !mailData.destroyed && !mailData.write(data)
+      const isFull = data.length > 0 && mailData.write(data)
       if (rest) {
         mailData.end()
         this.#mailData = undefined
         return true
       }
-      if (isFull) await drained(mailData)
+      if (isFull) await mailData.drained()
     }
     this.abandon() // the connection may have closed before this call
     return false
@@ -139,19 +139,6 @@ export class CommandStream extends SMTPStream {
       requestChunk?.() // may call _write at once
     })
   }
-}
-
-/** Resolves when the stream accepts more, or when it has been destroyed, after which it emits no 'drain'. */
-function drained(stream: PassThrough): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done)
-      stream.off('close', done)
-      resolve()
-    }
-    stream.on('drain', done)
-    stream.on('close', done)
-  })
 }
 
 /** A bare LF ends a command line too, as in Postfix; for smuggling, only the end of DATA matters. */

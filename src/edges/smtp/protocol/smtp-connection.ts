@@ -13,7 +13,6 @@
  * (RFC 5321 §6.1). Stop: see `shutDown` and `cut`.
  */
 import type { Socket } from 'node:net'
-import { PassThrough, type Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { SMTPServer } from 'smtp-server/lib/smtp-server.js'
@@ -24,6 +23,7 @@ import type { Metrics } from '../../../metrics.ts'
 import type { ConnectionLimits, LimitedConnection } from '../../connection-limits.ts'
 import { CommandQuota } from './command-quota.ts'
 import { CommandStream } from './command-stream.ts'
+import { MailData } from './mail-data.ts'
 import { PeerActivity } from './peer-activity.ts'
 import { formatReply, type Reply, replies } from './replies.ts'
 
@@ -45,11 +45,11 @@ export interface Step {
   readonly reply: Reply
   readonly next?: 'close' | 'startTls'
   /**
-   * Exists if the reply is 354: receives the message that follows, and returns the reply to it. Never rejects. The
-   * stream fails with PeerGone if the connection closes before the message is complete. The receiver may destroy the
-   * stream; the rest of the message is then discarded.
+   * Exists if the reply is 354: receives the message that follows, and returns the reply to it. Never rejects. `data`
+   * fails with PeerGone if the connection closes before the message is complete. The receiver may close it; the rest of
+   * the message is then discarded.
    */
-  readonly receiveMailData?: (stream: Readable) => Promise<Reply>
+  readonly receiveMailData?: (data: MailData) => Promise<Reply>
 }
 
 /** The commands of one listener, and the state of the mail transaction. */
@@ -88,8 +88,8 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   readonly #quota: CommandQuota
   readonly #activity: PeerActivity
   #isWaitingForDrain = false
-  /** The socket while it collects replies. */
-  #corked: Socket | undefined
+  /** Replies that are not written yet. */
+  #unsent = ''
   /** The TLS socket if one exists, even during its handshake: destroying the socket below it would crash Node. */
   #topSocket: Socket
   /** An unhandled error cuts this connection; the peer keeps a message that has no 250 yet. */
@@ -206,7 +206,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
       await this.#answer(step.reply)
       if (step.next === 'close') this.close()
       if (step.next === 'startTls') {
-        this.#uncork() // the reply must be written in clear text, before TLS has the socket
+        this.#flush() // the reply must be written in clear text, before TLS has the socket
         this.upgrade(() => undefined)
       }
     }
@@ -220,9 +220,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   ): Promise<void> {
     this.#isInMessage = true
     await this.#answer(startMail)
-    const mailData = new PassThrough()
-    // Its reader handles the error. Before it starts to read, an error without a listener would be an unhandled one.
-    mailData.on('error', (error) => this.#needs.log.debug({ err: error, session: this.id }, 'SMTP message ended early'))
+    const mailData = new MailData()
     const replying = receiveMailData(mailData)
     const isComplete = await parser.readMailData(mailData)
     if (!isComplete && !this._closing && !this._closed) this.close() // nothing is answered
@@ -264,28 +262,20 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     if (mustCloseNow) this.#topSocket.destroySoon()
   }
 
-  #write(reply: Reply): void {
-    if (reply.code >= 400) this.#countRefusal(reply)
-    if (!this._socket.writable) return
-    this.#cork()
-    this._socket.write(formatReply(reply))
-  }
-
   /**
    * Replies to pipelined commands are sent together (RFC 2920 §3.2), in one segment and with one system call: they wait
    * until everything has run that waits for no I/O.
    */
-  #cork(): void {
-    if (this.#corked) return
-    this.#corked = this._socket
-    this.#corked.cork()
-    process.nextTick(() => this.#uncork())
+  #write(reply: Reply): void {
+    if (reply.code >= 400) this.#countRefusal(reply)
+    if (this.#unsent === '') process.nextTick(() => this.#flush())
+    this.#unsent += formatReply(reply)
   }
 
-  #uncork(): void {
-    const socket = this.#corked
-    this.#corked = undefined
-    socket?.uncork()
+  #flush(): void {
+    const unsent = this.#unsent
+    this.#unsent = ''
+    if (unsent !== '' && this._socket.writable) this._socket.write(unsent)
   }
 
   #countRefusal(reply: Reply): void {
@@ -320,7 +310,12 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     return `${this._socket.getProtocol()} ${this._socket.getCipher().standardName}`
   }
 
-  // Methods that the library calls.
+  // Methods that the library calls, too.
+
+  override close(): void {
+    this.#flush()
+    super.close()
+  }
 
   /** Called from the library's constructor, before our own fields exist, so only the callbacks may use them. */
   override _createParser(): CommandStream {

@@ -5,7 +5,6 @@
  * in common. Its rules (mx/mx-rules.ts, submission/submission-rules.ts) say what else the listener offers, and whose mail
  * it accepts. Sockets and the limits of a connection are in smtp-connection.ts.
  */
-import type { Readable } from 'node:stream'
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
 import { normaliseAddress } from '../../../formats/address/address.ts'
@@ -15,6 +14,7 @@ import { parseAddressCommand } from './address-command.ts'
 import { type CommandLine, parseCommandLine } from './command-line.ts'
 import { PeerGone } from './command-stream.ts'
 import { type MailCommand, readMailCommand } from './mail-command.ts'
+import type { MailData } from './mail-data.ts'
 import { type Reply, replies, replyForError } from './replies.ts'
 import type { Peer, Session, Step } from './smtp-connection.ts'
 
@@ -63,7 +63,7 @@ export interface SessionRules {
    */
   checkRecipient(address: string, mail: MailCommand): Promise<void>
   /** Resolves with the reply when the message is stored: from then on we are responsible for it (RFC 5321 §6.1). */
-  receive(transaction: Transaction, hello: Hello | undefined, stream: Readable): Promise<Reply>
+  receive(transaction: Transaction, hello: Hello | undefined, data: MailData): Promise<Reply>
 }
 
 interface SmtpSessionNeeds {
@@ -227,16 +227,16 @@ export class SmtpSession implements Session {
     if (transaction.recipients.size === 0) return { reply: replies.noRecipients }
 
     this.#transaction = undefined // the transaction ends with DATA, whatever the result (RFC 5321 §4.1.1.4)
-    return { reply: replies.startMail, receiveMailData: (stream) => this.#receive(transaction, stream) }
+    return { reply: replies.startMail, receiveMailData: (data) => this.#receive(transaction, data) }
   }
 
-  async #receive(transaction: Transaction, stream: Readable): Promise<Reply> {
+  async #receive(transaction: Transaction, data: MailData): Promise<Reply> {
     try {
-      return await this.#rules.receive(transaction, this.#hello, stream)
+      return await this.#rules.receive(transaction, this.#hello, data)
     } catch (error) {
-      return this.#failed(stream.errored instanceof PeerGone ? stream.errored : error)
+      return this.#failed(data.error ?? error)
     } finally {
-      if (!stream.readableEnded) stream.destroy() // the rest has no reader; the connection discards it
+      data.close() // the connection discards what was not read
     }
   }
 
