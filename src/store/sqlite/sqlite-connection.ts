@@ -78,12 +78,12 @@ export class SqliteConnection implements DatabaseConnection {
 
   /** Runs a row statement for some rows. @returns the rows that it returned */
   runRows({ statement, rows }: RowStep): unknown[] {
-    const { sql, parameters } = compileRows(statement)
+    const { sql, valuesOf } = compileRows(statement)
     const returned: unknown[] = []
     try {
       const { statement: prepared, toRow } = this.#prepare(sql)
-      for (const row of rows as readonly Record<string, unknown>[]) {
-        const values = parameters.map((name) => row[name])
+      for (const row of rows) {
+        const values = valuesOf(row)
         if (toRow) for (const each of prepared.all(values)) returned.push(toRow(each as unknown[]))
         else prepared.run(values)
       }

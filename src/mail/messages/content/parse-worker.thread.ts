@@ -20,19 +20,15 @@ const NONE = new Uint8Array()
 parentPort!.on('message', ({ number, tasks, bytes, sizes }: ParseBatch) => {
   Atomics.store(progress, PROGRESS.parsedCount, 0)
   Atomics.store(progress, PROGRESS.batch, number)
-  const raws = split(bytes, sizes)
-  const results = raws.map((raw, index) => {
-    const result = run(tasks[index]!, raw)
+  const pieces: Uint8Array[] = []
+  const jsons = split(bytes, sizes).map((raw, index) => {
+    // Each at once: a result refers to the texts that it was read from, which need not outlive it in this batch.
+    const json = jsonOf(run(tasks[index]!, raw), pieces)
     Atomics.store(progress, PROGRESS.parsedCount, index + 1)
-    return result
-  })
-  const pieces = results.flatMap((result) => {
-    if (!isParsed(result)) return [NONE, NONE, NONE]
-    const { compressedBodies, compressedSource = NONE, searchText = NONE } = result
-    return [compressedBodies.bytes, compressedSource, searchText]
+    return json
   })
   const packed = joined(pieces)
-  const answer: ParsedBatch = { json: jsonOf(results), bytes: packed, sizes: pieces.map(({ length }) => length) }
+  const answer: ParsedBatch = { json: `[${jsons.join()}]`, bytes: packed, sizes: pieces.map(({ length }) => length) }
   parentPort!.postMessage(answer, [packed.buffer as ArrayBuffer])
 })
 
@@ -61,13 +57,17 @@ function split(bytes: Uint8Array, sizes: readonly number[]): Buffer[] {
   })
 }
 
-/** JSON takes the receiver a third of the time of a structured clone. */
-function jsonOf(results: readonly TaskResult[]): string {
-  return JSON.stringify(
-    results.map((result) => {
-      if (!isParsed(result)) return result
-      const { compressedSource: _source, searchText: _text, ...mail } = result
-      return { ...mail, compressedBodies: { ...mail.compressedBodies, bytes: undefined } }
-    }),
-  )
+/**
+ * JSON takes the receiver a third of the time of a structured clone.
+ *
+ * @param pieces gets the three pieces of the result that are bytes
+ */
+function jsonOf(result: TaskResult, pieces: Uint8Array[]): string {
+  if (!isParsed(result)) {
+    pieces.push(NONE, NONE, NONE)
+    return JSON.stringify(result)
+  }
+  const { compressedBodies, compressedSource = NONE, searchText = NONE, ...mail } = result
+  pieces.push(compressedBodies.bytes, compressedSource, searchText)
+  return JSON.stringify({ ...mail, compressedBodies: { ...compressedBodies, bytes: undefined } })
 }
