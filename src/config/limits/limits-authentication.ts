@@ -22,6 +22,16 @@ export const authenticationLimits = {
     unit: 'bytes',
     description: 'Longest SPF record that is evaluated. RFC 7208 §3.4 recommends less than 512.',
   },
+  spfVerdictsMax: {
+    default: 1_000,
+    unit: 'count',
+    description: 'Senders whose SPF result is kept in memory, while the DNS records that it follows from are valid.',
+  },
+  spfVerdictBytesMax: {
+    default: 4 * KIB,
+    unit: 'bytes',
+    description: 'DNS records from which a result follows that is kept.',
+  },
   dnsMs: {
     default: 20 * SECOND,
     unit: 'milliseconds',

@@ -20,7 +20,8 @@ import { checkDmarc } from './dmarc-check.ts'
 import { shownDomains, singleFromDomain } from './from-domains.ts'
 import { inTime, LATE } from './in-time.ts'
 import { checkIprev } from './iprev-check.ts'
-import { checkSpf, type SpfResult } from './spf-check.ts'
+import type { SpfResult } from './spf-check.ts'
+import { createSpfVerdicts } from './spf-verdicts.ts'
 
 export interface SenderChecks {
   /** Starts the checks that need only the envelope. */
@@ -73,6 +74,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
   const trusted = ipList(config.trustedNetworks)
   const { dnsMs } = limits.authentication
   const signatures = createSignatureChecks({ dns: needs.dns, limits })
+  const spfVerdicts = createSpfVerdicts({ hostname, limits })
 
   return {
     begin({ protocol, remoteAddress = '', helo = '' }, { sender }) {
@@ -82,7 +84,7 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
       const client = networkOf(ipAddress)
       const dns: CachedDns = { query: (name, type) => needs.dns.query(name, type, client) }
       const early = Promise.all([
-        inTime<SpfResult>(checkSpf({ ipAddress, helo, sender }, { dns, hostname, limits }), dnsMs, () => ({
+        inTime<SpfResult>(spfVerdicts.check({ ipAddress, helo, sender }, dns), dnsMs, () => ({
           ...{ result: 'temperror', identity: sender === '' ? 'helo' : 'mailfrom', reason: LATE },
         })),
         inTime<IprevFinding>(checkIprev(ipAddress, dns), dnsMs, () => ({ result: 'temperror', reason: LATE })),
