@@ -3,7 +3,7 @@
  * with a Maildir (which parses and indexes nothing) on the same disk in the same run? Where Postfix is not installed,
  * only the disk's fsync time is printed for comparison.
  *
- *   npm run bench -- inbound
+ *   npm run bench -- inbound      ROUNDS=3  ROUND_MS=4000  CASES=0,5  DATABASE=postgres
  *
  * The load generator is this process; each server is a separate process. Rounds alternate because a shared machine is
  * never equally fast twice; the median is printed. Postfix is counted twice: at its 250, and when the message is in the
@@ -24,7 +24,10 @@ const CASES = [
   { sessions: 10, isFresh: true, inboxes: 50 },
   { sessions: 50, isFresh: true, inboxes: 50 },
   { sessions: 50, isFresh: false, inboxes: 1 },
+  // One transaction with 50 recipients; Postfix writes a file for each of them, too.
+  { sessions: 10, isFresh: false, inboxes: 50, isForAll: true },
 ]
+const chosen = process.env.CASES ? process.env.CASES.split(',').map((index) => CASES[Number(index)]!) : CASES
 const INBOXES_MAX = 50
 const nextMail = createMailPool()
 
@@ -43,7 +46,7 @@ try {
     isFresh: false,
     durationMs: WARM_UP_MS,
   })
-  for (const { sessions, isFresh, inboxes } of CASES) {
+  for (const { sessions, isFresh, inboxes, isForAll = false } of chosen) {
     const to = Array.from({ length: inboxes }, (_, index) => `load${index}@mail.localhost`)
     const cpuBefore = cpuMs(martlet.pid)
     let received = 0
@@ -51,20 +54,22 @@ try {
     const accepted: number[] = []
     const filed: number[] = []
     for (let round = 0; round < ROUNDS; round += 1) {
-      const common = { sessions, isFresh, nextMail, durationMs: ROUND_MS }
+      const common = { sessions, isFresh, isForAll, nextMail, durationMs: ROUND_MS }
       const result = await load({ ...common, port: martlet.smtpPort, to })
       ours.push(result.perSecond)
       received += result.count
       if (!postfix) continue
       const before = postfix.delivered()
       const start = performance.now()
-      const { perSecond, count } = await load({ ...common, port: postfix.port, to: [postfix.to] })
+      const { perSecond, count } = await load({ ...common, port: postfix.port, to: isForAll ? to : [postfix.to] })
       accepted.push(perSecond)
-      while (postfix.delivered() - before < count) await new Promise((resolve) => setTimeout(resolve, 20))
+      const copies = isForAll ? count * to.length : count
+      while (postfix.delivered() - before < copies) await new Promise((resolve) => setTimeout(resolve, 20))
       filed.push(count / ((performance.now() - start) / 1000))
     }
     const connections = isFresh ? 'one connection per message' : 'connections reused'
-    const name = `${sessions} sessions, ${connections}, ${inboxes} ${inboxes === 1 ? 'inbox' : 'inboxes'}`
+    const target = isForAll ? 'all 50 inboxes at once' : `${inboxes} ${inboxes === 1 ? 'inbox' : 'inboxes'}`
+    const name = `${sessions} sessions, ${connections}, ${target}`
     const peer = postfix
       ? `Postfix ${rate(accepted)} at 250 (ratio ${(median(ours) / median(accepted)).toFixed(2)}), ${rate(filed)} in the Maildir (ratio ${(median(ours) / median(filed)).toFixed(2)})`
       : 'Postfix is not installed'

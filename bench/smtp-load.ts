@@ -76,12 +76,17 @@ export class Session {
   }
 
   /** Resolves with the reply to the whole message. */
-  async deliver(from: string, to: string, mail: Buffer): Promise<string> {
-    this.#socket.write(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`)
+  async deliver(from: string, to: string | readonly string[], mail: Buffer): Promise<string> {
+    const recipients = [to].flat()
+    const rcpts = recipients.map((each) => `RCPT TO:<${each}>\r\n`).join('')
+    this.#socket.write(`MAIL FROM:<${from}>\r\n${rcpts}DATA\r\n`)
     await this.#reply()
-    const rcpt = await this.#reply()
+    for (let count = recipients.length; count > 0; count -= 1) {
+      const rcpt = await this.#reply()
+      if (!rcpt.startsWith('250')) throw new Error(rcpt)
+    }
     const data = await this.#reply()
-    if (!rcpt.startsWith('250') || !data.startsWith('354')) throw new Error(`${rcpt}${data}`)
+    if (!data.startsWith('354')) throw new Error(data)
     this.#socket.write(Buffer.concat([mail, Buffer.from('\r\n.\r\n')]))
     const answer = await this.#reply()
     if (!answer.startsWith('250')) throw new Error(answer)
@@ -122,6 +127,8 @@ export interface Load {
   readonly port: number
   /** Recipients, in turn. */
   readonly to: readonly string[]
+  /** Each message goes to all of them at once. */
+  readonly isForAll?: boolean
   readonly nextMail: NextMail
   readonly sessions: number
   /** Opens a new connection for each message, as unrelated servers do. */
@@ -133,6 +140,7 @@ export interface Load {
 export async function load({
   port,
   to,
+  isForAll = false,
   nextMail,
   sessions,
   isFresh,
@@ -147,7 +155,7 @@ export async function load({
       while (performance.now() < end) {
         const current = session ?? (await Session.open(port))
         const recipient = to[started++ % to.length]!
-        await current.deliver('ann@example.test', recipient, nextMail(recipient))
+        await current.deliver('ann@example.test', isForAll ? to : recipient, nextMail(recipient))
         count += 1
         if (isFresh) await current.quit()
       }
