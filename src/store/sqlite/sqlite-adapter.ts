@@ -101,6 +101,9 @@ function openWriting(file: string): SqliteConnection {
     database.pragma('wal_autocheckpoint = 0') // the checkpointer does this
     database.pragma('foreign_keys = on')
     database.pragma('trusted_schema = off')
+    // A savepoint keeps the former content of pages there. As a file, it takes a system call per page. (A migration that sorts a
+    // large table should set it to file.)
+    database.pragma('temp_store = memory')
     return new SqliteConnection(database)
   } catch (error) {
     database.close()
