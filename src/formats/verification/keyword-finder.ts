@@ -1,10 +1,10 @@
 /**
  * Finds all keywords of a table in a text in one pass.
  *
- * Nearly all keywords begin where a word does. So a search reads most letters of a text once, to find the next word, and
- * compares only the first letters of each word, in two arrays that are small enough for the cache of a core. (The
- * automaton of Aho and Corasick, which was here before, needs no second look at any letter, but a table of 1.7 MB: most of
- * its time was waiting for memory.)
+ * Nearly all keywords begin where a word does, and few words begin as a keyword does. So a search looks at each letter once,
+ * and asks a table of 8 KB whether a keyword begins with the four letters that follow. Only then does it compare them with the
+ * keywords. (The automaton of Aho and Corasick, which was here before, needs a table of 1.7 MB: most of its time was waiting for
+ * memory.)
  *
  * Notation in a table: `code` matches a whole word, `verif*` the beginning of a word, `*code` the end of one, `*kode*`
  * any part of one. In scripts that write words without spaces or attach prefixes to them (Chinese, Thai, Arabic, …), a
@@ -45,6 +45,7 @@ interface Trie<Kind> {
   readonly next: Uint16Array
   /** By state. */
   readonly keywords: readonly (readonly Keyword<Kind>[] | undefined)[]
+  readonly beginnings: Beginnings
 }
 
 interface Tries<Kind> {
@@ -77,6 +78,60 @@ export function createKeywordFinder<Kind extends string>(
 
 /** Matches in one text. This bounds the memory for a text that consists of keywords. */
 const MATCHES_MAX = 20_000
+
+/** Classes of units: ASCII letters have one each, other ASCII characters have one, and all others. */
+const CLASS_BITS = 5
+const [OTHER_ASCII, NOT_ASCII, CLASSES] = [0, 31, 32] as const
+const ASCII_END = 0x80
+const ASCII_CLASSES = new Uint8Array(ASCII_END)
+for (let letter = 1; letter <= 26; letter += 1) {
+  ASCII_CLASSES[0x40 + letter] = letter
+  ASCII_CLASSES[0x60 + letter] = letter
+}
+
+/** Beyond the end of a text, that of a unit that is not ASCII. (V8 does not optimise an index that is out of bounds.) */
+function classAt(text: string, index: number): number {
+  if (index >= text.length) return NOT_ASCII
+  const unit = text.charCodeAt(index)
+  return unit < ASCII_END ? ASCII_CLASSES[unit]! : NOT_ASCII
+}
+
+/** How many units a beginning has, and the bits of their classes. */
+const BEGINNING_UNITS = 4
+const BEGINNING_MASK = (1 << (CLASS_BITS * BEGINNING_UNITS)) - 1
+
+/**
+ * The classes of the first four units of keywords, and of what may follow shorter ones: a set that also has some that were not
+ * added (a Bloom filter with one hash).
+ */
+class Beginnings {
+  readonly #bits = new Uint8Array(2 ** 13)
+
+  add(letters: string, mayPrecedeLetter: boolean, beginning = 0, index = 0): void {
+    if (index === BEGINNING_UNITS) {
+      const slot = slotOf(beginning)
+      this.#bits[slot >> 3]! |= 1 << (slot & 7)
+    } else if (index < letters.length) {
+      this.add(letters, mayPrecedeLetter, (beginning << CLASS_BITS) | classAt(letters, index), index + 1)
+    } else
+      for (let following = 0; following < CLASSES; following += 1) {
+        const isLetter = following !== OTHER_ASCII && following !== NOT_ASCII
+        if (index === letters.length && isLetter && !mayPrecedeLetter) continue
+        this.add(letters, mayPrecedeLetter, (beginning << CLASS_BITS) | following, index + 1)
+      }
+  }
+
+  /** @returns false only if no keyword has these classes */
+  mayHave(beginning: number): boolean {
+    const slot = slotOf(beginning)
+    return ((this.#bits[slot >> 3]! >> (slot & 7)) & 1) === 1
+  }
+}
+
+/** Fibonacci hashing: only the high bits of the product depend on all bits. */
+function slotOf(beginning: number): number {
+  return Math.imul(beginning, 0x9e3779b1) >>> 16
+}
 
 /** A keyword of the table, and the letters that lead to its state. */
 interface Entry<Kind> {
@@ -138,7 +193,11 @@ function buildTrie<Kind>(entries: readonly Entry<Kind>[]): Trie<Kind> {
   const next = new Uint16Array(units.length + 1)
   next[0] = 1
   for (const [state, count] of counts.entries()) next[state + 1] = next[state]! + count
-  return { first, units: Uint16Array.from(units), next, keywords }
+  const beginnings = new Beginnings()
+  // All texts of other scripts are compared: their units have one class.
+  for (const { letters, keyword } of entries)
+    if (letters.charCodeAt(0) < ASCII_END) beginnings.add(letters, keyword.mayPrecedeLetter)
+  return { first, units: Uint16Array.from(units), next, keywords, beginnings }
 }
 
 function addKeyword<Kind>(keywords: (Keyword<Kind>[] | undefined)[], state: number, keyword: Keyword<Kind>): void {
@@ -149,28 +208,35 @@ function addKeyword<Kind>(keywords: (Keyword<Kind>[] | undefined)[], state: numb
 
 function findMatches<Kind extends string>({ all, insideWords }: Tries<Kind>, text: string): KeywordMatch<Kind>[] {
   const matches: KeywordMatch<Kind>[] = []
+  /** The classes of the units from `start` on; at first without the last one. */
+  let beginning = 0
+  for (let index = 0; index < BEGINNING_UNITS - 1; index += 1)
+    beginning = (beginning << CLASS_BITS) | classAt(text, index)
   let isInsideWord = false
   for (let start = 0; start < text.length && matches.length < MATCHES_MAX; start += 1) {
-    const unit = text.charCodeAt(start)
+    beginning = ((beginning << CLASS_BITS) | classAt(text, start + BEGINNING_UNITS - 1)) & BEGINNING_MASK
+    const unitClass = beginning >> (CLASS_BITS * (BEGINNING_UNITS - 1))
     const trie = isInsideWord ? insideWords : all
-    const state = trie.first[unit]!
-    if (state !== 0) addMatches(matches, trie, state, text, start)
-    isInsideWord = isAlphabeticUnit(unit)
+    if (unitClass === NOT_ASCII || trie.beginnings.mayHave(beginning)) addMatches(matches, trie, text, start)
+    isInsideWord = unitClass === NOT_ASCII ? isAlphabeticUnit(text.charCodeAt(start)) : unitClass !== OTHER_ASCII
   }
   return matches.sort((a, b) => a.start - b.start || b.end - a.end)
 }
 
-/** Adds the keywords that begin at `start`, whose unit leads to this state. */
+/** Follows the last unit of a text. Equal to no unit, and no letter. */
+const NO_UNIT = -1
+
+/** Adds the keywords that begin at `start`. */
 function addMatches<Kind extends string>(
   matches: KeywordMatch<Kind>[],
-  { units, next, keywords }: Trie<Kind>,
-  first: number,
+  { first, units, next, keywords }: Trie<Kind>,
   text: string,
   start: number,
 ): void {
-  let state = first
+  let state = first[text.charCodeAt(start)]!
+  if (state === 0) return
   for (let end = start + 1; ; end += 1) {
-    const unit = text.charCodeAt(end) // NaN at the end of the text: equal to no unit
+    const unit = end < text.length ? text.charCodeAt(end) : NO_UNIT
     const found = keywords[state]
     if (found !== undefined)
       for (const { kind, mayPrecedeLetter } of found)

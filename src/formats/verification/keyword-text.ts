@@ -105,7 +105,7 @@ export function isAlphabetic(unit: string | undefined): boolean {
   return unit !== undefined && isAlphabeticUnit(unit.charCodeAt(0))
 }
 
-/** As `isAlphabetic`, for a UTF-16 unit; false for NaN, which is none. */
+/** As `isAlphabetic`, for a UTF-16 unit; false for numbers that are none. */
 export function isAlphabeticUnit(unit: number): boolean {
   if (unit < 0x80) return (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x41 && unit <= 0x5a)
   return (unit >= 0xc0 && unit < 0x0530 && unit !== 0xd7 && unit !== 0xf7) || (unit >= 0x1e00 && unit < 0x2000)
