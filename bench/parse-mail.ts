@@ -18,6 +18,7 @@ import { seededRandom } from '../test/support/seeded-random.ts'
 import { createMailPool } from './mail-pool.ts'
 
 type Parser = typeof import('../src/mail/messages/content/parsed-message.ts')
+type BodiesModule = typeof import('../src/mail/messages/content/compressed-bodies.ts')
 type LimitsModule = typeof import('../src/config/limits.ts')
 
 const ROUNDS = Number(process.env.ROUNDS ?? 7)
@@ -35,6 +36,7 @@ const SPICE = (
 interface Build {
   readonly name: string
   parse(raw: Buffer): ReturnType<Parser['parseMail']>
+  readonly decompress: BodiesModule['decompressBodies']
 }
 
 const builds = [await load('this build', 'build')]
@@ -52,9 +54,12 @@ if (builds.length > 1) compare([...pools['varied messages'], ...real, ...hostile
 async function load(name: string, folder: string): Promise<Build> {
   const moduleOf = (path: string) => import(pathToFileURL(resolve(folder, 'src', path)).href)
   const { parseMail } = (await moduleOf('mail/messages/content/parsed-message.js')) as Parser
+  const { decompressBodies: decompress } = (await moduleOf(
+    'mail/messages/content/compressed-bodies.js',
+  )) as BodiesModule
   const { withLimits } = (await moduleOf('config/limits.js')) as LimitsModule
   const limits = withLimits()
-  return { name, parse: (raw) => parseMail(raw, limits) }
+  return { name, parse: (raw) => parseMail(raw, limits), decompress }
 }
 
 function measure(name: string, pool: readonly Buffer[]): void {
@@ -76,7 +81,7 @@ function measure(name: string, pool: readonly Buffer[]): void {
 function compare(raws: readonly Buffer[]): void {
   let differences = 0
   for (const raw of raws) {
-    const [before, now] = builds.map(({ parse }) => comparable(parse(raw)) as Record<string, unknown>)
+    const [before, now] = builds.map((build) => comparable(build, build.parse(raw)) as Record<string, unknown>)
     const fields = Object.keys({ ...before, ...now }).filter((each) => !isDeepStrictEqual(before![each], now![each]))
     if (fields.length === 0) continue
     differences += 1
@@ -88,13 +93,16 @@ function compare(raws: readonly Buffer[]): void {
   if (differences > 0) process.exitCode = 1
 }
 
-/** Compressed bytes may differ; what they contain may not. */
-function comparable({ compressedBodies, compressedSource, searchText, ...fields }: ReturnType<Parser['parseMail']>) {
-  const bodies = inflateRawSync(compressedBodies.bytes)
-  const source = compressedSource && inflateRawSync(compressedSource, { dictionary: bodies.subarray(-32 * 1024) })
+/** Compressed bytes and their documents may differ; what they contain may not. */
+function comparable(
+  { decompress }: Build,
+  { compressedBodies, compressedSource, searchText, ...fields }: ReturnType<Parser['parseMail']>,
+) {
+  const json = inflateRawSync(compressedBodies.bytes)
+  const source = compressedSource && inflateRawSync(compressedSource, { dictionary: json.subarray(-32 * 1024) })
   return {
     ...fields,
-    bodies: bodies.toString(),
+    bodies: decompress(compressedBodies.bytes),
     sizeBytes: compressedBodies.sizeBytes,
     isSegmented: compressedBodies.headBytes > 0,
     source: source?.toString('latin1'),

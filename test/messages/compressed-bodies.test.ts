@@ -1,4 +1,5 @@
 /** Tests the stored form of bodies: its size is known, and the header can be read alone. */
+import { inflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import {
   type Bodies,
@@ -23,7 +24,26 @@ const large: Bodies = {
   extractedText: 'x',
 }
 
-test.each([small, large])('bodies are read back unchanged, and their size is that of their JSON', async (bodies) => {
+/** All text is new: it is stored once. */
+const allNew: Bodies = {
+  headers,
+  text: 'é\n"hello"',
+  html: '<p>hello</p>',
+  extractedText: 'é\n"hello"',
+  extractedHtml: '<p>hello</p>',
+}
+const allNewOfHtml: Bodies = {
+  headers,
+  html: '<p>é</p>',
+  textFromHtml: 'é',
+  extractedText: 'é',
+  extractedHtml: '<p>é</p>',
+}
+const largeNew: Bodies = { ...large, extractedText: large.text!, extractedHtml: large.html! }
+const empty: Bodies = { headers, text: '', extractedText: '' }
+
+const read = [small, large, allNew, allNewOfHtml, largeNew, empty]
+test.each(read)('bodies are read back unchanged, and their size is that of their JSON', async (bodies) => {
   const compressed = compressBodies(bodies)
   expect(compressed.sizeBytes).toBe(Buffer.byteLength(JSON.stringify(bodies)))
   expect(decompressBodies(compressed.bytes)).toEqual(bodies)
@@ -33,6 +53,11 @@ test.each([small, large])('bodies are read back unchanged, and their size is tha
   }
   expect(await decompressInSteps(compressed, nextTurn)).toEqual(bodies)
   expect(turns).toBe(3)
+})
+
+test.each([allNew, allNewOfHtml, largeNew])('texts that are equal are stored once', (bodies) => {
+  const json = inflateRawSync(compressBodies(bodies).bytes).toString()
+  expect(json).not.toContain('extracted')
 })
 
 test('the header of a large message is read without its bodies', () => {

@@ -26,14 +26,24 @@ export interface Bodies {
 
 export interface CompressedBodies {
   readonly bytes: Uint8Array
-  /** Size of the JSON. */
+  /** Size of the JSON of the bodies. What is stored of it can be shorter (`BodiesJson`). */
   readonly sizeBytes: number
   /** Length of the segment with the header, at the start of `bytes`; 0: a small message, which has no such segment. */
   readonly headBytes: number
 }
 
-/** The JSON of bodies: in one piece, or, of a large message, the members before the texts, and the rest. */
-export type BodiesJson = readonly [whole: Buffer] | readonly [head: Buffer, rest: Buffer]
+/**
+ * The JSON of bodies. In most messages all text is new content: then `isAllNewText` and `isAllNewHtml` are written instead of
+ * the same text again.
+ */
+export interface BodiesJson {
+  /** The document; of a large message, the members before the texts. */
+  readonly first: Buffer
+  /** The other members of a large message. */
+  readonly rest?: Buffer
+  /** How much longer the JSON would be with the texts that are not written again. */
+  readonly repeatedBytes: number
+}
 
 /** Level 1 compresses the text of mail to a third; higher levels cost more time than they save bytes. */
 const LEVEL = { level: 1 }
@@ -51,32 +61,65 @@ export function compressBodies(bodies: Bodies): CompressedBodies {
   return compressJson(jsonOfBodies(bodies))
 }
 
-export function compressJson([head, rest]: BodiesJson): CompressedBodies {
-  if (rest === undefined) return { bytes: deflateRawSync(head, SMALL_DEFLATE), sizeBytes: head.length, headBytes: 0 }
+export function compressJson({ first, rest, repeatedBytes }: BodiesJson): CompressedBodies {
+  if (rest === undefined)
+    return { bytes: deflateRawSync(first, SMALL_DEFLATE), sizeBytes: first.length + repeatedBytes, headBytes: 0 }
   // The first segment has no final block, so the second one continues it, and both are one deflate stream.
-  const first = deflateRawSync(head, { ...LEVEL, finishFlush: constants.Z_SYNC_FLUSH })
-  const bytes = Buffer.concat([first, deflateRawSync(rest, LEVEL)])
-  return { bytes, sizeBytes: head.length + rest.length, headBytes: first.length }
+  const head = deflateRawSync(first, { ...LEVEL, finishFlush: constants.Z_SYNC_FLUSH })
+  const bytes = Buffer.concat([head, deflateRawSync(rest, LEVEL)])
+  return { bytes, sizeBytes: first.length + rest.length + repeatedBytes, headBytes: head.length }
+}
+
+export function jsonOfBodies({ headers, isTruncated, ...all }: Bodies): BodiesJson {
+  const { extractedText, extractedHtml, ...texts } = all
+  const isAllNewText = extractedText !== undefined && extractedText === (texts.text ?? texts.textFromHtml)
+  const isAllNewHtml = extractedHtml !== undefined && extractedHtml === texts.html
+  const written = {
+    ...texts,
+    ...(extractedText !== undefined && !isAllNewText && { extractedText }),
+    ...(extractedHtml !== undefined && !isAllNewHtml && { extractedHtml }),
+  }
+  const flags = `${isAllNewText ? ',"isAllNewText":true' : ''}${isAllNewHtml ? ',"isAllNewHtml":true' : ''}`
+  const repeatedAs = new Map<string, string>([
+    ...(isAllNewText ? [[texts.text === undefined ? 'textFromHtml' : 'text', 'extractedText'] as const] : []),
+    ...(isAllNewHtml ? [['html', 'extractedHtml'] as const] : []),
+  ])
+  /** Of a member that is not written again, as if it were. */
+  const repeatedSize = (name: string, sizeBytes: number) => {
+    const other = repeatedAs.get(name)
+    return other === undefined ? 0 : sizeBytes + other.length - name.length
+  }
+  const head = JSON.stringify({ headers, isTruncated }).slice(0, -1)
+  const chars = sum(Object.values(all).map(({ length }) => length))
+  if (chars <= ONE_SEGMENT_BYTES_MAX) {
+    const members = Object.entries(written).map(([name, text]) => [name, `,"${name}":${JSON.stringify(text)}`] as const)
+    const first = Buffer.from(`${head}${members.map(([, json]) => json).join('')}${flags}}`)
+    const sizes = members.map(([name, json]) =>
+      repeatedAs.has(name) ? repeatedSize(name, Buffer.byteLength(json)) : 0,
+    )
+    const repeatedBytes = sum(sizes) - flags.length
+    if (first.length + repeatedBytes <= ONE_SEGMENT_BYTES_MAX) return { first, repeatedBytes }
+  }
+  const first = Buffer.from(head)
+  const members = Object.entries(written).map(([name, text]) => [name, jsonOfText(name, text)] as const)
+  const rest = Buffer.concat([...members.flatMap(([, pieces]) => pieces), Buffer.from(`${flags}}`)])
+  const sizes = members.map(([name, pieces]) => repeatedSize(name, sum(pieces.map(({ length }) => length))))
+  const repeatedBytes = sum(sizes) - flags.length
+  return first.length + rest.length + repeatedBytes <= ONE_SEGMENT_BYTES_MAX
+    ? { first: Buffer.concat([first, rest]), repeatedBytes }
+    : { first, rest, repeatedBytes }
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0)
 }
 
 /**
- * A large message is converted in pieces, outside of the JavaScript heap: as one string, a body of control characters
- * takes several times its size, and one allocation of that size beyond the thread's heap limit ends the whole process
- * instead of the thread.
+ * Returns the member as JSON.stringify writes it. The text of a large message is converted in pieces, outside of the JavaScript
+ * heap: as one string, a body of control characters takes several times its size, and one allocation of that size beyond the
+ * thread's heap limit ends the whole process instead of the thread.
  */
-export function jsonOfBodies({ headers, isTruncated, ...texts }: Bodies): BodiesJson {
-  const chars = Object.values(texts).reduce((sum, text) => sum + text.length, 0)
-  if (chars <= ONE_SEGMENT_BYTES_MAX) {
-    const whole = Buffer.from(JSON.stringify({ headers, isTruncated, ...texts }))
-    if (whole.length <= ONE_SEGMENT_BYTES_MAX) return [whole]
-  }
-  const head = Buffer.from(JSON.stringify({ headers, isTruncated }).slice(0, -1))
-  const rest = Buffer.concat([...Object.entries(texts).flatMap(jsonOfText), Buffer.from('}')])
-  return head.length + rest.length <= ONE_SEGMENT_BYTES_MAX ? [Buffer.concat([head, rest])] : [head, rest]
-}
-
-/** Returns the member as JSON.stringify writes it. */
-function jsonOfText([name, text]: [name: string, text: string]): Buffer[] {
+function jsonOfText(name: string, text: string): Buffer[] {
   const pieces = [Buffer.from(`,"${name}":"`)]
   for (let at = 0, end = 0; at < text.length; at = end) {
     end = at + PIECE_CHARS
@@ -87,13 +130,28 @@ function jsonOfText([name, text]: [name: string, text: string]): Buffer[] {
   return pieces
 }
 
+/** Returns the bodies of a document of `jsonOfBodies`. */
+function bodiesOf(json: string): Bodies {
+  const { isAllNewText, isAllNewHtml, ...bodies } = JSON.parse(json) as Bodies & {
+    readonly isAllNewText?: true
+    readonly isAllNewHtml?: true
+  }
+  const { text, textFromHtml, html } = bodies
+  const newText = text ?? textFromHtml
+  return {
+    ...bodies,
+    ...(isAllNewText && newText !== undefined && { extractedText: newText }),
+    ...(isAllNewHtml && html !== undefined && { extractedHtml: html }),
+  }
+}
+
 function isFirstOfPair(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff
 }
 
 /** @param sizeBytes of the JSON: the output buffer is then not larger than needed */
 export function decompressBodies(bytes: Uint8Array, sizeBytes?: number): Bodies {
-  return JSON.parse(inflateRawSync(bytes, inflateOptions(sizeBytes)).toString()) as Bodies
+  return bodiesOf(inflateRawSync(bytes, inflateOptions(sizeBytes)).toString())
 }
 
 /**
@@ -151,7 +209,7 @@ export async function decompressInSteps(
   await nextTurn()
   const text = json.toString()
   await nextTurn()
-  const bodies = JSON.parse(text) as Bodies
+  const bodies = bodiesOf(text)
   await nextTurn()
   return bodies
 }

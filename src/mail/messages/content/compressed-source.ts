@@ -15,7 +15,7 @@ const SMALL_WINDOW_BYTES = 16 * 1024
 const LARGE_WINDOW = { windowBits: 15, memLevel: 8 }
 
 /** @returns undefined if the message is too large, or not smaller when it is compressed */
-export function compressSource(source: Uint8Array, [bodies, rest]: BodiesJson): Uint8Array | undefined {
+export function compressSource(source: Uint8Array, { first: bodies, rest }: BodiesJson): Uint8Array | undefined {
   if (source.length > SOURCE_BYTES_MAX || rest !== undefined) return undefined
   const dictionary = bodies.subarray(-DICTIONARY_BYTES)
   // A small window reaches only a part of a long dictionary.
