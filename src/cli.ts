@@ -6,7 +6,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { isCommand, usage } from './cli/usage.ts'
 import { domainWarning } from './config/setting-readers.ts'
 import { type Config, loadConfig } from './config/settings.ts'
@@ -15,6 +17,9 @@ import { packageRoot } from './package-root.ts'
 
 /** A second signal within this time counts as an echo of the first. */
 const NPM_ECHO_MS = 500
+
+/** With so few cores, V8's threads that collect garbage together wait for each other, which also takes CPU time. */
+const SERIAL_GC_CORES_MAX = 2
 
 async function main(args: readonly string[]): Promise<number> {
   const [command = 'serve', ...rest] = args
@@ -77,6 +82,7 @@ function version(): string {
 
 /** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */
 async function serve(config: Config, startPaused: boolean): Promise<number> {
+  if (availableParallelism() <= SERIAL_GC_CORES_MAX) setFlagsFromString('--no-parallel-scavenge')
   const { startMartlet } = await import('./server/start.ts')
   const { createMetrics } = await import('./metrics.ts')
   const { createLog, standardOutput } = await import('./log.ts')

@@ -102,7 +102,7 @@ export const parsingLimits = {
       'JavaScript heap of a parse thread. If a message needs more, only its header fields are read, and the thread is replaced.',
   },
   youngHeapBytesMax: {
-    default: 12 * MIB,
+    default: 24 * MIB,
     unit: 'bytes',
     description:
       'The part of the heap of a parse thread that is for new objects. It stays in use while the thread exists.',
