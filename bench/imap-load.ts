@@ -66,6 +66,11 @@ export class ImapSession {
     await this.command('IDLE')
   }
 
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
   close(): void {
     this.#socket.destroy()
   }

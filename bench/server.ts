@@ -5,8 +5,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { resolve as absolute, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { startPostgresServer } from '../test/support/postgres-server.ts'
+import type { ProbeReading } from './server-probe.ts'
 
 export const KEY = 'am_bench_key_of_this_run'
 
@@ -22,19 +27,24 @@ export interface BenchServer {
   /** undefined: SQLite. */
   readonly databaseUrl: string | undefined
   request(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+  /** What happened in the process since the last call; memory after a garbage collection with `--expose-gc`. */
+  probe(): Promise<ProbeReading>
   stop(): Promise<void>
 }
 
 export async function startBenchServer(
   env: Readonly<Record<string, string>> = {},
   nodeFlags: readonly string[] = [],
-  cli = 'dist/cli.js',
+  cli = process.env.BENCH_CLI ?? 'dist/cli.js',
 ): Promise<BenchServer> {
   const dataDir = mkdtempSync('.bench-data-')
   const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
-  const child = spawn(process.execPath, [...nodeFlags, cli, 'serve'], {
+  const probe = fileURLToPath(new URL('./server-probe.js', import.meta.url))
+  const probeSocket = absolute(join(dataDir, 'probe'))
+  const child = spawn(process.execPath, ['--import', probe, ...nodeFlags, cli, 'serve'], {
     env: {
       PATH: process.env.PATH,
+      BENCH_PROBE: probeSocket,
       MARTLET_DATA_DIR: dataDir,
       MARTLET_ROOT_KEY: KEY,
       MARTLET_HTTP_PORT: '0',
@@ -78,6 +88,9 @@ export async function startBenchServer(
         ...(body !== undefined && { body: JSON.stringify(body) }),
       })
       return (await response.json()) as Record<string, unknown>
+    },
+    async probe() {
+      return JSON.parse(await text(connect(probeSocket))) as ProbeReading
     },
     async stop() {
       const exited = once(child, 'exit')
