@@ -5,6 +5,7 @@
 import type { Expression, Kysely, SelectQueryBuilder } from 'kysely'
 import type { RowStep, StepResults } from './row-statements.ts'
 import type { Visibility } from './schema/event-rows.ts'
+import type { MailboxEntryRow } from './schema/mailbox-rows.ts'
 import type { Schema } from './schema/schema.ts'
 
 /** A handle that only reads. The root handle and a transaction both have this type; a write does not compile. */
@@ -46,6 +47,9 @@ export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable
   append(event: NewEvent): void
 }
 
+/** Names an entry of a mailbox. */
+export type EntryKey = Pick<MailboxEntryRow, 'mailbox_id' | 'uid'>
+
 /** An event before the store numbers it. Ids and small values only; bodies are read from the message. */
 export interface NewEvent {
   readonly type: string
@@ -55,6 +59,8 @@ export interface NewEvent {
   readonly inboxId?: string | undefined
   /** The message whose MODSEQ becomes this event's number (RFC 7162 §3.1). */
   readonly messageId?: string | undefined
+  /** New entries of mailboxes whose MODSEQ becomes this event's number. */
+  readonly entries?: readonly EntryKey[] | undefined
   /** The name of the actor, as `actorName` returns it. */
   readonly actor: string
   readonly payload: Readonly<Record<string, unknown>>

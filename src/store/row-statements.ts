@@ -13,7 +13,7 @@ import type { Schema } from './schema/schema.ts'
 export type ParameterType = 'text' | 'integer' | 'bigint' | 'bytes'
 
 /** A statement with one value per parameter from each row of type `In`. It returns rows of type `Out`. */
-export type RowStatement<In extends object, Out = never> = (InsertRows | UpdateRows | SelectRows) & {
+export type RowStatement<In extends object, Out = never> = (InsertRows | UpdateRows | DeleteRows | SelectRows) & {
   /** Only for the compiler. */
   readonly types?: { readonly in: (row: In) => void; readonly out: Out }
 }
@@ -41,10 +41,16 @@ export interface OnConflict {
 export interface UpdateRows {
   readonly kind: 'update'
   readonly table: string
-  readonly key: string
+  readonly keys: readonly string[]
   readonly parameters: Parameters
-  /** Parameters that are added to their column; the others except `key` replace it. */
+  /** Parameters that are added to their column; the others except `keys` replace it. */
   readonly add: readonly string[]
+}
+
+export interface DeleteRows {
+  readonly kind: 'delete'
+  readonly table: string
+  readonly parameters: Parameters
 }
 
 export interface SelectRows {
@@ -91,14 +97,22 @@ export function insertRowsReturning<Table extends keyof Schema & string, Returne
   return { kind: 'insert', table, parameters, returning }
 }
 
-/** Updates the rows with the given values of `key`: each at most once per call of `runRows`. */
+/** Updates the rows with the given values of `key`, one column or several: each at most once per call of `runRows`. */
 export function updateRows<Table extends keyof Schema & string, Column extends keyof Schema[Table] & string>(
   table: Table,
-  key: NoInfer<Column>,
+  key: NoInfer<Column> | readonly NoInfer<Column>[],
   parameters: Readonly<Record<Column, ParameterType>>,
   add: readonly NoInfer<Column>[] = [],
 ): RowStatement<Pick<Schema[Table], Column>> {
-  return { kind: 'update', table, key, parameters, add }
+  return { kind: 'update', table, keys: [key].flat(), parameters, add }
+}
+
+/** Deletes the rows that have the given values in these columns. */
+export function deleteRows<Table extends keyof Schema & string, Column extends keyof Schema[Table] & string>(
+  table: Table,
+  parameters: Readonly<Record<Column, ParameterType>>,
+): RowStatement<Pick<Schema[Table], Column>> {
+  return { kind: 'delete', table, parameters }
 }
 
 /** @param sql a select, for one row: `:name` is a parameter */

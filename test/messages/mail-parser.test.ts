@@ -39,7 +39,13 @@ function openParser(limits: LimitOverrides = {}) {
     parse: async (mail: string | Buffer, fairnessKey = 'a', own = '') => {
       const bytes = Buffer.concat([Buffer.from(own), Buffer.from(mail)])
       const load = async () => ({ bytes, isOwned: false })
-      const parsed = await mailParser.parse({ fairnessKey, sizeBytes: bytes.length, ownBytes: own.length, load })
+      const parsed = await mailParser.parse({
+        fairnessKey,
+        sizeBytes: bytes.length,
+        ownBytes: own.length,
+        findsCodes: true,
+        load,
+      })
       const { headers, isTruncated = false } = decompressBodies(parsed.compressedBodies.bytes)
       return { ...parsed, headers, truncated: isTruncated }
     },

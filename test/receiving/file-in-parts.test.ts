@@ -16,7 +16,7 @@ const prepared = {
 
 function contentRow(id: string, now: number) {
   const blobs = { bytes: Buffer.from('x'), blob_key: null, parsed: null, parsed_blob_key: null }
-  const sizes = { size_bytes: 1, parsed_size_bytes: 0, parsed_head_bytes: 0 }
+  const sizes = { size_bytes: 1, parsed_size_bytes: 0, parsed_head_bytes: 0, envelope: null }
   return { id, ...blobs, ...sizes, verification: null, created_at: now }
 }
 

@@ -50,7 +50,7 @@ export async function sendMail(addresses: readonly string[], more: Partial<Recip
       .insertInto('contents')
       .values({
         ...{ id: submission.content_id, size_bytes: bytes.length, bytes, created_at: tx.now },
-        ...{ parsed_size_bytes: 0, parsed_head_bytes: 0 },
+        ...{ parsed_size_bytes: 0, parsed_head_bytes: 0, envelope: null },
       })
       .execute()
     await tx.insertInto('submissions').values(submission).execute()

@@ -9,11 +9,11 @@ import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blob
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
-import { PostgresConnection } from '../../src/store/postgres/postgres-connection.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import type { RUN_LATER } from '../../src/store/store.ts'
 import { createParserHere } from '../support/parse-here.ts'
+import { countPostgresCalls } from '../support/postgres-calls.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertInbox } from './rows.ts'
 import { openTestStore, type TestStore } from './test-store.ts'
@@ -115,7 +115,7 @@ notSupported('sqlite', 'it has no server to wait for')(
   async () => {
     await using store = await openTestStore(WITHOUT_YIELDS)
     const inboxes = await createInboxes(store)
-    const calls = countCalls()
+    const calls = countPostgresCalls()
     await receive(store, inboxes)
     expect(calls.take()).toEqual({ statements: 39, roundTrips: 4 })
     await receive(store, inboxes, (index) => `first${index}@x.test`)
@@ -126,33 +126,3 @@ notSupported('sqlite', 'it has no server to wait for')(
     expect(calls.take()).toEqual({ statements: 43, roundTrips: 6 })
   },
 )
-
-/** Counts statements, and those that are sent while no other one of their connection is under way. */
-function countCalls() {
-  let [statements, roundTrips] = [0, 0]
-  const underWay = new WeakMap<PostgresConnection, number>()
-  for (const name of ['run', 'query'] as const) {
-    const original = PostgresConnection.prototype[name] as (...values: unknown[]) => Promise<unknown>
-    vi.spyOn(PostgresConnection.prototype, name).mockImplementation(async function (
-      this: PostgresConnection,
-      ...values: unknown[]
-    ) {
-      const others = underWay.get(this) ?? 0
-      statements += 1
-      if (others === 0) roundTrips += 1
-      underWay.set(this, others + 1)
-      try {
-        return (await original.apply(this, values)) as never
-      } finally {
-        underWay.set(this, underWay.get(this)! - 1)
-      }
-    })
-  }
-  return {
-    take() {
-      const counted = { statements, roundTrips }
-      ;[statements, roundTrips] = [0, 0]
-      return counted
-    },
-  }
-}

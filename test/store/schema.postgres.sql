@@ -76,6 +76,7 @@ create table contents (
   parsed_size_bytes bigint not null,
   parsed_head_bytes bigint not null,
   created_at bigint not null,
+  envelope text collate "C",
   verification text collate "C",
   search_text bytea,
   parsed bytea,
@@ -396,6 +397,7 @@ create table message_labels (
   PRIMARY KEY (message_id, label),
   FOREIGN KEY (message_id) REFERENCES messages(id) ON DELETE CASCADE
 );
+CREATE INDEX message_labels_by_label ON public.message_labels USING btree (label, message_id) WHERE (label <> ALL (ARRAY['received'::text, 'sent'::text, 'unread'::text, 'delivered'::text]));
 
 create table messages (
   number bigint not null generated always as identity,

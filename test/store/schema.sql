@@ -65,6 +65,7 @@ CREATE TABLE contents (
   parsed_size_bytes integer not null,
   parsed_head_bytes integer not null,
   created_at integer not null,
+  envelope text,
   verification text,
   search_text blob,
   parsed blob,
@@ -391,6 +392,9 @@ CREATE TABLE message_labels (
   label text not null,
   primary key (message_id, label)
 ) strict, without rowid;
+
+CREATE INDEX message_labels_by_label on message_labels (label, message_id)
+  where label not in ('received', 'sent', 'unread', 'delivered');
 
 CREATE TABLE messages (
   number integer primary key autoincrement,

@@ -43,6 +43,7 @@ test('bytes are read back unchanged', async () => {
       parsed_blob_key: null,
       parsed_size_bytes: 0,
       parsed_head_bytes: 0,
+      envelope: null,
       verification: null,
       search_text: null,
     }

@@ -21,7 +21,7 @@ import {
   type UidRange,
   type WantedItems,
 } from '../../src/edges/imap/session/mail-store.ts'
-import { readImapBody, readImapStructure } from '../../src/formats/imap/read-structure.ts'
+import { readImapStructure } from '../../src/formats/imap/read-structure.ts'
 import type { SearchKey } from '../../src/formats/imap/search-keys.ts'
 import { MemoryMailbox, type MemoryMessage } from './memory-mailbox.ts'
 import { matchMessage } from './memory-search.ts'
@@ -325,7 +325,7 @@ function fetched(uid: number, message: MemoryMessage, wanted: WantedItems, large
     ...(wanted.ids && { emailId, threadId }),
     ...(wanted.preview && { preview: message.preview ?? null }),
     ...(wanted.envelope && { envelope: structure().envelope }),
-    ...(wanted.body && { body: readImapBody(raw, STRUCTURE_LIMITS) }),
+    ...(wanted.body && { body: structure().body }),
     ...(wanted.bodyStructure && { bodyStructure: structure().bodyStructure }),
     ...(wanted.source && {
       source: {

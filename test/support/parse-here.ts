@@ -7,8 +7,8 @@ import { evidenceLimits, parseMail } from '../../src/mail/messages/content/parse
 export function createParserHere(limits: Limits): Pick<MailParser, 'expectMail' | 'parse' | 'readEvidence'> {
   return {
     expectMail: () => undefined,
-    async parse({ load }: UnparsedMail) {
-      return parseMail(Buffer.from((await load()).bytes), limits)
+    async parse({ load, findsCodes }: UnparsedMail) {
+      return parseMail(Buffer.from((await load()).bytes), limits, findsCodes)
     },
     async readEvidence({ load }) {
       return readSenderEvidence(Buffer.from((await load()).bytes), evidenceLimits(limits))

@@ -29,7 +29,11 @@ export async function insertParsedMails(
     const contents = rows.map(({ mail, contentId }) => ({
       ...{ id: contentId, size_bytes: 0, created_at: tx.now },
       ...{ parsed: mail.compressedBodies.bytes, parsed_size_bytes: mail.compressedBodies.sizeBytes },
-      ...{ parsed_head_bytes: mail.compressedBodies.headBytes, search_text: mail.searchText ?? null },
+      ...{
+        parsed_head_bytes: mail.compressedBodies.headBytes,
+        search_text: mail.searchText ?? null,
+        envelope: mail.envelope ?? null,
+      },
     }))
     await tx.insertInto('contents').values(contents).execute()
     const addresses = rows.flatMap(({ mail, contentId }) =>

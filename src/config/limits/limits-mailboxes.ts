@@ -1,5 +1,5 @@
 /** Limits of mailboxes, as IMAP shows them. Part of ../limits.ts. */
-import { type Limit, MIB } from './limit.ts'
+import { KIB, type Limit } from './limit.ts'
 
 export const mailboxesLimits = {
   catchUpEvents: {
@@ -50,8 +50,9 @@ export const mailboxesLimits = {
   },
   searchKeysMax: { default: 1_000, unit: 'count', description: 'Keys of one SEARCH.' },
   sourceBytesMax: {
-    default: 8 * MIB,
+    default: 256 * KIB,
     unit: 'bytes',
-    description: 'Largest message that is in memory as a whole while it is sent to a mail program.',
+    description:
+      'Largest message that is in memory as a whole while it is sent to a mail program. Larger ones are read in pieces.',
   },
 } as const satisfies Record<string, Limit>

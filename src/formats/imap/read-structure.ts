@@ -11,6 +11,8 @@ import type { ImapPart } from './imap-parts.ts'
 export interface ImapStructure {
   /** As in responses, with parentheses, in ASCII. */
   readonly envelope: string
+  /** BODYSTRUCTURE without extension data (RFC 9051 §6.4.5). */
+  readonly body: string
   readonly bodyStructure: string
   readonly root: ImapPart
 }
@@ -23,15 +25,10 @@ export function readImapStructure(raw: Buffer, limits: StructureLimits): ImapStr
   const { scanned, charset } = scan(raw, limits)
   return {
     envelope: envelopeOf(raw, scanned.part.fields, charset),
+    body: writeBodyStructure(scanned, { raw, charset, isExtended: false }),
     bodyStructure: writeBodyStructure(scanned, { raw, charset, isExtended: true }),
     root: toImapPart(scanned),
   }
-}
-
-/** BODY: BODYSTRUCTURE without extension data (RFC 9051 §6.4.5). */
-export function readImapBody(raw: Buffer, limits: StructureLimits): string {
-  const { scanned, charset } = scan(raw, limits)
-  return writeBodyStructure(scanned, { raw, charset, isExtended: false })
 }
 
 /** @param header the header block of a message, or more of it */

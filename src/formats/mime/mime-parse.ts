@@ -9,6 +9,7 @@ import type { Address } from '../address/address.ts'
 import { parseAddressList } from '../address/address-list.ts'
 import { escapeHtml } from '../html/escape-html.ts'
 import { parseMessageIds } from '../ids.ts'
+import { envelopeOf } from '../imap/envelope.ts'
 import { selectParts } from './body-selection.ts'
 import { cutToJsonBytes } from './body-size.ts'
 import { decodeCharset } from './charset.ts'
@@ -62,6 +63,8 @@ export interface MailFields {
 export interface MimeMessage extends MailFields {
   /** The type of the whole message, for example `multipart/report`. */
   contentType: string
+  /** ENVELOPE of IMAP (formats/imap/envelope.ts), unless the header is large. */
+  envelope?: string
   /** What a report about spam says (RFC 5965). */
   feedbackReport?: FeedbackReport
   /** The text/plain parts, with LF line ends, without line breaks at the end. Absent if the message has only HTML. */
@@ -105,6 +108,7 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   return {
     ...readFields(raw, root.fields, charset),
     contentType: root.contentType,
+    ...(root.bodyStart <= ENVELOPE_HEADER_BYTES_MAX && { envelope: envelopeOf(raw, root.fields, charset) }),
     ...(feedbackReport && { feedbackReport }),
     ...(hasText && { text: text.body }),
     ...(html && { html: html.body }),
@@ -114,12 +118,15 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   }
 }
 
+/** An ENVELOPE is stored with each message. Of larger headers, which are rare, it is computed when a client asks for it. */
+const ENVELOPE_HEADER_BYTES_MAX = 16 * 1024
+
 /** White space and characters without width. */
 const BLANK = /^(?:[\s\u00ad\u200b-\u200d\u2060]|&nbsp;)*$/
 
 type MessageFields = Omit<
   MimeMessage,
-  'contentType' | 'feedbackReport' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'
+  'contentType' | 'envelope' | 'feedbackReport' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'
 >
 
 /** @param charset label of the body, for bytes above 127 */

@@ -78,11 +78,21 @@ export function hasPermission(actor: Actor, permission: Permission): boolean {
  * @throws unknown_api_key; forbidden when its permissions have changed
  */
 export async function assertKeyUnchanged(tx: Tx, actor: Actor): Promise<void> {
-  if (actor.kind === 'system') return
-  const row = await apiKeys.shareLockById(tx, actor.apiKeyId)
-  if (!row || isExpired(row, tx.now) || !hasSameKey(actor, row)) throw new MailError('unknown_api_key', {})
-  if (!hasSamePermissions(actor, row)) {
-    throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
+  await assertKeysUnchanged(tx, [actor])
+}
+
+/** As assertKeyUnchanged, for the actors of a batch: each key is read once. */
+export async function assertKeysUnchanged(tx: Tx, actors: readonly Actor[]): Promise<void> {
+  const rows = new Map<string, ApiKeyRow | undefined>()
+  for (const actor of actors) {
+    if (actor.kind === 'system') continue
+    const { apiKeyId } = actor
+    if (!rows.has(apiKeyId)) rows.set(apiKeyId, await apiKeys.shareLockById(tx, apiKeyId))
+    const row = rows.get(apiKeyId)
+    if (!row || isExpired(row, tx.now) || !hasSameKey(actor, row)) throw new MailError('unknown_api_key', {})
+    if (!hasSamePermissions(actor, row)) {
+      throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
+    }
   }
 }
 
@@ -181,7 +191,7 @@ function idOf(ref: string): string {
 }
 
 /** @throws not_found when there is no row or it is outside the actor's scope; missing_permission */
-function requireCovered(actor: Actor, row: InboxRow | undefined, permission: Permission): InboxRow {
+export function requireCovered(actor: Actor, row: InboxRow | undefined, permission: Permission): InboxRow {
   if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
   requirePermission(actor, permission)
   return row

@@ -14,7 +14,12 @@ import { forbiddenMask, hasPermission, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
 import { createBodyTexts } from '../messages/search/text-cache.ts'
-import { type AppendedMessage, type AppendNeeds, appendMessage, appendToDrafts } from './changes/append-message.ts'
+import {
+  type AppendedMessage,
+  type AppendNeeds,
+  appendToDrafts,
+  createAppendMessage,
+} from './changes/append-message.ts'
 import {
   createMailbox,
   deleteMailbox,
@@ -24,6 +29,7 @@ import {
   setSubscribed,
 } from './changes/manage-mailboxes.ts'
 import { storeFlags } from './changes/store-flags.ts'
+import { createLargeStructures } from './fetch/large-structures.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
@@ -84,15 +90,20 @@ export interface MailboxQuota {
   readonly messages: { readonly used: number; readonly max: number | undefined }
 }
 
-interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'bodyTexts'>, AppendNeeds {
+interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'bodyTexts' | 'largeStructures'>, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
 }
 
 export function createMailboxes(given: MailboxesNeeds): Mailboxes {
-  const needs = { ...given, bodyTexts: createBodyTexts(given.limits) }
+  const needs = {
+    ...given,
+    bodyTexts: createBodyTexts(given.limits),
+    largeStructures: createLargeStructures(given),
+  }
   const { store, config } = needs
   const views = createInboxViews(needs)
+  const appendMessage = createAppendMessage(needs)
 
   return {
     async open(actor, inboxRef) {
@@ -150,9 +161,10 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
           if (known.length === 0) await refresh()
           const target = requireMailbox(actor, known.length === 0 ? inboxView.known.rows : known, name)
           const isDrafts = target.kind === 'drafts'
-          const { id, flags } = isDrafts
+          const { id, uid, flags } = isDrafts
             ? await appendToDrafts(needs, owner, message)
-            : await appendMessage(needs, owner, target, message)
+            : await appendMessage(owner, target, message)
+          if (uid !== undefined) return { uidValidity: target.uid_validity, uid }
           await refresh()
           const found = await entriesTable.listByItems(store.db, [id])
           const entry = found.find(({ mailbox_id }) => mailbox_id === target.id)

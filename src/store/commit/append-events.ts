@@ -5,11 +5,11 @@
  * The only row of `event_log` is the lock: a transaction that has taken numbers keeps the row locked until its commit,
  * and the next node waits for it. Each writer appends in its own way, because PostgreSQL can do it without a round trip.
  */
-import type { Tx } from '../handles.ts'
+import type { EntryKey, Tx } from '../handles.ts'
 import type { EventRow } from '../schema/event-rows.ts'
 
 /** An event that has no `seq` yet. */
-export type UnnumberedEvent = Omit<EventRow, 'seq'>
+export type UnnumberedEvent = Omit<EventRow, 'seq'> & { readonly entries?: readonly EntryKey[] }
 
 /**
  * Returns, for each message with an event, the index of its last one, whose number becomes the MODSEQ of the message
@@ -19,6 +19,11 @@ export function lastEvents(events: readonly UnnumberedEvent[]): Map<string, numb
   const last = new Map<string, number>()
   for (const [index, { message_id }] of events.entries()) if (message_id !== null) last.set(message_id, index)
   return last
+}
+
+/** Returns the entries of mailboxes that events name, with the index of their event. Most events name none. */
+export function entriesOfEvents(events: readonly UnnumberedEvent[]): (EntryKey & { readonly index: number })[] {
+  return events.flatMap(({ entries = [] }, index) => entries.map(({ mailbox_id, uid }) => ({ mailbox_id, uid, index })))
 }
 
 /** Creates the row of the log if it does not exist. @returns the epoch of the log */

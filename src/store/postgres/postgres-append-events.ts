@@ -1,8 +1,8 @@
 /**
- * Appends the events of a commit (../commit/append-events.ts) in two statements whose results nobody needs, so that they
+ * Appends the events of a commit (../commit/append-events.ts) in two or three statements whose results nobody needs, so that they
  * are sent together with the commit. PostgreSQL computes the numbers itself: `position` counts the events from 1.
  */
-import { lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
+import { entriesOfEvents, lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 
 const COLUMNS = [
@@ -31,10 +31,15 @@ const APPEND = `with log as (
 const SET_MODSEQS = `update messages set modseq = event_log.last_seq - $1::bigint + given.position
   from event_log, unnest($2::text[], $3::bigint[]) as given (id, position) where messages.id = given.id`
 
+const SET_ENTRY_MODSEQS = `update mailbox_entries set modseq = event_log.last_seq - $1::bigint + given.position
+  from event_log, unnest($2::text[], $3::bigint[], $4::bigint[]) as given (mailbox_id, uid, position)
+  where mailbox_entries.mailbox_id = given.mailbox_id and mailbox_entries.uid = given.uid`
+
 /** Sends the statements before it returns. */
 export async function appendEvents(connection: PostgresConnection, events: readonly UnnumberedEvent[]): Promise<void> {
   if (events.length === 0) return
   const last = [...lastEvents(events)]
+  const entries = entriesOfEvents(events)
   await Promise.all([
     connection.query(APPEND, [
       events.length,
@@ -42,5 +47,15 @@ export async function appendEvents(connection: PostgresConnection, events: reado
       ...COLUMNS.map(([name]) => events.map((event) => event[name])),
     ]),
     connection.query(SET_MODSEQS, [events.length, last.map(([id]) => id), last.map(([, index]) => index + 1)]),
+    ...(entries.length > 0
+      ? [
+          connection.query(SET_ENTRY_MODSEQS, [
+            events.length,
+            entries.map(({ mailbox_id }) => mailbox_id),
+            entries.map(({ uid }) => uid),
+            entries.map(({ index }) => index + 1),
+          ]),
+        ]
+      : []),
   ])
 }

@@ -43,11 +43,17 @@ function compile(statement: RowStatement<never>): CompiledForPostgres {
       return whole(`insert into ${table} (${columns}) ${source}${clauses}`)
     }
     case 'update': {
-      const { table, key, add } = statement
+      const { table, keys, add } = statement
       const changes = names
-        .filter((name) => name !== key)
+        .filter((name) => !keys.includes(name))
         .map((name) => `${name} = ${add.includes(name) ? `${table}.${name} + given.${name}` : `given.${name}`}`)
-      return whole(`update ${table} set ${changes.join(', ')} from ${given} where ${table}.${key} = given.${key}`)
+      const condition = keys.map((key) => `${table}.${key} = given.${key}`).join(' and ')
+      return whole(`update ${table} set ${changes.join(', ')} from ${given} where ${condition}`)
+    }
+    case 'delete': {
+      const { table } = statement
+      const condition = names.map((name) => `${table}.${name} = given.${name}`).join(' and ')
+      return whole(`delete from ${table} using ${given} where ${condition}`)
     }
     case 'select': {
       const sql = replaceParameters(statement.sql, (name) => `given.${name}`)

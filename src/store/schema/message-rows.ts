@@ -178,6 +178,11 @@ export interface ContentRow {
   parsed_size_bytes: number
   /** Length of its first segment, which contains the headers alone; 0: it has one segment. */
   parsed_head_bytes: number
+  /**
+   * ENVELOPE of IMAP; null if it is computed when a client asks for it. Before `bytes` in the row, so that SQLite reads it without
+   * them. Code that writes it in another form comes with a migration that removes it.
+   */
+  envelope: string | null
   /** JSON of the codes and links that were found (bodies.ts); null if the content was never searched for them. */
   verification: string | null
   created_at: number

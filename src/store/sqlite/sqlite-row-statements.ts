@@ -34,10 +34,15 @@ function compile(statement: RowStatement<never>): CompiledRows {
       return { sql: `insert into ${table} (${names.join(', ')}) values (${values})${clauses}`, parameters: names }
     }
     case 'update': {
-      const { table, key, add } = statement
-      const changed = names.filter((name) => name !== key)
+      const { table, keys, add } = statement
+      const changed = names.filter((name) => !keys.includes(name))
       const changes = changed.map((name) => `${name} = ${add.includes(name) ? `${name} + ?` : '?'}`)
-      return { sql: `update ${table} set ${changes.join(', ')} where ${key} = ?`, parameters: [...changed, key] }
+      const condition = keys.map((key) => `${key} = ?`).join(' and ')
+      return { sql: `update ${table} set ${changes.join(', ')} where ${condition}`, parameters: [...changed, ...keys] }
+    }
+    case 'delete': {
+      const condition = names.map((name) => `${name} = ?`).join(' and ')
+      return { sql: `delete from ${statement.table} where ${condition}`, parameters: names }
     }
     case 'select': {
       const parameters: string[] = []

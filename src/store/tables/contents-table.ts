@@ -27,6 +27,7 @@ export const insertAll = insertRows('contents', {
   parsed_blob_key: 'text',
   parsed_size_bytes: 'bigint',
   parsed_head_bytes: 'bigint',
+  envelope: 'text',
   verification: 'text',
   search_text: 'bytes',
   created_at: 'bigint',

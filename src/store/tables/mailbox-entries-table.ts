@@ -2,7 +2,7 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
-import { insertRows, rowStep } from '../row-statements.ts'
+import { insertRows, rowStep, updateRows } from '../row-statements.ts'
 import type { MailboxEntryRow } from '../schema/mailbox-rows.ts'
 
 /** Values in one statement. SQLite has at most 32,766, and events of many removed messages can name more. */
@@ -33,6 +33,13 @@ export const putAll = insertRows(
 export async function putRows(tx: Tx, rows: readonly MailboxEntryRow[]): Promise<void> {
   await tx.runRows([rowStep(putAll, rows)])
 }
+
+/** The store numbers new entries with their event at commit (commit/append-events.ts). */
+export const setModseqs = updateRows('mailbox_entries', ['mailbox_id', 'uid'], {
+  mailbox_id: 'text',
+  uid: 'bigint',
+  modseq: 'bigint',
+})
 
 export const putTombstones = insertRows(
   'mailbox_tombstones',

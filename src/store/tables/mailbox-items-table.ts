@@ -24,15 +24,16 @@ export interface ItemStructure {
   readonly envelope: string | null
   readonly body: string | null
   readonly body_structure: string | null
-  readonly parts: string | null
 }
 
-/** The bytes of a content, if they are in its row. */
+/** The bytes of a content, if they are in its row and few. */
 export interface ItemBytes {
   readonly bytes: Uint8Array | null
   readonly parsed: Uint8Array | null
-  readonly blob_key: string | null
 }
+
+/** Larger messages are read one by one: a list of them would stay in memory while a client reads slowly. */
+const READ_BYTES_MAX = 16 * 1024
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined }
 
@@ -44,13 +45,14 @@ interface ItemsWanted {
   readonly uids: readonly number[]
   readonly isRange: boolean
   readonly isDrafts: boolean
+  readonly withEnvelope: boolean
   readonly withStructure: boolean
   readonly withBytes: boolean
   readonly version: number
 }
 
 const items = prepareQuery((db, wanted: ItemsWanted) => {
-  const { mailboxId, uids, isRange, isDrafts, withStructure, withBytes, version } = wanted
+  const { mailboxId, uids, isRange, isDrafts, withEnvelope, withStructure, withBytes, version } = wanted
   const columns = isDrafts
     ? sql`draft_revisions.content_id, drafts.size_bytes, draft_revisions.created_at as internal_date,
         drafts.thread_id, drafts.preview`
@@ -60,26 +62,27 @@ const items = prepareQuery((db, wanted: ItemsWanted) => {
     ? sql`join draft_revisions on draft_revisions.id = entries.item_id join drafts on drafts.id = draft_revisions.draft_id`
     : sql`join messages on messages.id = entries.item_id`
   const contentId = isDrafts ? sql`draft_revisions.content_id` : sql`messages.content_id`
-  const structure = withStructure
-    ? {
-        columns: sql`, structures.envelope, structures.body, structures.body_structure, structures.parts`,
-        join: sql`left join content_structures as structures
+  const structure =
+    withStructure || withEnvelope
+      ? {
+          columns: sql`, structures.body, structures.body_structure`,
+          join: sql`left join content_structures as structures
           on structures.content_id = ${contentId} and structures.version = ${version}`,
-      }
-    : NOTHING
+        }
+      : NOTHING
+  const envelope = withEnvelope ? sql`, coalesce(contents.envelope, structures.envelope) as envelope` : sql``
+  const contents = withEnvelope || withBytes ? sql`join contents on contents.id = ${contentId}` : sql``
   const bytes = withBytes
-    ? {
-        columns: sql`, contents.blob_key, contents.bytes,
-          case when length(contents.bytes) < contents.size_bytes then contents.parsed end as parsed`,
-        join: sql`join contents on contents.id = ${contentId}`,
-      }
-    : NOTHING
+    ? sql`, case when contents.size_bytes <= ${READ_BYTES_MAX} then contents.bytes end as bytes,
+          case when contents.size_bytes <= ${READ_BYTES_MAX} and length(contents.bytes) < contents.size_bytes
+            then contents.parsed end as parsed`
+    : sql``
   const condition = isRange
     ? sql`entries.uid >= ${uids[0]!} and entries.uid <= ${uids[1]!}`
     : sql`entries.uid in (${sql.join(uids)})`
   const found = sql<FetchedItemRow>`(
-    select entries.uid, entries.item_id, entries.hidden, entries.saved_at, ${columns} ${structure.columns} ${bytes.columns}
-    from mailbox_entries as entries ${item} ${structure.join} ${bytes.join}
+    select entries.uid, entries.item_id, entries.hidden, entries.saved_at, ${columns} ${structure.columns} ${envelope} ${bytes}
+    from mailbox_entries as entries ${item} ${structure.join} ${contents}
     where entries.mailbox_id = ${mailboxId} and ${condition}
   )`
   return db.selectFrom(found.as('found')).selectAll().orderBy('uid')
@@ -97,7 +100,7 @@ export async function listItems(
   db: Db,
   mailboxId: string,
   uids: readonly number[],
-  wanted: Pick<ItemsWanted, 'isDrafts' | 'withStructure' | 'withBytes' | 'version'>,
+  wanted: Pick<ItemsWanted, 'isDrafts' | 'withEnvelope' | 'withStructure' | 'withBytes' | 'version'>,
 ): Promise<FetchedItemRow[]> {
   const asked = rangeOrList(uids)
   if (!asked) return []
@@ -172,6 +175,19 @@ function ofUids<Row extends { readonly uid: number }>(rows: Row[], uids: readonl
   if (rows.length <= uids.length && uids.at(-1)! - uids[0]! + 1 === uids.length) return rows
   const asked = new Set(uids)
   return rows.filter(({ uid }) => asked.has(uid))
+}
+
+export async function getStructure(
+  db: Db,
+  contentId: string,
+  version: number,
+): Promise<ContentStructureRow | undefined> {
+  return db
+    .selectFrom('content_structures')
+    .selectAll()
+    .where('content_id', '=', contentId)
+    .where('version', '=', version)
+    .executeTakeFirst()
 }
 
 const insertStructures = insertRows(

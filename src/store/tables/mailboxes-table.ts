@@ -1,6 +1,7 @@
 /** Queries for mailboxes, and for how far those of an inbox have followed the event log. Rows only: mail/mailboxes decides. */
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
+import { updateRows } from '../row-statements.ts'
 import type { MailboxRow, MailboxStateRow } from '../schema/mailbox-rows.ts'
 
 const stateOf = prepareQuery((db, { inboxId }: { inboxId: string }) =>
@@ -48,6 +49,8 @@ export async function insertAll(tx: Tx, rows: readonly MailboxRow[]): Promise<vo
 export async function update(tx: Tx, id: string, change: Partial<Omit<MailboxRow, 'id' | 'inbox_id'>>): Promise<void> {
   await tx.updateTable('mailboxes').set(change).where('id', '=', id).execute()
 }
+
+export const setUidNext = updateRows('mailboxes', 'id', { id: 'text', uid_next: 'bigint' })
 
 /** Deletes a mailbox without entries, with its tombstones. */
 export async function remove(tx: Tx, id: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
-import { insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
+import { deleteRows, insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
 import type { MessageRow } from '../schema/message-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -249,6 +249,9 @@ export const insertAll = insertRowsReturning(
 
 export const insertLabels = insertRows('message_labels', { message_id: 'text', label: 'text' })
 
+const deleteLabels = deleteRows('message_labels', { message_id: 'text', label: 'text' })
+const setUpdated = updateRows('messages', 'id', { id: 'text', updated_at: 'bigint' })
+
 /** Each message at most once. */
 export const setModseqs = updateRows('messages', 'id', { id: 'text', modseq: 'bigint' })
 
@@ -299,6 +302,27 @@ export async function changeLabels(
     .set({ hidden: change.hidden, updated_at: tx.now })
     .where('id', '=', messageId)
     .execute()
+}
+
+/** As changeLabels, for messages whose hidden mask stays. Each at most once. */
+export async function changeLabelsOfMany(
+  tx: Tx,
+  changes: readonly { readonly id: string; readonly added: readonly string[]; readonly removed: readonly string[] }[],
+): Promise<void> {
+  await tx.runRows([
+    rowStep(
+      deleteLabels,
+      changes.flatMap(({ id, removed }) => removed.map((label) => ({ message_id: id, label }))),
+    ),
+    rowStep(
+      insertLabels,
+      changes.flatMap(({ id, added }) => added.map((label) => ({ message_id: id, label }))),
+    ),
+    rowStep(
+      setUpdated,
+      changes.map(({ id }) => ({ id, updated_at: tx.now })),
+    ),
+  ])
 }
 
 const labels = prepareQuery((db, { messageIds }: { messageIds: readonly string[] }) =>

@@ -1,4 +1,5 @@
 /** Queries for the messages of an inbox that mailboxes show (mail/mailboxes). Rows only. */
+import { type SqlBool, sql } from 'kysely'
 import type { Db } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import type { StoredMessageRow } from './messages-table.ts'
@@ -53,6 +54,32 @@ export async function listLabelledAfter(
     .limit(limit)
     .execute()
   return rows.map(({ id, number, label: found }) => ({ id, number, isLabelled: found !== null }))
+}
+
+/** The condition of the index message_labels_by_label: both databases need it in the query to use the index. */
+const isRareLabel = sql<SqlBool>`label not in ('received', 'sent', 'unread', 'delivered')`
+
+const labelled = prepareQuery((db, values: { label: string; limit: number }) =>
+  db
+    .selectFrom('message_labels')
+    .innerJoin('messages', 'messages.id', 'message_labels.message_id')
+    .select('messages.inbox_id')
+    .where('message_labels.label', '=', values.label)
+    .where(isRareLabel)
+    .limit(values.limit),
+)
+
+/** Messages of all inboxes that are read to find out whether one inbox has a label. */
+const LABELLED_MAX = 200
+
+/**
+ * Whether a message of the inbox may have the label. False is certain; true is not, if many other messages have it.
+ *
+ * @param label the user's own
+ */
+export async function mayHaveLabel(db: Db, inboxId: string, label: string): Promise<boolean> {
+  const rows = await labelled(db, { label, limit: LABELLED_MAX })
+  return rows.length === LABELLED_MAX || rows.some(({ inbox_id }) => inbox_id === inboxId)
 }
 
 /**

@@ -104,6 +104,29 @@ export async function changeLabelCounts(
   }
 }
 
+/** Changes the number of the threads' messages with labels: any number of rows per thread and label. */
+export async function addLabelCounts(
+  tx: Tx,
+  differences: readonly { readonly thread_id: string; readonly label: string; readonly message_count: number }[],
+): Promise<void> {
+  const sums = new Map<string, { thread_id: string; label: string; message_count: number }>()
+  for (const { thread_id, label, message_count } of differences) {
+    const key = `${thread_id} ${label}`
+    const sum = sums.get(key) ?? { thread_id, label, message_count: 0 }
+    sum.message_count += message_count
+    sums.set(key, sum)
+  }
+  const changed = [...sums.values()].filter(({ message_count }) => message_count !== 0)
+  await tx.runRows([rowStep(addToLabelCounts, changed)])
+  const lowered = new Set(changed.flatMap(({ thread_id, message_count }) => (message_count < 0 ? [thread_id] : [])))
+  if (lowered.size === 0) return
+  await tx
+    .deleteFrom('thread_labels')
+    .where('thread_id', 'in', [...lowered])
+    .where('message_count', '<=', 0)
+    .execute()
+}
+
 /** A participant of messages of a thread. */
 export type ThreadParticipant = Pick<ThreadParticipantRow, 'kind' | 'address' | 'display'> & {
   /** The number of messages; 1 if omitted. */

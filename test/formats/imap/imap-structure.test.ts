@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Section } from '../../../src/formats/imap/imap-parts.ts'
-import { readEnvelope, readImapBody, readImapStructure } from '../../../src/formats/imap/read-structure.ts'
+import { readEnvelope, readImapStructure } from '../../../src/formats/imap/read-structure.ts'
 import { sectionRange, selectHeaderFields } from '../../../src/formats/imap/sections.ts'
 
 const LIMITS = { depthMax: 20, partsMax: 100, headerBytesMax: 64 * 1024, headerFieldsMax: 1_000 }
@@ -109,7 +109,7 @@ test('BODYSTRUCTURE: parts, parameters, extension data, a message in a message',
       'NIL NIL NIL NIL NIL) ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 4 0 NIL NIL NIL NIL) 3 NIL NIL NIL NIL)' +
       ' "mixed" ("boundary" "outer") NIL NIL NIL)',
   )
-  const body = readImapBody(bytes('Content-Type: text/html; charset=x\n\nhi\n'), LIMITS)
+  const { body } = readImapStructure(bytes('Content-Type: text/html; charset=x\n\nhi\n'), LIMITS)
   expect(body).toBe('("text" "html" ("charset" "x") NIL NIL "7bit" 4 1)')
 })
 

@@ -27,9 +27,14 @@ export function draftChanged(inbox: InboxScope): NewEvent {
   return internalEvent('draft.changed', inbox, {})
 }
 
-/** A label got or lost its mailbox: all messages are compared with the mailboxes. */
-export function mailboxesChanged(inbox: InboxScope): NewEvent {
-  return internalEvent('mailboxes.changed', inbox, {})
+export interface MailboxesChangedPayload {
+  /** No message has the labels, so that none has to be compared. */
+  readonly isUnused: boolean
+}
+
+/** A label got or lost its mailbox: all messages are compared with the mailboxes, unless none has the label. */
+export function mailboxesChanged(inbox: InboxScope, payload: MailboxesChangedPayload): NewEvent {
+  return internalEvent('mailboxes.changed', inbox, payload)
 }
 
 export function mailboxMarked(inbox: InboxScope, marked: MailboxMarkedPayload): NewEvent {

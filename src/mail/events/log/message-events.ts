@@ -251,9 +251,15 @@ export function messageExpired({ actor, message, timestamp }: About & { readonly
 }
 
 /** A mail program added it (IMAP APPEND): it was neither received nor sent. */
-export function messageAppended({ actor, message, timestamp }: About & { readonly timestamp: number }): NewEvent {
+export function messageAppended({
+  actor,
+  message,
+  timestamp,
+  entries,
+}: About & { readonly timestamp: number } & Pick<NewEvent, 'entries'>): NewEvent {
   const { labels } = message
-  return messageEvent('message.appended', { actor, message }, { timestamp, labels } satisfies Own<AppendedPayload>)
+  const payload = { timestamp, labels } satisfies Own<AppendedPayload>
+  return { ...messageEvent('message.appended', { actor, message }, payload), entries }
 }
 
 /** Recipients say that the message is spam. */

@@ -4,7 +4,7 @@
  * message that arrives costs nothing here, and an inbox that no mail program opens has no entries.
  *
  * All messages are compared with the entries instead when an inbox is opened for the first time, when retention has purged
- * events that were not seen, and when a label gets or loses a mailbox. Both are done in steps of one short transaction
+ * events that were not seen, and when a label that messages may have gets or loses a mailbox. Both are done in steps of one short transaction
  * each, under the lock of the inbox; every node can do the next step.
  *
  * Crash: the next step continues at the state of the last one.
@@ -16,7 +16,11 @@ import * as events from '../../../store/tables/events-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
-import type { MailboxMarkedPayload, MessagesRemovedPayload } from '../../events/log/mailbox-events.ts'
+import type {
+  MailboxesChangedPayload,
+  MailboxMarkedPayload,
+  MessagesRemovedPayload,
+} from '../../events/log/mailbox-events.ts'
 import { createProjection, FIXED_MAILBOXES, type Projection } from '../projection/mailbox-projection.ts'
 import { compareDrafts } from './compare-drafts.ts'
 import { compareMessages, removeEntriesOf } from './compare-messages.ts'
@@ -141,7 +145,7 @@ async function followEvents(step: Step, state: MailboxStateRow, lastSeq: number)
   const range = { inboxId, afterSeq: seenSeq, throughSeq: lastSeq }
   const rows = await events.listForMailboxes(tx, range, limit)
   const throughSeq = rows.length < limit ? lastSeq : rows.at(-1)!.seq
-  if (rows.some(({ type }) => type === 'mailboxes.changed')) {
+  if (rows.some(isComparing)) {
     await beginComparison(tx, state, lastSeq)
     return seenSeq
   }
@@ -152,6 +156,10 @@ async function followEvents(step: Step, state: MailboxStateRow, lastSeq: number)
   }
   if (throughSeq > seenSeq) await mailboxesTable.updateState(tx, inboxId, { seen_seq: throughSeq })
   return throughSeq
+}
+
+function isComparing({ type, payload }: events.MailboxEvent): boolean {
+  return type === 'mailboxes.changed' && !(JSON.parse(payload) as MailboxesChangedPayload).isUnused
 }
 
 async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], changes: EntryChanges): Promise<void> {

@@ -17,12 +17,13 @@ export class EntryChanges {
     this.#uidNext = new Map(mailboxes.map(({ id, uid_next }) => [id, uid_next]))
   }
 
-  /** Adds an entry with the next UID of its mailbox. UIDs ascend for ever (RFC 9051 §2.3.1.1). */
-  add(entry: Omit<MailboxEntryRow, 'uid'>): void {
+  /** Adds an entry with the next UID of its mailbox. UIDs ascend for ever (RFC 9051 §2.3.1.1). @returns the UID */
+  add(entry: Omit<MailboxEntryRow, 'uid'>): number {
     const uid = this.#uidNext.get(entry.mailbox_id)!
     this.#uidNext.set(entry.mailbox_id, uid + 1)
     this.#grown.add(entry.mailbox_id)
     this.#put.push({ ...entry, uid })
+    return uid
   }
 
   /** Changes an entry. Call it once per entry. */
@@ -38,12 +39,16 @@ export class EntryChanges {
   }
 
   /** @param floorSeq tombstones of changes up to this event are deleted: clients that have not seen them compare UIDs */
-  async write(tx: Tx, floorSeq: number): Promise<void> {
+  async write(tx: Tx, floorSeq = 0): Promise<void> {
     for (const [mailboxId, uids] of this.#removed) {
       await entriesTable.remove(tx, mailboxId, uids)
       await entriesTable.removeTombstones(tx, mailboxId, floorSeq)
     }
-    await tx.runRows([rowStep(entriesTable.putAll, this.#put), rowStep(entriesTable.putTombstones, this.#tombstones)])
-    for (const id of this.#grown) await mailboxesTable.update(tx, id, { uid_next: this.#uidNext.get(id)! })
+    const grown = [...this.#grown].map((id) => ({ id, uid_next: this.#uidNext.get(id)! }))
+    await tx.runRows([
+      rowStep(entriesTable.putAll, this.#put),
+      rowStep(entriesTable.putTombstones, this.#tombstones),
+      rowStep(mailboxesTable.setUidNext, grown),
+    ])
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Mailboxes that users create, rename and delete: labels with a mailbox. A label that gets or loses one changes where messages
- * are, so all of them are compared again (../catch-up/). RENAME and DELETE change the labels of all messages in steps; the row says what is
+ * Mailboxes that users create, rename and delete: labels with a mailbox. A label that gets or loses one changes where its messages
+ * are, so all messages are compared again (../catch-up/), unless none has the label. RENAME and DELETE change the labels of all messages in steps; the row says what is
  * left to do.
  *
  * Crash: `finishChanges` continues when the mailboxes are next opened.
@@ -56,7 +56,7 @@ export async function createMailbox(needs: ManageNeeds, owner: Owner, rawName: s
     }
     await mailboxesTable.insertAll(tx, [row])
     await mailboxesTable.updateState(tx, owner.inboxId, { last_uid_validity: validity })
-    tx.append(mailboxesChanged(locked.inbox))
+    tx.append(mailboxesChanged(locked.inbox, { isUnused: await areUnused(tx, owner.inboxId, [label]) }))
     return row.id
   })
 }
@@ -69,6 +69,7 @@ export async function renameMailbox(needs: ManageNeeds, owner: Owner, from: stri
     const row = requireOwn(requireMailbox(owner.actor, mailboxes, from))
     const below = mailboxes.filter(({ name, kind }) => kind === 'label' && name.startsWith(`${row.name}/`))
     const renamed = [row, ...below]
+    const labels: string[] = []
     if (renamed.some((each) => each.renamed_from !== null || each.is_deleting === 1)) {
       throw new MailError('mailbox_refused', { detail: `${row.name} is being changed; try again in a moment` })
     }
@@ -81,9 +82,11 @@ export async function renameMailbox(needs: ManageNeeds, owner: Owner, from: stri
         label,
       )
       const renamed_from = label === each.label ? null : each.label
+      if (renamed_from !== null) labels.push(label)
       await mailboxesTable.update(tx, each.id, { name, label, renamed_from })
     }
-    tx.append(mailboxesChanged(inbox))
+    // Messages with an old label stay where they are until they get the new one.
+    tx.append(mailboxesChanged(inbox, { isUnused: await areUnused(tx, owner.inboxId, labels) }))
   })
   await finishChanges(needs, owner)
 }
@@ -94,7 +97,7 @@ export async function deleteMailbox(needs: ManageNeeds, owner: Owner, name: stri
     const { mailboxes, inbox } = await lockCaughtUp(tx, owner, 'message_update', needs.limits)
     const row = requireOwn(requireMailbox(owner.actor, mailboxes, name))
     await mailboxesTable.update(tx, row.id, { is_deleting: 1 })
-    tx.append(mailboxesChanged(inbox)) // other nodes stop to list it
+    tx.append(mailboxesChanged(inbox, { isUnused: true })) // other nodes stop to list it; its messages leave it later
   })
   await finishChanges(needs, owner)
 }
@@ -172,10 +175,16 @@ async function relabelAll(
 /** A message that got the label meanwhile is still in it: then it stays for the next time. */
 async function removeEmpty(tx: Tx, { limits }: ManageNeeds, inboxId: string, id: string): Promise<void> {
   const { mailboxes, inbox } = await lockCaughtUp(tx, { actor: SYSTEM, inboxId }, 'message_update', limits)
-  if (!mailboxes.some((row) => row.id === id)) return
+  const removed = mailboxes.find((row) => row.id === id)
+  if (!removed) return
   if ((await entriesTable.listAfter(tx, id, 0, 1)).length > 0) return
   await mailboxesTable.remove(tx, id)
-  tx.append(mailboxesChanged(inbox))
+  tx.append(mailboxesChanged(inbox, { isUnused: await areUnused(tx, inboxId, labelsOfMailbox(removed)) }))
+}
+
+async function areUnused(tx: Tx, inboxId: string, labels: readonly string[]): Promise<boolean> {
+  for (const label of labels) if (await placedMessages.mayHaveLabel(tx, inboxId, label)) return false
+  return true
 }
 
 /** @throws mailbox_refused for a fixed mailbox. INBOX too may be refused (RFC 9051 §6.3.6) */

@@ -10,7 +10,7 @@ import * as messages from '../../../store/tables/messages-table.ts'
 import { actorName } from '../../access/actor.ts'
 import { draftChanged, mailboxMarked } from '../../events/log/mailbox-events.ts'
 import { applyLabels, type LabelChange, REPLIED } from '../../messages/labels/label-rules.ts'
-import { changeLabels } from '../../messages/labels/labels.ts'
+import { changeLabelsOfMany, type LabelsToChange } from '../../messages/labels/labels.ts'
 import { changeOf, checkFlags, type FlagChange } from '../projection/flag-changes.ts'
 import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
 
@@ -49,15 +49,17 @@ export async function storeFlags(
     const rows = new Map((await messages.listByIds(tx, ids)).map((row) => [row.id, row]))
     const labels = await messages.labelsOf(tx, ids)
     const marked: MailboxEntryRow[] = []
+    const toChange: LabelsToChange[] = []
     for (const entry of fresh) {
       const row = rows.get(entry.item_id)
       if (!row && !isDrafts) continue
       const { labels: labelChange, isDeleted } = changeOf(checked, labels.get(entry.item_id) ?? [], projection)
-      if (row) await changeLabels(tx, actorName(mailbox.actor), row, inbox.address, labelChange, needs.limits)
+      if (row) toChange.push({ row, labels: labels.get(row.id) ?? [], change: labelChange })
       if (isDeleted !== undefined && Number(isDeleted) !== entry.is_deleted) {
         marked.push({ ...entry, is_deleted: Number(isDeleted) })
       }
     }
+    await changeLabelsOfMany(tx, actorName(mailbox.actor), toChange, inbox, needs.limits)
     if (isDrafts) await changeDraftLabels(tx, inbox, fresh, (own) => changeOf(checked, own, projection).labels)
     await mark(tx, inbox, mailbox, marked)
     return entries.filter((entry) => !fresh.includes(entry)).map(({ uid }) => uid)

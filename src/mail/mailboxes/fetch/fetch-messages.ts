@@ -1,6 +1,7 @@
 /**
- * Reads what FETCH asks for, in batches with few statements. ENVELOPE and BODYSTRUCTURE are computed when a client first asks for
- * them, and stored by content (docs/adr/0069): most messages are never read over IMAP.
+ * Reads what FETCH asks for, in batches with few statements. ENVELOPE is stored when a message is parsed. BODYSTRUCTURE, and the
+ * ENVELOPE of some messages, are computed when a client first asks for them, and stored by content (docs/adr/0074): most messages
+ * are never read over IMAP.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
@@ -9,7 +10,8 @@ import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
-import { bodyOf, loadBytes, type MessageSource, openSource, structureOf } from './message-source.ts'
+import { type LargeStructures, STRUCTURE_VERSION, storeStructures, structureRow } from './large-structures.ts'
+import { loadBytes, type MessageSource, openSource } from './message-source.ts'
 
 /** Items that need the store; FLAGS, UID and MODSEQ are in the snapshot. */
 export interface WantedItems {
@@ -46,6 +48,7 @@ export interface FetchedMessage {
 export interface FetchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly contents: Contents
+  readonly largeStructures: LargeStructures
   readonly log: Log
   readonly limits: Limits
 }
@@ -57,10 +60,10 @@ export interface FetchedMailbox {
   readonly hiddenMask: number
 }
 
-/** Increase it when formats/imap writes another ENVELOPE or BODYSTRUCTURE: stored ones are computed again. */
-const STRUCTURE_VERSION = 1
-/** Messages whose bytes are read by one statement: most have a few KiB, and none in a row is large. */
+/** Messages whose bytes are read by one statement: most have a few KiB, and larger ones are read one by one. */
 const SOURCES_AT_ONCE = 16
+/** Messages that are uncompressed at the same time. */
+const YIELDED_BYTES = 64 * 1024
 
 /** @param uids ascending. Those that have vanished are left out */
 export async function* fetchMessages(
@@ -71,19 +74,33 @@ export async function* fetchMessages(
   signal: AbortSignal,
 ): AsyncGenerator<readonly FetchedMessage[], void> {
   const { store, limits } = needs
-  const withStructure = wanted.envelope === true || wanted.body === true || wanted.bodyStructure === true
+  const withEnvelope = wanted.envelope === true
+  const withStructure = wanted.body === true || wanted.bodyStructure === true
   const withBytes = wanted.source !== undefined
   const batch = withBytes ? SOURCES_AT_ONCE : limits.mailboxes.fetchMessages
-  const options = { isDrafts: mailbox.isDrafts, withStructure, withBytes, version: STRUCTURE_VERSION }
+  const options = { isDrafts: mailbox.isDrafts, withEnvelope, withStructure, withBytes, version: STRUCTURE_VERSION }
   for (let at = 0; at < uids.length; at += batch) {
     signal.throwIfAborted()
     if (at > 0) await setImmediate()
     const some = uids.length <= batch ? uids : uids.slice(at, at + batch)
     const rows = await itemsTable.listItems(store.db, mailbox.id, some, options)
     const shown = rows.filter(({ hidden }) => (hidden & mailbox.hiddenMask) === 0)
-    const computed = withStructure ? await computeMissing(needs, mailbox, shown) : NONE
-    const messages: FetchedMessage[] = []
-    for (const row of shown) messages.push(await showItem(needs, row, wanted, computed.get(row.content_id)))
+    const isMissing = (row: itemsTable.FetchedItemRow) =>
+      (withEnvelope && row.envelope === null) || (withStructure && row.body_structure === null)
+    const missing = withEnvelope || withStructure ? shown.filter(isMissing) : []
+    const computed = missing.length > 0 ? await compute(needs, mailbox, missing, signal) : NONE
+    let messages: FetchedMessage[] = []
+    let bytes = 0
+    for (const row of shown) {
+      // While the client reads, only these are in memory.
+      if (withBytes && bytes + row.size_bytes > YIELDED_BYTES && messages.length > 0) {
+        yield messages
+        messages = []
+        bytes = 0
+      }
+      messages.push(await showItem(needs, row, { wanted, computed: computed.get(row.content_id), signal }))
+      bytes += row.size_bytes
+    }
     yield messages
   }
 }
@@ -91,51 +108,52 @@ export async function* fetchMessages(
 const NONE: ReadonlyMap<string, ContentStructureRow> = new Map()
 
 /** Computes the structures of contents that have none, and stores them. */
-async function computeMissing(
+async function compute(
   needs: FetchNeeds,
   mailbox: FetchedMailbox,
-  rows: readonly itemsTable.FetchedItemRow[],
+  missing: readonly itemsTable.FetchedItemRow[],
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ContentStructureRow>> {
-  const missing = rows.filter(({ envelope }) => envelope === null || envelope === undefined)
-  if (missing.length === 0) return NONE
-  const { store, log, limits } = needs
+  const { store, limits } = needs
   const computed = new Map<string, ContentStructureRow>()
+  const toStore: ContentStructureRow[] = []
   for (let at = 0; at < missing.length; at += SOURCES_AT_ONCE) {
     if (at > 0) await setImmediate()
     for (const row of await withBytes(missing.slice(at, at + SOURCES_AT_ONCE))) {
-      if (computed.has(row.content_id)) continue
-      const bytes = await loadBytes(row, needs)
-      const { envelope, bodyStructure, root } = structureOf(bytes, limits)
-      computed.set(row.content_id, {
-        content_id: row.content_id,
-        version: STRUCTURE_VERSION,
-        envelope,
-        body: bodyOf(bytes, limits),
-        body_structure: bodyStructure,
-        parts: JSON.stringify(root),
-      })
+      const { content_id: id, size_bytes } = row
+      if (computed.has(id)) continue
+      if (size_bytes > limits.mailboxes.sourceBytesMax) computed.set(id, await needs.largeStructures.get(id, signal))
+      else {
+        const made = structureRow(id, await loadBytes(row, needs), limits)
+        computed.set(id, made)
+        toStore.push(made)
+      }
     }
   }
-  try {
-    await store.transaction((tx) => itemsTable.putStructures(tx, [...computed.values()]))
-  } catch (error) {
-    log.warn({ err: error }, 'structures of messages could not be stored; they will be computed again')
-  }
+  if (toStore.length > 0) await storeStructures(needs, toStore)
   return computed
 
   async function withBytes(some: readonly itemsTable.FetchedItemRow[]): Promise<readonly itemsTable.FetchedItemRow[]> {
     if (some[0]!.bytes !== undefined) return some
     const uids = some.map(({ uid }) => uid)
-    const options = { isDrafts: mailbox.isDrafts, withStructure: false, withBytes: true, version: STRUCTURE_VERSION }
-    return itemsTable.listItems(store.db, mailbox.id, uids, options)
+    const { isDrafts, id } = mailbox
+    const options = { isDrafts, withEnvelope: false, withStructure: false, withBytes: true, version: STRUCTURE_VERSION }
+    return itemsTable.listItems(store.db, id, uids, options)
   }
 }
 
 async function showItem(
   needs: FetchNeeds,
   row: itemsTable.FetchedItemRow,
-  wanted: WantedItems,
-  computed: ContentStructureRow | undefined,
+  {
+    wanted,
+    computed,
+    signal,
+  }: {
+    readonly wanted: WantedItems
+    readonly computed: ContentStructureRow | undefined
+    readonly signal: AbortSignal
+  },
 ): Promise<FetchedMessage> {
   const envelope = row.envelope ?? computed?.envelope
   const body = row.body ?? computed?.body
@@ -150,7 +168,7 @@ async function showItem(
     ...(wanted.envelope && envelope !== undefined && { envelope }),
     ...(wanted.body && body !== undefined && { body }),
     ...(wanted.bodyStructure && bodyStructure !== undefined && { bodyStructure }),
-    ...(wanted.source !== undefined && { source: await openSource(row, wanted.source, needs) }),
+    ...(wanted.source !== undefined && { source: await openSource(row, wanted.source, needs, signal) }),
   }
 }
 

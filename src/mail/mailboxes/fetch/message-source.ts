@@ -1,7 +1,7 @@
 /** The bytes of a message or draft for FETCH: in memory, or read in pieces from a blob if it is large. */
 import type { Limits } from '../../../config/limits.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
-import { type ImapStructure, readImapBody, readImapStructure } from '../../../formats/imap/read-structure.ts'
+import { type ImapStructure, readImapStructure } from '../../../formats/imap/read-structure.ts'
 import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
 import type { StructureLimits } from '../../../formats/mime/mime-structure.ts'
 import type { FetchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
@@ -20,6 +20,7 @@ export interface MessageSource {
 
 interface SourceNeeds {
   readonly contents: Contents
+  readonly largeStructures: { parts(contentId: string, signal: AbortSignal): Promise<ImapPart> }
   readonly limits: Limits
 }
 
@@ -39,15 +40,16 @@ export async function openSource(
   row: FetchedItemRow,
   what: 'head' | 'whole',
   needs: SourceNeeds,
+  signal: AbortSignal,
 ): Promise<MessageSource> {
-  const { contents, limits } = needs
+  const { contents, largeStructures, limits } = needs
   const isLoaded = row.size_bytes <= limits.mailboxes.sourceBytesMax
   const whole = isLoaded ? await loadBytes(row, needs) : undefined
   return {
     sizeBytes: row.size_bytes,
     bytes: what === 'whole' ? whole : headOf(whole ?? (await loadStart())),
     read: (start, end) => contents.read(row.content_id, { start, end }),
-    structure: async () => structureOf(whole ?? (await loadBytes(row, needs)), limits).root,
+    structure: async () => (whole ? structureOf(whole, limits).root : largeStructures.parts(row.content_id, signal)),
   }
 
   async function loadStart(): Promise<Buffer> {
@@ -65,11 +67,6 @@ function headOf(bytes: Buffer): Buffer {
 
 export function structureOf(bytes: Buffer, limits: Limits): ImapStructure {
   return readImapStructure(bytes, structureLimits(limits))
-}
-
-/** Returns BODY: the structure without extension data. */
-export function bodyOf(bytes: Buffer, limits: Limits): string {
-  return readImapBody(bytes, structureLimits(limits))
 }
 
 function structureLimits({ parsing }: Limits): StructureLimits {

@@ -46,6 +46,9 @@ export class MailboxView {
   /** The changes up to this event are in the chain. */
   throughSeq = 0
   readonly listeners = new Set<() => void>()
+  #isNotifying = false
+  /** There is a newer snapshot than the one of which the listeners are being notified. */
+  #isOutdated = false
 
   constructor(mailboxId: string, hiddenMask: number) {
     this.mailboxId = mailboxId
@@ -55,7 +58,28 @@ export class MailboxView {
   latest(): MailboxSnapshot {
     return this.chain!.latest
   }
+
+  /** Calls all listeners, in turns of the event loop if there are many. A listener may be called once for several snapshots. */
+  async notify(): Promise<void> {
+    this.#isOutdated = true
+    if (this.#isNotifying) return
+    this.#isNotifying = true
+    try {
+      while (this.#isOutdated) {
+        this.#isOutdated = false
+        for (const [index, listener] of [...this.listeners].entries()) {
+          if (index > 0 && index % NOTIFIED_AT_ONCE === 0) await setImmediate()
+          if (this.listeners.has(listener)) listener()
+        }
+      }
+    } finally {
+      this.#isNotifying = false
+    }
+  }
 }
+
+/** Each writes to a socket. */
+const NOTIFIED_AT_ONCE = 50
 
 export class InboxView {
   readonly inboxId: string
@@ -165,7 +189,7 @@ export class InboxView {
     const shown = isGone ? [] : changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
     view.chain!.advance(shown, vanished, through)
     view.throughSeq = through
-    if (view.latest() !== before) for (const listener of [...view.listeners]) listener()
+    if (view.latest() !== before) void view.notify()
   }
 
   /** @param hiddenMask classes that the session may not see. The caller closes the view. */

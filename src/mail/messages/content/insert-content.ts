@@ -52,7 +52,8 @@ export function contentRows(tx: Tx, spooled: SpooledMail, parsed: ParsedMail, bo
     parsed_blob_key: bodies.blobKey,
     parsed_size_bytes: parsed.compressedBodies.sizeBytes,
     parsed_head_bytes: parsed.compressedBodies.headBytes,
-    verification: JSON.stringify(parsed.verification),
+    envelope: parsed.envelope ?? null,
+    verification: parsed.verification ? JSON.stringify(parsed.verification) : null,
     search_text: parsed.searchText ?? null,
     created_at: tx.now,
   }
@@ -101,6 +102,7 @@ export function unparsedRow(tx: Tx, { bytes, blobKey, sizeBytes }: SpooledMail):
     parsed_blob_key: null,
     parsed_size_bytes: 0,
     parsed_head_bytes: 0,
+    envelope: null,
     verification: null,
     search_text: null,
     created_at: tx.now,

@@ -41,6 +41,8 @@ export interface UnparsedMail extends Turn {
   readonly sizeBytes: number
   /** How many bytes at its start this server has added. */
   readonly ownBytes: number
+  /** Whether codes and links are searched for now; otherwise when the message is shown. */
+  readonly findsCodes: boolean
   /**
    * Returns the message. Called when it is parsed, at most three times: messages that wait need not occupy memory.
    */
@@ -63,7 +65,7 @@ export interface MailParser {
    * @returns undefined if the message cannot be read in time, or within the memory of the thread
    * @throws as `parse`
    */
-  readEvidence(mail: Omit<UnparsedMail, 'ownBytes'>): Promise<SenderEvidence | undefined>
+  readEvidence(mail: Omit<UnparsedMail, 'ownBytes' | 'findsCodes'>): Promise<SenderEvidence | undefined>
   /** Refuses the messages that wait, and finishes those that are being parsed. */
   stop(): Promise<void>
 }
@@ -93,7 +95,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     expectMail: () => smallWorker.start(),
 
     parse: (mail) =>
-      run('parse', mail, async ({ reason: cause }) => {
+      run(mail.findsCodes ? 'parse' : 'parseWithoutCodes', mail, async ({ reason: cause }) => {
         metrics.messagesParsedInPart.inc({ cause })
         return headerOnly(mail, await mail.load())
       }),
@@ -116,7 +118,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
   /** @param giveUp returns the result for a message that ends the thread, also alone */
   async function run<T extends Task, Other>(
     task: T,
-    mail: Omit<UnparsedMail, 'ownBytes'>,
+    mail: Omit<UnparsedMail, 'ownBytes' | 'findsCodes'>,
     giveUp: (error: ThreadEnded) => Promise<Other>,
   ): Promise<TaskResults[T] | Other> {
     const { fairnessKey, sizeBytes } = mail
@@ -148,6 +150,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
 
 const GIVEN_UP: Readonly<Record<Task, string>> = {
   parse: 'only the header of a message was read',
+  parseWithoutCodes: 'only the header of a message was read',
   readEvidence: 'the signatures of a message were not read',
 }
 

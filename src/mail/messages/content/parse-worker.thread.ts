@@ -41,7 +41,8 @@ parseMail(
 Atomics.store(progress, PROGRESS.isReady, 1)
 
 function run(task: Task, raw: Buffer): TaskResult {
-  return task === 'parse' ? parseMail(raw, limits) : readSenderEvidence(raw, evidenceLimits(limits))
+  if (task === 'readEvidence') return readSenderEvidence(raw, evidenceLimits(limits))
+  return parseMail(raw, limits, task === 'parse')
 }
 
 function isParsed(result: TaskResult): result is ParsedMail {

@@ -24,6 +24,8 @@ import type { ParsedMail } from './parsed-message.ts'
 /** What a thread reads from a message, by the name of the task. */
 export interface TaskResults {
   readonly parse: ParsedMail
+  /** The same without codes and links: they are searched for when the message is shown. */
+  readonly parseWithoutCodes: ParsedMail
   /** Of a message without the fields that this server adds. */
   readonly readEvidence: SenderEvidence
 }
@@ -286,7 +288,7 @@ function packBatch(number: number, mails: readonly LoadedTask[]): ParseBatch {
 function unpackBatch({ json, bytes, sizes }: ParsedBatch, tasks: readonly Task[]): TaskResult[] {
   let end = 0
   return (JSON.parse(json) as TaskResult[]).map((result, index) => {
-    if (tasks[index] !== 'parse') return result
+    if (tasks[index] === 'readEvidence') return result
     const mail = result as ParsedMail
     // Three pieces per message; an empty one is missing.
     const [bodies, compressedSource, searchText] = sizes.slice(3 * index, 3 * index + 3).map((size) => {

@@ -38,12 +38,13 @@ export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html
   readonly isAutomatic?: true
   /** A program wrote it, or it went to many (RFC 3834 §2): no program may answer it. */
   readonly isUnanswerable?: true
-  /** One-time codes and verification links. */
-  readonly verification: Verification
+  /** One-time codes and verification links; undefined: not searched for. */
+  readonly verification?: Verification
   readonly compressedBodies: CompressedBodies
 }
 
-export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedMail {
+/** @param findsCodes whether codes and links are searched for, which takes a third of the time */
+export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>, findsCodes = true): ParsedMail {
   const { headers, text, html, truncated, ...fields } = parseMessage(raw, {
     depthMax: limits.parsing.mimeDepthMax,
     partsMax: limits.parsing.mimePartsMax,
@@ -93,7 +94,9 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>): ParsedM
     ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     ...(isLarge && { searchText: compressSearchText(searchText) }),
-    verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
+    ...(findsCodes && {
+      verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
+    }),
     compressedBodies,
     ...(compressedSource && { compressedSource }),
   }

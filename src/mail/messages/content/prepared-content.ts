@@ -45,6 +45,8 @@ export interface MailSource<Checked> extends Turn {
   readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
   readonly bytesMax: number
+  /** false: codes and links are searched for when the message is shown, not now. */
+  readonly findsCodes?: boolean
   /** Runs when all bytes are spooled. If it throws, the message is not parsed. */
   readonly check?: (arrived: ArrivedMail) => Promise<CheckedMail<Checked>>
 }
@@ -89,7 +91,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const openMemory = createSpoolMemory(limits)
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { fairnessKey, fairnessPart, raw, bytesMax, check } = source
+    const { fairnessKey, fairnessPart, raw, bytesMax, findsCodes = true, check } = source
     const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const blobKeys: (string | null)[] = []
 
@@ -114,7 +116,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const { sizeBytes } = arrived
       const ownBytes = head.length + (result?.head?.length ?? 0)
       const turn = { fairnessKey, fairnessPart }
-      const unparsed = { ...turn, sizeBytes, ownBytes, load: () => loadMail(arrived) }
+      const unparsed = { ...turn, sizeBytes, ownBytes, findsCodes, load: () => loadMail(arrived) }
       const parsed = await mailParser.parse(unparsed)
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)

@@ -17,7 +17,15 @@ import { labelEvents } from '../../events/log/message-events.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from '../threads/thread-fields.ts'
 import { eventMessage } from '../views/event-message.ts'
 import { requireMessage } from '../views/message-lookup.ts'
-import { ARCHIVED, applyLabels, type LabelBounds, type LabelChange, ownLabels, parseUserLabels } from './label-rules.ts'
+import {
+  ARCHIVED,
+  applyLabels,
+  type LabelBounds,
+  type LabelChange,
+  type LabelResult,
+  ownLabels,
+  parseUserLabels,
+} from './label-rules.ts'
 import { unreadCountsBetween } from './unread-counts.ts'
 
 export interface Labels {
@@ -118,18 +126,10 @@ export async function changeLabels(
   bounds?: LabelBounds,
 ): Promise<readonly string[]> {
   const current = (await messagesTable.labelsOf(tx, [row.id])).get(row.id) ?? []
-  const { added, removed, labels } = applyLabels(current, change)
+  const result = applyLabels(current, change)
+  const { added, removed, labels } = result
   if (added.length + removed.length === 0) return labels // nothing changed, so no event
-  if (limits && added.length > 0 && labels.length > limits.messages.labelsPerMessageMax) {
-    throw new MailError('validation_error', {
-      detail: `A message can have at most ${limits.messages.labelsPerMessageMax} labels`,
-    })
-  }
-  const ownMax = bounds?.ownMax ?? labels.length
-  if (ownLabels(added).length > 0 && ownLabels(labels).length > ownMax) {
-    throw new MailError('validation_error', { detail: `A message can have at most ${ownMax} labels of your own` })
-  }
-
+  if (limits) requireFewLabels(result, limits, bounds) // without them, the system changes it
   const hidden = hiddenMask(labels)
   await messagesTable.changeLabels(tx, row.id, { added, removed, hidden })
   await threads.changeLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
@@ -141,6 +141,78 @@ export async function changeLabels(
   const message = eventMessage(row, inboxAddress, labels)
   for (const event of labelEvents({ actor, message, added, removed })) tx.append(event)
   return labels
+}
+
+/** Of messages whose labels have been read. */
+export interface LabelsToChange {
+  readonly row: messagesTable.NewMessageRow
+  readonly labels: readonly string[]
+  readonly change: LabelChange
+}
+
+/**
+ * As changeLabels for many messages of one inbox, in a few statements for all whose hidden class does not change.
+ *
+ * @throws validation_error when one would have too many
+ */
+export async function changeLabelsOfMany(
+  tx: Tx,
+  actor: string,
+  messages: readonly LabelsToChange[],
+  inbox: { readonly id: string; readonly address: string },
+  limits: Limits,
+): Promise<void> {
+  const changed = messages
+    .map(({ row, labels, change }) => ({ row, current: labels, change, result: applyLabels(labels, change) }))
+    .filter(({ result: { added, removed } }) => added.length + removed.length > 0)
+  for (const { result } of changed) requireFewLabels(result, limits)
+  // What a thread shows of its messages depends on the order of such changes.
+  const isHiding = ({ row, result }: (typeof changed)[number]) => hiddenMask(result.labels) !== row.hidden
+  for (const { row, change } of changed.filter(isHiding)) {
+    await changeLabels(tx, actor, row, inbox.address, change, limits)
+  }
+  const others = changed.filter((each) => !isHiding(each))
+  if (others.length === 0) return
+  await messagesTable.changeLabelsOfMany(
+    tx,
+    others.map(({ row: { id }, result: { added, removed } }) => ({ id, added, removed })),
+  )
+  const differences = others.flatMap(({ row, result: { added, removed } }) =>
+    [...added.map(plusOne), ...removed.map(minusOne)].map(([label, count]) => ({
+      ...{ thread_id: row.thread_id, label, message_count: count },
+    })),
+  )
+  await threads.addLabelCounts(tx, differences)
+  const counts = { id: inbox.id, ...NO_COUNTS }
+  for (const { current, result } of others) {
+    const unread = unreadCountsBetween(current, result.labels)
+    counts.unread_count += unread.unread_count
+    counts.unread_shown_count += unread.unread_shown_count
+    counts.unread_unauthenticated_count += unread.unread_unauthenticated_count
+  }
+  await tx.runRows([rowStep(inboxes.addCounts, [counts])])
+  for (const { row, result } of others) {
+    const message = eventMessage(row, inbox.address, result.labels)
+    for (const event of labelEvents({ actor, message, ...result })) tx.append(event)
+  }
+}
+
+const NO_COUNTS = {
+  ...{ message_count: 0, thread_count: 0, size_bytes: 0 },
+  ...{ unread_count: 0, unread_shown_count: 0, unread_unauthenticated_count: 0 },
+}
+
+/** @throws validation_error */
+function requireFewLabels({ added, labels }: LabelResult, limits: Limits, bounds?: LabelBounds): void {
+  if (added.length > 0 && labels.length > limits.messages.labelsPerMessageMax) {
+    throw new MailError('validation_error', {
+      detail: `A message can have at most ${limits.messages.labelsPerMessageMax} labels`,
+    })
+  }
+  const ownMax = bounds?.ownMax ?? labels.length
+  if (ownLabels(added).length > 0 && ownLabels(labels).length > ownMax) {
+    throw new MailError('validation_error', { detail: `A message can have at most ${ownMax} labels of your own` })
+  }
 }
 
 const plusOne = (label: string): [string, number] => [label, 1]

@@ -65,6 +65,7 @@ export function messageTables({
       parsed_size_bytes ${bigint} not null,
       parsed_head_bytes ${bigint} not null,
       created_at ${bigint} not null,
+      envelope ${text},
       verification ${text},
       search_text ${bytes},
       parsed ${bytes},
@@ -133,6 +134,9 @@ export function messageTables({
       label ${text} not null,
       primary key (message_id, label)
     ) ${linkTable}`,
+    // Not for the labels that nearly every message has: they would make each message more expensive when it is filed.
+    `create index message_labels_by_label on message_labels (label, message_id)
+      where label not in ('received', 'sent', 'unread', 'delivered')`,
     // The addresses of the header belong to the content: a message to 99 inboxes stores them once. Bcc addresses are in
     // no header, and only the sender's message has them.
     `create table content_addresses (
