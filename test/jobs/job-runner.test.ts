@@ -305,21 +305,38 @@ test('claims that fail are counted and retried', async () => {
 })
 
 test('sweeps repeat, continue after failures, and stop', async () => {
-  const sweeps = createSweeps({ limits: withLimits(), log: createLog('silent'), metrics: world.metrics })
+  const limits = withLimits({ jobs: { firstSweepMs: 20 } })
+  const sweeps = createSweeps({ limits, log: createLog('silent'), metrics: world.metrics })
   let runs = 0
   await new Promise<void>((resolve) => {
     sweeps.every(1, 'old things', async () => {
-      if (++runs === 3) return resolve()
-      throw new Error('no')
+      runs += 1
+      if (runs < 3) throw new Error('no')
+      resolve()
     })
   })
   let wasAborted = false
-  sweeps.every(MINUTE, 'long', async (signal) => {
-    await new Promise((resolve) => signal.addEventListener('abort', resolve))
-    wasAborted = true
+  await new Promise<void>((resolve) => {
+    sweeps.every(MINUTE, 'long', async (signal) => {
+      resolve()
+      await new Promise((aborted) => signal.addEventListener('abort', aborted))
+      wasAborted = true
+    })
   })
   await sweeps.stop()
   expect(wasAborted).toBe(true)
   const { values } = await world.metrics.backgroundErrors.get()
   expect(values).toMatchObject([{ labels: { loop: 'old things' }, value: 2 }])
+})
+
+test('a sweep does not run while the server starts, unless its interval is short', async () => {
+  const limits = withLimits({ jobs: { firstSweepMs: MINUTE } })
+  const sweeps = createSweeps({ limits, log: createLog('silent'), metrics: world.metrics })
+  let runs = 0
+  sweeps.every(60 * MINUTE, 'hourly', async () => {
+    runs += 1
+  })
+  await new Promise<void>((resolve) => sweeps.every(1, 'short', async () => resolve()))
+  await sweeps.stop()
+  expect(runs).toBe(0)
 })

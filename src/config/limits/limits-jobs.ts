@@ -24,6 +24,12 @@ export const jobsLimits = {
     unit: 'milliseconds',
     description: 'Interval at which background jobs are polled when no commit signal arrives.',
   },
+  firstSweepMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    description:
+      'Time from the start of the server to the first run of its sweeps. Those with a shorter interval run sooner.',
+  },
   leaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',
