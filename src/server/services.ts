@@ -10,6 +10,7 @@ import { createApps } from '../mail/accounts/apps.ts'
 import { createHumanCodes } from '../mail/accounts/human-code.ts'
 import { createSignUp } from '../mail/accounts/sign-up.ts'
 import { createVerifyHuman } from '../mail/accounts/verify-human.ts'
+import type { MakePrivateKey } from '../mail/domains/signing-keys.ts'
 import { createTenantDomains } from '../mail/domains/tenant-domains.ts'
 import { createEventPages } from '../mail/events/history/event-pages.ts'
 import { createLabelLog } from '../mail/events/history/label-log.ts'
@@ -54,9 +55,10 @@ interface ServicesNeeds extends ServerContext {
   readonly sendingParts: SendingParts
   readonly outbound: Outbound
   readonly workers: Pick<Workers, 'scheduler' | 'webhooks' | 'dispatch' | 'checkDomain'>
+  readonly makePrivateKey?: MakePrivateKey | undefined
 }
 
-export function createServices({ shared, sendingParts, outbound, workers, ...context }: ServicesNeeds) {
+export function createServices({ shared, sendingParts, outbound, workers, makePrivateKey, ...context }: ServicesNeeds) {
   const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
   const { feed, contents, downloads, discardBlobs, removal, senderTrust, webhookProfiles } = shared
@@ -89,6 +91,7 @@ export function createServices({ shared, sendingParts, outbound, workers, ...con
     organizations: createOrganizations({ store }),
     pods: createPods({ store, limits }),
     domains: createTenantDomains({
+      makePrivateKey,
       store,
       checkDomain: workers.checkDomain,
       dns: outbound.dns,

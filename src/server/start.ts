@@ -11,6 +11,7 @@ import { makeKey } from '../mail/access/keys/api-keys.ts'
 import { createCredentials } from '../mail/access/keys/credentials.ts'
 import { createRequestRates } from '../mail/access/keys/request-rates.ts'
 import { prepareFirstStart } from '../mail/accounts/first-start.ts'
+import type { MakePrivateKey } from '../mail/domains/signing-keys.ts'
 import type { ParseThreads } from '../mail/messages/content/parse-worker.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Lookup } from '../net/fetch/safe-fetch.ts'
@@ -73,6 +74,8 @@ export interface MartletNeeds {
   readonly lookup?: Lookup
   /** Starts and ends the threads that parse messages. Tests share them among servers. */
   readonly parseThreads?: ParseThreads
+  /** Makes the keys of new domains. Tests use the same keys again. */
+  readonly makePrivateKey?: MakePrivateKey
 }
 
 /**
@@ -90,7 +93,10 @@ export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
   }
 }
 
-async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given }: MartletNeeds, stops: StopList) {
+async function startAll(
+  { freeBytes, lookup, startPaused, parseThreads, makePrivateKey, ...given }: MartletNeeds,
+  stops: StopList,
+) {
   const { config, log, metrics } = given
   const { shutdownGraceMs } = config.limits.server
   const random = randomBytes
@@ -121,7 +127,7 @@ async function startAll({ freeBytes, lookup, startPaused, parseThreads, ...given
   stops.add('outgoing connections', () => outbound.close())
   const sendingParts = createSendingParts({ ...context, shared, outbound })
   const workers = createWorkers({ ...context, shared, sendingParts, outbound, credentials })
-  const services = createServices({ ...context, shared, sendingParts, outbound, workers })
+  const services = createServices({ ...context, shared, sendingParts, outbound, workers, makePrivateKey })
 
   // First start, and warnings for the operator
   const newKey = await prepareFirstStart({

@@ -52,6 +52,7 @@ function startedFile(): string {
 
 function removeOldTemplates(folder: string): void {
   for (const name of readdirSync(folder)) {
+    if (!name.includes('.db')) continue
     const file = join(folder, name)
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
     if (age > TEMPLATE_AGE_MAX_MS) rmSync(file, { force: true })

@@ -20,6 +20,7 @@ import type { Lookup } from '../../src/net/fetch/safe-fetch.ts'
 import type { Martlet } from '../../src/server/start.ts'
 import { MAIL_PROGRAMS_OFF } from './free-port.ts'
 import { ROOT_KEY } from './root-key.ts'
+import { nextSigningKey } from './shared-signing-keys.ts'
 import { sharedThreads } from './shared-threads.ts'
 import { openSocket, type TestSocket } from './socket-client.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
@@ -254,6 +255,7 @@ function boot(
     metrics: createMetrics(),
     startPaused,
     parseThreads: sharedThreads,
+    makePrivateKey: nextSigningKey,
     ...given,
   })
 }

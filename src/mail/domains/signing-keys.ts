@@ -23,7 +23,10 @@ export interface SigningKey {
 
 type KeyOwner = Pick<DomainRow, 'id' | 'domain' | 'dkim_selector'>
 
-/** @returns PEM */
+/** @returns a new RSA key, as PEM */
+export type MakePrivateKey = () => Promise<string>
+
+/** Is a `MakePrivateKey`. */
 export async function makePrivateKey(): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: 2048,
@@ -34,7 +37,7 @@ export async function makePrivateKey(): Promise<string> {
 }
 
 /** Returns a function that makes keys one at a time: several at once would occupy all threads that read files, for example. */
-export function createKeyMaker(): typeof makePrivateKey {
+export function createKeyMaker(): MakePrivateKey {
   let last: Promise<unknown> = Promise.resolve()
   return async function makeNext() {
     const made = last.then(makePrivateKey)

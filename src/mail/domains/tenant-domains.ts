@@ -29,7 +29,7 @@ import type { ServerNames } from './domain-records.ts'
 import { showDomain, showDomainItem } from './domain-view.ts'
 import { newDomain } from './domains.ts'
 import { type RecommendingServer, recommendedRecords } from './recommended-records.ts'
-import { createKeyMaker, removeSigningKey, storeSigningKey } from './signing-keys.ts'
+import { createKeyMaker, type MakePrivateKey, removeSigningKey, storeSigningKey } from './signing-keys.ts'
 import { zoneFile } from './zone-file.ts'
 
 /** What can be switched on and off. */
@@ -86,6 +86,8 @@ interface TenantDomainsNeeds {
   readonly sharedDomain: string
   readonly server: ServerNames & RecommendingServer
   readonly graceMs: number
+  /** Default: a `createKeyMaker`. */
+  readonly makePrivateKey?: MakePrivateKey | undefined
   readonly random: (bytes: number) => Buffer
   readonly limits: Limits
 }
@@ -95,7 +97,7 @@ const SELECTOR_BYTES = 4
 export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
   const { store, checkDomain, dns, sharedDomain, server, graceMs, random, limits } = needs
   const shares = new CapacityShares(limits.domains.requestsMax)
-  const makePrivateKey = createKeyMaker()
+  const makePrivateKey = needs.makePrivateKey ?? createKeyMaker()
 
   return {
     async create(actor, within, request) {
