@@ -225,6 +225,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return new World(await boot(place, options), place, options)
 }
 
+/** Each connection costs PostgreSQL a process, which parses and plans every statement that it sees for the first time. */
+const FEW_READERS: LimitOverrides = { store: { readersMax: 2 } }
+
 function boot(
   { dataDir, shared }: Place,
   { limits, env, wallClock, clock, freeBytes, lookup, log, startPaused = false }: WorldOptions,
@@ -242,7 +245,7 @@ function boot(
   }
   // A test's own clock need not agree with PostgreSQL's.
   const anyClock = clock && { store: { clockSkewMsMax: Number.MAX_SAFE_INTEGER } }
-  const config = loadConfig(settings, mergeLimits(anyClock, limits))
+  const config = loadConfig(settings, mergeLimits(FEW_READERS, anyClock, limits))
   const given = {
     ...(wallClock && { wallClock }),
     ...(clock && { clock }),
