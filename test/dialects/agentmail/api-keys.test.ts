@@ -3,10 +3,13 @@
  */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld } from '../../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('a key is created, works, is renamed, is listed, and stops working when it is deleted', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { apiKeys } = world.agentmail
   const made = (await apiKeys.create({ name: 'agent' })) as AgentMail.CreateApiKeyResponse
   expect(made).toMatchObject({ name: 'agent', apiKey: expect.stringMatching(/^am_/), createdAt: expect.any(Date) })
@@ -27,7 +30,7 @@ test('a key is created, works, is renamed, is listed, and stops working when it 
 })
 
 test('a permissions object lists everything that is allowed, even when it has no known flag', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const inbox = await world.agentmail.inboxes.create()
   const make = async (permissions: object) => {
     const { status, body } = await world.request('POST', '/v0/api-keys', { body: { permissions } })
@@ -50,7 +53,7 @@ test('a permissions object lists everything that is allowed, even when it has no
 })
 
 test('a key cannot grant permissions that it does not have', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { body: parent } = await world.request('POST', '/v0/api-keys', {
     body: { permissions: { api_key_create: true, api_key_update: true, api_key_read: true, message_read: true } },
   })
@@ -129,14 +132,14 @@ test('a key stops working at the time when it expires', async () => {
 })
 
 test('the root key cannot be deleted', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { body } = await world.request('GET', '/v0/auth/me')
   const answer = await world.request('DELETE', `/v0/api-keys/${body.api_key_id}`)
   expect(answer).toMatchObject({ status: 403, body: { code: 'cannot_delete' } })
 })
 
 test('a key cannot change or delete a key with more permissions than its own', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const levels = { own: '/v0', pod: `/v0/pods/${inbox.podId}`, inbox: `/v0/inboxes/${inbox.inboxId}` }
   const make = async (level: string, body: object = {}) => {
@@ -186,7 +189,7 @@ test('a key cannot change or delete a key with more permissions than its own', a
 })
 
 test('a key that expires cannot grant permissions to a key that expires later', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const make = async (permissions: object, expires_at?: string) => {
     const { body } = await world.request('POST', '/v0/api-keys', { body: { permissions, expires_at } })
     return { key: body.api_key as string, at: `/v0/api-keys/${body.api_key_id}` }

@@ -1,9 +1,12 @@
 /** Tests inboxes through the SDK and plain HTTP, against the whole program. */
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld } from '../../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('an inbox is created without a body, listed, changed and deleted', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { inboxes } = world.agentmail
   const made = await inboxes.create()
   expect(made).toMatchObject({ inboxId: expect.stringMatching(/^[a-z0-9]+@mail\.localhost$/), email: made.inboxId })
@@ -38,15 +41,15 @@ test('an inbox is created without a body, listed, changed and deleted', async ()
 })
 
 test('a repeated client_id returns the existing inbox, even if the other fields differ', async () => {
-  await using world = await startWorld()
-  const first = await world.agentmail.inboxes.create({ username: 'ada', clientId: 'one' })
-  const again = await world.agentmail.inboxes.create({ username: 'bob', clientId: 'one' })
+  const world = await sharedWorld()
+  const first = await world.agentmail.inboxes.create({ username: 'cleo', clientId: 'one' })
+  const again = await world.agentmail.inboxes.create({ username: 'dan', clientId: 'one' })
   expect(again).toEqual(first)
 })
 
 // A client_id of another pod used to get 403, and an organization's key got the other pod's inbox.
 test('each pod has client_ids of its own', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { agentmail } = world
   const [red, blue] = [await agentmail.pods.create({ name: 'red' }), await agentmail.pods.create({ name: 'blue' })]
   const keyOf = async ({ podId }: { podId: string }) =>
@@ -65,14 +68,14 @@ test('each pod has client_ids of its own', async () => {
 })
 
 test('an invalid create is refused with the code of the contract', async () => {
-  await using world = await startWorld()
-  await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  await world.agentmail.inboxes.create({ username: 'eve' })
   const create = async (body: unknown) => {
     const { status, body: answer } = await world.request('POST', '/v0/inboxes', { body })
     return { status, name: answer.name, code: answer.code }
   }
-  expect(await create({ username: 'ada' })).toEqual({ status: 403, name: 'IsTakenError', code: 'resource_taken' })
-  expect(await create({ username: 'ADA' })).toMatchObject({ status: 403 })
+  expect(await create({ username: 'eve' })).toEqual({ status: 403, name: 'IsTakenError', code: 'resource_taken' })
+  expect(await create({ username: 'EVE' })).toMatchObject({ status: 403 })
   const unprocessable = { status: 422, name: 'UnprocessableError', code: 'unprocessable' }
   expect(await create({ username: 'bob', domain: 'somebody-elses.test' })).toEqual(unprocessable)
   const invalid = { status: 400, name: 'ValidationError', code: 'validation_error' }
@@ -86,8 +89,8 @@ test('an invalid create is refused with the code of the contract', async () => {
 })
 
 test('a PATCH that changes nothing is refused', async () => {
-  await using world = await startWorld()
-  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
+  const world = await sharedWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'fay', displayName: 'Fay' })
   const path = `/v0/inboxes/${encodeURIComponent(inboxId)}`
   expect(await world.request('PATCH', path, { body: {} })).toMatchObject({ status: 400 })
   expect(await world.request('PATCH', path, { body: { metadata: {} } })).toMatchObject({ status: 400 })
@@ -98,7 +101,7 @@ test('a PATCH that changes nothing is refused', async () => {
 })
 
 test('pages go from the newest inbox to the oldest, and in reverse', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { inboxes } = world.agentmail
   for (const username of ['one', 'two', 'three']) await inboxes.create({ username })
   const all = (await inboxes.list()).inboxes.map((inbox) => inbox.inboxId)
@@ -123,24 +126,24 @@ test('pages go from the newest inbox to the oldest, and in reverse', async () =>
 })
 
 test('an inbox created in a pod is visible only there', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { pods } = world.agentmail
   const red = await pods.create({ name: 'red' })
   const blue = await pods.create({ name: 'blue', clientId: 'blue-1' })
-  const ada = await pods.inboxes.create(red.podId, { username: 'ada' })
-  const bob = await pods.inboxes.create('blue-1', { username: 'bob' })
-  expect(ada.podId).toBe(red.podId)
-  expect(bob.podId).toBe(blue.podId)
+  const gus = await pods.inboxes.create(red.podId, { username: 'gus' })
+  const hal = await pods.inboxes.create('blue-1', { username: 'hal' })
+  expect(gus.podId).toBe(red.podId)
+  expect(hal.podId).toBe(blue.podId)
 
-  expect((await pods.inboxes.list(red.podId)).inboxes).toEqual([ada])
-  expect((await pods.inboxes.get(red.podId, ada.inboxId)).inboxId).toBe(ada.inboxId)
-  await expect(pods.inboxes.get(blue.podId, ada.inboxId)).rejects.toMatchObject({ statusCode: 404 })
-  await expect(pods.inboxes.delete(blue.podId, ada.inboxId)).rejects.toMatchObject({ statusCode: 404 })
+  expect((await pods.inboxes.list(red.podId)).inboxes).toEqual([gus])
+  expect((await pods.inboxes.get(red.podId, gus.inboxId)).inboxId).toBe(gus.inboxId)
+  await expect(pods.inboxes.get(blue.podId, gus.inboxId)).rejects.toMatchObject({ statusCode: 404 })
+  await expect(pods.inboxes.delete(blue.podId, gus.inboxId)).rejects.toMatchObject({ statusCode: 404 })
   await expect(pods.inboxes.list('no-such-pod')).rejects.toMatchObject({ statusCode: 404 })
   const byParameter = await world.request('GET', `/v0/inboxes?pod_id=${blue.podId}`)
-  expect(byParameter.body.inboxes).toMatchObject([{ inbox_id: bob.inboxId }])
+  expect(byParameter.body.inboxes).toMatchObject([{ inbox_id: hal.inboxId }])
 
-  await pods.inboxes.update(red.podId, ada.inboxId, { displayName: 'Ada' })
-  await pods.inboxes.delete(red.podId, ada.inboxId)
+  await pods.inboxes.update(red.podId, gus.inboxId, { displayName: 'Gus' })
+  await pods.inboxes.delete(red.podId, gus.inboxId)
   expect((await pods.inboxes.list(red.podId)).count).toBe(0)
 })

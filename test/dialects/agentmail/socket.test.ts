@@ -1,10 +1,13 @@
 /** Tests the WebSocket event stream of the whole program, with the SDK's client and with bare sockets. */
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld } from '../../support/world.ts'
 import { openSocket } from './raw-socket.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test("the SDK's client connects, subscribes and receives a message with its bodies", async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
   const socket = await world.agentmail.websockets.connect()
   try {
@@ -35,10 +38,10 @@ test("the SDK's client connects, subscribes and receives a message with its bodi
 })
 
 test('a message between two inboxes creates the events message.sent, message.received and message.delivered', async () => {
-  await using world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const world = await sharedWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'bea' })).inboxId
   const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
-  const socket = await world.subscribe()
+  const socket = await world.subscribe({ inboxIds: [ada, bob] })
   const sent = await world.agentmail.inboxes.messages.send(ada, { to: bob, subject: 's', text: 'x' })
   const about = { inbox_id: ada, message_id: sent.messageId, thread_id: sent.threadId }
   expect(await socket.next('message.sent')).toMatchObject({ send: { ...about, recipients: [bob] } })
@@ -47,16 +50,16 @@ test('a message between two inboxes creates the events message.sent, message.rec
 })
 
 test('optional event types are sent only to subscribers that name them', async () => {
-  await using world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const world = await sharedWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'cat' })).inboxId
   const named = await world.subscribe({ eventTypes: ['label.added', 'message.held', 'inbox.created'] })
-  const standard = await world.subscribe()
+  const standard = await world.subscribe({ inboxIds: [ada] })
   const { messageId } = await world.agentmail.inboxes.messages.send(ada, { to: 'cy@example.test', text: 'x' })
   expect(await named.next('message.held')).toMatchObject({ hold: { recipients: ['cy@example.test'] } })
   await world.agentmail.inboxes.messages.update(ada, messageId, { addLabels: 'vip' })
   expect(await named.next('label.added')).toMatchObject({ label: { message_id: messageId, label: 'vip' } })
-  await world.agentmail.inboxes.create({ username: 'bob' })
-  expect(await named.next('inbox.created')).toMatchObject({ inbox: { inbox_id: 'bob@mail.localhost' } })
+  await world.agentmail.inboxes.create({ username: 'dot' })
+  expect(await named.next('inbox.created')).toMatchObject({ inbox: { inbox_id: 'dot@mail.localhost' } })
 
   await world.smtp.send({ to: ada, text: 'y' })
   expect(await standard.next()).toMatchObject({ event_type: 'message.sent' })
@@ -64,9 +67,9 @@ test('optional event types are sent only to subscribers that name them', async (
 })
 
 test('a subscribe that the key does not permit is refused with an error frame', async () => {
-  await using world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
-  const bob = (await world.agentmail.inboxes.create({ username: 'bob' })).inboxId
+  const world = await sharedWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'eva' })).inboxId
+  const bob = (await world.agentmail.inboxes.create({ username: 'flo' })).inboxId
   const { body } = await world.request('POST', `/v0/inboxes/${ada}/api-keys`, {
     body: { permissions: { message_read: true } },
   })
@@ -93,7 +96,7 @@ test('a subscribe that the key does not permit is refused with an error frame', 
 })
 
 test('a deleted key closes its sockets with 1008, and cannot reconnect', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { body: key } = await world.request('POST', '/v0/api-keys', { body: {} })
   const socket = await world.subscribe({ key: key.api_key })
   await world.agentmail.apiKeys.delete(key.api_key_id)
@@ -131,8 +134,8 @@ test('a stop closes sockets with a code that makes clients reconnect', async () 
 })
 
 test('a message too large for a Python client is sent without its bodies, which the API returns', async () => {
-  await using world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  const world = await sharedWorld()
+  const ada = (await world.agentmail.inboxes.create({ username: 'gil' })).inboxId
   const socket = await world.subscribe({ inboxIds: [ada] })
   let bytes = 0
   socket.raw.on('message', (data) => {
