@@ -88,20 +88,23 @@ test('a key over its limit gets 429 with Retry-After before anything is done, an
 
 test('the SDK waits as long as Retry-After says, and then succeeds', async () => {
   const key = await keyOf('/v0/api-keys')
-  await useUp(key)
-  const began = performance.now()
-  const statuses: number[] = []
+  let answers: { readonly status: number; readonly at: number }[] = []
   const client = new AgentMailClient({
     ...{ apiKey: key, baseUrl: world.url, maxRetries: 2 },
     fetch: async (...args: Parameters<typeof fetch>) => {
       const response = await fetch(...args)
-      statuses.push(response.status)
+      answers.push({ status: response.status, at: performance.now() })
       return response
     },
   })
-  expect((await client.inboxes.list()).count).toBeGreaterThan(0)
-  expect(statuses).toEqual([429, 200])
-  expect(performance.now() - began).toBeGreaterThan(900)
+  // On a busy machine, the bucket has a token again before the SDK asks.
+  while (!answers.some(({ status }) => status === 429)) {
+    await useUp(key)
+    answers = []
+    expect((await client.inboxes.list()).count).toBeGreaterThan(0)
+  }
+  expect(answers.map(({ status }) => status)).toEqual([429, 200])
+  expect(answers[1]!.at - answers[0]!.at).toBeGreaterThan(900)
 })
 
 test('the Python SDK waits in the same way', { timeout: 180_000 }, async ({ skip }) => {
