@@ -4,13 +4,13 @@
  * and that its results are stored.
  */
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { changeRows, readRows } from '../support/test-database.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const MAIL = {
   from: 'accounts@shop.example',
-  to: 'ada@mail.localhost',
   subject: 'Confirm your address',
   text: 'Your verification code is 482913.\n\nOr confirm with this link:\nhttps://shop.example/verify?token=Zk3f9Qm2Lp8x',
   messageId: '<code@shop.example>',
@@ -25,55 +25,75 @@ const LINKS = [
     confidence: expect.any(Number),
   },
 ]
-const PATH = '/v0/inboxes/ada@mail.localhost/messages'
+
+const sharedWorld = sharedByFile(() => startWorld())
+
+/** Creates the inbox of a test. */
+async function openInbox(world: World, username: string) {
+  const { email } = await world.agentmail.inboxes.create({ username })
+  const path = `/v0/inboxes/${email}/messages`
+  return {
+    email,
+    path,
+    receive: (mail: object = {}) => world.smtp.send({ ...MAIL, to: email, ...mail }),
+    async get(messageId = MAIL.messageId) {
+      const { status, body } = await world.request('GET', `${path}/${encodeURIComponent(messageId)}`)
+      expect(status).toBe(200)
+      return body
+    },
+  }
+}
 
 test('a code and a link are in the message, its thread, the WebSocket frame, the webhook and the wait', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   await using sink = await startWebhookSink()
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  await world.agentmail.webhooks.create({ url: sink.url, eventTypes: ['message.received'] })
-  const socket = await world.subscribe({ inboxIds: ['ada@mail.localhost'] })
-  const waiting = world.request('GET', `${PATH}/wait?subject=Confirm`)
+  const inbox = await openInbox(world, 'ada')
+  await world.agentmail.webhooks.create({
+    ...{ url: sink.url, eventTypes: ['message.received'] },
+    inboxIds: [inbox.email],
+  })
+  const socket = await world.subscribe({ inboxIds: [inbox.email] })
+  const waiting = world.request('GET', `${inbox.path}/wait?subject=Confirm`)
 
-  await world.smtp.send(MAIL)
+  await inbox.receive()
 
   expect((await waiting).body.message).toMatchObject({ codes: CODES, links: LINKS })
   const frame = await socket.next('message.received')
   expect(frame.message).toMatchObject({ codes: CODES, links: LINKS })
   const [call] = await sink.count(1)
   expect(call!.event.message).toMatchObject({ codes: CODES, links: LINKS })
-  expect(await get(world)).toMatchObject({ codes: CODES, links: LINKS })
+  expect(await inbox.get()).toMatchObject({ codes: CODES, links: LINKS })
   const thread = await world.request('GET', `/v0/threads/${frame.message.thread_id}`)
   expect(thread.body.messages).toMatchObject([{ codes: CODES, links: LINKS }])
-  const { body: list } = await world.request('GET', PATH)
+  const { body: list } = await world.request('GET', inbox.path)
   expect(list.messages[0]).not.toHaveProperty('codes')
   expect(list.messages[0]).not.toHaveProperty('links')
 })
 
 test('a message without a code or link has empty lists, and a sent message is searched as well', async () => {
-  await using world = await startWorld()
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  await world.smtp.send({ ...MAIL, subject: 'Lunch', text: 'At noon?', messageId: '<lunch@shop.example>' })
-  expect(await get(world, '<lunch@shop.example>')).toMatchObject({ codes: [], links: [] })
+  const world = await sharedWorld()
+  const inbox = await openInbox(world, 'bea')
+  await inbox.receive({ subject: 'Lunch', text: 'At noon?', messageId: '<lunch@shop.example>' })
+  expect(await inbox.get('<lunch@shop.example>')).toMatchObject({ codes: [], links: [] })
 
-  const { to, subject, text } = MAIL
-  const sent = await world.request('POST', `${PATH}/send`, { body: { to: [to], subject, text } })
-  expect(await get(world, sent.body.message_id)).toMatchObject({ codes: CODES, links: LINKS })
+  const { subject, text } = MAIL
+  const sent = await world.request('POST', `${inbox.path}/send`, { body: { to: [inbox.email], subject, text } })
+  expect(await inbox.get(sent.body.message_id)).toMatchObject({ codes: CODES, links: LINKS })
 })
 
 test('a message with a large attachment, which is parsed in a worker thread, is searched too', async () => {
-  await using world = await startWorld()
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  await world.smtp.send({ ...MAIL, attachments: [{ filename: 'terms.bin', content: Buffer.alloc(400_000, 7) }] })
+  const world = await sharedWorld()
+  const inbox = await openInbox(world, 'cat')
+  await inbox.receive({ attachments: [{ filename: 'terms.bin', content: Buffer.alloc(400_000, 7) }] })
   const attachments = [{ size: 400_000 }] // if the thread fails, only the start is parsed
-  expect(await get(world)).toMatchObject({ codes: CODES, links: LINKS, attachments })
+  expect(await inbox.get()).toMatchObject({ codes: CODES, links: LINKS, attachments })
 })
 
 test('a frame without its bodies keeps the codes and links', async () => {
   await using world = await startWorld({ limits: { sockets: { frameBytesMax: 3_000 } } })
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe({ inboxIds: ['ada@mail.localhost'] })
-  await world.smtp.send({ ...MAIL, text: `${MAIL.text}\n\n${'Terms and more. '.repeat(300)}` })
+  const inbox = await openInbox(world, 'dot')
+  const socket = await world.subscribe({ inboxIds: [inbox.email] })
+  await inbox.receive({ text: `${MAIL.text}\n\n${'Terms and more. '.repeat(300)}` })
   const { message, truncated } = await socket.next('message.received')
   expect(truncated).toBe(true)
   expect(message.text).toBeUndefined()
@@ -81,22 +101,22 @@ test('a frame without its bodies keeps the codes and links', async () => {
 })
 
 test('the subject, text and HTML are searched at arrival, or when a message without stored results is read', async () => {
-  await using world = await startWorld()
-  await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  const inbox = await openInbox(world, 'eva')
   const link = 'https://shop.example/confirm?token=Zk3f9Qm2Lp8x'
-  await world.smtp.send({ ...MAIL, messageId: '<1@x.test>' })
-  await world.smtp.send({ ...MAIL, messageId: '<2@x.test>', subject: '482913 is your login code', text: 'Keep it.' })
+  await inbox.receive({ messageId: '<1@x.test>' })
+  await inbox.receive({ messageId: '<2@x.test>', subject: '482913 is your login code', text: 'Keep it.' })
   const html = `<p>Welcome!</p><a href="${link}">Confirm your address</a>`
-  await world.smtp.send({ ...MAIL, messageId: '<3@x.test>', text: undefined, html })
+  await inbox.receive({ messageId: '<3@x.test>', text: undefined, html })
   const expected = [
     { codes: CODES, links: LINKS },
     { codes: [{ code: '482913' }], links: [] },
     { codes: [], links: [{ url: link }] },
   ]
   const shown = async () => [
-    await get(world, '<1@x.test>'),
-    await get(world, '<2@x.test>'),
-    await get(world, '<3@x.test>'),
+    await inbox.get('<1@x.test>'),
+    await inbox.get('<2@x.test>'),
+    await inbox.get('<3@x.test>'),
   ]
 
   expect(await shown()).toMatchObject(expected)
@@ -108,16 +128,10 @@ test('the subject, text and HTML are searched at arrival, or when a message with
 })
 
 test('a message is returned with the results that were stored at its arrival, without another search', async () => {
-  await using world = await startWorld()
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  await world.smtp.send(MAIL)
+  const world = await sharedWorld()
+  const inbox = await openInbox(world, 'flo')
+  await inbox.receive()
   const kept = { codes: [{ code: '0000', context: 'as kept', confidence: 0.5 }], links: [] }
   await changeRows(world, `update contents set verification = '${JSON.stringify(kept)}'`)
-  expect(await get(world)).toMatchObject(kept)
+  expect(await inbox.get()).toMatchObject(kept)
 })
-
-async function get(world: World, messageId = MAIL.messageId) {
-  const { status, body } = await world.request('GET', `${PATH}/${encodeURIComponent(messageId)}`)
-  expect(status).toBe(200)
-  return body
-}

@@ -7,9 +7,13 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { seeded } from '../events/feed-world.ts'
 import { openEventSource, type StreamedEvent } from '../support/event-source.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const ADA = 'ada@mail.localhost'
+
+/** For tests that read no list of all events, and end their subscriptions. */
+const sharedWorld = sharedByFile(() => startWorld())
 
 test('list, long poll, stream and socket return the same events: ids, cursors, order and bytes', async () => {
   await using world = await startWorld()
@@ -111,7 +115,7 @@ test('a stop ends streams cleanly, and a client that has received no event resum
 })
 
 test('a revoked key ends its streams and long polls at once, and cannot reconnect', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { body: key } = await world.request('POST', '/v0/api-keys', { body: { name: 'k' } })
   await using source = await openEventSource(`${world.url}/v0/events/stream`, { key: key.api_key })
   await source.next('subscribed')
@@ -131,7 +135,7 @@ test('a revoked key ends its streams and long polls at once, and cannot reconnec
 })
 
 test('a long poll that disconnects leaves no subscription', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const abort = new AbortController()
   const headers = { authorization: `Bearer ${world.rootKey}` }
   const asked = fetch(`${world.url}/v0/events?wait_seconds=60`, { headers, signal: abort.signal })
@@ -165,7 +169,7 @@ test('rendering a page of large messages does not block other requests', async (
 })
 
 test('a client that disconnects before its stream has begun leaves no subscription', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const listening = async () => {
     const { body } = await world.request('GET', '/metrics')
     return Number(/^martlet_event_subscriptions (\d+)$/m.exec(body)![1])
@@ -221,7 +225,7 @@ test('a time range in ISO 8601 includes its start and excludes its end', async (
 })
 
 test('an invalid or forbidden request is refused with the documented code', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { body: key } = await world.request('POST', '/v0/api-keys', {
     body: { name: 'k', permissions: { inbox_read: true } },
   })
@@ -321,13 +325,13 @@ async function rawPage(world: { url: string; rootKey: string }, query: string) {
 }
 
 test.each(['events', 'messages'])('a forged page token is refused: %s', async (list) => {
-  await using world = await startWorld()
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  for (const subject of ['one', 'two']) await world.smtp.send({ to: ADA, subject, text: 'x' })
-  const { messages } = await world.agentmail.inboxes.messages.list(ADA)
+  const world = await sharedWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: `forged-${list}` })
+  for (const subject of ['one', 'two']) await world.smtp.send({ to: inboxId, subject, text: 'x' })
+  const { messages } = await world.agentmail.inboxes.messages.list(inboxId)
   for (const { messageId } of messages)
-    await world.agentmail.inboxes.messages.update(ADA, messageId, { addLabels: ['todo'] })
-  const path = `/v0/inboxes/${ADA}/${list}?limit=1`
+    await world.agentmail.inboxes.messages.update(inboxId, messageId, { addLabels: ['todo'] })
+  const path = `/v0/inboxes/${inboxId}/${list}?limit=1`
   const { body } = await world.request('GET', path)
   const [version, hash, , id] = JSON.parse(Buffer.from(body.next_page_token, 'base64url').toString())
   for (const key of [1.5, 1e300, 'x', null]) {
