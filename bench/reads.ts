@@ -3,99 +3,120 @@
  * each take?
  *
  *   npm run bench -- reads            # mailboxes of 1,000 and 10,000 messages; MAILBOXES=1000,100000
+ *   npm run bench -- reads            BEFORE=../older/dist/cli.js  MAILBOXES=300  CASES=message
  *
- * The same run measures Fastify alone (bare-http.ts), which returns the same bytes from memory. The two run
- * alternately; the medians are printed. The CPU time is that of the whole server process (Linux only). A round reads
- * all messages in turn, and all pages from the newest to the oldest.
+ * The same run measures Fastify alone (bare-http.ts), which returns the same bytes from memory, and with BEFORE another
+ * build. They run alternately; the medians are printed, and the median of the ratios per round. The CPU time is that of
+ * the event loop and of the whole server process (Linux only). A round reads all messages in turn, and all pages from the
+ * newest to the oldest.
  */
 import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { loadHttp } from './http-load.ts'
-import { type BenchServer, cpuMs, KEY, startBenchServer } from './server.ts'
-import { Session, sampleMail } from './smtp-load.ts'
+import { createMailPool } from './mail-pool.ts'
+import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
+import { Session } from './smtp-load.ts'
 
 const MAILBOXES = (process.env.MAILBOXES ?? '1000,10000').split(',').map(Number)
+const CASES = process.env.CASES?.split(',') ?? ['message', 'list of 50', 'threads']
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const ROUND_MS = Number(process.env.ROUND_MS ?? 3_000)
 const CONNECTIONS = Number(process.env.CONNECTIONS ?? 10)
 const SESSIONS = 20
 /** Messages of a mailbox that are read. */
 const READ_MAX = 2_000
+const WARM_UP_MS = 3_000
 
 const headers = { authorization: `Bearer ${KEY}` }
 
 interface Target {
+  readonly name: string
   readonly url: string
   readonly pid: number
-  readonly paths: readonly string[]
+  readonly pathsOf: Record<string, readonly string[]>
 }
 
 interface Measured {
   readonly perSecond: number
-  readonly cpuUs: number
+  /** CPU time per request, in microseconds. */
+  readonly eventLoopUs: number
+  readonly allUs: number
 }
 
-const server = await startBenchServer()
+const servers: { name: string; server: BenchServer }[] = []
+if (process.env.BEFORE) servers.push({ name: 'before', server: await startBenchServer({}, [], process.env.BEFORE) })
+servers.push({ name: 'now', server: await startBenchServer() })
 const folder = mkdtempSync('.bench-bodies-')
 try {
-  for (const count of MAILBOXES) await measure(await fill(server, count), count)
+  for (const count of MAILBOXES) await measure(count)
 } finally {
-  await server.stop()
+  for (const { server } of servers) await server.stop()
   rmSync(folder, { recursive: true })
 }
 
-async function measure(path: string, count: number): Promise<void> {
-  const { messages, pages } = await pathsOf(path)
-  const bodies = await Promise.all(
-    [messages[0]!, pages[0]!].map(async (each, index) => {
+async function measure(messages: number): Promise<void> {
+  const targets: Target[] = []
+  for (const { name, server } of servers) {
+    const inbox = await fill(server, messages)
+    targets.push({ name, url: server.url, pid: server.pid, pathsOf: await listPaths(server, inbox) })
+  }
+  const [{ url, pathsOf }] = targets as [Target]
+  const files = await Promise.all(
+    CASES.map(async (each, index) => {
       const file = `${folder}/${index}`
-      writeFileSync(file, await (await fetch(`${server.url}${each}`, { headers })).text())
+      writeFileSync(file, await (await fetch(`${url}${pathsOf[each]![0]}`, { headers })).text())
       return file
     }),
   )
-  const bare = await startBare(bodies)
-  const cases = { message: messages, 'list of 50': pages }
-  for (const [index, [name, paths]] of Object.entries(cases).entries()) {
-    const ours: Measured[] = []
-    const theirs: Measured[] = []
-    for (let round = 0; round < ROUNDS + 1; round += 1) {
-      ours.push(await run({ ...server, paths }))
-      theirs.push(await run({ ...bare, paths: [`/${index}`] }))
+  const bare = await startBare(files)
+  targets.push({ name: 'Fastify alone', ...bare })
+  try {
+    for (const each of CASES) {
+      const measured = targets.map((): Measured[] => [])
+      for (const target of targets) await run(target, each, WARM_UP_MS)
+      for (let round = 0; round < ROUNDS; round += 1) {
+        for (const [index, target] of targets.entries()) measured[index]!.push(await run(target, each, ROUND_MS))
+      }
+      for (const [index, { name }] of targets.entries())
+        print(`${each}, mailbox of ${messages}, ${name}`, measured[index]!)
+      printRatio(`${each}: rate, now / Fastify alone`, measured.at(-2)!, measured.at(-1)!, 'perSecond')
+      if (targets.length > 2) printRatio(`${each}: event loop, now / before`, measured[1]!, measured[0]!, 'eventLoopUs')
     }
-    const [our, their] = [medianOf(ours.slice(1)), medianOf(theirs.slice(1))] // the first round warms up
-    console.log(
-      `${name}, mailbox of ${count}: ${our.perSecond.toFixed(0)}/s, ${our.cpuUs.toFixed(0)} us of CPU time; Fastify alone ${their.perSecond.toFixed(0)}/s, ${their.cpuUs.toFixed(0)} us; ratio ${(our.perSecond / their.perSecond).toFixed(2)}`,
-    )
+  } finally {
+    bare.stop()
   }
-  bare.stop()
 }
 
-async function run({ url, pid, paths }: Target): Promise<Measured> {
+async function run({ url, pid, pathsOf }: Target, name: string, durationMs: number): Promise<Measured> {
+  const paths = pathsOf[name]!
   let next = 0
-  const before = cpuMs(pid)
+  const before = { eventLoop: eventLoopMs(pid), all: cpuMs(pid) }
   const path = () => paths[next++ % paths.length]!
-  const { count, perSecond } = await loadHttp({ url, path, headers, connections: CONNECTIONS, durationMs: ROUND_MS })
-  return { perSecond, cpuUs: ((cpuMs(pid) - before) / count) * 1_000 }
+  const { count, perSecond } = await loadHttp({ url, path, headers, connections: CONNECTIONS, durationMs })
+  const usOf = (ms: number) => (ms / count) * 1_000
+  return {
+    perSecond,
+    eventLoopUs: usOf(eventLoopMs(pid) - before.eventLoop),
+    allUs: usOf(cpuMs(pid) - before.all),
+  }
 }
 
-/** Fills an inbox over SMTP. @returns the path of its messages */
+/** Fills an inbox over SMTP. @returns its path */
 async function fill({ smtpPort, request }: BenchServer, count: number): Promise<string> {
   await request('POST', '/inboxes', { username: `box-${count}` })
+  const to = `box-${count}@mail.localhost`
+  const nextMail = createMailPool()
   let left = count
   await Promise.all(
     Array.from({ length: SESSIONS }, async () => {
       const session = await Session.open(smtpPort)
-      while (left-- > 0) {
-        const mail = sampleMail(randomUUID(), `Message ${left} of a mailbox`)
-        await session.deliver('ann@example.test', `box-${count}@mail.localhost`, mail)
-      }
+      while (left-- > 0) await session.deliver('ann@example.test', to, nextMail(to))
       await session.quit()
     }),
   )
-  return `/v0/inboxes/box-${count}@mail.localhost/messages`
+  return `/v0/inboxes/${to}`
 }
 
 interface ListedPage {
@@ -103,29 +124,46 @@ interface ListedPage {
   readonly messages: readonly { readonly message_id: string }[]
 }
 
-async function pathsOf(path: string): Promise<{ messages: string[]; pages: string[] }> {
+async function listPaths({ url }: BenchServer, inbox: string): Promise<Target['pathsOf']> {
   const messages: string[] = []
   const pages: string[] = []
   for (let token: string | undefined = ''; token !== undefined; ) {
-    const page = `${path}?limit=50${token && `&page_token=${token}`}`
-    const listed = (await (await fetch(`${server.url}${page}`, { headers })).json()) as ListedPage
+    const page = `${inbox}/messages?limit=50${token && `&page_token=${token}`}`
+    const listed = (await (await fetch(`${url}${page}`, { headers })).json()) as ListedPage
     if (listed.messages.length === 50) pages.push(page)
-    for (const { message_id } of listed.messages) messages.push(`${path}/${encodeURIComponent(message_id)}`)
+    for (const { message_id } of listed.messages) messages.push(`${inbox}/messages/${encodeURIComponent(message_id)}`)
     token = messages.length < READ_MAX ? listed.next_page_token : undefined
   }
-  return { messages, pages }
+  return { message: messages, 'list of 50': pages, threads: [`${inbox}/threads?limit=50`], key: ['/v0/auth/me'] }
 }
 
-async function startBare(files: readonly string[]) {
+async function startBare(files: readonly string[]): Promise<Omit<Target, 'name'> & { stop(): void }> {
   const script = fileURLToPath(new URL('bare-http.js', import.meta.url))
   const child = spawn(process.execPath, [script, ...files], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = await new Promise<[string]>((resolve) =>
     createInterface({ input: child.stdout! }).once('line', (...lines: [string]) => resolve(lines)),
   )
-  return { url: (JSON.parse(line) as { url: string }).url, pid: child.pid!, stop: () => void child.kill() }
+  return {
+    url: (JSON.parse(line) as { url: string }).url,
+    pid: child.pid!,
+    pathsOf: Object.fromEntries(CASES.map((each, index) => [each, [`/${index}`]])),
+    stop: () => void child.kill(),
+  }
 }
 
-function medianOf(all: readonly Measured[]): Measured {
-  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-  return { perSecond: median(all.map((each) => each.perSecond)), cpuUs: median(all.map((each) => each.cpuUs)) }
+function print(name: string, all: readonly Measured[]): void {
+  const of = (member: keyof Measured) => median(all.map((each) => each[member])).toFixed(0)
+  console.log(
+    `${name}: ${of('perSecond')}/s, ${of('eventLoopUs')} us of the event loop, ${of('allUs')} us of all threads`,
+  )
+}
+
+function printRatio(name: string, one: readonly Measured[], other: readonly Measured[], member: keyof Measured): void {
+  const ratios = one.map((each, index) => each[member] / other[index]![member])
+  const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
+  console.log(`${name}: ${median(ratios).toFixed(2)} (${range})`)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 }

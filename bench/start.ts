@@ -1,10 +1,11 @@
 /**
  * How long does a start take?
  *
- *   npm run bench -- start        ROUNDS=9
+ *   npm run bench -- start        ROUNDS=9  BEFORE=../older/dist/cli.js
  *
- * Measures from the start of the process until `GET /readyz` returns 200, on an existing data folder, with nothing to
- * build. The reference is a Node process with a bare HTTP server. Rounds alternate; medians are printed.
+ * Measures from the start of the process until `GET /readyz` returns 200, with nothing to build: on an existing data
+ * folder, and in a fresh one, where it also creates tables, a key and a certificate. The reference is a Node process with a
+ * bare HTTP server; with BEFORE also another build. Rounds alternate; medians are printed.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,22 +21,36 @@ const POLL_MS = 5
 const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
 const port = await freePort()
 const bare = `require('node:http').createServer((_, answer) => answer.end()).listen(${port}, '127.0.0.1')`
-const contestants: readonly [name: string, command: string, args: readonly string[]][] = [
-  ['npm start', 'npm', ['start']],
-  ['node dist/cli.js serve', process.execPath, ['dist/cli.js', 'serve']],
-  ['a bare HTTP server', process.execPath, ['-e', bare]],
+
+interface Contestant {
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly isFresh?: boolean
+}
+
+const builds = [{ name: 'node dist/cli.js serve', cli: 'dist/cli.js' }]
+if (process.env.BEFORE) builds.unshift({ name: 'before', cli: process.env.BEFORE })
+const contestants: readonly Contestant[] = [
+  { name: 'npm start', command: 'npm', args: ['start'] },
+  ...builds.flatMap(({ name, cli }) => {
+    const start = { command: process.execPath, args: [cli, 'serve'] }
+    return [
+      { name, ...start },
+      { name: `${name}, fresh folder`, ...start, isFresh: true },
+    ]
+  }),
+  { name: 'a bare HTTP server', command: process.execPath, args: ['-e', bare] },
 ]
 
 try {
-  await untilReady('npm', ['start']) // builds, and creates tables and keys
+  await untilReady(contestants[0]!) // builds, and creates tables and keys
   const times = contestants.map((): number[] => [])
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [index, [, command, args]] of contestants.entries()) {
-      times[index]!.push(await untilReady(command, args))
-    }
+    for (const [index, each] of contestants.entries()) times[index]!.push(await untilReady(each))
   }
   const medians = times.map((each) => each.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)]!)
-  for (const [index, [name]] of contestants.entries()) {
+  for (const [index, { name }] of contestants.entries()) {
     const ratio = medians[index]! / medians.at(-1)!
     console.log(
       `${name}: ready after ${Math.round(medians[index]!)} ms (${Math.round(Math.min(...times[index]!))} to ` +
@@ -47,12 +62,13 @@ try {
 }
 
 /** Starts the command, waits until it is ready, stops it, and returns the milliseconds until it was ready. */
-async function untilReady(command: string, args: readonly string[]): Promise<number> {
+async function untilReady({ command, args, isFresh = false }: Contestant): Promise<number> {
+  const folder = isFresh ? mkdtempSync(join(process.cwd(), '.bench-data-')) : dataDir
   const startedAt = performance.now()
   const child = spawn(command, args, {
     env: {
       ...process.env,
-      MARTLET_DATA_DIR: dataDir,
+      MARTLET_DATA_DIR: folder,
       MARTLET_HTTP_PORT: String(port),
       MARTLET_SMTP_PORT: '0',
       MARTLET_SUBMISSION_PORT: 'off',
@@ -71,6 +87,7 @@ async function untilReady(command: string, args: readonly string[]): Promise<num
   const took = performance.now() - startedAt
   process.kill(-child.pid!, 'SIGTERM')
   await exited
+  if (isFresh) rmSync(folder, { recursive: true })
   return took
 }
 

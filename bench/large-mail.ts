@@ -1,0 +1,106 @@
+/**
+ * How long do small messages wait beside large ones, and beside one that takes the parser as long as it may?
+ *
+ *   npm run bench -- large-mail        PER_SECOND=50  DURATION_S=10
+ *
+ * 20 sessions send varied messages of 5 KB at a steady rate, each measured from MAIL FROM to its 250: alone, and while one
+ * peer sends messages near the size limit, and another one messages of almost-boundaries, without a pause.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { createMailPool } from './mail-pool.ts'
+import { startBenchServer } from './server.ts'
+import { Session } from './smtp-load.ts'
+
+const PER_SECOND = Number(process.env.PER_SECOND ?? 50)
+const DURATION_S = Number(process.env.DURATION_S ?? 10)
+const SESSIONS = 20
+const WARM_UP_S = 5
+const MIB = 1024 ** 2
+const LARGE_BYTES = 50 * MIB
+
+const server = await startBenchServer()
+try {
+  for (const username of ['load', 'large']) await server.request('POST', '/inboxes', { username })
+  await measure(WARM_UP_S)
+  const alone = await measure(DURATION_S)
+  print('alone', alone)
+  const ends = [repeat(largeMail()), repeat(slowMail())]
+  await delay(500)
+  const beside = await measure(DURATION_S)
+  const counts = await Promise.all(ends.map((end) => end()))
+  print(`beside ${counts[0]} messages of ${LARGE_BYTES / MIB} MiB and ${counts[1]} slow ones`, beside)
+  console.log(`ratio of the p99: ${(percentile(beside, 0.99) / percentile(alone, 0.99)).toFixed(2)}, goal 2`)
+} finally {
+  await server.stop()
+}
+
+/** @returns times from MAIL FROM to 250, in ms, sorted */
+async function measure(durationS: number): Promise<number[]> {
+  const nextMail = createMailPool()
+  const times: number[] = []
+  const pauseMs = (SESSIONS / PER_SECOND) * 1_000
+  const endMs = performance.now() + durationS * 1_000
+  await Promise.all(
+    Array.from({ length: SESSIONS }, async (_, index) => {
+      const session = await Session.open(server.smtpPort)
+      let nextMs = performance.now() + (index / SESSIONS) * pauseMs
+      while (nextMs < endMs) {
+        await delay(Math.max(0, nextMs - performance.now()))
+        nextMs += pauseMs
+        const startedMs = performance.now()
+        await session.deliver('ann@example.test', 'load@mail.localhost', nextMail('load@mail.localhost'))
+        times.push(performance.now() - startedMs)
+      }
+      await session.quit()
+    }),
+  )
+  return times.sort((a, b) => a - b)
+}
+
+/** Sends a message again and again over one session. @returns a function that ends this and returns their number */
+function repeat(mail: (id: string) => Buffer): () => Promise<number> {
+  let isRunning = true
+  const sent = run()
+  return () => {
+    isRunning = false
+    return sent
+  }
+
+  async function run(): Promise<number> {
+    let count = 0
+    while (isRunning) {
+      const session = await Session.open(server.smtpPort)
+      try {
+        await session.deliver('eve@example.test', 'large@mail.localhost', mail(`${performance.now()}`))
+        count += 1
+      } catch {
+        await delay(100) // refused for now: a sender whose message took too long waits
+      }
+      await session.quit()
+    }
+    return count
+  }
+}
+
+function largeMail(): (id: string) => Buffer {
+  const line = `${'QUJD'.repeat(19)}\r\n`
+  const body = Buffer.from(line.repeat(Math.floor((LARGE_BYTES - MIB) / line.length)))
+  const head = 'Content-Type: application/pdf; name="a.pdf"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+  return (id) => Buffer.concat([Buffer.from(`Message-ID: <${id}@large.test>\r\n${head}`), body])
+}
+
+/** Lines that look like the beginning of a boundary. */
+function slowMail(): (id: string) => Buffer {
+  const body = Buffer.from('--ba\r\n'.repeat(3 * MIB))
+  const head = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
+  return (id) => Buffer.concat([Buffer.from(`Message-ID: <${id}@slow.test>\r\n${head}`), body])
+}
+
+function print(name: string, times: readonly number[]): void {
+  const of = (share: number) => `${percentile(times, share).toFixed(1)} ms`
+  console.log(`${name}: ${times.length} messages, p50 ${of(0.5)}, p95 ${of(0.95)}, p99 ${of(0.99)}, max ${of(1)}`)
+}
+
+function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}
