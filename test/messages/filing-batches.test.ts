@@ -8,13 +8,14 @@ import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
-import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
+import { createPrepareContent, type PreparedContent } from '../../src/mail/messages/content/prepared-content.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import type { Filed } from '../../src/mail/messages/filing/filing.ts'
-import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
+import { createFileReceived, type Received } from '../../src/mail/receiving/file-received.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
+import { RUN_LATER } from '../../src/store/store.ts'
 import { insertInbox } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
 import { amount } from '../support/amount.ts'
@@ -32,7 +33,11 @@ interface Mail {
   readonly labels: readonly string[]
   /** The inbox that sends it: it is filed as sent, under this id. */
   readonly sentAs?: string
+  /** What happens to it as a member of a group commit. */
+  readonly fate?: 'fails' | 'waits'
 }
+
+type PreparedMail = Mail & { readonly content: PreparedContent }
 
 /** Parts that are small enough that messages often have them in common. */
 function randomMails(random: () => number, count: number): Mail[] {
@@ -83,29 +88,41 @@ function filingIn(store: TestStore) {
       return inboxes
     },
 
+    /**
+     * Files received mails as members of a group commit, which may put them into batches. Those that fail throw when all
+     * of their batch are filed, and those that wait are left for later.
+     *
+     * @returns the results of the others, in the order of the mails
+     */
+    async fileEach(inboxes: readonly InboxRow[], mails: readonly Mail[], isTogether: boolean): Promise<unknown[]> {
+      const results: unknown[] = []
+      const toItem = async (mail: Mail) => ({ mail, received: receivedIn(inboxes)(await prepare(mail)) })
+      const items = await Promise.all(mails.map(toItem))
+      const fileOne = store.batched<(typeof items)[number], unknown>({
+        async run(tx, batch) {
+          const ready = batch.filter(({ mail }) => batch.length === 1 || mail.fate !== 'waits')
+          const receipts = await fileReceived(
+            tx,
+            ready.map(({ received }) => received),
+          )
+          if (ready.some(({ mail }) => mail.fate === 'fails')) throw new Error('planted')
+          const byItem = new Map(ready.map((item, index) => [item, receipts[index]!]))
+          return batch.map((item) => byItem.get(item) ?? RUN_LATER)
+        },
+        sizeBytes: ({ mail }) => mail.raw.length,
+      })
+      if (isTogether) results.push(...(await Promise.allSettled(items.map(fileOne))))
+      else for (const item of items) results.push(...(await Promise.allSettled([fileOne(item)])))
+      return (results as PromiseSettledResult<unknown>[]).map((each) =>
+        each.status === 'fulfilled' ? each.value : 'failed',
+      )
+    },
+
     /** Files all mails in one transaction. @returns what each call returned */
     async file(inboxes: readonly InboxRow[], mails: readonly Mail[]): Promise<unknown[]> {
-      const prepared = await Promise.all(
-        mails.map(async (mail) => {
-          const content = await prepareContent({ fairnessKey: 'x', raw: mail.raw, bytesMax: mail.raw.length })
-          return { ...mail, content }
-        }),
-      )
-      const receivedOf = ({ to, labels, content }: (typeof prepared)[number]) => ({
-        sender: 'ann@example.test',
-        verifiedDomain: undefined,
-        recipients: to.map((index) => ({
-          recipient: inboxes[index]!.address,
-          inbox: { ...inboxes[index]!, has_inbound_lists: 0, domain: 'mail.localhost' },
-          authentication: { result: 'unverified' as const },
-        })),
-        content,
-        decision: { labels },
-        remoteAddress: undefined,
-        isFromOwnDomain: false,
-        isFromQueue: false,
-      })
-      const filingOf = ({ to, content, sentAs }: (typeof prepared)[number]) => ({
+      const prepared = await Promise.all(mails.map(prepare))
+      const receivedOf = receivedIn(inboxes)
+      const filingOf = ({ to, content, sentAs }: PreparedMail) => ({
         inbox: inboxes[to[0]!]!,
         content,
         labels: ['sent'],
@@ -125,6 +142,28 @@ function filingIn(store: TestStore) {
       })
     },
   }
+
+  async function prepare(mail: Mail): Promise<PreparedMail> {
+    const content = await prepareContent({ fairnessKey: 'x', raw: mail.raw, bytesMax: mail.raw.length })
+    return { ...mail, content }
+  }
+}
+
+function receivedIn(inboxes: readonly InboxRow[]): (mail: PreparedMail) => Received {
+  return ({ to, labels, content }) => ({
+    sender: 'ann@example.test',
+    verifiedDomain: undefined,
+    recipients: to.map((index) => ({
+      recipient: inboxes[index]!.address,
+      inbox: { ...inboxes[index]!, has_inbound_lists: 0, domain: 'mail.localhost' },
+      authentication: { result: 'unverified' as const },
+    })),
+    content,
+    decision: { labels },
+    remoteAddress: undefined,
+    isFromOwnDomain: false,
+    isFromQueue: false,
+  })
 }
 
 /** Returns all rows of the inboxes, with ids replaced. */
@@ -218,4 +257,32 @@ test('a batch has the same result as its messages one by one', async () => {
   // The comparison means something only if messages had something to do with each other.
   expect(duplicates).toBeGreaterThan(0)
   expect(replies).toBeGreaterThan(0)
+}, 900_000)
+
+/** A thread shows one message more with each of its events, so the order in which messages are filed must be the same. */
+test('members that fail or wait change nothing for the others of their batch', async () => {
+  const clock = () => NOW
+  await using together = await openTestStore({ clock })
+  await using single = await openTestStore({ clock })
+  const [batch, oneByOne] = [filingIn(together), filingIn(single)]
+  const seeds = amount({ short: 5, long: 500 })
+  const firstSeed = Number(process.env.FILING_SEED ?? Math.floor(Math.random() * 1e6))
+  let failed = 0
+
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
+    const random = seededRandom(seed)
+    const mails = randomMails(random, 14)
+      .filter(({ sentAs }) => sentAs === undefined)
+      .map((mail): Mail => (random() < 0.2 ? { ...mail, fate: 'fails' } : mail))
+    // The last one, because it is filed after the others.
+    const inOrder = mails.map((mail, index): Mail => (index === mails.length - 1 ? { ...mail, fate: 'waits' } : mail))
+    const [ofBatch, ofSingle] = [await batch.createInboxes(), await oneByOne.createInboxes()]
+    const results = await batch.fileEach(ofBatch, inOrder, true)
+    const expected = await oneByOne.fileEach(ofSingle, inOrder, false)
+    expect(await dump(together, ofBatch, results), `FILING_SEED=${seed}`).toEqual(
+      await dump(single, ofSingle, expected),
+    )
+    failed += results.filter((result) => result === 'failed').length
+  }
+  expect(failed).toBeGreaterThan(0)
 }, 900_000)

@@ -2,11 +2,14 @@
  * Tests transactions that run as one batch (docs/adr/0039): calls in the same synchronous code are in one group, so that
  * they can also be in one batch.
  */
+import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import { RUN_LATER } from '../../src/store/store.ts'
+import { notSupported } from '../support/test-database.ts'
 import {
+  asKysely,
   codeOf,
   event,
   insertOrganization,
@@ -147,3 +150,31 @@ test('a batch that takes too long runs again in smaller ones, until only the gui
     },
     { limits: { store: { transactionMs: 200 } } },
   ))
+
+notSupported('postgres', 'a PostgreSQL server has its own disk')(
+  'if the disk fills up in the middle of a batch, all its items fail, nothing of them is stored, and later ones are',
+  () =>
+    withStore(async (store) => {
+      const { runs, insert } = organizationsOf(store)
+      await insert({ id: 'before' })
+      await store.transaction(async (tx) => {
+        const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(asKysely(tx))
+        await sql.raw(`pragma max_page_count = ${rows[0]!.page_count}`).execute(asKysely(tx))
+      })
+      const results = await Promise.allSettled(['a', 'b', 'x'.repeat(1_000_000), 'c'].map((id) => insert({ id })))
+      expect(results.map(codeOf)).toEqual(Array(4).fill('disk_full'))
+      expect(runs.map((items) => items.length)).toEqual([1, 4])
+      expect(await organizationIds(store)).toEqual(['before'])
+
+      await store.transaction(async (tx) => {
+        await sql`pragma max_page_count = 1000000`.execute(asKysely(tx))
+      })
+      await Promise.all(['a', 'b'].map((id) => insert({ id })))
+      expect(await organizationIds(store)).toEqual(['a', 'b', 'before'])
+      expect(await loggedEvents(store)).toEqual([
+        [1, 'before'],
+        [2, 'a'],
+        [3, 'b'],
+      ])
+    }),
+)
