@@ -130,20 +130,23 @@ async function startAll(
   const services = createServices({ ...context, shared, sendingParts, outbound, workers, makePrivateKey })
 
   // First start, and warnings for the operator
-  const newKey = await prepareFirstStart({
-    store,
-    domains: shared.domains,
-    sharedDomain: config.domain,
-    rootKey: config.rootKey,
-    makeRootKey: () => ensureRootKeyFile(config.dataDir),
-  })
+  // At once: in a fresh folder, a thread creates the DKIM key while this one creates the certificate.
+  const [newKey, tls] = await Promise.all([
+    prepareFirstStart({
+      store,
+      domains: shared.domains,
+      sharedDomain: config.domain,
+      rootKey: config.rootKey,
+      makeRootKey: () => ensureRootKeyFile(config.dataDir),
+    }),
+    openTls({ config, store, clock: wallClock }),
+  ])
   if (startPaused) await shared.outboundPause.begin()
   const isPaused = await shared.outboundPause.isPaused()
   if (isPaused) log.warn('outbound mail and webhooks are paused; "martlet resume" ends this')
   const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
   for (const each of exposed)
     log.warn(each, 'other users of this machine can access this path; run the command in "fix"')
-  const tls = await openTls({ config, store, clock: wallClock })
 
   // Workers
   await shared.feed.start()
