@@ -1,5 +1,6 @@
 /** Queries for senders that were challenged. Rows only: mail/receiving/challenges decides what they mean. */
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
 import type { VerifiedSenderRow } from '../schema/message-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -12,17 +13,23 @@ interface ClaimedMessage {
   readonly sender_claim: string | null
 }
 
+const answered = prepareQuery((db, { inboxIds, claims }: { inboxIds: readonly string[]; claims: readonly string[] }) =>
+  db
+    .selectFrom('verified_senders')
+    .select(['inbox_id', 'claim', 'address'])
+    .where('inbox_id', 'in', inboxIds)
+    .where('claim', 'in', claims)
+    .where('verified_at', 'is not', null),
+)
+
 /** @returns the address of the sender of each message that it has answered for, by the id of the message; mostly no statement */
 export async function ofMessages(db: Db, messages: readonly ClaimedMessage[]): Promise<ReadonlyMap<string, string>> {
   const claiming = messages.filter((message) => message.sender_claim !== null)
   if (claiming.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('verified_senders')
-    .select(['inbox_id', 'claim', 'address'])
-    .where('inbox_id', 'in', [...new Set(claiming.map((message) => message.inbox_id))])
-    .where('claim', 'in', [...new Set(claiming.map((message) => message.sender_claim!))])
-    .where('verified_at', 'is not', null)
-    .execute()
+  const rows = await answered(db, {
+    inboxIds: [...new Set(claiming.map((message) => message.inbox_id))],
+    claims: [...new Set(claiming.map((message) => message.sender_claim!))],
+  })
   const addressOf = ({ inbox_id, sender_claim }: ClaimedMessage) =>
     rows.find((row) => row.inbox_id === inbox_id && row.claim === sender_claim)?.address
   return new Map(
