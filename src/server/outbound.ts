@@ -15,7 +15,7 @@ export interface Outbound {
   /** Sends requests to URLs that clients have chosen. */
   readonly fetch: SafeFetch['fetch']
   readonly download: SafeFetch['download']
-  /** Closes the connections to webhooks and to the relay: call it when no request and no delivery is running. */
+  /** Closes the connections to webhooks and mail servers: call it when no request and no delivery is running. */
   close(): void
 }
 
@@ -29,18 +29,16 @@ export function createOutbound({ config, log, shared, lookup: givenLookup }: Out
   const { limits, hostname, allowPrivateNetworks } = config
   const dns = createDns({ servers: config.dnsServers, limits })
   const relay = config.relay && createRelayTarget({ relay: config.relay, hostname, log, limits })
+  const remote = createRemoteTarget({
+    ...{ dns, hostname, allowPrivateNetworks, limits },
+    port: config.outboundPort,
+    random: Math.random,
+  })
   const routing = createRouting({
     domains: shared.domains,
     outbound: config.outbound,
     local: createLocalTarget({ receiving: shared.receiving, log }),
-    remote: createRemoteTarget({
-      dns,
-      hostname,
-      port: config.outboundPort,
-      allowPrivateNetworks,
-      random: Math.random,
-      limits,
-    }),
+    remote,
     relay,
     limits,
   })
@@ -53,6 +51,7 @@ export function createOutbound({ config, log, shared, lookup: givenLookup }: Out
     download: safe.download,
     close() {
       safe.close()
+      remote.close()
       relay?.close()
     },
   }

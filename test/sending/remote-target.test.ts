@@ -22,10 +22,11 @@ async function target(behaviours: readonly Behaviour[], limited: LimitOverrides 
   const dns = createDns({ servers: [server.address], limits })
   const remote = createRemoteTarget({ dns, limits, hostname: 'me.test', port, allowPrivateNetworks: true, random })
   return {
-    ...{ mxs, server },
+    ...{ mxs, server, close: () => remote.close() },
     deliver: (mail: string | Partial<Handover>, signal = new AbortController().signal) =>
       remote.deliver(typeof mail === 'string' ? handover(mail) : { ...handover('x: y\r\n\r\nz\r\n'), ...mail }, signal),
     async [Symbol.asyncDispose]() {
+      remote.close()
       await server[Symbol.asyncDispose]()
       await close.call(undefined)
     },
@@ -200,4 +201,49 @@ test('a reply is stored in one line and cut at the limit', async () => {
   })
   const [outcome] = await all.deliver({})
   expect(outcome!.reply).toBe(`250 5 lines bell ${'x'.repeat(13)}`)
+})
+
+describe('a connection to the server of a domain', () => {
+  const delivered = [{ kind: 'delivered' }]
+
+  test('is used again for the next message, and for a limited number of them', async () => {
+    await using all = await target([{}], { delivery: { destinationMessagesMax: 2 } })
+    for (let count = 0; count < 3; count += 1) expect(await all.deliver('a: b\r\n\r\nc\r\n')).toMatchObject(delivered)
+    expect(all.mxs[0]!.messages.map(({ connection }) => connection)).toEqual([1, 1, 2])
+    expect(all.mxs[0]!.commands.filter((line) => line === 'QUIT')).toHaveLength(1)
+  })
+
+  test('is replaced if the server has closed it meanwhile, or no longer replies', async () => {
+    let hangs = 0
+    const on = (line: string) => (line === 'RSET' && hangs-- > 0 ? ('hang' as const) : undefined)
+    await using all = await target([{ on }], { delivery: { connectMs: 50 } })
+    await all.deliver('a: b\r\n\r\nc\r\n')
+    all.mxs[0]!.hangUp()
+    expect(await all.deliver('a: b\r\n\r\nc\r\n')).toMatchObject(delivered)
+    hangs = 1
+    expect(await all.deliver('a: b\r\n\r\nc\r\n')).toMatchObject(delivered)
+    expect(all.mxs[0]!.messages.map(({ connection }) => connection)).toEqual([1, 2, 3])
+  })
+
+  test('ends after it has been idle for a while, and when the server stops', async () => {
+    await using all = await target([{}], { delivery: { destinationIdleMs: 20 } })
+    const [mx] = all.mxs
+    await all.deliver('a: b\r\n\r\nc\r\n')
+    await mx!.until(() => mx!.openConnections === 0)
+    expect(mx!.commands.at(-1)).toBe('QUIT')
+
+    await all.deliver('a: b\r\n\r\nc\r\n')
+    all.close()
+    await mx!.until(() => mx!.openConnections === 0)
+    await all.deliver('a: b\r\n\r\nc\r\n')
+    await mx!.until(() => mx!.openConnections === 0)
+    expect(mx!.commands.filter((line) => line === 'QUIT')).toHaveLength(3)
+  })
+
+  test('is one of a limited number of idle ones', async () => {
+    await using all = await target([{}], { delivery: { idleConnectionsMax: 0 } })
+    await all.deliver('a: b\r\n\r\nc\r\n')
+    await all.mxs[0]!.until(() => all.mxs[0]!.openConnections === 0)
+    expect(all.mxs[0]!.commands.at(-1)).toBe('QUIT')
+  })
 })

@@ -115,6 +115,23 @@ export const deliveryLimits = {
     unit: 'milliseconds',
     description: 'Time for which an idle connection to the relay stays open for the next message.',
   },
+  destinationMessagesMax: {
+    default: 100,
+    unit: 'count',
+    description: 'Messages delivered over one connection to a mail server of another domain.',
+  },
+  destinationIdleMs: {
+    default: 5 * SECOND,
+    unit: 'milliseconds',
+    description:
+      'Time for which an idle connection to a mail server of another domain stays open for the next message to this domain.',
+  },
+  idleConnectionsMax: {
+    default: 100,
+    unit: 'count',
+    description:
+      'Idle connections to mail servers of other domains. Beyond that, the one that has been idle longest ends.',
+  },
   showServerAfterMs: {
     default: SECOND,
     unit: 'milliseconds',

@@ -5,6 +5,7 @@
  * Stop: `close` sends QUIT on idle sessions. Those in use are closed when they are released.
  */
 import type { Limits } from '../../config/limits.ts'
+import { IdleSessions } from './idle-sessions.ts'
 import type { SmtpClientSession } from './smtp-client.ts'
 
 export interface PooledSession {
@@ -24,23 +25,20 @@ interface PoolNeeds {
   readonly limits: Limits
 }
 
-interface Idle {
-  readonly session: SmtpClientSession
-  readonly messageCount: number
-  readonly timer: NodeJS.Timeout
-}
+/** All sessions are with the same server. */
+const RELAY = 'relay'
 
 export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
-  let idle: Idle[] = []
+  const { relayConnectionsMax, relayMessagesMax, relayIdleMs } = limits.delivery
+  const idle = new IdleSessions<undefined>({ messagesMax: relayMessagesMax, idleMs: relayIdleMs })
   const waiting: (() => void)[] = []
   let taken = 0
-  let isClosed = false
 
   return {
     async acquire(signal) {
       await acquireSlot(signal)
       try {
-        const kept = await takeIdle(signal)
+        const kept = await idle.take(RELAY, signal)
         if (kept) return pooled(kept.session, kept.messageCount)
         dropSurplus()
         return pooled(await open(signal), 0)
@@ -50,18 +48,12 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
       }
     },
 
-    close() {
-      isClosed = true
-      for (const { session, timer } of idle.splice(0)) {
-        clearTimeout(timer)
-        session.quit()
-      }
-    },
+    close: () => idle.close(),
   }
 
   async function acquireSlot(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    if (taken < limits.delivery.relayConnectionsMax) {
+    if (taken < relayConnectionsMax) {
       taken += 1
       return
     }
@@ -90,43 +82,14 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     return {
       session,
       release() {
-        keep(session, messageCount + 1)
+        idle.keep(RELAY, { session, server: undefined, messageCount: messageCount + 1 })
         releaseSlot()
       },
     }
   }
 
-  function keep(session: SmtpClientSession, messageCount: number): void {
-    if (!session.isOpen) return
-    if (isClosed || messageCount >= limits.delivery.relayMessagesMax) {
-      session.quit()
-      return
-    }
-    const timer = setTimeout(() => {
-      idle = idle.filter((each) => each.session !== session)
-      session.quit()
-    }, limits.delivery.relayIdleMs).unref()
-    idle.push({ session, messageCount, timer })
-  }
-
-  /**
-   * Takes the session that was used last, because the server may soon close the others. Checks first that the server
-   * still replies: it may have closed the session without our noticing, and the next message would seem to fail.
-   */
-  async function takeIdle(signal: AbortSignal): Promise<Idle | undefined> {
-    for (let kept = idle.pop(); kept; kept = idle.pop()) {
-      clearTimeout(kept.timer)
-      if (kept.session.isOpen && (await kept.session.isAnswering(signal))) return kept
-    }
-    return undefined
-  }
-
   /** Closes idle sessions above the limit: they also count as open connections. */
   function dropSurplus(): void {
-    while (idle.length > 0 && idle.length + taken > limits.delivery.relayConnectionsMax) {
-      const oldest = idle.shift()!
-      clearTimeout(oldest.timer)
-      oldest.session.quit()
-    }
+    while (idle.count > 0 && idle.count + taken > relayConnectionsMax) idle.endOldest()
   }
 }

@@ -1,9 +1,10 @@
 /**
  * Delivers directly to the mail servers of a recipient's domain (RFC 5321 §5.1). The first server that sends a greeting
  * gets the message, and its reply decides. A server that cannot be reached, or whose greeting is a refusal, is skipped.
+ * The session stays open for some seconds for the next message to the domain.
  *
  * Crash: nothing is stored here; the queue retries.
- * Stop: the signal closes the connection.
+ * Stop: the signal closes the connection; `close` ends idle sessions.
  */
 
 import type { Limits } from '../../../config/limits.ts'
@@ -11,6 +12,7 @@ import { splitAddress } from '../../../formats/address/address.ts'
 import type { Dns } from '../../../net/dns/dns.ts'
 import { type MailServers, type MxConnection, mailServersOf } from '../../../net/dns/mx.ts'
 import { MxFailure } from '../../../net/dns/mx-failure.ts'
+import { type IdleSession, IdleSessions } from '../../../net/smtp/idle-sessions.ts'
 import { type SessionOptions, SmtpClientSession } from '../../../net/smtp/smtp-client.ts'
 import { SmtpFailure } from '../../../net/smtp/smtp-failure.ts'
 import { deliverAddressable } from './addressable.ts'
@@ -29,12 +31,23 @@ interface RemoteTargetNeeds {
   readonly limits: SessionOptions['limits'] & Limits
 }
 
-export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
+export interface RemoteTarget extends DeliveryTarget {
+  /** Sends QUIT on idle connections. */
+  close(): void
+}
+
+/** A session with a server of a domain. */
+type DomainSession = IdleSession<MxConnection>
+
+export function createRemoteTarget(needs: RemoteTargetNeeds): RemoteTarget {
   const { hostname, limits } = needs
+  const { destinationMessagesMax, destinationIdleMs, idleConnectionsMax } = limits.delivery
+  const idle = new IdleSessions<MxConnection>({ messagesMax: destinationMessagesMax, idleMs: destinationIdleMs })
 
   return {
     name: 'direct',
     deliver: (handover, signal) => deliverAddressable(handover, signal, deliver),
+    close: () => idle.close(),
   }
 
   async function deliver(handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
@@ -47,6 +60,11 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   }
 
   async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
+    const kept = await idle.take(domain, signal)
+    if (kept) {
+      handover.reached?.(remoteOf(kept.server).endpoint)
+      return handOver(kept, domain, handover, signal)
+    }
     const servers = mailServersOf(domain, { ...needs, connecting: (server) => handover.reached?.(server) })
     let last: Outcome | undefined
     for (let count = 0; count < limits.delivery.hostsMax; count++) {
@@ -62,7 +80,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
       handover.reached?.(remoteOf(connection).endpoint)
       try {
         const session = await open(servers, connection, signal)
-        return await handOver(session, connection, domain, handover, signal)
+        return await handOver({ session, server: connection, messageCount: 0 }, domain, handover, signal)
       } catch (error) {
         if (!(error instanceof SmtpFailure)) throw error
         last = failureOutcome(remoteOf(connection), error)
@@ -87,21 +105,22 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): DeliveryTarget {
   }
 
   async function handOver(
-    session: SmtpClientSession,
-    connection: MxConnection,
+    { session, server, messageCount }: DomainSession,
     domain: string,
     handover: Handover,
     signal: AbortSignal,
   ): Promise<Outcome[]> {
-    try {
-      if (session.serverName === hostname) {
-        const detail = `its mail server [${connection.ipAddress}] has the name of this server (${hostname})`
-        const outcome = mxOutcome(domain, new MxFailure('loop', detail))
-        return handover.recipients.map(() => outcome)
-      }
-      return await handOverSmtp(session, { ...remoteOf(connection), tls: session.tls }, handover, signal)
-    } finally {
+    if (session.serverName === hostname) {
       session.quit()
+      const detail = `its mail server [${server.ipAddress}] has the name of this server (${hostname})`
+      const outcome = mxOutcome(domain, new MxFailure('loop', detail))
+      return handover.recipients.map(() => outcome)
+    }
+    try {
+      return await handOverSmtp(session, { ...remoteOf(server), tls: session.tls }, handover, signal)
+    } finally {
+      idle.keep(domain, { session, server, messageCount: messageCount + 1 })
+      if (idle.count > idleConnectionsMax) idle.endOldest()
     }
   }
 }
