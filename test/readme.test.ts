@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { root, textOf } from './support/imports.ts'
 import { blocksOf } from './support/page-blocks.ts'
 import { createReader, type PageReader } from './support/page-reader.ts'
-import { environmentOrSkip, readmeInstallation } from './support/python-environment.ts'
+import { readmeEnvironmentOrSkip } from './support/python-environment.ts'
 
 /** The headings under which the README shows the agent; everything else is for all readers. */
 const agents = ['In TypeScript', 'In Python']
@@ -43,7 +43,7 @@ describe('README.md', () => {
   )
 
   test('the commands work with the agent in Python and print what the page shows', { timeout }, async ({ skip }) => {
-    await environmentOrSkip(skip, readmeInstallation())
+    await readmeEnvironmentOrSkip(skip)
     await followWithAgent('In Python')
   })
 })

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { AgentMailClient } from 'agentmail'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { environmentOrSkip, readmeInstallation } from '../support/python-environment.ts'
+import { readmeEnvironmentOrSkip } from '../support/python-environment.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 /** One token per second. */
@@ -108,7 +108,7 @@ test('the SDK waits as long as Retry-After says, and then succeeds', async () =>
 })
 
 test('the Python SDK waits in the same way', { timeout: 180_000 }, async ({ skip }) => {
-  const python = join(await environmentOrSkip(skip, readmeInstallation()), 'bin/python')
+  const python = join(await readmeEnvironmentOrSkip(skip), 'bin/python')
   const key = await keyOf('/v0/api-keys')
   await useUp(key)
   const program = `import os, time

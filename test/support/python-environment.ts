@@ -1,15 +1,18 @@
 /**
- * The virtual environment in which the Python programs of the documentation run, and packages that a test adds to it.
- * Most of an installation is the creation of the environment and the download of dependencies: 8 s of CPU time. So there
- * is one environment, and it is kept below node_modules/.cache, for each version of Python and of the package.
+ * The virtual environment in which the Python programs of the documentation run, packages that a test adds to it, and
+ * environments of programs that tests use. Half of an installation is pip itself (3 s of CPU time), so only the first
+ * environment has it, and installs into the others. All are kept below node_modules/.cache, for each version of Python and
+ * of the package.
  */
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { root, textOf } from './imports.ts'
 import { type Block, blocksOf } from './page-blocks.ts'
+import { isRunning } from './test-folders.ts'
 
 const INSTALL_MS = 120_000
 /** Python compiles what a test imports; the rest takes a second. pip wants a false value for an option that begins with "no". */
@@ -29,8 +32,13 @@ function readVersion(): string | undefined {
   return status === 0 ? stdout.trim() : undefined
 }
 
+/** Whether the README installs this package. */
+export function isInReadme(requirement: string): boolean {
+  return readmeInstallation().endsWith(` ${requirement}`)
+}
+
 /** Returns the command of the README that creates a virtual environment with its package for Python. */
-export function readmeInstallation(): string {
+function readmeInstallation(): string {
   const isOfPython = ({ heading, language }: Block) => heading === 'In Python' && language === 'sh'
   const [command] = blocksOf(textOf('README.md')).find(isOfPython)!.text.split('\n')
   return command!
@@ -60,10 +68,30 @@ export function packageFolder(environment: string, requirement: string): Promise
   return installed(requirement, 'packages', `${python} -m pip -q install --no-deps --target packages ${requirement}`)
 }
 
-/** As `virtualEnvironment`; skips the test where there is no Python, or no package index can be reached. */
-export async function environmentOrSkip(skip: (why: string) => never, command: string): Promise<string> {
+/** Returns the path of a `.venv` without pip that has these packages and their dependencies. The last one names it. */
+async function environmentOf(requirements: readonly string[]): Promise<string> {
+  const pip = `${join(await virtualEnvironment(readmeInstallation()), 'bin/python')} -m pip --python .venv/bin/python`
+  const command = `python3 -m venv --without-pip .venv && ${pip} -q install ${requirements.join(' ')}`
+  return installed(requirements.at(-1)!, '.venv', command)
+}
+
+/** Returns the environment of the README; skips the test where there is no Python, or no package index can be reached. */
+export async function readmeEnvironmentOrSkip(skip: (why: string) => never): Promise<string> {
   if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
-  return orSkip(skip, virtualEnvironment(command))
+  return orSkip(skip, virtualEnvironment(readmeInstallation()))
+}
+
+/**
+ * Returns the path of a `.venv` without pip that has these packages; skips the test as `readmeEnvironmentOrSkip` does.
+ *
+ * @param requirements NAME==VERSION
+ */
+export async function environmentOrSkip(
+  skip: (why: string) => never,
+  ...requirements: readonly string[]
+): Promise<string> {
+  if (pythonVersion() === undefined) skip('python3 with venv is not installed here')
+  return orSkip(skip, environmentOf(requirements))
 }
 
 /** As `packageFolder`; skips the test where no package index can be reached. */
@@ -96,13 +124,30 @@ async function installed(requirement: string, created: string, command: string):
     '-',
   )
   const folder = join(root, 'node_modules/.cache/martlet', name)
-  if (!existsSync(folder)) await install(command, folder)
+  await mkdir(dirname(folder), { recursive: true })
+  while (!existsSync(folder)) {
+    if (await lock(`${folder}.lock`)) await install(command, folder).finally(() => rm(`${folder}.lock`))
+    else await sleep(100)
+  }
   return join(folder, created)
+}
+
+/** Whether this process may install: another one that does has its process id in the file. */
+async function lock(file: string): Promise<boolean> {
+  try {
+    await writeFile(file, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  const owner = Number(await readFile(file, 'utf8').catch(() => ''))
+  if (owner > 0 && !isRunning(owner)) await rm(file, { force: true }) // it was killed
+  return false
 }
 
 /** Runs the command elsewhere and moves the result when it is complete: an interrupted run leaves nothing usable. */
 async function install(command: string, folder: string): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true })
+  if (existsSync(folder)) return // since before the lock
   const scratch = await mkdtemp(`${folder}-`)
   try {
     await promisify(execFile)('bash', ['-c', command], {
@@ -111,8 +156,6 @@ async function install(command: string, folder: string): Promise<void> {
       timeout: INSTALL_MS,
     })
     await rename(scratch, folder) // `python` works in the new place; `pip` contains the old path, and no test runs it as a program
-  } catch (error) {
-    if (!existsSync(folder)) throw error // it exists if another run has installed it meanwhile
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

@@ -106,10 +106,7 @@ test.runIf(process.env.TEST_LONG === '1')(
   'a client generated for Python runs the story',
   { timeout: 300_000 },
   async ({ skip }) => {
-    const environmentPath = await environmentOrSkip(
-      skip,
-      'python3 -m venv .venv && .venv/bin/pip install openapi-python-client==0.29.1',
-    )
+    const environmentPath = await environmentOrSkip(skip, 'openapi-python-client==0.29.1')
     const python = join(environmentPath, 'bin/python')
     const generate = ['generate', '--path', 'openapi.json', '--output-path', 'client', '--meta', 'none']
     const { stdout } = await run(python, ['-m', 'openapi_python_client', ...generate], { cwd: folder })

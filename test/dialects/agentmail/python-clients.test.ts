@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unbuiltOperations } from '../../../src/edges/http/dialects/agentmail/routes/agentmail-unbuilt.ts'
 import { type DnsServer, type Records, startDns, type Zones } from '../../support/dns-server.ts'
-import { environmentOrSkip, packageFolderOrSkip, readmeInstallation } from '../../support/python-environment.ts'
+import { isInReadme, packageFolderOrSkip, readmeEnvironmentOrSkip } from '../../support/python-environment.ts'
 import { startWorld, type World } from '../../support/world.ts'
 import operations from './operations.json' with { type: 'json' }
 
@@ -113,10 +113,9 @@ interface Packages {
 
 /** Provides the environment of the README, whose package has the same dependencies, and the package if it is another one. */
 async function packagesOrSkip(skip: (why: string) => never, requirement: string): Promise<Packages> {
-  const command = readmeInstallation()
-  const environment = await environmentOrSkip(skip, command)
+  const environment = await readmeEnvironmentOrSkip(skip)
   const python = join(environment, 'bin/python')
-  if (command.endsWith(` ${requirement}`)) return { python }
+  if (isInReadme(requirement)) return { python }
   return { python, added: await packageFolderOrSkip(skip, environment, requirement) }
 }
 

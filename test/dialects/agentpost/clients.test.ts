@@ -12,7 +12,7 @@ import AgentPost, { AgentPostError, type AgentPostEvent, type RealtimeConnection
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { root } from '../../support/imports.ts'
-import { environmentOrSkip } from '../../support/python-environment.ts'
+import { environmentOrSkip, readmeEnvironmentOrSkip } from '../../support/python-environment.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
 let world: World
@@ -291,7 +291,7 @@ test('wscat subscribes and prints events, although it never answers a ping', asy
 test('the Python package and programs with `websockets` print events, reconnect and call every endpoint', {
   timeout: 180_000,
 }, async ({ skip }) => {
-  const environment = await environmentOrSkip(skip, 'python3 -m venv .venv && .venv/bin/pip install agentmail==2.0.18')
+  const environment = await readmeEnvironmentOrSkip(skip)
   const inbox = await clientOf().inboxes.create({ username: 'python' })
   const program = spawn(join(environment, 'bin/python'), ['-u', join(import.meta.dirname, 'agentpost-clients.py')], {
     env: {
@@ -322,7 +322,7 @@ test.runIf(process.env.TEST_LONG)(
   'the Python package installs with pip, and is typed',
   { timeout: 300_000 },
   async ({ skip }) => {
-    const environment = await environmentOrSkip(skip, 'python3 -m venv .venv && .venv/bin/pip install mypy==2.4.1')
+    const environment = await environmentOrSkip(skip, 'mypy==2.4.1')
     const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const run = promisify(execFile)

@@ -12,7 +12,7 @@ import { promisify } from 'node:util'
 import { AgentMailClient, AgentMailError } from 'martlet/assmbl'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { filesBelow, root, textOf } from '../../support/imports.ts'
-import { environmentOrSkip } from '../../support/python-environment.ts'
+import { environmentOrSkip, readmeEnvironmentOrSkip } from '../../support/python-environment.ts'
 import { startWebhookSink, type WebhookSink } from '../../support/webhook-sink.ts'
 import { startWorld, type World } from '../../support/world.ts'
 import { makeAgent } from './agent.ts'
@@ -37,8 +37,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Installs the module, unless an earlier run has installed and checked the same. @returns the folder that contains it */
-async function install(python: string): Promise<string> {
+/**
+ * Installs the module, unless an earlier run has installed and checked the same.
+ *
+ * @param pip Python with pip, which installs for `python`
+ * @returns the folder that contains it
+ */
+async function install(python: string, pip: string): Promise<string> {
   const hash = createHash('sha256').update(textOf('test/dialects/assmbl/python-client.py'))
   for (const file of filesBelow(SOURCE)) hash.update(textOf(file))
   const target = join(root, 'node_modules/.cache/martlet', `agentmail-client-${hash.digest('hex').slice(0, 16)}`)
@@ -48,7 +53,7 @@ async function install(python: string): Promise<string> {
   await mkdir(dirname(target), { recursive: true })
   const scratch = await mkdtemp(`${target}-`) // on the same disk
   const offline = ['--no-deps', '--no-index', '--no-build-isolation', '--disable-pip-version-check']
-  await run(python, ['-m', 'pip', '-q', 'install', ...offline, '--target', scratch, copy])
+  await run(pip, ['-m', 'pip', '--python', python, '-q', 'install', ...offline, '--target', scratch, copy])
   const environment = { ...process.env, MYPYPATH: scratch }
   const cache = ['--cache-dir', join(folder, 'mypy')]
   await run(python, ['-m', 'mypy', '--strict', ...cache, PROGRAM], { env: environment })
@@ -59,13 +64,8 @@ async function install(python: string): Promise<string> {
 test('the Python module runs every block of the documentation and every call, and is typed', {
   timeout: 180_000,
 }, async ({ skip }) => {
-  const command = [
-    'python3 -m venv .venv',
-    '.venv/bin/pip -q install setuptools==80.9.0',
-    '.venv/bin/pip -q install mypy==1.18.2',
-  ]
-  const python = join(await environmentOrSkip(skip, command.join(' && ')), 'bin/python')
-  const installed = await install(python)
+  const python = join(await environmentOrSkip(skip, 'setuptools==80.9.0', 'mypy==1.18.2'), 'bin/python')
+  const installed = await install(python, join(await readmeEnvironmentOrSkip(skip), 'bin/python'))
   const agent = await makeAgent(world)
   const other = await makeAgent(world)
   const input = {
