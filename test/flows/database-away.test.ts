@@ -14,14 +14,15 @@ import { expect, onTestFinished } from 'vitest'
 import { amount } from '../support/amount.ts'
 import { Ledger } from '../support/ledger.ts'
 import { type Stop, startPostgresServer } from '../support/postgres-server.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import type { Frame } from '../support/socket-client.ts'
-import { notSupported } from '../support/test-database.ts'
+import { createDatabase, notSupported, urlOf } from '../support/test-database.ts'
 import { startWorld } from '../support/world.ts'
 
 const AWAY_MS = Number(process.env.AWAY_MS ?? 0)
 /** The number of messages and sends that are acknowledged before the outage, and again after it. */
-const ACKNOWLEDGED = 20
-const REFUSED = amount({ short: 40, long: 150 })
+const ACKNOWLEDGED = amount({ short: 8, long: 20 })
+const REFUSED = amount({ short: 20, long: 150 })
 /** The leases on work that was in progress. */
 const LEASE_MS = 2_000
 /** The time limit for connecting to the database also bounds every response. */
@@ -38,7 +39,7 @@ for (const how of ['fast', 'immediate', 'kill'] as const) {
   onServer(
     `a database that ${routing[how]} causes 451 and 503 while it is away; then all continues, and nothing is lost or doubled`,
     async () => {
-      await using away = await startAway()
+      await using away = await startAway(`away_${how}`)
       const { world, ledger, database } = away
       const load = ledger.load({ senders: 4, callers: 2, onFailure: 'repeat' })
       await ledger.until(() => ledger.inbound.size >= ACKNOWLEDGED && ledger.sends.size >= ACKNOWLEDGED)
@@ -101,15 +102,16 @@ async function untilReady(url: string): Promise<void> {
   while (!(await fetch(`${url}/readyz`)).ok) await delay(20)
 }
 
-async function startAway() {
-  const database = await startPostgresServer({ fsync: 'on' })
+const sharedServer = sharedByFile(() => startPostgresServer({ fsync: 'on' }))
+
+async function startAway(name: string) {
+  const database = await sharedServer()
+  await database.start() // a test that failed may have left it stopped
+  await createDatabase(database.url, name)
   const blobsDir = await mkdtemp(join(tmpdir(), 'martlet-test-blobs-'))
-  onTestFinished(async () => {
-    await database[Symbol.asyncDispose]()
-    await rm(blobsDir, { recursive: true, force: true })
-  })
+  onTestFinished(() => rm(blobsDir, { recursive: true, force: true }))
   const world = await startWorld({
-    shared: { databaseUrl: database.url, blobsDir },
+    shared: { databaseUrl: urlOf(database.url, name), blobsDir },
     limits: {
       delivery: { leaseMs: LEASE_MS, pollMs: LEASE_MS / 5, retryFirstMs: LEASE_MS / 5 },
       jobs: { leaseMs: LEASE_MS, retryFirstMs: LEASE_MS / 5 },

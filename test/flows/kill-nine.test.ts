@@ -16,7 +16,15 @@ import { startPostgresServer } from '../support/postgres-server.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServerProcess, startServer } from '../support/server-process.ts'
-import { createTestDatabase, databaseName, notSupported, type TestDatabase } from '../support/test-database.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
+import {
+  createDatabase,
+  createTestDatabase,
+  databaseName,
+  notSupported,
+  type TestDatabase,
+  urlOf,
+} from '../support/test-database.ts'
 import { diskFolder } from '../support/test-folders.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
 
@@ -44,7 +52,7 @@ test(`after ${CUTS} kills, everything acknowledged and every event is stored onc
 notSupported('sqlite', 'its database is a file of the server')(
   `after ${DATABASE_CUTS} kills of the database, nothing is lost or doubled, and the server continues by itself`,
   async () => {
-    const database = await startDatabase()
+    const database = await startDatabase('killed_alone')
     const run = await createRun(async () => database)
     await run.start()
     for (let cut = 0; cut < DATABASE_CUTS; cut += 1) {
@@ -65,7 +73,7 @@ notSupported('sqlite', 'its database is a file of the server')(
 notSupported('sqlite', 'its database is a file of the server')(
   `after ${DATABASE_CUTS} kills of server and database in quick succession, nothing is lost or doubled`,
   async () => {
-    const database = await startDatabase()
+    const database = await startDatabase('killed_with_server')
     const run = await createRun(async () => database)
     for (let cut = 0; cut < DATABASE_CUTS; cut += 1) {
       await run.start()
@@ -85,10 +93,15 @@ notSupported('sqlite', 'its database is a file of the server')(
   timeoutOf(DATABASE_CUTS),
 )
 
-/** Starts a PostgreSQL for this test that flushes every commit to the disk (fsync). */
-async function startDatabase() {
-  const server = await startPostgresServer({ fsync: 'on', commitMs: 50 })
-  return { server, url: server.url, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+/** Flushes every commit to the disk (fsync). */
+const sharedServer = sharedByFile(() => startPostgresServer({ fsync: 'on', commitMs: 50 }))
+
+/** Creates a database on a PostgreSQL of this file, which its tests may kill. */
+async function startDatabase(name: string) {
+  const server = await sharedServer()
+  await server.start() // a test that failed may have left it stopped
+  await createDatabase(server.url, name)
+  return { server, url: urlOf(server.url, name), [Symbol.asyncDispose]: async () => undefined }
 }
 
 async function createRun(databaseFor: (dataDir: string) => Promise<TestDatabase>) {

@@ -17,7 +17,7 @@ import type { WebhookSink } from './webhook-sink.ts'
 const TYPES = ['message.received', 'message.sent', 'message.delivered', 'message.held', 'message.bounced']
 const LARGE = 'x'.repeat(76) // repeated to exceed inlineBytesMax, so that some kills happen while blobs are written
 /** The time that a client waits before it repeats. */
-const REPEAT_MS = 50
+const REPEAT_MS = 150
 /** The filter for sent messages. */
 const SENT = '&labels=sent'
 

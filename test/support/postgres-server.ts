@@ -23,7 +23,7 @@ export interface PostgresServer extends AsyncDisposable {
   readonly port: number
   /** Its log since its start. */
   readonly log: readonly string[]
-  /** Starts again after a stop, on the same port with the same data. */
+  /** Starts again after a stop, on the same port with the same data; does nothing while it runs. */
   start(): Promise<void>
   stop(how?: Stop): Promise<void>
 }
@@ -146,6 +146,7 @@ class Server implements PostgresServer {
   }
 
   async start(): Promise<void> {
+    if (this.#process) return
     while ((await this.#try()) === 'in use'); // until the other processes notice the kill
   }
 

@@ -7,7 +7,7 @@ import { openEventSource } from './event-source.ts'
 import { type Frame, openSocket } from './socket-client.ts'
 
 /** The time that a reader waits before it reconnects. */
-const RECONNECT_MS = 50
+const RECONNECT_MS = 100
 /** The code of a socket that ended without a close frame: its server was killed. */
 const DIED = 1006
 
