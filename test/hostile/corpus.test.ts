@@ -14,7 +14,7 @@ import { type Random, seededRandom } from '../formats/random.ts'
 import { amount } from '../support/amount.ts'
 import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
-import { type ServerProcess, startServer } from '../support/server-process.ts'
+import { OPTIMIZED, type ServerProcess, startServer } from '../support/server-process.ts'
 import { createTestDatabase, databaseName } from '../support/test-database.ts'
 import { type Attack, MIB, runAttacks, scale, type Target } from './attack.ts'
 import { frameAttacks, frameFloods } from './frames.ts'
@@ -100,7 +100,7 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
     ...{ MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     MARTLET_KEY_REQUESTS: 'off', // every attack shall reach what it attacks
   }
-  const server = await startServer(env, undefined, [`--max-old-space-size=${HEAP_MIB}`])
+  const server = await startServer(env, undefined, [OPTIMIZED, `--max-old-space-size=${HEAP_MIB}`])
   onTestFinished(async () => {
     server.signal('SIGKILL')
     await server.exited
