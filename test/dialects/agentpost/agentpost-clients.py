@@ -144,10 +144,11 @@ async def loop() -> None:
                 await ws.send(json.dumps({"type": "subscribe", "inbox_id": inbox_id}))
                 if attempt == 0:
                     raise ConnectionError("lost")
-                print("loop: ready")
                 async for raw in ws:
                     message = json.loads(raw)
-                    if message["type"] == "event":
+                    if message["type"] == "subscribed":
+                        print("loop: ready")  # not earlier: a message could arrive before the subscription
+                    elif message["type"] == "event":
                         print(f"loop: {message['data']['data']['subject']}")
         except (websockets.ConnectionClosed, OSError):
             await asyncio.sleep(min(2**attempt, 60) / 100)

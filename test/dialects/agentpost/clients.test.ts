@@ -17,6 +17,7 @@ import { startWorld, type World } from '../../support/world.ts'
 
 let world: World
 beforeAll(async () => {
+  // With 100 ms, the pongs of a program alone come close to the ten frames a second that a socket may send.
   world = await startWorld({ limits: { sockets: { heartbeatMs: 400 } } })
 })
 afterAll(() => world[Symbol.asyncDispose]())
