@@ -220,8 +220,9 @@ describe.each([
     expect((await world.agentmail.inboxes.messages.list(cy)).count).toBe(0)
   })
 
-  test('deferred mail stays in its queue, and arrives later', async ({ skip }) => {
+  test('deferred mail stays in its queue, and arrives later', async ({ skip, onTestFailed }) => {
     if (skipped) skip(skipped)
+    onTestFailed(() => console.log(relay.log()))
     const eve = await createInbox('eve')
     const socket = await world.subscribe({ inboxIds: [eve], eventTypes: ['message.refused', 'message.received'] })
     const quota = (value: number | null) =>
