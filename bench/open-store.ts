@@ -1,6 +1,9 @@
-/** A store of its own for benches that measure it without a server. With DATABASE=postgres it is a PostgreSQL. */
+/**
+ * A store of its own for benches that measure it without a server. With DATABASE=postgres it is a PostgreSQL. DATA_DIR=folder,
+ * and DATABASE_URL for PostgreSQL, name one that is kept: the next run finds what this one has written.
+ */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Limits } from '../src/config/limits.ts'
 import { loadConfig } from '../src/config/settings.ts'
@@ -12,16 +15,20 @@ import { startPostgresServer } from '../test/support/postgres-server.ts'
 export interface BenchStore {
   readonly store: Store
   readonly limits: Limits
-  /** Closes the store, and removes all that it has written. */
+  /** Closes the store, and removes all that it has written, unless it is kept. */
   close(): Promise<void>
 }
 
 export async function openBenchStore(): Promise<BenchStore> {
-  const dataDir = mkdtempSync(join(process.cwd(), '.bench-data-'))
-  const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
+  const { DATA_DIR, DATABASE_URL, DATABASE } = process.env
+  const dataDir = DATA_DIR ?? mkdtempSync(join(process.cwd(), '.bench-data-'))
+  mkdirSync(dataDir, { recursive: true })
+  const isOwnPostgres = DATABASE === 'postgres' && DATABASE_URL === undefined
+  const postgres = isOwnPostgres ? await startPostgresServer({ fsync: 'on' }) : undefined
+  const databaseUrl = DATABASE_URL ?? postgres?.url
   const config = loadConfig({
     MARTLET_DATA_DIR: dataDir,
-    ...(postgres && { MARTLET_DATABASE_URL: postgres.url, MARTLET_ROOT_KEY: 'am_bench_key_of_this_run' }),
+    ...(databaseUrl && { MARTLET_DATABASE_URL: databaseUrl, MARTLET_ROOT_KEY: 'am_bench_key_of_this_run' }),
   })
   const needs = { config, log: createLog('warn'), metrics: createMetrics(), clock: Date.now, random: randomBytes }
   const store = await openStore(needs)
@@ -31,7 +38,7 @@ export async function openBenchStore(): Promise<BenchStore> {
     async close() {
       await store.close()
       await postgres?.[Symbol.asyncDispose]()
-      rmSync(dataDir, { recursive: true })
+      if (DATA_DIR === undefined) rmSync(dataDir, { recursive: true })
     },
   }
 }

@@ -98,6 +98,8 @@ export interface DefinitionLanguage {
   readonly linkTable: string
   /** Statements that make a table store a column of some KiB in the row, and not apart or compressed. */
   readonly inRow: (table: string, column: string) => readonly string[]
+  /** The same as far as a row has room, and compressed. */
+  readonly inRowIfPossible: (table: string, column: string) => readonly string[]
 }
 
 /** An open database. */

@@ -6,6 +6,7 @@ import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMessageBatches } from '../../src/mail/messages/message-batches.ts'
 import { createMessages } from '../../src/mail/messages/messages.ts'
+import { packContentText } from '../../src/mail/messages/search/content-text.ts'
 import { createMailSearch } from '../../src/mail/messages/search/mail-search.ts'
 import { hashId } from '../../src/mail/messages/threads/threading.ts'
 import { countStatements } from '../store/count-statements.ts'
@@ -101,9 +102,10 @@ async function readerOf(store: TestStore) {
       const { id, contentId } = await insertMessage(tx, ids)
       const apiMessageId = `<${index}@example.test>`
       const { bytes: parsed, sizeBytes } = compressBodies({ text: `words ${index}`, headers: [] })
+      const searchText = packContentText({ addresses: [], body: `words ${index}` }, 100)
       await tx
         .updateTable('contents')
-        .set({ parsed, parsed_size_bytes: sizeBytes })
+        .set({ parsed, parsed_size_bytes: sizeBytes, search_text: searchText })
         .where('id', '=', contentId)
         .execute()
       await tx

@@ -12,7 +12,7 @@ import { createIndexMessages } from '../../src/mail/messages/search/index-messag
 import type { SearchColumn } from '../../src/mail/messages/search/message-text.ts'
 import { type SearchPage, type SearchRequest, searchMessages } from '../../src/mail/messages/search/search.ts'
 import { createSignatureThread } from '../../src/mail/messages/search/signature-thread.ts'
-import { createBodyTexts } from '../../src/mail/messages/search/text-cache.ts'
+import { createTextCache } from '../../src/mail/messages/search/text-cache.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import { rowStep } from '../../src/store/row-statements.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -35,7 +35,7 @@ const everywhere: readonly SearchColumn[] = ['subject', 'addresses', 'body']
 export async function openSearchWorld({ limits: overrides, ...options }: TestStoreOptions = {}) {
   const limits = withLimits({ search: { indexPauseMs: 0 } }, overrides)
   const thread = createSignatureThread(limits)
-  const bodyTexts = createBodyTexts(limits)
+  const foldedTexts = createTextCache(limits)
   const first = await openTestStore({ ...options, limits: overrides as LimitOverrides })
   const inbox = await first.transaction(insertInbox)
   const other = await first.transaction(insertInbox)
@@ -74,7 +74,7 @@ export async function openSearchWorld({ limits: overrides, ...options }: TestSto
       await run({ kind: '', key: inbox.inbox_id, payload: {}, attempt: 1, signal })
     },
     async page(request: Omit<SearchRequest, 'inboxId'>, on: Store = store): Promise<SearchPage> {
-      return searchMessages({ store: on, bodyTexts, limits }, { inboxId: inbox.inbox_id, ...request })
+      return searchMessages({ store: on, foldedTexts, limits }, { inboxId: inbox.inbox_id, ...request })
     },
     /** Returns the ids of all pages. */
     async search(request: Omit<SearchRequest, 'inboxId' | 'limit'> & { limit?: number }, on: Store = store) {

@@ -3,11 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
+import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { checkIndexes, requestIndexing } from '../../src/mail/messages/search/index-messages.ts'
-import type { SearchClause } from '../../src/mail/messages/search/search.ts'
+import type { SearchClause, SearchPage } from '../../src/mail/messages/search/search.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { countStatements } from '../store/count-statements.ts'
-import { asKysely } from '../store/test-store.ts'
+import { asKysely, openTestStore, temporaryFolder } from '../store/test-store.ts'
+import { insertParsedMails } from '../support/parsed-mail-rows.ts'
+import { databaseName } from '../support/test-database.ts'
 import { fileMail, fillers, type Mail, openSearchWorld } from './search-world.ts'
 
 const cases: [string, Mail, string][] = [
@@ -129,11 +132,15 @@ test.each(['needle', 'ne'])(
   },
 )
 
-test('a page reads only the messages of the index that may match', async () => {
+test.each([
+  ['a word', 'the needle', 'needle'],
+  ['two ideographs', '您的验证码', '验证'],
+  ['an emoji', 'party 🎉', '🎉'],
+])('a page reads only the messages of the index that may match %s', async (_what, text, query) => {
   await using world = await openSearchWorld({ limits: { search: { pageRowsMax: 20 } } })
-  const [wanted] = await world.add({ text: 'the needle' }, ...fillers(255))
+  const [wanted] = await world.add({ text }, ...fillers(255))
   await world.index()
-  const page = await world.page({ anyOf: [{ columns: ['body'], allOf: ['needle'] }], limit: 10 })
+  const page = await world.page({ anyOf: [{ columns: ['body'], allOf: [query] }], limit: 10 })
   expect(page).toEqual({
     messages: [{ id: wanted, number: expect.any(Number) }],
     nextNumber: undefined,
@@ -158,6 +165,25 @@ test.each([
     beforeNumber = page.nextNumber
   } while (beforeNumber !== undefined)
   expect(pages).toBeGreaterThanOrEqual(3)
+})
+
+test('a page of a common word reads a few blocks, and one of an absent word a few slices of each', async () => {
+  await using world = await openSearchWorld()
+  await world.add(...fillers(6 * 256))
+  await world.index()
+  const statementsOf = async (text: string) => {
+    const { counted, statements } = countStatements(world.store)
+    // The slices of a text that is searched in several columns are read once.
+    const anyOf: SearchClause[] = [
+      { columns: ['subject'], allOf: [text] },
+      { columns: ['body'], allOf: [text] },
+    ]
+    await world.page({ anyOf, limit: 5 }, counted)
+    return statements
+  }
+  // Six bits, in two statements, and the messages after the last block.
+  expect(await statementsOf('number')).toEqual({ search_blocks: 1, search_chunks: 2, messages: 2 })
+  expect(await statementsOf('qqqqqqqqqq')).toEqual({ search_blocks: 2, search_chunks: 2, messages: 1 })
 })
 
 test('an empty query finds nothing', async () => {
@@ -213,20 +239,26 @@ describe('the index', () => {
     ['another text function made it', "update search_blocks set text_function = '0:1'"],
     ['it is missing', 'delete from search_blocks'],
   ])('is made again when %s; until then a search finds the same', async (_what, damage) => {
-    await using world = await openSearchWorld()
+    await using world = await openSearchWorld({ limits: { search: { pageRowsMax: 100 } } })
     const [wanted] = await world.add({ text: 'needle' }, ...fillers(600))
     await world.index()
     expect(await world.blocks()).toBe(2)
+    const needle = { anyOf: [{ columns: ['body'] as const, allOf: ['needle'] }], limit: 10 }
     await world.store.transaction((tx) => sql.raw(damage).execute(asKysely(tx)))
     await world.store.transaction((tx) => tx.deleteFrom('jobs').execute())
-    expect(await world.find('needle')).toEqual([wanted])
+    // Meanwhile all messages are compared, at most a hundred per page.
+    const pages: SearchPage[] = []
+    do pages.push(await world.page({ ...needle, beforeNumber: pages.at(-1)?.nextNumber }))
+    while (pages.at(-1)!.nextNumber !== undefined)
+    expect(pages.flatMap(({ messages }) => messages.map(({ id }) => id))).toEqual([wanted])
+    expect(pages.length).toBe(7)
+    for (const { rowsLeft } of pages) expect(rowsLeft).toBeGreaterThanOrEqual(0)
     await checkIndexes(world, new AbortController().signal)
     const jobs = await world.store.db.selectFrom('jobs').select(['kind', 'key']).execute()
     expect(jobs).toEqual([{ kind: 'index-messages', key: world.inbox.inbox_id }])
     await world.index()
     expect(await world.find('needle')).toEqual([wanted])
-    const page = await world.page({ anyOf: [{ columns: ['body'], allOf: ['needle'] }], limit: 1 })
-    expect(page.messages).toHaveLength(1) // within one page, so the index is used again
+    expect((await world.page(needle)).messages).toHaveLength(1) // within one page, so the index is used again
     expect(await world.blocks()).toBe(2)
   })
 
@@ -238,6 +270,33 @@ describe('the index', () => {
     const { counted, statements } = countStatements(world.store)
     await world.index(counted)
     expect(statements).toEqual({ search_blocks: 2, messages: 1 })
+  })
+
+  // PostgreSQL draws a number when a message is inserted, so numbers are committed in another order than they are drawn.
+  test('a message that is committed after one of another inbox with a higher number is found, and gets into the index', async () => {
+    await using folder = await temporaryFolder()
+    await using world = await openSearchWorld({ dataDir: folder.path })
+    const node = databaseName() === 'postgres' ? await openTestStore({ dataDir: folder.path }) : undefined
+    const needle = parseMail(Buffer.from('From: a@b.test\r\nSubject: needle\r\n\r\n'), world.limits)
+    try {
+      await world.add(...fillers(255))
+      const wanted = await world.store.transaction(async (tx) => {
+        await inboxes.lockById(tx, world.inbox.inbox_id)
+        const ids = await insertParsedMails(tx, world.inbox, [needle])
+        if (node) {
+          await node.transaction((other) => insertParsedMails(other, world.other, [needle]))
+          await world.index(node)
+          expect(await world.find('needle', node)).toEqual([])
+        }
+        return ids
+      })
+      expect(await world.find('needle')).toEqual(wanted)
+      await world.index()
+      expect(await world.blocks()).toBe(1)
+      expect(await world.find('needle')).toEqual(wanted)
+    } finally {
+      await node?.close()
+    }
   })
 
   test('a block with deleted messages of which a part is missing is made again', async () => {

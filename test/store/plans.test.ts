@@ -13,6 +13,7 @@ import { claimDrafts, claimRecipients, claimWebhookDeliveries } from '../../src/
 import type { Schema } from '../../src/store/schema/schema.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite-adapter.ts'
 import { StableLimitCompiler } from '../../src/store/sqlite/sqlite-query-compiler.ts'
+import * as addresses from '../../src/store/tables/addresses-table.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import * as drafts from '../../src/store/tables/drafts-table.ts'
 import * as events from '../../src/store/tables/events-table.ts'
@@ -63,6 +64,27 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
     'read the messages that a search compares',
     (db) => search.listInRange(db, { inboxId: 'i', after: 1, before: 9, limit: 9 }),
     'messages_by_number',
+  ],
+  [
+    'read the messages that the index names',
+    (db) => search.listByNumbers(db, 'i', [1, 2]),
+    'messages USING INTEGER PRIMARY KEY',
+  ],
+  ['read the text index', (db) => search.slicesOf(db, [1, 2], [1, 200]), 'search_chunks USING INTEGER PRIMARY KEY'],
+  [
+    'find the block of a deleted message',
+    (db) => search.listContaining(db, 'i', [1, 2]),
+    'search_blocks_by_inbox (inbox_id=? AND last_number>?)',
+  ],
+  [
+    'read the addresses of messages',
+    (db) => addresses.addressesOf(db, [{ id: 'm', content_id: 'c', envelope_recipient: 'a@b.c' }]),
+    'content_addresses USING PRIMARY KEY (content_id=?)',
+  ],
+  [
+    'read the Bcc addresses of messages',
+    (db) => addresses.bccOf(db, [{ id: 'm', envelope_recipient: null }]),
+    'message_bcc USING PRIMARY KEY (message_id=?)',
   ],
   [
     'compare the newer messages of a thread that a search finds',

@@ -77,8 +77,8 @@ create table contents (
   parsed_head_bytes bigint not null,
   created_at bigint not null,
   envelope text collate "C",
-  verification text collate "C",
   search_text bytea,
+  verification text collate "C",
   parsed bytea,
   bytes bytea,
   PRIMARY KEY (id)

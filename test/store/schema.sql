@@ -66,8 +66,8 @@ CREATE TABLE contents (
   parsed_head_bytes integer not null,
   created_at integer not null,
   envelope text,
-  verification text,
   search_text blob,
+  verification text,
   parsed blob,
   bytes blob
 ) strict;

@@ -31,7 +31,7 @@ export async function insertParsedMails(
       ...{ parsed: mail.compressedBodies.bytes, parsed_size_bytes: mail.compressedBodies.sizeBytes },
       ...{
         parsed_head_bytes: mail.compressedBodies.headBytes,
-        search_text: mail.searchText ?? null,
+        search_text: mail.searchText,
         envelope: mail.envelope ?? null,
       },
     }))

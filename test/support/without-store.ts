@@ -11,6 +11,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/jobs/interrupted-work.test.ts',
   'test/events/bounded-cache.test.ts',
   'test/messages/compressed-bodies.test.ts',
+  'test/messages/content-text.test.ts',
   'test/messages/mail-list.test.ts',
   'test/jobs/turn-queue.test.ts',
   'test/messages/mail-parser.test.ts',

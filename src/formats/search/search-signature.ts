@@ -2,17 +2,23 @@
  * Signatures of texts for substring search: a bit set with one bit per hashed sequence of characters. A text can contain a
  * word only if its signature has all bits of the word, so a search reads only the texts that may match, and compares these.
  *
- * The sequences have 3 and 5 UTF-16 units: 3 find 验证码 inside a sentence, and 5 tell a phrase from its common syllables.
- * Words would not do: they are not separated in every script.
+ * The sequences have 3 and 5 UTF-16 units: 3 find a short word, and 5 tell a phrase from its common syllables. Where they begin
+ * with an ideograph, they have 2 and 3: 验证 is a word. Words would not do: they are not separated in every script.
  */
 
 /** Bits of a signature. A text of 2,000 characters sets about 37 % of them, one of 8,000 characters 70 %. */
 export const SIGNATURE_BITS = 6_000
 export const SIGNATURE_BYTES = SIGNATURE_BITS / 8
 
-const [SHORT, LONG] = [3, 5] as const
+/** Lengths of the sequences that begin with a letter, and of those that begin with an ideograph. */
+const LENGTHS = { letter: [5, 3], ideograph: [3, 2] } as const
+const LENGTHS_OF_QUERY = [5, 3, 2] as const
+/** The first radical. Kana, Hangul and halves of surrogate pairs are above it. */
+const FIRST_IDEOGRAPH = 0x2e80
 /** Bits of a query: more would exclude hardly any more texts. */
-const QUERY_BITS_MAX = 16
+const QUERY_BITS_MAX = 64
+/** Neighbouring sequences overlap, and tell almost the same. */
+const NEIGHBOURS = 4
 
 /**
  * Texts are compared in this form: case and the kind of white space make no difference, so a phrase is found across lines.
@@ -30,24 +36,42 @@ export function collapseSpace(text: string): string {
 export function signatureOf(texts: readonly string[]): Uint8Array {
   const signature = new Uint8Array(SIGNATURE_BYTES)
   for (const text of texts) {
-    for (let at = 0; at + SHORT <= text.length; at += 1) {
-      setBit(signature, bitAt(text, at, SHORT))
-      if (at + LONG <= text.length) setBit(signature, bitAt(text, at, LONG))
+    for (let at = 0; at < text.length; at += 1) {
+      for (const length of lengthsAt(text, at)) {
+        if (at + length <= text.length) setBit(signature, bitAt(text, at, length))
+      }
     }
   }
   return signature
 }
 
-/** Returns the bits that the signature of every text with all these parts has; none if the parts are too short. */
+/**
+ * Returns the bits that the signature of every text with all these parts has; none if the parts are too short. Those that
+ * exclude most are first: of long sequences, and of each part in turn.
+ */
 export function queryBits(parts: readonly string[]): number[] {
-  const found = [LONG, SHORT].flatMap((length) =>
-    parts.flatMap((part) =>
-      Array.from({ length: Math.max(0, part.length - length + 1) }, (_, at) => bitAt(part, at, length)),
-    ),
-  )
-  const bits = [...new Set(found)]
-  const step = Math.max(1, bits.length / QUERY_BITS_MAX)
-  return Array.from({ length: Math.min(bits.length, QUERY_BITS_MAX) }, (_, index) => bits[Math.floor(index * step)]!)
+  const bits = new Set<number>()
+  for (const length of LENGTHS_OF_QUERY) {
+    const starts = parts.map((part) => spread(part, length))
+    for (let turn = 0; starts.some((mine) => turn < mine.length); turn += 1) {
+      for (const [index, part] of parts.entries()) {
+        const at = starts[index]![turn]
+        if (at !== undefined) bits.add(bitAt(part, at, length))
+      }
+    }
+  }
+  return [...bits].slice(0, QUERY_BITS_MAX)
+}
+
+/** Returns where the sequences of a length begin, with neighbours apart: 0 4 8 … 1 5 9 … */
+function spread(part: string, length: number): number[] {
+  const starts = Array.from({ length: Math.max(0, part.length - length + 1) }, (_, at) => at)
+  const mine = starts.filter((at) => lengthsAt(part, at).includes(length))
+  return Array.from({ length: NEIGHBOURS }, (_, first) => mine.filter((at) => at % NEIGHBOURS === first)).flat()
+}
+
+function lengthsAt(text: string, at: number): readonly number[] {
+  return text.charCodeAt(at) < FIRST_IDEOGRAPH ? LENGTHS.letter : LENGTHS.ideograph
 }
 
 function setBit(bytes: Uint8Array, bit: number): void {

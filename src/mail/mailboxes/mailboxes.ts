@@ -13,7 +13,7 @@ import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
 import { forbiddenMask, hasPermission, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
-import { createBodyTexts } from '../messages/search/text-cache.ts'
+import { createTextCache } from '../messages/search/text-cache.ts'
 import {
   type AppendedMessage,
   type AppendNeeds,
@@ -90,7 +90,7 @@ export interface MailboxQuota {
   readonly messages: { readonly used: number; readonly max: number | undefined }
 }
 
-interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'bodyTexts' | 'largeStructures'>, AppendNeeds {
+interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures'>, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
 }
@@ -98,7 +98,7 @@ interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'bodyTexts' | 'largeStru
 export function createMailboxes(given: MailboxesNeeds): Mailboxes {
   const needs = {
     ...given,
-    bodyTexts: createBodyTexts(given.limits),
+    foldedTexts: createTextCache(given.limits),
     largeStructures: createLargeStructures(given),
   }
   const { store, config } = needs

@@ -34,6 +34,7 @@ export const postgres: SqlAdapter = {
     table: '',
     linkTable: '',
     inRow: (table, column) => [`alter table ${table} alter column ${column} set storage plain`],
+    inRowIfPossible: (table, column) => [`alter table ${table} alter column ${column} set storage main`],
   },
   open,
   inspect: inspectPostgres,

@@ -166,10 +166,7 @@ export interface ContentRow {
    */
   bytes: Uint8Array | null
   blob_key: string | null
-  /**
-   * The beginning of the text, compressed (mail/messages/search/message-text.ts), if `parsed` is too large for a search
-   * to read; else null.
-   */
+  /** What a search compares (mail/messages/search/content-text.ts); null if the content is not parsed. */
   search_text: Uint8Array | null
   /** Compressed JSON of the parsed bodies and headers (compressed-bodies.ts); null if parsed_blob_key is set. */
   parsed: Uint8Array | null

@@ -35,6 +35,7 @@ export const sqlite: SqlAdapter = {
     table: 'strict',
     linkTable: 'strict, without rowid',
     inRow: () => [], // as it does by itself
+    inRowIfPossible: () => [],
   },
   open,
   inspect: inspectSqlite,

@@ -33,7 +33,7 @@ const ofContents = prepareQuery((db, { contentIds }: { contentIds: readonly stri
     .orderBy('position'),
 )
 
-const bccOf = prepareQuery((db, { messageIds }: { messageIds: readonly string[] }) =>
+const bccOfMessages = prepareQuery((db, { messageIds }: { messageIds: readonly string[] }) =>
   db
     .selectFrom('message_bcc')
     .select(['message_id', sql<AddressKind>`'bcc'`.as('kind'), 'position', 'address', 'name'])
@@ -50,13 +50,21 @@ export async function addressesOf(
   if (messages.length === 0) return new Map()
   const contentIds = [...new Set(messages.map((message) => message.content_id))]
   const byContent = groupBy(await ofContents(db, { contentIds }), ({ content_id }) => content_id)
-  // Only the senders of a message know its Bcc addresses. A received message has an envelope recipient.
-  const messageIds = messages.filter((message) => message.envelope_recipient === null).map(({ id }) => id)
-  const bcc = messageIds.length === 0 ? [] : await bccOf(db, { messageIds })
-  const byMessage = groupBy<KindAddress & { message_id: string }>(bcc, ({ message_id }) => message_id)
+  const byMessage = await bccOf(db, messages)
   return new Map(
     messages.map(({ id, content_id }) => [id, [...(byMessage.get(id) ?? []), ...(byContent.get(content_id) ?? [])]]),
   )
+}
+
+/** Returns the Bcc addresses of those messages that have some. */
+export async function bccOf(
+  db: Db,
+  messages: readonly Pick<MessageRow, 'id' | 'envelope_recipient'>[],
+): Promise<Map<string, KindAddress[]>> {
+  // Only the senders of a message know its Bcc addresses. A received message has an envelope recipient.
+  const messageIds = messages.filter((message) => message.envelope_recipient === null).map(({ id }) => id)
+  const rows = messageIds.length === 0 ? [] : await bccOfMessages(db, { messageIds })
+  return groupBy<KindAddress & { message_id: string }>(rows, ({ message_id }) => message_id)
 }
 
 function groupBy<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {

@@ -40,20 +40,39 @@ export async function listRanges(db: Db, inboxId: string): Promise<BlockRange[]>
   return db.selectFrom('search_blocks').select(RANGE).where('inbox_id', '=', inboxId).orderBy('last_number').execute()
 }
 
-/** Returns the slice of a bit in each of the blocks, by the id of the block. A damaged block has none. */
-export async function slicesOf(db: Db, blockIds: readonly number[], bit: number): Promise<Map<number, Uint8Array>> {
-  const { chunk, offset } = sliceOf(bit)
-  const ids = blockIds.map((id) => id * BLOCK_CHUNKS + chunk)
-  const rows = await preparedSlices(db, { ids, start: offset + 1 })
-  const found = rows.filter(({ slice }) => slice.length === SLICE_BYTES)
-  return new Map(found.map(({ id, slice }) => [(id - chunk) / BLOCK_CHUNKS, slice]))
+/** Returns the slices of some bits in each of the blocks, by the id of the block. A damaged block has fewer. */
+export async function slicesOf(
+  db: Db,
+  blockIds: readonly number[],
+  bits: readonly number[],
+): Promise<Map<number, Uint8Array[]>> {
+  const slices = new Map<number, Uint8Array[]>(blockIds.map((id) => [id, []]))
+  const wanted = bits.map((bit) => {
+    const { chunk, offset } = sliceOf(bit)
+    return { ids: padded(blockIds.map((id) => id * BLOCK_CHUNKS + chunk)), start: offset + 1 }
+  })
+  for (const { id, slice } of wanted.length === 0 ? [] : await preparedSlices(db, { wanted }))
+    if (slice.length === SLICE_BYTES) slices.get(Math.floor(id / BLOCK_CHUNKS))?.push(slice)
+  return slices
 }
 
-const preparedSlices = prepareQuery((db, { ids, start }: { ids: readonly number[]; start: number }) =>
-  db
-    .selectFrom('search_chunks')
-    .select(['id', sql<Uint8Array>`substr(bytes, ${start}, ${sql.lit(SLICE_BYTES)})`.as('slice')])
-    .where('id', 'in', ids),
+/** Repeats the last id up to a power of two: each length is a statement to compile, and only a few are kept. */
+function padded(ids: readonly number[]): number[] {
+  const length = 2 ** Math.ceil(Math.log2(Math.max(ids.length, 1)))
+  return Array.from({ length }, (_, at) => ids[Math.min(at, ids.length - 1)]!)
+}
+
+/** One statement for all bits: on PostgreSQL each takes a round trip. */
+const preparedSlices = prepareQuery(
+  (db, { wanted }: { wanted: readonly { readonly ids: readonly number[]; readonly start: number }[] }) => {
+    const [first, ...others] = wanted.map(({ ids, start }) =>
+      db
+        .selectFrom('search_chunks')
+        .select(['id', sql<Uint8Array>`substr(bytes, ${start}, ${sql.lit(SLICE_BYTES)})`.as('slice')])
+        .where('id', 'in', ids),
+    )
+    return others.reduce((all, each) => all.unionAll(each), first!)
+  },
 )
 
 export async function chunksOf(db: Db, blockId: number): Promise<Uint8Array[]> {
@@ -155,8 +174,6 @@ export interface SearchableRow {
   readonly envelope_recipient: string | null
   readonly hidden: number
   readonly subject: string | null
-  readonly parsed: Uint8Array | null
-  readonly parsed_size_bytes: number
   readonly search_text: Uint8Array | null
 }
 
@@ -249,10 +266,8 @@ function searchable(db: Db, inboxId: string) {
       'messages.subject',
       'messages.content_id',
       'messages.envelope_recipient',
-      'contents.parsed_size_bytes',
       'contents.search_text',
     ])
-    .select(sql<Uint8Array | null>`case when contents.search_text is null then contents.parsed end`.as('parsed'))
     .where('messages.inbox_id', '=', inboxId)
 }
 

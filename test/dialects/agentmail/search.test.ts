@@ -84,7 +84,14 @@ test('any text is plain text', async () => {
   ]
   const inbox = await createInbox('plain', ...texts.map((text, index) => ({ subject: `s${index}`, text })))
   const queries = ['0% s', 'e_c', '*', '"hi" to', '-not OR', '验', 'ä', '🎉', '\\d+']
-  for (const [index, q] of queries.entries()) expect((await searchAll(inbox, q)).subjects, q).toEqual([`s${index}`])
+  for (const [index, q] of queries.entries()) {
+    expect((await searchAll(inbox, q)).subjects, q).toEqual([`s${index}`])
+    const { threads } = await world.agentmail.inboxes.threads.search(inbox, { q })
+    expect(
+      threads.map(({ subject }) => subject),
+      q,
+    ).toEqual([`s${index}`])
+  }
   for (const q of ['%', '_', "' or 1=1 --", 'AND', '.*', '[a-z]', '(', '\\\\'])
     expect((await searchAll(inbox, q)).subjects.length, q).toBeLessThan(2)
 

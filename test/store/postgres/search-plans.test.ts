@@ -4,6 +4,7 @@ import { expect, test, vi } from 'vitest'
 import type { Db } from '../../../src/store/handles.ts'
 import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
 import type { Schema } from '../../../src/store/schema/schema.ts'
+import * as addresses from '../../../src/store/tables/addresses-table.ts'
 import * as inboxes from '../../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../../src/store/tables/messages-table.ts'
 import * as search from '../../../src/store/tables/search-index-table.ts'
@@ -29,7 +30,13 @@ test('the queries of searches and batches find their rows by an index', async ()
       from generate_series(1, 20000) i join threads on threads.id = 't' || (i % 3000 + 1)`)
     await run(`insert into search_blocks (inbox_id, after_number, last_number, text_function, numbers, has_removed)
       select inboxes.id, i * 10, i * 10 + 9, 't', '', 0 from inboxes, generate_series(1, 5) i`)
-    for (const table of ['inboxes', 'threads', 'contents', 'messages', 'search_blocks']) await run(`analyze ${table}`)
+    await run(`insert into search_chunks select i, '' from generate_series(1, 20000) i`)
+    await run(
+      `insert into content_addresses select 'c' || i, 'from', 0, i || '@x.test', null from generate_series(1, 20000) i`,
+    )
+    await run(`insert into message_bcc select 'm' || i, 0, i || '@x.test', null from generate_series(1, 5000) i`)
+    const filled = ['inboxes', 'threads', 'contents', 'messages', 'search_blocks', 'search_chunks']
+    for (const table of [...filled, 'content_addresses', 'message_bcc']) await run(`analyze ${table}`)
     return { inbox, organization, pod }
   })
   const planOf = async (run: (db: Db) => Promise<unknown>) => {
@@ -44,6 +51,14 @@ test('the queries of searches and batches find their rows by an index', async ()
   const inboxId = 'i7'
   const plans: [index: string, run: (db: Db) => Promise<unknown>][] = [
     ['messages_by_number', (db) => search.listInRange(db, { inboxId, after: 1, before: 9_000, limit: 50 })],
+    ['messages_by_number', (db) => search.listByNumbers(db, inboxId, [9, 99, 999])],
+    ['search_chunks_pkey', (db) => search.slicesOf(db, [1, 20, 300], [1, 200])],
+    ['search_blocks_by_inbox', (db) => search.listContaining(db, inboxId, [9, 99])],
+    [
+      'content_addresses_pkey',
+      (db) => addresses.addressesOf(db, [{ id: 'm9', content_id: 'c9', envelope_recipient: '' }]),
+    ],
+    ['message_bcc_pkey', (db) => addresses.bccOf(db, [{ id: 'm9', envelope_recipient: null }])],
     ['messages_by_inbox', (db) => search.newestBefore(db, inboxId, 9_000)],
     ['messages_by_inbox', (db) => search.oldestAfter(db, inboxId, 9_000)],
     ['search_blocks_by_inbox', (db) => search.listBlocks(db, { inboxId, textFunction: 't', before: 9_000, limit: 64 })],

@@ -18,7 +18,7 @@ import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import { type SearchClause, searchMessages } from '../../messages/search/search.ts'
-import type { BodyTexts } from '../../messages/search/text-cache.ts'
+import type { FoldedTexts } from '../../messages/search/text-cache.ts'
 import { type Flags, indexOfUid } from '../views/mailbox-snapshot.ts'
 import { readContents, type SearchedContent } from './search-contents.ts'
 import { dayOf, dayOfDateField, isOnSide } from './search-dates.ts'
@@ -27,7 +27,7 @@ import { filter, firstPosition, inSet, type Positions } from './search-positions
 export interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly contents: Contents
-  readonly bodyTexts: BodyTexts
+  readonly foldedTexts: FoldedTexts
   readonly clock: () => number
   readonly limits: Limits
 }
@@ -258,7 +258,7 @@ export async function searchMailbox(
       signal.throwIfAborted()
       if (contentsLeft <= 0) throw tooCostly()
       const page = await searchMessages(
-        { store, bodyTexts: needs.bodyTexts, limits },
+        { store, foldedTexts: needs.foldedTexts, limits },
         {
           inboxId: mailbox.inboxId,
           anyOf,

@@ -54,7 +54,7 @@ export function contentRows(tx: Tx, spooled: SpooledMail, parsed: ParsedMail, bo
     parsed_head_bytes: parsed.compressedBodies.headBytes,
     envelope: parsed.envelope ?? null,
     verification: parsed.verification ? JSON.stringify(parsed.verification) : null,
-    search_text: parsed.searchText ?? null,
+    search_text: parsed.searchText,
     created_at: tx.now,
   }
   const addresses = headerAddresses(parsed).map((address) => ({ content_id: id, ...address }))

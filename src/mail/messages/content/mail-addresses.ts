@@ -1,10 +1,16 @@
 /** The addresses of a message as rows, and the participants that its thread gets from them. */
 import { type Address, formatAddress } from '../../../formats/address/address.ts'
+import type { MimeMessage } from '../../../formats/mime/mime-parse.ts'
 import type { AddressKind, KindAddress } from '../../../store/schema/message-rows.ts'
 import type { ThreadParticipant } from '../../../store/tables/threads-table.ts'
-import type { ParsedMail } from './parsed-message.ts'
 
-export function headerAddresses({ from, sender, replyTo, to, cc }: ParsedMail): KindAddress[] {
+export function headerAddresses({
+  from,
+  sender,
+  replyTo,
+  to,
+  cc,
+}: Pick<MimeMessage, 'from' | 'sender' | 'replyTo' | 'to' | 'cc'>): KindAddress[] {
   return [
     ...ofKind('from', from),
     ...ofKind('sender', sender ? [sender] : []),

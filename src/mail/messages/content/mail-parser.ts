@@ -24,7 +24,9 @@ import { readHeaderOnly } from '../../../formats/mime/header-only.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
 import { createTurnQueue, type Turn } from '../../jobs/turn-queue.ts'
+import { packContentText } from '../search/content-text.ts'
 import { compressBodies } from './compressed-bodies.ts'
+import { headerAddresses } from './mail-addresses.ts'
 import { createParseBatches } from './parse-batches.ts'
 import {
   createParseWorker,
@@ -97,7 +99,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     parse: (mail) =>
       run(mail.findsCodes ? 'parse' : 'parseWithoutCodes', mail, async ({ reason: cause }) => {
         metrics.messagesParsedInPart.inc({ cause })
-        return headerOnly(mail, await mail.load())
+        return headerOnly(mail, await mail.load(), limits)
       }),
 
     readEvidence: (mail) => run('readEvidence', mail, async () => undefined),
@@ -154,7 +156,7 @@ const GIVEN_UP: Readonly<Record<Task, string>> = {
   readEvidence: 'the signatures of a message were not read',
 }
 
-async function headerOnly({ ownBytes }: UnparsedMail, { bytes }: LoadedMail): Promise<ParsedMail> {
+async function headerOnly({ ownBytes }: UnparsedMail, { bytes }: LoadedMail, { parsing }: Limits): Promise<ParsedMail> {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const { headers, fingerprint, ...fields } = readHeaderOnly(raw, ownBytes)
   return {
@@ -164,6 +166,7 @@ async function headerOnly({ ownBytes }: UnparsedMail, { bytes }: LoadedMail): Pr
     fingerprint: fingerprint(await sha256(raw.subarray(fields.bodyOffset))),
     verification: { codes: [], links: [] },
     compressedBodies: compressBodies({ headers, isTruncated: true }),
+    searchText: packContentText({ addresses: headerAddresses(fields), body: '' }, parsing.searchTextCharsMax),
   }
 }
 

@@ -68,7 +68,7 @@ function jsonOf(result: TaskResult, pieces: Uint8Array[]): string {
     pieces.push(NONE, NONE, NONE)
     return JSON.stringify(result)
   }
-  const { compressedBodies, compressedSource = NONE, searchText = NONE, ...mail } = result
+  const { compressedBodies, compressedSource = NONE, searchText, ...mail } = result
   pieces.push(compressedBodies.bytes, compressedSource, searchText)
   return JSON.stringify({ ...mail, compressedBodies: { ...compressedBodies, bytes: undefined } })
 }

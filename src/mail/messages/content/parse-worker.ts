@@ -298,7 +298,7 @@ function unpackBatch({ json, bytes, sizes }: ParsedBatch, tasks: readonly Task[]
     return {
       ...mail,
       ...(compressedSource!.length > 0 && { compressedSource: compressedSource! }),
-      ...(searchText!.length > 0 && { searchText: searchText! }),
+      searchText: searchText!,
       ...(mail.date !== undefined && { date: new Date(mail.date) }), // JSON has no dates
       compressedBodies: { ...mail.compressedBodies, bytes: bodies! },
     }

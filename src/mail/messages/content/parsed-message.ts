@@ -18,18 +18,19 @@ import {
   type Verification,
   type VerificationInput,
 } from '../../../formats/verification/verification.ts'
-import { compressSearchText } from '../search/message-text.ts'
+import { packContentText } from '../search/content-text.ts'
 import { type Bodies, type CompressedBodies, compressJson, jsonOfBodies } from './compressed-bodies.ts'
 import { compressSource } from './compressed-source.ts'
 import { readHtml } from './html-readings.ts'
+import { headerAddresses } from './mail-addresses.ts'
 
 /** The parsed fields that become rows, and the bodies. */
 export interface ParsedMail extends Omit<MimeMessage, 'headers' | 'text' | 'html' | 'truncated'> {
   readonly preview?: string
   /** Equal for messages with the same body, From, To, Cc, Subject and Date. */
   readonly fingerprint: string
-  /** The beginning of the text, compressed, if the bodies are too large for a search (../search/message-text.ts). */
-  readonly searchText?: Uint8Array
+  /** What a search compares (../search/content-text.ts). */
+  readonly searchText: Uint8Array
   /** The message itself, compressed; undefined for a large one (compressed-source.ts). */
   readonly compressedSource?: Uint8Array
   /** What its sender wrote into X-AgentMail-Idempotency-Key, if that is a valid key. */
@@ -84,8 +85,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>, findsCod
   const compressedBodies = compressJson(json)
   const compressedSource = compressSource(raw, json)
   const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
-  const isLarge = compressedBodies.headBytes > 0
-  const searchText = (text ?? textFromHtml ?? '').slice(0, limits.parsing.searchTextCharsMax)
+  const searched = { addresses: headerAddresses(fields), body: text ?? textFromHtml ?? '' }
   return {
     ...fields,
     ...(shown !== undefined && { preview: shown }),
@@ -93,7 +93,7 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>, findsCod
     ...(isUnanswerableMail(headers) && { isUnanswerable: true as const }),
     ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
-    ...(isLarge && { searchText: compressSearchText(searchText) }),
+    searchText: packContentText(searched, limits.parsing.searchTextCharsMax),
     ...(findsCodes && {
       verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
     }),

@@ -15,7 +15,7 @@ import { BLOCK_CHUNKS, BLOCK_TEXTS, decodeNumbers, encodeNumbers } from '../../.
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import { addressesOf } from '../../../store/tables/addresses-table.ts'
+import { bccOf } from '../../../store/tables/addresses-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 import { enqueue, type JobHandler } from '../../jobs/jobs.ts'
@@ -126,14 +126,12 @@ export function createIndexMessages({ store, thread, limits }: IndexNeeds): JobH
         }
         const range = { inboxId, after: last, before: through + 1, limit, ascending: true }
         const rows = await index.listInRange(store.db, range)
-        const addresses = await addressesOf(store.db, rows)
+        const bcc = await bccOf(store.db, rows)
         const texts = rows.map(
-          (row): StoredText => ({
-            subject: row.subject,
-            parsed: copyOf(row.parsed),
-            parsed_size_bytes: row.parsed_size_bytes,
-            search_text: copyOf(row.search_text),
-            addresses: addresses.get(row.id) ?? [],
+          ({ id, content_id, subject, search_text }): StoredText => ({
+            ...{ content_id, subject },
+            search_text: copyOf(search_text),
+            bcc: bcc.get(id) ?? [],
           }),
         )
         const signatures = await thread.run({ name: 'sign', texts, charsMax: limits.parsing.searchTextCharsMax })

@@ -18,7 +18,7 @@ import type { MessageItem } from '../views/message.ts'
 import { showMessages, showThreads } from '../views/message-views.ts'
 import { type Match, searchMessages } from './search.ts'
 import { type Highlights, parseQuery } from './search-query.ts'
-import { createBodyTexts } from './text-cache.ts'
+import { createTextCache } from './text-cache.ts'
 import { searchThreads } from './thread-search.ts'
 
 export interface MailQuery {
@@ -61,7 +61,7 @@ interface MailSearchNeeds {
 }
 
 export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch {
-  const bodyTexts = createBodyTexts(limits)
+  const foldedTexts = createTextCache(limits)
   return {
     async messages(actor, inboxRef, { q, before, after, include = [] }, page, memory) {
       const query = parseQuery(q, limits)
@@ -74,12 +74,12 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         bounds: pageBounds(limits, true),
         async find({ limit, after: position }) {
           const { messages, nextNumber } = await searchMessages(
-            { store, bodyTexts, limits },
+            { store, foldedTexts, limits },
             {
               ...{ inboxId: inbox.id, anyOf: query.anyOf, hiddenMask, before, after, limit },
               beforeNumber: position?.key,
               async accept(match) {
-                highlights.set(match.id, query.highlight(match.text))
+                highlights.set(match.id, query.highlight(match))
                 return { isResult: true, rowsRead: 0 }
               },
             },
@@ -107,9 +107,9 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         criteria: { search: 'threads', ...scope, q, before, after, hiddenMask },
         bounds: pageBounds(limits, true),
         async find({ limit, after: from }) {
-          const onFound = ({ thread_id, text }: Match) => highlights.set(thread_id, query.highlight(text))
+          const onFound = (match: Match) => highlights.set(match.thread_id, query.highlight(match))
           const search = { scope, anyOf: query.anyOf, hiddenMask, before, after, from, limit, onFound }
-          const { threads, last } = await searchThreads({ store, bodyTexts, limits }, search)
+          const { threads, last } = await searchThreads({ store, foldedTexts, limits }, search)
           for (const { id, position } of threads) positions.set(id, position)
           return { ids: threads.map(({ id }) => id), last }
         },

@@ -2,98 +2,80 @@
  * The text of a message that a search sees: subject, addresses and body, each cut to a limit. The index and the comparison
  * of candidates both use it, so that a search is exact.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Limits } from '../../../config/limits.ts'
-import { collapseSpace, foldText } from '../../../formats/search/search-signature.ts'
+import { collapseSpace } from '../../../formats/search/search-signature.ts'
 import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import type { SearchableRow } from '../../../store/tables/search-index-table.ts'
-import { decompressText } from '../content/compressed-bodies.ts'
-import type { BodyText, BodyTexts } from './text-cache.ts'
+import { type FoldedContent, type FoldedText, fold, textOfAddresses, unpackContentText } from './content-text.ts'
+import type { FoldedTexts } from './text-cache.ts'
 
 /** Increase it with each change of the text below or of the signatures: the index is then made again. */
-const SEARCH_TEXT_VERSION = 1
+const SEARCH_TEXT_VERSION = 2
 
 /** Names what makes the index: blocks that another text function has made are not used. */
-export function textFunctionOf({ parsing }: Limits): string {
+export function textFunctionOf({ parsing }: Pick<Limits, 'parsing'>): string {
   return `${SEARCH_TEXT_VERSION}:${parsing.searchTextCharsMax}`
 }
 
-export type SearchColumn = 'subject' | 'addresses' | 'body'
+export const SEARCH_COLUMNS = ['subject', 'addresses', 'body'] as const
+export type SearchColumn = (typeof SEARCH_COLUMNS)[number]
 
 /** The stored parts of a message's text. */
-export type StoredText = Pick<SearchableRow, 'subject' | 'parsed' | 'parsed_size_bytes' | 'search_text'> & {
-  readonly addresses: readonly KindAddress[]
-}
-
-/** Returns one column, folded. */
-export function searchText(stored: StoredText, column: SearchColumn, charsMax: number): string {
-  return foldText(shownText(stored, column, charsMax))
-}
-
-function shownText(stored: StoredText, column: SearchColumn, charsMax: number): string {
-  return textOf(stored, column).slice(0, charsMax)
+export interface StoredText extends Pick<SearchableRow, 'content_id' | 'subject' | 'search_text'> {
+  /** Addresses that are in no header. */
+  readonly bcc: readonly Pick<KindAddress, 'name' | 'address'>[]
 }
 
 /** The columns of one message. Each is decompressed and folded at most once, when it is first needed. */
 export class MessageText {
-  readonly stored: StoredText & Pick<SearchableRow, 'content_id'>
+  readonly #stored: StoredText
   readonly #charsMax: number
-  readonly #bodyTexts: BodyTexts
-  readonly #columns = new Map<SearchColumn, BodyText>()
+  readonly #texts: FoldedTexts
+  #subject: FoldedText | undefined
+  #addresses: FoldedText | undefined
+  #known: FoldedContent | undefined
 
-  constructor(
-    stored: StoredText & Pick<SearchableRow, 'content_id'>,
-    { parsing: { searchTextCharsMax } }: Pick<Limits, 'parsing'>,
-    bodyTexts: BodyTexts,
-  ) {
-    this.stored = stored
-    this.#charsMax = searchTextCharsMax
-    this.#bodyTexts = bodyTexts
+  constructor(stored: StoredText, charsMax: number, texts: FoldedTexts) {
+    this.#stored = stored
+    this.#charsMax = charsMax
+    this.#texts = texts
   }
 
   /** Returns the part of a column that is compared, as it is shown: with its case, and white space collapsed. */
   shown(column: SearchColumn): string {
-    return this.#text(column).shown
+    return this.#column(column).shown
   }
 
   /** Returns the same, folded. */
   folded(column: SearchColumn): string {
-    return this.#text(column).folded
+    return this.#column(column).folded
   }
 
-  #text(column: SearchColumn): BodyText {
-    const known = this.#columns.get(column)
-    if (known) return known
-    const make = () => {
-      const shown = collapseSpace(shownText(this.stored, column, this.#charsMax))
-      return { shown, folded: shown.toLowerCase() } // as foldText
-    }
-    const text = column === 'body' ? this.#bodyTexts(this.stored.content_id, make) : make()
-    this.#columns.set(column, text)
-    return text
-  }
-}
-
-function textOf(
-  { subject, addresses, search_text, parsed, parsed_size_bytes }: StoredText,
-  column: SearchColumn,
-): string {
-  switch (column) {
-    case 'subject':
-      return subject ?? ''
-    case 'addresses':
-      return addresses.map((row) => `${row.name ?? ''} ${row.address}`).join('\n')
-    case 'body': {
-      if (search_text) return inflateRawSync(search_text).toString('utf16le')
-      return parsed ? decompressText(parsed, parsed_size_bytes) : ''
+  #column(column: SearchColumn): FoldedText {
+    switch (column) {
+      case 'subject':
+        this.#subject ??= fold(collapseSpace((this.#stored.subject ?? '').slice(0, this.#charsMax)))
+        return this.#subject
+      case 'addresses':
+        this.#addresses ??= this.#allAddresses()
+        return this.#addresses
+      case 'body':
+        return this.#content().body
     }
   }
-}
 
-/**
- * Compresses the text of a large message, to store it apart: a search must not decompress megabytes for the beginning of
- * a text.
- */
-export function compressSearchText(text: string): Uint8Array {
-  return deflateRawSync(Buffer.from(text, 'utf16le'), { level: 1 }) // keeps half of a surrogate pair, as the bodies do
+  #allAddresses(): FoldedText {
+    const { addresses } = this.#content()
+    const { bcc } = this.#stored
+    return bcc.length === 0 ? addresses : fold(`${addresses.shown} ${textOfAddresses(bcc, this.#charsMax)}`)
+  }
+
+  #content(): FoldedContent {
+    const { content_id, search_text } = this.#stored
+    this.#known ??= this.#texts(content_id, () => {
+      const { addresses, body } = unpackContentText(search_text)
+      return { addresses: fold(addresses), body: fold(body) }
+    })
+    return this.#known
+  }
 }

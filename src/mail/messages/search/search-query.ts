@@ -8,10 +8,9 @@
 import type { Limits } from '../../../config/limits.ts'
 import { highlight, highlightAddress } from '../../../formats/search/highlight.ts'
 import { foldText } from '../../../formats/search/search-signature.ts'
-import type { AddressKind } from '../../../store/schema/message-rows.ts'
+import type { AddressKind, KindAddress } from '../../../store/schema/message-rows.ts'
 import { parseSearchText } from '../../access/search-text.ts'
-import type { MessageText } from './message-text.ts'
-import type { SearchClause } from './search.ts'
+import type { Match, SearchClause } from './search.ts'
 
 /** Fragments of the fields that match, with `**` around the matches. */
 export interface Highlights {
@@ -25,7 +24,7 @@ export interface SearchQuery {
   /** For `searchMessages`. */
   readonly anyOf: readonly SearchClause[]
   /** @returns undefined if nothing can be marked, for example if only Reply-To contains the text */
-  highlight(message: MessageText): Highlights | undefined
+  highlight(match: Pick<Match, 'text' | 'addresses'>): Highlights | undefined
 }
 
 const SENDERS: readonly AddressKind[] = ['from', 'sender']
@@ -45,23 +44,23 @@ export function parseQuery(q: string, limits: Limits): SearchQuery {
       ...addresses.map((each): SearchClause => ({ columns: ['addresses'], allOf: [each] })),
       { columns: ['body'], allOf: words },
     ],
-    highlight(message) {
-      const body = message.folded('body')
+    highlight({ text, addresses: rows }) {
+      const body = text.folded('body')
       const isInBody = words.every((word) => body.includes(word))
       const found = {
-        from: inAddresses(message, SENDERS),
-        recipients: inAddresses(message, RECIPIENTS),
-        subject: highlight(message.shown('subject'), [whole], bounds),
-        text: isInBody ? highlight(message.shown('body'), words, bounds) : [],
+        from: inAddresses(rows, SENDERS),
+        recipients: inAddresses(rows, RECIPIENTS),
+        subject: highlight(text.shown('subject'), [whole], bounds),
+        text: isInBody ? highlight(text.shown('body'), words, bounds) : [],
       }
       const matching = Object.entries(found).filter(([, fragments]) => fragments.length > 0)
       return matching.length === 0 ? undefined : Object.fromEntries(matching)
     },
   }
 
-  function inAddresses({ stored }: MessageText, kinds: readonly AddressKind[]): string[] {
+  function inAddresses(rows: readonly KindAddress[], kinds: readonly AddressKind[]): string[] {
     const found: string[] = []
-    for (const row of stored.addresses) {
+    for (const row of rows) {
       if (kinds.includes(row.kind)) found.push(...highlightAddress(row, addresses, bounds))
       if (found.length >= fragmentsMax) break
     }

@@ -12,16 +12,17 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
-import { decodeNumbers, positionsInAll } from '../../../formats/search/search-block.ts'
 import { foldText, queryBits } from '../../../formats/search/search-signature.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
+import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import { addressesOf } from '../../../store/tables/addresses-table.ts'
+import { addressesOf, bccOf } from '../../../store/tables/addresses-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 import { enqueue } from '../../jobs/jobs.ts'
+import { findCandidates } from './candidates.ts'
 import { INDEX_MESSAGES } from './index-messages.ts'
-import { MessageText, type SearchColumn, textFunctionOf } from './message-text.ts'
-import type { BodyTexts } from './text-cache.ts'
+import { MessageText, SEARCH_COLUMNS, type SearchColumn, textFunctionOf } from './message-text.ts'
+import type { FoldedTexts } from './text-cache.ts'
 
 /** Each text must be a substring of one of the columns, regardless of case. */
 export interface SearchClause {
@@ -52,6 +53,8 @@ export interface SearchRequest {
 /** A message that matches. */
 export interface Match extends Pick<index.SearchableRow, 'id' | 'number' | 'thread_id' | 'timestamp'> {
   readonly text: MessageText
+  /** Of the header, and Bcc. */
+  readonly addresses: readonly KindAddress[]
 }
 
 export interface SearchPage {
@@ -68,23 +71,25 @@ const TEXT_CHARS_MAX = 256
 
 /** Messages that are compared before other work may run. */
 const COMPARED_AT_ONCE = 50
-/** Blocks whose slices one statement reads. */
+/** Blocks that are read at once: first a few, because a page of a common word ends soon, then more. */
+const BLOCKS_AT_FIRST = 4
 const BLOCKS_AT_ONCE = 64
 
 interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
-  readonly bodyTexts: BodyTexts
+  readonly foldedTexts: FoldedTexts
   readonly limits: Limits
 }
 
 export async function searchMessages(
-  { store, bodyTexts, limits }: SearchNeeds,
+  { store, foldedTexts, limits }: SearchNeeds,
   request: SearchRequest,
 ): Promise<SearchPage> {
   const { db } = store
   const { inboxId, hiddenMask = 0, limit } = request
   const clauses = foldClauses(request.anyOf)
   const bits = clauses.map(({ allOf }) => queryBits(allOf))
+  const charsMax = limits.parsing.searchTextCharsMax
   const found: { id: string; number: number }[] = []
   let before = request.beforeNumber ?? Number.MAX_SAFE_INTEGER
   let rowsLeft = request.rowsMax ?? limits.search.pageRowsMax
@@ -93,60 +98,31 @@ export async function searchMessages(
   /** Ids of blocks of which a part is missing. */
   const damaged = new Set<number>()
   if (clauses.length === 0) return { messages: [], nextNumber: undefined, rowsLeft }
-  // Without a bit in each clause, a text of one or two characters for example, the index excludes nothing.
+  // Without a bit in each clause, a text of one or two letters for example, the index excludes nothing.
   const isIndexed = request.isSmall !== true && bits.every((each) => each.length > 0)
   const hasReadAll = (await (isIndexed ? searchBlocks() : compareDownTo(range.after))) === 'all read'
   if (damaged.size > 0) await store.transaction(repair)
   return { messages: found, nextNumber: hasReadAll ? undefined : before, rowsLeft }
 
   async function searchBlocks(): Promise<Progress> {
-    while (before > range.after + 1) {
-      const page = { inboxId, textFunction: textFunctionOf(limits), ...range, before, limit: BLOCKS_AT_ONCE }
+    for (let size = BLOCKS_AT_FIRST; before > range.after + 1; size = Math.min(4 * size, BLOCKS_AT_ONCE)) {
+      const page = { inboxId, textFunction: textFunctionOf(limits), ...range, before, limit: size }
       const blocks = await index.listBlocks(db, page)
-      const candidates = await candidatesIn(blocks)
+      const candidates = await findCandidates(db, blocks, bits)
       for (const block of blocks) {
         if ((await compareDownTo(block.last_number)) === 'page ends') return 'page ends'
         if (rowsLeft <= 0) return 'page ends' // also when no block has a message to compare
         rowsLeft -= 1
         const numbers = candidates.get(block.id)
+        if (!numbers) damaged.add(block.id)
         const end = Math.max(block.after_number, range.after)
         const progress = numbers ? await compareNumbers(numbers) : await compareDownTo(end)
         if (progress === 'page ends') return 'page ends'
         before = end + 1
       }
-      if (blocks.length < BLOCKS_AT_ONCE) return compareDownTo(range.after)
+      if (blocks.length < size) return compareDownTo(range.after)
     }
     return 'all read'
-  }
-
-  /** Returns the numbers that may match, newest first, by the id of the block. A block is missing if a part of it is. */
-  async function candidatesIn(blocks: readonly index.StoredBlock[]): Promise<Map<number, number[]>> {
-    const positions = new Map<number, Set<number>>(blocks.map(({ id }) => [id, new Set<number>()]))
-    for (const each of bits) {
-      let slices = new Map<number, Uint8Array[]>([...positions.keys()].map((id) => [id, []]))
-      for (const bit of each) {
-        const open = [...slices].filter(([, of]) => of.length === 0 || positionsInAll(of).length > 0).map(([id]) => id)
-        if (open.length === 0) break
-        const read = await index.slicesOf(db, open, bit)
-        for (const id of open) {
-          const slice = read.get(id)
-          if (slice) slices.get(id)!.push(slice)
-          else {
-            positions.delete(id)
-            damaged.add(id)
-          }
-        }
-        slices = new Map([...slices].filter(([id]) => positions.has(id)))
-      }
-      for (const [id, of] of slices) for (const position of positionsInAll(of)) positions.get(id)!.add(position)
-    }
-    return new Map(
-      blocks.flatMap((block) => {
-        const numbers = decodeNumbers(block.numbers)
-        const mine = positions.get(block.id)
-        return mine ? [[block.id, numbers.filter((_, position) => mine.has(position)).reverse()] as const] : []
-      }),
-    )
   }
 
   /** The job makes the blocks again. One that was replaced while we read it is not damaged. */
@@ -181,14 +157,21 @@ export async function searchMessages(
   async function compare(rows: readonly index.SearchableRow[]): Promise<Progress> {
     const shown = rows.filter((row) => (row.hidden & hiddenMask) === 0 && isInTime(row, request))
     const needsAddresses = clauses.some(({ columns }) => columns.includes('addresses'))
-    const addresses = needsAddresses ? await addressesOf(db, shown) : new Map()
+    const bcc = needsAddresses ? await bccOf(db, shown) : new Map<string, KindAddress[]>()
+    const matching = new Map<string, MessageText>()
+    for (const row of shown) {
+      const text = new MessageText({ ...row, bcc: bcc.get(row.id) ?? [] }, charsMax, foldedTexts)
+      if (isMatch(text, clauses)) matching.set(row.id, text)
+    }
+    const matches = request.accept ? shown.filter(({ id }) => matching.has(id)) : []
+    const addresses = await addressesOf(db, matches)
     for (const row of rows) {
       before = row.number
       rowsLeft -= 1
-      if (!shown.includes(row)) continue
       const { id, number, thread_id, timestamp } = row
-      const text = new MessageText({ ...row, addresses: addresses.get(id) ?? [] }, limits, bodyTexts)
-      if (isMatch(text, clauses) && (await isAccepted({ id, number, thread_id, timestamp, text })))
+      const text = matching.get(id)
+      if (!text) continue
+      if (await isAccepted({ id, number, thread_id, timestamp, text, addresses: addresses.get(id) ?? [] }))
         found.push({ id, number })
       if (found.length === limit) return 'page ends'
     }
@@ -234,12 +217,11 @@ export function isMatch(message: MessageText, clauses: readonly SearchClause[]):
   )
 }
 
-/** Folds the texts, and omits empty ones and clauses without any. The body is compared last: it must be decompressed. */
+/** Folds the texts, and omits empty ones and clauses without any. The subject is compared first: it is not compressed. */
 export function foldClauses(anyOf: readonly SearchClause[]): SearchClause[] {
-  const order: readonly SearchColumn[] = ['subject', 'addresses', 'body']
   return anyOf
     .map(({ columns, allOf }) => ({
-      columns: order.filter((column) => columns.includes(column)),
+      columns: SEARCH_COLUMNS.filter((column) => columns.includes(column)),
       allOf: allOf
         .slice(0, TEXTS_MAX)
         .map((text) => foldText(text.slice(0, TEXT_CHARS_MAX)))

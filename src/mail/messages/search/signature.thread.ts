@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { packSignatures, unpackSignatures } from '../../../formats/search/search-block.ts'
 import { signatureOf } from '../../../formats/search/search-signature.ts'
-import { searchText } from './message-text.ts'
+import { MessageText, SEARCH_COLUMNS } from './message-text.ts'
 import type { SignatureRequest } from './signature-thread.ts'
 
 parentPort!.on('message', ({ id, task }: SignatureRequest) => {
@@ -16,11 +16,10 @@ parentPort!.on('message', ({ id, task }: SignatureRequest) => {
 function run(task: SignatureRequest['task']): Uint8Array[] {
   switch (task.name) {
     case 'sign':
-      return task.texts.map((text) =>
-        signatureOf(
-          (['subject', 'addresses', 'body'] as const).map((column) => searchText(text, column, task.charsMax)),
-        ),
-      )
+      return task.texts.map((stored) => {
+        const text = new MessageText(stored, task.charsMax, (_contentId, make) => make())
+        return signatureOf(SEARCH_COLUMNS.map((column) => text.folded(column)))
+      })
     case 'pack':
       return packSignatures(task.signatures)
     case 'unpack':

@@ -5,21 +5,16 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { BoundedCache } from '../../events/feed/bounded-cache.ts'
-
-/** The body of a message as it is shown, and folded (formats/search/search-signature.ts). */
-export interface BodyText {
-  readonly shown: string
-  readonly folded: string
-}
+import type { FoldedContent } from './content-text.ts'
 
 /** Returns the text of a content, and makes it if it is not kept. */
-export type BodyTexts = (contentId: string, make: () => BodyText) => BodyText
+export type FoldedTexts = (contentId: string, make: () => FoldedContent) => FoldedContent
 
 const BYTES_PER_CHAR = 2
 
-export function createBodyTexts({ search: { textCacheBytesMax, textCacheMs } }: Limits): BodyTexts {
+export function createTextCache({ search: { textCacheBytesMax, textCacheMs } }: Limits): FoldedTexts {
   const bounds = { bytesMax: textCacheBytesMax, countMax: Number.POSITIVE_INFINITY }
-  let texts = new BoundedCache<string, BodyText>(bounds)
+  let texts = new BoundedCache<string, FoldedContent>(bounds)
   let isReleased = true
 
   return (contentId, make) => {
@@ -28,7 +23,8 @@ export function createBodyTexts({ search: { textCacheBytesMax, textCacheMs } }: 
     const known = texts.get(contentId)
     if (known) return known
     const made = make()
-    texts.set(contentId, made, BYTES_PER_CHAR * (made.shown.length + made.folded.length))
+    const chars = [made.addresses, made.body].reduce((sum, { shown, folded }) => sum + shown.length + folded.length, 0)
+    texts.set(contentId, made, BYTES_PER_CHAR * chars)
     return made
   }
 

@@ -14,14 +14,14 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { BLOCK_TEXTS } from '../../../formats/search/search-block.ts'
 import type { Store } from '../../../store/store.ts'
-import { addressesOf } from '../../../store/tables/addresses-table.ts'
+import { bccOf } from '../../../store/tables/addresses-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 import { isInScope, type Scope } from '../../access/access.ts'
 import type { PagePosition } from '../../access/paging/page-tokens.ts'
 import { MessageText } from './message-text.ts'
 import { foldClauses, isMatch, type Match, type SearchClause, searchMessages } from './search.ts'
-import type { BodyTexts } from './text-cache.ts'
+import type { FoldedTexts } from './text-cache.ts'
 
 export interface ThreadSearch {
   readonly scope: Scope
@@ -45,7 +45,7 @@ export interface FoundThreads {
 
 interface ThreadSearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
-  readonly bodyTexts: BodyTexts
+  readonly foldedTexts: FoldedTexts
   readonly limits: Limits
 }
 
@@ -101,6 +101,7 @@ export async function searchThreads(needs: ThreadSearchNeeds, search: ThreadSear
 
   /** Whether an earlier page has found the thread: it did if one of its messages that were examined there matches. */
   async function wasFoundBefore(place: Place, match: Match): Promise<{ isFound: boolean; rowsRead: number }> {
+    const charsMax = limits.parsing.searchTextCharsMax
     let rowsRead = 0
     let after: PagePosition | undefined
     const clauses = foldClauses(search.anyOf)
@@ -110,10 +111,10 @@ export async function searchThreads(needs: ThreadSearchNeeds, search: ThreadSear
       const keyset = { limit: COMPARED_AT_ONCE, ascending: false, after }
       const rows = await index.listInThread(store.db, place.inbox.id, part, keyset)
       const shown = rows.filter((row) => (row.hidden & search.hiddenMask) === 0 && isInTime(row))
-      const addresses = await addressesOf(store.db, shown)
+      const bcc = await bccOf(store.db, shown)
       rowsRead += rows.length
       const isFound = shown.some((row) =>
-        isMatch(new MessageText({ ...row, addresses: addresses.get(row.id) ?? [] }, limits, needs.bodyTexts), clauses),
+        isMatch(new MessageText({ ...row, bcc: bcc.get(row.id) ?? [] }, charsMax, needs.foldedTexts), clauses),
       )
       if (isFound || rows.length < COMPARED_AT_ONCE) return { isFound, rowsRead }
       const last = rows.at(-1)!

@@ -10,6 +10,7 @@ export function messageTables({
   table,
   linkTable,
   inRow,
+  inRowIfPossible,
 }: DefinitionLanguage): string[] {
   return [
     `create table threads (
@@ -56,7 +57,8 @@ export function messageTables({
       primary key (inbox_id, message_id_hash)
     ) ${linkTable}`,
     `create index thread_references_by_thread on thread_references (thread_id)`,
-    // `bytes` is last: to read a column after it, SQLite would follow all its pages, and most queries read `parsed`.
+    // To read a column, SQLite follows the pages of all columns before it. A search reads the texts of hundreds of messages,
+    // most other queries `parsed`, and few `bytes`.
     `create table contents (
       id ${text} primary key,
       size_bytes ${bigint} not null,
@@ -66,11 +68,12 @@ export function messageTables({
       parsed_head_bytes ${bigint} not null,
       created_at ${bigint} not null,
       envelope ${text},
-      verification ${text},
       search_text ${bytes},
+      verification ${text},
       parsed ${bytes},
       bytes ${bytes}
     ) ${table}`,
+    ...inRowIfPossible('contents', 'search_text'),
     // For the sweep of blobs, which looks up whether a row refers to a key.
     `create index contents_by_blob on contents (blob_key) where blob_key is not null`,
     `create index contents_by_parsed_blob on contents (parsed_blob_key) where parsed_blob_key is not null`,
