@@ -225,6 +225,44 @@ describe('a connection to the server of a domain', () => {
     expect(all.mxs[0]!.messages.map(({ connection }) => connection)).toEqual([1, 2, 3])
   })
 
+  test.each([
+    ['MAIL', '421 4.7.0 too many messages'],
+    ['MAIL', '452 4.5.3 too many messages'],
+    ['MAIL', 'close'],
+    ['RCPT', '421 4.3.2 I must leave'],
+    ['DATA', 'reset'],
+  ])('is replaced if the server accepts no more messages on it (%s: %s)', async (verb, reply) => {
+    let count = 0
+    const on = (line: string) => (line.startsWith(verb) && ++count === 2 ? reply : undefined)
+    await using all = await target([{ on }])
+    await all.deliver({})
+    expect(await all.deliver({})).toMatchObject(delivered)
+    expect(all.mxs[0]!.messages.map(({ connection }) => connection)).toEqual([1, 2])
+  })
+
+  test('is replaced once: a message that is refused on a new one waits', async () => {
+    let mails = 0
+    const on = (line: string) => (line.startsWith('MAIL') && ++mails > 1 ? '451 4.7.1 later' : undefined)
+    await using all = await target([{ on }])
+    await all.deliver({})
+    expect(await all.deliver({})).toMatchObject([{ kind: 'failed_for_now', code: 451 }])
+    expect(mails).toBe(3)
+  })
+
+  test.each([
+    ['MAIL', '550 5.7.1 no'],
+    ['RCPT', '450 4.2.0 greylisted'],
+    ['.', '451 4.3.0 full'],
+    ['.', 'close'],
+  ])('is not replaced for another failure of the next message (%s: %s)', async (verb, reply) => {
+    let count = 0
+    const on = (line: string) => (line.startsWith(verb) && ++count === 2 ? reply : undefined)
+    await using all = await target([{ on }])
+    await all.deliver({})
+    expect(await all.deliver({})).not.toMatchObject(delivered)
+    expect(all.mxs[0]!.connections).toBe(1)
+  })
+
   test('ends after it has been idle for a while, and when the server stops', async () => {
     await using all = await target([{}], { delivery: { destinationIdleMs: 20 } })
     const [mx] = all.mxs

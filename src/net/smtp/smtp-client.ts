@@ -39,6 +39,7 @@ export class SmtpClientSession {
   #stage: SmtpStage = 'greeting'
   #serverName = ''
   #isEnding = false
+  #isUsedUp = false
 
   private constructor(options: SessionOptions) {
     this.#options = options
@@ -85,6 +86,14 @@ export class SmtpClientSession {
   }
 
   /**
+   * Whether the server accepts no more messages on this session, although it may on another one: instead of the last one, it has
+   * ended the session, or rejected MAIL for now, as servers do that limit the messages of a session.
+   */
+  get isUsedUp(): boolean {
+    return this.#isUsedUp
+  }
+
+  /**
    * Sends one message. Each recipient has its own result: the failure of one does not affect the others.
    *
    * @returns one result per recipient, in the same order. If no recipient got the message, the session has ended
@@ -110,6 +119,7 @@ export class SmtpClientSession {
       rawMessage.destroy()
       if (!(error instanceof SmtpFailure)) throw error
       last = resultOfFailure(error)
+      this.#isUsedUp = isEndOfSession(error, last)
     }
     // If the sender was rejected, replies to a pipelined RCPT have no meaning (RFC 2920 §3.1).
     const isSenderRejected = 'command' in last && last.command === 'MAIL'
@@ -193,4 +203,12 @@ export class SmtpClientSession {
   #parse(response: string): SmtpReply {
     return parseReply(withoutSecrets(response, this.#options.auth), this.#options.limits.delivery.replyCharsMax)
   }
+}
+
+/** @param failure of a message @param result the same for its recipients */
+function isEndOfSession({ stage, isTimeout }: SmtpFailure, result: SmtpResult): boolean {
+  if (stage !== 'envelope') return false
+  if ('failure' in result) return !isTimeout
+  const { command, reply } = result
+  return reply.code === 421 || (command === 'MAIL' && reply.code < 500) // RFC 5321 §3.8
 }

@@ -63,7 +63,9 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): RemoteTarget {
     const kept = await idle.take(domain, signal)
     if (kept) {
       handover.reached?.(remoteOf(kept.server).endpoint)
-      return handOver(kept, domain, handover, signal)
+      const outcomes = await handOver(kept, domain, handover, signal)
+      // Otherwise the message would wait for a retry, which it would not if nothing had been sent before it.
+      if (!kept.session.isUsedUp) return outcomes
     }
     const servers = mailServersOf(domain, { ...needs, connecting: (server) => handover.reached?.(server) })
     let last: Outcome | undefined
