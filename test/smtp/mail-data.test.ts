@@ -31,6 +31,7 @@ test('a writer that is ahead waits until the reader takes a chunk', async () => 
   await reader.next()
   await reader.next()
   await drained
+  expect(data.write(Buffer.from('b'))).toBe(false)
 })
 
 test('an error reaches the reader at once, also one that waits', async () => {
@@ -49,7 +50,6 @@ test('an error reaches the reader at once, also one that waits', async () => {
 })
 
 test.each([
-  ['stops', async (data: MailData) => void (await data[Symbol.asyncIterator]().return(undefined))],
   [
     'stops after a chunk',
     async (data: MailData) => {
@@ -61,12 +61,18 @@ test.each([
   const data = new MailData()
   data.write(LARGE)
   await stop(data)
-  data.close()
   await data.drained()
   expect(data.isClosed).toBe(true)
   expect(data.write(LARGE)).toBe(false)
   data.fail(new Error('too late'))
   expect(data.error).toBeUndefined()
+})
+
+test('a second reader fails: it would get a part of the message', async () => {
+  const data = new MailData()
+  data.end()
+  await readAll(data)
+  await expect(readAll(data)).rejects.toThrow('a message is read once')
 })
 
 async function readAll(data: MailData): Promise<Buffer[]> {
