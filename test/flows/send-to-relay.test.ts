@@ -75,10 +75,15 @@ test('an idle connection is closed after a while', async () => {
   expect(relay.commands.at(-1)).toBe('QUIT')
 })
 
-test('a kept connection that the relay has closed does not fail the next message', async () => {
-  await using relay = await startRelay({ on: (line) => (line === 'RSET' ? 'reset' : undefined) })
+test.each([
+  ['that the relay has closed', 'RSET', 1, 'reset'],
+  ['on which the relay accepts no more messages', 'MAIL', 2, '421 4.7.0 too many messages'],
+])('a kept connection %s does not fail the next message', async (_what, verb, number, reply) => {
+  let count = 0
+  const on = (line: string) => (line.startsWith(verb) && ++count === number ? reply : undefined)
+  await using relay = await startRelay({ on })
   await using all = await startSender(`smtp://127.0.0.1:${relay.port}`)
-  for (let number = 1; number <= 2; number++) {
+  for (const _message of [1, 2]) {
     const sent = await all.send('zoe@a.test')
     await all.socket.next('message.delivered')
     expect(await all.deliveries(sent.messageId)).toMatchObject([{ state: 'delivered', attempts: 1 }])

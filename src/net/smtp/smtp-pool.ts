@@ -10,6 +10,8 @@ import type { SmtpClientSession } from './smtp-client.ts'
 
 export interface PooledSession {
   readonly session: SmtpClientSession
+  /** Whether it has had a message before. */
+  readonly isReused: boolean
   /** Call this once, after the message. A closed session is not kept. */
   release(): void
 }
@@ -81,6 +83,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
   function pooled(session: SmtpClientSession, messageCount: number): PooledSession {
     return {
       session,
+      isReused: messageCount > 0,
       release() {
         idle.keep(RELAY, { session, server: undefined, messageCount: messageCount + 1 })
         releaseSlot()

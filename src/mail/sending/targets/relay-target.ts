@@ -44,11 +44,14 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
   async function deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]> {
     handover.reached?.(remote.endpoint)
     try {
-      const { session, release } = await pool.acquire(signal)
-      try {
-        return await handOverSmtp(session, { ...remote, tls: session.tls }, handover, signal)
-      } finally {
-        release()
+      for (;;) {
+        const { session, isReused, release } = await pool.acquire(signal)
+        try {
+          const outcomes = await handOverSmtp(session, { ...remote, tls: session.tls }, handover, signal)
+          if (!isReused || !session.isUsedUp) return outcomes
+        } finally {
+          release()
+        }
       }
     } catch (error) {
       if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
