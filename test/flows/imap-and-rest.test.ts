@@ -13,6 +13,8 @@ const EVENT_TYPES = [
   ...['label.added', 'label.removed'],
 ]
 
+const DATE = 'Date: Mon, 30 Nov 2026 12:00:00 +0000'
+
 let server: SubmissionWorld
 
 beforeAll(async () => {
@@ -187,7 +189,15 @@ test('a message that a mail program appends is a message of REST, and was not re
 test('a mail program submits a message and appends it to Sent: it is stored once', async () => {
   const agent = await openAgent()
   const sent = await agent.idle('Sent')
-  const lines = [`From: ${agent.user}`, 'To: bob@a.test', 'Message-ID: <out@mail.localhost>', 'Subject: out', '', 'out']
+  const lines = [
+    `From: ${agent.user}`,
+    DATE,
+    'To: bob@a.test',
+    'Message-ID: <out@mail.localhost>',
+    'Subject: out',
+    '',
+    'out',
+  ]
   const program = await openLoggedIn(server.world, { user: agent.user, pass: agent.password })
   const reply = await sendRaw(program, { from: agent.user, to: ['bob@a.test'], raw: lines.join('\n') })
   expect(reply).toMatch(/^250 /)
@@ -200,3 +210,70 @@ test('a mail program submits a message and appends it to Sent: it is stored once
   expect(await agent.messages(['sent'])).toEqual([send.message_id])
   expect(agent.socket.pending.filter((frame) => frame.event_type === 'message.appended')).toEqual([])
 })
+
+test('a mail program appends a message to Sent and submits it then: it is stored once, signed, and nobody sees Bcc', async () => {
+  // It was sent with the bytes of the copy: without a signature, and every recipient saw the Bcc field.
+  const agent = await openAgent()
+  const { client, user, password } = agent
+  const field = (name: string) => new RegExp(`^${name}:`, 'im')
+  const raw = [
+    DATE,
+    `From: ${user}`,
+    'To: bob@a.test',
+    'Message-ID: <saved@mail.localhost>',
+    'Subject: saved first',
+    '',
+    'out',
+  ]
+  const copy = ['Bcc: eve@a.test', ...raw]
+  await client.append('Sent', `${copy.join('\r\n')}\r\n`, '(\\Seen \\Flagged todo) ')
+  await agent.socket.next('message.appended')
+  const program = await openLoggedIn(server.world, { user, pass: password })
+  expect(await sendRaw(program, { from: user, to: ['bob@a.test', 'eve@a.test'], raw: raw.join('\n') })).toMatch(/^250 /)
+  const { send } = await agent.socket.next('message.sent')
+  expect(send.message_id).toBe('<saved@mail.localhost>')
+  await agent.socket.next('message.delivered')
+  expect(await client.ok('STATUS Sent (MESSAGES)')).toEqual(['STATUS Sent (MESSAGES 1)'])
+  await client.ok('SELECT Sent')
+  const [stored] = await client.ok('FETCH 1 (UID FLAGS BODY.PEEK[])')
+  expect(stored).toMatch(/^1 FETCH \(UID 2 FLAGS \(\\Flagged \\Seen todo\) /)
+  expect(stored).toMatch(field('DKIM-Signature'))
+  expect(stored).not.toMatch(field('Bcc'))
+  expect(await agent.messages(['sent'])).toEqual([send.message_id])
+  for (const { data } of server.mx.messages.filter(({ data }) => data.includes('Subject: saved first'))) {
+    expect(data).toMatch(field('DKIM-Signature'))
+    expect(data).not.toMatch(field('Bcc'))
+  }
+})
+
+test.each(['append', 'submit'])(
+  'of two messages that share a Message-ID and differ, none is lost (first: %s)',
+  async (first) => {
+    // An APPEND into Sent was thrown away for its Message-ID alone: a clear text of an encrypted message, for example.
+    const agent = await openAgent()
+    const { client, user, password } = agent
+    const id = `<same.${first}@mail.localhost>`
+    const message = (body: string) => [
+      DATE,
+      `From: ${user}`,
+      'To: bob@a.test',
+      `Message-ID: ${id}`,
+      'Subject: same',
+      '',
+      body,
+    ]
+    const append = async () =>
+      expect(await client.append('Sent', `${message('in clear text').join('\r\n')}\r\n`)).toMatchObject({
+        status: 'OK',
+      })
+    const submit = async () => {
+      const program = await openLoggedIn(server.world, { user, pass: password })
+      const reply = await sendRaw(program, { from: user, to: ['bob@a.test'], raw: message('encrypted').join('\n') })
+      expect(reply).toMatch(/^250 /)
+    }
+    for (const act of first === 'append' ? [append, submit] : [submit, append]) await act()
+    await client.ok('SELECT Sent')
+    const texts = (await client.ok('FETCH 1:* BODY.PEEK[TEXT]')).map((text) => /\r\n(.*)\r\n\)$/s.exec(text)?.[1])
+    expect(texts.toSorted()).toEqual(['encrypted', 'in clear text'])
+  },
+)

@@ -105,3 +105,24 @@ export async function findLabelled(
     .executeTakeFirst()
   return row?.id
 }
+
+/**
+ * Returns the messages of an inbox that it has written itself, with this Message-ID field and content: sent ones, and copies that a mail
+ * program has appended to Sent. Received and other appended messages have an envelope.
+ *
+ * @param idHash of the field
+ */
+export async function listOwn(
+  db: Db,
+  { inboxId, idHash, fingerprint }: { readonly inboxId: string; readonly idHash: string; readonly fingerprint: string },
+): Promise<StoredMessageRow[]> {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('inbox_id', '=', inboxId)
+    .where('header_message_id_hash', '=', idHash)
+    .where('fingerprint', '=', fingerprint)
+    .where('envelope_sender', 'is', null)
+    .orderBy('number', 'desc')
+    .execute()
+}

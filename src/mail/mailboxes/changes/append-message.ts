@@ -5,7 +5,8 @@
  *   size and quota → spool and parse (prepareContent) → file with its entry, in one transaction for several messages
  *
  * It is always a new message, except in Sent: mail programs append there what they have just sent through submission, and the inbox has that
- * already.
+ * already. It is the same message if Message-ID and content are the same: a program that sends an encrypted message, and saves it in clear text
+ * under the same Message-ID, keeps both. A program that appends first: sending/compose/file-sent.ts.
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
@@ -196,7 +197,7 @@ async function planOne(
   const target = requireNow(mailboxes, prepared.target)
   const flags = storableFlags(message.flags, projection, config.limits)
   if (target.kind === 'sent') {
-    const id = await findSent(tx, inbox.id, target, content.parsed.messageId, projection)
+    const id = await findSent(tx, inbox.id, target, content.parsed, projection)
     if (id !== undefined) return { id, flags: flagsIn(flags), isKnown: true }
   }
   locked.addedBytes += content.mailBytes
@@ -276,18 +277,19 @@ function labelsIn(target: MailboxRow, flags: CheckedFlags): string[] {
   return [...new Set([base, ...add, ...set, ...flags.labels])].sort()
 }
 
-/** Returns the id of the message in Sent with this Message-ID. */
+/** Returns the id of the message in Sent that is the same. */
 async function findSent(
   tx: Tx,
   inboxId: string,
   sent: MailboxRow,
-  messageId: string | undefined,
+  { messageId, fingerprint }: PreparedContent['parsed'],
   projection: Projection,
 ): Promise<string | undefined> {
   if (messageId === undefined) return undefined
-  const id = await placedMessages.findLabelled(tx, { inboxId, idHash: hashId(messageId), label: 'sent' })
-  const labels = id === undefined ? undefined : (await messages.labelsOf(tx, [id])).get(id)
-  return labels && projection.mailboxesOf(labels).includes(sent.id) ? id : undefined
+  const same = await placedMessages.listOwn(tx, { inboxId, idHash: hashId(messageId), fingerprint })
+  const ids = same.filter(({ hidden }) => hidden === 0).map(({ id }) => id)
+  const labels = await messages.labelsOf(tx, ids)
+  return ids.find((id) => projection.mailboxesOf(labels.get(id) ?? []).includes(sent.id))
 }
 
 /** @throws message_too_large, inbox_full */

@@ -13,7 +13,8 @@ import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import { labelsOf, type NewMessageRow } from '../../../store/tables/messages-table.ts'
+import { labelsOf, type NewMessageRow, type StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import { selectByReferences } from '../../../store/tables/thread-references-table.ts'
 import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
@@ -25,6 +26,7 @@ import { rowsOfContent, rowsOfFiling } from '../../messages/estimated-rows.ts'
 import type { Filed, FileMessages, Filing } from '../../messages/filing/filing.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { recordReply } from '../../messages/labels/record-reply.ts'
+import type { Removal } from '../../messages/removal.ts'
 import { lookupHashes } from '../../messages/threads/threading.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmission } from '../queue/enqueue-submission.ts'
@@ -46,7 +48,7 @@ export interface SentMail {
   readonly selector: string
   /**
    * Its Message-ID, which is new. undefined: a mail program has chosen it. If the inbox has sent the same message before, it is
-   * sent again and not stored twice.
+   * sent again and not stored twice; if the program has appended it to Sent already, this message takes the place of that copy.
    */
   readonly messageId?: string | undefined
   readonly envelopeSender: string
@@ -85,6 +87,7 @@ interface FileSentNeeds {
   readonly config: Pick<Config, 'threadRepliesMax' | 'limits'>
   readonly countSend: CountSend
   readonly fileMessages: FileMessages
+  readonly removal: Removal
   readonly discardBlobs: DiscardBlobs
   readonly log: Log
   readonly metrics: Metrics
@@ -96,12 +99,14 @@ interface Stored extends Pick<Sent, 'messageId' | 'threadId'> {
   readonly id: string
   readonly contentId: string
   readonly labels: readonly string[]
+  /** To discard after the commit. */
+  readonly blobs: readonly string[]
   /** The inbox had it already, with its bytes. */
   readonly isRepeated: boolean
 }
 
 export function createFileSent(needs: FileSentNeeds): FileSent {
-  const { store, config, countSend, fileMessages, discardBlobs, log, metrics, wallClock } = needs
+  const { store, config, countSend, fileMessages, removal, discardBlobs, log, metrics, wallClock } = needs
   const { limits } = config
 
   return async function fileSent(actor, mail) {
@@ -174,7 +179,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     if (!heldBy) await recordReply(tx, actorName(actor), inbox, mail.content.parsed.inReplyTo)
     await recordResult(tx, keyClaim, result)
     await last?.(tx, result)
-    return { result, blobs, heldBy, isRepeated: stored.isRepeated }
+    return { result, blobs: [...blobs, ...stored.blobs], heldBy, isRepeated: stored.isRepeated }
   }
 
   /** Files the message, unless the inbox has sent it before: a program sends it again, or to more recipients. */
@@ -192,13 +197,31 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
       verifiedDomain: splitAddress(inbox.address).domain,
     }
     const [filed] = (await fileMessages(tx, [filing])) as [Filed]
-    if (!filed.existing) return { ...filed, labels, isRepeated: false }
-    // A received message has other bytes than ours: it has trace fields, and no signature.
-    const isOwn = filed.existing.envelope_sender === null
-    if (isOwn) return { ...(await sentAgain(tx, inbox, filed.existing, heldBy)), isRepeated: true }
-    const apiMessageId = messageIdFrom(tx.newId(), splitAddress(inbox.address).domain)
-    const [other] = (await fileMessages(tx, [{ ...filing, apiMessageId }])) as [Filed & { existing?: undefined }]
-    return { ...other, labels, isRepeated: false }
+    if (!filed.existing) return { ...filed, labels, blobs: [], isRepeated: false }
+    const { header_message_id_hash: idHash, fingerprint } = filed.existing
+    const own = await placedMessages.listOwn(tx, { inboxId: inbox.id, idHash: idHash!, fingerprint })
+    const sent = own.find((row) => row.verified_domain !== null)
+    if (sent) return { ...(await sentAgain(tx, inbox, sent, heldBy)), blobs: [], isRepeated: true }
+    const copy = own.find((row) => row.hidden === 0)
+    const taken = copy && (await replaceCopy(tx, copy, labels))
+    // A received message has other bytes than ours: it has trace fields, and no signature. It may have this id.
+    const apiMessageId = copy?.api_message_id ?? messageIdFrom(tx.newId(), splitAddress(inbox.address).domain)
+    const refiled = { ...filing, labels: taken?.labels ?? labels, apiMessageId }
+    const [other] = (await fileMessages(tx, [refiled])) as [Filed & { existing?: undefined }]
+    return { ...other, labels: refiled.labels, blobs: taken?.blobs ?? [], isRepeated: false }
+  }
+
+  /**
+   * A program has appended the message to Sent before it submits it. What is stored is what is sent: signed, and without Bcc. It gets the
+   * labels of the copy, and its id.
+   */
+  async function replaceCopy(tx: Tx, copy: StoredMessageRow, labels: readonly string[]) {
+    const own = (await labelsOf(tx, [copy.id])).get(copy.id) ?? []
+    const blobs = await removal.remove(tx, copy.inbox_id, [copy])
+    return {
+      blobs,
+      labels: [...new Set([...labels, ...own.filter((label) => label !== 'sent' && label !== 'unread')])].sort(),
+    }
   }
 
   async function sentAgain(
@@ -206,7 +229,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     inbox: InboxRow,
     row: NewMessageRow,
     heldBy: Actor | undefined,
-  ): Promise<Omit<Stored, 'isRepeated'>> {
+  ): Promise<Omit<Stored, 'blobs' | 'isRepeated'>> {
     const labels = heldBy
       ? ((await labelsOf(tx, [row.id])).get(row.id) ?? [])
       : await changeLabels(tx, 'system:sending', row, inbox.address, { add: ['sent'] })
