@@ -66,6 +66,14 @@ test('after the login, a literal that is too large is refused, or ends the conne
   await client!.closed
 })
 
+test('APPEND of a message that another client moves at once is OK, without APPENDUID', async () => {
+  const server = await start()
+  const { user, password } = await server.createAccount()
+  server.store.inboxes.get(user)!.movesAppended = true
+  const client = await ImapClient.logIn(server.port, { user, password })
+  expect(await client.append('INBOX', messageWith('one'))).toMatchObject({ status: 'OK', text: 'APPEND completed' })
+})
+
 test('a message that is too large: NO [TOOBIG] at once; one that does not wait is read and thrown away', async () => {
   const server = await start({ skippedBytesMax: 10_000 }, { messageBytesMax: 1_000 })
   const [client] = await openMailbox(server)

@@ -1,9 +1,11 @@
 /** Tests APPEND: a message that a mail program adds. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
 import type { MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import type { Store } from '../../src/store/store.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { labelsOf } from '../../src/store/tables/messages-table.ts'
-import { appendedMail as appended, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+import { append, appendedMail as appended, type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
 
 let world: MailboxWorld
 let account: MailAccount
@@ -38,7 +40,7 @@ test.each([
   ['Spam', ['received', 'spam', 'unread']],
   ['Sent', ['sent', 'unread']],
 ])('a message that is appended to %s has the labels %s', async (name, labels) => {
-  const { uid, uidValidity } = await account.append(name, appended(mail(`to-${name}`)))
+  const { uid, uidValidity } = await append(account, name, appended(mail(`to-${name}`)))
   const message = await fetchOne(name, uid)
   expect(message.labels).toEqual(labels)
   expect((await account.status(name)).uidValidity).toBe(uidValidity)
@@ -59,8 +61,8 @@ test('APPEND stores flags and date, makes a new message each time, and appends a
     'sent',
     'work',
   ]
-  const first = await account.append('INBOX', appended(mail('twice'), { flags, internalDate }))
-  const second = await account.append('INBOX', appended(mail('twice')))
+  const first = await append(account, 'INBOX', appended(mail('twice'), { flags, internalDate }))
+  const second = await append(account, 'INBOX', appended(mail('twice')))
   expect(second.uid).toBeGreaterThan(first.uid)
   const message = await fetchOne('INBOX', first.uid)
   expect(message.flags).toEqual(['$MDNSent', '\\Answered', '\\Deleted', '\\Flagged', '\\Seen', 'mine'])
@@ -82,11 +84,57 @@ test('APPEND stores flags and date, makes a new message each time, and appends a
 })
 
 test('in Sent, APPEND meets the message that the inbox has sent', async () => {
-  const first = await account.append('Sent', appended(mail('copy'), { flags: ['\\Seen'] }))
-  const second = await account.append('Sent', appended(`Bcc: eve@x.test\n${mail('copy')}`, { flags: ['\\Seen'] }))
+  const first = await append(account, 'Sent', appended(mail('copy'), { flags: ['\\Seen'] }))
+  const second = await append(account, 'Sent', appended(`Bcc: eve@x.test\n${mail('copy')}`, { flags: ['\\Seen'] }))
   expect(second).toEqual(first)
   await (await account.open('Sent')).move([first.uid], 'Trash')
-  expect((await account.append('Sent', appended(mail('copy')))).uid).toBeGreaterThan(first.uid)
+  expect((await append(account, 'Sent', appended(mail('copy')))).uid).toBeGreaterThan(first.uid)
+})
+
+test('a message that another client moves at once is stored: APPEND succeeds without a UID', async () => {
+  // It answered NO, so that mail programs appended the message a second time.
+  const { store, inboxId, actor } = world
+  let afterCommit: (() => Promise<unknown>) | undefined
+  const hooked: Store = Object.create(store, {
+    transaction: {
+      value: async (...args: Parameters<Store['transaction']>) => {
+        const result = await store.transaction(...args)
+        const act = afterCommit
+        afterCommit = undefined
+        await act?.()
+        return result
+      },
+    },
+  })
+  const node = await startNode(hooked, withLimits({ access: { failedLoginDelayMs: 0 } }))
+  try {
+    const racing = await world.logIn(undefined, node)
+    // The inbox has it already, so that its UID is read after the transaction.
+    const again = () => racing.append('Sent', appended(mail('again'), { flags: ['\\Seen'] }))
+    expect(await again()).toBeDefined()
+    const before = await racing.status('Trash')
+    afterCommit = async () => {
+      const { id } = await store.db
+        .selectFrom('messages')
+        .select('id')
+        .where('inbox_id', '=', inboxId)
+        .orderBy('number', 'desc')
+        .executeTakeFirstOrThrow()
+      await node.labels.change(actor, inboxId, [id], { add: ['trash'] })
+    }
+    expect(await again()).toBeUndefined()
+    expect((await racing.status('Trash')).messages).toBe(before.messages + 1)
+    // The UID cannot be read.
+    expect(await again()).toBeDefined()
+    afterCommit = async () => {
+      afterCommit = async () => {
+        throw new Error('the database is away')
+      }
+    }
+    expect(await again()).toBeUndefined()
+  } finally {
+    await node.feed.stop()
+  }
 })
 
 test('a mailbox that does not exist, a message that is too large, and a full inbox refuse APPEND', async () => {

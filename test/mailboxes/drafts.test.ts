@@ -1,7 +1,7 @@
 /** Tests Drafts: a draft of the API in a mail program, and back. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
-import { appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+import { append, appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
 let world: MailboxWorld
 let account: MailAccount
@@ -61,7 +61,7 @@ test('a mail program edits a draft: by its field, or by its Message-ID; what it 
   )
   const [first] = await uids()
   const edited = `Message-ID: <new@x.test>\nX-Martlet-Draft: ${draft.id}\nTo: Eve <eve@x.test>\nBcc: carl@x.test\nSubject: edited\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nbody\n--b\nContent-Type: text/x-note; name=a.txt\nContent-Disposition: attachment; filename=a.txt\nContent-Transfer-Encoding: base64\n\naGk=\n--b--\n`
-  const { uid } = await account.append('Drafts', appendedMail(edited, { flags: ['\\Draft', '\\Flagged', 'todo'] }))
+  const { uid } = await append(account, 'Drafts', appendedMail(edited, { flags: ['\\Draft', '\\Flagged', 'todo'] }))
   expect(await uids()).toEqual([uid])
   const source = (await sourceOf(uid))!
   expect(source.match(/X-Martlet-Draft/g)).toHaveLength(1)
@@ -78,11 +78,11 @@ test('a mail program edits a draft: by its field, or by its Message-ID; what it 
   await mailbox.storeFlags([first!], { how: 'add', flags: ['\\Deleted'] })
   await mailbox.expunge([first!])
   const again = edited.replace(/X-Martlet-Draft.*\n/, '').replace('body', 'third')
-  const third = await account.append('Drafts', appendedMail(again))
+  const third = await append(account, 'Drafts', appendedMail(again))
   expect(await uids()).toEqual([third.uid])
   expect((await get(draft.id)).text).toBe('third')
 
-  const other = await account.append('Drafts', appendedMail(again.replace('new@', 'other@')))
+  const other = await append(account, 'Drafts', appendedMail(again.replace('new@', 'other@')))
   expect(await uids()).toEqual([third.uid, other.uid])
   expect((await list()).length).toBe(2)
   await mailbox.move([third.uid], 'Trash')
@@ -94,7 +94,7 @@ test('a mail program edits a draft: by its field, or by its Message-ID; what it 
 
 test('Drafts needs the permissions of drafts', async () => {
   const writer = await world.logIn(['message_read', 'draft_read', 'draft_create'])
-  const { uid } = await writer.append('Drafts', appendedMail('Message-ID: <w@x.test>\nSubject: w\n\nw\n'))
+  const { uid } = await append(writer, 'Drafts', appendedMail('Message-ID: <w@x.test>\nSubject: w\n\nw\n'))
   const drafts = await writer.open('Drafts')
   expect(drafts.isReadOnly).toBe(true)
   await expect(writer.append('Drafts', appendedMail('Message-ID: <w@x.test>\n\nw\n'))).rejects.toMatchObject({

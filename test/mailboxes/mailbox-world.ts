@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createMartletStore } from '../../src/edges/imap/martlet/martlet-store.ts'
-import type { AppendedMessage, MailAccount } from '../../src/edges/imap/session/mail-store.ts'
+import type { AppendedMessage, AppendResult, MailAccount } from '../../src/edges/imap/session/mail-store.ts'
 import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
@@ -172,6 +172,13 @@ export function appendedMail(raw: string, more: Partial<AppendedMessage> = {}): 
     yield data
   }
   return { flags: [], internalDate: undefined, sizeBytes: data.length, data: chunks(), isUtf8: false, ...more }
+}
+
+/** As APPEND, for a message that stays where it is. */
+export async function append(account: MailAccount, name: string, message: AppendedMessage): Promise<AppendResult> {
+  const appended = await account.append(name, message)
+  if (!appended) throw new Error('the message has left the mailbox')
+  return appended
 }
 
 let count = 0

@@ -62,6 +62,8 @@ export class MemoryInbox {
   /** The login may change nothing. */
   isReadOnly = false
   quota: Quota = { storage: { usedBytes: 0, maxBytes: 10_000_000 }, messages: { used: 0, max: 1_000_000 } }
+  /** As if another client had moved each appended message already. */
+  movesAppended = false
   /** Larger messages are not in memory at once, as in a store with files. */
   largeBytes = 1_000_000
   /** Open mailboxes and accounts, so that tests see what was left open. */
@@ -185,7 +187,10 @@ class MemoryAccount implements MailAccount {
     return new MemoryOpenMailbox(this.#inbox, name, this.#inbox.require(name))
   }
 
-  async append(name: string, { flags, internalDate, sizeBytes, data }: AppendedMessage): Promise<AppendResult> {
+  async append(
+    name: string,
+    { flags, internalDate, sizeBytes, data }: AppendedMessage,
+  ): Promise<AppendResult | undefined> {
     this.#requireWrite()
     const mailbox = this.#inbox.require(name, 'TRYCREATE')
     const { usedBytes, maxBytes } = this.#inbox.quota.storage
@@ -193,7 +198,7 @@ class MemoryAccount implements MailAccount {
     const chunks: Buffer[] = []
     for await (const chunk of data) chunks.push(Buffer.from(chunk))
     const [uid] = mailbox.append([{ raw: Buffer.concat(chunks), flags, ...(internalDate && { internalDate }) }])
-    return { uidValidity: mailbox.uidValidity, uid: uid! }
+    return this.#inbox.movesAppended ? undefined : { uidValidity: mailbox.uidValidity, uid: uid! }
   }
 
   async quota(): Promise<Quota> {

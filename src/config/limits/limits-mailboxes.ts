@@ -30,6 +30,12 @@ export const mailboxesLimits = {
   },
   perInboxMax: { default: 1_000, unit: 'count', description: 'Mailboxes that users of an inbox create.' },
   nameCharsMax: { default: 256, unit: 'count', description: 'Length of the name of a mailbox.' },
+  keywordsMax: {
+    default: 500,
+    unit: 'count',
+    description:
+      'Different keywords in one mailbox. A mail program cannot store more: STORE answers NO [LIMIT], and APPEND leaves them out. Labels of the API count too, and are not refused.',
+  },
   changeMessages: {
     default: 100,
     unit: 'count',

@@ -6,7 +6,7 @@
  *
  * Only this module knows UIDs, sequence numbers and flags; it knows nothing of the protocol's syntax and sessions.
  */
-import { MailError } from '../../errors.ts'
+import type { MailboxRow } from '../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
@@ -15,6 +15,7 @@ import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
 import { createTextCache } from '../messages/search/text-cache.ts'
 import {
+  type Appended,
   type AppendedMessage,
   type AppendNeeds,
   appendToDrafts,
@@ -31,6 +32,7 @@ import {
 import { storeFlags } from './changes/store-flags.ts'
 import { createLargeStructures } from './fetch/large-structures.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
+import { isSystemFlag, keywordsOf } from './projection/flag-changes.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
 
@@ -60,9 +62,10 @@ export interface MailboxAccount {
   /**
    * Adds a message that the client has. Needs `message_update`; in Drafts `draft_create` or `draft_update`.
    *
+   * @returns undefined: it is stored, and its UID is not known, because it has left the mailbox already
    * @throws mailbox_not_found, message_too_large, inbox_full, missing_permission; what `data` throws
    */
-  append(name: string, message: AppendedMessage): Promise<AppendedEntry>
+  append(name: string, message: AppendedMessage): Promise<AppendedEntry | undefined>
   close(): void
 }
 
@@ -101,7 +104,7 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
     foldedTexts: createTextCache(given.limits),
     largeStructures: createLargeStructures(given),
   }
-  const { store, config } = needs
+  const { store, config, log } = needs
   const views = createInboxViews(needs)
   const appendMessage = createAppendMessage(needs)
 
@@ -160,21 +163,20 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
           const known = await mailboxesTable.listByInbox(store.db, inbox.id)
           if (known.length === 0) await refresh()
           const target = requireMailbox(actor, known.length === 0 ? inboxView.known.rows : known, name)
-          const isDrafts = target.kind === 'drafts'
-          const { id, uid, flags } = isDrafts
-            ? await appendToDrafts(needs, owner, message)
-            : await appendMessage(owner, target, message)
-          if (uid !== undefined) return { uidValidity: target.uid_validity, uid }
-          await refresh()
-          const found = await entriesTable.listByItems(store.db, [id])
-          const entry = found.find(({ mailbox_id }) => mailbox_id === target.id)
-          if (!entry) throw new MailError('unavailable', { detail: 'the message was moved at once' })
-          const mayStore = !isDrafts || hasPermission(actor, 'draft_update')
-          if (flags.length > 0 && mayStore) {
-            const mailbox = { actor, inboxId: inbox.id, mailboxId: target.id, hiddenMask }
-            await storeFlags(needs, mailbox, { row: target, uids: [entry.uid], change: { how: 'add', flags } })
+          const hasSpace = await inboxView.hasSpaceFor(target.id, keywordsOf(message.flags))
+          const storable = hasSpace ? message : { ...message, flags: message.flags.filter(isSystemFlag) }
+          const appended =
+            target.kind === 'drafts'
+              ? await appendToDrafts(needs, owner, storable)
+              : await appendMessage(owner, target, storable)
+          if (appended.uid !== undefined) return { uidValidity: target.uid_validity, uid: appended.uid }
+          try {
+            return await findAppended(target, appended)
+          } catch (error) {
+            // The message is stored: a client that got an error would append it again.
+            log.warn({ err: error, inboxId: inbox.id }, 'the UID or flags of an appended message are missing')
+            return undefined
           }
-          return { uidValidity: target.uid_validity, uid: entry.uid }
         },
 
         async quota() {
@@ -192,6 +194,19 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
           isClosed = true
           views.release(inboxView)
         },
+      }
+
+      async function findAppended(target: MailboxRow, { id, flags }: Appended): Promise<AppendedEntry | undefined> {
+        await refresh()
+        const found = await entriesTable.listByItems(store.db, [id])
+        const entry = found.find(({ mailbox_id }) => mailbox_id === target.id)
+        if (!entry) return undefined
+        const mayStore = target.kind !== 'drafts' || hasPermission(actor, 'draft_update')
+        if (flags.length > 0 && mayStore) {
+          const mailbox = { actor, inboxId: inbox.id, mailboxId: target.id, hiddenMask }
+          await storeFlags(needs, mailbox, { row: target, uids: [entry.uid], change: { how: 'add', flags } })
+        }
+        return { uidValidity: target.uid_validity, uid: entry.uid }
       }
 
       async function select(name: string): Promise<OpenMailbox> {

@@ -1,4 +1,5 @@
 /** One mailbox that a session has selected. */
+import { MailError } from '../../errors.ts'
 import type { MailboxRow } from '../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as events from '../../store/tables/events-table.ts'
@@ -11,10 +12,10 @@ import type { ChangedMailbox } from './changes/lock-mailbox.ts'
 import { moveMessages } from './changes/move-messages.ts'
 import { storeFlags } from './changes/store-flags.ts'
 import { type FetchedMessage, type FetchNeeds, fetchMessages, type WantedItems } from './fetch/fetch-messages.ts'
-import type { FlagChange } from './projection/flag-changes.ts'
+import { type FlagChange, keywordsOf } from './projection/flag-changes.ts'
 import { type MailboxSearch, type SearchNeeds, searchMailbox } from './search/search-mailbox.ts'
 import type { InboxView, MailboxView } from './views/inbox-view.ts'
-import { type Flags, indexOfUid, type MailboxSnapshot } from './views/mailbox-snapshot.ts'
+import { type Flags, indexOfUid, keywordsIn, type MailboxSnapshot } from './views/mailbox-snapshot.ts'
 import { missingFrom, rangesOf, type UidRange } from './views/vanished-uids.ts'
 import { requireMailbox } from './visible-mailboxes.ts'
 
@@ -24,8 +25,9 @@ export interface OpenMailbox {
   readonly mailboxId: string
   /** The login may change nothing here. */
   readonly isReadOnly: boolean
-  /** Flags that may be stored here. */
+  /** System flags that may be stored here. */
   readonly permanentFlags: Flags
+  /** Whether the mailbox may have more keywords now. */
   readonly mayAddKeywords: boolean
 
   /** The newest snapshot in memory. */
@@ -40,7 +42,7 @@ export interface OpenMailbox {
    * When it resolves, `refresh()` shows the flags. UIDs that have vanished are left out.
    *
    * @returns the UIDs that `unchangedSince` left unchanged
-   * @throws flag_not_allowed, missing_permission
+   * @throws flag_not_allowed, missing_permission, limit_exceeded for more keywords than a mailbox may have
    */
   storeFlags(
     uids: readonly number[],
@@ -96,6 +98,7 @@ export function openMailbox(
   const isDrafts = row.kind === 'drafts'
   const permission: Permission = isDrafts ? 'draft_update' : 'message_update'
   const isReadOnly = !hasPermission(actor, permission)
+  const { keywordsMax } = needs.limits.mailboxes
   const stops = new Set<() => void>()
   let isClosed = false
 
@@ -105,7 +108,9 @@ export function openMailbox(
     mailboxId: row.id,
     isReadOnly,
     permanentFlags: isReadOnly ? [] : isDrafts ? STORABLE_IN_DRAFTS : STORABLE,
-    mayAddKeywords: !isReadOnly,
+    get mayAddKeywords() {
+      return !isReadOnly && keywordsIn(view.latest().flags).size < keywordsMax
+    },
 
     latest: () => view.latest(),
     refresh,
@@ -123,6 +128,10 @@ export function openMailbox(
 
     async storeFlags(uids, change, unchangedSince) {
       await inboxView.refresh()
+      const added = change.how === 'remove' ? [] : keywordsOf(change.flags)
+      if (!(await inboxView.hasSpaceFor(row.id, added))) {
+        throw new MailError('limit_exceeded', { what: 'keywords of a mailbox', max: keywordsMax })
+      }
       return storeFlags(needs, changed, { row, uids, change, unchangedSince })
     },
 

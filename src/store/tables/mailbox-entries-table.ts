@@ -68,6 +68,17 @@ export async function listAll(db: Db, mailboxId: string): Promise<MailboxEntryRo
   return db.selectFrom('mailbox_entries').selectAll().where('mailbox_id', '=', mailboxId).orderBy('uid').execute()
 }
 
+/** Returns the different sets of flags in a mailbox. */
+export async function listFlags(db: Db, mailboxId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('mailbox_entries')
+    .select('flags')
+    .distinct()
+    .where('mailbox_id', '=', mailboxId)
+    .execute()
+  return rows.map(({ flags }) => flags)
+}
+
 /** What a snapshot shows of an entry. */
 export type ShownEntryRow = Pick<MailboxEntryRow, 'uid' | 'flags' | 'hidden' | 'is_deleted' | 'modseq'>
 

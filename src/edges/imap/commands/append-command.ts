@@ -18,7 +18,7 @@ export async function append(
   isSynchronising: boolean,
 ): Promise<string | 'fatal'> {
   const upload = new Upload(session, start, isSynchronising)
-  let result: AppendResult
+  let result: AppendResult | undefined
   try {
     if (start.sizeBytes > session.services.messageBytesMax) throw new ImapRefusal('TOOBIG', 'the message is too large')
     if (start.sizeBytes === 0) throw new ImapRefusal('CANNOT', 'the message is empty')
@@ -31,6 +31,7 @@ export async function append(
     throw upload.syntaxError ?? error
   }
   await upload.skip() // nothing is left, unless a store breaks its contract
+  if (!result) return 'OK APPEND completed' // a client that got NO would append it again
   const { uidValidity, uid } = result
   return `OK [APPENDUID ${uidValidity} ${uid}] APPEND completed` // RFC 4315 §3
 }

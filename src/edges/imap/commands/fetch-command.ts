@@ -84,7 +84,7 @@ function fromSnapshot(
   switch (item) {
     case 'FLAGS': {
       const flags = snapshot.flags[at]!
-      const announcement = selected.announce(flags)
+      const announcement = selected.announce(flags, snapshot)
       if (announcement !== '') output.write(announcement)
       return `FLAGS ${flagsText(flags)}`
     }
@@ -177,7 +177,7 @@ function writeMessage(
   const [snapshot, position] = at === -1 ? [selected.believed, context.position] : [marked!.snapshot, at]
   const all = isMarked ? withFlags(session, items) : items
   if (all.some(({ item }) => item === 'FLAGS')) {
-    const announcement = selected.announce(snapshot.flags[position]!)
+    const announcement = selected.announce(snapshot.flags[position]!, snapshot)
     if (announcement !== '') session.output.write(announcement)
   }
   session.output.write(`* ${context.position + 1} FETCH (`)

@@ -40,7 +40,8 @@ function describe(session: ImapSession, selected: SelectedMailbox): void {
     const unseen = believed.flags.findIndex((flags) => !flags.includes('\\Seen'))
     if (unseen !== -1) session.untagged(`OK [UNSEEN ${unseen + 1}] first unseen message`)
   }
-  const permanent = isReadOnly ? [] : [...mailbox.permanentFlags, ...(mailbox.mayAddKeywords ? ['\\*'] : [])]
+  // RFC 9051 §7.1, PERMANENTFLAGS: without "\*", a client may store the keywords that exist already.
+  const permanent = isReadOnly ? [] : [...selected.permanentFlags(), ...(mailbox.mayAddKeywords ? ['\\*'] : [])]
   session.untagged(`OK [PERMANENTFLAGS (${permanent.join(' ')})] flags that can be changed`)
   session.untagged(`OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`)
   session.untagged(`OK [UIDNEXT ${believed.uidNext}] next UID`)

@@ -61,7 +61,9 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       mailboxId: mailbox.mailboxId,
       isReadOnly: mailbox.isReadOnly,
       permanentFlags: mailbox.permanentFlags,
-      mayAddKeywords: mailbox.mayAddKeywords,
+      get mayAddKeywords() {
+        return mailbox.mayAddKeywords
+      },
       latest: () => mailbox.latest(),
       refresh: () => translated(() => mailbox.refresh()),
       onChange: (listener) => mailbox.onChange(listener),

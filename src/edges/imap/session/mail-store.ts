@@ -76,8 +76,13 @@ export interface MailAccount {
   status(name: string): Promise<MailboxStatus>
   /** @throws ImapRefusal NONEXISTENT */
   open(name: string): Promise<OpenMailbox>
-  /** @throws ImapRefusal TRYCREATE, OVERQUOTA, TOOBIG, NOPERM. Reads `data` to its end in every case, or throws before it reads. */
-  append(name: string, message: AppendedMessage): Promise<AppendResult>
+  /**
+   * Reads `data` to its end in every case, or throws before it reads. After a refusal, the mailbox does not have the message.
+   *
+   * @returns undefined: the message is stored, and has left the mailbox already, so that its UID is not known
+   * @throws ImapRefusal TRYCREATE, OVERQUOTA, TOOBIG, NOPERM
+   */
+  append(name: string, message: AppendedMessage): Promise<AppendResult | undefined>
   /** Bytes and messages of the account (RFC 9208). */
   quota(): Promise<Quota>
   /** Called once, when the connection ends. */
@@ -143,8 +148,9 @@ export interface OpenMailbox {
   readonly mailboxId: string
   /** The login may change nothing here: SELECT answers READ-ONLY. */
   readonly isReadOnly: boolean
-  /** Flags that may be stored here; `mayAddKeywords`: others too ("\*" in PERMANENTFLAGS). */
+  /** Flags that may be stored here, besides the keywords that its messages have. */
   readonly permanentFlags: Flags
+  /** New keywords may be stored too, at this moment ("\*" in PERMANENTFLAGS). */
   readonly mayAddKeywords: boolean
 
   /** The newest snapshot in memory. */

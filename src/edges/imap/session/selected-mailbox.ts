@@ -60,14 +60,23 @@ export class SelectedMailbox {
     return `* FLAGS (${[...this.#announced].join(' ')})\r\n`
   }
 
-  /** Responses that must precede flags with a keyword that is new to the client. */
-  announce(flags: Flags): string {
+  /** Flags that the client may store, besides new keywords. */
+  permanentFlags(): Flags {
+    const keywords = [...this.#announced].filter((flag) => !SYSTEM.test(flag))
+    return [...new Set([...this.mailbox.permanentFlags, ...keywords])]
+  }
+
+  /**
+   * Responses that must precede flags with a keyword that is new to the client. They announce all keywords of the snapshot: with one
+   * response for each, many keywords would take the square of their number.
+   */
+  announce(flags: Flags, snapshot: Snapshot): string {
     if (this.#announcedSets.has(flags)) return ''
     if (this.#announcedSets.size > ANNOUNCED_SETS_MAX) this.#announcedSets.clear()
     this.#announcedSets.add(flags)
-    const before = this.#announced.size
-    for (const flag of flags) if (!SYSTEM.test(flag)) this.#announced.add(flag)
-    return this.#announced.size === before ? '' : this.flagsResponse()
+    if (flags.every((flag) => SYSTEM.test(flag) || this.#announced.has(flag))) return ''
+    for (const set of new Set(snapshot.flags)) for (const flag of set) if (!SYSTEM.test(flag)) this.#announced.add(flag)
+    return this.flagsResponse()
   }
 
   /** A FETCH response with the flags of one message, and what else the client must learn with them. */
@@ -75,7 +84,7 @@ export class SelectedMailbox {
     const uid = this.believed.uids[position]!
     const at = snapshot === this.believed ? position : positionOf(snapshot.uids, uid)
     const flags = snapshot.flags[at]!
-    return `${this.announce(flags)}* ${position + 1} FETCH (${idOf(uid, style, isUid)}FLAGS ${flagsText(flags)}${
+    return `${this.announce(flags, snapshot)}* ${position + 1} FETCH (${idOf(uid, style, isUid)}FLAGS ${flagsText(flags)}${
       style.isCondstore ? ` MODSEQ (${snapshot.modseqs[at]})` : ''
     })\r\n`
   }

@@ -56,6 +56,16 @@ export function checkFlags(
   }
 }
 
+/** RFC 9051 §2.3.2. All other flags are keywords. */
+export function isSystemFlag(flag: string): boolean {
+  return flag.startsWith('\\')
+}
+
+/** Returns the keywords among flags, each once, in lower case. */
+export function keywordsOf(flags: readonly string[]): string[] {
+  return [...new Set(flags.filter((flag) => !isSystemFlag(flag)).map((flag) => flag.toLowerCase()))]
+}
+
 /** Returns the flags of a new message that can be stored; the others are left out. */
 export function storableFlags(
   flags: readonly string[],

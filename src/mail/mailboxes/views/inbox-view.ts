@@ -18,7 +18,7 @@ import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import type { Feed } from '../../events/feed/feed.ts'
 import { catchUp } from '../catch-up/catch-up.ts'
 import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
-import { FlagSets, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
+import { FlagSets, keywordsIn, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
 
 export interface InboxViewNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
@@ -86,6 +86,8 @@ export class InboxView {
   readonly #needs: InboxViewNeeds
   readonly #views = new Map<string, MailboxView>()
   readonly #flagSets = new FlagSets()
+  /** Of mailboxes that were not open when a message was appended. */
+  readonly #keywords = new Map<string, Set<string>>()
   #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
   /** The entries in the database are right up to this event; undefined: unknown. */
   #seenSeq: number | undefined
@@ -209,6 +211,30 @@ export class InboxView {
       this.close(view)
       throw error
     }
+  }
+
+  /**
+   * Whether mail programs may store these keywords, in lower case, in a mailbox. Others may add some meanwhile, so that a few more than
+   * limits.mailboxes.keywordsMax are possible.
+   */
+  async hasSpaceFor(mailboxId: string, keywords: readonly string[]): Promise<boolean> {
+    const max = this.#needs.limits.mailboxes.keywordsMax
+    if (keywords.length === 0) return true
+    const view = [...this.#views.values()].find((each) => each.mailboxId === mailboxId && each.chain)
+    const isWithin = (used: ReadonlySet<string>) =>
+      used.size + keywords.filter((keyword) => !used.has(keyword)).length <= max
+    // Those of all open mailboxes are at least those of this one, and need no look at each message.
+    if (view) return isWithin(this.#flagSets.keywords) || isWithin(keywordsIn(view.latest().flags))
+    const used = this.#keywords.get(mailboxId) ?? (await this.#readKeywords(mailboxId))
+    this.#keywords.set(mailboxId, used)
+    if (!isWithin(used)) return false
+    for (const keyword of keywords) used.add(keyword)
+    return true
+  }
+
+  async #readKeywords(mailboxId: string): Promise<Set<string>> {
+    const sets = await entriesTable.listFlags(this.#needs.store.db, mailboxId)
+    return keywordsIn(sets.map((flags) => flags.split(' ').filter(Boolean)))
   }
 
   close(view: MailboxView): void {

@@ -33,6 +33,8 @@ export interface SnapshotStep {
 
 /** Gives equal sets of flags one object. */
 export class FlagSets {
+  /** Of all sets. */
+  readonly keywords = new Set<string>()
   readonly #sets = new Map<string, Flags>()
 
   of({ flags, is_deleted }: Pick<ShownEntryRow, 'flags' | 'is_deleted'>): Flags {
@@ -41,8 +43,18 @@ export class FlagSets {
     if (known) return known
     const made = key.split(' ').filter(Boolean).sort()
     this.#sets.set(key, made)
+    for (const keyword of keywordsIn([made])) this.keywords.add(keyword)
     return made
   }
+}
+
+/** Returns the different keywords of messages, in lower case. */
+export function keywordsIn(flags: readonly Flags[]): Set<string> {
+  const keywords = new Set<string>()
+  for (const set of new Set(flags)) {
+    for (const flag of set) if (!flag.startsWith('\\')) keywords.add(flag.toLowerCase())
+  }
+  return keywords
 }
 
 interface Columns {
