@@ -1,5 +1,5 @@
 /** Limits of mailboxes, as IMAP shows them. Part of ../limits.ts. */
-import { KIB, type Limit } from './limit.ts'
+import { KIB, type Limit, MIB } from './limit.ts'
 
 export const mailboxesLimits = {
   catchUpEvents: {
@@ -44,10 +44,22 @@ export const mailboxesLimits = {
   fetchMessages: { default: 200, unit: 'count', description: 'Messages that one statement reads for FETCH.' },
   searchMessages: { default: 500, unit: 'count', description: 'Messages that one statement reads for SEARCH.' },
   searchContentsMax: {
-    default: 20_000,
+    default: 100_000,
     unit: 'count',
     description:
-      'Messages whose header or text one SEARCH reads because the text index does not have what it asks for.',
+      'Messages whose header or text one SEARCH reads because the text index does not have what it asks for. A SEARCH that needs more is refused with NO [LIMIT].',
+  },
+  searchSourceBytesMax: {
+    default: 512 * MIB,
+    unit: 'bytes',
+    description:
+      'Bytes of messages that one SEARCH of TEXT or BODY reads: of long ones, and of those with attachments. A SEARCH that needs more is refused with NO [LIMIT].',
+  },
+  searchSourcesMax: {
+    default: 2,
+    unit: 'count',
+    description:
+      'Messages that all SEARCH commands of a node have in memory at the same time to compare their whole text.',
   },
   searchRowsMax: {
     default: 2_000_000,

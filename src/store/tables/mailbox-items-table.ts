@@ -128,18 +128,19 @@ export interface SearchedItemRow {
   readonly in_reply_to: string | null
   readonly references_list: string | null
   readonly envelope_recipient: string | null
+  readonly has_attachments: number | null
 }
 
 const searched = prepareQuery((db, wanted: Pick<ItemsWanted, 'mailboxId' | 'uids' | 'isRange' | 'isDrafts'>) => {
   const { mailboxId, uids, isRange, isDrafts } = wanted
   const item = isDrafts
     ? sql`draft_revisions.created_at as internal_date, draft_revisions.content_id, drafts.thread_id, drafts.subject,
-        null as header_message_id, null as in_reply_to, null as references_list, null as envelope_recipient
+        null as header_message_id, null as in_reply_to, null as references_list, null as envelope_recipient, null as has_attachments
       from mailbox_entries as entries join draft_revisions on draft_revisions.id = entries.item_id
         join drafts on drafts.id = draft_revisions.draft_id`
     : sql`coalesce(messages.internal_date, messages.timestamp) as internal_date, messages.content_id, messages.thread_id,
         messages.subject, messages.header_message_id, messages.in_reply_to, messages.references_list,
-        messages.envelope_recipient
+        messages.envelope_recipient, messages.has_attachments
       from mailbox_entries as entries join messages on messages.id = entries.item_id`
   const condition = isRange
     ? sql`entries.uid >= ${uids[0]!} and entries.uid <= ${uids[1]!}`

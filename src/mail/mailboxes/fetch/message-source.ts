@@ -69,7 +69,7 @@ export function structureOf(bytes: Buffer, limits: Limits): ImapStructure {
   return readImapStructure(bytes, structureLimits(limits))
 }
 
-function structureLimits({ parsing }: Limits): StructureLimits {
+export function structureLimits({ parsing }: Limits): StructureLimits {
   return {
     depthMax: parsing.mimeDepthMax,
     partsMax: parsing.mimePartsMax,

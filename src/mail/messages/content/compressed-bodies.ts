@@ -177,6 +177,22 @@ function memberOf(json: Buffer, name: 'text' | 'textFromHtml'): string | undefin
   return JSON.parse(json.toString('utf8', start, end + 1)) as string
 }
 
+/** Returns the header of a small message. It parses nothing else of the document. */
+export function decompressFields(bytes: Uint8Array, sizeBytes: number): Pick<Bodies, 'headers' | 'isTruncated'> {
+  const json = inflateRawSync(bytes, inflateOptions(sizeBytes))
+  // Inside of a string the quote would be escaped.
+  let end = json.indexOf(LAST_FIELD, 0, 'latin1')
+  while (end > 0 && isEscaped(json, end)) end = json.indexOf(LAST_FIELD, end + 1, 'latin1')
+  if (end < 0) return JSON.parse(json.toString()) as Bodies
+  const rest = end + LAST_FIELD.length
+  const isTruncated = json.toString('latin1', rest, rest + TRUNCATED.length) === TRUNCATED
+  const { headers } = JSON.parse(`${json.toString('utf8', 0, rest)}}`) as Bodies
+  return { headers, ...(isTruncated && { isTruncated }) }
+}
+
+const LAST_FIELD = '"]]'
+const TRUNCATED = ',"isTruncated":true'
+
 const QUOTE = '"'.charCodeAt(0)
 const BACKSLASH = '\\'.charCodeAt(0)
 

@@ -1,0 +1,187 @@
+/**
+ * Reads what SEARCH compares, for the positions that are left: rows, the text index, headers, whole messages. All keys of one search share its
+ * limits. Part of search-mailbox.ts.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Limits } from '../../../config/limits.ts'
+import { isMailError, MailError } from '../../../errors.ts'
+import type { Store } from '../../../store/store.ts'
+import { addressesOf } from '../../../store/tables/addresses-table.ts'
+import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
+import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
+import type { Contents } from '../../messages/content/contents.ts'
+import { type SearchClause, searchMessages } from '../../messages/search/search.ts'
+import type { FoldedTexts } from '../../messages/search/text-cache.ts'
+import { indexOfUid } from '../views/mailbox-snapshot.ts'
+import { type Fields, readHeaders } from './search-contents.ts'
+import type { Positions } from './search-positions.ts'
+import type { MatchSource, SourceQuery } from './search-sources.ts'
+
+export interface SearchNeeds {
+  readonly store: Pick<Store, 'db' | 'transaction'>
+  readonly contents: Contents
+  readonly foldedTexts: FoldedTexts
+  readonly matchSource: MatchSource
+  readonly clock: () => number
+  readonly limits: Limits
+}
+
+export interface SearchedMailbox {
+  readonly id: string
+  readonly inboxId: string
+  readonly isDrafts: boolean
+  readonly hiddenMask: number
+}
+
+/** Results of the text index that one call returns. */
+const FOUND_AT_ONCE = 10_000
+/** Contents whose parsed form is read by one statement. */
+const CONTENTS_AT_ONCE = 50
+
+export class SearchReader {
+  readonly mailbox: SearchedMailbox
+  readonly limits: Limits
+  readonly #needs: SearchNeeds
+  readonly #uids: ArrayLike<number>
+  readonly #signal: AbortSignal
+  #contentsLeft: number
+  #rowsLeft: number
+  #sourceBytesLeft: number
+
+  constructor(needs: SearchNeeds, mailbox: SearchedMailbox, uids: ArrayLike<number>, signal: AbortSignal) {
+    this.#needs = needs
+    this.mailbox = mailbox
+    this.limits = needs.limits
+    this.#uids = uids
+    this.#signal = signal
+    const { searchContentsMax, searchRowsMax, searchSourceBytesMax } = needs.limits.mailboxes
+    this.#contentsLeft = searchContentsMax
+    this.#rowsLeft = searchRowsMax
+    this.#sourceBytesLeft = searchSourceBytesMax
+  }
+
+  /** Keeps the positions whose row matches. */
+  async byRow(among: Positions, matches: (row: itemsTable.SearchedItemRow) => boolean): Promise<Positions> {
+    const kept = this.none()
+    for await (const rows of this.#rowsOf(among)) for (const [index, row] of rows) kept[index] = Number(matches(row))
+    return kept
+  }
+
+  /** As they are in ENVELOPE: "name <address>, …". */
+  async byAddress(kind: 'from' | 'to' | 'cc' | 'bcc', among: Positions, matches: (shown: string) => boolean) {
+    const kept = this.none()
+    for await (const rows of this.#rowsOf(among)) {
+      const messages = rows.map(([, { item_id, ...row }]) => ({ id: item_id, ...row }))
+      const addresses = await addressesOf(this.#needs.store.db, messages)
+      for (const [index, { item_id }] of rows) {
+        const own = (addresses.get(item_id) ?? []).filter((each) => each.kind === kind)
+        const shown = own.map(({ name, address }) => (name === null ? address : `${name} <${address}>`)).join(', ')
+        kept[index] = Number(matches(shown))
+      }
+    }
+    return kept
+  }
+
+  /** Reads the header of each message that is left. @throws search_too_costly */
+  async byHeader(among: Positions, matches: (headers: Fields) => boolean): Promise<Positions> {
+    const { store, contents } = this.#needs
+    const kept = this.none()
+    for await (const rows of this.#rowsOf(among)) {
+      this.#contentsLeft -= rows.length
+      if (this.#contentsLeft < 0) throw this.#tooCostly()
+      for (let at = 0; at < rows.length; at += CONTENTS_AT_ONCE) {
+        const some = rows.slice(at, at + CONTENTS_AT_ONCE)
+        const ids = [...new Set(some.map(([, row]) => row.content_id))]
+        const read = await readHeaders(store.db, contents, ids)
+        for (const [index, row] of some) {
+          const headers = read.get(row.content_id)
+          kept[index] = Number(headers !== undefined && matches(headers))
+        }
+        await setImmediate()
+      }
+    }
+    return kept
+  }
+
+  /** Reads each message that is left, and that is wanted, as a whole. @throws search_too_costly */
+  async bySource(
+    among: Positions,
+    query: SourceQuery,
+    isWanted: (row: itemsTable.SearchedItemRow) => boolean,
+  ): Promise<Positions> {
+    const kept = this.none()
+    for await (const rows of this.#rowsOf(among)) {
+      for (const [index, row] of rows) {
+        if (!isWanted(row)) continue
+        this.#sourceBytesLeft -= row.size_bytes
+        if (this.#sourceBytesLeft < 0) throw this.#tooCostly()
+        try {
+          kept[index] = Number(await this.#needs.matchSource(row.content_id, query, this.#signal))
+        } catch (error) {
+          if (!isMailError(error, 'not_found')) throw error // it was deleted meanwhile
+        }
+      }
+    }
+    return kept
+  }
+
+  /** @throws search_too_costly */
+  async byIndex(anyOf: readonly SearchClause[], among: Positions): Promise<Positions> {
+    const { store, foldedTexts } = this.#needs
+    const { mailbox, limits } = this
+    const kept = this.none()
+    let beforeNumber: number | undefined
+    for (;;) {
+      this.#signal.throwIfAborted()
+      if (this.#contentsLeft <= 0) throw this.#tooCostly()
+      const page = await searchMessages(
+        { store, foldedTexts, limits },
+        {
+          inboxId: mailbox.inboxId,
+          anyOf,
+          hiddenMask: mailbox.hiddenMask,
+          beforeNumber,
+          limit: FOUND_AT_ONCE,
+          rowsMax: this.#contentsLeft,
+        },
+      )
+      const ids = page.messages.map(({ id }) => id)
+      for (let at = 0; at < ids.length; at += limits.mailboxes.searchMessages) {
+        const some = ids.slice(at, at + limits.mailboxes.searchMessages)
+        for (const entry of await entriesTable.listByItems(store.db, some)) {
+          const index = entry.mailbox_id === mailbox.id ? indexOfUid(this.#uids, entry.uid) : undefined
+          if (index !== undefined) kept[index] = among[index]!
+        }
+      }
+      this.#contentsLeft = page.rowsLeft
+      if (page.nextNumber === undefined) return kept
+      beforeNumber = page.nextNumber
+    }
+  }
+
+  none(): Positions {
+    return new Uint8Array(this.#uids.length)
+  }
+
+  /** Reads the rows of the positions that are left. Those that have vanished are missing. */
+  async *#rowsOf(among: Positions): AsyncGenerator<(readonly [index: number, row: itemsTable.SearchedItemRow])[]> {
+    const { mailbox, limits } = this
+    const uids = this.#uids
+    const limit = limits.mailboxes.searchMessages
+    for (let at = 0; at < uids.length; ) {
+      const some: number[] = []
+      for (; at < uids.length && some.length < limit; at += 1) if (among[at] === 1) some.push(uids[at]!)
+      if (some.length === 0) return
+      this.#rowsLeft -= some.length
+      if (this.#rowsLeft < 0) throw this.#tooCostly(limits.mailboxes.searchRowsMax)
+      this.#signal.throwIfAborted()
+      const rows = await itemsTable.listSearched(this.#needs.store.db, mailbox.id, some, mailbox.isDrafts)
+      yield rows.map((row) => [indexOfUid(uids, row.uid)!, row])
+      await setImmediate()
+    }
+  }
+
+  #tooCostly(messagesMax = this.limits.mailboxes.searchContentsMax): MailError {
+    return new MailError('search_too_costly', { messagesMax })
+  }
+}

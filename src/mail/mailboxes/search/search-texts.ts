@@ -1,0 +1,105 @@
+/**
+ * The keys of SEARCH that compare texts (RFC 9051 §6.4.4): a substring without case, where white space of any kind and length is one space.
+ *
+ *   the text index finds most messages that match → headers, for TEXT → whole messages, where the index has only a part of the text
+ *
+ * The index has the subject, the addresses, and the beginning of the text: of the text part, or of the HTML of a message without one. So
+ * BODY reads a message only if it is long or has attachments, and TEXT reads the headers of those that the index does not find.
+ */
+import type { TextTarget } from '../../../formats/imap/search-keys.ts'
+import { foldText } from '../../../formats/search/search-signature.ts'
+import type { SearchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
+import { filter, type Positions } from './search-positions.ts'
+import type { SearchReader } from './search-reader.ts'
+
+/** The text index compares no more. */
+const INDEXED_CHARS_MAX = 256
+
+/** @returns a part of `among` @throws search_too_costly */
+export function searchText(
+  reader: SearchReader,
+  target: TextTarget,
+  value: string,
+  among: Positions,
+): Promise<Positions> {
+  const text = foldText(value)
+  switch (target) {
+    case 'subject':
+      // RFC 9051 §6.4.4: what ENVELOPE shows
+      return text === '' || reader.mailbox.isDrafts
+        ? searchHeader(reader, target, value, among)
+        : reader.byRow(among, ({ subject }) => includes(subject, text))
+    case 'from':
+    case 'to':
+    case 'cc':
+    case 'bcc':
+      return text === '' || reader.mailbox.isDrafts
+        ? searchHeader(reader, target, value, among)
+        : reader.byAddress(target, among, (shown) => includes(shown, text))
+    case 'body':
+    case 'text':
+      return searchMessage(reader, text, target === 'text', among)
+  }
+}
+
+/** A substring of the text of a header field; '' finds all messages with this field. @throws search_too_costly */
+export async function searchHeader(
+  reader: SearchReader,
+  fieldName: string,
+  value: string,
+  among: Positions,
+): Promise<Positions> {
+  const name = fieldName.toLowerCase()
+  const text = foldText(value)
+  // Rows have the ids of these fields, and not what else may be there. Most clients search for a whole id.
+  const column = reader.mailbox.isDrafts || !isId(text) ? undefined : ID_COLUMNS[name]
+  if (column) return reader.byRow(among, (row) => includes(row[column], text))
+  return reader.byHeader(among, (headers) =>
+    headers.some(([each, shown]) => each.toLowerCase() === name && includes(shown, text)),
+  )
+}
+
+const ID_COLUMNS: Readonly<Record<string, 'header_message_id' | 'in_reply_to' | 'references_list'>> = {
+  'message-id': 'header_message_id',
+  'in-reply-to': 'in_reply_to',
+  references: 'references_list',
+}
+
+/** "<id@domain>", or the start or the end of one, in lower case. Lists are stored as JSON, which escapes quotes. */
+function isId(text: string): boolean {
+  return /^<?[^\s"\\<>()[\],]+@[^\s"\\<>()[\],]+>?$/.test(text)
+}
+
+async function searchMessage(
+  reader: SearchReader,
+  text: string,
+  inHeader: boolean,
+  among: Positions,
+): Promise<Positions> {
+  if (text === '') return among.slice()
+  const { isDrafts } = reader.mailbox
+  const isIndexed = !isDrafts && text.length <= INDEXED_CHARS_MAX
+  const columns = inHeader ? (['subject', 'addresses', 'body'] as const) : (['body'] as const)
+  const anyOf = columns.map((column) => ({ columns: [column], allOf: [text] }))
+  const found = isIndexed ? await reader.byIndex(anyOf, among) : reader.none()
+  const add = async (search: (rest: Positions) => Promise<Positions>) => {
+    const more = await search(filter(among, (index) => found[index] === 0))
+    for (let index = 0; index < found.length; index += 1) found[index]! |= more[index]!
+  }
+  if (inHeader) {
+    await add((rest) =>
+      reader.byHeader(rest, (headers) => headers.some(([name, shown]) => includes(`${name}: ${shown}`, text))),
+    )
+  }
+  const { searchTextCharsMax } = reader.limits.parsing
+  /** No text has more characters than the message has bytes. */
+  const isCut = ({ size_bytes, has_attachments }: SearchedItemRow) =>
+    size_bytes > searchTextCharsMax || has_attachments !== 0
+  await add((rest) => reader.bySource(rest, { text, inHeader }, isIndexed ? isCut : () => true))
+  return found
+}
+
+/** @param text folded */
+function includes(shown: string | null, text: string): boolean {
+  return shown !== null && foldText(shown).includes(text)
+}
