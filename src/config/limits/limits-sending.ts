@@ -76,7 +76,7 @@ export const sendingLimits = {
     unit: 'milliseconds',
     description: 'Time after which an unfinished first attempt releases its Idempotency-Key.',
   },
-  draftsPerInboxMax: { default: 1_000, unit: 'count', description: 'Drafts of one inbox.' },
+  draftsPerInboxMax: { default: 10_000, unit: 'count', description: 'Drafts of one inbox.' },
   draftLeaseMs: {
     default: 2 * MINUTE,
     unit: 'milliseconds',

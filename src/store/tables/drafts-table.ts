@@ -285,19 +285,48 @@ export async function listRevisionsOfInbox(
     .execute()
 }
 
+/** As listRevisionsOfInbox, of those drafts whose current revision is one of these. */
+export async function listCurrentRevisions(
+  db: Db,
+  inboxId: string,
+  revisionIds: readonly string[],
+): Promise<Pick<DraftRow, 'id' | 'revision_id' | 'size_bytes'>[]> {
+  const found: Pick<DraftRow, 'id' | 'revision_id' | 'size_bytes'>[] = []
+  for (const some of portionsOf(revisionIds)) {
+    const rows = await db
+      .selectFrom('draft_revisions')
+      .innerJoin('drafts', 'drafts.id', 'draft_revisions.draft_id')
+      .select(['drafts.id', 'drafts.revision_id', 'drafts.size_bytes'])
+      .where('draft_revisions.id', 'in', some)
+      .whereRef('drafts.revision_id', '=', 'draft_revisions.id')
+      .where('drafts.inbox_id', '=', inboxId)
+      .execute()
+    for (const row of rows) found.push(row)
+  }
+  return found
+}
+
+/** Values in one statement. SQLite has at most 32,766. */
+const LISTED_AT_ONCE = 1_000
+
+function* portionsOf<Value>(list: readonly Value[]): Generator<readonly Value[]> {
+  for (let at = 0; at < list.length; at += LISTED_AT_ONCE) yield list.slice(at, at + LISTED_AT_ONCE)
+}
+
 // Labels
 
 export async function labelsOf(db: Db, draftIds: readonly string[]): Promise<Map<string, string[]>> {
   const byDraft = new Map<string, string[]>()
-  if (draftIds.length === 0) return byDraft
-  const rows = await db
-    .selectFrom('draft_labels')
-    .selectAll()
-    .where('draft_id', 'in', draftIds)
-    .orderBy('draft_id')
-    .orderBy('label')
-    .execute()
-  for (const { draft_id, label } of rows) byDraft.set(draft_id, [...(byDraft.get(draft_id) ?? []), label])
+  for (const some of portionsOf(draftIds)) {
+    const rows = await db
+      .selectFrom('draft_labels')
+      .selectAll()
+      .where('draft_id', 'in', some)
+      .orderBy('draft_id')
+      .orderBy('label')
+      .execute()
+    for (const { draft_id, label } of rows) byDraft.set(draft_id, [...(byDraft.get(draft_id) ?? []), label])
+  }
   return byDraft
 }
 

@@ -10,6 +10,11 @@ export interface MessagesRemovedPayload {
   readonly messageIds: readonly string[]
 }
 
+/** The revisions of drafts that mailboxes show from now on, or no longer: those of a draft before and after the change. */
+export interface DraftChangedPayload {
+  readonly revisionIds: readonly string[]
+}
+
 /** Entries of a mailbox got or lost \Deleted. */
 export interface MailboxMarkedPayload {
   readonly mailboxId: string
@@ -23,8 +28,8 @@ export function messagesRemoved(inbox: InboxScope, messageIds: readonly string[]
 }
 
 /** A draft was created, changed, sent or deleted. */
-export function draftChanged(inbox: InboxScope): NewEvent {
-  return internalEvent('draft.changed', inbox, {})
+export function draftChanged(inbox: InboxScope, revisionIds: readonly string[]): NewEvent {
+  return internalEvent('draft.changed', inbox, { revisionIds: [...new Set(revisionIds)] } satisfies DraftChangedPayload)
 }
 
 export interface MailboxesChangedPayload {

@@ -17,12 +17,13 @@ import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import type {
+  DraftChangedPayload,
   MailboxesChangedPayload,
   MailboxMarkedPayload,
   MessagesRemovedPayload,
 } from '../../events/log/mailbox-events.ts'
 import { createProjection, FIXED_MAILBOXES, type Projection } from '../projection/mailbox-projection.ts'
-import { compareDrafts } from './compare-drafts.ts'
+import { compareDrafts, compareRevisions } from './compare-drafts.ts'
 import { compareMessages, removeEntriesOf } from './compare-messages.ts'
 import { EntryChanges } from './entry-changes.ts'
 
@@ -168,12 +169,17 @@ async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], cha
   const changed = new Map<string, number>()
   const removed = new Map<string, number>()
   const marked = new Map<string, Map<number, number>>()
-  let draftSeq: number | undefined
+  /** Revisions of drafts, as `changed`. */
+  const revisions = new Map<string, number>()
   for (const { seq, type, message_id, payload } of rows) {
     if (type === 'messages.removed') {
       for (const id of (JSON.parse(payload) as MessagesRemovedPayload).messageIds) removed.set(id, seq)
-    } else if (type === 'draft.changed') draftSeq = seq
-    else if (type === 'mailbox.marked') {
+    } else if (type === 'draft.changed') {
+      for (const id of (JSON.parse(payload) as DraftChangedPayload).revisionIds) {
+        revisions.delete(id)
+        revisions.set(id, seq)
+      }
+    } else if (type === 'mailbox.marked') {
       const { mailboxId, uids } = JSON.parse(payload) as MailboxMarkedPayload
       const seqs = marked.get(mailboxId) ?? new Map<number, number>()
       for (const uid of uids) seqs.set(uid, seq)
@@ -190,7 +196,7 @@ async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], cha
   const inOrder = ids.flatMap((id) => found.get(id) ?? [])
   await compareMessages(tx, inOrder, ({ id }) => changed.get(id)!, projection, changes)
   await removeEntriesOf(tx, removed, changes)
-  if (draftSeq !== undefined) await compareDrafts(tx, draftsOf(mailboxes), draftSeq, projection, changes)
+  if (revisions.size > 0) await compareRevisions(tx, draftsOf(mailboxes), revisions, projection, changes)
 }
 
 /** The transaction that changed \Deleted did not know the number of its event yet. */

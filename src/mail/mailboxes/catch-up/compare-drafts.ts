@@ -3,12 +3,15 @@
  * revision is another message to a mail program, with another UID. Part of catch-up.ts.
  */
 import type { Tx } from '../../../store/handles.ts'
-import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
+import type { MailboxEntryRow, MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import type { Projection } from '../projection/mailbox-projection.ts'
 import type { EntryChanges } from './entry-changes.ts'
 
+type CurrentRevision = Awaited<ReturnType<typeof drafts.listRevisionsOfInbox>>[number]
+
+/** Compares all drafts of the inbox. @param modseq of all changes */
 export async function compareDrafts(
   tx: Tx,
   mailbox: MailboxRow,
@@ -17,13 +20,52 @@ export async function compareDrafts(
   changes: EntryChanges,
 ): Promise<void> {
   const current = await drafts.listRevisionsOfInbox(tx, mailbox.inbox_id)
+  const entries = await entriesTable.listAll(tx, mailbox.id)
+  await compare(tx, { mailbox, current, entries, modseqOf: () => modseq }, projection, changes)
+}
+
+/**
+ * Compares the drafts that events name.
+ *
+ * @param revisions with the number of their last event, in the order in which new entries get their UIDs
+ */
+export async function compareRevisions(
+  tx: Tx,
+  mailbox: MailboxRow,
+  revisions: ReadonlyMap<string, number>,
+  projection: Projection,
+  changes: EntryChanges,
+): Promise<void> {
+  const ids = [...revisions.keys()]
+  const found = await drafts.listCurrentRevisions(tx, mailbox.inbox_id, ids)
+  const byRevision = new Map(found.map((draft) => [draft.revision_id, draft]))
+  const current = ids.flatMap((id) => byRevision.get(id) ?? [])
+  const entries = await entriesTable.listByItems(tx, ids)
+  await compare(tx, { mailbox, current, entries, modseqOf: (id) => revisions.get(id)! }, projection, changes)
+}
+
+interface Compared {
+  readonly mailbox: MailboxRow
+  readonly current: readonly CurrentRevision[]
+  readonly entries: readonly MailboxEntryRow[]
+  readonly modseqOf: (revisionId: string) => number
+}
+
+async function compare(
+  tx: Tx,
+  { mailbox, current, entries, modseqOf }: Compared,
+  projection: Projection,
+  changes: EntryChanges,
+): Promise<void> {
   const labels = await drafts.labelsOf(
     tx,
     current.map(({ id }) => id),
   )
   const byRevision = new Map(current.map((draft) => [draft.revision_id, draft]))
-  for (const entry of await entriesTable.listAll(tx, mailbox.id)) {
+  for (const entry of entries) {
     const draft = byRevision.get(entry.item_id)
+    // \Deleted may have changed after the draft.
+    const modseq = Math.max(entry.modseq, modseqOf(entry.item_id))
     if (!draft) changes.remove(entry, modseq)
     else {
       byRevision.delete(entry.item_id)
@@ -38,7 +80,7 @@ export async function compareDrafts(
       hidden: 0,
       size_bytes,
       is_deleted: 0,
-      modseq,
+      modseq: modseqOf(revision_id),
       saved_at: tx.now,
     }
     changes.add({ mailbox_id: mailbox.id, ...item, ...state })

@@ -89,7 +89,7 @@ async function removeDrafts(tx: Tx, inbox: InboxRow, entries: readonly MailboxEn
   )) {
     if (draft.is_leased === 1) throw new MailError('draft_sending', {})
     unused.push(...((await drafts.remove(tx, draft.id)) ?? []))
-    tx.append(draftChanged(inbox))
+    tx.append(draftChanged(inbox, [draft.revision_id]))
   }
   return contents.removeUnused(tx, unused)
 }

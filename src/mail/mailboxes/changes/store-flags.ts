@@ -80,13 +80,13 @@ async function changeDraftLabels(
     tx,
     found.map(({ id }) => id),
   )
-  for (const { id } of found) {
+  for (const { id, revision_id } of found) {
     const own = labels.get(id) ?? []
     const { added, removed, labels: after } = applyLabels(own, labelChangeOf(own))
     const isMeant = (label: string) => label !== 'unread' && label !== REPLIED
     if (!added.some(isMeant) && !removed.some(isMeant)) continue
     await drafts.setLabels(tx, id, after.filter(isMeant))
-    tx.append(draftChanged(inbox))
+    tx.append(draftChanged(inbox, [revision_id]))
   }
 }
 

@@ -142,7 +142,7 @@ export function createAppendDraft(needs: AppendDraftNeeds): AppendDraft {
     await parts.insert(tx, draftId, 0)
     await revision.insert(tx, revisionId)
     if (row) unused.push(...(await drafts.removeReplacedRevisions(tx, draftId, revisionId)))
-    tx.append(draftChanged(inbox))
+    tx.append(draftChanged(inbox, row ? [row.revision_id, revisionId] : [revisionId]))
     return { revisionId, blobs: await contents.removeUnused(tx, unused) }
   }
 

@@ -198,7 +198,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
         const inbox = await lockInbox(tx, actor, 'draft_delete', inboxRef)
         const row = await requireDraft(tx, tx.leaseNow, actor, 'draft_delete', { inbox: inbox.id }, ref)
         refuseIfSending(row)
-        tx.append(draftChanged(inbox))
+        tx.append(draftChanged(inbox, [row.revision_id]))
         return contents.removeUnused(tx, (await drafts.remove(tx, row.id)) ?? [])
       })
       await discardBlobs(blobs)
@@ -280,7 +280,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     await drafts.setLabels(tx, row.id, message.labels)
     await parts.insert(tx, row.id, 0)
     await revision.insert(tx, row.revision_id)
-    tx.append(draftChanged(inbox))
+    tx.append(draftChanged(inbox, [row.revision_id]))
     return { row: { ...row, is_leased: 0 }, isNew: true }
   }
 

@@ -154,7 +154,7 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
         const unused = await drafts.remove(tx, row.id, owner)
         // The lease has expired, and another call has changed, sent or deleted the draft since.
         if (!unused) throw new MailError('draft_changed', {})
-        tx.append(draftChanged(inbox))
+        tx.append(draftChanged(inbox, [row.revision_id]))
         return contents.removeUnused(tx, unused)
       },
       last: (tx, sent) => recordSentDraft(tx, inbox, row.client_id, sent),

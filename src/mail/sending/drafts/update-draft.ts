@@ -179,7 +179,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
       ...(sendAt !== undefined && scheduleColumns(tx, actor, sendAt)),
     }
     await drafts.update(tx, row.id, columns)
-    tx.append(draftChanged(inbox))
+    tx.append(draftChanged(inbox, [row.revision_id, revisionId]))
     return {
       row: { ...row, ...columns, is_leased: 0, updated_at: tx.now },
       blobs: await contents.removeUnused(tx, unused),

@@ -45,7 +45,7 @@ async function completeDraft(tx: Tx, inbox: InboxRow, header: DraftReference): P
   if (!row) return []
   refuseIfSending(row)
   const unused = (await drafts.remove(tx, row.id)) ?? []
-  tx.append(draftChanged(inbox))
+  tx.append(draftChanged(inbox, [row.revision_id]))
   return contents.removeUnused(tx, unused)
 }
 
