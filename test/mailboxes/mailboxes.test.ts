@@ -92,3 +92,21 @@ test('a session that listens gets a snapshot for each change, and \\Deleted belo
   expect(trash.latest().flags).toEqual([['\\Flagged']])
   expect(start.next).toBeDefined()
 })
+
+test('a mailbox that grows beyond what a node may have in memory is refused, also while it is open', async () => {
+  // The limit was checked when a mailbox was opened, and never again.
+  await using world = await startMailboxes({ mailboxes: { openEntriesMax: 3 } })
+  const account = await world.logIn()
+  for (let count = 0; count < 3; count += 1) await world.receive()
+  const inbox = await account.open('INBOX')
+  const other = await account.open('Trash').catch((error: { code: string }) => error.code)
+  expect(other).toBe('LIMIT')
+  const id = await world.receive()
+  await expect(inbox.refresh()).rejects.toMatchObject({ code: 'LIMIT' })
+  expect(inbox.latest().uids).toHaveLength(3)
+  await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['trash'] })
+  expect((await inbox.refresh()).uids).toHaveLength(3)
+  await world.receive()
+  inbox.close()
+  await expect(account.open('INBOX')).rejects.toMatchObject({ code: 'LIMIT' })
+})

@@ -47,6 +47,24 @@ test('a snapshot that a session keeps says what it said, whatever has changed si
   for (const { snapshot, said } of states) expect(say(snapshot)).toBe(said)
 })
 
+test('what happens elsewhere gives a new snapshot with the same messages, and does not make the chain longer', () => {
+  // The numbers of a snapshot rose in place, under the sessions that had it.
+  const chain = chainOf(100_000)
+  const first = chain.latest
+  const before = process.memoryUsage().rss
+  for (let seq = 2; seq <= 2_000; seq += 1) chain.advance([], [], seq)
+  expect([first.highestModseq, chain.latest.highestModseq]).toEqual([1, 2_000])
+  expect(first.next).toMatchObject({ vanished: [], changed: [], appendedCount: 0 })
+  expect(first.next!.snapshot).toBe(chain.latest)
+  expect(chain.latest.uids).toBe(first.uids)
+  const second = chain.latest
+  chain.advance([entry(100_001, '', 2_001)], [5], 2_001)
+  chain.advance([], [100_002], 2_002) // it came and went
+  expect([second.next!.vanished, second.next!.snapshot]).toEqual([[5], chain.latest])
+  expect([second.uidNext, chain.latest.uidNext, first.uids.length]).toEqual([100_001, 100_003, 100_000])
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024)
+})
+
 test('a mailbox that loses all of its messages at once', () => {
   const chain = chainOf(200_000)
   chain.advance([], Array.from(chain.latest.uids), 2)

@@ -7,6 +7,7 @@ import { ImapSyntaxError } from '../grammar/imap-syntax.ts'
 import { formatText } from '../grammar/response-strings.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { ImapRefusal } from '../session/mail-store.ts'
+import type { SelectedMailbox } from '../session/selected-mailbox.ts'
 import { append } from './append-command.ts'
 import { copy, move } from './copy-command.ts'
 import { expunge } from './expunge-command.ts'
@@ -105,11 +106,22 @@ interface After {
 async function reportAfter(session: ImapSession, { isUid, isFresh, mayExpunge }: After): Promise<void> {
   const { selected } = session
   if (!selected) return
-  if (!isFresh) await selected.mailbox.refresh()
+  if (!isFresh && !(await isRefreshed(selected))) return
   if (!selected.hasUnreported()) return
   // RFC 9051 §5.5: sequence numbers in commands that have been sent already must keep their meaning.
   const isExpungeSafe = mayExpunge && !session.input.hasBytes
   session.output.write(selected.report(session, { mayExpunge: isExpungeSafe, isUid, known: session.reported }))
+}
+
+/** The command is done, whatever the store says now: a client that got NO for an APPEND would repeat it. */
+async function isRefreshed({ mailbox }: SelectedMailbox): Promise<boolean> {
+  try {
+    await mailbox.refresh()
+    return true
+  } catch (error) {
+    if (!(error instanceof ImapRefusal)) throw error
+    return false
+  }
 }
 
 /** @throws errors that end the connection */

@@ -18,7 +18,7 @@ import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import type { Feed } from '../../events/feed/feed.ts'
 import { catchUp } from '../catch-up/catch-up.ts'
 import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
-import { FlagSets, keywordsIn, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
+import { FlagSets, indexOfUid, keywordsIn, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
 
 export interface InboxViewNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
@@ -84,6 +84,7 @@ const NOTIFIED_AT_ONCE = 50
 export class InboxView {
   readonly inboxId: string
   readonly #needs: InboxViewNeeds
+  readonly #checkSpace: (entries: number) => void
   readonly #views = new Map<string, MailboxView>()
   readonly #flagSets = new FlagSets()
   /** Of mailboxes that were not open when a message was appended. */
@@ -96,9 +97,11 @@ export class InboxView {
   #stopFollowing: (() => void) | undefined
   #retry: NodeJS.Timeout | undefined
 
-  constructor(inboxId: string, needs: InboxViewNeeds) {
+  /** @param checkSpace throws limit_exceeded if so many more entries are too many for this node */
+  constructor(inboxId: string, needs: InboxViewNeeds, checkSpace: (entries: number) => void) {
     this.inboxId = inboxId
     this.#needs = needs
+    this.#checkSpace = checkSpace
   }
 
   get known(): KnownMailboxes {
@@ -118,7 +121,7 @@ export class InboxView {
   /**
    * Resolves when every change that was committed before the call is in the entries and in all chains.
    *
-   * @throws not_found when the inbox is deleted
+   * @throws not_found when the inbox is deleted; limit_exceeded when a mailbox has grown, and this node has too many entries in memory
    */
   async refresh(): Promise<void> {
     // One that runs already may have read the log before the change; the next one has not.
@@ -189,9 +192,12 @@ export class InboxView {
     const isGone = !this.#known.rows.some(({ id }) => id === view.mailboxId)
     const vanished = isGone ? Array.from(before.uids) : left
     const shown = isGone ? [] : changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
+    const added = shown.filter(({ uid }) => indexOfUid(before.uids, uid) === undefined).length
+    if (added > 0) this.#checkSpace(added)
     view.chain!.advance(shown, vanished, through)
     view.throughSeq = through
-    if (view.latest() !== before) void view.notify()
+    // Not for a step without changes.
+    if (view.latest().flags !== before.flags) void view.notify()
   }
 
   /** @param hiddenMask classes that the session may not see. The caller closes the view. */
@@ -252,6 +258,7 @@ export class InboxView {
     for (let afterUid = 0; ; ) {
       const page = await entriesTable.listAfter(store.db, view.mailboxId, afterUid, limit)
       for (const entry of page) if ((entry.hidden & view.hiddenMask) === 0) entries.push(entry)
+      this.#checkSpace(entries.length)
       if (page.length < limit) break
       afterUid = page.at(-1)!.uid
       await setImmediate()

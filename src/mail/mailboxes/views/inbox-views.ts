@@ -16,7 +16,7 @@ export function createInboxViews(needs: InboxViewNeeds): InboxViews {
 
   return {
     acquire(inboxId) {
-      const known = views.get(inboxId) ?? { view: new InboxView(inboxId, needs), users: 0 }
+      const known = views.get(inboxId) ?? { view: new InboxView(inboxId, needs, checkEntries), users: 0 }
       views.set(inboxId, known)
       known.users += 1
       return known.view
@@ -29,15 +29,15 @@ export function createInboxViews(needs: InboxViewNeeds): InboxViews {
     },
 
     checkSpace() {
-      let [open, entries] = [0, 0]
-      for (const { view } of views.values()) {
-        open += view.openCount
-        entries += view.size
-      }
+      const open = [...views.values()].reduce((sum, { view }) => sum + view.openCount, 0)
       if (open >= openMax) throw new MailError('limit_exceeded', { what: 'open mailboxes', max: openMax })
-      if (entries >= openEntriesMax) {
-        throw new MailError('limit_exceeded', { what: 'messages in open mailboxes', max: openEntriesMax })
-      }
+      checkEntries(1)
     },
+  }
+
+  function checkEntries(more: number): void {
+    const entries = [...views.values()].reduce((sum, { view }) => sum + view.size, 0)
+    if (entries + more <= openEntriesMax) return
+    throw new MailError('limit_exceeded', { what: 'messages in open mailboxes', max: openEntriesMax })
   }
 }

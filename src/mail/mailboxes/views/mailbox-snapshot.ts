@@ -70,14 +70,38 @@ interface FormerEntry {
   readonly modseq: number
 }
 
-interface ChainedStep extends SnapshotStep {
-  readonly snapshot: ChainedSnapshot
+/** The newest snapshot with the same messages: what else happened in the inbox changes nothing but its numbers. */
+interface Tip {
+  snapshot: ChainedSnapshot
+}
+
+type StepChanges = Omit<SnapshotStep, 'snapshot'> & { readonly former: readonly FormerEntry[] }
+
+const NO_CHANGES: StepChanges = { vanished: [], changed: [], appendedCount: 0, former: [] }
+
+class ChainedStep implements SnapshotStep {
+  readonly vanished: readonly number[]
+  readonly changed: readonly number[]
+  readonly appendedCount: number
   readonly former: readonly FormerEntry[]
+  readonly #tip: Tip
+
+  constructor({ vanished, changed, appendedCount, former }: StepChanges, tip: Tip) {
+    this.vanished = vanished
+    this.changed = changed
+    this.appendedCount = appendedCount
+    this.former = former
+    this.#tip = tip
+  }
+
+  get snapshot(): ChainedSnapshot {
+    return this.#tip.snapshot
+  }
 }
 
 class ChainedSnapshot implements MailboxSnapshot {
-  uidNext: number
-  highestModseq: number
+  readonly uidNext: number
+  readonly highestModseq: number
   next: ChainedStep | undefined
   /** undefined: `dropColumns` has removed them, and no one has read them since. */
   #columns: Columns | undefined
@@ -98,6 +122,11 @@ class ChainedSnapshot implements MailboxSnapshot {
 
   get modseqs(): Float64Array {
     return this.#read().modseqs
+  }
+
+  /** Returns one with the same messages. */
+  withNumbers(numbers: Pick<MailboxSnapshot, 'uidNext' | 'highestModseq'>): ChainedSnapshot {
+    return new ChainedSnapshot(this.#read(), numbers)
   }
 
   /** Only of a snapshot that has a `next`. */
@@ -122,6 +151,8 @@ class ChainedSnapshot implements MailboxSnapshot {
       later = later.next!.snapshot
     }
     const { uids, flags, modseqs } = later.#columns
+    const hasOthers = uids.length > 0 && uids[uids.length - 1]! >= this.uidNext
+    if (former.size === 0 && !hasOthers) return later.#columns
     const entries: FormerEntry[] = []
     for (let index = 0; index < uids.length && uids[index]! < this.uidNext; index += 1) {
       const uid = uids[index]!
@@ -150,6 +181,7 @@ export class SnapshotChain {
   readonly #flagSets: FlagSets
   #space: Growing
   #latest: ChainedSnapshot
+  #tip: Tip
   /** It keeps its columns: sessions that follow the chain at once read them when there is a new one. */
   #previous: ChainedSnapshot | undefined
 
@@ -172,6 +204,7 @@ export class SnapshotChain {
     const { length } = entries
     const columns = { uids: uids.subarray(0, length), flags, modseqs: modseqs.subarray(0, length) }
     this.#latest = new ChainedSnapshot(columns, { uidNext: nextUid(uidNext, entries), highestModseq })
+    this.#tip = { snapshot: this.#latest }
   }
 
   get latest(): MailboxSnapshot {
@@ -179,7 +212,7 @@ export class SnapshotChain {
   }
 
   /**
-   * Adds a snapshot, if something changed.
+   * Adds a snapshot, if something changed. It may be only the number of the last change.
    *
    * @param changed entries that are new or changed, in any order; one of a later change than `highestModseq` is changed once more
    * @param vanished UIDs, also of entries that were never shown
@@ -202,8 +235,12 @@ export class SnapshotChain {
     const left = vanished.filter((uid) => indexOfUid(before.uids, uid) !== undefined).sort((a, b) => a - b)
     const uidNext = vanished.reduce((next, uid) => Math.max(next, uid + 1), nextUid(before.uidNext, added))
     if (known.length + added.length + left.length === 0) {
-      // Nothing to report: the snapshot itself may say more than it did.
-      this.#latest = Object.assign(before, { highestModseq, uidNext })
+      if (highestModseq === before.highestModseq && uidNext === before.uidNext) return
+      // All steps that lead here lead to the new one: what happens elsewhere must not make the chain longer.
+      this.#latest = before.withNumbers({ highestModseq, uidNext })
+      this.#tip.snapshot = this.#latest
+      before.next = new ChainedStep(NO_CHANGES, this.#tip)
+      before.dropColumns()
       return
     }
     known.sort((a, b) => a.index - b.index)
@@ -215,8 +252,7 @@ export class SnapshotChain {
       uidNext,
     })
     const indexes = [...known.map(({ index }) => index), ...left.map((uid) => indexOfUid(before.uids, uid)!)]
-    before.next = {
-      snapshot,
+    const changes = {
       vanished: left,
       changed: known.map(({ index }) => before.uids[index]!),
       appendedCount: added.length,
@@ -224,6 +260,8 @@ export class SnapshotChain {
         return { uid: before.uids[index]!, flags: before.flags[index]!, modseq: before.modseqs[index]! }
       }),
     }
+    this.#tip = { snapshot }
+    before.next = new ChainedStep(changes, this.#tip)
     this.#previous?.dropColumns()
     this.#previous = before
     this.#latest = snapshot
