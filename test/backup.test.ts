@@ -10,6 +10,8 @@ import { createArchive } from '../src/cli/backup-archive.ts'
 import { runRestore } from '../src/cli/restore-command.ts'
 import { loadConfig } from '../src/config/settings.ts'
 import { copyDatabase } from '../src/store/sqlite/sqlite-backup.ts'
+import { ImapClient } from './imap/imap-client.ts'
+import { IMAP_ON } from './imap/martlet-under-test.ts'
 import { FakeMx } from './support/fake-mx.ts'
 import { MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
@@ -42,6 +44,14 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>) {
       resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     )
   })
+}
+
+async function uidValidityOf({ lines }: ServerProcess, password: string): Promise<number> {
+  const port = lines.find(({ msg }) => msg === 'ready')!.imapPort as number
+  const client = await ImapClient.logIn(port, { user: 'ada@mail.localhost', password })
+  const [status] = await client.ok('STATUS INBOX (UIDVALIDITY)')
+  client.destroy()
+  return Number(/UIDVALIDITY (\d+)/.exec(status!)![1])
 }
 
 function clientOf({ url }: ServerProcess, dataDir: string) {
@@ -85,9 +95,11 @@ test('a backup of a busy server is restored, complete and paused, to an empty fo
     string,
   ]
   const outbound = { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
-  const server = await start(settings(dataDir, outbound))
+  const server = await start(settings(dataDir, { ...outbound, ...IMAP_ON }))
   const request = clientOf(server, dataDir)
   await request('POST', '/v0/inboxes', { username: 'ada' })
+  const { password } = await request('POST', '/v0/inboxes/ada@mail.localhost/app-passwords', {})
+  const validity = await uidValidityOf(server, password)
   const large = 'large '.repeat(100_000)
   const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
   await transport.sendMail(mailOf('large', large))
@@ -116,7 +128,7 @@ test('a backup of a busy server is restored, complete and paused, to an empty fo
   const restore = await run(['restore', file], settings(restoredDir))
   for (const each of ['blobs', 'martlet.db', 'root-key']) expect((await stat(join(restoredDir, each))).uid).toBe(owner)
   expect(restore).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('are paused') })
-  const copy = await start(settings(restoredDir, outbound))
+  const copy = await start(settings(restoredDir, { ...outbound, ...IMAP_ON }))
   const ask = clientOf(copy, restoredDir)
   expect(await ask('GET', '/readyz')).toEqual({ status: 'ready', outbound: 'paused' })
   const { count } = await ask('GET', '/v0/inboxes/ada@mail.localhost/messages?limit=500')
@@ -130,6 +142,8 @@ test('a backup of a busy server is restored, complete and paused, to an empty fo
   expect(text.replace(/\s+/g, ' ').trim()).toBe(large.trim())
   expect((await ask('GET', '/v0/queue')).recipients).toMatchObject([{ recipient: 'eve@example.test', state: 'queued' }])
   const mails = relay.messages.length
+  // UIDs that were given since the backup mean other messages (RFC 9051 §2.3.1.1).
+  expect(await uidValidityOf(copy, password)).toBeGreaterThan(validity)
   expect((await ask('POST', '/v0/outbound/resume')).was_paused).toBe(true)
   await ask('POST', '/v0/queue/retry', { all: true })
   expect((await relay.mail(mails + 1)).to).toEqual(['eve@example.test'])

@@ -155,11 +155,27 @@ test('UIDs and UIDVALIDITY outlive the process; a restored database has another 
   expect(Array.from(inbox.latest().uids)).toEqual([1, 3])
 
   await world.store.transaction((tx) => mailboxesTable.raiseUidValidity(tx))
+  const valid = await world.store.db.selectFrom('mailboxes').select('uid_validity').execute()
+  const states = await world.store.db.selectFrom('mailbox_states').select('last_uid_validity').execute()
+  expect(Math.max(...valid.map((row) => row.uid_validity))).toBeLessThanOrEqual(states[0]!.last_uid_validity)
   const restored = await startNode(world.store, withLimits({ access: { failedLoginDelayMs: 0 } }))
   const status = await (await world.logIn(undefined, restored)).status('INBOX')
   expect(status.uidValidity).toBeGreaterThan(before.uidValidity)
   await again.feed.stop()
   await restored.feed.stop()
+})
+
+test('a backup that is restored twice has another UIDVALIDITY each time', async () => {
+  // It had the same one, and other messages under the same UIDs.
+  await using world = await startMailboxes()
+  const before = await (await world.logIn()).status('INBOX')
+  const backUp = { uid_validity: before.uidValidity - 1_000 }
+  await world.store.transaction(async (tx) => {
+    await tx.updateTable('mailboxes').set(backUp).execute()
+    await mailboxesTable.raiseUidValidity(tx)
+  })
+  const rows = await world.store.db.selectFrom('mailboxes').select('uid_validity').execute()
+  for (const row of rows) expect(row.uid_validity).toBeGreaterThanOrEqual(before.uidValidity)
 })
 
 notSupported('sqlite', 'it has one node')('two nodes give one UID to a message, and show the same', async () => {

@@ -76,6 +76,6 @@ export function pauseRestored(file: string, now: number): void {
  * tables/mailboxes-table.ts, for a database that no server has opened.
  */
 const RAISE_UID_VALIDITY = [
-  'update mailboxes set uid_validity = uid_validity + 1',
-  'update mailbox_states set last_uid_validity = last_uid_validity + 1',
+  'update mailboxes set uid_validity = max(uid_validity + 1, unixepoch())',
+  'update mailbox_states set last_uid_validity = max(last_uid_validity + 1, unixepoch())',
 ]

@@ -1,4 +1,5 @@
 /** Queries for mailboxes, and for how far those of an inbox have followed the event log. Rows only: mail/mailboxes decides. */
+import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { updateRows } from '../row-statements.ts'
@@ -65,14 +66,20 @@ export async function removeOfInbox(tx: Tx, inboxId: string): Promise<void> {
   await tx.deleteFrom('mailbox_states').where('inbox_id', '=', inboxId).execute()
 }
 
-/** Gives all mailboxes another UIDVALIDITY (sqlite/sqlite-backup.ts does the same in a file). */
+/**
+ * Gives all mailboxes another UIDVALIDITY (sqlite/sqlite-backup.ts does the same in a file): at least the present time in seconds, so that a backup
+ * that is restored twice has not the same one twice.
+ */
 export async function raiseUidValidity(tx: Tx): Promise<void> {
+  const now = Math.floor(tx.now / 1_000)
+  const raised = (column: 'uid_validity' | 'last_uid_validity') =>
+    sql<number>`case when ${sql.ref(column)} < ${now} then ${now} else ${sql.ref(column)} + 1 end`
   await tx
     .updateTable('mailboxes')
-    .set((eb) => ({ uid_validity: eb('uid_validity', '+', 1) }))
+    .set({ uid_validity: raised('uid_validity') })
     .execute()
   await tx
     .updateTable('mailbox_states')
-    .set((eb) => ({ last_uid_validity: eb('last_uid_validity', '+', 1) }))
+    .set({ last_uid_validity: raised('last_uid_validity') })
     .execute()
 }
