@@ -277,3 +277,26 @@ test.each(['append', 'submit'])(
     expect(texts.toSorted()).toEqual(['encrypted', 'in clear text'])
   },
 )
+
+test('each side learns of a change by the other within a second', async () => {
+  const agent = await openAgent()
+  const inbox = await agent.idle('INBOX')
+  const id = await agent.receive('one')
+  expect(await inbox.responses(1)).toEqual(['1 EXISTS'])
+  await agent.client.ok('SELECT INBOX')
+  const tookMs: number[] = []
+  for (let round = 0; round < 5; round += 1) {
+    const isSet = round % 2 === 0
+    const changedAt = performance.now()
+    await agent.change(id, isSet ? { addLabels: ['flagged'] } : { removeLabels: ['flagged'] })
+    expect(await inbox.responses(1)).toEqual([`1 FETCH (FLAGS (${isSet ? '\\Flagged' : '\\Answered'}))`])
+    const storedAt = performance.now()
+    expect(await agent.nextLabel()).toBe(`${isSet ? '+' : '-'}flagged`)
+    await agent.client.ok(`STORE 1 ${isSet ? '+' : '-'}FLAGS (\\Answered)`)
+    expect(await agent.nextLabel()).toBe(`${isSet ? '+' : '-'}replied`)
+    tookMs.push(storedAt - changedAt, performance.now() - storedAt)
+    await inbox.responses(1)
+  }
+  // The machine of a test may be busy: most of them must be in time.
+  expect(tookMs.toSorted((one, other) => one - other)[5]).toBeLessThan(1_000)
+})

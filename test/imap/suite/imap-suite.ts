@@ -2,6 +2,7 @@
 import { describe } from 'vitest'
 import { type ImapUnderTest, useServer } from '../imap-under-test.ts'
 import { condstoreSuite } from './condstore-suite.ts'
+import { cornersSuite } from './corners-suite.ts'
 import { fetchSuite } from './fetch-suite.ts'
 import { flagsSuite } from './flags-suite.ts'
 import { loginSuite } from './login-suite.ts'
@@ -18,4 +19,5 @@ export function imapSuite(start: () => Promise<ImapUnderTest>): void {
   describe('search', () => searchSuite(server))
   describe('sessions', () => sessionsSuite(server))
   describe('condstore', () => condstoreSuite(server))
+  describe('corners', () => cornersSuite(server))
 }
