@@ -126,8 +126,7 @@ async function isRefreshed({ mailbox }: SelectedMailbox): Promise<boolean> {
 
 /** @throws errors that end the connection */
 function completionOf(error: unknown): string {
-  if (error instanceof ImapSyntaxError)
-    return error.code ? `NO [${error.code}] ${error.message}` : `BAD ${error.message}`
+  if (error instanceof ImapSyntaxError) return `BAD ${error.message}`
   if (!(error instanceof ImapRefusal)) throw error
   return `NO ${error.code === undefined ? '' : `[${error.code}] `}${formatText(error.message)}`
 }

@@ -12,6 +12,7 @@ export async function search(session: ImapSession, command: SearchCommand, tag: 
   if (command.hasModseq) session.isCondstore = true // RFC 7162 §3.1
   const { saved } = selected
   if (returns?.has('SAVE')) selected.saved = [] // RFC 5182 §2.1: also if the search fails
+  if (!command.isCharsetKnown) return 'NO [BADCHARSET] this charset is not supported'
   const found = await selected.mailbox.search(command.key, selected.believed, saved, session.peer.ended)
   if (returns?.has('SAVE')) selected.saved = savedOf(found, returns)
   const result = describe(selected, found, command)

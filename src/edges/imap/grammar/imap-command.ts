@@ -99,6 +99,8 @@ export interface SearchCommand {
   readonly returns: ReadonlySet<SearchReturn> | undefined
   /** It has a MODSEQ key (RFC 7162 §3.1.5), which enables CONDSTORE. */
   readonly hasModseq: boolean
+  /** false: its texts could not be decoded, and it must be refused. */
+  readonly isCharsetKnown: boolean
 }
 
 export interface FetchCommand {

@@ -3,14 +3,11 @@
  * string with one character per byte ("latin1") throughout grammar/.
  */
 
-/** A command that the grammar does not allow: the answer is BAD, or NO if `code` is given (RFC 9051 §7.1). */
+/** A command that the grammar does not allow: the answer is BAD (RFC 9051 §7.1). */
 export class ImapSyntaxError extends Error {
-  readonly code: 'BADCHARSET' | undefined
-
-  constructor(text: string, code?: 'BADCHARSET') {
+  constructor(text: string) {
     super(text)
     this.name = 'ImapSyntaxError'
-    this.code = code
   }
 }
 

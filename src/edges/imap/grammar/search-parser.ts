@@ -8,7 +8,6 @@ import { decodeCharset, isKnownCharset } from '../../../formats/mime/charset.ts'
 import type { GrammarContext } from './grammar-context.ts'
 import type { SearchCommand, SearchReturn } from './imap-command.ts'
 import { parseDay } from './imap-date.ts'
-import { ImapSyntaxError } from './imap-syntax.ts'
 import type { TokenReader } from './imap-token-reader.ts'
 import { readRanges } from './message-set.ts'
 
@@ -30,17 +29,18 @@ export function parseSearch(isUid: boolean, reader: TokenReader, context: Gramma
     returns = options
     reader.space()
   }
+  let isCharsetKnown = true
   let charset = 'utf-8' // also without CHARSET: US-ASCII is a part of it (RFC 9051 §6.4.4)
   if (reader.peekWord() === 'CHARSET') {
     reader.keyword()
     reader.space()
     charset = reader.astring('a charset')
     // Also after ENABLE UTF8=ACCEPT, where RFC 6855 §3 forbids it: clients name UTF-8 out of habit.
-    if (!isKnownCharset(charset)) throw new ImapSyntaxError('this charset is not supported', 'BADCHARSET')
+    isCharsetKnown = isKnownCharset(charset)
     reader.space()
   }
-  const keys = new KeyReader(reader, context, charset)
-  return { name: 'SEARCH', isUid, key: keys.readAll(), returns, hasModseq: keys.hasModseq }
+  const keys = new KeyReader(reader, context, isCharsetKnown ? charset : 'us-ascii')
+  return { name: 'SEARCH', isUid, key: keys.readAll(), returns, hasModseq: keys.hasModseq, isCharsetKnown }
 }
 
 const FLAGS: Readonly<Record<string, { readonly flag: string; readonly isSet: boolean }>> = {

@@ -207,7 +207,7 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
       parsed = parseCommand(wire, this.#session)
     } catch (error) {
       if (!(error instanceof ImapSyntaxError)) throw error
-      return this.#refuse(tagOf(wire), error.code ? `NO [${error.code}] ${error.message}` : `BAD ${error.message}`)
+      return this.#refuse(tagOf(wire), `BAD ${error.message}`)
     }
     try {
       await runCommand(this.#session, parsed.tag, parsed.command)
