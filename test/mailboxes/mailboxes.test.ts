@@ -102,7 +102,7 @@ test('a mailbox that grows beyond what a node may have in memory is refused, als
   const other = await account.open('Trash').catch((error: { code: string }) => error.code)
   expect(other).toBe('LIMIT')
   const id = await world.receive()
-  await expect(inbox.refresh()).rejects.toMatchObject({ code: 'LIMIT' })
+  for (let again = 0; again < 2; again += 1) await expect(inbox.refresh()).rejects.toMatchObject({ code: 'LIMIT' })
   expect(inbox.latest().uids).toHaveLength(3)
   await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['trash'] })
   expect((await inbox.refresh()).uids).toHaveLength(3)

@@ -92,6 +92,8 @@ export class InboxView {
   #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
   /** The entries in the database are right up to this event; undefined: unknown. */
   #seenSeq: number | undefined
+  /** A refresh has failed: a chain may lack changes that the entries have. */
+  #isBehind = false
   #running: Promise<void> | undefined
   #following: Promise<void> | undefined
   #stopFollowing: (() => void) | undefined
@@ -146,19 +148,23 @@ export class InboxView {
   }
 
   async #bringUpToDate(): Promise<void> {
+    if (!this.#isBehind && (await this.#hasSeenAll())) return
+    this.#isBehind = true
+    await this.#catchUp()
+    for (const view of this.#views.values()) if (view.chain) await this.#advance(view)
+    this.#isBehind = false
+  }
+
+  async #hasSeenAll(): Promise<boolean> {
     const { db } = this.#needs.store
     const { last_seq, floor_seq } = await events.requireLog(db)
     const seen = this.#seenSeq
-    if (seen !== undefined && seen >= floor_seq) {
-      if (seen === last_seq) return
-      const range = { inboxId: this.inboxId, afterSeq: seen, throughSeq: last_seq }
-      if ((await events.listForMailboxes(db, range, 1)).length === 0) {
-        this.#seenSeq = last_seq
-        return
-      }
-    }
-    await this.#catchUp()
-    for (const view of this.#views.values()) if (view.chain) await this.#advance(view)
+    if (seen === undefined || seen < floor_seq) return false
+    if (seen === last_seq) return true
+    const range = { inboxId: this.inboxId, afterSeq: seen, throughSeq: last_seq }
+    if ((await events.listForMailboxes(db, range, 1)).length > 0) return false
+    this.#seenSeq = last_seq
+    return true
   }
 
   async #catchUp(): Promise<void> {
