@@ -24,6 +24,18 @@ export function sessionsSuite(server: { readonly current: ImapUnderTest }): void
     expect((await client!.ok('UID FETCH 2 UID')).slice(-2)).toEqual(['2 FETCH (UID 2)', '1 EXPUNGE'])
   })
 
+  test.each(['STATUS Work (MESSAGES)', 'LIST "" Work RETURN (STATUS (MESSAGES))'])(
+    '%s of the selected mailbox reports EXPUNGE before the number of messages',
+    async (command) => {
+      // imapflow took EXPUNGE off the number in STATUS, and believed that the mailbox was empty.
+      const [client, other] = await openMailbox(server.current, { sessions: 2 })
+      await other!.ok('STORE 1:2 +FLAGS.SILENT (\\Deleted)')
+      await other!.ok('EXPUNGE')
+      const responses = (await client!.ok(command)).filter((response) => !response.startsWith('LIST'))
+      expect(responses).toEqual(['2 EXPUNGE', '1 EXPUNGE', 'STATUS Work (MESSAGES 1)'])
+    },
+  )
+
   test('the contents of a message that has vanished: NO [EXPUNGEISSUED] with numbers, OK with UIDs', async () => {
     const [client, other] = await openMailbox(server.current, { sessions: 2 })
     await other!.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')

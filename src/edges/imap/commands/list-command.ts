@@ -3,7 +3,7 @@ import type { ListCommand } from '../grammar/imap-command.ts'
 import { createListPattern, DELIMITER, type ListPattern } from '../grammar/list-pattern.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { ImapRefusal, type MailboxInfo } from '../session/mail-store.ts'
-import { statusResponse } from './status-command.ts'
+import { writeStatus } from './status-command.ts'
 
 export async function list(session: ImapSession, command: ListCommand): Promise<string> {
   const { name, patterns, reference } = command
@@ -22,7 +22,7 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     if (!command.status || !entry.info?.isSelectable || !entry.isMatch) continue
     try {
       const found = await account.status(entry.name)
-      session.output.write(statusResponse(session, entry.name, found, command.status))
+      writeStatus(session, entry.name, found, command.status)
     } catch (error) {
       if (!(error instanceof ImapRefusal)) throw error // RFC 5819 §2: it was deleted meanwhile, so it has no status
     }

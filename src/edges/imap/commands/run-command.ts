@@ -107,10 +107,7 @@ async function reportAfter(session: ImapSession, { isUid, isFresh, mayExpunge }:
   const { selected } = session
   if (!selected) return
   if (!isFresh && !(await isRefreshed(selected))) return
-  if (!selected.hasUnreported()) return
-  // RFC 9051 §5.5: sequence numbers in commands that have been sent already must keep their meaning.
-  const isExpungeSafe = mayExpunge && !session.input.hasBytes
-  session.output.write(selected.report(session, { mayExpunge: isExpungeSafe, isUid, known: session.reported }))
+  session.reportChanges({ mayExpunge, isUid })
 }
 
 /** The command is done, whatever the store says now: a client that got NO for an APPEND would repeat it. */

@@ -5,19 +5,21 @@ import type { MailboxStatus } from '../session/mail-store.ts'
 
 export async function status(session: ImapSession, { mailbox, items }: StatusCommand): Promise<string> {
   const found = await session.requireAccount().status(mailbox)
-  session.output.write(statusResponse(session, mailbox, found, items))
+  writeStatus(session, mailbox, found, items)
   return 'OK STATUS completed'
 }
 
-export function statusResponse(
+/** Changes of the selected mailbox come first: a client that takes EXPUNGE off the new number would count a message twice. */
+export function writeStatus(
   session: ImapSession,
   mailbox: string,
   found: MailboxStatus,
   items: readonly StatusItem[],
-): string {
+): void {
+  session.reportChanges({ mayExpunge: true })
   if (items.includes('HIGHESTMODSEQ')) session.isCondstore = true // RFC 7162 §3.1
   const values = items.map((item) => `${item} ${statusValue(item, found)}`)
-  return `* STATUS ${session.formatMailbox(mailbox)} (${values.join(' ')})\r\n`
+  session.untagged(`STATUS ${session.formatMailbox(mailbox)} (${values.join(' ')})`)
 }
 
 function statusValue(item: StatusItem, found: MailboxStatus): string | number {

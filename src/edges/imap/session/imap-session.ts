@@ -11,7 +11,7 @@ import { formatMailbox } from '../grammar/response-strings.ts'
 import type { ByteInput } from './byte-input.ts'
 import type { ImapOutput } from './imap-output.ts'
 import type { MailAccount, MailStore } from './mail-store.ts'
-import type { SelectedMailbox } from './selected-mailbox.ts'
+import type { ReportOptions, SelectedMailbox } from './selected-mailbox.ts'
 
 /** Shared by the sessions of a listener. */
 export interface ImapServices {
@@ -109,6 +109,19 @@ export class ImapSession implements GrammarContext {
   /** An untagged response. @param text one character per byte, without "* " and line end */
   untagged(text: string): void {
     this.output.write(`* ${text}\r\n`)
+  }
+
+  /**
+   * Reports what is known to have changed in the selected mailbox.
+   *
+   * @param mayExpunge the running command does not forbid EXPUNGE (RFC 9051 §7.5.1)
+   */
+  reportChanges({ mayExpunge, isUid = false }: Pick<ReportOptions, 'mayExpunge' | 'isUid'>): void {
+    const { selected, reported } = this
+    if (!selected?.hasUnreported()) return
+    // RFC 9051 §5.5: sequence numbers in commands that have been sent already must keep their meaning.
+    const isExpungeSafe = mayExpunge && !this.input.hasBytes
+    this.output.write(selected.report(this, { mayExpunge: isExpungeSafe, isUid, known: reported }))
   }
 
   /** Writes if much was collected, and lets other connections run. Call it in loops. */
