@@ -59,7 +59,7 @@ export interface NewEvent {
   readonly inboxId?: string | undefined
   /** The message whose MODSEQ becomes this event's number (RFC 7162 §3.1). */
   readonly messageId?: string | undefined
-  /** New entries of mailboxes whose MODSEQ becomes this event's number. */
+  /** Entries of mailboxes whose MODSEQ becomes this event's number. */
   readonly entries?: readonly EntryKey[] | undefined
   /** The name of the actor, as `actorName` returns it. */
   readonly actor: string

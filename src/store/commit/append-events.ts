@@ -21,9 +21,13 @@ export function lastEvents(events: readonly UnnumberedEvent[]): Map<string, numb
   return last
 }
 
-/** Returns the entries of mailboxes that events name, with the index of their event. Most events name none. */
+/** Returns the entries of mailboxes that events name, each once, with the index of its last event. Most events name none. */
 export function entriesOfEvents(events: readonly UnnumberedEvent[]): (EntryKey & { readonly index: number })[] {
-  return events.flatMap(({ entries = [] }, index) => entries.map(({ mailbox_id, uid }) => ({ mailbox_id, uid, index })))
+  const last = new Map<string, EntryKey & { readonly index: number }>()
+  for (const [index, { entries = [] }] of events.entries()) {
+    for (const { mailbox_id, uid } of entries) last.set(`${mailbox_id} ${uid}`, { mailbox_id, uid, index })
+  }
+  return [...last.values()]
 }
 
 /** Creates the row of the log if it does not exist. @returns the epoch of the log */

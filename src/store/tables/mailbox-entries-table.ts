@@ -34,7 +34,10 @@ export async function putRows(tx: Tx, rows: readonly MailboxEntryRow[]): Promise
   await tx.runRows([rowStep(putAll, rows)])
 }
 
-/** The store numbers new entries with their event at commit (commit/append-events.ts). */
+/** The MODSEQ of an entry whose event has no number yet: larger than any. The commit replaces it (NewEvent.entries). */
+export const UNNUMBERED = Number.MAX_SAFE_INTEGER
+
+/** The store numbers entries with their event at commit (commit/append-events.ts). */
 export const setModseqs = updateRows('mailbox_entries', ['mailbox_id', 'uid'], {
   mailbox_id: 'text',
   uid: 'bigint',

@@ -2,7 +2,7 @@
  * Internal events for the mailboxes of IMAP (mail/mailboxes), which follow the log: what no other event reports. No client
  * gets them.
  */
-import type { NewEvent } from '../../../store/handles.ts'
+import type { EntryKey, NewEvent } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import { type EventTypeName, getEventType } from './event-types.ts'
 
@@ -13,12 +13,6 @@ export interface MessagesRemovedPayload {
 /** The revisions of drafts that mailboxes show from now on, or no longer: those of a draft before and after the change. */
 export interface DraftChangedPayload {
   readonly revisionIds: readonly string[]
-}
-
-/** Entries of a mailbox got or lost \Deleted. */
-export interface MailboxMarkedPayload {
-  readonly mailboxId: string
-  readonly uids: readonly number[]
 }
 
 type InboxScope = Pick<InboxRow, 'id' | 'organization_id' | 'pod_id'>
@@ -42,8 +36,9 @@ export function mailboxesChanged(inbox: InboxScope, payload: MailboxesChangedPay
   return internalEvent('mailboxes.changed', inbox, payload)
 }
 
-export function mailboxMarked(inbox: InboxScope, marked: MailboxMarkedPayload): NewEvent {
-  return internalEvent('mailbox.marked', inbox, { ...marked })
+/** Entries of mailboxes got or lost \Deleted. */
+export function mailboxMarked(inbox: InboxScope, entries: readonly EntryKey[]): NewEvent {
+  return { ...internalEvent('mailbox.marked', inbox, {}), entries }
 }
 
 function internalEvent(type: EventTypeName, { id, organization_id, pod_id }: InboxScope, payload: object): NewEvent {

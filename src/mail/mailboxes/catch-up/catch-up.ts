@@ -19,7 +19,6 @@ import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import type {
   DraftChangedPayload,
   MailboxesChangedPayload,
-  MailboxMarkedPayload,
   MessagesRemovedPayload,
 } from '../../events/log/mailbox-events.ts'
 import { createProjection, FIXED_MAILBOXES, type Projection } from '../projection/mailbox-projection.ts'
@@ -168,7 +167,6 @@ async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], cha
   /** Messages with their last event, in the order of these events. */
   const changed = new Map<string, number>()
   const removed = new Map<string, number>()
-  const marked = new Map<string, Map<number, number>>()
   /** Revisions of drafts, as `changed`. */
   const revisions = new Map<string, number>()
   for (const { seq, type, message_id, payload } of rows) {
@@ -179,31 +177,18 @@ async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], cha
         revisions.delete(id)
         revisions.set(id, seq)
       }
-    } else if (type === 'mailbox.marked') {
-      const { mailboxId, uids } = JSON.parse(payload) as MailboxMarkedPayload
-      const seqs = marked.get(mailboxId) ?? new Map<number, number>()
-      for (const uid of uids) seqs.set(uid, seq)
-      marked.set(mailboxId, seqs)
     } else if (message_id !== null) {
       changed.delete(message_id)
       changed.set(message_id, seq)
     }
   }
 
-  for (const [mailboxId, seqs] of marked) await recordMarks(tx, mailboxId, seqs)
   const ids = [...changed.keys()]
   const found = new Map((await placedMessages.listPlacedByIds(tx, inboxId, ids)).map((row) => [row.id, row]))
   const inOrder = ids.flatMap((id) => found.get(id) ?? [])
   await compareMessages(tx, inOrder, ({ id }) => changed.get(id)!, projection, changes)
   await removeEntriesOf(tx, removed, changes)
   if (revisions.size > 0) await compareRevisions(tx, draftsOf(mailboxes), revisions, projection, changes)
-}
-
-/** The transaction that changed \Deleted did not know the number of its event yet. */
-async function recordMarks(tx: Tx, mailboxId: string, seqs: ReadonlyMap<number, number>): Promise<void> {
-  const entries = await entriesTable.mapByUids(tx, mailboxId, [...seqs.keys()])
-  const rows = [...entries.values()].map((entry) => ({ ...entry, modseq: seqs.get(entry.uid)! }))
-  await entriesTable.putRows(tx, rows)
 }
 
 function draftsOf(mailboxes: readonly MailboxRow[]): MailboxRow {

@@ -6,7 +6,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { MailboxEntryRow, MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
-import type { Projection } from '../projection/mailbox-projection.ts'
+import { flagsOfDraft, type Projection } from '../projection/mailbox-projection.ts'
 import type { EntryChanges } from './entry-changes.ts'
 
 type CurrentRevision = Awaited<ReturnType<typeof drafts.listRevisionsOfInbox>>[number]
@@ -69,14 +69,14 @@ async function compare(
     if (!draft) changes.remove(entry, modseq)
     else {
       byRevision.delete(entry.item_id)
-      const flags = flagsOf(labels.get(draft.id) ?? [])
+      const flags = flagsOfDraft(projection, labels.get(draft.id) ?? [])
       if (entry.flags !== flags) changes.change({ ...entry, flags, modseq })
     }
   }
   for (const { id, revision_id, size_bytes } of byRevision.values()) {
     const item = { item_kind: 'revision', item_id: revision_id } as const
     const state = {
-      flags: flagsOf(labels.get(id) ?? []),
+      flags: flagsOfDraft(projection, labels.get(id) ?? []),
       hidden: 0,
       size_bytes,
       is_deleted: 0,
@@ -84,9 +84,5 @@ async function compare(
       saved_at: tx.now,
     }
     changes.add({ mailbox_id: mailbox.id, ...item, ...state })
-  }
-
-  function flagsOf(own: readonly string[]): string {
-    return `\\Draft ${projection.flagsOf(own)}`.trim().split(' ').sort().join(' ')
   }
 }

@@ -14,6 +14,7 @@ import type { EntryKey, Tx } from '../../../store/handles.ts'
 import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
 import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
@@ -229,7 +230,7 @@ function addEntries(
   const item = { item_kind: 'message', item_id: id, size_bytes: content.mailBytes } as const
   const flags = { flags: projection.flagsOf(labels), hidden: hiddenMask(labels), is_deleted: Number(isDeleted) }
   return projection.mailboxesOf(labels).map((mailbox_id) => {
-    const uid = changes.add({ mailbox_id, ...item, ...flags, modseq: 0, saved_at: tx.now })
+    const uid = changes.add({ mailbox_id, ...item, ...flags, modseq: entriesTable.UNNUMBERED, saved_at: tx.now })
     return { mailbox_id, uid }
   })
 }

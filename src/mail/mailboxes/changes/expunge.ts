@@ -7,7 +7,6 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
-import * as messages from '../../../store/tables/messages-table.ts'
 import { actorName } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { draftChanged } from '../../events/log/mailbox-events.ts'
@@ -16,7 +15,14 @@ import { changeLabels } from '../../messages/labels/labels.ts'
 import type { Removal } from '../../messages/removal.ts'
 import type { Projection } from '../projection/mailbox-projection.ts'
 import { removalOf } from '../projection/placement.ts'
-import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
+import {
+  type ChangedMailbox,
+  entriesOf,
+  type FoundMessage,
+  inTransactions,
+  lockCaughtUp,
+  messagesOf,
+} from './lock-mailbox.ts'
 
 export interface ExpungeNeeds {
   readonly store: Pick<Store, 'transaction'>
@@ -52,23 +58,24 @@ export async function expunge(
       if (row.kind === 'drafts') return removeDrafts(tx, inbox, entries)
       // A mailbox that was deleted meanwhile has no messages any more.
       const place = mailboxes.find(({ id }) => id === row.id) ?? row
-      return removeMessages(tx, { inbox, place, entries, projection })
+      const found = await messagesOf(tx, { projection }, entries)
+      return removeMessages(tx, { inbox, place, found, projection })
     },
     needs.discardBlobs,
   )
 
   async function removeMessages(
     tx: Tx,
-    found: { inbox: InboxRow; place: MailboxRow; entries: readonly MailboxEntryRow[]; projection: Projection },
+    removed: { inbox: InboxRow; place: MailboxRow; found: readonly FoundMessage[]; projection: Projection },
   ): Promise<readonly string[]> {
-    const { inbox, place, entries, projection } = found
-    const ids = entries.map((entry) => entry.item_id)
-    const rows = await messages.listByIds(tx, ids)
-    if (row.kind === 'trash') return rows.length === 0 ? [] : needs.removal.remove(tx, inbox.id, rows)
-    const labels = await messages.labelsOf(tx, ids)
-    for (const message of rows) {
-      const change = removalOf(place, labels.get(message.id) ?? [], projection)!
-      await changeLabels(tx, actorName(mailbox.actor), message, inbox.address, change)
+    const { inbox, place, found, projection } = removed
+    if (row.kind === 'trash') {
+      const rows = found.map((message) => message.row)
+      return rows.length === 0 ? [] : needs.removal.remove(tx, inbox.id, rows)
+    }
+    for (const message of found) {
+      const change = removalOf(place, message.labels, projection)!
+      await changeLabels(tx, actorName(mailbox.actor), message.row, inbox.address, change)
     }
     return []
   }

@@ -7,6 +7,7 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
+import * as messages from '../../../store/tables/messages-table.ts'
 import { assertKeyUnchanged, keyOf, lockInbox } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
@@ -75,6 +76,32 @@ export async function entriesOf(
   return uids.flatMap((uid) => {
     const entry = found.get(uid)
     return entry && (entry.hidden & hiddenMask) === 0 ? [entry] : []
+  })
+}
+
+/** A message of a mailbox, as it is now. */
+export interface FoundMessage {
+  readonly entry: MailboxEntryRow
+  readonly row: messages.StoredMessageRow
+  readonly labels: readonly string[]
+}
+
+/**
+ * Returns the messages of entries. Those that have left the mailbox in the same commit are left out: the events of that change have no
+ * number yet, so that the entries do not show it.
+ */
+export async function messagesOf(
+  tx: Tx,
+  { projection }: Pick<LockedInbox, 'projection'>,
+  entries: readonly MailboxEntryRow[],
+): Promise<FoundMessage[]> {
+  const ids = entries.map((entry) => entry.item_id)
+  const rows = new Map((await messages.listByIds(tx, ids)).map((row) => [row.id, row]))
+  const labels = await messages.labelsOf(tx, ids)
+  return entries.flatMap((entry) => {
+    const row = rows.get(entry.item_id)
+    const own = labels.get(entry.item_id) ?? []
+    return row && projection.mailboxesOf(own).includes(entry.mailbox_id) ? [{ entry, row, labels: own }] : []
   })
 }
 

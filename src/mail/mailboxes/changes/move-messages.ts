@@ -3,11 +3,10 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
-import * as messages from '../../../store/tables/messages-table.ts'
 import { actorName } from '../../access/actor.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { placementOf } from '../projection/placement.ts'
-import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp, requireNow } from './lock-mailbox.ts'
+import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp, messagesOf, requireNow } from './lock-mailbox.ts'
 
 export interface MoveRequest {
   readonly source: MailboxRow
@@ -36,17 +35,11 @@ export async function moveMessages(
       source: mailboxes.find(({ id }) => id === source.id) ?? source,
       target: requireNow(mailboxes, target),
     }
-    const entries = await entriesOf(tx, mailbox, some)
-    const ids = entries.map((entry) => entry.item_id)
-    const rows = new Map((await messages.listByIds(tx, ids)).map((row) => [row.id, row]))
-    const labels = await messages.labelsOf(tx, ids)
     const done: { uid: number; messageId: string }[] = []
-    for (const { uid, item_id } of entries) {
-      const row = rows.get(item_id)
-      if (!row) continue
-      const change = placementOf({ ...places, isMove }, labels.get(item_id) ?? [], projection)
+    for (const { entry, row, labels } of await messagesOf(tx, { projection }, await entriesOf(tx, mailbox, some))) {
+      const change = placementOf({ ...places, isMove }, labels, projection)
       await changeLabels(tx, actorName(mailbox.actor), row, inbox.address, change, needs.limits)
-      done.push({ uid, messageId: item_id })
+      done.push({ uid: entry.uid, messageId: row.id })
     }
     return done
   })

@@ -6,13 +6,20 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
-import * as messages from '../../../store/tables/messages-table.ts'
 import { actorName } from '../../access/actor.ts'
 import { draftChanged, mailboxMarked } from '../../events/log/mailbox-events.ts'
 import { applyLabels, type LabelChange, REPLIED } from '../../messages/labels/label-rules.ts'
-import { changeLabelsOfMany, type LabelsToChange } from '../../messages/labels/labels.ts'
+import { changeLabelsOfMany } from '../../messages/labels/labels.ts'
 import { changeOf, checkFlags, type FlagChange } from '../projection/flag-changes.ts'
-import { type ChangedMailbox, entriesOf, inTransactions, lockCaughtUp } from './lock-mailbox.ts'
+import { flagsOfDraft } from '../projection/mailbox-projection.ts'
+import {
+  type ChangedMailbox,
+  entriesOf,
+  type FoundMessage,
+  inTransactions,
+  lockCaughtUp,
+  messagesOf,
+} from './lock-mailbox.ts'
 
 export interface StoreFlagsNeeds {
   readonly store: Pick<Store, 'transaction'>
@@ -38,65 +45,79 @@ export async function storeFlags(
   mailbox: ChangedMailbox,
   { row: mailboxRow, uids, change, unchangedSince }: FlagsRequest,
 ): Promise<{ readonly modified: readonly number[] }> {
+  const isDrafts = mailboxRow.kind === 'drafts'
+  const permission = isDrafts ? 'draft_update' : 'message_update'
   const modified = await inTransactions(needs, mailbox, uids, async (tx, some) => {
-    const isDrafts = mailboxRow.kind === 'drafts'
-    const permission = isDrafts ? 'draft_update' : 'message_update'
-    const { inbox, projection } = await lockCaughtUp(tx, mailbox, permission, needs.limits)
+    const locked = await lockCaughtUp(tx, mailbox, permission, needs.limits)
+    const { inbox, projection } = locked
     const checked = checkFlags(change, projection, needs.limits)
     const entries = await entriesOf(tx, mailbox, some)
-    const fresh = entries.filter(({ modseq }) => unchangedSince === undefined || modseq <= unchangedSince)
-    const ids = fresh.map((entry) => entry.item_id)
-    const rows = new Map((await messages.listByIds(tx, ids)).map((row) => [row.id, row]))
-    const labels = await messages.labelsOf(tx, ids)
-    const marked: MailboxEntryRow[] = []
-    const toChange: LabelsToChange[] = []
-    for (const entry of fresh) {
-      const row = rows.get(entry.item_id)
-      if (!row && !isDrafts) continue
-      const { labels: labelChange, isDeleted } = changeOf(checked, labels.get(entry.item_id) ?? [], projection)
-      if (row) toChange.push({ row, labels: labels.get(row.id) ?? [], change: labelChange })
-      if (isDeleted !== undefined && Number(isDeleted) !== entry.is_deleted) {
-        marked.push({ ...entry, is_deleted: Number(isDeleted) })
-      }
-    }
-    await changeLabelsOfMany(tx, actorName(mailbox.actor), toChange, inbox, needs.limits)
-    if (isDrafts) await changeDraftLabels(tx, inbox, fresh, (own) => changeOf(checked, own, projection).labels)
-    await mark(tx, inbox, mailbox, marked)
-    return entries.filter((entry) => !fresh.includes(entry)).map(({ uid }) => uid)
+    const found = isDrafts ? await draftsOf(tx, entries) : await messagesOf(tx, locked, entries)
+    const flagsOf = isDrafts ? (labels: readonly string[]) => flagsOfDraft(projection, labels) : projection.flagsOf
+    // The flags of an entry are older than the labels if these were changed in the same commit.
+    const isFresh = ({ entry, labels }: Changeable) =>
+      unchangedSince === undefined || (entry.modseq <= unchangedSince && entry.flags === flagsOf(labels))
+    const changes = found.filter(isFresh).map((each) => {
+      const { labels: labelChange, isDeleted } = changeOf(checked, each.labels, projection)
+      return { ...each, labelChange, isDeleted }
+    })
+    const relabelled = changes.flatMap(({ row, labels, labelChange }) =>
+      row ? [{ row, labels, change: labelChange }] : [],
+    )
+    await changeLabelsOfMany(tx, actorName(mailbox.actor), relabelled, inbox, needs.limits)
+    await changeDraftLabels(tx, inbox, changes)
+    const isMarked = ({ entry, isDeleted }: (typeof changes)[number]) =>
+      isDeleted !== undefined && Number(isDeleted) !== entry.is_deleted
+    await mark(
+      tx,
+      inbox,
+      changes.filter(isMarked).map(({ entry, isDeleted }) => ({ ...entry, is_deleted: Number(isDeleted) })),
+    )
+    return found.filter((each) => !isFresh(each)).map(({ entry }) => entry.uid)
   })
   return { modified: modified.flat() }
+}
+
+/** A message or a draft. */
+interface Changeable {
+  readonly entry: MailboxEntryRow
+  readonly labels: readonly string[]
+  readonly row?: FoundMessage['row']
+  readonly draftId?: string
+}
+
+async function draftsOf(tx: Tx, entries: readonly MailboxEntryRow[]): Promise<Changeable[]> {
+  const revisionIds = entries.map((entry) => entry.item_id)
+  const found = await drafts.listByRevisions(tx, revisionIds, tx.leaseNow)
+  const draftIds = new Map(found.map((draft) => [draft.revision_id, draft.id]))
+  const labels = await drafts.labelsOf(tx, [...draftIds.values()])
+  return entries.flatMap((entry) => {
+    const draftId = draftIds.get(entry.item_id)
+    return draftId === undefined ? [] : [{ entry, draftId, labels: labels.get(draftId) ?? [] }]
+  })
 }
 
 /** Drafts have labels of their own. `unread` and `replied` mean nothing there. */
 async function changeDraftLabels(
   tx: Tx,
   inbox: InboxRow,
-  entries: readonly MailboxEntryRow[],
-  labelChangeOf: (labels: readonly string[]) => LabelChange,
+  changes: readonly (Changeable & { readonly labelChange: LabelChange })[],
 ): Promise<void> {
-  const revisionIds = entries.map((entry) => entry.item_id)
-  const found = await drafts.listByRevisions(tx, revisionIds, tx.leaseNow)
-  const labels = await drafts.labelsOf(
-    tx,
-    found.map(({ id }) => id),
-  )
-  for (const { id, revision_id } of found) {
-    const own = labels.get(id) ?? []
-    const { added, removed, labels: after } = applyLabels(own, labelChangeOf(own))
+  for (const { entry, draftId, labels: own, labelChange } of changes) {
+    if (draftId === undefined) continue
+    const { added, removed, labels: after } = applyLabels(own, labelChange)
     const isMeant = (label: string) => label !== 'unread' && label !== REPLIED
     if (!added.some(isMeant) && !removed.some(isMeant)) continue
-    await drafts.setLabels(tx, id, after.filter(isMeant))
-    tx.append(draftChanged(inbox, [revision_id]))
+    await drafts.setLabels(tx, draftId, after.filter(isMeant))
+    tx.append(draftChanged(inbox, [entry.item_id]))
   }
 }
 
-async function mark(
-  tx: Tx,
-  inbox: InboxRow,
-  { mailboxId }: ChangedMailbox,
-  entries: readonly MailboxEntryRow[],
-): Promise<void> {
+async function mark(tx: Tx, inbox: InboxRow, entries: readonly MailboxEntryRow[]): Promise<void> {
   if (entries.length === 0) return
-  await entriesTable.putRows(tx, entries)
-  tx.append(mailboxMarked(inbox, { mailboxId, uids: entries.map(({ uid }) => uid) }))
+  await entriesTable.putRows(
+    tx,
+    entries.map((entry) => ({ ...entry, modseq: entriesTable.UNNUMBERED })),
+  )
+  tx.append(mailboxMarked(inbox, entries))
 }

@@ -71,6 +71,11 @@ export function createProjection(mailboxes: readonly PlacedMailbox[]): Projectio
   }
 }
 
+/** As `flagsOf`, of a draft: all drafts have \Draft. */
+export function flagsOfDraft({ flagsOf }: Pick<Projection, 'flagsOf'>, labels: readonly string[]): string {
+  return `\\Draft ${flagsOf(labels)}`.trim().split(' ').sort().join(' ')
+}
+
 function makeFlags(labels: readonly string[], isRegistered: (label: string) => boolean): string {
   const flags = labels.includes('unread') ? [] : ['\\Seen']
   for (const label of labels) {

@@ -1,0 +1,83 @@
+/**
+ * Changes of one message by several sessions that are stored in one commit: each sees what those before it have changed, although their events
+ * have no number yet.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
+import { type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+
+const SESSIONS = 6
+
+let world: MailboxWorld
+let account: MailAccount
+
+beforeAll(async () => {
+  world = await startMailboxes()
+  account = await world.logIn()
+  for (const name of ['One', 'Two']) await account.create(name)
+})
+
+afterAll(() => world[Symbol.asyncDispose]())
+
+async function openAll(name: string): Promise<OpenMailbox[]> {
+  return Promise.all(Array.from({ length: SESSIONS }, () => account.open(name)))
+}
+
+test.each([
+  ['a keyword', (session: number) => [`mine${session}`]],
+  ['\\Deleted', () => ['\\Deleted']],
+])('of several STOREs with UNCHANGEDSINCE, one stores %s', async (_what, flagsOf) => {
+  await world.receive()
+  const mailboxes = await openAll('INBOX')
+  const { uids, modseqs } = await mailboxes[0]!.refresh()
+  const last = uids.length - 1
+  const uid = uids[last]!
+  const modseq = modseqs[last]!
+  const results = await Promise.all(
+    mailboxes.map((mailbox, index) => mailbox.storeFlags([uid], { how: 'add', flags: flagsOf(index) }, modseq)),
+  )
+  expect(results.filter(({ modified }) => modified.length === 0)).toHaveLength(1)
+  const after = await mailboxes[0]!.refresh()
+  expect(after.flags[last]).toHaveLength(1)
+  expect(after.modseqs[last]).toBeGreaterThan(modseq)
+  expect(after.modseqs[last]).toBeLessThanOrEqual(after.highestModseq)
+  for (const mailbox of mailboxes) mailbox.close()
+})
+
+test('a message that a client of REST takes out of Trash is not deleted by an EXPUNGE', async () => {
+  const { node, actor, inboxId } = world
+  const ids: string[] = []
+  for (let index = 0; index < SESSIONS; index++) ids.push(await world.receive())
+  await node.labels.change(actor, inboxId, ids, { add: ['trash'] })
+  const trash = await account.open('Trash')
+  const uids = Array.from(trash.latest().uids)
+  await trash.storeFlags(uids, { how: 'add', flags: ['\\Deleted'] })
+  await trash.refresh()
+  const expunging = uids.map((uid) => trash.expunge([uid]))
+  const rescues = await Promise.allSettled(
+    ids.map((id) => node.labels.change(actor, inboxId, [id], { remove: ['trash'] })),
+  )
+  await Promise.all(expunging)
+  const stored = await world.store.db.selectFrom('messages').select('id').where('id', 'in', ids).execute()
+  expect(stored.map((row) => row.id).toSorted()).toEqual(
+    ids.filter((_id, index) => rescues[index]!.status === 'fulfilled'),
+  )
+  trash.close()
+})
+
+test('a message that two sessions move is in one of the mailboxes', async () => {
+  await world.receive()
+  const one = await account.open('INBOX')
+  const two = await account.open('INBOX')
+  const { uids } = one.latest()
+  const uid = uids[uids.length - 1]!
+  const before = await countsOf()
+  await Promise.all([one.move([uid], 'One'), two.move([uid], 'Two')])
+  expect(await countsOf()).toBe(before + 1)
+  one.close()
+  two.close()
+
+  async function countsOf(): Promise<number> {
+    return (await account.status('One')).messages + (await account.status('Two')).messages
+  }
+})
