@@ -2,7 +2,7 @@
  * The texts of a message that SEARCH compares (RFC 9051 §6.4.4, BODY and TEXT): its header fields, decoded, and all parts of type text, also
  * those of attached messages, without their transfer encoding and in Unicode. Of HTML, what it shows, and its source. Pure.
  */
-import { linesOfHtml } from '../html/html-lines.ts'
+import { linesOfHtml, linesSourceCharsMax } from '../html/html-lines.ts'
 import { decodeCharset } from '../mime/charset.ts'
 import { fieldText, type HeaderField } from '../mime/header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
@@ -53,7 +53,9 @@ function* textsIn(
       const decoded = decodeBytes(bytes, part.encoding)
       const label = part.parameters.get('charset') ?? charset
       if (part.contentType === 'text/html') {
-        const text = linesOfHtml(decodeCharset(decoded, label), limits.htmlCharsMax)
+        // A part of it is shown: styles of the rest would be read for nothing.
+        const html = decodeCharset(decoded, label).slice(0, linesSourceCharsMax(limits.htmlCharsMax))
+        const text = linesOfHtml(html, limits.htmlCharsMax)
         yield { isHeader: false, isContinued: false, text }
       }
       yield* piecesOf(decoded, label)

@@ -19,8 +19,10 @@ export interface SourceQuery {
 /** @throws not_found when the content was deleted; the reason of `signal` */
 export type MatchSource = (contentId: string, query: SourceQuery, signal: AbortSignal) => Promise<boolean>
 
-/** Characters that are folded before other work may run. */
+/** Characters that are folded at once. */
 const PIECE_CHARS = 128 * 1024
+/** A search lets other work run after so long. */
+const SLICE_MS = 10
 
 export function createMatchSource({ contents, limits }: { contents: Contents; limits: Limits }): MatchSource {
   const textLimits = { ...structureLimits(limits), htmlCharsMax: limits.parsing.htmlTextCharsMax }
@@ -44,6 +46,7 @@ export function createMatchSource({ contents, limits }: { contents: Contents; li
     const chunks: Buffer[] = []
     for await (const chunk of contents.read(contentId)) chunks.push(chunk)
     let before = ''
+    let breathedAtMs = performance.now()
     for (const piece of messageTexts(Buffer.concat(chunks), textLimits)) {
       if (piece.isHeader && !inHeader) continue
       if (!piece.isContinued) before = ''
@@ -51,9 +54,10 @@ export function createMatchSource({ contents, limits }: { contents: Contents; li
         const folded = foldText(before + piece.text.slice(at, at + PIECE_CHARS).toLowerCase())
         if (folded.includes(text)) return true
         before = folded.slice(Math.max(0, folded.length - text.length))
-        if (piece.text.length < PIECE_CHARS) continue
+        if (performance.now() - breathedAtMs < SLICE_MS) continue
         signal.throwIfAborted()
         await setImmediate()
+        breathedAtMs = performance.now()
       }
     }
     return false
