@@ -138,7 +138,7 @@ export async function finishChanges(needs: ManageNeeds, { actor, inboxId }: Owne
       await needs.store.transaction((tx) => removeEmpty(tx, needs, inboxId, row.id))
     } else if (renamed_from !== null) {
       await relabelAll(needs, { actor, inboxId }, renamed_from, () => ({ add: [label!], remove: [renamed_from] }))
-      await needs.store.transaction((tx) => mailboxesTable.update(tx, row.id, { renamed_from: null }))
+      await needs.store.transaction((tx) => endRename(tx, needs, inboxId, row))
     }
   }
 }
@@ -170,6 +170,20 @@ async function relabelAll(
     if (page.length < compareMessages) return
     afterNumber = page.at(-1)!.number
   }
+}
+
+/** A message that got the old label meanwhile leaves the mailbox: the label is a keyword from now on. */
+async function endRename(
+  tx: Tx,
+  { limits }: ManageNeeds,
+  inboxId: string,
+  { id, renamed_from }: MailboxRow,
+): Promise<void> {
+  const { mailboxes, inbox } = await lockCaughtUp(tx, { actor: SYSTEM, inboxId }, 'message_update', limits)
+  const now = mailboxes.find((row) => row.id === id)
+  if (renamed_from === null || now?.renamed_from !== renamed_from) return // another node has ended it
+  await mailboxesTable.update(tx, id, { renamed_from: null })
+  tx.append(mailboxesChanged(inbox, { isUnused: await areUnused(tx, inboxId, [renamed_from]) }))
 }
 
 /** A message that got the label meanwhile is still in it: then it stays for the next time. */
