@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
-import { type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import { append, appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
 const SESSIONS = 6
 
@@ -80,4 +81,35 @@ test('a message that two sessions move is in one of the mailboxes', async () => 
   async function countsOf(): Promise<number> {
     return (await account.status('One')).messages + (await account.status('Two')).messages
   }
+})
+
+test('of APPENDs that arrive together, those that do not fit or are not permitted fail alone', async () => {
+  const { store, inboxId } = world
+  const { message_count } = (await inboxes.getById(store.db, inboxId))!
+  await store.transaction((tx) => inboxes.update(tx, inboxId, { quota_messages: message_count + 3 }))
+  await account.create('Gone')
+  const mail = (subject: string) => appendedMail(`From: Bob <bob@x.test>\nSubject: ${subject}\n\nhello\n`)
+  async function* broken(): AsyncGenerator<Buffer> {
+    yield Buffer.from('Subject: broken\r\n')
+    throw new Error('the connection was cut')
+  }
+  const reader = await world.logIn(['message_read'])
+  const results = await Promise.allSettled([
+    account.append('One', { ...mail('broken'), data: broken() }),
+    ...Array.from({ length: 6 }, (_, index) => account.append('One', mail(`${index}`))),
+    reader.append('One', mail('reader')),
+    account.delete('Gone'),
+    account.append('Gone', mail('gone')),
+  ])
+  await store.transaction((tx) => inboxes.update(tx, inboxId, { quota_messages: null }))
+  const box = await account.open('One')
+  const stored = results.flatMap((result) => (result.status === 'fulfilled' && result.value ? [result.value.uid] : []))
+  expect(stored).toHaveLength(3)
+  const inOne = results.slice(0, 8).flatMap((result) => (result.status === 'fulfilled' ? [result.value!.uid] : []))
+  expect(Array.from(box.latest().uids)).toEqual(expect.arrayContaining(inOne))
+  const after = (await inboxes.getById(store.db, inboxId))!
+  expect(after.message_count).toBe(message_count + 3)
+  const next = await append(account, 'One', mail('next'))
+  expect(next.uid).toBe(Math.max(...Array.from(box.latest().uids)) + 1)
+  box.close()
 })
