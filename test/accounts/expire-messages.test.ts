@@ -27,8 +27,8 @@ test('an inbox whose messages cannot be deleted does not stop the others, and th
   const needs = { store, config: { retentionDays: 1 }, removal, discardBlobs: () => Promise.resolve(), limits }
   const run = expireMessages({ ...needs, clock: () => Date.now() + 2 * DAY }, new AbortController().signal)
   await expect(run).rejects.toMatchObject({
-    message: `messages of inbox ${broken} could not be deleted`,
-    cause: { message: 'a broken row' },
+    message: 'messages are kept too long; inboxes: 1',
+    cause: { message: `messages of inbox ${broken} could not be deleted`, cause: { message: 'a broken row' } },
   })
   const kept = await store.db.selectFrom('messages').select('inbox_id').execute()
   expect(kept).toEqual([{ inbox_id: broken }])

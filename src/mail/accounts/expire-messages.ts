@@ -32,7 +32,8 @@ const ACTOR = 'system:retention'
 
 export async function expireMessages(needs: ExpireNeeds, signal: AbortSignal): Promise<void> {
   const { store, config, clock, limits } = needs
-  const failures: unknown[] = []
+  let failed = 0
+  let firstFailure: unknown
   let afterId = ''
   for (;;) {
     const some = await inboxes.listRetained(
@@ -45,7 +46,8 @@ export async function expireMessages(needs: ExpireNeeds, signal: AbortSignal): P
       if (days > 0) {
         const before = clock() - days * DAY
         await expireInbox(needs, id, before, signal).catch((cause) => {
-          failures.push(new Error(`messages of inbox ${id} could not be deleted`, { cause }))
+          failed++
+          firstFailure ??= new Error(`messages of inbox ${id} could not be deleted`, { cause })
         })
       }
       signal.throwIfAborted()
@@ -54,7 +56,8 @@ export async function expireMessages(needs: ExpireNeeds, signal: AbortSignal): P
     if (!last) break
     afterId = last.id
   }
-  if (failures.length > 0) throw failures[0] // the sweep logs and counts it, and runs again
+  // The sweep logs and counts it, and runs again.
+  if (failed > 0) throw new Error(`messages are kept too long; inboxes: ${failed}`, { cause: firstFailure })
 }
 
 async function expireInbox(needs: ExpireNeeds, inboxId: string, before: number, signal: AbortSignal): Promise<void> {
