@@ -7,19 +7,27 @@ import { openEventSource } from '../support/event-source.ts'
 import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
+import { createTestDatabase } from '../support/test-database.ts'
 
 const ROOT = 'am_test_root_key_that_no_log_may_hold'
 const SENDER_TOKEN = 'a_token_of_a_sender_that_no_log_may_hold'
+const DATABASE_PASSWORD = 'password_of_the_database_that_no_log_may_hold'
 const WRONG = 'am_test_wrong_key_that_no_log_may_hold'
 
-test('no key, download token or message content gets into the log, however it is sent', async () => {
+test('no key, password, download token or message content gets into the log, however it is sent', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  const database = await createTestDatabase('migrated', dataDir)
+  onTestFinished(() => database[Symbol.asyncDispose]())
   const server = await startServer({
-    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_ROOT_KEY: ROOT, MARTLET_LOG_LEVEL: 'trace' },
+    ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: withPassword(database.url) },
+    ...{ MARTLET_ROOT_KEY: ROOT, MARTLET_LOG_LEVEL: 'trace' },
     ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
   })
-  onTestFinished(() => server.signal('SIGKILL'))
+  onTestFinished(async () => {
+    server.signal('SIGKILL')
+    await server.exited
+  })
   const api = async (method: string, path: string, key: string, body?: unknown) => {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
     const response = await fetch(`${server.url}${path}`, {
@@ -78,9 +86,18 @@ test('no key, download token or message content gets into the log, however it is
     link!.split('/').at(-1)!,
     upload!.split('/').at(-1)!,
     SENDER_TOKEN,
+    DATABASE_PASSWORD,
     'confidential',
     'classified',
   ]) {
     expect(log).not.toContain(secret)
   }
 })
+
+/** @returns the URL with a password, which the PostgreSQL of the tests does not ask for; empty: SQLite */
+function withPassword(url: string | undefined): string {
+  if (url === undefined) return ''
+  const protectedUrl = new URL(url)
+  protectedUrl.password = DATABASE_PASSWORD
+  return protectedUrl.href
+}

@@ -24,6 +24,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/receiving/receive-queue.test.ts',
   'test/receiving/sender-claim.test.ts',
   'test/receiving/sender-page.test.ts',
+  'test/sending/delivery-retry.test.ts',
   'test/sending/draft-schedule.test.ts',
   'test/sending/remote-target.test.ts',
   'test/sending/suppress-bounced.test.ts',
