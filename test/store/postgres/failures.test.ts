@@ -65,6 +65,19 @@ test('a transaction that continues after a failed statement is rejected alone', 
   expect(await organizationIds(store)).toEqual(['a', 'c'])
 })
 
+// It has no reply of the server to wait for, so that the failure before it must be over when it begins.
+test('a failed transaction does not fail the next one of its group, which has no statements', async () => {
+  await using store = await openTestStore()
+  const results = await Promise.allSettled([
+    add(store, 'a'),
+    add(store, 'b', fail('22012')),
+    store.transaction(async () => undefined),
+    add(store, 'c'),
+  ])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
+  expect(await organizationIds(store)).toEqual(['a', 'c'])
+})
+
 // PostgreSQL answers COMMIT with ROLLBACK in this case, which is no error.
 test('a group whose events cannot be stored is rejected', async () => {
   await using store = await openTestStore()
