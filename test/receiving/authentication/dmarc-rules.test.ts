@@ -28,6 +28,10 @@ test('while the record cannot be looked up, only the domain of From itself confi
       checkDmarc('a.example', { result: 'pass', identity: 'mailfrom', domain }, [], needs)
     expect(await passFor('a.example')).toMatchObject({ isPass: true, finding: { result: 'temperror' } })
     expect(await passFor('b.a.example')).toMatchObject({ isPass: false, finding: { result: 'temperror' } })
+    const signedBy = (domain: string) =>
+      checkDmarc('a.example', { result: 'none', identity: 'mailfrom' }, [{ result: 'pass', domain }], needs)
+    expect(await signedBy('a.example')).toMatchObject({ isPass: true, isDkimAligned: [true] })
+    expect(await signedBy('b.a.example')).toMatchObject({ isPass: false, isDkimAligned: [false] })
   }
 })
 
