@@ -8,12 +8,13 @@ import {
   DummyDriver,
   Kysely,
   type QueryExecutor,
+  type SelectQueryBuilder,
   type SelectQueryNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { Db } from './handles.ts'
+import type { Db, Tx } from './handles.ts'
 import { LruCache } from './lru-cache.ts'
 import type { Schema } from './schema/schema.ts'
 
@@ -59,18 +60,38 @@ const builder = new Kysely<Schema>({
 export function prepareQuery<Values extends object, Row>(
   build: (db: Db, values: Values) => Query<Row>,
 ): (db: Db, values: Values) => Promise<Row[]> {
+  return prepare<Db, Values, Row>(build)
+}
+
+/**
+ * The same for a query that locks the rows which it finds.
+ *
+ * @param lock of `Tx`
+ * @param build returns the query without the lock
+ */
+export function prepareLock<Values extends object, TB extends keyof Schema, Row>(
+  lock: 'forUpdate' | 'forShare',
+  build: (db: Db, values: Values) => SelectQueryBuilder<Schema, TB, Row>,
+): (tx: Tx, values: Values) => Promise<Row[]> {
+  return prepare<Tx, Values, Row>((db, values, tx) => tx[lock](build(db, values)) as Query<Row>)
+}
+
+/** @param build also gets the handle of the first call, for what its database does in another way */
+function prepare<Handle extends Db, Values extends object, Row>(
+  build: (db: Db, values: Values, handle: Handle) => Query<Row>,
+): (handle: Handle, values: Values) => Promise<Row[]> {
   /** By adapter, because tests use two databases in one process. */
   const shapesByDatabase = new WeakMap<object, LruCache<CompiledQuery>>()
 
-  return async (db, values) => {
-    const executor = (db as unknown as Kysely<Schema>).getExecutor() // `Db` hides it, because it also runs writes
+  return async (handle, values) => {
+    const executor = (handle as unknown as Kysely<Schema>).getExecutor() // `Db` hides it, because it also runs writes
     let shapes = shapesByDatabase.get(executor.adapter)
     if (!shapes) {
       shapes = new LruCache<CompiledQuery>(SHAPES_MAX)
       shapesByDatabase.set(executor.adapter, shapes)
     }
     const given: unknown[] = []
-    const compiled = shapes.getOrAdd(readValues(values, given), () => compile(executor, values))
+    const compiled = shapes.getOrAdd(readValues(values, given), () => compile(executor, values, handle))
     const parameters = compiled.parameters.map((each) => (each instanceof Slot ? given[each.index] : each))
     // What Kysely does for a query, without its plugins: we have none.
     const { rows } = await executor.provideConnection((connection) =>
@@ -79,10 +100,10 @@ export function prepareQuery<Values extends object, Row>(
     return rows
   }
 
-  function compile(executor: QueryExecutor, values: Values): CompiledQuery {
+  function compile(executor: QueryExecutor, values: Values, handle: Handle): CompiledQuery {
     let index = 0
     const slots = replaceValues(values, () => new Slot(index++)) as Values
-    return executor.compileQuery(build(builder, slots).toOperationNode(), createQueryId())
+    return executor.compileQuery(build(builder, slots, handle).toOperationNode(), createQueryId())
   }
 }
 

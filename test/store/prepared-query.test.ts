@@ -1,7 +1,8 @@
 /** Queries that are compiled once run with the values of each call, on both databases. */
 import { expect, test } from 'vitest'
-import { prepareQuery } from '../../src/store/prepared-query.ts'
-import { insertOrganization, openTestStore } from './test-store.ts'
+import { prepareLock, prepareQuery } from '../../src/store/prepared-query.ts'
+import { administrate, notSupported } from '../support/test-database.ts'
+import { databaseUrlOf, insertOrganization, openTestStore } from './test-store.ts'
 
 interface Values {
   readonly names: readonly string[]
@@ -107,3 +108,26 @@ test('a query that looks at a value cannot be built', async () => {
   )
   await expect(query(store.db, { id: 'b' })).rejects.toThrow('must not look at its values')
 })
+
+notSupported('sqlite', 'it has no row locks')(
+  'a query that locks is compiled once with its lock, and locks the rows of each call',
+  async () => {
+    await using store = await openTestStore()
+    await store.transaction(async (tx) => {
+      for (const id of ['a', 'b', 'c']) await insertOrganization(tx, id)
+    })
+    let built = 0
+    const lock = prepareLock('forUpdate', (db, { id }: { id: string }) => {
+      built += 1
+      return db.selectFrom('organizations').select('id').where('id', '=', id)
+    })
+    const free = 'select id from organizations order by id for update skip locked'
+    const ids = await store.transaction(async (tx) => {
+      expect(await lock(tx, { id: 'a' })).toEqual([{ id: 'a' }])
+      expect(await lock(tx, { id: 'c' })).toEqual([{ id: 'c' }])
+      return (await administrate(databaseUrlOf(store.dataDir)!, free)).rows.map(({ id }) => id)
+    })
+    expect(ids).toEqual(['b'])
+    expect(built).toBe(1)
+  },
+)

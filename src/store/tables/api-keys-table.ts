@@ -1,6 +1,6 @@
 /** Queries for API keys. Rows only: mail/access decides what a key may do. */
 import type { Db, Tx } from '../handles.ts'
-import { prepareQuery } from '../prepared-query.ts'
+import { prepareLock, prepareQuery } from '../prepared-query.ts'
 import type { ApiKeyRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -17,9 +17,14 @@ export async function getById(db: Db, id: string): Promise<ApiKeyRow | undefined
   return db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+const sharedById = prepareLock('forShare', (db, { id }: { id: string }) =>
+  db.selectFrom('api_keys').selectAll().where('id', '=', id),
+)
+
 /** Reads the key and locks it shared: until the commit, no other transaction can delete or change it. */
 export async function shareLockById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {
-  return tx.forShare(tx.selectFrom('api_keys')).selectAll().where('id', '=', id).executeTakeFirst()
+  const [row] = await sharedById(tx, { id })
+  return row
 }
 
 /** Reads the key and locks it until the commit, before a change. */

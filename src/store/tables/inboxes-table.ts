@@ -1,7 +1,7 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
-import { prepareQuery } from '../prepared-query.ts'
+import { prepareLock, prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
@@ -91,14 +91,14 @@ export async function getReceiving(db: Db, address: ReceivingAddress): Promise<R
   return row
 }
 
+const lockedByAddress = prepareLock('forUpdate', (db, { address }: { address: string }) =>
+  db.selectFrom('inboxes').selectAll().where('address', '=', address).where('deleting_at', 'is', null),
+)
+
 /** As `getByAddress`, and locks the row until the commit: for callers whose writes depend on what they read. */
 export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow | undefined> {
-  return tx
-    .forUpdate(tx.selectFrom('inboxes'))
-    .selectAll()
-    .where('address', '=', address)
-    .where('deleting_at', 'is', null)
-    .executeTakeFirst()
+  const [row] = await lockedByAddress(tx, { address })
+  return row
 }
 
 /** An inbox that gets mail. */
@@ -130,13 +130,13 @@ export const selectAndLockFree = selectRows<Pick<InboxRow, 'address'>, Recipient
   },
 )
 
+const lockedById = prepareLock('forUpdate', (db, { id }: { id: string }) =>
+  db.selectFrom('inboxes').selectAll().where('id', '=', id).where('deleting_at', 'is', null),
+)
+
 export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined> {
-  return tx
-    .forUpdate(tx.selectFrom('inboxes'))
-    .selectAll()
-    .where('id', '=', id)
-    .where('deleting_at', 'is', null)
-    .executeTakeFirst()
+  const [row] = await lockedById(tx, { id })
+  return row
 }
 
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */

@@ -269,15 +269,17 @@ export async function removeFinished(tx: Tx, by: 'id' | 'message_id', ids: reado
   return rows.map((row) => row.content_id)
 }
 
-/** Whether delivery to a recipient of the message has failed temporarily and will be retried. */
-export async function isAnyDelayed(db: Db, messageId: string): Promise<boolean> {
-  const row = await db
+const anyDelayed = prepareQuery((db, { messageId }: { messageId: string }) =>
+  db
     .selectFrom('recipients')
     .select('id')
     .where('message_id', '=', messageId)
     .where('state', '=', 'queued')
     .where('attempts', '>', 0)
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
+    .limit(1),
+)
+
+/** Whether delivery to a recipient of the message has failed temporarily and will be retried. */
+export async function isAnyDelayed(db: Db, messageId: string): Promise<boolean> {
+  return (await anyDelayed(db, { messageId })).length > 0
 }
