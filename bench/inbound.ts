@@ -6,7 +6,7 @@
  *   npm run bench -- inbound      ROUNDS=3  ROUND_MS=4000  CASES=0,5  DATABASE=postgres
  *
  * The load generator is this process; each server is a separate process. Rounds alternate because a shared machine is
- * never equally fast twice; the median is printed. Postfix is counted twice: at its 250, and when the message is in the
+ * never equally fast twice, and Postfix runs first and last; the medians are printed. Postfix is counted twice: at its 250, and when the message is in the
  * Maildir.
  */
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -53,12 +53,19 @@ try {
     const ours: number[] = []
     const accepted: number[] = []
     const filed: number[] = []
+    await martlet.probe()
+    const common = { sessions, isFresh, isForAll, nextMail, durationMs: ROUND_MS }
     for (let round = 0; round < ROUNDS; round += 1) {
-      const common = { sessions, isFresh, isForAll, nextMail, durationMs: ROUND_MS }
+      await runPostfix()
       const result = await load({ ...common, port: martlet.smtpPort, to })
       ours.push(result.perSecond)
       received += result.count
-      if (!postfix) continue
+    }
+    await runPostfix()
+    const { stallP99Ms, stallMaxMs } = await martlet.probe()
+
+    async function runPostfix(): Promise<void> {
+      if (!postfix) return
       const before = postfix.delivered()
       const start = performance.now()
       const { perSecond, count } = await load({ ...common, port: postfix.port, to: isForAll ? to : [postfix.to] })
@@ -67,6 +74,7 @@ try {
       while (postfix.delivered() - before < copies) await new Promise((resolve) => setTimeout(resolve, 20))
       filed.push(count / ((performance.now() - start) / 1000))
     }
+
     const connections = isFresh ? 'one connection per message' : 'connections reused'
     const target = isForAll ? 'all 50 inboxes at once' : `${inboxes} ${inboxes === 1 ? 'inbox' : 'inboxes'}`
     const name = `${sessions} sessions, ${connections}, ${target}`
@@ -74,7 +82,8 @@ try {
       ? `Postfix ${rate(accepted)} at 250 (ratio ${(median(ours) / median(accepted)).toFixed(2)}), ${rate(filed)} in the Maildir (ratio ${(median(ours) / median(filed)).toFixed(2)})`
       : 'Postfix is not installed'
     const cpu = ((cpuMs(martlet.pid) - cpuBefore) / received).toFixed(2)
-    console.log(`${name}: Martlet ${rate(ours)}, ${cpu} ms of CPU time per message; ${peer}`)
+    const stalls = `event loop late by p99 ${stallP99Ms.toFixed(1)} ms, max ${stallMaxMs.toFixed(1)} ms`
+    console.log(`${name}: Martlet ${rate(ours)}, ${cpu} ms of CPU time per message, ${stalls}; ${peer}`)
   }
 } finally {
   await martlet.stop()

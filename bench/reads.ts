@@ -4,18 +4,22 @@
  *
  *   npm run bench -- reads            # mailboxes of 1,000 and 10,000 messages; MAILBOXES=1000,100000
  *   npm run bench -- reads            BEFORE=../older/dist/cli.js  MAILBOXES=300  CASES=message
+ *   npm run bench -- reads            MAILBOXES=1000,1000000  CASES='list of 50'
  *
  * The same run measures Fastify alone (bare-http.ts), which returns the same bytes from memory, and with BEFORE another
  * build. They run alternately; the medians are printed, and the median of the ratios per round. The CPU time is that of
  * the event loop and of the whole server process (Linux only). A round reads all messages in turn, and all pages from the
- * newest to the oldest.
+ * newest to the oldest. Of a mailbox of more than 10,000 messages, 1,000 are delivered, and the others are copies of
+ * their rows with the same contents, which are written into the database of the running server (SQLite only).
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { loadHttp } from './http-load.ts'
 import { createMailPool } from './mail-pool.ts'
+import { multiplyMessages } from './multiply-messages.ts'
 import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -28,6 +32,9 @@ const SESSIONS = 20
 /** Messages of a mailbox that are read. */
 const READ_MAX = 2_000
 const WARM_UP_MS = 3_000
+/** From here on, COPIED messages are delivered and the others are copies. */
+const DELIVERED_MAX = 10_000
+const COPIED = 1_000
 
 const headers = { authorization: `Bearer ${KEY}` }
 
@@ -104,11 +111,13 @@ async function run({ url, pid, pathsOf }: Target, name: string, durationMs: numb
 }
 
 /** Fills an inbox over SMTP. @returns its path */
-async function fill({ smtpPort, request }: BenchServer, count: number): Promise<string> {
+async function fill(server: BenchServer, count: number): Promise<string> {
+  const { smtpPort, request } = server
   await request('POST', '/inboxes', { username: `box-${count}` })
   const to = `box-${count}@mail.localhost`
   const nextMail = createMailPool()
-  let left = count
+  const delivered = count > DELIVERED_MAX ? COPIED : count
+  let left = delivered
   await Promise.all(
     Array.from({ length: SESSIONS }, async () => {
       const session = await Session.open(smtpPort)
@@ -116,6 +125,10 @@ async function fill({ smtpPort, request }: BenchServer, count: number): Promise<
       await session.quit()
     }),
   )
+  if (count > delivered) {
+    multiplyMessages(server, to, count)
+    await delay(100) // fetch must notice that the server has closed its idle connection meanwhile
+  }
   return `/v0/inboxes/${to}`
 }
 

@@ -7,7 +7,19 @@ import { existsSync, readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const GOALS = ['inbound', 'submission', 'reads', 'outbound', 'notify', 'webhooks', 'imap', 'search', 'growth', 'start']
+const GOALS = [
+  'inbound',
+  'submission',
+  'reads',
+  'outbound',
+  'notify',
+  'webhooks',
+  'imap',
+  'search',
+  'growth',
+  'large-mail',
+  'start',
+]
 
 const [name] = process.argv.slice(2)
 const fileOf = (each) => fileURLToPath(new URL(`../build/bench/${each}.js`, import.meta.url))
