@@ -2,6 +2,7 @@
  * Tests what one send over REST costs the database until its commit, authentication and look-ups included: statements on
  * SQLite, and on PostgreSQL how often it waits for the server. Both grow unnoticed.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, vi } from 'vitest'
 import { PostgresWriter } from '../../src/store/postgres/postgres-writer.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
@@ -39,7 +40,8 @@ async function measure(
     if (events.length > 0) counted.push(take())
   })
   for (let index = 0; index < SENDS; index++) {
-    take()
+    do await delay(10)
+    while (take().statements > 0) // the work that the send before has started
     const { status } = await world.request('POST', '/v0/inboxes/ada@mail.localhost/messages/send', { body })
     expect(status).toBe(200)
   }
@@ -84,7 +86,7 @@ notSupported('sqlite', 'it has no server to wait for')(
     await using world = await startWorld(WITHOUT_YIELDS)
     await world.agentmail.inboxes.create({ username: 'ada' })
     const { take } = countPostgresCalls()
-    expect(await measure(world, PostgresWriter.prototype, take, ONE)).toEqual({ statements: 31, roundTrips: 15 })
-    expect(await measure(world, PostgresWriter.prototype, take, TEN)).toEqual({ statements: 31, roundTrips: 15 })
+    expect(await measure(world, PostgresWriter.prototype, take, ONE)).toEqual({ statements: 29, roundTrips: 13 })
+    expect(await measure(world, PostgresWriter.prototype, take, TEN)).toEqual({ statements: 29, roundTrips: 13 })
   },
 )
