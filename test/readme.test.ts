@@ -38,9 +38,13 @@ describe('README.md', () => {
     await reader!.follow(readme.filter((block) => !installation.includes(block) && !omitted.includes(block.heading)))
   }
 
-  test('the commands work with the agent in TypeScript and print what the page shows', { timeout }, () =>
-    followWithAgent('In TypeScript'),
-  )
+  test('the commands work with the agent in TypeScript, which subscribes again after a restart of the server', {
+    timeout,
+  }, async () => {
+    await followWithAgent('In TypeScript')
+    await reader!.restartServer()
+    await reader!.shows('Waiting for mail to agent@mail.localhost')
+  })
 
   test('the commands work with the agent in Python and print what the page shows', { timeout }, async ({ skip }) => {
     await readmeEnvironmentOrSkip(skip)

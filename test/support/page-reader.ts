@@ -21,6 +21,10 @@ import { openTerminal, type Terminal } from './terminal.ts'
 export interface PageReader {
   /** Carries out the blocks in order. Each call opens a new second terminal; a server that runs keeps running. */
   follow(blocks: readonly Block[]): Promise<void>
+  /** Stops the server and starts it again; what runs in the second terminal stays. */
+  restartServer(): Promise<void>
+  /** Waits until the second terminal shows the line, after what has been compared so far. */
+  shows(line: string): Promise<void>
   /** Ends the server with Ctrl-C, then everything else. */
   leave(): Promise<void>
 }
@@ -48,6 +52,8 @@ export async function createReader(): Promise<PageReader> {
       shell = openShell(folder, { MARTLET_HTTP_PORT: String(httpPort) })
       for (const block of blocks) await carryOut(block, shell)
     },
+    restartServer: async () => void (await startServer()),
+    shows: (line) => expectLines(last!, line, false),
     async leave() {
       try {
         await stopServer()
