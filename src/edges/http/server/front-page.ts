@@ -18,7 +18,7 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['compatibility/agentpost.md', 'What clients of AgentPost find here'],
   ['compatibility/assmbl.md', 'What clients of Assmbl find here'],
   ['compatibility/inboxai.md', 'What clients of inboxai find here'],
-  ['mail-programs.md', 'Sending with a mail program'],
+  ['mail-programs.md', 'Mail programs: reading over IMAP, sending over SMTP'],
   ['move-from-agentmail.md', 'Move from AgentMail'],
   ['permissions.md', 'Permissions of keys'],
   ['configuration.md', 'Settings and limits'],
