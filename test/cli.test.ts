@@ -239,13 +239,11 @@ test('all mistakes in the settings are reported at once', async () => {
 // Node's recursive mkdir never ends there.
 test('a data folder that cannot be created prevents the start, with one sentence', async () => {
   const env = { ...(await settings()), MARTLET_DATA_DIR: '/proc/foo/data' }
-  expect(reasonOf(await run(['serve'], env))).toBe(
-    'The data folder /proc/foo/data cannot be created or written (ENOENT)',
-  )
+  expect(reasonOf(await run(['serve'], env))).toBe('The data folder /proc/foo/data cannot be created (ENOENT)')
 })
 
 // The database was migrated before the port was found in use, and the log had a stack trace and a line of plain text.
-test('the error for a port in use names the port; the process exits, and has migrated nothing', async () => {
+test('the error names every port in use; the process exits, and has migrated nothing', async () => {
   const env = await settings()
   const port = await usedPort()
   for (const variable of ['MARTLET_HTTP_PORT', 'MARTLET_SMTP_PORT']) {
@@ -253,6 +251,13 @@ test('the error for a port in use names the port; the process exits, and has mig
     expect(reasonOf(failed)).toBe(`127.0.0.1:${port} is in use; stop the process that uses it, or set ${variable}`)
     expect(failed.stdout.match(/\n/g)).toHaveLength(1)
   }
+  // Each start named one port only.
+  const both = { MARTLET_HTTP_PORT: String(port), MARTLET_SMTP_PORT: String(await usedPort()) }
+  expect(reasonOf(await run(['serve'], { ...env, ...both })).split('\n')).toEqual(
+    Object.entries(both).map(
+      ([variable, port]) => `127.0.0.1:${port} is in use; stop the process that uses it, or set ${variable}`,
+    ),
+  )
   const check = await run(['check'], env)
   expect(check).toMatchObject({ code: 0, stdout: expect.stringContaining('is empty; the first start creates') })
 })

@@ -20,7 +20,7 @@ import { type Exposed, findExposed } from '../store/exposed-files.ts'
 import { openStore } from '../store/store.ts'
 import { newestTime } from '../store/tables/events-table.ts'
 import { openTls } from './certificate-source.ts'
-import { checkPortFree } from './free-ports.ts'
+import { checkPortsFree } from './free-ports.ts'
 import { createListeners } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { readRootKey, rootKeyFile, writeRootKey } from './root-key-file.ts'
@@ -108,7 +108,7 @@ async function startAll(
   // Store
   const beforeMigrating = async () => {
     // A start that fails later would leave a migrated database: the version that ran before could not use it.
-    for (const address of listenAddresses(config)) await checkPortFree(address)
+    await checkPortsFree(listenAddresses(config))
   }
   const storeNeeds = { config, log, metrics, clock, leaseClock: given.clock, random, eventLoop, beforeMigrating }
   const store = await openStore({ ...storeNeeds, ...(freeBytes && { freeBytes }) })

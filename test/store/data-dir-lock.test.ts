@@ -2,10 +2,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
+import { lockDataDir } from '../../src/store/sqlite/data-dir-lock.ts'
 import { openStore } from '../../src/store/store.ts'
 import {
   event,
@@ -77,12 +78,47 @@ test('a folder that cannot be created, or a file that is no database, stops the 
   await writeFile(join(parent.path, 'file'), 'not a folder')
   const inFile = await rejection(openStore(storeNeeds({ dataDir: join(parent.path, 'file', 'data') })))
   expect(inFile).toBeInstanceOf(StartupError)
-  expect((inFile as Error).message).toContain(join(parent.path, 'file', 'data'))
+  expect((inFile as Error).message).toBe(
+    `The data folder ${join(parent.path, 'file', 'data')} cannot be created (ENOTDIR): it, or a folder above it, is a file; set MARTLET_DATA_DIR to a folder`,
+  )
 
   await mkdir(join(parent.path, 'other'))
   await writeFile(join(parent.path, 'other', 'martlet.db'), 'something else'.repeat(1_000))
   expect(await rejection(openStore(storeNeeds({ dataDir: join(parent.path, 'other') })))).toBeInstanceOf(StartupError)
 })
+
+test.runIf(process.geteuid?.() !== 0 || process.seteuid !== undefined)(
+  'a folder without permission stops the start with the command that permits it',
+  async () => {
+    await using parent = await temporaryFolder()
+    const [there, missing] = [join(parent.path, 'there'), join(parent.path, 'missing')]
+    await mkdir(there)
+    await chmod(there, 0o500)
+    await chmod(parent.path, 0o555)
+    const before = process.geteuid!()
+    if (before === 0) process.seteuid!(65_534)
+    const uid = process.geteuid!()
+    const errors: string[] = []
+    try {
+      for (const dataDir of [there, missing]) {
+        try {
+          lockDataDir(dataDir).release()
+        } catch (error) {
+          errors.push(String(error))
+        }
+      }
+    } finally {
+      process.seteuid!(before)
+      await chmod(parent.path, 0o755)
+    }
+    const rest = (folder: string) => `chown -R ${uid} '${folder}', or set MARTLET_DATA_DIR to another folder`
+    const cause = `(EACCES): this user (uid ${uid}) lacks the permission; as root, run`
+    expect(errors).toEqual([
+      `StartupError: The data folder ${there} cannot be locked ${cause} ${rest(there)}`,
+      `StartupError: The data folder ${missing} cannot be created ${cause} mkdir -p '${missing}' && ${rest(missing)}`,
+    ])
+  },
+)
 
 async function* chunks(...texts: string[]): AsyncIterable<Uint8Array> {
   for (const text of texts) yield Buffer.from(text)

@@ -6,7 +6,7 @@
  * locks: no other code in this process may open and close the file `lock`, because closing it would release the lock.
  */
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
 import { makePrivateFolder } from '../folders.ts'
@@ -35,14 +35,14 @@ export function lockDataDir(folder: string): DataDirLock {
   try {
     makePrivateFolder(folder)
   } catch (error) {
-    throw new StartupError(`The data folder ${folder} cannot be created or written (${reason(error)})`)
+    throw unusable(folder, 'created', error)
   }
   const lock = takeLock(folder)
   try {
     createPrivate(databaseFile)
   } catch (error) {
     lock.close()
-    throw new StartupError(`The data folder ${folder} cannot be written (${reason(error)})`)
+    throw unusable(folder, 'written', error)
   }
   return { databaseFile, release: () => lock.close() }
 }
@@ -84,7 +84,7 @@ function takeLock(folder: string): BetterSqlite.Database {
         `The data folder ${folder} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
       )
     }
-    throw new StartupError(`The data folder ${folder} cannot be locked (${reason(error)})`)
+    throw unusable(folder, 'locked', error)
   }
 }
 
@@ -98,6 +98,32 @@ function createPrivate(file: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
+}
+
+/** SQLite gives its own code for a file that this user may not open, and for one that is no file. */
+const NOT_PERMITTED = new Set(['EACCES', 'EPERM', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'])
+
+const NOT_REACHED =
+  ': this user may not enter a folder above it; allow that (chmod o+x), or set MARTLET_DATA_DIR to another folder'
+
+/** Names the cause and the remedy: at the first start of a service this is the most frequent error. */
+function unusable(folder: string, action: 'created' | 'written' | 'locked', error: unknown): StartupError {
+  const code = reason(error)
+  const isAbove = (error as NodeJS.ErrnoException).syscall === 'stat'
+  const remedy = isAbove && code === 'EACCES' ? NOT_REACHED : remedyFor(code, action, resolve(folder))
+  return new StartupError(`The data folder ${folder} cannot be ${action} (${code})${remedy}`, { cause: error })
+}
+
+function remedyFor(code: string, action: string, folder: string): string {
+  const uid = process.geteuid?.() ?? 'USER'
+  const other = 'or set MARTLET_DATA_DIR to another folder'
+  if (NOT_PERMITTED.has(code)) {
+    const create = action === 'created' ? `mkdir -p '${folder}' && ` : ''
+    return `: this user (uid ${uid}) lacks the permission; as root, run ${create}chown -R ${uid} '${folder}', ${other}`
+  }
+  if (code === 'ENOTDIR') return ': it, or a folder above it, is a file; set MARTLET_DATA_DIR to a folder'
+  if (code === 'EROFS') return `: its file system is read-only; mount it for writing, ${other}`
+  return ''
 }
 
 function reason(error: unknown): string {
