@@ -44,13 +44,26 @@ test('a program that compares its operations finds each with its state', () => {
   expect(states.filter(([, state]) => state === undefined)).toEqual([])
   expect(known.get('inboxes_messages_send')).toMatchObject({ method: 'POST', state: 'implemented' })
   expect(known.get('inboxes_messages_wait')).toMatchObject({ own: true })
-  const absent = ['apps_get', 'inboxes_authorize', 'organizations_join_labs']
-  expect(absent.map((id) => known.get(id)?.state)).toEqual(['absent', 'absent', 'absent'])
+  const refused = ['apps_get', 'inboxes_authorize', 'organizations_join_labs']
+  expect(refused.map((id) => known.get(id)?.state)).toEqual(['refused', 'refused', 'refused'])
   const described = description.operations.map(({ operation }) => operation.operationId)
   expect(described.filter((id) => known.get(id)?.state !== 'implemented')).toEqual([
     'organizations_join_labs',
     'inboxes_authorize',
   ])
+  const { paths } = description.document as { paths: Record<string, { post: { responses: object } }> }
+  for (const path of ['/v0/organizations/labs', '/v0/inboxes/{inbox_id}/authorize'])
+    expect(paths[path]!.post.responses).not.toHaveProperty('200')
+})
+
+test('the introduction of the API description and the README name what is not built', () => {
+  const introduction: string = description.document.info.description
+  const subjects = new Set<string>()
+  for (const { state, subject } of answer.body.operations) if (state === 'not_implemented') subjects.add(subject)
+  expect(subjects.size).toBe(4)
+  for (const subject of [...subjects, 'open tracking'])
+    for (const text of [introduction, textOf('README.md')])
+      expect(text.toLowerCase().replace(/\s+/g, ' ')).toContain(subject.toLowerCase())
 })
 
 test('event types are said to be created if code creates them', () => {

@@ -10,8 +10,8 @@ declare module 'fastify' {
     readonly description?: string
     /** The operation is Martlet's own addition to the API of the dialect. */
     readonly isOurs?: boolean
-    /** Names what the server has none of: the operation can only fail. */
-    readonly absent?: string
+    /** Names what the server never has: the operation can only fail, and has no response with 200. */
+    readonly refused?: string
     /** Only older clients use it. */
     readonly isDeprecated?: boolean
     /** Errors that the operation can have beside those that every operation like it can have. */

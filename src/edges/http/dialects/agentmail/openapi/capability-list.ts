@@ -47,13 +47,13 @@ interface CapabilitiesNeeds {
 export function capabilities({ routes, prefix, version, limits }: CapabilitiesNeeds): Wire<typeof Capabilities> {
   const built = routes.map(({ method, url, schema }) => ({
     ...named(method, url.slice(prefix.length), prefix),
-    state: schema.absent === undefined ? ('implemented' as const) : ('absent' as const),
+    state: schema.refused === undefined ? ('implemented' as const) : ('refused' as const),
     own: schema.isOurs || undefined,
-    subject: schema.absent,
+    subject: schema.refused,
   }))
-  const unbuilt = unbuiltOperations().map(({ method, path, subject, isAbsent }) => ({
+  const unbuilt = unbuiltOperations().map(({ method, path, subject, isRefused }) => ({
     ...named(method, path, prefix),
-    state: isAbsent ? ('absent' as const) : ('not_implemented' as const),
+    state: isRefused ? ('refused' as const) : ('not_implemented' as const),
     subject,
   }))
   return {

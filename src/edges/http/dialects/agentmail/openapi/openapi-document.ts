@@ -100,7 +100,8 @@ function describe(route: DescribedRoute, path: string, schemas: ShownSchemas): K
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: bodyOf(body, schemas) }),
     responses: {
-      ...successOf(schema.response as Readonly<Record<string, object>>, schemas, access !== 'public'),
+      ...(schema.refused === undefined &&
+        successOf(schema.response as Readonly<Record<string, object>>, schemas, access !== 'public')),
       ...errorResponses(form),
     },
   }

@@ -12,6 +12,9 @@ export const introduction = `The API of AgentMail, as npm \`agentmail\` 0.5.27 u
 - **Unknown members** and parameters are ignored and named in the response's \`Martlet-Warning\`. With the header field
   \`Martlet-Strict: true\` they are refused with 400.
 - **Texts** may not contain U+0000, and no member of a body may be named \`__proto__\`.
+- **Not in this version**: calendars, files, polling webhooks, verdicts on prompt injection (Agent Armor) and open tracking
+  (\`track_opens: true\`). They get 403 with the code \`not_implemented\`, and are not described here. GET \`/v0/capabilities\` lists every
+  operation of AgentMail and every event type with its state.
 - **Events** over a WebSocket at \`/v0\`: see docs/events.md of this server.`
 
 export const tags = [

@@ -91,7 +91,7 @@ function addAuthorization(app: HttpApp, apps: Apps): void {
     tags,
     summary: 'Authorize a sign-in for an inbox: there are none',
     description: 'Always 404: sign-ins belong to a service of AgentMail, and only that service knows the token.',
-    absent: 'Sign-ins of agents',
+    refused: 'Sign-ins of agents',
     params,
     body: Authorization,
     response: ok(Authorized),

@@ -19,7 +19,7 @@ export function organizationRoutes(app: HttpApp, { organizations }: { readonly o
     tags,
     summary: 'Join labs: there are none',
     description: 'Always 403, as AgentMail answers where it offers none.',
-    absent: 'Labs',
+    refused: 'Labs',
     response: ok(Labs),
     errors: ['forbidden', 'unrestricted_key_required', 'organization_unverified'] as const,
   }

@@ -43,7 +43,7 @@ const UNBUILT: readonly (readonly [subject: string, prefixes: readonly string[],
 ]
 
 /** Single ones of lists that are always empty (agentmail-apps.ts): services of AgentMail's own. */
-const ABSENT: Readonly<Record<string, string>> = {
+const REFUSED: Readonly<Record<string, string>> = {
   Account: `GET /accounts/:account_id, PATCH /accounts/:account_id/update, GET /pods/:pod_id/accounts/:account_id,
     GET /inboxes/:inbox_id/accounts/:account_id`,
   Provider: 'GET /providers/:provider_id, GET /providers/:provider_id/accounts, POST /providers/:provider_id/connect',
@@ -60,18 +60,18 @@ export interface UnbuiltOperation extends Operation {
   /** What is not built, for people. */
   readonly subject: string
   /** It answers 404: there are no such objects. */
-  readonly isAbsent: boolean
+  readonly isRefused: boolean
 }
 
 /** Every operation of this file, for GET /v0/capabilities and the test that compares them with the clients. */
 export function unbuiltOperations(): UnbuiltOperation[] {
   const inScopes = UNBUILT.flatMap(([subject, prefixes, operations]) =>
-    prefixes.flatMap((prefix) => parse(operations, prefix)).map((each) => ({ ...each, subject, isAbsent: false })),
+    prefixes.flatMap((prefix) => parse(operations, prefix)).map((each) => ({ ...each, subject, isRefused: false })),
   )
-  const absent = Object.entries(ABSENT).flatMap(([what, operations]) =>
-    parse(operations).map((each) => ({ ...each, subject: what, isAbsent: true })),
+  const refused = Object.entries(REFUSED).flatMap(([what, operations]) =>
+    parse(operations).map((each) => ({ ...each, subject: what, isRefused: true })),
   )
-  return [...inScopes, ...absent]
+  return [...inScopes, ...refused]
 }
 
 function parse(operations: string, prefix = ''): Operation[] {
@@ -98,7 +98,7 @@ export function unbuiltRoutes(app: HttpApp, { scopes }: UnbuiltNeeds): void {
   for (const [subject, prefixes, operations] of UNBUILT)
     for (const operation of prefixes.flatMap((prefix) => parse(operations, prefix)))
       refuse(operation, (shown) => new MailError('not_implemented', { subject, operation: shown }))
-  for (const [what, operations] of Object.entries(ABSENT))
+  for (const [what, operations] of Object.entries(REFUSED))
     for (const operation of parse(operations)) refuse(operation, () => new MailError('not_found', { what }))
 
   for (const [url, byMethod] of refusals)

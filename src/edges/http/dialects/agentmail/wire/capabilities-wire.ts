@@ -6,12 +6,12 @@ const Operation = named('Capability', {
   operation_id: Type.String({ description: 'As in `/v0/openapi.json`, and in the SDKs.' }),
   method: Type.String(),
   path: Type.String({ description: 'With `{name}` for parameters.' }),
-  state: Type.Enum(['implemented', 'not_implemented', 'absent'], {
+  state: Type.Enum(['implemented', 'not_implemented', 'refused'], {
     description:
-      'not_implemented: the response is 403 with the code `not_implemented`; absent: it can only fail, with 404 (labs: 403), because Martlet has none of these objects.',
+      'not_implemented: the response is 403 with the code `not_implemented`; refused: the response is 404 (labs: 403), as AgentMail answers when it has no such object: Martlet never has one.',
   }),
   own: Type.Optional(Type.Literal(true, { description: "Martlet's own: AgentMail does not have it." })),
-  subject: Type.Optional(Type.String({ description: 'What is not implemented, or absent.' })),
+  subject: Type.Optional(Type.String({ description: 'What is not implemented, or refused.' })),
 })
 
 const EventTypeState = named('EventTypeCapability', {
