@@ -72,6 +72,7 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
+  ['a key of another type', 'POST', '/v0/api-keys', { body: { type: 'public_key' } }, 400, 'validation_error'],
     'an unreadable content type',
     'POST',
     '/v0/inboxes',
@@ -106,6 +107,16 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
+  ['open tracking of a draft', 'POST', `${inbox}/drafts`, { body: { track_opens: true } }, 403, 'not_implemented'],
+  ['the same, later', 'PATCH', `${inbox}/drafts/1`, { body: { track_opens: true } }, 403, 'not_implemented'],
+  [
+    'the same, when it is sent',
+    'POST',
+    `${inbox}/drafts/1/send`,
+    { body: { track_opens: true } },
+    403,
+    'not_implemented',
+  ],
     'an attachment with content and url',
     'POST',
     `${inbox}/messages/send`,

@@ -93,6 +93,7 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
   const scheduling = ['draft_send'] as const
 
   const changeErrors = [
+    'not_implemented',
     'draft_sending',
     'draft_changed',
     'message_too_large',
@@ -124,7 +125,8 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
     async (request, reply) => {
       const { actor, params, body } = request
       const memory = responses.memoryOf(request, reply)
-      return draft(await drafts.create(actor, params.inbox_id, readNewDraft(body), memory, bodies.memoryOf(request)))
+      const given = readNewDraft(body)
+      return draft(await drafts.create(actor, params.inbox_id, given, memory, bodies.memoryOf(request)))
     },
   )
 
@@ -174,7 +176,8 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
       const { inbox_id, draft_id } = params
       const memory = responses.memoryOf(request, reply)
       const options = { idempotencyKey: idempotencyKeyOf(request), isHeld: isHeld(request, body?.hold) }
-      return sentMessage(await sendDraft.send(actor, inbox_id, draft_id, readSendDraft(body), memory, options))
+      const labels = readSendDraft(body)
+      return sentMessage(await sendDraft.send(actor, inbox_id, draft_id, labels, memory, options))
     },
   )
 }

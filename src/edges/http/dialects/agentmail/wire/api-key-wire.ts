@@ -71,13 +71,18 @@ export const CreateApiKey = named('CreateApiKeyRequest', {
   name: Type.Optional(Type.String({ rule: objectName })),
   permissions: Type.Optional(Permissions),
   expires_at: Type.Optional(timeText('ISO 8601, in the future. It cannot be changed later.')),
+  type: Type.Optional(Type.Unknown({ isRefused: true })),
   public_key: Type.Optional(Type.Unknown({ isRefused: true })),
 })
 
 /** @throws validation_error */
 export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
+  // Otherwise a client that registers a public key would get a bearer key that it did not request.
+  if (body.type !== undefined && body.type !== 'bearer') {
+    const detail = 'type must be "bearer": Martlet has no other type of keys'
+    throw new MailError('validation_error', { detail, path: ['type'] })
+  }
   if (body.public_key !== undefined) {
-    // Otherwise a client that registers a public key would get a bearer key that it did not request.
     const detail = 'Public keys are not supported; omit public_key to create a bearer key'
     throw new MailError('validation_error', { detail, path: ['public_key'] })
   }

@@ -13,7 +13,7 @@ import { Attachment } from './attachment-wire.ts'
 import { LabelsBody, readLabelChange } from './labels-wire.ts'
 import { addresses, formatAddresses, mailMembers } from './message-wire.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
-import { RecipientList, readList, readRecipients } from './outgoing-wire.ts'
+import { RecipientList, readList, readRecipients, refuseTracking, TrackOpens } from './outgoing-wire.ts'
 import { clientId, label, timeText } from './request-texts.ts'
 import { named, namedPage, nonEmpty, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
@@ -68,6 +68,7 @@ const contentMembers = {
   text: nullable(Text),
   html: nullable(Html),
   send_at: nullable(SendAt),
+  track_opens: nullable(TrackOpens),
 }
 
 export const CreateDraftBody = named('CreateDraftRequest', {
@@ -90,6 +91,7 @@ export const UpdateDraftBody = named('UpdateDraftRequest', {
 
 export const SendDraftBody = named('SendDraftRequest', {
   ...LabelsBody.properties,
+  track_opens: Type.Optional(TrackOpens),
   hold: Type.Optional(Type.Boolean({ isRefused: true, description: 'Must be false: a draft waits until it is sent.' })),
 })
 
@@ -124,8 +126,9 @@ export function draftList(page: Page<DraftItemView>): Wire<typeof DraftList> {
   return { ...pageHead(page), drafts: page.items.map(draftItem) }
 }
 
-/** @throws validation_error */
+/** @throws validation_error, not_implemented */
 export function readNewDraft(body: Static<typeof CreateDraftBody>): NewDraft {
+  refuseTracking(body)
   return {
     to: readRecipients(body.to ?? undefined),
     cc: readRecipients(body.cc ?? undefined),
@@ -144,8 +147,9 @@ export function readNewDraft(body: Static<typeof CreateDraftBody>): NewDraft {
   }
 }
 
-/** @throws validation_error */
+/** @throws validation_error, not_implemented */
 export function readDraftChange(body: Static<typeof UpdateDraftBody>): DraftChange {
+  refuseTracking(body)
   return {
     to: body.to === null ? null : readRecipients(body.to),
     cc: body.cc === null ? null : readRecipients(body.cc),
@@ -162,6 +166,8 @@ export function readDraftChange(body: Static<typeof UpdateDraftBody>): DraftChan
   }
 }
 
+/** @throws not_implemented */
 export function readSendDraft(body: Static<typeof SendDraftBody> | undefined): LabelChange {
+  refuseTracking(body ?? {})
   return readLabelChange(body ?? {})
 }

@@ -7,6 +7,9 @@ import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { label, labelRules } from './request-texts.ts'
 import { mapOf, named, type Wire } from './shape-wire.ts'
 
+/** Also in drafts. */
+export const TrackOpens = Type.Boolean({ description: 'Must be false in this version.', rule: { const: false } })
+
 /** One or several addresses, each "address" or "Name <address>". */
 const Recipient = Type.String({
   description: '`address` or `Name <address>`.',
@@ -38,7 +41,7 @@ const shared = {
       description: 'The message is held in the queue, and is sent when it is released. The default is false.',
     }),
   ),
-  track_opens: Type.Optional(Type.Boolean({ description: 'Must be false in this version.', rule: { const: false } })),
+  track_opens: Type.Optional(TrackOpens),
 }
 
 export const SendBody = named('SendMessageRequest', { ...shared, subject: Type.Optional(Type.String()) })
@@ -129,10 +132,14 @@ export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
   return { ...readShared(body), toAll: body.reply_all, quoteOriginal: body.quote_original }
 }
 
+/** @throws not_implemented: nobody should believe that opens are recorded */
+export function refuseTracking({ track_opens }: { readonly track_opens?: boolean | null }): void {
+  if (!track_opens) return
+  throw new MailError('not_implemented', { subject: 'Tracking pixels', operation: 'track_opens: true' })
+}
+
 function readShared(body: Static<typeof ReplyBody>) {
-  if (body.track_opens) {
-    throw new MailError('not_implemented', { subject: 'Tracking pixels', operation: 'track_opens: true' })
-  }
+  refuseTracking(body)
   return {
     to: readRecipients(body.to),
     cc: readRecipients(body.cc),
