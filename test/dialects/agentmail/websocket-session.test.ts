@@ -40,6 +40,31 @@ test('a subscribe that is still being checked is aborted when the client disconn
   await expect.poll(() => feed.signals[0]!.aborted).toBe(true)
 })
 
+// `eventTypes` was ignored without a word, and the socket got the events of every type.
+test('a misspelt member of subscribe is refused, and another unknown one is named in "subscribed"', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  const misspelt = {
+    eventTypes: 'event_types',
+    event_type: 'event_types',
+    inboxes: 'inbox_ids',
+    POD_ID: 'pod_ids',
+    aftr: 'after',
+  }
+  for (const [name, meant] of Object.entries(misspelt)) {
+    socket.send({ type: 'subscribe', [name]: ['message.received'] })
+    expect(await socket.next(), name).toMatchObject({
+      ...{ type: 'error', name: 'ValidationError', code: 'validation_error' },
+      message: `${name} is unknown: write ${meant}. The members of subscribe are event_types, inbox_ids, pod_ids, after`,
+    })
+  }
+  expect(feed.subscribeCalls).toBe(0)
+  socket.send({ type: 'subscribe', channels: ['x'], later: true })
+  const warning = 'unknown members were ignored: channels, later'
+  expect(await socket.next()).toEqual({ type: 'subscribed', cursor: 'start', warning })
+})
+
 test('"subscribed" repeats the given members, and is sent before the first event', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge
