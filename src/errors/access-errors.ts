@@ -7,9 +7,12 @@ export const accessErrors = {
     message: () => 'The request has no API key',
     fix: 'Send the header "Authorization: Bearer <your API key>".',
   }),
-  unknown_api_key: define({
+  unknown_api_key: define<{ isAppPassword?: boolean }>({
     kind: 'unauthenticated',
-    message: () => 'The API key is unknown, was deleted, or has expired',
+    message: (p) =>
+      p.isAppPassword
+        ? 'This is an app password, which is only for mail programs (IMAP and SMTP)'
+        : 'The API key is unknown, was deleted, or has expired',
     fix: 'Use a valid key; an organization key can create new ones with POST /v0/api-keys.',
   }),
   login_failed: define({

@@ -21,7 +21,8 @@ export interface RateExceeded {
 }
 
 export const resourceErrors = {
-  not_found: define<{ what: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
+  // Clients compare the message, so a dialect shows the name elsewhere.
+  not_found: define<{ what: string; name?: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
   method_not_allowed: define<{ method: string; allowed: string }>({
     kind: 'not_found',
     message: (p) => `This path does not support ${p.method}, only ${p.allowed}`,

@@ -163,6 +163,9 @@ test('app passwords are listed without their text, rotated, and deleted', async 
   expect(JSON.stringify(await listed())).not.toContain(made.password)
   expect((await world.request('GET', `/v0/inboxes/${user}/api-keys`)).body.api_keys).toEqual([])
   expect((await world.request('DELETE', `/v0/api-keys/${made.app_password_id}`)).status).toBe(404)
+  const refused = await world.request('GET', '/v0/inboxes', { key: made.password })
+  const message = 'This is an app password, which is only for mail programs (IMAP and SMTP)'
+  expect(refused).toMatchObject({ status: 401, body: { code: 'unknown_api_key', message } })
 
   const rotated = (await world.request('POST', `${made.path}/rotate`)).body
   expect(rotated).toMatchObject({ ...shown, password: expect.stringMatching(/^app_[0-9a-f]{40}$/) })

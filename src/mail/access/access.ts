@@ -138,7 +138,7 @@ export function hasSamePermissions({ permissions }: KeyActor, row: Pick<ApiKeyRo
  * @throws not_found, missing_permission
  */
 export async function requireInbox(db: Db, actor: Actor, permission: Permission, ref: string): Promise<InboxRow> {
-  return requireCovered(actor, await findInbox(db, ref), permission)
+  return requireCovered(actor, await findInbox(db, ref), permission, ref)
 }
 
 /**
@@ -149,7 +149,7 @@ export async function lockInbox(tx: Tx, actor: Actor, permission: Permission, re
   const row = ref.includes('@')
     ? await inboxes.lockByAddress(tx, normaliseAddress(ref) ?? '')
     : await inboxes.lockById(tx, idOf(ref))
-  return requireCovered(actor, row, permission)
+  return requireCovered(actor, row, permission, ref)
 }
 
 /**
@@ -175,7 +175,8 @@ export async function requireInboxIds(
   ].filter((row) => covers(actor, row))
   const found = new Map(rows.flatMap(({ id, address }) => [[id, id] as const, [address, id] as const]))
   const ids = wanted.map((ref) => found.get(ref))
-  if (ids.includes(undefined)) throw new MailError('not_found', { what: 'Inbox' })
+  const missing = ids.indexOf(undefined)
+  if (missing >= 0) throw inboxNotFound(wanted[missing])
   requirePermission(actor, permission)
   return [...new Set(ids as string[])]
 }
@@ -191,10 +192,19 @@ function idOf(ref: string): string {
 }
 
 /** @throws not_found when there is no row or it is outside the actor's scope; missing_permission */
-export function requireCovered(actor: Actor, row: InboxRow | undefined, permission: Permission): InboxRow {
-  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
+export function requireCovered(
+  actor: Actor,
+  row: InboxRow | undefined,
+  permission: Permission,
+  ref?: string,
+): InboxRow {
+  if (!row || !covers(actor, row)) throw inboxNotFound(ref)
   requirePermission(actor, permission)
   return row
+}
+
+function inboxNotFound(ref: string | undefined): MailError {
+  return new MailError('not_found', { what: 'Inbox', ...(ref && { name: ref.slice(0, 320) }) }) // RFC 5321 §4.5.3.1
 }
 
 function covers(actor: Actor, inbox: inboxes.InboxScopeRow): boolean {
@@ -257,7 +267,7 @@ export async function requireVisible(db: Db, actor: KeyActor, { inbox, pod }: Wi
   if (pod !== undefined) await requireVisiblePod(db, actor, pod)
   if (inbox === undefined) return
   const row = await findInbox(db, inbox)
-  if (!row || !covers(actor, row)) throw new MailError('not_found', { what: 'Inbox' })
+  if (!row || !covers(actor, row)) throw inboxNotFound(inbox)
 }
 
 /**

@@ -20,14 +20,6 @@ test.each<[string, string, string, object, number, string]>([
     401,
     'missing_authorization',
   ],
-  [
-    'an authorization scheme in lower case',
-    'GET',
-    '/v0/inboxes',
-    { key: null, headers: { authorization: `bearer ${KEY}` } },
-    401,
-    'missing_authorization',
-  ],
   ['a key with white space', 'GET', '/v0/inboxes', { key: 'a b' }, 401, 'missing_authorization'],
   ['an unknown key', 'GET', '/v0/inboxes', { key: 'am_us_x' }, 401, 'unknown_api_key'],
   ['a key in a REST query', 'GET', `/v0/inboxes?api_key=${KEY}`, { key: null }, 401, 'missing_authorization'],
@@ -72,7 +64,6 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
-  ['a key of another type', 'POST', '/v0/api-keys', { body: { type: 'public_key' } }, 400, 'validation_error'],
     'an unreadable content type',
     'POST',
     '/v0/inboxes',
@@ -81,6 +72,7 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   ['a public key', 'POST', '/v0/api-keys', { body: { public_key: { kty: 'EC' } } }, 400, 'validation_error'],
+  ['a key of another type', 'POST', '/v0/api-keys', { body: { type: 'public_key' } }, 400, 'validation_error'],
   [
     'a flag that is not a boolean',
     'POST',
@@ -107,6 +99,14 @@ test.each<[string, string, string, object, number, string]>([
     'validation_error',
   ],
   [
+    'an attachment with content and url',
+    'POST',
+    `${inbox}/messages/send`,
+    { body: { attachments: [{ content: 'aGk=', url: 'https://h/' }] } },
+    400,
+    'validation_error',
+  ],
+  ['open tracking', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 403, 'not_implemented'],
   ['open tracking of a draft', 'POST', `${inbox}/drafts`, { body: { track_opens: true } }, 403, 'not_implemented'],
   ['the same, later', 'PATCH', `${inbox}/drafts/1`, { body: { track_opens: true } }, 403, 'not_implemented'],
   [
@@ -117,14 +117,6 @@ test.each<[string, string, string, object, number, string]>([
     403,
     'not_implemented',
   ],
-    'an attachment with content and url',
-    'POST',
-    `${inbox}/messages/send`,
-    { body: { attachments: [{ content: 'aGk=', url: 'https://h/' }] } },
-    400,
-    'validation_error',
-  ],
-  ['open tracking', 'POST', `${inbox}/messages/send`, { body: { track_opens: true } }, 403, 'not_implemented'],
   ['labels that are numbers', 'PATCH', `${inbox}/messages/1`, { body: { add_labels: 5 } }, 400, 'validation_error'],
   ['a body over the limit', 'POST', '/v0/inboxes', { body: { username: 'x'.repeat(300_000) } }, 413, 'body_too_large'],
   [
@@ -245,7 +237,7 @@ test('connections that time out together are refused in many turns of the event 
 test('a validation error names the field in every format that clients read', async () => {
   await using edge = await startEdge()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { attachments: [{ content: 5 }] } })
-  const message = 'attachments.0.content must be string'
+  const message = 'attachments.0.content must be a string'
   expect(body).toEqual({
     name: 'ValidationError',
     code: 'validation_error',
@@ -258,7 +250,7 @@ test('a validation error names the field in every format that clients read', asy
 test('when two forms are allowed, the error names both', async () => {
   await using edge = await startEdge()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { to: 5 } })
-  expect(body.message).toBe('to must be string or must be array')
+  expect(body.message).toBe('to must be a string or must be an array')
 })
 
 test("an unexpected error is a 500 without details, which are logged with the client's request id", async () => {
@@ -357,3 +349,11 @@ function raw(url: string, bytes: string): Promise<string> {
     socket.on('error', reject)
   })
 }
+
+test('the name of the authentication scheme may be in any case', async () => {
+  await using edge = await startEdge()
+  for (const scheme of ['bearer', 'BEARER']) {
+    const headers = { authorization: `${scheme} ${KEY}` }
+    expect((await edge.request('GET', '/v0/capabilities', { key: null, headers })).status).toBe(200)
+  }
+})

@@ -43,6 +43,18 @@ test.each<[string, unknown]>([
   expect(parse(text)).toEqual(result)
 })
 
+test.each<[string, number]>([
+  ['invalid', 0],
+  ['{"a": x}', 6],
+  ['{"a": [true, tru ]}', 16],
+  ['{"a":1,}', 7],
+  ['[1] x', 4],
+])('the error for %s gives the position', (text, position) => {
+  expect(() => parseJsonBody({}, Buffer.from(text), withLimits({}))).toThrow(
+    new RegExp(`^The body is not valid JSON: .* at position ${position}$`),
+  )
+})
+
 test('a large body is checked, decoded and parsed in different turns of the event loop', async () => {
   let turns = 0
   const nextTurn = async () => {

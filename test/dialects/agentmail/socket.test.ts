@@ -78,7 +78,10 @@ test('a subscribe that the key does not permit is refused with an error frame', 
     socket.send({ type: 'subscribe', ...frame })
     return socket.next()
   }
-  expect(await ask({ inbox_ids: [bob] })).toMatchObject({ type: 'error', name: 'NotFoundError' })
+  expect(await ask({ inbox_ids: [bob] })).toMatchObject({
+    ...{ type: 'error', name: 'NotFoundError', message: 'Inbox not found' },
+    fix: `There is no inbox ${bob} in the scope of this key.`,
+  })
   expect(await ask({ pod_ids: ['none'] })).toMatchObject({ type: 'error' })
   expect(await ask({ event_types: ['message.received.spam'] })).toMatchObject({
     type: 'error',

@@ -57,7 +57,9 @@ export function createCredentials({ store, clock, requestRates }: CredentialsNee
     async authenticate(key) {
       const row = await apiKeys.getByHash(store.db, hashKey(key))
       const now = clock()
-      if (row?.kind !== 'bearer' || isExpired(row, now)) throw new MailError('unknown_api_key', {})
+      if (row?.kind !== 'bearer' || isExpired(row, now)) {
+        throw new MailError('unknown_api_key', row?.kind === 'app_password' ? { isAppPassword: true } : {})
+      }
       uses.set(row.id, now)
       const requestRate = await requestRates.count(row)
       return { ...(await readActor(row)), ...(requestRate && { requestRate }) }

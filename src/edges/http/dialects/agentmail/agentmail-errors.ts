@@ -120,6 +120,9 @@ function fixOf(error: MailError): string | undefined {
   if (Array.isArray(refusals)) return fixOfRefusals(refusals)
   const permission = missingPermission(error)
   if (permission !== undefined) return `${error.fix} It is "${permission}".`
+  if (isMailError(error, 'not_found') && error.params.name !== undefined) {
+    return `There is no ${error.params.what.toLowerCase()} ${error.params.name.toWellFormed()} in the scope of this key.`
+  }
   if (isMailError(error, 'narrow_key')) return `${error.fix} This call needs ${keysFor[error.params.narrowestKey]}.`
   return error.fix
 }

@@ -8,7 +8,7 @@ import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
 import type { HttpApp } from '../../server/http-dialect.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
-import { reportUnknown } from '../../server/requests/unknown-members.ts'
+import { reportUnknown, type UnknownMember } from '../../server/requests/unknown-members.ts'
 import { EventType, filterList, filterText, label, timeText } from './wire/request-texts.ts'
 
 /** Parameters that are lists on every route of this API. */
@@ -74,10 +74,11 @@ const KNOWN: ReadonlySet<string> = new Set(['last_key', 'permanent', 'api_key'])
  * @param query normalised
  * @param schema of the route's query string; undefined: it has none
  */
-export function unknownParameters(query: object, schema: unknown): [name: string][] {
+export function unknownParameters(query: object, schema: unknown): UnknownMember[] {
   const { properties = {} } = (schema ?? {}) as { properties?: object }
   const unknown = Object.keys(query).filter((name) => !Object.hasOwn(properties, name) && !KNOWN.has(name))
-  return unknown.map((name) => [name])
+  const known = Object.keys(properties).filter((name) => !KNOWN.has(name))
+  return unknown.map((name) => ({ path: [name], known }))
 }
 
 function readList(value: string | string[]): string[] {

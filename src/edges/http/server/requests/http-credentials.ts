@@ -14,8 +14,7 @@ declare module 'fastify' {
 }
 
 /**
- * Reads `Authorization: Bearer <key>`. The scheme is case-sensitive, as in AgentMail's own service
- * (docs/compatibility/agentmail.md).
+ * Reads `Authorization: Bearer <key>`.
  *
  * @throws missing_authorization, unknown_api_key
  */
@@ -45,8 +44,8 @@ export async function authenticateHeaderOrQuery(
 }
 
 function readBearer(header: string | undefined): string {
-  const scheme = 'Bearer '
-  return checkKeyFormat(header?.startsWith(scheme) ? header.slice(scheme.length) : '')
+  // RFC 9110 §11.1: the scheme is case-insensitive.
+  return checkKeyFormat(/^bearer (.*)$/is.exec(header ?? '')?.[1] ?? '')
 }
 
 function checkKeyFormat(key: string): string {

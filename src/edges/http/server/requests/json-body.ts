@@ -57,7 +57,7 @@ function* parseSteps(headers: IncomingHttpHeaders, bytes: Buffer, limits: Limits
   try {
     value = JSON.parse(json, reviver)
   } catch (cause) {
-    throw new MailError('invalid_json', { detail: reasonOf(cause) }, { cause })
+    throw new MailError('invalid_json', { detail: reasonOf(cause, json) }, { cause })
   }
   if (hasPrototype || json.includes('\\u0000')) refuseTexts(value, [])
   return value
@@ -144,7 +144,34 @@ function refuseTexts(value: unknown, path: readonly (string | number)[]): void {
   }
 }
 
-/** Returns V8's message without the text that it quotes from the body, which may be part of a message. */
-function reasonOf(cause: unknown): string {
-  return (cause as SyntaxError).message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
+/** Characters of a body in which the position of an error is searched for, if V8 does not say it. */
+const SEARCHED_CHARS_MAX = 65_536
+
+/** Returns V8's message without the text that it quotes from the body, which may be part of a message, and with the position. */
+function reasonOf(cause: unknown, json: string): string {
+  const reason = (cause as SyntaxError).message.split(/, |: | "/)[0] ?? 'it cannot be parsed'
+  if (/ position \d|end of JSON/.test(reason) || json.length > SEARCHED_CHARS_MAX) return reason
+  return `${reason} at position ${errorPosition(json)}`
+}
+
+/** The shortest text that is wrong, and not only cut off, ends with the character that is wrong. */
+function errorPosition(json: string): number {
+  let [fine, wrong] = [0, json.length]
+  while (wrong - fine > 1) {
+    const middle = (fine + wrong) >> 1
+    if (isBeginningOfJson(json.slice(0, middle))) fine = middle
+    else wrong = middle
+  }
+  return fine
+}
+
+function isBeginningOfJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch (error) {
+    const { message } = error as SyntaxError
+    const at = / position (\d+)/.exec(message)?.[1]
+    return / end of |Unterminated /.test(message) || (at !== undefined && Number(at) >= text.length)
+  }
 }

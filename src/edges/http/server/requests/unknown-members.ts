@@ -8,7 +8,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MailError } from '../../../../errors.ts'
 import type { RequestSchema } from './bounded-schema.ts'
 
-export type UnknownPath = readonly (string | number)[]
+export interface UnknownMember {
+  readonly path: readonly (string | number)[]
+  /** The names that are known there. */
+  readonly known: readonly string[]
+}
+
+/** Known names that an error lists; the largest body has 20. */
+const KNOWN_MAX = 30
 
 /** Names in a warning, and the length of each. */
 const NAMED_MAX = 3
@@ -22,38 +29,39 @@ export function reportUnknown(
   request: Pick<FastifyRequest, 'headers'>,
   reply: Pick<FastifyReply, 'getHeader' | 'header'>,
   what: string,
-  paths: readonly UnknownPath[],
+  unknown: readonly UnknownMember[],
 ): void {
   const strict = request.headers['martlet-strict']
   if (strict !== undefined && strict !== 'true' && strict !== 'false') {
     throw new MailError('validation_error', { detail: 'The header field Martlet-Strict must be true or false' })
   }
-  const [first] = paths
+  const [first] = unknown
   if (!first) return
   if (strict === 'true') {
-    const path = first.map((name) => (typeof name === 'string' ? readable(name) : name))
-    throw new MailError('validation_error', {
-      detail: `${path.join('.')} is unknown: see the ${what} of this call`,
-      path,
-    })
+    const path = first.path.map((name) => (typeof name === 'string' ? readable(name) : name))
+    const known = first.known.slice(0, KNOWN_MAX)
+    const shown = [...known, ...(known.length < first.known.length ? ['...'] : [])].join(', ')
+    const parent = path.length > 1 ? `members of ${path.slice(0, -1).join('.')}` : what
+    const detail = `${path.join('.')} is unknown: ${shown === '' ? `there are no ${parent}` : `the ${parent} are ${shown}`}`
+    throw new MailError('validation_error', { detail, path })
   }
-  const named = paths
+  const named = unknown
     .slice(0, NAMED_MAX)
-    .map((path) => path.map((name) => encodeURIComponent(readable(name))).join('.'))
-  const warning = `unknown ${what} were ignored: ${named.join(', ')}${paths.length > NAMED_MAX ? ', ...' : ''}`
+    .map(({ path }) => path.map((name) => encodeURIComponent(readable(name))).join('.'))
+  const warning = `unknown ${what} were ignored: ${named.join(', ')}${unknown.length > NAMED_MAX ? ', ...' : ''}`
   const earlier = reply.getHeader('martlet-warning')
   reply.header('martlet-warning', earlier === undefined ? warning : `${earlier}; ${warning}`)
 }
 
-/** Returns the paths of the members of a valid body that its schema does not know, at most one more than a warning names. */
-export function unknownMembers(schema: RequestSchema | undefined, body: unknown): UnknownPath[] {
-  const found: UnknownPath[] = []
+/** Returns the members of a valid body that its schema does not know, at most one more than a warning names. */
+export function unknownMembers(schema: RequestSchema | undefined, body: unknown): UnknownMember[] {
+  const found: UnknownMember[] = []
   if (schema) addUnknown(schema, body, [], found)
   return found
 }
 
 /** An object without declared members, such as the metadata of an inbox, knows every member. */
-function addUnknown(schema: RequestSchema, value: unknown, path: UnknownPath, found: UnknownPath[]): void {
+function addUnknown(schema: RequestSchema, value: unknown, path: UnknownMember['path'], found: UnknownMember[]): void {
   const { properties, additionalProperties, items, anyOf } = schema
   if (found.length > NAMED_MAX || typeof value !== 'object' || value === null) return
   if (anyOf) {
@@ -64,9 +72,14 @@ function addUnknown(schema: RequestSchema, value: unknown, path: UnknownPath, fo
     for (const [name, member] of Object.entries(value)) {
       const known = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
       if (known) addUnknown(known, member, [...path, name], found)
-      else if (found.length <= NAMED_MAX) found.push([...path, name])
+      else if (found.length <= NAMED_MAX) found.push({ path: [...path, name], known: namesOf(properties) })
     }
   }
+}
+
+/** Without those that exist to be refused. */
+function namesOf(properties: Readonly<Record<string, RequestSchema>>): string[] {
+  return Object.keys(properties).filter((name) => !properties[name]!.isRefused)
 }
 
 /** Returns the alternative that knows most members of a value. */

@@ -114,11 +114,13 @@ function toMailError(errors: readonly TLocalizedValidationError[]): MailError {
   return invalid(path, [...new Set(at.map(problemOf))].join(' or '))
 }
 
-/** TypeBox names neither the values of an enumeration nor that of a constant. */
+/** TypeBox names neither the values of an enumeration nor that of a constant, and omits articles. */
 function problemOf(error: TLocalizedValidationError): string {
   if (error.keyword === 'enum') return `must be one of ${listValues(error.params.allowedValues)}`
   if (error.keyword === 'const') return `must be ${listValues([error.params.allowedValue])}`
-  return error.message
+  return error.message.replace(/^must be (?=(?:string|number|boolean|object|array|integer)$)(.)/, (_all, first) =>
+    /[aio]/.test(first) ? `must be an ${first}` : `must be a ${first}`,
+  )
 }
 
 function listValues(values: readonly unknown[]): string {

@@ -190,12 +190,12 @@ function listOf(codes: readonly ErrorCode[]): string {
 }
 
 /** Placeholders that most messages of their error leave out. */
-const OPTIONAL = new Set<unknown>(['eventType'])
+const OPTIONAL = new Set<unknown>(['eventType', 'isAppPassword'])
 const placeholders = new Proxy({}, { get: (_target, name) => (OPTIONAL.has(name) ? undefined : '…') })
 
 /** Values of the messages in examples. */
 const sampleValues = {
-  ...{ detail: 'limit must be integer', path: ['limit'], what: 'Inbox', permission: 'message_send' },
+  ...{ detail: 'limit must be an integer', path: ['limit'], what: 'Inbox', permission: 'message_send' },
   ...{ limitBytes: 1_048_576, tokensMax: 50_000, max: 1_000, period: 'minute', retryAfterSeconds: 1 },
 }
 
