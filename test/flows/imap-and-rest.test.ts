@@ -18,7 +18,7 @@ const DATE = 'Date: Mon, 30 Nov 2026 12:00:00 +0000'
 let server: SubmissionWorld
 
 beforeAll(async () => {
-  server = await startSubmission({}, IMAP_ON)
+  server = await startSubmission({}, { ...IMAP_ON, MARTLET_THREAD_REPLIES: '1' })
 })
 afterAll(() => server?.[Symbol.asyncDispose]())
 
@@ -277,6 +277,31 @@ test.each(['append', 'submit'])(
     expect(texts.toSorted()).toEqual(['encrypted', 'in clear text'])
   },
 )
+
+test('a message that is saved in Sent stays there while the message that its program submits is held', async () => {
+  // The copy was removed, and a message that is held is in no mailbox: the program had lost its text.
+  const { client, user, password } = await openAgent()
+  const message = (name: string) => [
+    DATE,
+    `From: ${user}`,
+    'To: bob@a.test',
+    `Message-ID: <${name}@mail.localhost>`,
+    ...(name === 'question' ? [] : ['In-Reply-To: <question@mail.localhost>']),
+    'Subject: about',
+    '',
+    name,
+  ]
+  const program = await openLoggedIn(server.world, { user, pass: password })
+  const submit = async (name: string) =>
+    expect(await sendRaw(program, { from: user, to: ['bob@a.test'], raw: message(name).join('\n') })).toMatch(/^250 /)
+  await submit('question')
+  await submit('answer')
+  const held = await server.world.subscribe({ inboxIds: [user], eventTypes: ['message.held'] })
+  await client.append('Sent', `${message('saved').join('\r\n')}\r\n`)
+  await submit('saved')
+  await held.next('message.held')
+  expect(await client.ok('STATUS Sent (MESSAGES)')).toEqual(['STATUS Sent (MESSAGES 3)'])
+})
 
 test('each side learns of a change by the other within a second', async () => {
   const agent = await openAgent()

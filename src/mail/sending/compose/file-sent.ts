@@ -202,7 +202,8 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     const own = await placedMessages.listOwn(tx, { inboxId: inbox.id, idHash: idHash!, fingerprint })
     const sent = own.find((row) => row.verified_domain !== null)
     if (sent) return { ...(await sentAgain(tx, inbox, sent, heldBy)), blobs: [], isRepeated: true }
-    const copy = own.find((row) => row.hidden === 0)
+    // A message that is held is not in Sent, and may never be sent: its program keeps what it has saved.
+    const copy = heldBy ? undefined : own.find((row) => row.hidden === 0)
     const taken = copy && (await replaceCopy(tx, copy, labels))
     // A received message has other bytes than ours: it has trace fields, and no signature. It may have this id.
     const apiMessageId = copy?.api_message_id ?? messageIdFrom(tx.newId(), splitAddress(inbox.address).domain)
