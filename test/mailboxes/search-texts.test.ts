@@ -1,5 +1,5 @@
 /** Tests that TEXT, BODY and the header keys of SEARCH see whole messages, and that a search that would read too much is refused. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
 import type { SearchKey, TextTarget } from '../../src/formats/imap/search-keys.ts'
 import { appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
@@ -53,6 +53,24 @@ const mails = [
   `From: cid@z.test\nSubject: html\nContent-Type: text/html\n\n<p>${filler(40_000)}</p><p>the <b>bold</b> ending</p>\n`,
   // 4: a field of many lines
   `From: dan@z.test\nSubject: plain\nReceived: from relay.z.test\n by mx.a.test with SMTP\nX-Note: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nMessage-ID: without brackets\n\nshort\n`,
+  // 5: parts, and no attachment
+  [
+    'From: eve@z.test',
+    'Subject: alternative',
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/alternative; boundary=a',
+    '',
+    '--a',
+    'X-Part: of a short message',
+    '',
+    'the text',
+    '--a',
+    'Content-Type: text/html',
+    '',
+    '<p>the text, only in <b>HTML</b></p>',
+    '--a--',
+    '',
+  ].join('\n'),
 ]
 
 beforeAll(async () => {
@@ -72,6 +90,9 @@ const cases: [SearchKey, number[]][] = [
   [text('text', 'needle in the haystack'), [1]],
   [text('text', 'carousel'), [1]],
   [text('text', 'x-loop: carou'), [1]],
+  [text('text', 'x-part: of a short message'), [5]],
+  [text('body', 'of a short message'), []],
+  [text('text', 'only in html'), [5]],
   [text('body', 'carousel'), []],
   [text('body', 'straße;42'), [2]],
   [text('text', 'prices.csv'), [2]],
@@ -84,7 +105,7 @@ const cases: [SearchKey, number[]][] = [
   [text('text', 'grüße'), [4]],
   [text('body', `${filler(500)}the needle`.replaceAll('\n', ' ')), [1]], // longer than the index compares
   [text('body', `${'filler words on a line '.repeat(15)}the needles`), []],
-  [{ key: 'not', of: text('body', 'needle in') }, [2, 3, 4]],
+  [{ key: 'not', of: text('body', 'needle in') }, [2, 3, 4, 5]],
   [header('X-Note', 'GRÜSSE'), []],
   [header('X-Note', 'grüße'), [4]],
   [header('received', 'mx.a.test'), [4]],
@@ -107,9 +128,19 @@ test.each(cases.map(([key, uids]) => [JSON.stringify(key).slice(0, 100), uids, k
 )
 
 test('a search that would read more bytes than it may is refused, and never answered wrongly', async () => {
-  const keys = Array.from({ length: 8 }, (_, index) => text('body', `nothing ${index}`))
+  const keys = [...'abcdefgh'].map((letter) => text('body', `${letter}0`)) // signatures have no text of two letters
   await expect(search({ key: 'or', keys })).rejects.toMatchObject({ code: 'LIMIT' })
   expect(await search(text('body', 'short'))).toEqual([4])
+})
+
+test('who has read a message once reads it again only for a text that it may have', async () => {
+  await search(text('text', 'neither here nor there'))
+  const read = vi.spyOn(world.node.contents, 'read')
+  expect(await search(text('text', 'nothing that is here'))).toEqual([])
+  expect(read).not.toHaveBeenCalled()
+  expect(await search(text('text', 'carousel'))).toEqual([1])
+  expect(read).toHaveBeenCalledTimes(1)
+  read.mockRestore()
 })
 
 test('searches of long messages take turns and can be cut', async () => {

@@ -53,13 +53,19 @@ export const mailboxesLimits = {
     default: 512 * MIB,
     unit: 'bytes',
     description:
-      'Bytes of messages that one SEARCH of TEXT or BODY reads: of long ones, and of those with attachments. A SEARCH that needs more is refused with NO [LIMIT].',
+      'Bytes of messages that one SEARCH of TEXT or BODY reads, because neither the text index nor signatures in memory can tell. A SEARCH that needs more is refused with NO [LIMIT].',
   },
   searchSourcesMax: {
     default: 2,
     unit: 'count',
     description:
       'Messages that all SEARCH commands of a node have in memory at the same time to compare their whole text.',
+  },
+  searchSignaturesBytesMax: {
+    default: 32 * MIB,
+    unit: 'bytes',
+    description:
+      'Signatures in memory of messages that SEARCH has read as a whole: a later one reads only those that may match. A message of 5 KB has about 800 bytes.',
   },
   searchRowsMax: {
     default: 2_000_000,

@@ -9,7 +9,10 @@ import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime
 import { decodeBytes } from '../mime/transfer-encoding.ts'
 
 export interface MessageTextPiece {
-  /** Of the header of the message, or of its parts: TEXT searches there, and BODY does not. */
+  /**
+   * Of the header of the message, or of its parts: TEXT searches there. BODY does not, as in Dovecot: for a person, the header of a part is no
+   * more in the text than that of the message.
+   */
   readonly isHeader: boolean
   /** Pieces of one part follow one another: a word can begin in one and end in the next. */
   readonly isContinued: boolean

@@ -63,6 +63,11 @@ export function queryBits(parts: readonly string[]): number[] {
   return [...bits].slice(0, QUERY_BITS_MAX)
 }
 
+/** Whether a signature has all of these bits. */
+export function hasBits(signature: Uint8Array, bits: readonly number[]): boolean {
+  return bits.every((bit) => (signature[bit >> 3]! & (1 << (bit & 7))) !== 0)
+}
+
 /** Returns where the sequences of a length begin, with neighbours apart: 0 4 8 … 1 5 9 … */
 function spread(part: string, length: number): number[] {
   const starts = Array.from({ length: Math.max(0, part.length - length + 1) }, (_, at) => at)

@@ -33,7 +33,7 @@ import { storeFlags } from './changes/store-flags.ts'
 import { createLargeStructures } from './fetch/large-structures.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
 import { isSystemFlag, keywordsOf } from './projection/flag-changes.ts'
-import { createMatchSource } from './search/search-sources.ts'
+import { createSources } from './search/search-sources.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
 
@@ -94,9 +94,7 @@ export interface MailboxQuota {
   readonly messages: { readonly used: number; readonly max: number | undefined }
 }
 
-interface MailboxesNeeds
-  extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'matchSource'>,
-    AppendNeeds {
+interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'sources'>, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
 }
@@ -106,7 +104,7 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
     ...given,
     foldedTexts: createTextCache(given.limits),
     largeStructures: createLargeStructures(given),
-    matchSource: createMatchSource(given),
+    sources: createSources(given),
   }
   const { store, config, log } = needs
   const views = createInboxViews(needs)

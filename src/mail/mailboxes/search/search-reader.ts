@@ -14,14 +14,14 @@ import { type SearchClause, searchMessages } from '../../messages/search/search.
 import type { FoldedTexts } from '../../messages/search/text-cache.ts'
 import { indexOfUid } from '../views/mailbox-snapshot.ts'
 import { type Fields, readHeaders } from './search-contents.ts'
-import type { Positions } from './search-positions.ts'
-import type { MatchSource, SourceQuery } from './search-sources.ts'
+import { filter, type Positions } from './search-positions.ts'
+import type { SourceQuery, Sources } from './search-sources.ts'
 
 export interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly contents: Contents
   readonly foldedTexts: FoldedTexts
-  readonly matchSource: MatchSource
+  readonly sources: Sources
   readonly clock: () => number
   readonly limits: Limits
 }
@@ -37,6 +37,8 @@ export interface SearchedMailbox {
 const FOUND_AT_ONCE = 10_000
 /** Contents whose parsed form is read by one statement. */
 const CONTENTS_AT_ONCE = 50
+/** Other work may run after so long. */
+const SLICE_MS = 5
 
 export class SearchReader {
   readonly mailbox: SearchedMailbox
@@ -109,17 +111,25 @@ export class SearchReader {
     query: SourceQuery,
     isWanted: (row: itemsTable.SearchedItemRow) => boolean,
   ): Promise<Positions> {
+    const { sources } = this.#needs
     const kept = this.none()
-    for await (const rows of this.#rowsOf(among)) {
+    const keyOf = (index: number) => `${this.mailbox.id} ${this.#uids[index]}`
+    const isExcluded = sources.excluder(query)
+    const possible = filter(among, (index) => !isExcluded(keyOf(index)))
+    let breathedAtMs = performance.now()
+    for await (const rows of this.#rowsOf(possible)) {
       for (const [index, row] of rows) {
         if (!isWanted(row)) continue
         this.#sourceBytesLeft -= row.size_bytes
         if (this.#sourceBytesLeft < 0) throw this.#tooCostly()
         try {
-          kept[index] = Number(await this.#needs.matchSource(row.content_id, query, this.#signal))
+          kept[index] = Number(await sources.matches(keyOf(index), row.content_id, query, this.#signal))
         } catch (error) {
           if (!isMailError(error, 'not_found')) throw error // it was deleted meanwhile
         }
+        if (performance.now() - breathedAtMs < SLICE_MS) continue
+        await setImmediate()
+        breathedAtMs = performance.now()
       }
     }
     return kept

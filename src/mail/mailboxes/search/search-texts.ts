@@ -1,10 +1,11 @@
 /**
  * The keys of SEARCH that compare texts (RFC 9051 §6.4.4): a substring without case, where white space of any kind and length is one space.
  *
- *   the text index finds most messages that match → headers, for TEXT → whole messages, where the index has only a part of the text
+ *   the text index finds most messages that match → whole messages, where the index has only a part of the text
  *
  * The index has the subject, the addresses, and the beginning of the text: of the text part, or of the HTML of a message without one. So
- * BODY reads a message only if it is long or has attachments, and TEXT reads the headers of those that the index does not find.
+ * BODY reads a message only if it is long or has attachments, and TEXT reads each that the index does not find, or its signatures: any
+ * header field of any part may have the text.
  */
 import type { TextTarget } from '../../../formats/imap/search-keys.ts'
 import { foldText } from '../../../formats/search/search-signature.ts'
@@ -86,16 +87,12 @@ async function searchMessage(
     const more = await search(filter(among, (index) => found[index] === 0))
     for (let index = 0; index < found.length; index += 1) found[index]! |= more[index]!
   }
-  if (inHeader) {
-    await add((rest) =>
-      reader.byHeader(rest, (headers) => headers.some(([name, shown]) => includes(`${name}: ${shown}`, text))),
-    )
-  }
   const { searchTextCharsMax } = reader.limits.parsing
   /** No text has more characters than the message has bytes. */
   const isCut = ({ size_bytes, has_attachments }: SearchedItemRow) =>
     size_bytes > searchTextCharsMax || has_attachments !== 0
-  await add((rest) => reader.bySource(rest, { text, inHeader }, isIndexed ? isCut : () => true))
+  const isWanted = isIndexed && !inHeader ? isCut : () => true
+  await add((rest) => reader.bySource(rest, { text, inHeader }, isWanted))
   return found
 }
 
