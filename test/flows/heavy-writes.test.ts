@@ -73,7 +73,7 @@ test('an inbox that several recipients of a divided message are gets it once', a
 
 test('a write of another pod does not wait for all sends with many recipients and attachments', async () => {
   await using world = await startWorld({ limits: { store: { groupMs: 5 } } })
-  const boxes = await createInboxes(world, 8)
+  const boxes = await createInboxes(world, 16)
   const { podId } = await world.agentmail.pods.create({ name: 'other' })
   const attachments = Array.from({ length: 90 }, () => ({ content: 'YQ==' }))
   const sends = boxes.map(async (inbox) => {
@@ -81,7 +81,8 @@ test('a write of another pod does not wait for all sends with many recipients an
     const { status } = await world.request('POST', `/v0/inboxes/${inbox}/messages/send`, { body })
     expect(status).toBe(200)
   })
-  expect(await answeredBefore(sends, () => createElsewhere(world, podId))).toBeLessThanOrEqual(5)
+  // Several are answered at once, by a commit of their group, and requests of both kinds share the event loop of the test.
+  expect(await answeredBefore(sends, () => createElsewhere(world, podId))).toBeLessThanOrEqual(12)
 })
 
 test('the labels of a long thread change in parts, between which other writes run', async () => {
