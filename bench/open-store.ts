@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import pg from 'pg'
 import type { Limits } from '../src/config/limits.ts'
 import { loadConfig } from '../src/config/settings.ts'
 import { createLog } from '../src/log.ts'
@@ -15,6 +16,8 @@ import { startPostgresServer } from '../test/support/postgres-server.ts'
 export interface BenchStore {
   readonly store: Store
   readonly limits: Limits
+  /** Makes PostgreSQL's statistics, as autovacuum does soon after many inserts. */
+  analyze(): Promise<void>
   /** Closes the store, and removes all that it has written, unless it is kept. */
   close(): Promise<void>
 }
@@ -35,6 +38,13 @@ export async function openBenchStore(): Promise<BenchStore> {
   return {
     store,
     limits: config.limits,
+    async analyze() {
+      if (databaseUrl === undefined) return
+      const client = new pg.Client({ connectionString: databaseUrl })
+      await client.connect()
+      await client.query('analyze')
+      await client.end()
+    },
     async close() {
       await store.close()
       await postgres?.[Symbol.asyncDispose]()

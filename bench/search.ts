@@ -36,6 +36,7 @@ const { store, limits } = bench
 const thread = createSignatureThread(limits)
 try {
   const inboxIds = (await existingInboxes()) ?? (await createInboxes())
+  await bench.analyze()
   const [inboxId = ''] = inboxIds
   const indexing = performance.now()
   const job = createIndexMessages({ store, thread, limits: withLimits({ search: { indexPauseMs: 0 } }) })
