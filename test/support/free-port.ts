@@ -1,13 +1,22 @@
 /**
- * Returns a port of the loopback interface for a program that does not accept port 0. It is not reserved until then.
+ * Returns a port of the loopback interface for a program that does not accept port 0. It is not reserved until then, so it lies below
+ * those that the system gives to connections: one of them took such a port before the program did.
  */
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
+
+/** Linux gives 32768 and above to connections, macOS and Windows 49152 and above. */
+const [LOWEST, END] = [20_000, 32_000]
 
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const port = randomInt(LOWEST, END)
+  const server = createServer().listen(port, '127.0.0.1')
+  const isFree = await once(server, 'listening').then(
+    () => true,
+    () => false,
+  )
+  if (!isFree) return freePort()
   server.close()
   await once(server, 'close')
   return port
