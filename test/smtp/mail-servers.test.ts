@@ -78,7 +78,8 @@ async function postfix(skip: (why: string) => never): Promise<Relay> {
       smtpd_relay_restrictions: 'permit_mynetworks, reject',
       transport_maps: `regexp:{{/^tls.*@mail\\.localhost$$/ ${tls}}, {/@mail\\.localhost$$/ ${clear}}}`,
       default_transport: `smtp:[${mxAddress(0)}]:${bounces.port}`,
-      ...{ minimal_backoff_time: '1s', maximal_backoff_time: '1s', queue_run_delay: '1s' },
+      // Times of its queue are whole seconds: with 1 s, it found a message while it was still deferring it, and then left it alone.
+      ...{ minimal_backoff_time: '2s', maximal_backoff_time: '2s', queue_run_delay: '1s' },
       smtpd_discard_ehlo_keywords: 'chunking',
     },
     services: 'tls unix - - n - - smtp -o smtp_tls_security_level=encrypt',
