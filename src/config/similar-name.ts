@@ -1,4 +1,4 @@
-/** Finds the name that was probably meant: for misspelt settings. Pure. */
+/** Finds the name that was probably meant: for misspelt settings, and members of requests. Pure. */
 
 /** A misspelt name differs by at most this part of its length. */
 const DIFFERENCE_MAX = 1 / 4

@@ -203,6 +203,12 @@ test('a reply is stored in one line and cut at the limit', async () => {
   expect(outcome!.reply).toBe(`250 5 lines bell ${'x'.repeat(13)}`)
 })
 
+/** Answers the second line with this verb. */
+function atSecond(verb: string, reply: string): NonNullable<Behaviour['on']> {
+  let count = 0
+  return (line) => (line.startsWith(verb) && ++count === 2 ? reply : undefined)
+}
+
 describe('a connection to the server of a domain', () => {
   const delivered = [{ kind: 'delivered' }]
 
@@ -232,9 +238,7 @@ describe('a connection to the server of a domain', () => {
     ['RCPT', '421 4.3.2 I must leave'],
     ['DATA', 'reset'],
   ])('is replaced if the server accepts no more messages on it (%s: %s)', async (verb, reply) => {
-    let count = 0
-    const on = (line: string) => (line.startsWith(verb) && ++count === 2 ? reply : undefined)
-    await using all = await target([{ on }])
+    await using all = await target([{ on: atSecond(verb, reply) }])
     await all.deliver({})
     expect(await all.deliver({})).toMatchObject(delivered)
     expect(all.mxs[0]!.messages.map(({ connection }) => connection)).toEqual([1, 2])
@@ -255,9 +259,7 @@ describe('a connection to the server of a domain', () => {
     ['.', '451 4.3.0 full'],
     ['.', 'close'],
   ])('is not replaced for another failure of the next message (%s: %s)', async (verb, reply) => {
-    let count = 0
-    const on = (line: string) => (line.startsWith(verb) && ++count === 2 ? reply : undefined)
-    await using all = await target([{ on }])
+    await using all = await target([{ on: atSecond(verb, reply) }])
     await all.deliver({})
     expect(await all.deliver({})).not.toMatchObject(delivered)
     expect(all.mxs[0]!.connections).toBe(1)

@@ -21,7 +21,7 @@ import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import { showWhole } from './content/bodies.ts'
-import type { Contents } from './content/contents.ts'
+import { type Contents, loadContent } from './content/contents.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
 import { checkFilterValues, listMail } from './mail-list.ts'
@@ -130,9 +130,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
       if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
       const link = await downloads.link({ messageId: row.id })
       if (!isShort) return { message, ...link }
-      const chunks: Buffer[] = []
-      for await (const chunk of contents.read(row.content_id)) chunks.push(chunk)
-      return { message, source: Buffer.concat(chunks), ...link }
+      return { message, source: await loadContent(contents, row.content_id), ...link }
     },
 
     async unreadCount(actor, inboxRef) {

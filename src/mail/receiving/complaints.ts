@@ -21,7 +21,7 @@ import * as listEntries from '../../store/tables/list-entries-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import { messageComplained } from '../events/log/message-events.ts'
-import type { Contents } from '../messages/content/contents.ts'
+import { type Contents, loadContent } from '../messages/content/contents.ts'
 import { changeLabels } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
 import { eventMessage } from '../messages/views/event-message.ts'
@@ -68,10 +68,8 @@ export function createRecordComplaint({ store, contents, limits, log }: Complain
 
   async function hasSignature({ content_id }: messages.StoredMessageRow, { signatures }: FeedbackReport) {
     if (signatures.length === 0) return false
-    const chunks: Buffer[] = []
     const range = { start: 0, end: SIGNED_HEADER_BYTES_MAX }
-    for await (const chunk of contents.read(content_id, range)) chunks.push(chunk)
-    const own = readSignatures(Buffer.concat(chunks))
+    const own = readSignatures(await loadContent(contents, content_id, range))
     return own.some((signature) => signatures.includes(signature))
   }
 

@@ -96,12 +96,8 @@ export async function changeLabelCounts(
   threadId: string,
   differences: ReadonlyMap<string, number>,
 ): Promise<void> {
-  const rows = [...differences].filter(([, difference]) => difference !== 0)
-  const changed = rows.map(([label, difference]) => ({ thread_id: threadId, label, message_count: difference }))
-  await tx.runRows([rowStep(addToLabelCounts, changed)])
-  if (rows.some(([, difference]) => difference < 0)) {
-    await tx.deleteFrom('thread_labels').where('thread_id', '=', threadId).where('message_count', '<=', 0).execute()
-  }
+  const rows = [...differences].map(([label, message_count]) => ({ thread_id: threadId, label, message_count }))
+  await addLabelCounts(tx, rows)
 }
 
 /** Changes the number of the threads' messages with labels: any number of rows per thread and label. */

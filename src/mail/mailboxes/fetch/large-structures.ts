@@ -10,7 +10,7 @@ import type { Log } from '../../../log.ts'
 import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, loadContent } from '../../messages/content/contents.ts'
 import { structureOf } from './message-source.ts'
 
 /** Increase it when formats/imap writes another ENVELOPE or BODYSTRUCTURE: stored ones are computed again. */
@@ -55,9 +55,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
     // Another session may have waited for the same one.
     const stored = await itemsTable.getStructure(store.db, contentId, STRUCTURE_VERSION)
     if (stored) return stored
-    const chunks: Buffer[] = []
-    for await (const chunk of contents.read(contentId)) chunks.push(chunk)
-    const row = structureRow(contentId, Buffer.concat(chunks), limits)
+    const row = structureRow(contentId, await loadContent(contents, contentId), limits)
     await storeStructures({ store, log }, [row])
     return row
   }

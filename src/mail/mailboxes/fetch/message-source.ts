@@ -6,7 +6,7 @@ import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
 import type { StructureLimits } from '../../../formats/mime/mime-structure.ts'
 import type { FetchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
 import { sourceOf } from '../../messages/content/compressed-source.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, loadContent } from '../../messages/content/contents.ts'
 
 export interface MessageSource {
   readonly sizeBytes: number
@@ -31,9 +31,7 @@ export async function loadBytes(row: FetchedItemRow, { contents }: Pick<SourceNe
     const source = sourceOf({ bytes, sizeBytes: row.size_bytes, parsed: parsed ?? null })
     return Buffer.from(source.buffer, source.byteOffset, source.byteLength)
   }
-  const chunks: Buffer[] = []
-  for await (const chunk of contents.read(content_id)) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return loadContent(contents, content_id)
 }
 
 export async function openSource(
@@ -52,11 +50,9 @@ export async function openSource(
     structure: async () => (whole ? structureOf(whole, limits).root : largeStructures.parts(row.content_id, signal)),
   }
 
-  async function loadStart(): Promise<Buffer> {
-    const chunks: Buffer[] = []
+  function loadStart(): Promise<Buffer> {
     const end = Math.min(row.size_bytes, limits.mailboxes.sourceBytesMax)
-    for await (const chunk of contents.read(row.content_id, { start: 0, end })) chunks.push(chunk)
-    return Buffer.concat(chunks)
+    return loadContent(contents, row.content_id, { start: 0, end })
   }
 }
 

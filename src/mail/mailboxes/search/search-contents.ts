@@ -3,7 +3,7 @@ import { fieldText, readHeaderBlock } from '../../../formats/mime/header-fields.
 import type { Db } from '../../../store/handles.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
 import { decompressFields, decompressHead } from '../../messages/content/compressed-bodies.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, loadContent } from '../../messages/content/contents.ts'
 
 /** In order, decoded. */
 export type Fields = readonly (readonly [name: string, value: string])[]
@@ -26,9 +26,7 @@ export async function readHeaders(db: Db, contents: Contents, ids: readonly stri
 }
 
 async function readHeader(contents: Contents, id: string): Promise<Fields> {
-  const chunks: Buffer[] = []
-  for await (const chunk of contents.read(id, { start: 0, end: HEADER_BYTES_MAX })) chunks.push(chunk)
-  const bytes = Buffer.concat(chunks)
+  const bytes = await loadContent(contents, id, { start: 0, end: HEADER_BYTES_MAX })
   const { fields } = readHeaderBlock(bytes, 0, bytes.length)
   return fields.map((field) => [field.name, fieldText(bytes, field)])
 }

@@ -6,7 +6,6 @@
  *
  * The work is limited, and a search that would need more is refused: no result is wrong.
  */
-import { setImmediate } from 'node:timers/promises'
 import { MailError } from '../../../errors.ts'
 import type { SearchKey } from '../../../formats/imap/search-keys.ts'
 import { type Flags, indexOfUid } from '../views/mailbox-snapshot.ts'
@@ -14,6 +13,7 @@ import type { Fields } from './search-contents.ts'
 import { dayOf, dayOfDateField, isOnSide } from './search-dates.ts'
 import { filter, firstPosition, inSet, type Positions } from './search-positions.ts'
 import { type SearchedMailbox, type SearchNeeds, SearchReader } from './search-reader.ts'
+import { createSlices } from './search-slices.ts'
 import { searchHeader, searchText } from './search-texts.ts'
 
 export interface MailboxSearch {
@@ -42,7 +42,8 @@ export async function searchMailbox(
   const reader = new SearchReader(needs, mailbox, uids, signal)
   const now = needs.clock()
   let keysLeft = searchKeysMax
-  let breathedAtMs = performance.now()
+  /** Keys that read nothing run at once, and there may be many of them. */
+  const pause = createSlices(SLICE_MS)
   const found = await evaluate(wanted, new Uint8Array(uids.length).fill(1))
   return Array.from(uids).filter((_uid, index) => found[index] === 1)
 
@@ -51,7 +52,7 @@ export async function searchMailbox(
     signal.throwIfAborted()
     keysLeft -= 1
     if (keysLeft < 0) throw new MailError('limit_exceeded', { what: 'keys of one search', max: searchKeysMax })
-    await breathe()
+    await pause()
     switch (key.key) {
       case 'all':
         return among.slice()
@@ -132,13 +133,6 @@ export async function searchMailbox(
       if (index !== undefined) kept[index] = among[index]!
     }
     return kept
-  }
-
-  /** Keys that read nothing run at once, and there may be many of them. */
-  async function breathe(): Promise<void> {
-    if (performance.now() - breathedAtMs < SLICE_MS) return
-    await setImmediate()
-    breathedAtMs = performance.now()
   }
 }
 

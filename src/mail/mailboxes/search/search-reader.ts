@@ -15,6 +15,7 @@ import type { FoldedTexts } from '../../messages/search/text-cache.ts'
 import { indexOfUid } from '../views/mailbox-snapshot.ts'
 import { type Fields, readHeaders } from './search-contents.ts'
 import { filter, type Positions } from './search-positions.ts'
+import { createSlices } from './search-slices.ts'
 import type { SourceQuery, Sources } from './search-sources.ts'
 
 export interface SearchNeeds {
@@ -116,7 +117,7 @@ export class SearchReader {
     const keyOf = (index: number) => `${this.mailbox.id} ${this.#uids[index]}`
     const isExcluded = sources.excluder(query)
     const possible = filter(among, (index) => !isExcluded(keyOf(index)))
-    let breathedAtMs = performance.now()
+    const pause = createSlices(SLICE_MS)
     for await (const rows of this.#rowsOf(possible)) {
       for (const [index, row] of rows) {
         if (!isWanted(row)) continue
@@ -127,9 +128,7 @@ export class SearchReader {
         } catch (error) {
           if (!isMailError(error, 'not_found')) throw error // it was deleted meanwhile
         }
-        if (performance.now() - breathedAtMs < SLICE_MS) continue
-        await setImmediate()
-        breathedAtMs = performance.now()
+        await pause()
       }
     }
     return kept

@@ -2,16 +2,16 @@
  * Compares the whole text of a message for SEARCH, which the text index has only in part: header fields, those of parts, HTML, attachments, and
  * the end of a long text. All searches of a node take turns, because a message is in memory meanwhile.
  *
- * Who has read a message once keeps its signatures (formats/search/search-signature.ts), so that a later search excludes most messages
+ * A node that has read a message keeps its signatures (formats/search/search-signature.ts), so that a later search excludes most messages
  * without a look at the database. They are kept by mailbox and UID, which always mean the same message.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { messageTexts } from '../../../formats/imap/message-texts.ts'
 import { foldText, hasBits, queryBits, signatureOf } from '../../../formats/search/search-signature.ts'
 import { BoundedCache } from '../../events/feed/bounded-cache.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, loadContent } from '../../messages/content/contents.ts'
 import { structureLimits } from '../fetch/message-source.ts'
+import { createSlices } from './search-slices.ts'
 
 /** What is searched, folded. */
 export interface SourceQuery {
@@ -71,14 +71,13 @@ export function createSources({ contents, limits }: { contents: Contents; limits
 
   async function read(key: string, contentId: string, query: SourceQuery, signal: AbortSignal): Promise<boolean> {
     const { text, inHeader } = query
-    const chunks: Buffer[] = []
-    for await (const chunk of contents.read(contentId)) chunks.push(chunk)
+    const bytes = await loadContent(contents, contentId)
+    const pause = createSlices(SLICE_MS)
     const signed = signatures.get(key) ? undefined : new SignedTexts()
     const keptChars = Math.max(text.length, OVERLAP_CHARS)
     let isFound = false
     let before = ''
-    let breathedAtMs = performance.now()
-    for (const piece of messageTexts(Buffer.concat(chunks), textLimits)) {
+    for (const piece of messageTexts(bytes, textLimits)) {
       if (!piece.isContinued) before = ''
       for (let at = 0; at < piece.text.length; at += PIECE_CHARS) {
         const folded = foldText(before + piece.text.slice(at, at + PIECE_CHARS).toLowerCase())
@@ -86,10 +85,8 @@ export function createSources({ contents, limits }: { contents: Contents; limits
         if (isFound && !signed) return true
         signed?.add(folded)
         before = folded.slice(Math.max(0, folded.length - keptChars))
-        if (performance.now() - breathedAtMs < SLICE_MS) continue
         signal.throwIfAborted()
-        await setImmediate()
-        breathedAtMs = performance.now()
+        await pause()
       }
     }
     if (signed) signatures.set(key, signed.end(), signed.sizeBytes + key.length)

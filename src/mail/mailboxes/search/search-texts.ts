@@ -4,8 +4,8 @@
  *   the text index finds most messages that match → whole messages, where the index has only a part of the text
  *
  * The index has the subject, the addresses, and the beginning of the text: of the text part, or of the HTML of a message without one. So
- * BODY reads a message only if it is long or has attachments, and TEXT reads each that the index does not find, or its signatures: any
- * header field of any part may have the text.
+ * BODY reads a message only if it is long or has attachments. TEXT reads each that the index does not find, unless its signatures exclude
+ * it: any header field of any part may have the text.
  */
 import type { TextTarget } from '../../../formats/imap/search-keys.ts'
 import { foldText } from '../../../formats/search/search-signature.ts'

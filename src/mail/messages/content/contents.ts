@@ -33,6 +33,21 @@ export function createContents({ store }: { readonly store: Pick<Store, 'db' | '
   }
 }
 
+/**
+ * Reads bytes in one piece: for callers that know that these are few, or have reserved the memory.
+ *
+ * @throws as `Contents.read`
+ */
+export async function loadContent(
+  contents: Contents,
+  contentId: string,
+  range?: { readonly start: number; readonly end: number },
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of contents.read(contentId, range)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
 /** Returns the same memory under the type that decoders accept. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

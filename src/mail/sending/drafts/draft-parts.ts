@@ -8,7 +8,7 @@ import { singleLine } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { DraftPartKind, DraftPartRow } from '../../../store/schema/draft-rows.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, loadContent } from '../../messages/content/contents.ts'
 import type { PrepareBytes, PreparedBytes } from '../../messages/content/prepared-bytes.ts'
 import type { OutgoingAttachment } from '../compose/outgoing.ts'
 
@@ -99,10 +99,8 @@ export function createDraftParts({ contents, prepareBytes, limits }: DraftPartsN
     return part && (await bytesOf(part)).toString()
   }
 
-  async function bytesOf(part: DraftPartRow): Promise<Buffer> {
-    const chunks: Buffer[] = []
-    for await (const chunk of contents.read(part.content_id)) chunks.push(chunk)
-    return Buffer.concat(chunks)
+  function bytesOf(part: DraftPartRow): Promise<Buffer> {
+    return loadContent(contents, part.content_id)
   }
 }
 

@@ -16,7 +16,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import * as domains from '../../../store/tables/domains-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, loadContent } from '../../messages/content/contents.ts'
 import { insertUnparsed } from '../../messages/content/insert-content.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { enqueueSubmission } from './enqueue-submission.ts'
@@ -60,11 +60,9 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
   return {
     async readHead(submission) {
       if (!canReceiveNotice(submission)) return Buffer.alloc(0)
-      const chunks: Buffer[] = []
       try {
         const range = { start: 0, end: limits.delivery.noticeHeaderBytesMax }
-        for await (const chunk of contents.read(submission.content_id, range)) chunks.push(chunk)
-        return Buffer.concat(chunks)
+        return await loadContent(contents, submission.content_id, range)
       } catch (error) {
         log.warn({ err: error, submission: submission.id }, 'a message cannot be read; its notice lacks the header')
         return Buffer.alloc(0)

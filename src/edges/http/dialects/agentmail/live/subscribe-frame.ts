@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { similarName } from '../../../../../config/similar-name.ts'
 import { MailError } from '../../../../../errors.ts'
 
 const Ids = Type.Optional(Type.Array(Type.String()))
@@ -37,7 +38,7 @@ export function readSubscribe(frame: object): Static<typeof Subscribe> & { reado
   const unknown = Object.keys(given).filter((name) => !KNOWN.includes(name))
   const named = unknown.slice(0, NAMED_MAX).map((name) => name.slice(0, NAME_CHARS_MAX).toWellFormed())
   for (const name of named) {
-    const meant = KNOWN.find((known) => resembles(name, known))
+    const meant = meantBy(name)
     if (meant === undefined) continue
     const detail = `${name} is unknown: write ${meant}. The members of subscribe are ${KNOWN.slice(1).join(', ')}`
     throw new MailError('validation_error', { detail, path: [name] })
@@ -47,22 +48,12 @@ export function readSubscribe(frame: object): Static<typeof Subscribe> & { reado
   return { ...given, warning: `unknown members were ignored: ${named.join(', ')}${more}` }
 }
 
-/** Another spelling (eventTypes, Inbox-IDs), or one wrong letter in four (event_type, inboxes). */
-function resembles(name: string, known: string): boolean {
-  const [one, other] = [name, known].map((text) => text.toLowerCase().replace(/[^a-z]/g, '')) as [string, string]
-  return editDistance(one, other) <= Math.floor(other.length / 4)
+/** Returns the member that is meant by another spelling (eventTypes, Inbox-IDs), or with a wrong letter (event_type, inboxes). */
+function meantBy(name: string): string | undefined {
+  const meant = similarName(lettersOf(name), KNOWN.map(lettersOf))
+  return KNOWN.find((known) => lettersOf(known) === meant)
 }
 
-/** Levenshtein distance: the letters to insert, remove or replace. */
-function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at)
-  for (const [index, letter] of [...one].entries()) {
-    const next = [index + 1]
-    for (let at = 1; at <= other.length; at += 1) {
-      const replaced = row[at - 1]! + (letter === other[at - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[at]! + 1, next[at - 1]! + 1))
-    }
-    row = next
-  }
-  return row[other.length]!
+function lettersOf(name: string): string {
+  return name.toLowerCase().replace(/[^a-z]/g, '')
 }
