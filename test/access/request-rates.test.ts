@@ -98,6 +98,22 @@ test('leased tokens end with the period, and the bucket fills again', async () =
   expect(await permitted()).toBe(41)
 })
 
+// The row gains these tokens again meanwhile, so that a node that kept them would permit more than the limit.
+test('tokens that a node has leased and not used are dropped after the period', async () => {
+  let stored = 10 * MINUTE
+  let now = 0
+  await using store = await openTestStore({ leaseClock: () => stored })
+  const { buckets } = nodeOf(store, 400, () => now)
+  const take = async (count: number) => {
+    for (let taken = 0; taken < count; taken += 1) expect(await buckets.take('key')).toBe(true)
+  }
+  await take(10 + 1) // its own ones, and one of the ten that it leases
+  stored += MINUTE + 1
+  now += MINUTE + 1
+  await take(10 + 400)
+  expect(await buckets.take('key')).toBe(false)
+})
+
 // The clock of a node may differ from that of the database by 30 seconds (limits.store.clockSkewMsMax).
 test('a node whose clock is behind permits what the bucket has gained; a clock that was set back empties no bucket', async () => {
   let nodeClock = 10 * MINUTE

@@ -18,7 +18,10 @@ beforeAll(async () => {
   world = await startWorld({
     clock: () => now,
     env: { MARTLET_DNS_SERVERS: dns.address, MARTLET_DOMAIN_GRACE: '48h' },
-    limits: { domains: { pollMs: 20, perPodMax: 2, requestsMax: 2 }, dns: { tryMs: 1_000 } },
+    limits: {
+      ...{ domains: { pollMs: 20, perPodMax: 2, requestsMax: 2 }, dns: { tryMs: 1_000 } },
+      policy: { aliasesPerInboxMax: 2 },
+    },
   })
 })
 afterAll(async () => {
@@ -495,6 +498,11 @@ test('a domain has a catch-all inbox and aliases, which no other address shares'
   })
   expect((await alias('POST', bob, 'sales@catch.test')).status).toBe(200)
   expect((await alias('GET', bob)).body).toMatchObject({ count: 1, aliases: [{ address: 'sales@catch.test' }] })
+  expect((await alias('POST', bob, 'two@catch.test')).status).toBe(200)
+  const third = await alias('POST', bob, 'three@catch.test')
+  expect(third).toMatchObject({ status: 403, body: { code: 'limit_exceeded' } })
+  expect((await alias('POST', bob, 'sales@catch.test')).status, 'an existing one').toBe(200)
+  await alias('DELETE', bob, 'two@catch.test')
   await receives('sales+x@catch.test', bob)
   // A reply to all goes to others only, not to the inbox again.
   for (const [inboxId, own] of [

@@ -15,14 +15,22 @@ import { message, receivedEvent, thread } from './sample-views.ts'
 
 const PATH = '/v0/events/stream'
 
-async function startWithFeed(limits: LimitOverrides = {}): Promise<{ feed: FakeFeed; edge: Edge }> {
+async function startWithFeed(
+  limits: LimitOverrides = {},
+  text = message.text!,
+): Promise<{ feed: FakeFeed; edge: Edge }> {
   const feed = new FakeFeed()
-  const eventSubjects = { of: async () => ({ message, thread, version: 'whole' }) }
+  const eventSubjects = { of: async () => ({ message: { ...message, text }, thread, version: 'whole' }) }
   return { feed, edge: await startEdge({ core: { feed, eventSubjects }, limits }) }
 }
 
 function open(edge: Edge, options: Parameters<typeof openEventSource>[1] & { query?: string } = {}) {
   return openEventSource(`${edge.url}${PATH}${options.query ?? ''}`, { key: KEY, ...options })
+}
+
+async function backlogBytes(edge: Edge): Promise<number> {
+  const { body } = await edge.request('GET', '/metrics')
+  return Number(/^martlet_event_backlog_bytes (\S+)$/m.exec(body)![1])
 }
 
 async function streams(edge: Edge): Promise<number> {
@@ -147,6 +155,36 @@ test('an idle client receives heartbeat comments', async () => {
   await using source = await open(edge)
   await vi.waitUntil(() => source.comments >= 3)
   expect(source.events.map(({ type }) => type)).toEqual(['subscribed'])
+})
+
+// A client that does not read would get nothing but heartbeats in its buffer, and they count in the memory budget.
+test('no heartbeat is sent while data waits to be read, and they continue when it has been read', async () => {
+  // Together more than the buffers of the operating system hold, and less than the writer may buffer.
+  const [count, text] = [12, 'x'.repeat(900_000)]
+  const limits = { streams: { heartbeatMs: 20 }, sockets: { bufferBytesMax: 20_000_000, stallMs: 60_000 } }
+  const { feed, edge } = await startWithFeed(limits, text)
+  await using _edge = edge
+  await using reading = await open(edge)
+  const mute = connect(Number(new URL(edge.url).port), '127.0.0.1')
+  mute.on('error', () => undefined)
+  mute.write(`GET ${PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\n\r\n`)
+  await once(mute, 'readable') // and the client reads nothing
+  const subscription = feed.subscriptions[1]!
+  subscription.publish(...Array.from({ length: count }, (_, index) => receivedEvent(index + 1)))
+  await vi.waitUntil(async () => (await edge.metrics.eventsSent.get()).values[0]?.value === count, { timeout: 20_000 })
+  const waiting = await backlogBytes(edge)
+  expect(waiting).toBeGreaterThan(100_000)
+
+  const before = reading.comments
+  await vi.waitUntil(() => reading.comments >= before + 5, { timeout: 20_000 })
+  expect(await backlogBytes(edge)).toBe(waiting)
+
+  let end = ''
+  mute.on('data', (bytes: Buffer) => {
+    end = (end + bytes.toString('latin1')).slice(-20)
+  })
+  await vi.waitUntil(() => end.endsWith('\r\n:\n\n\r\n'), { timeout: 20_000 })
+  mute.destroy()
 })
 
 test('a stream ends with an end event when its key is revoked', async () => {
