@@ -280,6 +280,7 @@ test('many forged messages cause few challenges: per domain, per inbox, per netw
     [{ perNetworkHourMax: 1 }, (n: number) => `a@network${n}.example`, 1],
     [{ totalHourMax: 2 }, (n: number) => `a@total${n}.example`, 2],
     [{ perSenderDayMax: 1 }, (n: number) => `a+${n}@tagged.example`, 1],
+    [{ sendersPerInboxMax: 2 }, (n: number) => `a@unanswered${n}.example`, 2],
   ] as const) {
     await using small = await startWorld({
       env: {

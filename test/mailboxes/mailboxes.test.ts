@@ -110,3 +110,14 @@ test('a mailbox that grows beyond what a node may have in memory is refused, als
   inbox.close()
   await expect(account.open('INBOX')).rejects.toMatchObject({ code: 'LIMIT' })
 })
+
+test('users of an inbox create as many mailboxes as the limit allows, with names as long as it allows', async () => {
+  await using world = await startMailboxes({ mailboxes: { perInboxMax: 2, nameCharsMax: 10 } })
+  const account = await world.logIn()
+  await expect(account.create('n'.repeat(11))).rejects.toMatchObject({ code: 'CANNOT' })
+  await account.create('n'.repeat(10))
+  await account.create('two')
+  await expect(account.create('three')).rejects.toMatchObject({ code: 'LIMIT' })
+  await account.delete('two')
+  await account.create('three')
+})

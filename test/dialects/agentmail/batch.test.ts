@@ -194,3 +194,15 @@ test('an id that cannot be part of a path is shown in a form that can, and both 
   await world.smtp.send(mail(inbox, ids[0]!)) // a repetition
   expect((await messages.list(inbox)).messages.filter(({ subject }) => subject === ids[0]).length).toBe(1)
 })
+
+test('a message has at most 64 labels', async () => {
+  const inbox = await createInbox('labelled', '<many@x.test>')
+  const add = (...labels: string[]) =>
+    world.request('PATCH', `/v0/inboxes/${inbox}/messages/${encodeURIComponent('<many@x.test>')}`, {
+      body: { add_labels: labels },
+    })
+  // Besides `received` and `unread`.
+  expect((await add(...Array.from({ length: 62 }, (_, index) => `l${index}`))).status).toBe(200)
+  expect((await add('l0')).status).toBe(200)
+  expect(await add('one-more')).toMatchObject({ status: 400, body: { message: expect.stringContaining('64 labels') } })
+})
