@@ -4,6 +4,8 @@ import { startWorld, type World } from '../support/world.ts'
 /** Sends to two recipients that do not exist. Resolves when the bounce notice has arrived. */
 async function bounce(world: World) {
   const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  // Nobody else may answer it, which does not concern notices.
+  await world.agentmail.inboxes.lists.create(ada.inboxId, 'reply', 'allow', { entry: 'ann@example.test' })
   const socket = await world.subscribe()
   const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
     to: ['nobody@mail.localhost', 'noone@mail.localhost'],

@@ -87,6 +87,8 @@ test('a rule mails its recipients, in the name of the inbox, about no automatic 
 
   await receiveMail(world, agent, { subject: 'of no such sender', from: 'x@other.test' })
   await receiveMail(world, agent, { subject: 'automatic', headers: { 'Auto-Submitted': 'auto-replied' } })
+  const from = 'Bob <bob@example.test>'
+  await receiveMail(world, agent, { subject: 'a bounce', from, envelope: { from: '', to: agent.address } })
   await receiveMail(world, agent, { subject: 'a person', headers: { 'Auto-Submitted': 'no' } })
   // Jobs run at the same time: on a busy machine, a report about one of the next could come first.
   await expect.poll(async () => (await inbox()).length).toBe(2)

@@ -251,3 +251,12 @@ test('if the message cannot be read, the notice lacks its header, but the outcom
   expect(notice).toContain(`In-Reply-To: ${mail.messageId}`) // its Message-ID is taken from the message row
   expect(await mail.recipients()).toMatchObject([{ state: 'bounced' }])
 })
+
+test('a recipient that is rejected before an attempt keeps its number of attempts', async () => {
+  await using mail = await sendMail(['bob@example.test', 'cy@example.test'], { attempts: 2 })
+  await attempt(mail, { kind: 'rejected', reply: 'in block list' }, never)
+  expect(await mail.recipients()).toMatchObject([
+    { state: 'rejected', attempts: 2 },
+    { state: 'bounced', attempts: 3 },
+  ])
+})

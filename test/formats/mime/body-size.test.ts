@@ -51,3 +51,11 @@ test('text and HTML of a message are bounded by what they cost in JSON', () => {
   expect(parse('\u0001'.repeat(500), 600)).toMatchObject({ text: cut, html: cut, truncated: true })
   expect(parse('x'.repeat(500), 600)).toMatchObject({ text: 'x'.repeat(500), truncated: false })
 })
+
+test('the limit of a body is one for all parts that it consists of', () => {
+  const parts = ['first', 'second', 'third'].map((text) => `--b\r\nContent-Type: text/plain\r\n\r\n${text}\r\n`)
+  const raw = Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts.join('')}--b--\r\n`)
+  const parse = (bodyBytesMax: number) => parseMessage(raw, { ...LIMITS, bodyBytesMax })
+  expect(parse(16)).toMatchObject({ text: 'first\nsecond\nthird', truncated: false })
+  expect(parse(9)).toMatchObject({ text: 'first\nseco', truncated: true })
+})
