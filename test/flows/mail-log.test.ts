@@ -7,7 +7,9 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
 import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { cli } from '../support/program.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { openTerminal } from '../support/terminal.ts'
+import { createTestDatabase } from '../support/test-database.ts'
 import { startWorld } from '../support/world.ts'
 
 interface Line {
@@ -60,10 +62,13 @@ test('each accepted message and each outcome of a delivery is one line, with the
 
 test('on a terminal the lines are readable, and no text in them can move the cursor', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  await using database = await createTestDatabase('started', dataDir)
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const env = {
     PATH: process.env.PATH,
     MARTLET_DATA_DIR: dataDir,
+    MARTLET_DATABASE_URL: database.url ?? '',
+    MARTLET_ROOT_KEY: ROOT_KEY,
     MARTLET_HTTP_PORT: '0',
     MARTLET_SMTP_PORT: '0',
     ...MAIL_PROGRAMS_OFF,

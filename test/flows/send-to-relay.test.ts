@@ -1,5 +1,6 @@
 /** Tests mail to other domains through the operator's relay: login, TLS, kept connections, and a relay that fails. */
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SMTPServer } from 'smtp-server'
 import { expect, onTestFinished, test } from 'vitest'
@@ -9,7 +10,9 @@ import { createSelfSigned } from '../../src/net/self-signed.ts'
 import { verifySignature } from '../support/dkim-verify.ts'
 import { type Behaviour, FakeMx } from '../support/fake-mx.ts'
 import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
+import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
+import { createTestDatabase } from '../support/test-database.ts'
 import { startWorld } from '../support/world.ts'
 
 const PASSWORD = 'p@ss/word%with:signs'
@@ -199,9 +202,11 @@ test.each([
 
 // As a separate process, since node takes another certificate authority from its environment only.
 test('a message is sent by smtps to a stock server with a valid certificate', { timeout: 60_000 }, async () => {
-  await using world = await startWorld() // only for its folder
+  const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  await using database = await createTestDatabase('started', dataDir)
   const { cert, key } = await createSelfSigned({ hostname: 'relay.test', nowMs: Date.now() })
-  await writeFile(join(world.dataDir, 'ca.pem'), cert)
+  await writeFile(join(dataDir, 'ca.pem'), cert)
   const messages: string[] = []
   let login = ''
   const stock = new SMTPServer({
@@ -223,19 +228,20 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
   const { port } = stock.server.address() as { port: number }
   const server = await startServer({
     ...{
-      MARTLET_DATA_DIR: join(world.dataDir, 'own'),
+      MARTLET_DATA_DIR: dataDir,
+      MARTLET_DATABASE_URL: database.url ?? '',
       MARTLET_HTTP_PORT: '0',
       MARTLET_SMTP_PORT: '0',
       ...MAIL_PROGRAMS_OFF,
     },
-    ...{ MARTLET_ROOT_KEY: world.rootKey, NODE_EXTRA_CA_CERTS: join(world.dataDir, 'ca.pem') },
+    ...{ MARTLET_ROOT_KEY: ROOT_KEY, NODE_EXTRA_CA_CERTS: join(dataDir, 'ca.pem') },
     ...{ MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtps://${CREDENTIALS}@localhost:${port}` },
   })
   onTestFinished(async () => {
     server.signal('SIGKILL')
     await new Promise<void>((resolve) => stock.close(resolve))
   })
-  const headers = { authorization: `Bearer ${world.rootKey}`, 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${ROOT_KEY}`, 'content-type': 'application/json' }
   // biome-ignore lint/suspicious/noExplicitAny: responses of every shape
   const ask = async (path: string, body?: object): Promise<any> => {
     const request = body ? { method: 'POST', headers, body: JSON.stringify(body) } : { headers }
