@@ -24,6 +24,7 @@ import * as messageScans from '../../src/store/tables/message-scans-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
 import * as rollups from '../../src/store/tables/rollups-table.ts'
+import * as scheduledDrafts from '../../src/store/tables/scheduled-drafts-table.ts'
 import * as search from '../../src/store/tables/search-index-table.ts'
 import * as submissions from '../../src/store/tables/submissions-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
@@ -155,11 +156,18 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['find a draft by its client_id', (db) => drafts.getByClientId(db, 'i', 'c', 1), 'drafts_client_id'],
   ['count the drafts of an inbox', (db) => drafts.hasAtLeast(db, 'i', 1_000), 'COVERING INDEX drafts_by_inbox'],
   ['list the parts of drafts', (db) => drafts.listParts(db, ['d', 'e']), 'draft_parts_by_draft'],
-  ['find the next due draft', (db) => drafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
+  ['find the next due draft', (db) => scheduledDrafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
   ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, { ...claim, podId: 'p' }), 'drafts_due_by_pod'],
   [
     'find pods with scheduled drafts',
-    (db) => drafts.listSchedulingPods(db, { after: '', limit: 9, now: 1, leaseNow: 1, interrupted: claim.interrupted }),
+    (db) =>
+      scheduledDrafts.listSchedulingPods(db, {
+        after: '',
+        limit: 9,
+        now: 1,
+        leaseNow: 1,
+        interrupted: claim.interrupted,
+      }),
     'later USING COVERING INDEX drafts_due_by_pod (pod_id>?)',
   ],
   ['find the next due recipient', (db) => submissions.nextDue(db, 1, claim.interrupted), 'recipients_due'],

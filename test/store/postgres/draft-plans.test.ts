@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { Schema } from '../../../src/store/schema/schema.ts'
 import type { ScopeIds } from '../../../src/store/tables/conditions.ts'
 import * as drafts from '../../../src/store/tables/drafts-table.ts'
+import * as scheduledDrafts from '../../../src/store/tables/scheduled-drafts-table.ts'
 import { insertInbox } from '../rows.ts'
 import { openTestStore } from '../test-store.ts'
 import { planOf } from './plan-of.ts'
@@ -27,5 +28,7 @@ test('drafts are listed, counted and claimed by an index', async () => {
   expect(await listed({ organizationId: 'o1', podId: 'p1' })).toContain('drafts_by_pod')
   expect(await listed({ organizationId: 'o1', podId: 'p1', inboxId: ids.inbox_id })).toContain('drafts_by_inbox')
   expect(await planOf(store.db, (db) => drafts.hasAtLeast(db, ids.inbox_id, 1_000))).toContain('drafts_by_inbox')
-  expect(await planOf(store.db, (db) => drafts.nextDue(db, store.leaseNow(), interrupted))).toContain('drafts_due')
+  expect(await planOf(store.db, (db) => scheduledDrafts.nextDue(db, store.leaseNow(), interrupted))).toContain(
+    'drafts_due',
+  )
 })

@@ -31,6 +31,7 @@ import { claimDrafts, type InterruptionBounds, isInterrupted, leaseEnd, UNINTERR
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
+import * as scheduled from '../../../store/tables/scheduled-drafts-table.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
@@ -115,7 +116,7 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   /** @returns ms until the next poll */
   async function poll(): Promise<number> {
     if (running.size >= scheduleConcurrencyMax || (await isPaused())) return schedulePollMs // the end of a send polls again
-    const due = await drafts.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
+    const due = await scheduled.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return schedulePollMs
     const waitMs = due - clock()
     if (waitMs > 0) return Math.min(schedulePollMs, waitMs)
@@ -133,7 +134,7 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   async function claimInTurns(reserved: InterruptionBounds): Promise<ClaimedDraft[]> {
     const start = after
     for (let isWrapped = false; ; ) {
-      const page = await drafts.listSchedulingPods(store.db, {
+      const page = await scheduled.listSchedulingPods(store.db, {
         after,
         limit: limits.sending.schedulePodsPerPollMax,
         now: clock(),
