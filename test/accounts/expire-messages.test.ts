@@ -21,8 +21,8 @@ test('an inbox whose messages cannot be deleted does not stop the others, and th
   const limits = withLimits({ policy: { retentionInboxes: 2 }, jobs: { removalPauseMs: 0 } })
   const working = createRemoval({ limits })
   const removal: Removal = {
-    remove: (tx, inboxId, rows) =>
-      inboxId === broken ? Promise.reject(new Error('a broken row')) : working.remove(tx, inboxId, rows),
+    remove: (tx, inboxId, ...about) =>
+      inboxId === broken ? Promise.reject(new Error('a broken row')) : working.remove(tx, inboxId, ...about),
   }
   const needs = { store, config: { retentionDays: 1 }, removal, discardBlobs: () => Promise.resolve(), limits }
   const run = expireMessages({ ...needs, clock: () => Date.now() + 2 * DAY }, new AbortController().signal)

@@ -1,7 +1,7 @@
 /** Tests the events that modules append and edges read. */
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/mail/events/log/event.ts'
-import { isSubscribable, standardTypes } from '../../src/mail/events/log/event-types.ts'
+import { getEventType, isSubscribable, standardTypes } from '../../src/mail/events/log/event-types.ts'
 import * as messages from '../../src/mail/events/log/message-events.ts'
 import { messageRefused } from '../../src/mail/events/log/refusal-events.ts'
 import * as resources from '../../src/mail/events/log/resource-events.ts'
@@ -96,6 +96,14 @@ test('events of expired and refused messages are sent only to subscribers that n
     payload,
   })
   expect(refused).toMatchObject({ type: 'message.refused', visibility: 'optional', inboxId: 'inbox', payload })
+})
+
+test('deletions and drafts are sent only to subscribers that name them; drafts need draft_read', () => {
+  const deleted = messages.messageDeleted(about)
+  expect(deleted).toMatchObject({ type: 'message.deleted', visibility: 'optional', payload: { labels: ['sent'] } })
+  const draftTypes = ['draft.created', 'draft.updated', 'draft.deleted', 'draft.sent']
+  for (const type of draftTypes)
+    expect(getEventType(type)).toEqual({ visibility: 'optional', permission: 'draft_read' })
 })
 
 test('a bounce contains the status of each recipient', () => {

@@ -10,7 +10,7 @@ import type { Frame, TestSocket } from '../support/socket-client.ts'
 
 const EVENT_TYPES = [
   ...['message.received', 'message.sent', 'message.delivered', 'message.appended'],
-  ...['label.added', 'label.removed'],
+  ...['label.added', 'label.removed', 'message.deleted'],
 ]
 
 const DATE = 'Date: Mon, 30 Nov 2026 12:00:00 +0000'
@@ -109,6 +109,9 @@ test('a message that arrives, and each change over REST, is in IDLE', async () =
   expect(await trash.responses(1)).toEqual(['1 EXISTS'])
   await server.world.agentmail.inboxes.messages.delete(agent.user, id)
   expect(await trash.responses(1)).toEqual(['1 EXPUNGE'])
+  const { deletion } = await agent.socket.next('message.deleted')
+  expect(deletion).toMatchObject({ inbox_id: agent.user, message_id: id, thread_id: expect.any(String) })
+  expect(deletion.labels.toSorted()).toEqual(['flagged', 'received', 'todo', 'trash'])
 })
 
 test('flags that a mail program stores are labels, and events', async () => {
@@ -152,7 +155,29 @@ test('moving and removing: labels over REST, EXPUNGE and EXISTS in the other ses
   await client.ok('SELECT Trash')
   await client.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')
   await client.ok('CLOSE')
+  expect((await agent.socket.next('message.deleted')).deletion.message_id).toBe(id)
   expect(await agent.labels(id)).toBeUndefined()
+})
+
+test('EXPUNGE in Trash deletes: each message is an event on the WebSocket, and EXPUNGE in the other sessions', async () => {
+  const agent = await openAgent()
+  const trash = await agent.idle('Trash')
+  const ids = [await agent.receive('one'), await agent.receive('two'), await agent.receive('three')]
+  for (const id of ids) await agent.change(id, { addLabels: ['trash'] })
+  expect(await trash.responses(3)).toEqual(['1 EXISTS', '2 EXISTS', '3 EXISTS'])
+  const { client, socket } = agent
+  await client.ok('SELECT Trash')
+  await client.ok('STORE 1,3 +FLAGS.SILENT (\\Deleted)')
+  await client.ok('EXPUNGE')
+  const deleted = [await socket.next('message.deleted'), await socket.next('message.deleted')]
+  expect(deleted.map(({ deletion }) => deletion.message_id)).toEqual([ids[0], ids[2]])
+  const gone: string[] = []
+  while (gone.length < 2) gone.push(...(await trash.responses(1)).filter((response) => !response.includes('FETCH')))
+  expect(gone).toEqual(['3 EXPUNGE', '1 EXPUNGE'])
+  await client.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')
+  await client.ok('EXPUNGE')
+  expect((await socket.next('message.deleted')).deletion.message_id).toBe(ids[1])
+  expect(socket.pending.filter(({ event_type: type }) => type === 'message.deleted')).toEqual([])
 })
 
 test('spam: moving it to INBOX removes what kept it away', async () => {

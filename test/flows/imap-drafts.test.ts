@@ -6,7 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ImapClient } from '../imap/imap-client.ts'
 import { type Account, createAccount, IMAP_ON } from '../imap/martlet-under-test.ts'
 import { openLoggedIn, type SubmissionWorld, sendRaw, startSubmission } from '../submission/submission-world.ts'
-import type { TestSocket } from '../support/socket-client.ts'
+import type { Frame, TestSocket } from '../support/socket-client.ts'
+
+const DRAFT_TYPES = ['draft.created', 'draft.updated', 'draft.deleted', 'draft.sent']
 
 let server: SubmissionWorld
 
@@ -23,12 +25,19 @@ interface Writer {
   /** Sessions in IDLE. */
   readonly drafts: () => Promise<string>
   readonly sent: () => Promise<string>
+  /** The next event of a draft, without its event id and cursor. */
+  readonly nextDraft: () => Promise<Frame>
 }
 
 async function draft(subject: string): Promise<Writer> {
   const { world } = server
   const account = await createAccount(world)
-  const socket = await world.subscribe({ inboxIds: [account.user], eventTypes: ['message.sent', 'message.delivered'] })
+  const eventTypes = ['message.sent', 'message.delivered', ...DRAFT_TYPES]
+  const socket = await world.subscribe({ inboxIds: [account.user], eventTypes })
+  const nextDraft = async () => {
+    const { event_type, draft: shown } = await socket.nextFrame(({ event_type: type }) => DRAFT_TYPES.includes(type))
+    return { event_type, draft: shown }
+  }
   const idle = async (mailbox: string) => {
     const client = await ImapClient.logIn(world.imapPort, account)
     await client.ok(`SELECT ${mailbox}`)
@@ -41,13 +50,23 @@ async function draft(subject: string): Promise<Writer> {
     ...{ to: ['bob@a.test'], subject, text: 'written by the agent', sendAt: new Date(Date.now() + 3_600_000) },
   })
   expect(await drafts()).toBe('1 EXISTS')
+  expect(await nextDraft()).toEqual({
+    event_type: 'draft.created',
+    draft: {
+      ...{ inbox_id: account.user, draft_id: draftId, timestamp: expect.any(String) },
+      ...{ send_status: 'scheduled', send_at: expect.any(String) },
+    },
+  })
   const client = await ImapClient.logIn(world.imapPort, account)
   await client.ok('SELECT Drafts')
-  return { account, client, socket, draftId, drafts, sent }
+  return { account, client, socket, draftId, drafts, sent, nextDraft }
 }
 
 /** As mail programs do: append the new text, then remove the old one. @returns the message of the new revision */
-async function edit({ client, drafts }: Writer, { isNewMessageId = true } = {}): Promise<string> {
+async function edit(
+  { client, drafts, nextDraft, account, draftId }: Writer,
+  { isNewMessageId = true } = {},
+): Promise<string> {
   const [response] = await client.ok('FETCH 1 (UID BODY.PEEK[])')
   const [, uid] = /UID (\d+)/.exec(response!)!
   const message = response!.slice(response!.indexOf('}\r\n') + 3).replace(/( UID \d+)?\)$/, '')
@@ -61,13 +80,23 @@ async function edit({ client, drafts }: Writer, { isNewMessageId = true } = {}):
   await client.ok(`UID STORE ${uid} +FLAGS.SILENT (\\Deleted)`)
   await client.ok('EXPUNGE')
   expect([await drafts(), await drafts()]).toEqual(['1 EXPUNGE', '1 EXISTS'])
+  // The removal of the old revision is no event. The schedule has ended.
+  expect(await nextDraft()).toEqual({
+    event_type: 'draft.updated',
+    draft: { inbox_id: account.user, draft_id: draftId, timestamp: expect.any(String) },
+  })
   return edited
 }
 
-async function expectSentOnce({ account, client, socket, draftId, drafts, sent }: Writer, subject: string) {
+async function expectSentOnce({ account, client, socket, nextDraft, ...writer }: Writer, subject: string) {
+  const { draftId, drafts, sent } = writer
   const { world, mx } = server
   const { send } = await socket.next('message.sent')
   await socket.next('message.delivered')
+  expect(await nextDraft()).toMatchObject({
+    event_type: 'draft.sent',
+    draft: { draft_id: draftId, message_id: send.message_id, thread_id: send.thread_id },
+  })
   expect(await drafts()).toBe('1 EXPUNGE')
   expect(await sent()).toBe('1 EXISTS')
   await client.ok('UNSELECT')
@@ -80,6 +109,7 @@ async function expectSentOnce({ account, client, socket, draftId, drafts, sent }
   expect(arrived).toHaveLength(1)
   expect(arrived[0]!.data).toContain('edited by a person')
   expect(arrived[0]!.data).not.toMatch(/X-Martlet-Draft/i)
+  expect(socket.pending.filter(({ event_type: type }) => DRAFT_TYPES.includes(type))).toEqual([])
 }
 
 test.each([true, false])('edited in a mail program and sent over submission (new Message-ID: %s)', async (isNew) => {
@@ -106,13 +136,35 @@ test('edited in a mail program and sent over the API', async () => {
 })
 
 test('a draft that a mail program removes is gone from REST; one that it writes is there', async () => {
-  const { account, client, draftId, drafts } = await draft('refused')
+  const { account, client, draftId, drafts, nextDraft } = await draft('refused')
   await client.ok('STORE 1 +FLAGS (\\Deleted)')
   await client.ok('EXPUNGE')
   while ((await drafts()) !== '1 EXPUNGE');
+  expect(await nextDraft()).toMatchObject({ event_type: 'draft.deleted', draft: { draft_id: draftId } })
   const path = `/v0/inboxes/${account.user}/drafts`
   expect((await server.world.request('GET', `${path}/${draftId}`)).status).toBe(404)
   await client.append('Drafts', 'Subject: by hand\r\nTo: bob@a.test\r\n\r\nmine\r\n', '(\\Draft) ')
   const { body } = await server.world.request('GET', path)
   expect(body.drafts.map(({ subject }: { subject: string }) => subject)).toEqual(['by hand'])
+  const [{ draft_id: byHand }] = body.drafts
+  expect(await nextDraft()).toMatchObject({ event_type: 'draft.created', draft: { draft_id: byHand } })
+})
+
+test('changes over the API are in IDLE and on the WebSocket; flags of a mail program are changes, reading is none', async () => {
+  const { account, client, draftId, drafts, nextDraft } = await draft('changed over REST')
+  const { drafts: api } = server.world.agentmail.inboxes
+  const { updatedAt } = await api.update(account.user, draftId, { text: 'written again', sendAt: null as never })
+  const updated = { event_type: 'draft.updated', draft: { draft_id: draftId } }
+  const event = await nextDraft()
+  expect(event).toMatchObject({ ...updated, draft: { timestamp: updatedAt.toISOString() } })
+  expect(event.draft).not.toHaveProperty('send_status')
+  expect([await drafts(), await drafts()]).toEqual(['1 EXPUNGE', '1 EXISTS'])
+  await client.ok('NOOP')
+  await client.ok('STORE 1 +FLAGS.SILENT (\\Seen)')
+  await client.ok('STORE 1 +FLAGS.SILENT (\\Flagged)')
+  expect(await nextDraft()).toMatchObject(updated)
+  while (!(await drafts()).startsWith('1 FETCH (FLAGS (\\Draft \\Flagged'));
+  await api.delete(account.user, draftId)
+  expect(await drafts()).toBe('1 EXPUNGE')
+  expect(await nextDraft()).toMatchObject({ event_type: 'draft.deleted', draft: { draft_id: draftId } })
 })

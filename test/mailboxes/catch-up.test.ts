@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { MailAccount, OpenMailbox, Snapshot } from '../../src/edges/imap/session/mail-store.ts'
+import { expireMessages } from '../../src/mail/accounts/expire-messages.ts'
 import { messagesRemoved } from '../../src/mail/events/log/mailbox-events.ts'
 import { createProjection } from '../../src/mail/mailboxes/projection/mailbox-projection.ts'
 import { openStore } from '../../src/store/store.ts'
@@ -216,6 +217,20 @@ test('events that name more messages than a statement has parameters are followe
     const ids = Array.from({ length: 40_000 }, (_, index) => `gone ${index}`)
     tx.append(messagesRemoved(scope, [...ids, id]))
   })
+  await inbox.refresh()
+  expect(inbox.latest().uids).toHaveLength(0)
+})
+
+test('a message that expires leaves its mailbox', async () => {
+  await using world = await startMailboxes()
+  await world.receive()
+  const account = await world.logIn()
+  const inbox = await account.open('INBOX')
+  expect(inbox.latest().uids).toHaveLength(1)
+  const { store, node } = world
+  const clock = () => Date.now() + 2 * 86_400_000
+  const needs = { store, config: { retentionDays: 1 }, removal: node.removal, discardBlobs: node.discardBlobs }
+  await expireMessages({ ...needs, clock, limits: withLimits({}) }, new AbortController().signal)
   await inbox.refresh()
   expect(inbox.latest().uids).toHaveLength(0)
 })

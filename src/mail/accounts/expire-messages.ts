@@ -11,12 +11,10 @@ import type { Limits } from '../../config/limits.ts'
 import type { Config } from '../../config/settings.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
-import * as messages from '../../store/tables/messages-table.ts'
 import * as removable from '../../store/tables/removable-messages-table.ts'
 import { messageExpired } from '../events/log/message-events.ts'
 import type { DiscardBlobs } from '../messages/content/discard-blobs.ts'
 import type { Removal } from '../messages/removal.ts'
-import { eventMessage } from '../messages/views/event-message.ts'
 
 interface ExpireNeeds {
   readonly store: Store
@@ -70,15 +68,10 @@ async function expireInbox(needs: ExpireNeeds, inboxId: string, before: number, 
       const inbox = await inboxes.lockById(tx, inboxId)
       const rows = inbox ? await removable.listOlder(tx, inboxId, before, limit) : []
       if (!inbox || rows.length === 0) return []
-      const labels = await messages.labelsOf(
-        tx,
-        rows.map((row) => row.id),
-      )
-      for (const row of rows) {
-        const message = eventMessage(row, inbox.address, labels.get(row.id) ?? [])
-        tx.append(messageExpired({ actor: ACTOR, message, timestamp: tx.now }))
-      }
-      return removal.remove(tx, inboxId, rows)
+      return removal.remove(tx, inboxId, rows, {
+        inboxAddress: inbox.address,
+        eventOf: (message) => messageExpired({ actor: ACTOR, message, timestamp: tx.now }),
+      })
     })
     await discardBlobs(blobs)
     await delay(limits.jobs.removalPauseMs, undefined, { signal })

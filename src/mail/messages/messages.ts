@@ -25,7 +25,7 @@ import { type Contents, loadContent } from './content/contents.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
 import { checkFilterValues, listMail } from './mail-list.ts'
-import type { Removal } from './removal.ts'
+import { deletedBy, type Removal } from './removal.ts'
 import type { SenderTrust } from './sender-trust.ts'
 import { showAttachment } from './views/attachment.ts'
 import type {
@@ -77,7 +77,7 @@ export interface Messages {
    * @param id of a message in the actor's scope
    */
   inboxOf(actor: Actor, id: string): Promise<string>
-  /** Deletes permanently. */
+  /** Deletes permanently, with the event `message.deleted`. */
   delete(actor: Actor, inbox: string, ref: string): Promise<void>
   /** @throws not_found for an invalid or expired token */
   download(token: string): Promise<DownloadedFile>
@@ -176,7 +176,7 @@ export function createMessages(needs: MessagesNeeds): Messages {
         await assertKeyUnchanged(tx, actor)
         const inbox = await lockInbox(tx, actor, 'message_delete', inboxRef)
         const row = await requireMessage(tx, actor, inbox.id, ref)
-        return removal.remove(tx, inbox.id, [row])
+        return removal.remove(tx, inbox.id, [row], deletedBy(actor, inbox.address))
       })
       await discardBlobs(blobs)
     },

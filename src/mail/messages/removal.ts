@@ -3,7 +3,7 @@
  * its bytes once nothing else refers to them. Its queued deliveries continue: its submission keeps the bytes.
  */
 import type { Limits } from '../../config/limits.ts'
-import type { Tx } from '../../store/handles.ts'
+import type { NewEvent, Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
 import type { KindAddress } from '../../store/schema/message-rows.ts'
 import { addressesOf } from '../../store/tables/addresses-table.ts'
@@ -12,19 +12,40 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messagesTable from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import * as threads from '../../store/tables/threads-table.ts'
+import { type Actor, actorName } from '../access/actor.ts'
 import { messagesRemoved } from '../events/log/mailbox-events.ts'
+import { type EventMessage, messageDeleted } from '../events/log/message-events.ts'
 import { participantsOfMessage } from './content/mail-addresses.ts'
 import { type UnreadCounts, unreadCountsOf } from './labels/unread-counts.ts'
 import { removeFromIndex } from './search/index-messages.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from './threads/thread-fields.ts'
+import { eventMessage } from './views/event-message.ts'
+
+/** The event of each message that is removed. */
+export interface RemovalReport {
+  readonly inboxAddress: string
+  /** @param message with the labels that it had */
+  readonly eventOf: (message: EventMessage) => NewEvent
+}
+
+/** Reports that a user has deleted the messages. */
+export function deletedBy(actor: Actor, inboxAddress: string): RemovalReport {
+  return { inboxAddress, eventOf: (message) => messageDeleted({ actor: actorName(actor), message }) }
+}
 
 export interface Removal {
   /**
    * The caller must lock the inbox, and read the rows after that.
    *
+   * @param report undefined: no client gets an event, because another one says it (the inbox was deleted, the message replaced)
    * @returns keys of blobs to discard after the commit (discard-blobs.ts)
    */
-  remove(tx: Tx, inboxId: string, rows: readonly messagesTable.StoredMessageRow[]): Promise<string[]>
+  remove(
+    tx: Tx,
+    inboxId: string,
+    rows: readonly messagesTable.StoredMessageRow[],
+    report?: RemovalReport,
+  ): Promise<string[]>
 }
 
 interface RemovalNeeds {
@@ -33,9 +54,9 @@ interface RemovalNeeds {
 
 export function createRemoval({ limits }: RemovalNeeds): Removal {
   return {
-    async remove(tx, inboxId, rows) {
+    async remove(tx, inboxId, rows, report) {
       const blobs: string[] = []
-      for (const some of await inSteps(tx, rows)) blobs.push(...(await removeSome(tx, inboxId, some)))
+      for (const some of await inSteps(tx, rows)) blobs.push(...(await removeSome(tx, inboxId, some, report)))
       return blobs
     },
   }
@@ -71,11 +92,18 @@ export function createRemoval({ limits }: RemovalNeeds): Removal {
     tx: Tx,
     inboxId: string,
     rows: readonly messagesTable.StoredMessageRow[],
+    report: RemovalReport | undefined,
   ): Promise<string[]> {
     const ids = rows.map((row) => row.id)
-    const { organization_id, pod_id } = rows[0]!
-    tx.append(messagesRemoved({ id: inboxId, organization_id, pod_id }, ids))
     const labels = await messagesTable.labelsOf(tx, ids)
+    if (report) {
+      for (const row of rows) {
+        tx.append(report.eventOf(eventMessage(row, report.inboxAddress, labels.get(row.id) ?? [])))
+      }
+    } else {
+      const { organization_id, pod_id } = rows[0]!
+      tx.append(messagesRemoved({ id: inboxId, organization_id, pod_id }, ids))
+    }
     const addresses = await addressesOf(tx, rows)
     await messagesTable.remove(tx, ids)
     await removeFromIndex(

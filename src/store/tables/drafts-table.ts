@@ -154,19 +154,25 @@ export async function claim(tx: Tx, id: string, owner: string, untilMs: LeaseTim
   return claimed !== undefined
 }
 
-/** Writes the outcome of an attempt that did not send it, and ends the lease, if the owner still has it. */
+/**
+ * Writes the outcome of an attempt that did not send it, and ends the lease, if the owner still has it.
+ *
+ * @returns whether it had
+ */
 export async function endLease(
   tx: Tx,
   id: string,
   owner: string,
   change: Partial<Pick<DraftRow, 'send_status' | 'send_error' | 'next_attempt_at' | 'updated_at'>> = {},
-): Promise<void> {
-  await tx
+): Promise<boolean> {
+  const ended = await tx
     .updateTable('drafts')
     .set({ ...change, lease_owner: null, lease_until: null, interruptions: 0 })
     .where('id', '=', id)
     .where('lease_owner', '=', owner)
-    .execute()
+    .returning('id')
+    .executeTakeFirst()
+  return ended !== undefined
 }
 
 /**

@@ -196,7 +196,7 @@ export async function raiseFloor(tx: Tx, { seq, event_id }: Pick<EventRow, 'seq'
     .execute()
 }
 
-/** What mailboxes need of an event. The payload is empty unless the event is internal. */
+/** What mailboxes need of an event. The payload is empty unless the event is internal or about a draft. */
 export type MailboxEvent = Pick<EventRow, 'seq' | 'type' | 'message_id' | 'payload'>
 
 const mailboxEvents = prepareQuery(
@@ -204,7 +204,9 @@ const mailboxEvents = prepareQuery(
     db
       .selectFrom('events')
       .select(['seq', 'type', 'message_id'])
-      .select(sql<string>`case when visibility = 'internal' then payload else '' end`.as('payload'))
+      .select(
+        sql<string>`case when visibility = 'internal' or type like 'draft.%' then payload else '' end`.as('payload'),
+      )
       .where('inbox_id', '=', values.inboxId)
       .where('seq', '>', values.afterSeq)
       .where('seq', '<=', values.throughSeq)

@@ -238,6 +238,19 @@ describe('events', () => {
     })
     const label = view.event('label.added', { ...view.reference, label: 'vip', labels: ['received', 'vip'] })
     expect(renderEvent(label, {})).toMatchObject({ label: { label: 'vip', labels: ['received', 'vip'] } })
+    const deleted = view.event('message.deleted', { ...view.reference, labels: ['received', 'trash'] })
+    expect(json(renderEvent(deleted, {}))).toMatchObject({
+      deletion: { message_id: '<a/b+c@example.test>', labels: ['received', 'trash'], timestamp: expect.any(String) },
+    })
+    const draft = { inboxAddress: 'ada@mail.localhost', draftId: 'd', revisionIds: ['internal'] }
+    const failed = { ...draft, clientId: 'c', sendStatus: 'failed', sendAt: view.AT, sendError: 'it was refused' }
+    const { draft: shown } = json(renderEvent(view.event('draft.updated', failed), {}))
+    expect(shown).toEqual({
+      ...{ inbox_id: 'ada@mail.localhost', draft_id: 'd', client_id: 'c', timestamp: expect.any(String) },
+      ...{ send_status: 'failed', send_at: '2026-11-21T10:30:00.007Z', send_error: 'it was refused' },
+    })
+    const sent = view.event('draft.sent', { ...draft, threadId: 't', apiMessageId: '<1@x.test>' })
+    expect(renderEvent(sent, {})).toMatchObject({ draft: { draft_id: 'd', thread_id: 't', message_id: '<1@x.test>' } })
     const made = view.event('inbox.created', { inboxAddress: 'ada@mail.localhost' })
     expect(renderEvent(made, {})).toMatchObject({ inbox: { inbox_id: 'ada@mail.localhost' } })
     expect(renderEvent(view.event('calendar.event.created', {}), {})).toBeUndefined()

@@ -36,7 +36,14 @@ test('a complaint, a rejection and a verified domain have their data', () => {
 })
 
 test('types that the service does not have are neither sent nor accepted', () => {
-  for (const type of ['label.added', 'message.received.spam', 'message.opened', 'inbox.created']) {
+  for (const type of [
+    'label.added',
+    'message.received.spam',
+    'message.opened',
+    'inbox.created',
+    'message.deleted',
+    'draft.sent',
+  ]) {
     expect(renderEvent(eventOf(type, { labels: [], thread: {} }), {})).toBeUndefined()
     expect(() => readEventTypes([type])).toThrow('Unknown event type')
   }

@@ -97,7 +97,14 @@ test('a complaint has its data, a verified domain its status, and other types ha
       ...{ header_message_id: '<1@x.test>', recipients: ['x@y.test'] },
     },
   })
-  for (const type of ['message.opened', 'message.held', 'label.added', 'message.received.spam']) {
+  for (const type of [
+    'message.opened',
+    'message.held',
+    'label.added',
+    'message.received.spam',
+    'message.deleted',
+    'draft.updated',
+  ]) {
     expect(renderEvent(eventOf(type, { labels: [], label: 'x', recipients: [], thread: {} }), {})).toBeUndefined()
   }
 })

@@ -21,6 +21,7 @@ const standard: EventType = { visibility: 'public' }
 const optional: EventType = { visibility: 'optional' }
 const security: EventType = { visibility: 'optional', isUnbuilt: true }
 const calendar: EventType = { visibility: 'optional', permission: 'calendar_event_read', isUnbuilt: true }
+const draft: EventType = { visibility: 'optional', permission: 'draft_read' }
 const internal: EventType = { visibility: 'internal' }
 
 const catalogue = {
@@ -51,11 +52,16 @@ const catalogue = {
   'message.refused': optional,
   'message.expired': optional,
   'message.appended': optional,
+  'message.deleted': optional,
   'message.held': optional,
   'message.released': optional,
   'message.cancelled': optional,
   'label.added': optional,
   'label.removed': optional,
+  'draft.created': draft,
+  'draft.updated': draft,
+  'draft.deleted': draft,
+  'draft.sent': draft,
   'inbox.created': { visibility: 'optional', permission: 'inbox_read' },
   'inbox.deleted': { visibility: 'optional', permission: 'inbox_read' },
   'inbox.updated': { visibility: 'optional', permission: 'inbox_read' },
@@ -76,7 +82,6 @@ const catalogue = {
 
   // For the mailboxes of IMAP: what no other event reports.
   'messages.removed': internal,
-  'draft.changed': internal,
   'mailbox.marked': internal,
   'mailboxes.changed': internal,
 

@@ -10,20 +10,11 @@ export interface MessagesRemovedPayload {
   readonly messageIds: readonly string[]
 }
 
-/** The revisions of drafts that mailboxes show from now on, or no longer: those of a draft before and after the change. */
-export interface DraftChangedPayload {
-  readonly revisionIds: readonly string[]
-}
-
 type InboxScope = Pick<InboxRow, 'id' | 'organization_id' | 'pod_id'>
 
+/** Messages are gone, and no client gets an event about it. */
 export function messagesRemoved(inbox: InboxScope, messageIds: readonly string[]): NewEvent {
   return internalEvent('messages.removed', inbox, { messageIds } satisfies MessagesRemovedPayload)
-}
-
-/** A draft was created, changed, sent or deleted. */
-export function draftChanged(inbox: InboxScope, revisionIds: readonly string[]): NewEvent {
-  return internalEvent('draft.changed', inbox, { revisionIds: [...new Set(revisionIds)] } satisfies DraftChangedPayload)
 }
 
 export interface MailboxesChangedPayload {

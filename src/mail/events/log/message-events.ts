@@ -130,6 +130,12 @@ export interface ExpiredPayload extends MessageReference {
   readonly labels: readonly string[]
 }
 
+/** A user deleted the message permanently. */
+export interface DeletedPayload extends MessageReference {
+  /** The labels that it had. */
+  readonly labels: readonly string[]
+}
+
 /** A mail program added the message to the inbox. */
 export interface AppendedPayload extends MessageReference {
   readonly timestamp: number
@@ -160,6 +166,7 @@ interface MessagePayloads {
   'message.cancelled': RecipientsPayload
   'message.expired': ExpiredPayload
   'message.appended': AppendedPayload
+  'message.deleted': DeletedPayload
   'label.added': LabelPayload
   'label.removed': LabelPayload
 }
@@ -248,6 +255,12 @@ export function messageCancelled({ actor, message, ...own }: About & Own<Recipie
 export function messageExpired({ actor, message, timestamp }: About & { readonly timestamp: number }): NewEvent {
   const { labels } = message
   return messageEvent('message.expired', { actor, message }, { timestamp, labels } satisfies Own<ExpiredPayload>)
+}
+
+/** Deleted permanently, over the API or by a mail program. `message.labels` are those that it had. */
+export function messageDeleted({ actor, message }: About): NewEvent {
+  const { labels } = message
+  return messageEvent('message.deleted', { actor, message }, { labels } satisfies Own<DeletedPayload>)
 }
 
 /** A mail program added it (IMAP APPEND): it was neither received nor sent. */

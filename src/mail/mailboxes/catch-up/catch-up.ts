@@ -16,11 +16,8 @@ import * as events from '../../../store/tables/events-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
 import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
-import type {
-  DraftChangedPayload,
-  MailboxesChangedPayload,
-  MessagesRemovedPayload,
-} from '../../events/log/mailbox-events.ts'
+import { type DraftPayload, isDraftEventType } from '../../events/log/draft-events.ts'
+import type { MailboxesChangedPayload, MessagesRemovedPayload } from '../../events/log/mailbox-events.ts'
 import { createProjection, FIXED_MAILBOXES, type Projection } from '../projection/mailbox-projection.ts'
 import { compareDrafts, compareRevisions } from './compare-drafts.ts'
 import { compareMessages, removeEntriesOf } from './compare-messages.ts'
@@ -172,8 +169,9 @@ async function applyEvents(step: Step, rows: readonly events.MailboxEvent[], cha
   for (const { seq, type, message_id, payload } of rows) {
     if (type === 'messages.removed') {
       for (const id of (JSON.parse(payload) as MessagesRemovedPayload).messageIds) removed.set(id, seq)
-    } else if (type === 'draft.changed') {
-      for (const id of (JSON.parse(payload) as DraftChangedPayload).revisionIds) {
+    } else if (type === 'message.deleted' || type === 'message.expired') removed.set(message_id!, seq)
+    else if (isDraftEventType(type)) {
+      for (const id of (JSON.parse(payload) as DraftPayload).revisionIds) {
         revisions.delete(id)
         revisions.set(id, seq)
       }

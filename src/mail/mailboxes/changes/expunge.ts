@@ -9,10 +9,10 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { actorName } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
-import { draftChanged } from '../../events/log/mailbox-events.ts'
+import { draftDeleted } from '../../events/log/draft-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { changeLabels } from '../../messages/labels/labels.ts'
-import type { Removal } from '../../messages/removal.ts'
+import { deletedBy, type Removal } from '../../messages/removal.ts'
 import type { Projection } from '../projection/mailbox-projection.ts'
 import { removalOf } from '../projection/placement.ts'
 import {
@@ -55,7 +55,7 @@ export async function expunge(
     async (tx, some) => {
       const { inbox, mailboxes, projection } = await lockCaughtUp(tx, mailbox, permissionOf(row), needs.limits)
       const entries = (await entriesOf(tx, mailbox, some)).filter(({ is_deleted }) => isForced || is_deleted === 1)
-      if (row.kind === 'drafts') return removeDrafts(tx, inbox, entries)
+      if (row.kind === 'drafts') return removeDrafts(tx, mailbox, inbox, entries)
       // A mailbox that was deleted meanwhile has no messages any more.
       const place = mailboxes.find(({ id }) => id === row.id) ?? row
       const found = await messagesOf(tx, { projection }, entries)
@@ -71,7 +71,8 @@ export async function expunge(
     const { inbox, place, found, projection } = removed
     if (row.kind === 'trash') {
       const rows = found.map((message) => message.row)
-      return rows.length === 0 ? [] : needs.removal.remove(tx, inbox.id, rows)
+      if (rows.length === 0) return []
+      return needs.removal.remove(tx, inbox.id, rows, deletedBy(mailbox.actor, inbox.address))
     }
     for (const message of found) {
       const change = removalOf(place, message.labels, projection)!
@@ -87,7 +88,12 @@ function permissionOf({ kind }: MailboxRow): Permission {
   return kind === 'trash' ? 'message_delete' : 'message_update'
 }
 
-async function removeDrafts(tx: Tx, inbox: InboxRow, entries: readonly MailboxEntryRow[]): Promise<readonly string[]> {
+async function removeDrafts(
+  tx: Tx,
+  { actor }: ChangedMailbox,
+  { address: inboxAddress }: InboxRow,
+  entries: readonly MailboxEntryRow[],
+): Promise<readonly string[]> {
   const unused: string[] = []
   for (const draft of await drafts.listByRevisions(
     tx,
@@ -96,7 +102,7 @@ async function removeDrafts(tx: Tx, inbox: InboxRow, entries: readonly MailboxEn
   )) {
     if (draft.is_leased === 1) throw new MailError('draft_sending', {})
     unused.push(...((await drafts.remove(tx, draft.id)) ?? []))
-    tx.append(draftChanged(inbox, [draft.revision_id]))
+    tx.append(draftDeleted({ actor: actorName(actor), inboxAddress, draft }))
   }
   return contents.removeUnused(tx, unused)
 }

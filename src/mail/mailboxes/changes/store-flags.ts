@@ -1,13 +1,15 @@
 /** Changes flags: labels of the messages, and \Deleted of the entries. */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
+import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { MailboxEntryRow, MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import { actorName } from '../../access/actor.ts'
-import { draftChanged, mailboxMarked } from '../../events/log/mailbox-events.ts'
+import { draftUpdated } from '../../events/log/draft-events.ts'
+import { mailboxMarked } from '../../events/log/mailbox-events.ts'
 import { applyLabels, type LabelChange, REPLIED } from '../../messages/labels/label-rules.ts'
 import { changeLabelsOfMany } from '../../messages/labels/labels.ts'
 import { changeOf, checkFlags, type FlagChange } from '../projection/flag-changes.ts'
@@ -65,7 +67,7 @@ export async function storeFlags(
       row ? [{ row, labels, change: labelChange }] : [],
     )
     await changeLabelsOfMany(tx, actorName(mailbox.actor), relabelled, inbox, needs.limits)
-    await changeDraftLabels(tx, inbox, changes)
+    await changeDraftLabels(tx, actorName(mailbox.actor), inbox, changes)
     const isMarked = ({ entry, isDeleted }: (typeof changes)[number]) =>
       isDeleted !== undefined && Number(isDeleted) !== entry.is_deleted
     await mark(
@@ -83,33 +85,37 @@ interface Changeable {
   readonly entry: MailboxEntryRow
   readonly labels: readonly string[]
   readonly row?: FoundMessage['row']
-  readonly draftId?: string
+  readonly draft?: DraftRow
 }
 
 async function draftsOf(tx: Tx, entries: readonly MailboxEntryRow[]): Promise<Changeable[]> {
   const revisionIds = entries.map((entry) => entry.item_id)
   const found = await drafts.listByRevisions(tx, revisionIds, tx.leaseNow)
-  const draftIds = new Map(found.map((draft) => [draft.revision_id, draft.id]))
-  const labels = await drafts.labelsOf(tx, [...draftIds.values()])
+  const byRevision = new Map(found.map((draft) => [draft.revision_id, draft]))
+  const labels = await drafts.labelsOf(
+    tx,
+    found.map(({ id }) => id),
+  )
   return entries.flatMap((entry) => {
-    const draftId = draftIds.get(entry.item_id)
-    return draftId === undefined ? [] : [{ entry, draftId, labels: labels.get(draftId) ?? [] }]
+    const draft = byRevision.get(entry.item_id)
+    return draft ? [{ entry, draft, labels: labels.get(draft.id) ?? [] }] : []
   })
 }
 
 /** Drafts have labels of their own. `unread` and `replied` mean nothing there. */
 async function changeDraftLabels(
   tx: Tx,
-  inbox: InboxRow,
+  actor: string,
+  { address: inboxAddress }: InboxRow,
   changes: readonly (Changeable & { readonly labelChange: LabelChange })[],
 ): Promise<void> {
-  for (const { entry, draftId, labels: own, labelChange } of changes) {
-    if (draftId === undefined) continue
+  for (const { draft, labels: own, labelChange } of changes) {
+    if (!draft) continue
     const { added, removed, labels: after } = applyLabels(own, labelChange)
     const isMeant = (label: string) => label !== 'unread' && label !== REPLIED
     if (!added.some(isMeant) && !removed.some(isMeant)) continue
-    await drafts.setLabels(tx, draftId, after.filter(isMeant))
-    tx.append(draftChanged(inbox, [entry.item_id]))
+    await drafts.setLabels(tx, draft.id, after.filter(isMeant))
+    tx.append(draftUpdated({ actor, inboxAddress, draft, previousRevisionId: draft.revision_id }))
   }
 }
 

@@ -29,7 +29,7 @@ import type { LabelChange } from '../labels/label-rules.ts'
 import { changeLabels, parseLabelChange } from '../labels/labels.ts'
 import { checkFilterValues, listMail } from '../mail-list.ts'
 import { isReadable } from '../readable.ts'
-import type { Removal } from '../removal.ts'
+import { deletedBy, type Removal } from '../removal.ts'
 import { showAttachment } from '../views/attachment.ts'
 import type { Attachment, DownloadLink, Message } from '../views/message.ts'
 import { showThreads } from '../views/message-views.ts'
@@ -201,12 +201,14 @@ export function createThreads(needs: ThreadsNeeds): Threads {
             ? await lockIfPresent(tx, threadId)
             : await lockThread(tx, actor, 'message_delete', within, threadId)
           if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
+          const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
           const keyset = { limit: limits.jobs.removalMessages, ascending: true, after }
           const rows = await messagesTable.listByThread(tx, row.id, keyset)
           const blobs = await removal.remove(
             tx,
             row.inbox_id,
             rows.filter((message) => isReadable(actor, message)),
+            deletedBy(actor, address),
           )
           return { blobs, last: rows.length === limits.jobs.removalMessages ? rows.at(-1) : undefined }
         })

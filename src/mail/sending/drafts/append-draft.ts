@@ -22,7 +22,7 @@ import * as drafts from '../../../store/tables/drafts-table.ts'
 import { selectByReferences } from '../../../store/tables/thread-references-table.ts'
 import { assertKeyUnchanged, hasPermission, lockInbox, requireInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
-import { draftChanged } from '../../events/log/mailbox-events.ts'
+import { draftCreated, draftUpdated } from '../../events/log/draft-events.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
 import { decompressBodies } from '../../messages/content/compressed-bodies.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
@@ -138,11 +138,15 @@ export function createAppendDraft(needs: AppendDraftNeeds): AppendDraft {
         )),
       )
       await drafts.update(tx, row.id, columns)
-    } else await drafts.insert(tx, await newRow(tx, actor, inbox, parsed, { id: draftId, ...columns }))
+    }
+    const created = row ? undefined : await newRow(tx, actor, inbox, parsed, { id: draftId, ...columns })
+    if (created) await drafts.insert(tx, created)
     await parts.insert(tx, draftId, 0)
     await revision.insert(tx, revisionId)
     if (row) unused.push(...(await drafts.removeReplacedRevisions(tx, draftId, revisionId)))
-    tx.append(draftChanged(inbox, row ? [row.revision_id, revisionId] : [revisionId]))
+    const about = { actor: actorName(actor), inboxAddress: inbox.address }
+    if (created) tx.append(draftCreated({ ...about, draft: created }))
+    if (row) tx.append(draftUpdated({ ...about, draft: { ...row, ...columns }, previousRevisionId: row.revision_id }))
     return { revisionId, blobs: await contents.removeUnused(tx, unused) }
   }
 

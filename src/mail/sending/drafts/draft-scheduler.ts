@@ -31,9 +31,11 @@ import { claimDrafts, type InterruptionBounds, isInterrupted, leaseEnd, UNINTERR
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
+import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as scheduled from '../../../store/tables/scheduled-drafts-table.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
+import { draftUpdated } from '../../events/log/draft-events.ts'
 import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
@@ -63,6 +65,8 @@ interface DraftSchedulerNeeds {
   readonly metrics: Metrics
   readonly limits: Limits
 }
+
+const ACTOR = 'system:drafts'
 
 interface ClaimedDraft {
   readonly owner: string
@@ -212,9 +216,13 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
 
   async function fail({ row, owner }: Running, reason: string): Promise<void> {
     log.warn({ draftId: row.id, inboxId: row.inbox_id, reason }, 'a scheduled draft could not be sent')
-    await store.transaction((tx) =>
-      drafts.endLease(tx, row.id, owner, { send_status: 'failed', send_error: reason, updated_at: tx.now }),
-    )
+    await store.transaction(async (tx) => {
+      const change = { send_status: 'failed', send_error: reason, updated_at: tx.now } as const
+      if (!(await drafts.endLease(tx, row.id, owner, change))) return
+      const inboxAddress = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
+      const draft = { ...row, ...change }
+      tx.append(draftUpdated({ actor: ACTOR, inboxAddress, draft, previousRevisionId: row.revision_id }))
+    })
   }
 }
 

@@ -24,7 +24,7 @@ import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
 import { parseClientId } from '../../access/client-id.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
-import { draftChanged } from '../../events/log/mailbox-events.ts'
+import { draftCreated, draftDeleted } from '../../events/log/draft-events.ts'
 import type { Downloads } from '../../messages/content/downloads.ts'
 import { checkFilterValues, listMail } from '../../messages/mail-list.ts'
 import type { Attachment, DownloadLink } from '../../messages/views/message.ts'
@@ -198,7 +198,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
         const inbox = await lockInbox(tx, actor, 'draft_delete', inboxRef)
         const row = await requireDraft(tx, tx.leaseNow, actor, 'draft_delete', { inbox: inbox.id }, ref)
         refuseIfSending(row)
-        tx.append(draftChanged(inbox, [row.revision_id]))
+        tx.append(draftDeleted({ actor: actorName(actor), inboxAddress: inbox.address, draft: row }))
         return contents.removeUnused(tx, (await drafts.remove(tx, row.id)) ?? [])
       })
       await discardBlobs(blobs)
@@ -280,7 +280,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     await drafts.setLabels(tx, row.id, message.labels)
     await parts.insert(tx, row.id, 0)
     await revision.insert(tx, row.revision_id)
-    tx.append(draftChanged(inbox, [row.revision_id]))
+    tx.append(draftCreated({ actor: actorName(actor), inboxAddress: inbox.address, draft: row }))
     return { row: { ...row, is_leased: 0 }, isNew: true }
   }
 

@@ -15,9 +15,9 @@ import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox } from '../../access/access.ts'
-import type { Actor } from '../../access/actor.ts'
+import { type Actor, actorName } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
-import { draftChanged } from '../../events/log/mailbox-events.ts'
+import { draftSent } from '../../events/log/draft-events.ts'
 import { applyLabels, type LabelChange, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { checkSizes } from '../compose/checked-message.ts'
 import type { Sent } from '../compose/outgoing.ts'
@@ -154,10 +154,12 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
         const unused = await drafts.remove(tx, row.id, owner)
         // The lease has expired, and another call has changed, sent or deleted the draft since.
         if (!unused) throw new MailError('draft_changed', {})
-        tx.append(draftChanged(inbox, [row.revision_id]))
         return contents.removeUnused(tx, unused)
       },
-      last: (tx, sent) => recordSentDraft(tx, inbox, row.client_id, sent),
+      async last(tx, sent) {
+        tx.append(draftSent({ actor: actorName(actor), inboxAddress: inbox.address, draft: row, message: sent }))
+        await recordSentDraft(tx, inbox, row.client_id, sent)
+      },
     })
   }
 

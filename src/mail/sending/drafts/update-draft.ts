@@ -10,9 +10,9 @@ import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox } from '../../access/access.ts'
-import type { Actor } from '../../access/actor.ts'
+import { type Actor, actorName } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
-import { draftChanged } from '../../events/log/mailbox-events.ts'
+import { draftUpdated } from '../../events/log/draft-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { applyLabels, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { type CheckedMessage, checkMessage, checkSizes } from '../compose/checked-message.ts'
@@ -179,9 +179,11 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
       ...(sendAt !== undefined && scheduleColumns(tx, actor, sendAt)),
     }
     await drafts.update(tx, row.id, columns)
-    tx.append(draftChanged(inbox, [row.revision_id, revisionId]))
+    const draft = { ...row, ...columns, is_leased: 0, updated_at: tx.now }
+    const about = { actor: actorName(actor), inboxAddress: inbox.address, draft }
+    tx.append(draftUpdated({ ...about, previousRevisionId: row.revision_id }))
     return {
-      row: { ...row, ...columns, is_leased: 0, updated_at: tx.now },
+      row: draft,
       blobs: await contents.removeUnused(tx, unused),
     }
   }

@@ -11,15 +11,16 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { EventLoop } from '../../../event-loop.ts'
 import { normaliseAddress, withoutTag } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
+import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import { requireInbox } from '../../access/access.ts'
-import type { KeyActor } from '../../access/actor.ts'
+import { actorName, type KeyActor } from '../../access/actor.ts'
 import type { Login } from '../../access/keys/logins.ts'
-import { draftChanged } from '../../events/log/mailbox-events.ts'
+import { draftSent } from '../../events/log/draft-events.ts'
 import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
 import { findForeign } from '../../inboxes/own-address.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
@@ -33,20 +34,25 @@ import { type DraftReference, findMatchingDraft } from '../drafts/matching-draft
 import { type Idempotency, keyUse } from '../idempotency/idempotency.ts'
 import type { SignedRaw, SignRaw } from './sign-raw.ts'
 
+/** A draft that is removed because its message is sent. */
+interface CompletedDraft {
+  readonly row?: DraftRow
+  /** To discard after the commit. */
+  readonly blobs: readonly string[]
+}
+
 /**
  * A draft that a mail program sends is complete: it is removed with its revisions.
  *
- * @returns keys of blobs to discard after the commit
  * @throws draft_sending
  */
-async function completeDraft(tx: Tx, inbox: InboxRow, header: DraftReference): Promise<readonly string[]> {
+async function completeDraft(tx: Tx, inbox: InboxRow, header: DraftReference): Promise<CompletedDraft> {
   const scope = { organizationId: inbox.organization_id, inboxId: inbox.id }
   const row = await findMatchingDraft(tx, scope, header, tx.leaseNow)
-  if (!row) return []
+  if (!row) return { blobs: [] }
   refuseIfSending(row)
   const unused = (await drafts.remove(tx, row.id)) ?? []
-  tx.append(draftChanged(inbox, [row.revision_id]))
-  return contents.removeUnused(tx, unused)
+  return { row, blobs: await contents.removeUnused(tx, unused) }
 }
 
 /** The inbox that sends, and its envelope sender. */
@@ -131,6 +137,7 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
         },
       })
       const { idempotencyKey, header, signedAt, ...signed } = content.checked
+      let completed: CompletedDraft = { blobs: [] }
       const sent = {
         ...({ inbox, content, permission: 'message_send', recipients, labels: [] } as const),
         ...signed,
@@ -140,7 +147,12 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
         first: async (tx: Tx) => {
           const foreign = await findForeign(tx, inbox, [address, header.author, ...header.senders])
           if (foreign !== undefined) throw new MailError('sender_not_allowed', { sender: foreign })
-          return completeDraft(tx, inbox, header)
+          completed = await completeDraft(tx, inbox, header)
+          return completed.blobs
+        },
+        last: async (tx: Tx, message: Sent) => {
+          const { row: draft } = completed
+          if (draft) tx.append(draftSent({ actor: actorName(actor), inboxAddress: inbox.address, draft, message }))
         },
         needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
       }

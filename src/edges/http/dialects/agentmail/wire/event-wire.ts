@@ -3,6 +3,7 @@
  * validate each frame strictly: they parse a frame that lacks a required member as a message.received without a
  * message. So every required member is always present.
  */
+import { type DraftPayload, isDraftEvent } from '../../../../../mail/events/log/draft-events.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import {
   type BouncedPayload,
@@ -65,6 +66,10 @@ function renderMembers(event: Event, subject: Omit<EventSubject, 'version'>): Re
     const { timestamp, labels } = event.payload
     return { append: { ...reference(event.payload), timestamp: time(timestamp), labels } }
   }
+  if (isMessageEvent(event, 'message.deleted')) {
+    return { deletion: { ...reference(event.payload), timestamp: time(event.at), labels: event.payload.labels } }
+  }
+  if (isDraftEvent(event)) return { draft: { ...draft(event.payload), timestamp: time(event.at) } }
   if (isRefusal(event)) return { refusal: refusal(event.payload) }
   if (isMessageEvent(event, 'label.added', 'label.removed')) {
     const { label, labels } = event.payload
@@ -118,6 +123,20 @@ function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayloa
     updated_at: when,
     created_at: when,
     deleted: true,
+  }
+}
+
+/** The members that a draft has over REST. `message_id` is that of the message that it became. */
+function draft(payload: DraftPayload) {
+  return {
+    inbox_id: payload.inboxAddress,
+    draft_id: payload.draftId,
+    thread_id: payload.threadId,
+    client_id: payload.clientId,
+    send_status: payload.sendStatus,
+    send_at: optionalTime(payload.sendAt),
+    send_error: payload.sendError,
+    message_id: payload.apiMessageId,
   }
 }
 
