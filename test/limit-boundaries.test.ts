@@ -76,6 +76,7 @@ const bounded: readonly [limit: string, check: (value: number) => unknown][] = [
   ['imap.searchDepthMax', (depth) => imap(`SEARCH ${'('.repeat(depth)}ALL${')'.repeat(depth)}`)],
   ['imap.searchKeysMax', (count) => imap(`SEARCH${' ALL'.repeat(count)}`)],
   ['imap.nameBytesMax', (count) => imap(`SELECT ${x(count)}`)],
+  ['imap.listMembersMax', (count) => imap(`STORE 1 FLAGS ${times(count, () => 'a').join(' ')}`)],
   ['imap.listMembersMax', (count) => imap(`STORE 1 FLAGS (${times(count, () => 'a').join(' ')})`)],
 ]
 
