@@ -1,13 +1,15 @@
 /**
- * Tests that the write-ahead log stays short although the writer never pauses, and that a failing checkpoint blocks no
- * writer.
+ * Tests that the write-ahead log stays short although the writer never pauses, that its file is used again, and that a failing
+ * checkpoint blocks no writer.
  */
+import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { Checkpointer } from '../../src/store/sqlite/checkpointer.ts'
+import { Checkpointer, type WalState } from '../../src/store/sqlite/checkpointer.ts'
 import { insertOrganization, openTestStore, organizationIds, temporaryFolder } from './test-store.ts'
 
 test('a writer that never pauses does not make the log grow without limit', async () => {
@@ -23,6 +25,44 @@ test('a writer that never pauses does not make the log grow without limit', asyn
   const { size } = await stat(join(store.dataDir, 'martlet.db-wal'))
   expect(size).toBeLessThan(writtenBytes / 4)
   expect(await organizationIds(store)).toEqual(ids)
+})
+
+test('the file of the log is overwritten, and given back to the file system when it has become unusually long', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'some.db')
+  const database = new BetterSqlite(file)
+  for (const setting of ['journal_mode = wal', 'wal_autocheckpoint = 0']) database.pragma(setting)
+  database.exec('create table t (bytes blob)')
+  const checkpointer = new Checkpointer({
+    file,
+    checkpointPages: 20,
+    log: createLog('silent'),
+    metrics: createMetrics(),
+  })
+  const insert = database.prepare('insert into t values (zeroblob(?))')
+  const reader = new BetterSqlite(file)
+  const commit = async (pages: number) => {
+    insert.run(pages * 4_096)
+    checkpointer.afterCommit((database.pragma('wal_checkpoint(noop)') as WalState[])[0]!)
+    await checkpointer.whenIdle()
+  }
+  /** Writes so many pages, and as many again before the rest is copied: the reader keeps the first checkpoint from copying all. */
+  const writeTwice = async (pages: number) => {
+    reader.exec('begin')
+    reader.prepare('select count(*) from t').get()
+    await commit(pages)
+    reader.exec('commit')
+    await commit(pages)
+    return statSync(`${file}-wal`).size
+  }
+
+  const sizeBytes = await writeTwice(25)
+  expect(sizeBytes).toBeGreaterThan(50 * 4_096)
+  expect([await writeTwice(25), await writeTwice(25)]).toEqual([sizeBytes, sizeBytes])
+  expect(await writeTwice(80)).toBe(0)
+  reader.close()
+  database.close()
+  await checkpointer.close()
 })
 
 test('a checkpoint that fails is counted, retried when the log has grown, and blocks no writer', async () => {

@@ -3,8 +3,11 @@
  *
  *   after each commit: check the length of the log → from limits.store.checkpointPages on: a passive checkpoint in a
  *   thread, while the writer continues → if the log is still long because of new writes: the writer waits while the
- *   thread copies the small rest and truncates the log (passive checkpoints alone never catch up with a writer that
- *   does not pause)
+ *   thread copies the small rest (passive checkpoints alone never catch up with a writer that does not pause) → the next
+ *   commit writes from the beginning of the log again
+ *
+ * The file of the log keeps its length, unless it is unusually long. Overwriting it is cheaper than making it longer: a file
+ * that grows needs new blocks, and each fsync writes its new length too.
  *
  * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
  * thread that died is started again. The next attempt follows when the log has grown by limits.store.checkpointPages.
@@ -15,7 +18,11 @@ import type { Log } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { startThread } from '../../worker-threads.ts'
 
-export type CheckpointRequest = 'passive' | 'truncate' | 'close'
+/** `restart` and `truncate` copy everything; `truncate` also gives the file of the log back to the file system. */
+export type CheckpointRequest = 'passive' | 'restart' | 'truncate' | 'close'
+
+/** A log with more than this many times checkpointPages is truncated: a long read or a failure has made it long. */
+const KEPT_LENGTHS = 4
 
 /** The result of `pragma wal_checkpoint`. */
 export interface WalState {
@@ -40,7 +47,7 @@ export class Checkpointer {
   #answer: { resolve(state: WalState): void; reject(error: unknown): void } | undefined
   #running: Promise<void> | undefined
   /** While set, the writer must not begin. */
-  #truncating: Promise<void> | undefined
+  #emptying: Promise<void> | undefined
   /** A passive checkpoint has copied most of the log. */
   #isBulkCopied = false
   /** The log length, in pages, from which a checkpoint is tried; higher after a failure. */
@@ -58,8 +65,12 @@ export class Checkpointer {
       return
     }
     if (this.#running || copiedPages === logPages) return // all is copied: the next write starts at the beginning
-    if (this.#isBulkCopied) this.#truncating = this.#start('truncate', logPages)
-    else this.#start('passive', logPages)
+    if (!this.#isBulkCopied) {
+      this.#start('passive', logPages)
+      return
+    }
+    const isKept = logPages <= KEPT_LENGTHS * this.#needs.checkpointPages
+    this.#emptying = this.#start(isKept ? 'restart' : 'truncate', logPages)
   }
 
   /** Copies the whole log back, which makes the database file as short as the last commit says. Never rejects. */
@@ -67,14 +78,14 @@ export class Checkpointer {
     for (const request of ['passive', 'truncate'] as const) {
       while (this.#running) await this.#running
       const done = this.#start(request, 0)
-      if (request === 'truncate') this.#truncating = done
+      if (request === 'truncate') this.#emptying = done
       await done
     }
   }
 
   /** Resolves when the writer may begin. */
   async whenWritable(): Promise<void> {
-    if (this.#truncating) await this.#truncating
+    if (this.#emptying) await this.#emptying
   }
 
   /** Resolves when no checkpoint is running. */
@@ -97,7 +108,7 @@ export class Checkpointer {
     this.#running = this.#checkpoint(request, logPages)
     await this.#running
     this.#running = undefined
-    this.#truncating = undefined
+    this.#emptying = undefined
   }
 
   async #checkpoint(request: CheckpointRequest, logPages: number): Promise<void> {
