@@ -2,25 +2,32 @@
  * How fast are the commands of mail programs, beside Dovecot with the same messages?
  *
  *   npm run bench -- imap             MESSAGES=10000  SESSIONS=500  CREATED=300
- *                                     PARTS=fetch,search,append,store,create,arrivals,large,idle
+ *                                     PARTS=fetch,search,append,store,create,arrivals,large,flags,hostile,idle  SIZES=20,50
  *
  * One connection asks for a mailbox of varied messages of about 5 KB: flags, envelopes, whole messages, one message at a
  * time, a search for a word; then STORE, CREATE, APPEND over ten connections, and the time until a new message is shown to a
- * session in IDLE. `large` is SELECT of 100,000 messages, `idle` the memory of idle sessions (imap-idle.ts). Rates are medians of the
- * rounds. Stalls of the event loop are measured inside the server. Dovecot, where it is installed, has a Maildir on the same
+ * session in IDLE. `large` is SELECT of 100,000 messages, `flags` STORE of 60,000
+ * (imap-flags.ts), `hostile` the stalls of the event loop in messages of 20 and 50 MB (imap-hostile.ts), `idle` the memory of idle sessions
+ * (imap-idle.ts). Rates are medians of the rounds. Stalls of the event loop are measured inside the server. Dovecot, where it is installed, has a Maildir on the same
  * disk.
  */
 import { type Found, parts } from './imap-commands.ts'
+import { measureManyFlags } from './imap-flags.ts'
+import { measureHostile } from './imap-hostile.ts'
 import { type IdleMemory, measureBare, measureIdle } from './imap-idle.ts'
 import { measureLargeSelect } from './imap-large.ts'
 import { type ImapPeer, startMartlet, startTheirs } from './imap-peers.ts'
 
 const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
 const SESSIONS = Number(process.env.SESSIONS ?? 500)
-const selected = (process.env.PARTS ?? [...Object.keys(parts), 'large', 'idle'].join(',')).split(',')
+/** Parts that measure Martlet only. */
+const alone = { flags: measureManyFlags, hostile: measureHostile }
+const selected = (process.env.PARTS ?? [...Object.keys(parts), ...Object.keys(alone), 'large', 'idle'].join(',')).split(
+  ',',
+)
 
 const commands = selected.filter((part) => parts[part])
-if (commands.length > 0 || selected.includes('large')) await compare()
+if (commands.length > 0 || selected.includes('large') || selected.some((part) => part in alone)) await compare()
 if (selected.includes('idle')) await compareIdle()
 
 async function compare(): Promise<void> {
@@ -38,6 +45,12 @@ async function compare(): Promise<void> {
     }
     if (selected.includes('large'))
       for (const [what, value] of await measureLargeSelect(peers[0]!)) results.set(what, [value])
+    for (const [part, measure] of Object.entries(alone)) {
+      if (!selected.includes(part)) continue
+      const found: Found = new Map()
+      await measure(peers[0]!, found)
+      for (const [what, value] of found) results.set(what, [value])
+    }
     console.log(`${MESSAGES} messages of about 5 KB; ${peers.map(({ name }) => name).join(' | ')} | ratio`)
     for (const [what, [ours, theirs]] of results)
       console.log(

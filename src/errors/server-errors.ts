@@ -12,6 +12,11 @@ export const serverErrors = {
     message: () => 'Too many messages are waiting to be parsed; nothing was changed',
     fix: 'Retry in a minute.',
   }),
+  read_queue_full: define({
+    kind: 'temporary',
+    message: () => 'Too many large messages are waiting to be read; try again later',
+    fix: 'Retry in a minute.',
+  }),
   disk_full: define({
     kind: 'temporary',
     message: () => 'The disk is nearly full; nothing was changed',

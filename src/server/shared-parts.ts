@@ -17,6 +17,7 @@ import { createContents } from '../mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createMailParser } from '../mail/messages/content/mail-parser.ts'
+import { createMailReader } from '../mail/messages/content/mail-reader.ts'
 import { type ParseThreads, parseThreads } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
@@ -63,6 +64,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const { limits } = config
   const contents = createContents({ store })
   const mailParser = createMailParser({ limits, threads, log, metrics })
+  const mailReader = createMailReader({ limits, threads, log })
   const discardBlobs = createDiscardBlobs({ store, log })
   const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
   const fileMessages = createFiling({ limits, domain: config.domain })
@@ -101,6 +103,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     outboundPause: createOutboundPause({ store }),
     feed: createFeed({ store, clock: wallClock, log, metrics, limits }),
     mailParser,
+    mailReader,
     contents,
     downloads: createDownloads({
       store,

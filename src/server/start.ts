@@ -121,6 +121,7 @@ async function startAll(
   const credentials = createCredentials({ store, clock: wallClock, requestRates })
   const shared = createSharedParts({ ...context, parseThreads })
   stops.add('mail parser', () => shared.mailParser.stop())
+  stops.add('mail reader', () => shared.mailReader.stop())
   stops.add('spam check', async () => shared.closeSpamCheck())
   stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })

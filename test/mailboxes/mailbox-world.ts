@@ -35,7 +35,7 @@ import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { type InboxIds, insertInbox } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
-import { createParserHere } from '../support/parse-here.ts'
+import { createParserHere, createReaderHere } from '../support/parse-here.ts'
 
 export interface MailboxWorld extends AsyncDisposable {
   readonly store: TestStore
@@ -101,6 +101,7 @@ export async function startNode(store: Store, limits = withLimits({})) {
   const mailboxes = createMailboxes({
     ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages, clock, config },
     appendDraft,
+    mailReader: createReaderHere(limits),
   })
   const credentials = createCredentials({ store, clock, requestRates: { count: async () => undefined } })
   const logins = createLogins({ store, credentials, limits })

@@ -1,7 +1,9 @@
-/** Parses messages in this thread, for tests whose subject is what happens to a parsed message. */
+/** Parses messages in this thread, and reads them for mail programs, for tests whose subject is what happens to the result. */
 import type { Limits } from '../../src/config/limits.ts'
 import { readSenderEvidence } from '../../src/formats/dkim/sender-evidence.ts'
 import type { MailParser, UnparsedMail } from '../../src/mail/messages/content/mail-parser.ts'
+import type { MailReader, ReadMail } from '../../src/mail/messages/content/mail-reader.ts'
+import { readStructure, readTexts } from '../../src/mail/messages/content/message-structure.ts'
 import { evidenceLimits, parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 
 export function createParserHere(limits: Limits): Pick<MailParser, 'expectMail' | 'parse' | 'readEvidence'> {
@@ -13,5 +15,13 @@ export function createParserHere(limits: Limits): Pick<MailParser, 'expectMail' 
     async readEvidence({ load }) {
       return readSenderEvidence(Buffer.from((await load()).bytes), evidenceLimits(limits))
     },
+  }
+}
+
+export function createReaderHere(limits: Limits): Pick<MailReader, 'readStructure' | 'readTexts'> {
+  const load = async ({ load, sizeBytes }: ReadMail) => Buffer.from(await load(sizeBytes))
+  return {
+    readStructure: async (mail) => readStructure(await load(mail), limits),
+    readTexts: async (mail) => readTexts(await load(mail), limits),
   }
 }

@@ -1,5 +1,5 @@
 /** Limits of mailboxes, as IMAP shows them. Part of ../limits.ts. */
-import { KIB, type Limit, MIB } from './limit.ts'
+import { KIB, type Limit, MIB, MINUTE } from './limit.ts'
 
 export const mailboxesLimits = {
   catchUpEvents: {
@@ -77,6 +77,27 @@ export const mailboxesLimits = {
     default: 256 * KIB,
     unit: 'bytes',
     description:
-      'Largest message that is in memory as a whole while it is sent to a mail program. Larger ones are read in pieces.',
+      'Largest message that is in memory as a whole while it is sent to a mail program. Larger ones are read in pieces, and in a thread when their structure or their texts are needed.',
+  },
+  readsWaitingMax: {
+    default: 500,
+    unit: 'count',
+    description:
+      'Large messages that wait for the thread that reads their structure or texts for mail programs. A further one is refused with NO [UNAVAILABLE], or replaces one of the organization that has the most.',
+  },
+  readsPerOrganizationMax: {
+    default: 50,
+    unit: 'count',
+    description: 'The same for one organization.',
+  },
+  readWaitMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description: 'Time for which a large message may wait for this thread before the command is refused.',
+  },
+  sliceMs: {
+    default: 10,
+    unit: 'milliseconds',
+    description: 'Time after which a FETCH lets other work run.',
   },
 } as const satisfies Record<string, Limit>

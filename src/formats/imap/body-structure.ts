@@ -6,6 +6,7 @@ import { fieldsByName, fieldValue, type HeaderField } from '../mime/header-field
 import { parseParameterised } from '../mime/header-parameters.ts'
 import type { MimePart } from '../mime/mime-structure.ts'
 import { envelopeOf } from './envelope.ts'
+import type { ResponseBudget } from './imap-response-budget.ts'
 import { headerString, imapString, isAsciiText } from './imap-string.ts'
 
 /** A part, and the message in it if it is one. */
@@ -13,6 +14,8 @@ export interface ScannedPart {
   readonly part: MimePart
   readonly parts: readonly ScannedPart[]
   readonly message?: ScannedPart
+  /** Of the body, for the types whose lines are shown: text, and messages. */
+  readonly lineCount?: number
 }
 
 interface Source {
@@ -21,45 +24,59 @@ interface Source {
   readonly charset: string
   /** BODYSTRUCTURE; BODY is without extension data. */
   readonly isExtended: boolean
+  readonly budget: ResponseBudget
 }
 
 /** @returns the list with its parentheses */
 export function writeBodyStructure(scanned: ScannedPart, source: Source): string {
-  const { part, parts, message } = scanned
+  const { part, parts, message, lineCount } = scanned
+  const { budget } = source
   const fields = fieldsByName(part.fields)
   const value = (name: string) => firstValue(fields.get(name), source)
+  const string = (name: string) => budget.take(() => headerString(value(name)))
   const [type = 'text', subtype = 'plain'] = part.contentType.split('/')
   if (parts.length > 0) {
     const children = parts.map((child) => writeBodyStructure(child, source)).join('')
-    const extension = source.isExtended ? ` ${parameterList(part.parameters)} ${extensionOf(value)}` : ''
+    const parameters = () => budget.take(() => parameterList(part.parameters))
+    const extension = source.isExtended ? ` ${parameters()} ${extensionOf(value, budget)}` : ''
     return `(${children} ${headerString(subtype)}${extension})`
   }
   const items = [
     headerString(type),
     headerString(subtype),
-    parameterList(withCharset(part, fields.has('content-type'))),
-    headerString(value('content-id')),
-    headerString(value('content-description')),
+    budget.take(() => parameterList(withCharset(part, fields.has('content-type')))),
+    string('content-id'),
+    string('content-description'),
     headerString(part.encoding),
     String(part.bodyEnd - part.bodyStart),
   ]
   if (message) {
     const { raw, charset } = source
-    items.push(envelopeOf(raw, message.part.fields, charset), writeBodyStructure(message, source))
+    items.push(envelopeOf(raw, message.part.fields, charset, budget), writeBodyStructure(message, source))
   }
-  if (message || type === 'text') items.push(String(countLines(source.raw, part.bodyStart, part.bodyEnd)))
-  if (source.isExtended) items.push(headerString(value('content-md5')), extensionOf(value))
+  if (lineCount !== undefined) items.push(String(lineCount))
+  if (source.isExtended) items.push(string('content-md5'), extensionOf(value, budget))
   return `(${items.join(' ')})`
 }
 
+/** Whether BODYSTRUCTURE has the number of lines of this part, which is no message. */
+export function showsLines({ contentType }: MimePart): boolean {
+  return contentType.startsWith('text/')
+}
+
 /** Disposition, language, location. */
-function extensionOf(value: (name: string) => string | undefined): string {
-  const language = value('content-language')
+function extensionOf(value: (name: string) => string | undefined, budget: ResponseBudget): string {
+  const disposition = budget.take(() => dispositionOf(value('content-disposition')))
+  const language = budget.take(() => languagesOf(value('content-language')))
+  return `${disposition} ${language} ${budget.take(() => headerString(value('content-location')))}`
+}
+
+function languagesOf(value: string | undefined): string {
+  const tags = value
     ?.split(',')
     .map((tag) => tag.trim())
     .filter((tag) => tag !== '')
-  const languages = language && language.length > 0 ? `(${language.map(headerString).join(' ')})` : 'NIL'
-  return `${dispositionOf(value('content-disposition'))} ${languages} ${headerString(value('content-location'))}`
+  return tags && tags.length > 0 ? `(${tags.map(headerString).join(' ')})` : 'NIL'
 }
 
 function dispositionOf(value: string | undefined): string {
@@ -87,12 +104,4 @@ function parameterList(parameters: ReadonlyMap<string, string>): string {
 function firstValue(fields: readonly HeaderField[] | undefined, { raw, charset }: Source): string | undefined {
   const field = fields?.[0]
   return field && fieldValue(raw, field, charset)
-}
-
-const LF = 0x0a
-
-function countLines(raw: Buffer, start: number, end: number): number {
-  let count = 0
-  for (let pos = raw.indexOf(LF, start); pos >= 0 && pos < end; pos = raw.indexOf(LF, pos + 1)) count++
-  return count
 }

@@ -6,6 +6,7 @@ import { domainToASCII } from 'node:url'
 import { splitAddress } from '../address/address.ts'
 import { readAddressList } from '../address/address-list.ts'
 import { fieldsByName, fieldValue, type HeaderField } from '../mime/header-fields.ts'
+import { ResponseBudget } from './imap-response-budget.ts'
 import { headerString, imapString, isAsciiText } from './imap-string.ts'
 
 /** Addresses of one field. More fit into no header that Martlet reads. */
@@ -16,41 +17,46 @@ const ADDRESSES_MAX = 100_000
  * @param charset label of the body, for header fields that are not ASCII
  * @returns the list with its parentheses
  */
-export function envelopeOf(raw: Buffer, fields: readonly HeaderField[], charset = ''): string {
+export function envelopeOf(
+  raw: Buffer,
+  fields: readonly HeaderField[],
+  charset = '',
+  budget = new ResponseBudget(),
+): string {
   const byName = fieldsByName(fields)
   const value = (name: string) => {
     const field = byName.get(name)?.[0]
     return field && fieldValue(raw, field, charset)
   }
-  const from = addressesOf(value('from'))
-  return `(${[
-    headerString(value('date')),
-    headerString(value('subject')),
-    from,
-    orElse(addressesOf(value('sender')), from),
-    orElse(addressesOf(value('reply-to')), from),
-    addressesOf(value('to')),
-    addressesOf(value('cc')),
-    addressesOf(value('bcc')),
-    headerString(value('in-reply-to')),
-    headerString(value('message-id')),
-  ].join(' ')})`
-}
-
-/** RFC 9051 §7.5.2: a missing Sender or Reply-To is that of From. */
-function orElse(addresses: string, from: string): string {
-  return addresses === 'NIL' ? from : addresses
-}
-
-function addressesOf(value: string | undefined): string {
-  if (value === undefined) return 'NIL'
-  const written: string[] = []
-  readAddressList(value, ADDRESSES_MAX, (text) => text, {
-    address: ({ name, address }) => written.push(writeAddress(name, address)),
-    groupBegins: (name) => written.push(`(NIL NIL ${headerString(name)} NIL)`),
-    groupEnds: () => written.push('(NIL NIL NIL NIL)'),
+  const string = (name: string) => budget.take(() => headerString(value(name)))
+  const addresses = (name: string) => addressesOf(value(name), budget)
+  // What clients show in lists is written first, so that no long field displaces it.
+  const [date, subject, inReplyTo, messageId] = ['date', 'subject', 'in-reply-to', 'message-id'].map(string)
+  const [from, to, cc, bcc] = ['from', 'to', 'cc', 'bcc'].map(addresses)
+  // RFC 9051 §7.5.2: a missing Sender or Reply-To is that of From.
+  const [sender, replyTo] = ['sender', 'reply-to'].map((name) => {
+    const own = addresses(name)
+    return own === 'NIL' ? budget.take(() => from!) : own
   })
-  return written.length === 0 ? 'NIL' : `(${written.join('')})`
+  return `(${[date, subject, from, sender, replyTo, to, cc, bcc, inReplyTo, messageId].join(' ')})`
+}
+
+function addressesOf(value: string | undefined, budget: ResponseBudget): string {
+  if (value === undefined || budget.isUsedUp) return 'NIL'
+  const written: string[] = []
+  /** Whether a group has begun: its end must be written, too. */
+  let isInGroup = false
+  readAddressList(value, ADDRESSES_MAX, (text) => text, {
+    address: ({ name, address }) => written.push(budget.take(() => writeAddress(name, address), '')),
+    groupBegins(name) {
+      const text = budget.take(() => `(NIL NIL ${headerString(name)} NIL)`, '')
+      isInGroup = text !== ''
+      written.push(text)
+    },
+    groupEnds: () => written.push(isInGroup ? '(NIL NIL NIL NIL)' : ''),
+  })
+  const list = written.join('')
+  return list === '' ? 'NIL' : `(${list})`
 }
 
 /**

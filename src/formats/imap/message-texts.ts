@@ -2,8 +2,8 @@
  * The texts of a message that SEARCH compares (RFC 9051 §6.4.4, BODY and TEXT): its header fields, decoded, and all parts of type text, also
  * those of attached messages, without their transfer encoding and in Unicode. Of HTML, what it shows, and its source. Pure.
  */
-import { linesOfHtml, linesSourceCharsMax } from '../html/html-lines.ts'
-import { decodeCharset } from '../mime/charset.ts'
+import { linesInSlices, linesSourceCharsMax } from '../html/html-lines.ts'
+import { decodeCharset, isWideCharset } from '../mime/charset.ts'
 import { fieldText, type HeaderField } from '../mime/header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
 import { decodeBytes } from '../mime/transfer-encoding.ts'
@@ -27,10 +27,22 @@ export interface TextLimits extends StructureLimits {
 /** Messages in messages. Deeper ones are searched as the text that they are. */
 const MESSAGE_DEPTH_MAX = 5
 /** Bytes that are decoded at once. */
-const PIECE_BYTES = 256 * 1024
+const PIECE_BYTES = 64 * 1024
+/** At most so much of a text is decoded at once if it cannot be divided at the ends of lines. */
+const WHOLE_BYTES_MAX = 1024 * 1024
+/** No charset has more bytes per character. */
+const CHAR_BYTES_MAX = 4
 const LINE_FEED = 0x0a
+const ASCII_END = 0x80
 
-/** @param raw the whole message. Each piece costs time for itself, and the first one that for the structure of the message */
+/** Lets other work run before the next piece. */
+const PAUSE: MessageTextPiece = { isHeader: false, isContinued: true, text: '' }
+
+/**
+ * @param raw the whole message. The first piece costs the time for the structure of the message, and the first one of a part that for its
+ * transfer encoding, so that those of large messages are made in a thread (mail/messages/content/mail-reader.ts). Other pieces, some of
+ * which are empty, cost a few milliseconds each
+ */
 export function* messageTexts(raw: Buffer, limits: TextLimits): Generator<MessageTextPiece> {
   yield* textsIn(raw, limits, MESSAGE_DEPTH_MAX, false)
 }
@@ -57,9 +69,9 @@ function* textsIn(
       const label = part.parameters.get('charset') ?? charset
       if (part.contentType === 'text/html') {
         // A part of it is shown: styles of the rest would be read for nothing.
-        const html = decodeCharset(decoded, label).slice(0, linesSourceCharsMax(limits.htmlCharsMax))
-        const text = linesOfHtml(html, limits.htmlCharsMax)
-        yield { isHeader: false, isContinued: false, text }
+        const charsMax = linesSourceCharsMax(limits.htmlCharsMax)
+        const html = decodeCharset(decoded.subarray(0, charsMax * CHAR_BYTES_MAX), label).slice(0, charsMax)
+        yield { isHeader: false, isContinued: false, text: yield* inTurns(linesInSlices(html, limits.htmlCharsMax)) }
       }
       yield* piecesOf(decoded, label)
     }
@@ -74,14 +86,39 @@ function isText({ contentType }: MimePart): boolean {
   return /^(?:text|message|multipart)\//.test(contentType)
 }
 
-/** Divides at line ends where a line end is one byte in every charset of its kind; the rest is decoded as a whole. */
+function* inTurns<Result>(slices: Generator<void, Result>): Generator<MessageTextPiece, Result> {
+  for (;;) {
+    const { done, value } = slices.next()
+    if (done) return value
+    yield PAUSE
+  }
+}
+
 function* piecesOf(bytes: Buffer, charset: string): Generator<MessageTextPiece> {
-  const isDivisible = /^(?:|us-ascii|utf-?8|iso-8859-\d+|windows-125\d)$/i.test(charset)
+  const isWide = isWideCharset(charset)
   for (let start = 0; start < bytes.length; ) {
-    let end = Math.min(bytes.length, isDivisible ? start + PIECE_BYTES : bytes.length)
-    if (end < bytes.length) end = bytes.lastIndexOf(LINE_FEED, end - 1) + 1
-    if (end <= start) end = bytes.length // one line without an end
+    const end = isWide ? Math.min(start + WHOLE_BYTES_MAX, bytes.length) : endOfPiece(bytes, start)
     yield { isHeader: false, isContinued: start > 0, text: decodeCharset(bytes.subarray(start, end), charset) }
     start = end
   }
+}
+
+/**
+ * In charsets with ASCII, which also those with several bytes per character are, a line feed is one byte, and no part of another character.
+ * Those with escape sequences begin each line in ASCII (RFC 1468, RFC 1557, RFC 1843), and those of Unicode too.
+ *
+ * @returns the end of the last line that fits; of a part of one that is too long
+ */
+function endOfPiece(bytes: Buffer, start: number): number {
+  const end = start + PIECE_BYTES
+  if (end >= bytes.length) return bytes.length
+  const lineEnd = bytes.subarray(start, end).lastIndexOf(LINE_FEED) + 1
+  if (lineEnd > 0) return start + lineEnd
+  const next = bytes.subarray(end, start + WHOLE_BYTES_MAX).indexOf(LINE_FEED) + 1
+  if (next > 0) return end + next
+  const last = Math.min(start + WHOLE_BYTES_MAX, bytes.length)
+  if (last === bytes.length) return last
+  // After a byte of ASCII: it is a character, or the last byte of one.
+  for (let at = last; at > end; at--) if (bytes[at - 1]! < ASCII_END) return at
+  return last
 }

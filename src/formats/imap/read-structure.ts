@@ -1,12 +1,14 @@
 /**
  * Reads everything that IMAP says about a message: ENVELOPE, BODYSTRUCTURE, and where its parts are. One scan for each level of messages
- * in messages, whose depth is limited: the time is linear in the size of the message.
+ * in messages, whose depth is limited: the time is linear in the size of the message. For 50 MB it can be seconds, so that large
+ * messages are read in a thread (mail/messages/content/mail-reader.ts).
  */
 import { readHeaderBlock } from '../mime/header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
-import { type ScannedPart, writeBodyStructure } from './body-structure.ts'
+import { type ScannedPart, showsLines, writeBodyStructure } from './body-structure.ts'
 import { envelopeOf } from './envelope.ts'
 import type { ImapPart } from './imap-parts.ts'
+import { ResponseBudget } from './imap-response-budget.ts'
 
 export interface ImapStructure {
   /** As in responses, with parentheses, in ASCII. */
@@ -23,11 +25,25 @@ const MESSAGE_DEPTH_MAX = 5
 /** @param raw the whole message, with CRLF line ends */
 export function readImapStructure(raw: Buffer, limits: StructureLimits): ImapStructure {
   const { scanned, charset } = scan(raw, limits)
+  const write = (isExtended: boolean) =>
+    writeBodyStructure(scanned, { raw, charset, isExtended, budget: new ResponseBudget() })
   return {
     envelope: envelopeOf(raw, scanned.part.fields, charset),
-    body: writeBodyStructure(scanned, { raw, charset, isExtended: false }),
-    bodyStructure: writeBodyStructure(scanned, { raw, charset, isExtended: true }),
+    body: write(false),
+    bodyStructure: write(true),
     root: toImapPart(scanned),
+  }
+}
+
+/** ENVELOPE of a message whose header cannot be read. */
+export const EMPTY_ENVELOPE = `(${Array(10).fill('NIL').join(' ')})`
+
+/** Returns the structure of a message that is shown as one file, because its parts cannot be read. */
+export function opaqueStructure(envelope: string, bodyStart: number, sizeBytes: number): ImapStructure {
+  const body = `("application" "octet-stream" NIL NIL NIL "8bit" ${sizeBytes - bodyStart}`
+  return {
+    ...{ envelope, body: `${body})`, bodyStructure: `${body} NIL NIL NIL NIL)` },
+    root: { headerStart: 0, bodyStart, bodyEnd: sizeBytes },
   }
 }
 
@@ -52,16 +68,25 @@ function scan(raw: Buffer, limits: StructureLimits): { scanned: ScannedPart; cha
       const children = part.children.length > 0 ? part.children : [emptyPart(part)]
       return { part, parts: children.map((child) => describe(child, depthLeft)) }
     }
-    if (!isOfMessageType(part)) return { part, parts: [] }
+    if (!isOfMessageType(part)) return { part, parts: [], ...(showsLines(part) && { lineCount: linesOf(part) }) }
     if (isEncoded(part) || depthLeft === 0 || left.parts <= 0) return { part: asFile(part), parts: [] }
     const inner = scanStructure(raw.subarray(part.bodyStart, part.bodyEnd), {
       ...limits,
       partsMax: left.parts,
       headerFieldsMax: Math.max(0, left.fields),
     })
-    return { part, parts: [], message: describe(moved(inner.root, part.bodyStart), depthLeft - 1) }
+    const message = describe(moved(inner.root, part.bodyStart), depthLeft - 1)
+    return { part, parts: [], message, lineCount: linesOf(part) }
+  }
+
+  function linesOf({ bodyStart, bodyEnd }: MimePart): number {
+    let count = 0
+    for (let pos = bodyStart; pos < bodyEnd; pos++) if (raw[pos] === LF) count++
+    return count
   }
 }
+
+const LF = 0x0a
 
 /** RFC 2046 §5.2.1, RFC 6532 §3.7. */
 function isOfMessageType({ contentType }: MimePart): boolean {

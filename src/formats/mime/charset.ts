@@ -80,6 +80,11 @@ export function isKnownCharset(label: string): boolean {
   return isOwn || (!EXCLUDED_CODECS.has(charset) && isKnown(charset))
 }
 
+/** Whether its characters have several bytes each, also those of ASCII: such a text is not divided at a byte. */
+export function isWideCharset(label: string): boolean {
+  return UTF_16_BASED.test(charsetOfLabel(label))
+}
+
 /** Whether a label leaves the charset open: there is none, or it says nothing about bytes above 127. */
 export function isUnreliable(label = ''): boolean {
   return charsetOfLabel(label) === UNRELIABLE

@@ -108,7 +108,7 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   return {
     ...readFields(raw, root.fields, charset),
     contentType: root.contentType,
-    ...(root.bodyStart <= ENVELOPE_HEADER_BYTES_MAX && { envelope: envelopeOf(raw, root.fields, charset) }),
+    ...(root.bodyStart <= ENVELOPE_HEADER_BYTES_MAX && storedEnvelope(envelopeOf(raw, root.fields, charset))),
     ...(feedbackReport && { feedbackReport }),
     ...(hasText && { text: text.body }),
     ...(html && { html: html.body }),
@@ -120,6 +120,12 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
 
 /** An ENVELOPE is stored with each message. Of larger headers, which are rare, it is computed when a client asks for it. */
 const ENVELOPE_HEADER_BYTES_MAX = 16 * 1024
+/** FETCH reads those of 200 messages at once. An address of one letter is written as 16, and for From three times. */
+const ENVELOPE_CHARS_MAX = 64 * 1024
+
+function storedEnvelope(envelope: string): { readonly envelope?: string } {
+  return envelope.length <= ENVELOPE_CHARS_MAX ? { envelope } : {}
+}
 
 /** White space and characters without width. */
 const BLANK = /^(?:[\s\u00ad\u200b-\u200d\u2060]|&nbsp;)*$/

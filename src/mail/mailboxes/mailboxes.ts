@@ -13,6 +13,8 @@ import * as mailboxesTable from '../../store/tables/mailboxes-table.ts'
 import { forbiddenMask, hasPermission, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
+import { turnOf } from '../jobs/turn-queue.ts'
+import type { MailReader } from '../messages/content/mail-reader.ts'
 import { createTextCache } from '../messages/search/text-cache.ts'
 import {
   type Appended,
@@ -97,6 +99,7 @@ export interface MailboxQuota {
 interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'sources'>, AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
+  readonly mailReader: Pick<MailReader, 'readStructure' | 'readTexts'>
 }
 
 export function createMailboxes(given: MailboxesNeeds): Mailboxes {
@@ -118,6 +121,7 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
       const refresh = () => inboxView.refresh()
       const manageNeeds = { store, limits: needs.limits, refresh }
       const hiddenMask = forbiddenMask(actor)
+      const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
       let isClosed = false
 
       return {
@@ -216,7 +220,7 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
         await refreshAndFinish()
         const row = requireMailbox(actor, inboxView.known.rows, name)
         const view = await inboxView.open(row, hiddenMask)
-        return openMailbox(needs, { actor, inboxView, view, row })
+        return openMailbox(needs, { actor, inboxView, view, row, turn })
       }
 
       /** A rename or deletion that a crash has interrupted is finished first. */

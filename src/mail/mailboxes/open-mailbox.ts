@@ -7,6 +7,7 @@ import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { Permission } from '../access/permissions.ts'
+import type { Turn } from '../jobs/turn-queue.ts'
 import { type ExpungeNeeds, expunge } from './changes/expunge.ts'
 import type { ChangedMailbox } from './changes/lock-mailbox.ts'
 import { moveMessages } from './changes/move-messages.ts'
@@ -91,11 +92,16 @@ export function openMailbox(
     readonly inboxView: InboxView
     readonly view: MailboxView
     readonly row: MailboxRow
+    /** The pod that has the inbox: large messages are read by turns. */
+    readonly turn: Turn
   },
 ): OpenMailbox {
-  const { actor, inboxView, view, row } = opened
+  const { actor, inboxView, view, row, turn } = opened
   const { hiddenMask } = view
-  const changed: ChangedMailbox = { actor, inboxId: inboxView.inboxId, mailboxId: row.id, hiddenMask }
+  const changed: ChangedMailbox = {
+    ...{ actor, inboxId: inboxView.inboxId, mailboxId: row.id, hiddenMask },
+    refresh: () => inboxView.refresh(),
+  }
   const isDrafts = row.kind === 'drafts'
   const permission: Permission = isDrafts ? 'draft_update' : 'message_update'
   const isReadOnly = !hasPermission(actor, permission)
@@ -125,7 +131,8 @@ export function openMailbox(
       }
     },
 
-    fetch: (uids, wanted, signal) => fetchMessages(needs, { id: row.id, isDrafts, hiddenMask }, uids, wanted, signal),
+    fetch: (uids, wanted, signal) =>
+      fetchMessages(needs, { id: row.id, isDrafts, hiddenMask, turn }, uids, wanted, signal),
 
     async storeFlags(uids, change, unchangedSince) {
       await inboxView.refresh()
@@ -166,7 +173,7 @@ export function openMailbox(
     },
 
     search: (search, signal) =>
-      searchMailbox(needs, { id: row.id, inboxId: inboxView.inboxId, isDrafts, hiddenMask }, search, signal),
+      searchMailbox(needs, { id: row.id, inboxId: inboxView.inboxId, isDrafts, hiddenMask, turn }, search, signal),
 
     sizes: () => entriesTable.sizesOf(needs.store.db, row.id, hiddenMask),
 

@@ -1,5 +1,5 @@
 /** Queries for what FETCH needs of the messages and drafts in a mailbox. Rows only: mail/mailboxes/fetch decides. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep } from '../row-statements.ts'
@@ -19,11 +19,13 @@ export interface MailboxItemRow {
   readonly preview: string | null
 }
 
-/** What is known of the structure of a content; null: it was not computed, or by another version. */
+/** What is known of the structure of a content; null: it was not computed, or by another version, or it is long. */
 export interface ItemStructure {
   readonly envelope: string | null
   readonly body: string | null
   readonly body_structure: string | null
+  /** The content, if it has a structure, also one that is long: get it with `getStructure`. */
+  readonly structure_of: string | null
 }
 
 /** The bytes of a content, if they are in its row and few. */
@@ -34,6 +36,8 @@ export interface ItemBytes {
 
 /** Larger messages are read one by one: a list of them would stay in memory while a client reads slowly. */
 const READ_BYTES_MAX = 16 * 1024
+/** The same of the texts of a structure: those of a hostile message have a megabyte. */
+const READ_STRUCTURE_BYTES_MAX = 16 * 1024
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined }
 
@@ -65,12 +69,15 @@ const items = prepareQuery((db, wanted: ItemsWanted) => {
   const structure =
     withStructure || withEnvelope
       ? {
-          columns: sql`, structures.body, structures.body_structure`,
+          columns: sql`, structures.content_id as structure_of, ${short(sql`structures.body`)} as body,
+            ${short(sql`structures.body_structure`)} as body_structure`,
           join: sql`left join content_structures as structures
           on structures.content_id = ${contentId} and structures.version = ${version}`,
         }
       : NOTHING
-  const envelope = withEnvelope ? sql`, coalesce(contents.envelope, structures.envelope) as envelope` : sql``
+  const envelope = withEnvelope
+    ? sql`, coalesce(contents.envelope, ${short(sql`structures.envelope`)}) as envelope`
+    : sql``
   const contents = withEnvelope || withBytes ? sql`join contents on contents.id = ${contentId}` : sql``
   const bytes = withBytes
     ? sql`, case when contents.size_bytes <= ${READ_BYTES_MAX} then contents.bytes end as bytes,
@@ -87,6 +94,11 @@ const items = prepareQuery((db, wanted: ItemsWanted) => {
   )`
   return db.selectFrom(found.as('found')).selectAll().orderBy('uid')
 })
+
+/** SQLite knows the length without reading the text. */
+function short(column: RawBuilder<unknown>): RawBuilder<string | null> {
+  return sql`case when octet_length(${column}) <= ${READ_STRUCTURE_BYTES_MAX} then ${column} end`
+}
 
 const NOTHING = { columns: sql``, join: sql`` }
 

@@ -126,6 +126,23 @@ test('BODYSTRUCTURE: messages in messages end at a depth, and then are files', (
   expect(structure).toContain('("application" "octet-stream"')
 })
 
+test('BODYSTRUCTURE and ENVELOPE end at a length: strings become NIL, lists end, and all parts are there', () => {
+  const limits = { ...LIMITS, headerBytesMax: 1_000_000 }
+  const long = 'x'.repeat(200_000)
+  const part = `--b\nContent-Type: a/b; c=${long}\nContent-Description: ${long}\nContent-Language: en\n\n`
+  const raw = bytes(
+    `Content-Type: multipart/mixed; boundary=b\nTo: ${'a@b,'.repeat(50_000)}\nMessage-ID: <m>\n\n${part.repeat(3)}`,
+  )
+  const { envelope, bodyStructure, root } = readImapStructure(raw, limits)
+  expect(root.parts).toHaveLength(3)
+  expect(bodyStructure.replaceAll(/x{200000}/g, 'x')).toBe(
+    `((${'"a" "b" ("c" {200000}\r\nx) NIL {200000}\r\nx "7bit" 0 NIL NIL ("en") NIL)'}(${'"a" "b" NIL NIL NIL "7bit" 0 NIL NIL NIL NIL)'}` +
+      `(${'"a" "b" NIL NIL NIL "7bit" 0 NIL NIL NIL NIL)'} "mixed" NIL NIL NIL NIL)`,
+  )
+  expect(envelope.length).toBeLessThan(600_000)
+  expect(envelope).toMatch(/^\(NIL NIL NIL NIL NIL \((?:\(NIL NIL "a" "b"\))+\) NIL NIL NIL "<m>"\)$/)
+})
+
 test.each<[string, Section['path'], Section['of'], string | undefined]>([
   ['BODY[1.1]', [1, 1], 'whole', 'one\r\ntwo'],
   ['BODY[1.2.MIME]', [1, 2], 'mime', 'Content-Type: text/html\r\n\r\n'],

@@ -1,13 +1,14 @@
-/** Tests which texts of a message SEARCH compares, where the tests of SEARCH do not see it: what is read for nothing. */
+/** Tests which texts of a message SEARCH compares, where the tests of SEARCH do not see it: what is read for nothing, and where a text is divided. */
 import { expect, test } from 'vitest'
 import { messageTexts } from '../../../src/formats/imap/message-texts.ts'
+import { decodeCharset } from '../../../src/formats/mime/charset.ts'
 
 const LIMITS = { depthMax: 10, partsMax: 100, headerBytesMax: 10_000, headerFieldsMax: 100, htmlCharsMax: 1_000 }
 
 test('of a long HTML, the styles behind what is shown are not read', () => {
   const html = `<p class="late">a &amp; b</p>${' '.repeat(1_000_000)}<style>.late { display: none }</style>`
   const raw = Buffer.from(`Content-Type: text/html\r\n\r\n${html}`)
-  const texts = [...messageTexts(raw, LIMITS)].filter(({ isHeader }) => !isHeader)
+  const texts = [...messageTexts(raw, LIMITS)].filter(({ isHeader, text }) => !isHeader && text !== '')
   expect(texts[0]!.text).toBe('a & b')
   expect(
     texts
@@ -15,4 +16,27 @@ test('of a long HTML, the styles behind what is shown are not read', () => {
       .map(({ text }) => text)
       .join(''),
   ).toBe(html)
+})
+
+const repeated = (bytes: readonly number[], size: number) =>
+  Buffer.concat(Array.from({ length: Math.ceil(size / bytes.length) }, () => Buffer.from(bytes)))
+const line = (...bytes: number[]) => [...bytes, 0x0d, 0x0a]
+
+test.each<[charset: string, piece: readonly number[]]>([
+  ['utf-8', line(0xe5, 0xa5, 0xbd, 0x61)],
+  ['utf-8', [0xe5, 0xa5, 0xbd, 0x61]],
+  ['gb18030', line(0x81, 0x30, 0x81, 0x30, 0xb0, 0xa1)],
+  ['big5', line(0xa4, 0x40, 0xa4, 0x7e)],
+  ['shift_jis', line(0x83, 0x40, 0x61)],
+  ['iso-2022-jp', line(0x1b, 0x24, 0x42, 0x24, 0x22, 0x1b, 0x28, 0x42)],
+  ['utf-7', line(0x2b, 0x41, 0x4f, 0x6b, 0x2d)],
+  ['utf-16le', [0x0a, 0x00, 0x0a, 0x0a, 0x61, 0x00]],
+  ['iso-8859-1', [0xe9]],
+])('a long text in %s is divided, and no character is lost', (charset, piece) => {
+  const body = repeated(piece, 1_200_000)
+  const raw = Buffer.concat([Buffer.from(`Content-Type: text/plain; charset=${charset}\r\n\r\n`), body])
+  const texts = [...messageTexts(raw, LIMITS)].filter(({ isHeader, text }) => !isHeader && text !== '')
+  expect(texts.length).toBeGreaterThan(1)
+  expect(texts.map(({ isContinued }) => isContinued)).toEqual(texts.map((_, index) => index > 0))
+  expect(texts.map(({ text }) => text).join('') === decodeCharset(body, charset)).toBe(true)
 })

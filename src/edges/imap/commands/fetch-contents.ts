@@ -57,15 +57,17 @@ function writeFields(
   const names = new Set(fields!.names.map((name) => name.toLowerCase()))
   const write = (header: Buffer) =>
     writeLiteral(session, label, cut(selectHeaderFields(header, names, fields!.isNot), partial))
-  if (!source.bytes) return readAll(source, range).then(write)
+  if (!source.bytes) return readHeader(source, range).then(write)
   write(source.bytes.subarray(range.start, range.end))
   return undefined
 }
 
-/** Of a header, which is never large. */
-async function readAll(source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
+/** A header of more is hostile. Its beginning is read: what follows could be the whole message. */
+const HEADER_BYTES_MAX = 256 * 1024
+
+async function readHeader(source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of source.read(start, end)) chunks.push(Buffer.from(chunk))
+  for await (const chunk of source.read(start, Math.min(end, start + HEADER_BYTES_MAX))) chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks)
 }
 
@@ -132,7 +134,7 @@ async function writeDecoded(
   range: ByteRange,
 ): Promise<void> {
   const mime = sectionRange(root!, { path: item.path, of: 'mime' })!
-  const encoding = readEncoding(source.bytes?.subarray(mime.start, mime.end) ?? (await readAll(source, mime)))
+  const encoding = readEncoding(source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(source, mime)))
   // RFC 9051 §7.1: UNKNOWN-CTE
   if (!ENCODINGS.has(encoding)) throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
   if (source.bytes) {

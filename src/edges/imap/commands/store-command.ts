@@ -26,6 +26,9 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
 
 export const READ_ONLY = 'NO [READ-ONLY] the mailbox is read-only'
 
+/** Messages between which other work may run. */
+const COMPARED_AT_ONCE = 1_000
+
 async function respond(
   session: ImapSession,
   selected: SelectedMailbox,
@@ -36,7 +39,9 @@ async function respond(
 ): Promise<void> {
   const findBelieved = createPositionFinder(selected.believed.uids)
   const findLatest = createPositionFinder(latest.uids)
-  for (const uid of uids) {
+  for (const [index, uid] of uids.entries()) {
+    // With .SILENT, nothing is written that would fill the output.
+    if (index % COMPARED_AT_ONCE === COMPARED_AT_ONCE - 1) await session.services.work.wait()
     const position = findBelieved(uid)
     const at = findLatest(uid)
     if (at === -1 || modified.has(uid)) continue // vanished, which is no error; or reported as another's change

@@ -21,6 +21,8 @@ export interface ChangedMailbox {
   readonly mailboxId: string
   /** Classes that the actor may not see. */
   readonly hiddenMask: number
+  /** Brings the snapshots of this node up to date. A long command calls it now and then: all of its changes at once would take long. */
+  readonly refresh?: () => Promise<void>
 }
 
 export interface LockedInbox {
@@ -110,7 +112,7 @@ export async function messagesOf(
  */
 export async function inTransactions<Result>(
   { store, limits }: { readonly store: Pick<Store, 'transaction'>; readonly limits: Limits },
-  { actor }: Pick<ChangedMailbox, 'actor'>,
+  { actor, refresh }: Pick<ChangedMailbox, 'actor' | 'refresh'>,
   uids: readonly number[],
   change: (tx: Tx, some: readonly number[]) => Promise<Result>,
   afterEach?: (result: Result) => Promise<void>,
@@ -123,9 +125,13 @@ export async function inTransactions<Result>(
     const result = await store.transaction((tx) => change(tx, some), { fairnessKey })
     await afterEach?.(result)
     results.push(result)
+    if (refresh && (results.length * changeMessages) % REFRESHED_AFTER < changeMessages) await refresh()
   }
   return results
 }
+
+/** Messages whose changes reach the snapshots, and so other sessions, together. */
+const REFRESHED_AFTER = 1_000
 
 /** Messages of a change that is not long. */
 const SHORT_MAX = 20

@@ -9,9 +9,12 @@ import type { Log } from '../../../log.ts'
 import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
 import type { Contents } from '../../messages/content/contents.ts'
+import { readStructure } from '../../messages/content/message-structure.ts'
+import { createSlices } from '../search/search-slices.ts'
 import { type LargeStructures, STRUCTURE_VERSION, storeStructures, structureRow } from './large-structures.ts'
-import { loadBytes, type MessageSource, openSource } from './message-source.ts'
+import { loadBytes, type MessageSource, openSource, type Reading } from './message-source.ts'
 
 /** Items that need the store; FLAGS, UID and MODSEQ are in the snapshot. */
 export interface WantedItems {
@@ -58,6 +61,8 @@ export interface FetchedMailbox {
   readonly id: string
   readonly isDrafts: boolean
   readonly hiddenMask: number
+  /** The pod that has it: large messages are read by turns. */
+  readonly turn: Turn
 }
 
 /** Messages whose bytes are read by one statement: most have a few KiB, and larger ones are read one by one. */
@@ -65,7 +70,11 @@ const SOURCES_AT_ONCE = 16
 /** Messages that are uncompressed at the same time. */
 const YIELDED_BYTES = 64 * 1024
 
-/** @param uids ascending. Those that have vanished are left out */
+/**
+ * Other work runs after each slice of time: a few messages may take long, and hundreds may follow one another.
+ *
+ * @param uids ascending. Those that have vanished are left out
+ */
 export async function* fetchMessages(
   needs: FetchNeeds,
   mailbox: FetchedMailbox,
@@ -79,6 +88,8 @@ export async function* fetchMessages(
   const withBytes = wanted.source !== undefined
   const batch = withBytes ? SOURCES_AT_ONCE : limits.mailboxes.fetchMessages
   const options = { isDrafts: mailbox.isDrafts, withEnvelope, withStructure, withBytes, version: STRUCTURE_VERSION }
+  const reading = { turn: mailbox.turn, signal }
+  const pause = createSlices(limits.mailboxes.sliceMs)
   for (let at = 0; at < uids.length; at += batch) {
     signal.throwIfAborted()
     if (at > 0) await setImmediate()
@@ -87,47 +98,61 @@ export async function* fetchMessages(
     const shown = rows.filter(({ hidden }) => (hidden & mailbox.hiddenMask) === 0)
     const isMissing = (row: itemsTable.FetchedItemRow) =>
       (withEnvelope && row.envelope === null) || (withStructure && row.body_structure === null)
-    const missing = withEnvelope || withStructure ? shown.filter(isMissing) : []
-    const computed = missing.length > 0 ? await compute(needs, mailbox, missing, signal) : NONE
+    const isAnyMissing = (withEnvelope || withStructure) && shown.some(isMissing)
     let messages: FetchedMessage[] = []
     let bytes = 0
-    for (const row of shown) {
-      // While the client reads, only these are in memory.
-      if (withBytes && bytes + row.size_bytes > YIELDED_BYTES && messages.length > 0) {
-        yield messages
-        messages = []
-        bytes = 0
+    for (const group of isAnyMissing ? groupsOf(shown, SOURCES_AT_ONCE) : [shown]) {
+      const missing = isAnyMissing ? group.filter(isMissing) : []
+      const computed = missing.length > 0 ? await compute(needs, mailbox, missing, { reading, pause }) : NONE
+      for (const row of group) {
+        const pausing = pause()
+        if (pausing) await pausing
+        // While the client reads, only these are in memory.
+        if (withBytes && bytes + row.size_bytes > YIELDED_BYTES && messages.length > 0) {
+          yield messages
+          messages = []
+          bytes = 0
+        }
+        messages.push(await showItem(needs, row, { wanted, computed: computed.get(row.content_id), reading }))
+        bytes += row.size_bytes
       }
-      messages.push(await showItem(needs, row, { wanted, computed: computed.get(row.content_id), signal }))
-      bytes += row.size_bytes
+      yield messages
+      messages = []
+      bytes = 0
     }
-    yield messages
   }
 }
 
 const NONE: ReadonlyMap<string, ContentStructureRow> = new Map()
 
-/** Computes the structures of contents that have none, and stores them. */
+function groupsOf<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))
+}
+
+/** Returns the structures of contents whose rows came without one: those that are long, and those that have none, which are computed and stored. */
 async function compute(
   needs: FetchNeeds,
   mailbox: FetchedMailbox,
   missing: readonly itemsTable.FetchedItemRow[],
-  signal: AbortSignal,
+  { reading, pause }: { readonly reading: Reading; readonly pause: () => Promise<void> | undefined },
 ): Promise<ReadonlyMap<string, ContentStructureRow>> {
   const { store, limits } = needs
+  const { turn, signal } = reading
   const computed = new Map<string, ContentStructureRow>()
   const toStore: ContentStructureRow[] = []
-  for (let at = 0; at < missing.length; at += SOURCES_AT_ONCE) {
-    if (at > 0) await setImmediate()
-    for (const row of await withBytes(missing.slice(at, at + SOURCES_AT_ONCE))) {
-      const { content_id: id, size_bytes } = row
-      if (computed.has(id)) continue
-      if (size_bytes > limits.mailboxes.sourceBytesMax) computed.set(id, await needs.largeStructures.get(id, signal))
-      else {
-        const made = structureRow(id, await loadBytes(row, needs), limits)
-        computed.set(id, made)
-        toStore.push(made)
-      }
+  for (const row of await withBytes(missing)) {
+    const { content_id: id, size_bytes: sizeBytes } = row
+    if (computed.has(id)) continue
+    await pause()
+    const stored =
+      row.structure_of === null ? undefined : await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
+    if (stored) computed.set(id, stored)
+    else if (sizeBytes > limits.mailboxes.sourceBytesMax)
+      computed.set(id, await needs.largeStructures.get({ id, sizeBytes, turn }, signal))
+    else {
+      const made = structureRow(id, readStructure(await loadBytes(row, needs), limits))
+      computed.set(id, made)
+      toStore.push(made)
     }
   }
   if (toStore.length > 0) await storeStructures(needs, toStore)
@@ -138,7 +163,9 @@ async function compute(
     const uids = some.map(({ uid }) => uid)
     const { isDrafts, id } = mailbox
     const options = { isDrafts, withEnvelope: false, withStructure: false, withBytes: true, version: STRUCTURE_VERSION }
-    return itemsTable.listItems(store.db, id, uids, options)
+    const structureOf = new Map(some.map((row) => [row.uid, row.structure_of]))
+    const rows = await itemsTable.listItems(store.db, id, uids, options)
+    return rows.map((row) => ({ ...row, structure_of: structureOf.get(row.uid) }))
   }
 }
 
@@ -148,11 +175,11 @@ async function showItem(
   {
     wanted,
     computed,
-    signal,
+    reading,
   }: {
     readonly wanted: WantedItems
     readonly computed: ContentStructureRow | undefined
-    readonly signal: AbortSignal
+    readonly reading: Reading
   },
 ): Promise<FetchedMessage> {
   const envelope = row.envelope ?? computed?.envelope
@@ -168,7 +195,7 @@ async function showItem(
     ...(wanted.envelope && envelope !== undefined && { envelope }),
     ...(wanted.body && body !== undefined && { body }),
     ...(wanted.bodyStructure && bodyStructure !== undefined && { bodyStructure }),
-    ...(wanted.source !== undefined && { source: await openSource(row, wanted.source, needs, signal) }),
+    ...(wanted.source !== undefined && { source: await openSource(row, wanted.source, needs, reading) }),
   }
 }
 

@@ -1,72 +1,95 @@
 /**
- * Structures of messages that are too large to be in memory for every session that asks for them: they are loaded one after the
- * other, and what was read is stored, so that each is loaded once. Part of fetch-messages.ts.
+ * Structures of messages that are too large for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
+ * was read is stored, so that each is read once. Also of a message that has ended the thread: what is shown of it then, one file, is
+ * stored like any structure. Part of fetch-messages.ts.
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
-import type { Limits } from '../../../config/limits.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
 import type { Log } from '../../../log.ts'
 import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
-import { type Contents, loadContent } from '../../messages/content/contents.ts'
-import { structureOf } from './message-source.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
+import { type Contents, loadBeginning } from '../../messages/content/contents.ts'
+import type { MailReader } from '../../messages/content/mail-reader.ts'
+import type { StructureTexts } from '../../messages/content/message-structure.ts'
 
 /** Increase it when formats/imap writes another ENVELOPE or BODYSTRUCTURE: stored ones are computed again. */
-export const STRUCTURE_VERSION = 1
+export const STRUCTURE_VERSION = 2
+
+/** A content, and whose turn it is when it is read. */
+export interface LargeContent {
+  readonly id: string
+  readonly sizeBytes: number
+  readonly turn: Turn
+}
 
 export interface LargeStructures {
-  /** @throws not_found when the content was deleted; the reason of the signal */
-  get(contentId: string, signal: AbortSignal): Promise<ContentStructureRow>
-  parts(contentId: string, signal: AbortSignal): Promise<ImapPart>
+  /** @throws not_found when the content was deleted; read_queue_full, shutting_down, unavailable; the reason of the signal */
+  get(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow>
+  parts(content: LargeContent, signal: AbortSignal): Promise<ImapPart>
 }
 
 interface LargeStructuresNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly contents: Contents
+  readonly mailReader: Pick<MailReader, 'readStructure'>
   readonly log: Log
-  readonly limits: Limits
 }
 
 export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructures {
-  const { store, contents, log, limits } = needs
-  /** Never rejects. */
-  let last: Promise<unknown> = Promise.resolve()
+  const { store, contents, mailReader, log } = needs
+  /** Being read, by content: sessions that ask for the same one share it. */
+  const reading = new Map<string, Promise<ContentStructureRow>>()
 
   return {
     get,
 
-    async parts(contentId, signal) {
-      return JSON.parse((await get(contentId, signal)).parts) as ImapPart
+    async parts(content, signal) {
+      return JSON.parse((await get(content, signal)).parts) as ImapPart
     },
   }
 
-  async function get(contentId: string, signal: AbortSignal): Promise<ContentStructureRow> {
-    const stored = await itemsTable.getStructure(store.db, contentId, STRUCTURE_VERSION)
+  async function get(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
+    const { id } = content
+    signal.throwIfAborted()
+    const stored = await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
     if (stored) return stored
-    const read = last.then(() => readNow(contentId, signal))
-    last = read.catch(() => undefined)
-    return read
+    const shared = reading.get(id) ?? read(content)
+    const row = await shared
+    signal.throwIfAborted()
+    return row
   }
 
-  async function readNow(contentId: string, signal: AbortSignal): Promise<ContentStructureRow> {
-    signal.throwIfAborted()
-    // Another session may have waited for the same one.
-    const stored = await itemsTable.getStructure(store.db, contentId, STRUCTURE_VERSION)
-    if (stored) return stored
-    const row = structureRow(contentId, await loadContent(contents, contentId), limits)
+  function read(content: LargeContent): Promise<ContentStructureRow> {
+    const { id } = content
+    const row = readNow(content).finally(() => reading.delete(id))
+    reading.set(id, row)
+    return row
+  }
+
+  async function readNow({ id, sizeBytes, turn }: LargeContent): Promise<ContentStructureRow> {
+    const structure = await mailReader.readStructure({
+      ...turn,
+      contentId: id,
+      sizeBytes,
+      load: (end) => loadBeginning(contents, id, end),
+    })
+    const row = structureRow(id, structure)
     await storeStructures({ store, log }, [row])
     return row
   }
 }
 
 /** Returns what is stored of a message's structure. */
-export function structureRow(contentId: string, bytes: Buffer, limits: Limits): ContentStructureRow {
-  const { envelope, body, bodyStructure, root } = structureOf(bytes, limits)
+export function structureRow(
+  contentId: string,
+  { envelope, body, bodyStructure, parts }: StructureTexts,
+): ContentStructureRow {
   return {
     ...{ content_id: contentId, version: STRUCTURE_VERSION },
-    ...{ envelope, body, body_structure: bodyStructure, parts: JSON.stringify(root) },
+    ...{ envelope, body, body_structure: bodyStructure, parts },
   }
 }
 

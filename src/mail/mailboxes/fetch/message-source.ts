@@ -1,12 +1,14 @@
 /** The bytes of a message or draft for FETCH: in memory, or read in pieces from a blob if it is large. */
 import type { Limits } from '../../../config/limits.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
-import { type ImapStructure, readImapStructure } from '../../../formats/imap/read-structure.ts'
+import { readImapStructure } from '../../../formats/imap/read-structure.ts'
 import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
-import type { StructureLimits } from '../../../formats/mime/mime-structure.ts'
 import type { FetchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
 import { sourceOf } from '../../messages/content/compressed-source.ts'
 import { type Contents, loadContent } from '../../messages/content/contents.ts'
+import { structureLimits } from '../../messages/content/message-structure.ts'
+import type { LargeStructures } from './large-structures.ts'
 
 export interface MessageSource {
   readonly sizeBytes: number
@@ -20,8 +22,14 @@ export interface MessageSource {
 
 interface SourceNeeds {
   readonly contents: Contents
-  readonly largeStructures: { parts(contentId: string, signal: AbortSignal): Promise<ImapPart> }
+  readonly largeStructures: Pick<LargeStructures, 'parts'>
   readonly limits: Limits
+}
+
+/** For whom a message is read. */
+export interface Reading {
+  readonly turn: Turn
+  readonly signal: AbortSignal
 }
 
 /** Returns the bytes of an item that was read with them, or loads them. */
@@ -38,7 +46,7 @@ export async function openSource(
   row: FetchedItemRow,
   what: 'head' | 'whole',
   needs: SourceNeeds,
-  signal: AbortSignal,
+  { turn, signal }: Reading,
 ): Promise<MessageSource> {
   const { contents, largeStructures, limits } = needs
   const isLoaded = row.size_bytes <= limits.mailboxes.sourceBytesMax
@@ -47,7 +55,11 @@ export async function openSource(
     sizeBytes: row.size_bytes,
     bytes: what === 'whole' ? whole : headOf(whole ?? (await loadStart())),
     read: (start, end) => contents.read(row.content_id, { start, end }),
-    structure: async () => (whole ? structureOf(whole, limits).root : largeStructures.parts(row.content_id, signal)),
+    structure: async () => (whole ? readImapStructure(whole, structureLimits(limits)).root : readParts()),
+  }
+
+  function readParts(): Promise<ImapPart> {
+    return largeStructures.parts({ id: row.content_id, sizeBytes: row.size_bytes, turn }, signal)
   }
 
   function loadStart(): Promise<Buffer> {
@@ -59,17 +71,4 @@ export async function openSource(
 /** Returns the header with its blank line. */
 function headOf(bytes: Buffer): Buffer {
   return bytes.subarray(0, readHeaderBlock(bytes, 0, bytes.length).bodyStart)
-}
-
-export function structureOf(bytes: Buffer, limits: Limits): ImapStructure {
-  return readImapStructure(bytes, structureLimits(limits))
-}
-
-export function structureLimits({ parsing }: Limits): StructureLimits {
-  return {
-    depthMax: parsing.mimeDepthMax,
-    partsMax: parsing.mimePartsMax,
-    headerBytesMax: parsing.mimeHeaderBytesMax,
-    headerFieldsMax: parsing.mimeHeaderFieldsMax,
-  }
 }

@@ -8,13 +8,25 @@ import { type Contents, loadContent } from '../../messages/content/contents.ts'
 /** In order, decoded. */
 export type Fields = readonly (readonly [name: string, value: string])[]
 
-/** So much is read of a header that the parsed form does not have whole. */
-const HEADER_BYTES_MAX = 1024 * 1024
+/** So much is read of a header that the parsed form does not have whole: that of a hostile message can have a million fields. */
+const HEADER_BYTES_MAX = 256 * 1024
+const HEADER_FIELDS_MAX = 20_000
 
-/** Returns the headers of contents by id. Those that were deleted are missing. */
-export async function readHeaders(db: Db, contents: Contents, ids: readonly string[]): Promise<Map<string, Fields>> {
+/**
+ * Returns the headers of contents by id. Those that were deleted are missing.
+ *
+ * @param pause called before each: a hostile one takes some milliseconds
+ */
+export async function readHeaders(
+  db: Db,
+  contents: Contents,
+  ids: readonly string[],
+  pause: () => Promise<void> | undefined,
+): Promise<Map<string, Fields>> {
   const found = new Map<string, Fields>()
   for (const { id, parsed, parsed_head_bytes, parsed_size_bytes } of await contentsTable.getParsed(db, ids)) {
+    const pausing = pause()
+    if (pausing) await pausing
     const bodies =
       parsed &&
       (parsed_head_bytes > 0
@@ -27,6 +39,6 @@ export async function readHeaders(db: Db, contents: Contents, ids: readonly stri
 
 async function readHeader(contents: Contents, id: string): Promise<Fields> {
   const bytes = await loadContent(contents, id, { start: 0, end: HEADER_BYTES_MAX })
-  const { fields } = readHeaderBlock(bytes, 0, bytes.length)
+  const { fields } = readHeaderBlock(bytes, 0, bytes.length, undefined, HEADER_FIELDS_MAX)
   return fields.map((field) => [field.name, fieldText(bytes, field)])
 }

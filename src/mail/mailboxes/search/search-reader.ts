@@ -9,6 +9,7 @@ import type { Store } from '../../../store/store.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
+import type { Turn } from '../../jobs/turn-queue.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import { type SearchClause, searchMessages } from '../../messages/search/search.ts'
 import type { FoldedTexts } from '../../messages/search/text-cache.ts'
@@ -32,6 +33,8 @@ export interface SearchedMailbox {
   readonly inboxId: string
   readonly isDrafts: boolean
   readonly hiddenMask: number
+  /** The pod that has it: large messages are read by turns. */
+  readonly turn: Turn
 }
 
 /** Results of the text index that one call returns. */
@@ -89,13 +92,14 @@ export class SearchReader {
   async byHeader(among: Positions, matches: (headers: Fields) => boolean): Promise<Positions> {
     const { store, contents } = this.#needs
     const kept = this.none()
+    const pause = createSlices(SLICE_MS)
     for await (const rows of this.#rowsOf(among)) {
       this.#contentsLeft -= rows.length
       if (this.#contentsLeft < 0) throw this.#tooCostly()
       for (let at = 0; at < rows.length; at += CONTENTS_AT_ONCE) {
         const some = rows.slice(at, at + CONTENTS_AT_ONCE)
         const ids = [...new Set(some.map(([, row]) => row.content_id))]
-        const read = await readHeaders(store.db, contents, ids)
+        const read = await readHeaders(store.db, contents, ids, pause)
         for (const [index, row] of some) {
           const headers = read.get(row.content_id)
           kept[index] = Number(headers !== undefined && matches(headers))
@@ -115,6 +119,10 @@ export class SearchReader {
     const { sources } = this.#needs
     const kept = this.none()
     const keyOf = (index: number) => `${this.mailbox.id} ${this.#uids[index]}`
+    const { turn } = this.mailbox
+    const contentOf = ({ content_id, size_bytes }: itemsTable.SearchedItemRow) => {
+      return { id: content_id, sizeBytes: size_bytes, turn }
+    }
     const isExcluded = sources.excluder(query)
     const possible = filter(among, (index) => !isExcluded(keyOf(index)))
     const pause = createSlices(SLICE_MS)
@@ -124,7 +132,7 @@ export class SearchReader {
         this.#sourceBytesLeft -= row.size_bytes
         if (this.#sourceBytesLeft < 0) throw this.#tooCostly()
         try {
-          kept[index] = Number(await sources.matches(keyOf(index), row.content_id, query, this.#signal))
+          kept[index] = Number(await sources.matches(keyOf(index), contentOf(row), query, this.#signal))
         } catch (error) {
           if (!isMailError(error, 'not_found')) throw error // it was deleted meanwhile
         }

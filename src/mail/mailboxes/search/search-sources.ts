@@ -6,12 +6,13 @@
  * without a look at the database. They are kept by mailbox and UID, which always mean the same message.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { messageTexts } from '../../../formats/imap/message-texts.ts'
 import { foldText, hasBits, queryBits, signatureOf } from '../../../formats/search/search-signature.ts'
 import { BoundedCache } from '../../events/feed/bounded-cache.ts'
-import { type Contents, loadContent } from '../../messages/content/contents.ts'
-import { structureLimits } from '../fetch/message-source.ts'
+import type { Contents } from '../../messages/content/contents.ts'
+import type { MailReader } from '../../messages/content/mail-reader.ts'
+import type { LargeContent } from '../fetch/large-structures.ts'
 import { createSlices } from './search-slices.ts'
+import { createTextSource } from './text-source.ts'
 
 /** What is searched, folded. */
 export interface SourceQuery {
@@ -26,7 +27,7 @@ export interface Sources {
    *
    * @throws not_found when the content was deleted; the reason of `signal`
    */
-  matches(key: string, contentId: string, query: SourceQuery, signal: AbortSignal): Promise<boolean>
+  matches(key: string, content: LargeContent, query: SourceQuery, signal: AbortSignal): Promise<boolean>
   /** Returns a function that says whether a message, by the key of its entry, certainly does not match. */
   excluder(query: SourceQuery): (key: string) => boolean
 }
@@ -40,22 +41,28 @@ const SIGNED_CHARS = 8_000
 /** Characters at the end of a signature that are in the next one as well: no longer text is looked for. */
 const OVERLAP_CHARS = 256
 
-export function createSources({ contents, limits }: { contents: Contents; limits: Limits }): Sources {
+interface SourcesNeeds {
+  readonly contents: Contents
+  readonly mailReader: Pick<MailReader, 'readTexts'>
+  readonly limits: Limits
+}
+
+export function createSources({ contents, mailReader, limits }: SourcesNeeds): Sources {
   const signatures = new BoundedCache<string, readonly Uint8Array[]>({
     bytesMax: limits.mailboxes.searchSignaturesBytesMax,
     countMax: Number.POSITIVE_INFINITY,
   })
-  const textLimits = { ...structureLimits(limits), htmlCharsMax: limits.parsing.htmlTextCharsMax }
+  const textsOf = createTextSource({ contents, mailReader, limits })
   const waiting: (() => void)[] = []
   let running = 0
 
   return {
-    async matches(key, contentId, query, signal) {
+    async matches(key, content, query, signal) {
       if (running >= limits.mailboxes.searchSourcesMax) await new Promise<void>((resolve) => waiting.push(resolve))
       else running += 1
       try {
         signal.throwIfAborted()
-        return await read(key, contentId, query, signal)
+        return await read(key, content, query, signal)
       } finally {
         const next = waiting.shift()
         if (next) next()
@@ -69,15 +76,15 @@ export function createSources({ contents, limits }: { contents: Contents; limits
     },
   }
 
-  async function read(key: string, contentId: string, query: SourceQuery, signal: AbortSignal): Promise<boolean> {
+  async function read(key: string, content: LargeContent, query: SourceQuery, signal: AbortSignal): Promise<boolean> {
     const { text, inHeader } = query
-    const bytes = await loadContent(contents, contentId)
     const pause = createSlices(SLICE_MS)
     const signed = signatures.get(key) ? undefined : new SignedTexts()
     const keptChars = Math.max(text.length, OVERLAP_CHARS)
     let isFound = false
     let before = ''
-    for (const piece of messageTexts(bytes, textLimits)) {
+    for await (const piece of textsOf(content)) {
+      await pause()
       if (!piece.isContinued) before = ''
       for (let at = 0; at < piece.text.length; at += PIECE_CHARS) {
         const folded = foldText(before + piece.text.slice(at, at + PIECE_CHARS).toLowerCase())

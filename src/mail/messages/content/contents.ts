@@ -48,6 +48,20 @@ export async function loadContent(
   return Buffer.concat(chunks)
 }
 
+/**
+ * Reads the first bytes into memory of their own, chunk by chunk: of a large message, it holds the event loop up for no time, as copying all
+ * chunks at once would.
+ *
+ * @param sizeBytes at most the size of the message
+ * @throws as `Contents.read`
+ */
+export async function loadBeginning(contents: Contents, contentId: string, sizeBytes: number): Promise<Buffer> {
+  const all = Buffer.allocUnsafeSlow(sizeBytes)
+  let end = 0
+  for await (const chunk of contents.read(contentId, { start: 0, end: sizeBytes })) end += chunk.copy(all, end)
+  return all.subarray(0, end)
+}
+
 /** Returns the same memory under the type that decoders accept. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -118,7 +118,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
   }
 
   /** @param giveUp returns the result for a message that ends the thread, also alone */
-  async function run<T extends Task, Other>(
+  async function run<T extends ParseTask, Other>(
     task: T,
     mail: Omit<UnparsedMail, 'ownBytes' | 'findsCodes'>,
     giveUp: (error: ThreadEnded) => Promise<Other>,
@@ -150,7 +150,10 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
   }
 }
 
-const GIVEN_UP: Readonly<Record<Task, string>> = {
+/** The other tasks are those of mail-reader.ts. */
+type ParseTask = Extract<Task, 'parse' | 'parseWithoutCodes' | 'readEvidence'>
+
+const GIVEN_UP: Readonly<Record<ParseTask, string>> = {
   parse: 'only the header of a message was read',
   parseWithoutCodes: 'only the header of a message was read',
   readEvidence: 'the signatures of a message were not read',

@@ -1,6 +1,7 @@
 /** The thread of parse-worker.ts: receives the bytes of messages, and sends back what its task reads from each. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { readSenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
+import { type PackedTexts, readHead, readStructure, readTexts } from './message-structure.ts'
 import {
   joined,
   type ParseBatch,
@@ -27,7 +28,7 @@ parentPort!.on('message', ({ number, tasks, bytes, sizes }: ParseBatch) => {
     Atomics.store(progress, PROGRESS.parsedCount, index + 1)
     return json
   })
-  const packed = joined(pieces)
+  const packed = tasks.length === 1 && tasks[0] === 'readTexts' ? pieces[0]! : joined(pieces)
   const answer: ParsedBatch = { json: `[${jsons.join()}]`, bytes: packed, sizes: pieces.map(({ length }) => length) }
   parentPort!.postMessage(answer, [packed.buffer as ArrayBuffer])
 })
@@ -41,12 +42,26 @@ parseMail(
 Atomics.store(progress, PROGRESS.isReady, 1)
 
 function run(task: Task, raw: Buffer): TaskResult {
-  if (task === 'readEvidence') return readSenderEvidence(raw, evidenceLimits(limits))
-  return parseMail(raw, limits, task === 'parse')
+  switch (task) {
+    case 'readEvidence':
+      return readSenderEvidence(raw, evidenceLimits(limits))
+    case 'readStructure':
+      return readStructure(raw, limits)
+    case 'readHead':
+      return readHead(raw, limits)
+    case 'readTexts':
+      return readTexts(raw, limits)
+    default:
+      return parseMail(raw, limits, task === 'parse')
+  }
 }
 
 function isParsed(result: TaskResult): result is ParsedMail {
   return 'compressedBodies' in result
+}
+
+function isPacked(result: TaskResult): result is PackedTexts {
+  return 'sizes' in result
 }
 
 function split(bytes: Uint8Array, sizes: readonly number[]): Buffer[] {
@@ -64,6 +79,10 @@ function split(bytes: Uint8Array, sizes: readonly number[]): Buffer[] {
  * @param pieces gets the three pieces of the result that are bytes
  */
 function jsonOf(result: TaskResult, pieces: Uint8Array[]): string {
+  if (isPacked(result)) {
+    pieces.push(result.bytes, NONE, NONE)
+    return JSON.stringify({ ...result, bytes: undefined })
+  }
   if (!isParsed(result)) {
     pieces.push(NONE, NONE, NONE)
     return JSON.stringify(result)

@@ -1,6 +1,6 @@
 /**
- * One worker thread that reads messages, in batches: it parses them, or reads who claims to have written them.
- * mail-parser.ts uses one for small messages and one for large ones.
+ * One worker thread that reads messages, in batches: it parses them, reads who claims to have written them, or reads what
+ * mail programs ask for. mail-parser.ts uses one for small messages and one for large ones, mail-reader.ts a third one.
  *
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
@@ -19,6 +19,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { outsideUnits } from '../../../fault-boundary.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { startThread } from '../../../worker-threads.ts'
+import type { HeadTexts, PackedTexts, StructureTexts } from './message-structure.ts'
 import type { ParsedMail } from './parsed-message.ts'
 
 /** What a thread reads from a message, by the name of the task. */
@@ -28,6 +29,10 @@ export interface TaskResults {
   readonly parseWithoutCodes: ParsedMail
   /** Of a message without the fields that this server adds. */
   readonly readEvidence: SenderEvidence
+  readonly readStructure: StructureTexts
+  /** Of the beginning of a message. */
+  readonly readHead: HeadTexts
+  readonly readTexts: PackedTexts
 }
 
 export type Task = keyof TaskResults
@@ -288,13 +293,14 @@ function packBatch(number: number, mails: readonly LoadedTask[]): ParseBatch {
 function unpackBatch({ json, bytes, sizes }: ParsedBatch, tasks: readonly Task[]): TaskResult[] {
   let end = 0
   return (JSON.parse(json) as TaskResult[]).map((result, index) => {
-    if (tasks[index] === 'readEvidence') return result
-    const mail = result as ParsedMail
     // Three pieces per message; an empty one is missing.
     const [bodies, compressedSource, searchText] = sizes.slice(3 * index, 3 * index + 3).map((size) => {
       end += size
       return bytes.subarray(end - size, end)
     })
+    if (tasks[index] === 'readTexts') return { ...(result as PackedTexts), bytes: bodies! }
+    if (tasks[index] !== 'parse' && tasks[index] !== 'parseWithoutCodes') return result
+    const mail = result as ParsedMail
     return {
       ...mail,
       ...(compressedSource!.length > 0 && { compressedSource: compressedSource! }),

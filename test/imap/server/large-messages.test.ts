@@ -1,0 +1,123 @@
+/**
+ * Messages that are large, and made to be slow: no command of a mail program may stop the event loop for as long as they are read, what is said about
+ * them is short, and one that ends the thread that reads it gets an answer, once and for all.
+ */
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { fill } from '../../formats/linear.ts'
+import { countLoopWork } from '../../support/loop-work.ts'
+import { ImapClient } from '../imap-client.ts'
+import { useServer } from '../imap-under-test.ts'
+import { startMartletImap } from '../martlet-under-test.ts'
+
+const server = useServer(() => startMartletImap())
+
+const SIZE = 1_000_000
+const MULTIPART = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
+const LINE = fill('QUJDREVGR0hJ', 76).concat('\r\n')
+
+const MESSAGES: Readonly<Record<string, () => string>> = {
+  'lines that are nearly delimiters': () => MULTIPART + fill('--ba\r\n', SIZE),
+  'empty lines in messages in messages': () => fill('Content-Type: message/rfc822\r\n\r\n', 150) + fill('\r\n', SIZE),
+  'a header without an end': () => fill('a:\r\n', SIZE),
+  'a part whose header has no end': () => `${MULTIPART}--b\r\n${fill('a:\r\n', SIZE)}`,
+  'parts with long descriptions': () =>
+    MULTIPART + fill(`--b\r\nContent-Description: ${fill('d', 100_000)}\r\n\r\nx\r\n`, SIZE),
+  'HTML in base64': () => `Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n${fill(LINE, SIZE)}`,
+  'a text in a charset of two bytes': () =>
+    `Content-Type: text/plain; charset=gb18030\r\n\r\n${fill(`${fill('\x81\x81', 70)}\r\n`, SIZE)}`,
+  'a line without an end': () => `Content-Type: text/plain; charset=utf-8\r\n\r\n${fill('a', SIZE)}`,
+  'an attachment': () =>
+    `${MULTIPART}--b\r\n\r\nhello\r\n--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n${fill(LINE, SIZE)}--b--\r\n`,
+}
+
+const COMMANDS = [
+  'FETCH 1 (BODYSTRUCTURE ENVELOPE)',
+  'FETCH 1 (BODY BODYSTRUCTURE)',
+  'FETCH 1 (BODY.PEEK[HEADER.FIELDS (Subject)] BODY.PEEK[1.MIME]<0.100>)',
+  'FETCH 1 (BODY.PEEK[HEADER.FIELDS.NOT (a)] BINARY.PEEK[1]<0.10>)',
+  'SEARCH TEXT "words that no message has"',
+  'SEARCH BODY "words that no message has"',
+]
+/** A message is read from disk in chunks of 64 KiB, and compared in pieces of 128 Ki characters. */
+const UNITS_MAX = 1_500
+/** Two for each line of a header of 256 KiB. The header of one of these messages has four times as many. */
+const HEADER_UNITS_MAX = 140_000
+/** SEARCH compares fields one after the other, 20,000 at most, until its slice of time is over. */
+const FIELDS_UNITS_MAX = 25_000
+
+test.each(Object.entries(MESSAGES))('%s: no turn of the event loop is as long as the message', async (name, make) => {
+  const unitsMax = (command: string) => {
+    if (command.includes('HEADER')) return HEADER_UNITS_MAX
+    return command.startsWith('SEARCH') && name.includes('header') ? FIELDS_UNITS_MAX : UNITS_MAX
+  }
+  const client = await ImapClient.logIn(server.current.port, await server.current.createAccount())
+  expect(await client.append('INBOX', make())).toMatchObject({ status: 'OK' })
+  await client.ok('SELECT INBOX')
+  const work = countLoopWork()
+  onTestFinished(work.stop)
+  for (const command of COMMANDS) {
+    work.longest()
+    expect(await client.command(command), command).toMatchObject({ status: 'OK' })
+    expect(work.longest(), command).toBeLessThan(unitsMax(command))
+  }
+})
+
+test('what FETCH says about a message is short, whatever its header has, and clients can read it', async () => {
+  const client = await ImapClient.logIn(server.current.port, await server.current.createAccount())
+  const parameters = Array.from({ length: 100 }, (_, index) => `; p${index}=${fill('\xe9', 800)}`).join('')
+  const part = `--b\r\nContent-Type: text/x-${fill('y', 100)}${parameters}\r\nContent-ID: <a@b>\r\n\r\nx\r\n`
+  const people = fill('undisclosed:;,', 200_000)
+  await client.append(
+    'INBOX',
+    `From: ${people}\r\nSubject: many\r\nMessage-ID: <many@x.test>\r\n${MULTIPART}${fill(part, SIZE)}`,
+  )
+  await client.ok('SELECT INBOX')
+  const [first] = await client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)')
+  expect(first!.length).toBeLessThan(1_200_000)
+  expect(first).toMatch(/^1 FETCH \(ENVELOPE \(NIL "many" \(\(NIL NIL "undisclosed" NIL\)\(NIL NIL NIL NIL\)/)
+  expect(first).toContain('NIL "<many@x.test>") BODYSTRUCTURE (("text" "x-y')
+  const begun = first!.match(/\(NIL NIL "undisclosed" NIL\)/g)!.length
+  expect(first!.match(/\(NIL NIL NIL NIL\)/g)).toHaveLength(begun)
+  expect([first!.match(/\(/g)!.length, first!.split('("text" "x-').length]).toEqual([
+    first!.match(/\)/g)!.length,
+    1 + Math.ceil(SIZE / part.length),
+  ])
+  expect(await client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)')).toEqual([first])
+})
+
+describe('a message that ends the thread that reads it', () => {
+  const limited = useServer(() => startMartletImap({ parsing: { timeoutMs: 30, keyPauseMs: 0 } }))
+  const slow = () => `Subject: slow\r\n${MULTIPART}--b\r\n\r\nthe needle\r\n${fill('--ba\r\n', 6 * SIZE)}`
+
+  async function countThreads<T>(act: () => Promise<T>): Promise<[threads: number, result: T]> {
+    let threads = 0
+    const add = () => {
+      threads += 1
+    }
+    process.on('worker', add)
+    try {
+      const result = await act()
+      return [threads, result]
+    } finally {
+      process.off('worker', add)
+    }
+  }
+
+  test('is shown as one file, which is stored, so that it is not read again', async () => {
+    const client = await ImapClient.logIn(limited.current.port, await limited.current.createAccount())
+    const message = slow()
+    await client.append('INBOX', message)
+    await client.ok('SELECT INBOX')
+    const [threads, structure] = await countThreads(() => client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)'))
+    expect(threads).toBeGreaterThan(0)
+    const bodyStart = message.indexOf('\r\n\r\n') + 4
+    expect(structure).toEqual([
+      expect.stringMatching(
+        `^1 FETCH \\(ENVELOPE \\(NIL "slow" .*BODYSTRUCTURE \\("application" "octet-stream" NIL NIL NIL "8bit" ${message.length - bodyStart} NIL NIL NIL NIL\\)\\)$`,
+      ),
+    ])
+    const [more, again] = await countThreads(() => client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)'))
+    expect([more, again]).toEqual([0, structure])
+    expect(await client.ok('FETCH 1 BODY.PEEK[1]<0.3>')).toEqual(['1 FETCH (BODY[1]<0> {3}\r\n--b)'])
+  })
+})
