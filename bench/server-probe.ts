@@ -3,6 +3,7 @@
  * stood still, and what is left in memory after a garbage collection. Each connection to the socket BENCH_PROBE gets one line
  * with what happened since the one before.
  */
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
@@ -10,6 +11,8 @@ export interface ProbeReading {
   /** The longest and the 99th percentile, beyond the resolution of the timer. */
   readonly stallMaxMs: number
   readonly stallP99Ms: number
+  /** The longest in CPU time of the event loop: without the time in which other processes had the processor. Linux only, otherwise 0. */
+  readonly stallCpuMaxMs: number
   /** After a garbage collection. */
   readonly rssBytes: number
   readonly heapBytes: number
@@ -24,17 +27,35 @@ if (path !== undefined) {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delay.enable()
   const beyond = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
+  let cpuMs = cpuTimeMs()
+  let stallCpuMaxMs = 0
+  setInterval(() => {
+    const now = cpuTimeMs()
+    stallCpuMaxMs = Math.max(stallCpuMaxMs, now - cpuMs - RESOLUTION_MS)
+    cpuMs = now
+  }, RESOLUTION_MS).unref()
   const server = createServer((socket) => {
     const [stallMaxMs, stallP99Ms] = [beyond(delay.max), beyond(delay.percentile(99))]
     for (let round = 0; round < 3; round++) collect?.()
     const { rss, heapUsed, external } = process.memoryUsage()
     const reading: ProbeReading = {
-      ...{ stallMaxMs, stallP99Ms },
+      ...{ stallMaxMs, stallP99Ms, stallCpuMaxMs },
       ...{ rssBytes: rss, heapBytes: heapUsed, externalBytes: external },
     }
     socket.end(`${JSON.stringify(reading)}\n`)
     delay.reset()
+    stallCpuMaxMs = 0
+    cpuMs = cpuTimeMs()
   })
   server.listen(path)
   server.unref()
+}
+
+/** Of this thread. */
+function cpuTimeMs(): number {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ', 1)[0]) / 1e6
+  } catch {
+    return 0
+  }
 }

@@ -41,6 +41,12 @@ export const mailboxesLimits = {
     unit: 'count',
     description: 'Messages whose flags or mailbox one transaction changes. A command with more has several.',
   },
+  refreshMessages: {
+    default: 1_000,
+    unit: 'count',
+    description:
+      'Messages of one command whose changes are shown to other sessions together, while the command continues.',
+  },
   fetchMessages: { default: 200, unit: 'count', description: 'Messages that one statement reads for FETCH.' },
   searchMessages: { default: 500, unit: 'count', description: 'Messages that one statement reads for SEARCH.' },
   searchContentsMax: {

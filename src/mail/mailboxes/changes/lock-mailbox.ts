@@ -117,7 +117,7 @@ export async function inTransactions<Result>(
   change: (tx: Tx, some: readonly number[]) => Promise<Result>,
   afterEach?: (result: Result) => Promise<void>,
 ): Promise<Result[]> {
-  const { changeMessages } = limits.mailboxes
+  const { changeMessages, refreshMessages } = limits.mailboxes
   const fairnessKey = uids.length > SHORT_MAX ? `organization ${keyOf(actor).organizationId}` : undefined
   const results: Result[] = []
   for (let at = 0; at < uids.length; at += changeMessages) {
@@ -125,13 +125,10 @@ export async function inTransactions<Result>(
     const result = await store.transaction((tx) => change(tx, some), { fairnessKey })
     await afterEach?.(result)
     results.push(result)
-    if (refresh && (results.length * changeMessages) % REFRESHED_AFTER < changeMessages) await refresh()
+    if (refresh && (at % refreshMessages) + changeMessages >= refreshMessages) await refresh()
   }
   return results
 }
-
-/** Messages whose changes reach the snapshots, and so other sessions, together. */
-const REFRESHED_AFTER = 1_000
 
 /** Messages of a change that is not long. */
 const SHORT_MAX = 20

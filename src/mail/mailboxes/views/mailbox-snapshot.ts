@@ -141,18 +141,20 @@ class ChainedSnapshot implements MailboxSnapshot {
 
   /** Undoes the steps after this snapshot, all at once: the first that touches an entry knows how it was here. */
   #restore(): Columns {
-    const former = new Map<number, FormerEntry>()
+    const steps: (readonly FormerEntry[])[] = []
     let later: ChainedSnapshot = this
     while (later.#columns === undefined) {
-      for (const entry of later.next!.former) {
-        // UIDs ascend: higher ones were added by one of the steps.
-        if (entry.uid < this.uidNext && !former.has(entry.uid)) former.set(entry.uid, entry)
-      }
+      steps.push(later.next!.former)
       later = later.next!.snapshot
     }
+    const restored = this.#restoreChanged(later.#columns, steps)
+    if (restored) return restored
+    const former = new Map<number, FormerEntry>()
+    for (const entry of steps.flat()) {
+      // UIDs ascend: higher ones were added by one of the steps.
+      if (entry.uid < this.uidNext && !former.has(entry.uid)) former.set(entry.uid, entry)
+    }
     const { uids, flags, modseqs } = later.#columns
-    const hasOthers = uids.length > 0 && uids[uids.length - 1]! >= this.uidNext
-    if (former.size === 0 && !hasOthers) return later.#columns
     const entries: FormerEntry[] = []
     for (let index = 0; index < uids.length && uids[index]! < this.uidNext; index += 1) {
       const uid = uids[index]!
@@ -168,6 +170,26 @@ class ChainedSnapshot implements MailboxSnapshot {
       flags: entries.map((entry) => entry.flags),
       modseqs: Float64Array.from(entries, ({ modseq }) => modseq),
     }
+  }
+
+  /** If no message has vanished since. It makes no object for each message: STORE may have changed all of them. */
+  #restoreChanged(later: Columns, steps: readonly (readonly FormerEntry[])[]): Columns | undefined {
+    const uids = later.uids.subarray(0, firstAbove(later.uids, this.uidNext - 1))
+    if (uids.length === later.uids.length && steps.every(({ length }) => length === 0)) return later
+    const flags = later.flags.slice(0, uids.length)
+    const modseqs = later.modseqs.slice(0, uids.length)
+    // The first step that touches an entry knows how it was here, so it comes last.
+    for (const former of steps.toReversed()) {
+      for (const entry of former) {
+        const { uid } = entry
+        if (uid >= this.uidNext) continue
+        const index = indexOfUid(uids, uid)
+        if (index === undefined) return undefined
+        flags[index] = entry.flags
+        modseqs[index] = entry.modseq
+      }
+    }
+    return { uids, flags, modseqs }
   }
 }
 
@@ -321,6 +343,17 @@ export class SnapshotChain {
     const columns = { uids: uids.subarray(0, length), flags, modseqs: modseqs.subarray(0, length) }
     return new ChainedSnapshot(columns, { uidNext, highestModseq })
   }
+}
+
+/** The number of UIDs up to one. Binary search. */
+function firstAbove(uids: ArrayLike<number>, uid: number): number {
+  let [low, high] = [0, uids.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (uids[middle]! <= uid) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Binary search. */
