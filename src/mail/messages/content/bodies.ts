@@ -141,11 +141,11 @@ async function show(
     const isSearched = row.verification === null // which takes several times as long
     turnBytes += isSearched ? TURN_BYTES + 1 : row.parsed_size_bytes + MESSAGE_BYTES
     const bodies = await read(row)
-    byContent.set(row.id, { ...bodies, ...verificationOf(row.verification, subjects.get(row.id), bodies, limits) })
+    byContent.set(row.id, Object.assign(bodies, verificationOf(row.verification, subjects.get(row.id), bodies, limits)))
   }
   return items.flatMap((item, index) => {
     const bodies = byContent.get(rows[index]!.content_id)
-    return bodies ? [{ ...item, ...bodies }] : [] // it has just been deleted
+    return bodies ? [Object.assign(item, bodies)] : [] // it has just been deleted
   })
 }
 

@@ -132,17 +132,19 @@ function jsonOfText(name: string, text: string): Buffer[] {
 
 /** Returns the bodies of a document of `jsonOfBodies`. */
 function bodiesOf(json: string): Bodies {
-  const { isAllNewText, isAllNewHtml, ...bodies } = JSON.parse(json) as Bodies & {
-    readonly isAllNewText?: true
-    readonly isAllNewHtml?: true
-  }
-  const { text, textFromHtml, html } = bodies
-  const newText = text ?? textFromHtml
-  return {
-    ...bodies,
-    ...(isAllNewText && newText !== undefined && { extractedText: newText }),
-    ...(isAllNewHtml && html !== undefined && { extractedHtml: html }),
-  }
+  const document = JSON.parse(json) as Bodies & { readonly isAllNewText?: true; readonly isAllNewHtml?: true }
+  const { headers, text, html, textFromHtml, isTruncated, isAllNewText, isAllNewHtml } = document
+  const extractedText = isAllNewText ? (text ?? textFromHtml) : document.extractedText
+  const extractedHtml = isAllNewHtml ? html : document.extractedHtml
+  // Member by member: V8 gives objects that are made of spreads new hidden classes again and again.
+  const bodies: { -readonly [Name in keyof Bodies]: Bodies[Name] } = { headers }
+  if (text !== undefined) bodies.text = text
+  if (html !== undefined) bodies.html = html
+  if (textFromHtml !== undefined) bodies.textFromHtml = textFromHtml
+  if (extractedText !== undefined) bodies.extractedText = extractedText
+  if (extractedHtml !== undefined) bodies.extractedHtml = extractedHtml
+  if (isTruncated) bodies.isTruncated = isTruncated
+  return bodies
 }
 
 function isFirstOfPair(unit: number): boolean {

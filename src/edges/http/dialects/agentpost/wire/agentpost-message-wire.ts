@@ -35,12 +35,11 @@ export function messageItem(view: MessageItem) {
 }
 
 export function message(view: Message) {
-  return {
-    ...messageItem(view),
+  return Object.assign(messageItem(view), {
     text_body: view.text ?? view.textFromHtml ?? null,
     html_body: view.html ?? null,
     extracted_text: view.extractedText ?? view.text ?? view.textFromHtml ?? null,
-  }
+  })
 }
 
 /** What is known of a sent message without reading it, for a key that may send and not read. */

@@ -67,15 +67,14 @@ export function messageItem(view: MessageItem, trust: SenderTrust) {
 /** @param rawUrl link to the message, which also works if it is too large for `raw_mime` */
 export function wholeMessage({ message, source }: MessageWithSource, trust: SenderTrust, rawUrl: string) {
   const { headers } = message
-  return {
-    ...messageItem(message, trust),
+  return Object.assign(messageItem(message, trust), {
     CorrelationID: fieldOf(headers, CORRELATION_ID) ?? null,
     IdempotencyKey: fieldOf(headers, IDEMPOTENCY_KEY) ?? null,
     body_text: message.text ?? message.textFromHtml ?? null,
     body_html: message.html ?? null,
     ...rawMime(source),
     raw_mime_url: rawUrl,
-  }
+  })
 }
 
 /** Bytes that are not UTF-8 become one character each, so that no byte is lost: the name of the encoding says which. */

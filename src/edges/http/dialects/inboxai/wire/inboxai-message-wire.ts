@@ -10,11 +10,11 @@ import * as agentMailThread from '../../agentmail/wire/thread-wire.ts'
 import { shownInboxId, shownMessageId, shownThreadId } from '../inboxai-ids.ts'
 
 export function messageItem(view: MessageItem) {
-  return { ...agentMail.messageItem(view), ...idsOf(view) }
+  return Object.assign(agentMail.messageItem(view), idsOf(view))
 }
 
 export function message(view: Message) {
-  return { ...agentMail.message(view), ...idsOf(view) }
+  return Object.assign(agentMail.message(view), idsOf(view))
 }
 
 function idsOf(view: MessageItem) {
