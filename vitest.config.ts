@@ -5,7 +5,7 @@ import { folderVariables } from './test/support/test-folders.ts'
 import { WITHOUT_STORE } from './test/support/without-store.ts'
 
 /** What only one database has: its plans and files, and its ways to fail. */
-const ofSqlite = ['checkpoint', 'data-dir-lock', 'plans'].map((name) => `test/store/${name}.test.ts`)
+const ofSqlite = ['checkpoint', 'data-dir-lock', 'plans', 'sqlite-reader'].map((name) => `test/store/${name}.test.ts`)
 const ofPostgres = ['test/store/postgres/**/*.test.ts']
 const buildSetup = 'test/support/build-setup.ts'
 

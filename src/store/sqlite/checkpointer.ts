@@ -83,6 +83,11 @@ export class Checkpointer {
     }
   }
 
+  /** Whether a checkpoint waits for all readers to end. */
+  get isEmptying(): boolean {
+    return this.#emptying !== undefined
+  }
+
   /** Resolves when the writer may begin. */
   async whenWritable(): Promise<void> {
     if (this.#emptying) await this.#emptying

@@ -14,6 +14,7 @@ import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
 import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 import { isIoError, isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
 import { inspectSqlite } from './sqlite-inspection.ts'
+import { SqliteReader } from './sqlite-reader.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 
 /**
@@ -63,8 +64,9 @@ async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Pro
 function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
   const file = folder.databaseFile
   const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.store.checkpointPages, log, metrics })
-  const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, log })
-  const reading = openReading(file)
+  const endReadTransaction = () => reading.endReadTransaction()
+  const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, endReadTransaction, log })
+  const reading = openReading(file, () => !checkpointer.isEmptying)
   return {
     reader: new Kysely<Schema>(
       sqliteKyselyProps(
@@ -112,6 +114,6 @@ function openWriting(file: string): SqliteConnection {
   }
 }
 
-function openReading(file: string): SqliteConnection {
-  return new SqliteConnection(new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, readonly: true }))
+function openReading(file: string, mayShare: () => boolean): SqliteReader {
+  return new SqliteReader(new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, readonly: true }), mayShare)
 }

@@ -67,6 +67,7 @@ export class SqliteConnection implements DatabaseConnection {
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
     try {
+      this.beforeQuery()
       const { statement, toRow } = this.#prepare(sql)
       if (toRow) return { rows: (statement.all(parameters) as unknown[][]).map(toRow) as Row[] }
       const { changes, lastInsertRowid } = statement.run(parameters)
@@ -96,6 +97,8 @@ export class SqliteConnection implements DatabaseConnection {
   streamQuery(): never {
     throw new Error('streaming would block the connection for all other queries: read pages instead')
   }
+
+  protected beforeQuery(): void {} // for subclasses; its errors are those of the query
 
   close(): void {
     this.#statements.clear()

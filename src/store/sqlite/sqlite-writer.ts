@@ -16,6 +16,8 @@ const TAKE_NUMBERS = 'update event_log set last_seq = last_seq + ?, last_event_i
 interface SqliteWriterNeeds {
   open(): SqliteConnection
   checkpointer: Checkpointer
+  /** Called before each commit: what reads after it must see it. */
+  endReadTransaction(): void
   log: Log
 }
 
@@ -72,6 +74,7 @@ export class SqliteWriter implements Writer {
 
   async commit(events: readonly UnnumberedEvent[]): Promise<void> {
     if (events.length > 0) this.#append(events)
+    this.#needs.endReadTransaction()
     this.#connection.run('commit')
     this.#checkWal()
   }
