@@ -50,10 +50,10 @@ export async function showMessages(
   const senders = await verifiedSenders.ofMessages(db, rows)
 
   return rows.map((row) => {
-    const mine = addresses.get(row.id) ?? []
-    const [from] = ofKind(mine, 'from')
+    const { from, reply_to: replyTo, to, cc, bcc } = addressesByKind(addresses.get(row.id) ?? [])
     const [inReplyTo] = parseIds(row.in_reply_to)
-    return {
+    const verifiedSender = senders.get(row.id)
+    const item: { -readonly [Name in keyof MessageItem]: MessageItem[Name] } = {
       id: row.id,
       organizationId: row.organization_id,
       podId: row.pod_id,
@@ -63,25 +63,27 @@ export async function showMessages(
       messageId: row.api_message_id,
       labels: labels.get(row.id) ?? [],
       timestamp: row.timestamp,
-      ...(row.envelope_sender !== null && { envelopeSender: row.envelope_sender }),
-      ...(from !== undefined && { from }),
-      replyTo: ofKind(mine, 'reply_to'),
-      to: ofKind(mine, 'to'),
-      cc: ofKind(mine, 'cc'),
-      bcc: ofKind(mine, 'bcc'),
-      ...(row.subject !== null && { subject: row.subject }),
-      ...(row.preview !== null && { preview: row.preview }),
+      replyTo,
+      to,
+      cc,
+      bcc,
       attachments: attachments.get(row.content_id) ?? [],
-      ...(inReplyTo !== undefined && { inReplyTo }),
       references: parseIds(row.references_list),
       sizeBytes: row.size_bytes,
       authentication: authenticationOf(row.authentication),
-      ...(row.spam !== null && { spam: JSON.parse(row.spam) as SpamVerdict }),
-      ...(row.verified_domain !== null && { verifiedDomain: row.verified_domain }),
-      ...verifiedSenderOf(senders.get(row.id)),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }
+    // Not as conditional spreads, which take ten times as long for the most frequent objects of all.
+    if (row.envelope_sender !== null) item.envelopeSender = row.envelope_sender
+    if (from[0]) item.from = from[0]
+    if (row.subject !== null) item.subject = row.subject
+    if (row.preview !== null) item.preview = row.preview
+    if (inReplyTo !== undefined) item.inReplyTo = inReplyTo
+    if (row.spam !== null) item.spam = JSON.parse(row.spam) as SpamVerdict
+    if (row.verified_domain !== null) item.verifiedDomain = row.verified_domain
+    if (verifiedSender !== undefined) item.verifiedSender = verifiedSender
+    return item
   })
 }
 
@@ -159,14 +161,11 @@ async function attachmentsByContent(db: Db, contentIds: readonly string[]): Prom
   return byContent
 }
 
-function verifiedSenderOf(address: string | undefined): { verifiedSender?: string } {
-  return address === undefined ? {} : { verifiedSender: address }
-}
-
-function ofKind(rows: readonly KindAddress[], kind: AddressKind): Address[] {
-  return rows
-    .filter((row) => row.kind === kind)
-    .map((row) => ({ ...(row.name !== null && { name: row.name }), address: row.address }))
+/** Returns addresses by their kind, each in its order. */
+function addressesByKind(rows: readonly KindAddress[]) {
+  const lists: Record<AddressKind, Address[]> = { from: [], sender: [], reply_to: [], to: [], cc: [], bcc: [] }
+  for (const { kind, name, address } of rows) lists[kind].push(name === null ? { address } : { name, address })
+  return lists
 }
 
 /** Parses equal texts once: most messages of a page have the same results. */
