@@ -1,8 +1,8 @@
 /** Tests blobs as files: complete or absent, found by random keys, deleted by age. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { isMailError } from '../../src/errors.ts'
 import { openFileBlobs } from '../../src/store/blobs/blob-files.ts'
 import { openTestStore, rejection, type TestStore } from './test-store.ts'
@@ -34,6 +34,46 @@ test('an empty object can be stored and read', async () => {
   expect(sizeBytes).toBe(0)
   expect(await read(store, key)).toEqual(Buffer.alloc(0))
 })
+
+// 50 MiB were flushed at once, and commits waited for the disk meanwhile, which stopped the event loop for up to 80 ms.
+test('a large object is written in few calls, and flushed in parts of 8 MiB', async () => {
+  await using store = await openTestStore()
+  const calls = await watchFiles(store.dataDir)
+  const { key } = await store.blobs.put(inChunks(Buffer.alloc(20 * MIB, 'a'), 50_000))
+  expect(calls).toEqual([...flushedPart, ...flushedPart, ...parts(4), 'sync'])
+  expect((await read(store, key)).equals(Buffer.alloc(20 * MIB, 'a'))).toBe(true)
+})
+
+const MIB = 1024 * 1024
+/** Writes of a number of MiB, by their sizes. */
+const parts = (mib: number) => Array.from({ length: mib * 4 }, () => MIB / 4)
+const flushedPart = [...parts(8), 'datasync']
+
+/** Returns the writes and flushes of files from now on, until a folder is flushed. */
+async function watchFiles(folder: string): Promise<(number | string)[]> {
+  const calls: (number | string)[] = []
+  await using handle = await open(folder)
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  const { write, datasync, sync } = prototype
+  onTestFinished(() => void Object.assign(prototype, { write, datasync, sync }))
+  let isWriting = true
+  Object.assign(prototype, {
+    write(this: FileHandle, bytes: Uint8Array, at: number) {
+      calls.push(bytes.byteLength)
+      return Reflect.apply(write, this, [bytes, at])
+    },
+    datasync(this: FileHandle) {
+      calls.push('datasync')
+      return datasync.call(this)
+    },
+    sync(this: FileHandle) {
+      if (isWriting) calls.push('sync')
+      isWriting = false
+      return sync.call(this)
+    },
+  })
+  return calls
+}
 
 test('a source that fails leaves nothing behind, and its error is passed on', async () => {
   await using store = await openTestStore()

@@ -9,6 +9,7 @@
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { KIB, MIB } from '../../config/limits/limit.ts'
 import { MailError, StartupError } from '../../errors.ts'
 import { makePrivateFolder, syncFolder } from '../folders.ts'
 import type { Blobs } from './blobs.ts'
@@ -20,6 +21,13 @@ const KEY = /^[0-9a-f]{32}$/
 /** The name of a folder: the first two characters of the keys in it. */
 const FOLDER = /^[0-9a-f]{2}$/
 const INCOMING = 'incoming'
+/** Bytes of one write: a socket delivers fewer, and each write costs the event loop and the thread pool the same. */
+const WRITE_BYTES = 256 * KIB
+/**
+ * Bytes after which a file is flushed while it is written. The commits of the database flush on the event loop, and wait behind
+ * what the disk has to write for this file: up to 80 ms when 50 MiB were flushed at once (docs/benchmarks.md).
+ */
+const FLUSH_BYTES = 8 * MIB
 
 interface FileBlobsNeeds {
   root: string
@@ -107,15 +115,34 @@ async function writeFile(path: string, source: AsyncIterable<Uint8Array>): Promi
   const file = await open(path, 'wx', 0o600).catch(throwWriteError)
   try {
     let sizeBytes = 0
-    for await (const chunk of source) {
-      sizeBytes += chunk.byteLength
-      await writeWhole(file, chunk).catch(throwWriteError)
+    for await (const piece of inPieces(source)) {
+      await writeWhole(file, piece).catch(throwWriteError)
+      sizeBytes += piece.byteLength
+      if (sizeBytes % FLUSH_BYTES === 0) await file.datasync().catch(throwWriteError)
     }
     await file.sync().catch(throwWriteError)
     return { sizeBytes }
   } finally {
     await file.close()
   }
+}
+
+/** Yields the same bytes in pieces of WRITE_BYTES. A piece is valid until the next one is requested. */
+async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+  const piece = Buffer.allocUnsafeSlow(WRITE_BYTES)
+  let used = 0
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + WRITE_BYTES - used)
+      piece.set(part, used)
+      used += part.byteLength
+      at += part.byteLength
+      if (used < WRITE_BYTES) continue
+      yield piece
+      used = 0
+    }
+  }
+  if (used > 0) yield piece.subarray(0, used)
 }
 
 /** Writes the whole chunk. On a nearly full disk, one write may store only a part of it. */
