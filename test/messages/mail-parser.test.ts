@@ -2,7 +2,11 @@
  * Tests the threads that parse messages: the memory that they need, what ends them, what is then stored of the message
  * to blame, and that all others are still parsed.
  */
+import { strict as assert } from 'node:assert'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
@@ -10,6 +14,7 @@ import { createLog } from '../../src/log.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMailParser } from '../../src/mail/messages/content/mail-parser.ts'
 import { parseThreads } from '../../src/mail/messages/content/parse-worker.ts'
+import type { ParsedMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
 
@@ -33,23 +38,33 @@ function openParser(limits: LimitOverrides = {}) {
     readEvidence: (mail: string, fairnessKey = 'a') => {
       const bytes = Buffer.from(mail)
       const load = async () => ({ bytes, isOwned: false })
-      return mailParser.readEvidence({ fairnessKey, sizeBytes: bytes.length, load })
+      return mailParser.readEvidence({ fairnessKey, sizeBytes: bytes.length, file: undefined, load })
     },
     /** @param own what this server has put before the message */
     parse: async (mail: string | Buffer, fairnessKey = 'a', own = '') => {
       const bytes = Buffer.concat([Buffer.from(own), Buffer.from(mail)])
       const load = async () => ({ bytes, isOwned: false })
-      const parsed = await mailParser.parse({
-        fairnessKey,
-        sizeBytes: bytes.length,
-        ownBytes: own.length,
-        findsCodes: true,
-        load,
-      })
-      const { headers, isTruncated = false } = decompressBodies(parsed.compressedBodies.bytes)
-      return { ...parsed, headers, truncated: isTruncated }
+      const chunks = () => inChunks(bytes)
+      const input = { file: undefined, load, chunks }
+      const { length: sizeBytes } = bytes
+      return shown(await mailParser.parse({ fairnessKey, sizeBytes, ownBytes: own.length, findsCodes: true, ...input }))
+    },
+    /** Parses a message in a file, which this thread may read in chunks only. */
+    parseFile: async (file: string, mail: string) => {
+      const input = { file, load: () => assert.fail('loaded'), chunks: () => inChunks(Buffer.from(mail)) }
+      const sizeBytes = mail.length
+      return shown(await mailParser.parse({ fairnessKey: 'a', sizeBytes, ownBytes: 0, findsCodes: true, ...input }))
     },
   }
+}
+
+async function* inChunks(bytes: Buffer): AsyncIterable<Buffer> {
+  for (let at = 0; at < bytes.length; at += 10_000) yield bytes.subarray(at, at + 10_000)
+}
+
+function shown(parsed: ParsedMail) {
+  const { headers, isTruncated = false } = decompressBodies(parsed.compressedBodies.bytes)
+  return { ...parsed, headers, truncated: isTruncated }
 }
 
 /** Calls back for each thread that is started in this test. */
@@ -154,6 +169,35 @@ test('a message of which only the header was read is recognised when it is sent 
   expect(one.fingerprint).toBe(again.fingerprint)
   expect(one.fingerprint).not.toBe(two.fingerprint)
 })
+
+// 50 MiB were loaded by the event loop, which then collected garbage for up to 10 ms, several times per message.
+test('a large message in a file is read by the thread; if only its header is read, in chunks', async () => {
+  const mail = honest('in a file')
+  const file = writeTemporary(mail)
+  const { parse, parseFile } = openParser()
+  expect(await parseFile(file, mail)).toEqual(await parse(mail))
+  const { parse: parseHeader, parseFile: parseHeaderOfFile } = openParser({ parsing: { timeoutMs: 0, keyPauseMs: 0 } })
+  const header = await parseHeaderOfFile(file, mail)
+  expect(header).toMatchObject({ subject: 'in a file', truncated: true })
+  expect(header).toEqual(await parseHeader(mail))
+})
+
+test('if the file of a message cannot be read, the message is refused for now, and the thread continues', async () => {
+  const { started } = countThreads()
+  const { logged, parse, parseFile } = openParser()
+  const mail = honest('missing')
+  await expect(parseFile(`${writeTemporary(mail)}.missing`, mail)).rejects.toMatchObject({ code: 'unavailable' })
+  expect(await parse(honest('next'))).toMatchObject({ subject: 'next', truncated: false })
+  expect([started.length, logged]).toEqual([1, []])
+})
+
+function writeTemporary(mail: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'martlet-mail-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'mail')
+  writeFileSync(file, mail)
+  return file
+}
 
 test('a sender whose message could only be read in part waits; others do not', async () => {
   const { parse } = openParser(mergeLimits(unbounded, { parsing: { heapBytesMax: 32 * MIB, waitMs: 500 } }))

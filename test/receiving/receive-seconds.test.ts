@@ -32,6 +32,7 @@ test('the time to receive a message begins when its last byte has arrived', asyn
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
       await check?.({
         sizeBytes: 0,
+        file: undefined,
         load: async () => ({ bytes: Buffer.alloc(0), isOwned: true }),
         chunks: () => Readable.from([]),
       })

@@ -10,7 +10,7 @@ import { readHeaderBlock } from './header-fields.ts'
 import type { MailFields } from './mime-parse.ts'
 
 /** A header above this size is cut. */
-const HEADER_BYTES_MAX = 64 * 1024
+export const HEADER_BYTES_MAX = 64 * 1024
 const FIELDS_MAX = 1000
 /** Characters of a value. */
 const VALUE_CHARS_MAX = 10_000

@@ -43,7 +43,7 @@ export async function openFileBlobs({ root, random }: FileBlobsNeeds): Promise<B
     const detail = `The folder of large messages ${root} cannot be created or written (${codeOf(error)})`
     throw new StartupError(detail, { cause: error })
   }
-  return { put, get, delete: remove, listOlderThan }
+  return { put, get, fileOf: pathOf, delete: remove, listOlderThan }
 
   async function put(source: AsyncIterable<Uint8Array>) {
     const key = random(KEY_BYTES).toString('hex')

@@ -14,6 +14,8 @@ export interface Blobs {
    * @throws not_found when it was removed; unavailable
    */
   get(key: string, range?: { start: number; end: number }): AsyncIterable<Uint8Array>
+  /** The path of the file that contains exactly this object: a thread can read it there. undefined: there is no file. */
+  fileOf(key: string): string | undefined
   /** Deletes an object. Also resolves if it does not exist. */
   delete(key: string): Promise<void>
   /**

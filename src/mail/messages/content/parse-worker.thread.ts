@@ -1,4 +1,5 @@
-/** The thread of parse-worker.ts: receives the bytes of messages, and sends back what its task reads from each. */
+/** The thread of parse-worker.ts: receives the bytes of messages, or reads a large one from its file, and sends back what its task reads from each. */
+import { readFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readSenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { type PackedTexts, readHead, readStructure, readTexts } from './message-structure.ts'
@@ -10,6 +11,7 @@ import {
   PROGRESS,
   type Task,
   type TaskResult,
+  type UnreadableFile,
 } from './parse-worker.ts'
 import { evidenceLimits, type ParsedMail, parseMail } from './parsed-message.ts'
 
@@ -18,11 +20,13 @@ const { limits, progress } = workerData as ParseThreadData
 /** A piece that a message does not have. */
 const NONE = new Uint8Array()
 
-parentPort!.on('message', ({ number, tasks, bytes, sizes }: ParseBatch) => {
+parentPort!.on('message', ({ number, tasks, file, bytes, sizes }: ParseBatch) => {
   Atomics.store(progress, PROGRESS.parsedCount, 0)
   Atomics.store(progress, PROGRESS.batch, number)
+  const raws = file === undefined ? split(bytes, sizes) : readFile(file)
+  if ('fileError' in raws) return parentPort!.postMessage(raws)
   const pieces: Uint8Array[] = []
-  const jsons = split(bytes, sizes).map((raw, index) => {
+  const jsons = raws.map((raw, index) => {
     // Each at once: a result refers to the texts that it was read from, which need not outlive it in this batch.
     const json = jsonOf(run(tasks[index]!, raw), pieces)
     Atomics.store(progress, PROGRESS.parsedCount, index + 1)
@@ -53,6 +57,15 @@ function run(task: Task, raw: Buffer): TaskResult {
       return readTexts(raw, limits)
     default:
       return parseMail(raw, limits, task === 'parse')
+  }
+}
+
+/** An error of the disk is not one of the message: it must not end the thread. */
+function readFile(file: string): [Buffer] | UnreadableFile {
+  try {
+    return [readFileSync(file)]
+  } catch (error) {
+    return { fileError: error as Error }
   }
 }
 

@@ -4,8 +4,9 @@
  *
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
- * Both pieces change hands without a copy. The thread notes in shared memory how many messages of its batch it has
- * parsed. So when it ends, or one message takes too long, it is known which message that was.
+ * Both pieces change hands without a copy. A large message is read by the thread, from its file: its bytes made V8 collect
+ * garbage on the event loop. The thread notes in shared memory how many messages of its batch it has parsed. So when it
+ * ends, or one message takes too long, it is known which message that was.
  *
  * Crash of the thread: `parse` rejects with ThreadEnded, and the next batch gets a new thread. The heap limit ends only
  * the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
@@ -16,6 +17,7 @@ import { strict as assert } from 'node:assert'
 import type { Worker } from 'node:worker_threads'
 import { MIB } from '../../../config/limits/limit.ts'
 import type { Limits } from '../../../config/limits.ts'
+import { isMailError, MailError } from '../../../errors.ts'
 import { outsideUnits } from '../../../fault-boundary.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { startThread } from '../../../worker-threads.ts'
@@ -45,18 +47,17 @@ export interface LoadedMail {
   readonly isOwned: boolean
 }
 
-export interface LoadedTask extends LoadedMail {
-  readonly task: Task
-}
+/** What to read, and where it is: in memory, or in a file, which the thread reads. */
+export type LoadedTask = { readonly task: Task } & (LoadedMail | { readonly file: string; readonly sizeBytes: number })
 
 export interface ParseWorker {
   /** Starts a thread if there is none: a message is about to arrive. */
   start(): void
   /**
-   * Reads messages in this order. There must be only one call at a time.
+   * Reads messages in this order. There must be only one call at a time. A message in a file must be alone.
    *
    * @returns one result per message
-   * @throws ThreadEnded
+   * @throws ThreadEnded; unavailable when a file cannot be read
    */
   run(mails: readonly LoadedTask[]): Promise<TaskResult[]>
   end(): Promise<void>
@@ -133,6 +134,8 @@ export interface ParseBatch {
   readonly number: number
   /** One per message. */
   readonly tasks: readonly Task[]
+  /** Contains the only message; undefined: they are in `bytes`. */
+  readonly file: string | undefined
   readonly bytes: Uint8Array
   readonly sizes: readonly number[]
 }
@@ -142,6 +145,11 @@ export interface ParsedBatch {
   readonly json: string
   readonly bytes: Uint8Array
   readonly sizes: readonly number[]
+}
+
+/** From the thread instead: why the file could not be read. */
+export interface UnreadableFile {
+  readonly fileError: Error
 }
 
 /** The batch in the thread. */
@@ -180,6 +188,7 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
       try {
         return unpackBatch(await answer, batch.tasks)
       } catch (cause) {
+        if (isMailError(cause, 'unavailable')) throw cause
         throw new ThreadEnded(reasonOf(cause, watch.isLate()), Math.min(parsedCount(), mails.length - 1), cause)
       } finally {
         watch.end()
@@ -237,8 +246,9 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
     running = undefined
   }
 
-  function settle(parsed: ParsedBatch): void {
-    running?.resolve(parsed)
+  function settle(answer: ParsedBatch | UnreadableFile): void {
+    if ('fileError' in answer) running?.reject(new MailError('unavailable', {}, { cause: answer.fileError }))
+    else running?.resolve(answer)
     running = undefined
   }
 
@@ -284,10 +294,15 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
 
 function packBatch(number: number, mails: readonly LoadedTask[]): ParseBatch {
   const tasks = mails.map(({ task }) => task)
-  const sizes = mails.map(({ bytes }) => bytes.length)
   const [first] = mails
-  const isAlone = mails.length === 1 && first!.isOwned && first!.bytes.byteLength === first!.bytes.buffer.byteLength
-  return { number, tasks, bytes: isAlone ? first!.bytes : joined(mails.map(({ bytes }) => bytes)), sizes }
+  if (first && 'file' in first) return { number, tasks, file: first.file, bytes: joined([]), sizes: [first.sizeBytes] }
+  const pieces = mails.map((mail) => {
+    assert('bytes' in mail, 'a message in a file is alone')
+    return mail.bytes
+  })
+  const sizes = pieces.map(({ length }) => length)
+  const isAlone = pieces.length === 1 && first!.isOwned && first!.bytes.byteLength === first!.bytes.buffer.byteLength
+  return { number, tasks, file: undefined, bytes: isAlone ? first!.bytes : joined(pieces), sizes }
 }
 
 function unpackBatch({ json, bytes, sizes }: ParsedBatch, tasks: readonly Task[]): TaskResult[] {

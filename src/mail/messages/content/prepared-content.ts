@@ -25,6 +25,8 @@ import { createSpoolMemory, type SpoolMemory } from './spool-memory.ts'
 /** A message that is in memory, or in a blob. */
 export interface ArrivedMail {
   readonly sizeBytes: number
+  /** The file that contains it, if there is one. */
+  readonly file: string | undefined
   load(): Promise<LoadedMail>
   /** Reads it from the beginning, without loading all of it into memory. */
   chunks(): AsyncIterable<Uint8Array>
@@ -104,20 +106,14 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     try {
       const spooled = await spoolMail(head, bounded(chunks, bytesMax), memory)
       blobKeys.push(spooled.blobKey)
-      const { sizeBytes: arrivedBytes } = spooled
-      const result = await check?.({
-        sizeBytes: arrivedBytes,
-        load: () => loadMail(spooled),
-        chunks: () => (spooled.bytes ? chain([spooled.bytes]) : store.blobs.get(spooled.blobKey)),
-      })
+      const result = await check?.(access(spooled))
       const arrived = result ? await changeHeader(spooled, result) : spooled
       if (arrived !== spooled) blobKeys.push(arrived.blobKey)
       const checked = result?.checked as Checked
       const { sizeBytes } = arrived
       const ownBytes = head.length + (result?.head?.length ?? 0)
       const turn = { fairnessKey, fairnessPart }
-      const unparsed = { ...turn, sizeBytes, ownBytes, findsCodes, load: () => loadMail(arrived) }
-      const parsed = await mailParser.parse(unparsed)
+      const parsed = await mailParser.parse({ ...turn, ownBytes, findsCodes, ...access(arrived) })
       const bodies = await spoolBodies(parsed.compressedBodies.bytes)
       blobKeys.push(bodies.blobKey)
       const inlineBytes = (arrived.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
@@ -176,6 +172,16 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     const { key } = await store.blobs.put(changed())
     await discardBlobs([blobKey])
     return { bytes: null, blobKey: key, sizeBytes }
+  }
+
+  function access(spooled: SpooledMail): ArrivedMail {
+    const { bytes, blobKey, sizeBytes } = spooled
+    return {
+      sizeBytes,
+      file: blobKey === null ? undefined : store.blobs.fileOf(blobKey),
+      load: () => loadMail(spooled),
+      chunks: () => (bytes ? chain([bytes]) : store.blobs.get(blobKey)),
+    }
   }
 
   async function loadMail({ bytes, blobKey, sizeBytes }: SpooledMail): Promise<LoadedMail> {
