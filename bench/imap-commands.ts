@@ -1,6 +1,10 @@
 /** What the IMAP benchmark measures of one server, part by part. Part of imap.ts. */
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import BetterSqlite from 'better-sqlite3'
 import { ImapSession } from './imap-load.ts'
 import { type ImapPeer, nextMail } from './imap-peers.ts'
+import { cpuMs } from './server.ts'
 
 /** By what was measured. */
 export type Found = Map<string, number>
@@ -59,14 +63,51 @@ async function measureFetch(peer: ImapPeer, found: Found, messages: number): Pro
   session.close()
 }
 
-async function measureSearch(peer: ImapPeer, found: Found): Promise<void> {
-  const session = await ImapSession.open(peer.plain)
-  await session.command('SELECT INBOX')
-  const first = await seconds(() => session.command('SEARCH TEXT "zebra crossing"'))
-  found.set('first SEARCH TEXT, ms', first * 1_000)
-  const search = await medianOf(() => seconds(() => session.command('SEARCH TEXT "zebra crossing"')))
-  found.set('SEARCH TEXT, ms', search * 1_000)
-  session.close()
+/** Of Martlet, also when the index of whole messages is made, and of a server that has just started. */
+async function measureSearch(peer: ImapPeer, found: Found, messages: number): Promise<void> {
+  const search = async (name: string) => {
+    const session = await ImapSession.open(peer.plain)
+    await session.command('SELECT INBOX')
+    const one = () => seconds(() => session.command('SEARCH TEXT "zebra crossing"'))
+    await withStall(peer, found, `first SEARCH TEXT${name}`, async () => {
+      found.set(`first SEARCH TEXT${name}, ms`, (await one()) * 1_000)
+    })
+    found.set(`SEARCH TEXT${name}, ms`, (await medianOf(one)) * 1_000)
+    session.close()
+  }
+  if (!peer.restart) {
+    await search('')
+    // Dovecot indexes nothing.
+    found.set('first SEARCH TEXT of a new process, ms', found.get('first SEARCH TEXT, ms')!)
+    found.set('SEARCH TEXT of a new process, ms', found.get('SEARCH TEXT, ms')!)
+    return
+  }
+  await search('')
+  const cpuBefore = cpuMs(peer.server!.pid)
+  const took = await seconds(() => indexed(peer.server!.dataDir))
+  found.set('rest of the index, s', took)
+  found.set('rest of the index, CPU s', (cpuMs(peer.server!.pid) - cpuBefore) / 1_000)
+  found.set('bytes of the index per message', sourceBytes(peer.server!.dataDir) / messages)
+  await peer.restart()
+  await search(' of a new process')
+}
+
+/** Resolves when the job that makes the index of whole messages has ended. */
+async function indexed(dataDir: string): Promise<void> {
+  const db = new BetterSqlite(join(dataDir, 'martlet.db'), { readonly: true })
+  while (db.prepare(`select 1 from jobs where kind = 'index-sources'`).get()) await delay(50)
+  db.close()
+}
+
+function sourceBytes(dataDir: string): number {
+  const db = new BetterSqlite(join(dataDir, 'martlet.db'), { readonly: true })
+  const { bytes } = db
+    .prepare(
+      `select sum(length(bytes)) as bytes from search_chunks where id / 48 in (select id from search_blocks where kind = 'source')`,
+    )
+    .get() as { bytes: number }
+  db.close()
+  return bytes
 }
 
 async function measureAppend(peer: ImapPeer, found: Found): Promise<void> {

@@ -17,6 +17,8 @@ export interface ImapPeer {
   /** Brings a message into INBOX, as mail arrives. */
   deliver?: (mail: Buffer) => Promise<unknown>
   readonly server?: BenchServer
+  /** Martlet on SQLite only. Its ports change. */
+  restart?: () => Promise<void>
   stop(): Promise<void>
 }
 
@@ -32,7 +34,7 @@ export const ADDRESS = 'load@mail.localhost'
 export const nextMail = () => mail(ADDRESS)
 
 export async function startMartlet(messages: number): Promise<ImapPeer> {
-  const server = await startBenchServer(IMAP_SETTINGS)
+  let server = await startBenchServer(IMAP_SETTINGS)
   await server.request('POST', '/inboxes', { username: 'load' })
   const senders = await Promise.all(Array.from({ length: SENDERS }, () => Session.open(server.smtpPort)))
   let left = messages
@@ -43,12 +45,23 @@ export async function startMartlet(messages: number): Promise<ImapPeer> {
   )
   return {
     name: 'Martlet',
-    server,
-    plain: { port: server.imapPort!, user: ADDRESS, password: KEY },
+    get server() {
+      return server
+    },
+    get plain() {
+      return { port: server.imapPort!, user: ADDRESS, password: KEY }
+    },
     memory: () => residentBytes([server.pid]),
     stallMs: async () => (await server.probe()).stallMaxMs,
     deliver: (bytes) => senders[0]!.deliver('ann@example.test', ADDRESS, bytes),
+    ...(server.databaseUrl === undefined && { restart }),
     stop: () => server.stop(),
+  }
+
+  async function restart(): Promise<void> {
+    await server.stop(true)
+    server = await startBenchServer({ ...IMAP_SETTINGS, MARTLET_DATA_DIR: server.dataDir })
+    senders[0] = await Session.open(server.smtpPort)
   }
 }
 

@@ -29,7 +29,8 @@ export interface BenchServer {
   request(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
   /** What happened in the process since the last call; memory after a garbage collection with `--expose-gc`. */
   probe(): Promise<ProbeReading>
-  stop(): Promise<void>
+  /** @param keepsData a next server gets its folder as MARTLET_DATA_DIR, and removes it; SQLite only */
+  stop(keepsData?: boolean): Promise<void>
 }
 
 export async function startBenchServer(
@@ -37,10 +38,11 @@ export async function startBenchServer(
   nodeFlags: readonly string[] = [],
   cli = process.env.BENCH_CLI ?? 'dist/cli.js',
 ): Promise<BenchServer> {
-  const dataDir = mkdtempSync('.bench-data-')
+  const dataDir = env.MARTLET_DATA_DIR ?? mkdtempSync('.bench-data-')
   const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
   const probe = fileURLToPath(new URL('./server-probe.js', import.meta.url))
   const probeSocket = absolute(join(dataDir, 'probe'))
+  rmSync(probeSocket, { force: true }) // of a server before in the same folder
   const child = spawn(process.execPath, ['--import', probe, ...nodeFlags, cli, 'serve'], {
     env: {
       PATH: process.env.PATH,
@@ -92,12 +94,12 @@ export async function startBenchServer(
     async probe() {
       return JSON.parse(await text(connect(probeSocket))) as ProbeReading
     },
-    async stop() {
+    async stop(keepsData = false) {
       const exited = once(child, 'exit')
       child.kill('SIGTERM')
       await exited
       await postgres?.[Symbol.asyncDispose]()
-      rmSync(dataDir, { recursive: true, force: true })
+      if (!keepsData) rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }

@@ -22,6 +22,7 @@ import { JobRunner } from '../mail/jobs/job-runner.ts'
 import { createSweeps } from '../mail/jobs/sweeps.ts'
 import { sweepBlobs } from '../mail/messages/content/message-sweeps.ts'
 import { checkIndexes, createIndexMessages, INDEX_MESSAGES } from '../mail/messages/search/index-messages.ts'
+import { createIndexSources, INDEX_SOURCES } from '../mail/messages/search/index-sources.ts'
 import { createNotifyByMail } from '../mail/notifications/notify-by-mail.ts'
 import { sweepChallenges } from '../mail/receiving/challenges/challenge-sweep.ts'
 import { createSendChallenge } from '../mail/receiving/challenges/send-challenge.ts'
@@ -105,6 +106,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     ...common,
     handlers: {
       [INDEX_MESSAGES]: createIndexMessages({ store, thread: signatureThread, limits }),
+      [INDEX_SOURCES]: createIndexSources({ store, contents, thread: signatureThread, limits }),
       [REMOVE_INBOX]: createRemoveInbox({ store, removal, discardBlobs, limits }),
       [REMOVE_LIST_ENTRIES]: createRemoveListEntries({ store, limits }),
       [CANCEL_PENDING]: createCancelPending({ store, limits }),

@@ -34,7 +34,7 @@ import type { Store } from '../../src/store/store.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { type InboxIds, insertInbox } from '../store/rows.ts'
-import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { openTestStore, type TestStore, type TestStoreOptions } from '../store/test-store.ts'
 import { createParserHere, createReaderHere } from '../support/parse-here.ts'
 
 export interface MailboxWorld extends AsyncDisposable {
@@ -122,9 +122,12 @@ export async function startNode(store: Store, limits = withLimits({})) {
   }
 }
 
-export async function startMailboxes(overrides: LimitOverrides = {}): Promise<MailboxWorld> {
+export async function startMailboxes(
+  overrides: LimitOverrides = {},
+  options: Omit<TestStoreOptions, 'limits'> = {},
+): Promise<MailboxWorld> {
   const limits = withLimits({ access: { failedLoginDelayMs: 0 } }, overrides)
-  const store = await openTestStore({ limits: overrides })
+  const store = await openTestStore({ ...options, limits: overrides })
   const node = await startNode(store, limits)
   const ids = await store.transaction((tx) => insertInbox(tx))
   const inbox = (await inboxes.getById(store.db, ids.inbox_id))!
@@ -133,7 +136,7 @@ export async function startMailboxes(overrides: LimitOverrides = {}): Promise<Ma
     ...{ store, node, inboxId: inbox.id, address: inbox.address, actor },
 
     async logIn(permissions, at = node) {
-      const { password } = await createKey(store, ids, permissions)
+      const { password } = await createKey(at.store, ids, permissions)
       const login = { user: inbox.address, password, remoteAddress: '127.0.0.1' }
       return at.mailStore.logIn(login, new AbortController().signal)
     },

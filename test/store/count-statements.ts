@@ -31,7 +31,7 @@ function countExecutor(executor: QueryExecutor, count: (table: string) => void):
       executor.provideConnection((connection) =>
         use({
           executeQuery(query) {
-            count(/ from "(\w+)"/.exec(query.sql)![1]!)
+            count(/ from "?(\w+)/.exec(query.sql)![1]!)
             return connection.executeQuery(query)
           },
           streamQuery: connection.streamQuery,

@@ -75,7 +75,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   [
     'find the block of a deleted message',
     (db) => search.listContaining(db, 'i', [1, 2]),
-    'search_blocks_by_inbox (inbox_id=? AND last_number>?)',
+    'search_blocks_by_inbox (inbox_id=? AND kind=? AND last_number>?)',
   ],
   [
     'read the addresses of messages',
@@ -109,7 +109,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'list the blocks of the text index',
-    (db) => search.listBlocks(db, { inboxId: 'i', textFunction: 't', before: 9, limit: 9 }),
+    (db) => search.listBlocks(db, { inboxId: 'i', kind: 'text', textFunction: 't', before: 9, limit: 9 }),
     'search_blocks_by_inbox',
   ],
   ['list an inbox', (db) => messageScans.scan(db, criteria, page), 'messages_by_inbox'],

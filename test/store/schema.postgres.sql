@@ -578,6 +578,7 @@ create table schema_migrations (
 create table search_blocks (
   id bigint not null generated always as identity,
   inbox_id text collate "C" not null,
+  kind text collate "C" not null,
   after_number bigint not null,
   last_number bigint not null,
   text_function text collate "C" not null,
@@ -586,7 +587,7 @@ create table search_blocks (
   PRIMARY KEY (id),
   FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
 );
-CREATE UNIQUE INDEX search_blocks_by_inbox ON public.search_blocks USING btree (inbox_id, last_number);
+CREATE UNIQUE INDEX search_blocks_by_inbox ON public.search_blocks USING btree (inbox_id, kind, last_number);
 
 create table search_chunks (
   id bigint not null,

@@ -579,6 +579,7 @@ applied_at integer not null
 CREATE TABLE search_blocks (
   id integer primary key autoincrement,
   inbox_id text not null references inboxes,
+  kind text not null,
   after_number integer not null,
   last_number integer not null,
   text_function text not null,
@@ -586,7 +587,7 @@ CREATE TABLE search_blocks (
   has_removed integer not null
 ) strict;
 
-CREATE UNIQUE INDEX search_blocks_by_inbox on search_blocks (inbox_id, last_number);
+CREATE UNIQUE INDEX search_blocks_by_inbox on search_blocks (inbox_id, kind, last_number);
 
 CREATE TABLE search_chunks (
   id integer primary key,

@@ -40,6 +40,24 @@ export const searchLimits = {
     unit: 'milliseconds',
     description: 'Time after which these texts are released, and read again by the next search.',
   },
+  sourceMessagesMin: {
+    default: 16,
+    unit: 'count',
+    description:
+      'Messages that are not in the index of whole messages, for SEARCH of IMAP, before it continues. SEARCH reads fewer than that.',
+  },
+  sourceSignaturesMax: {
+    default: 64,
+    unit: 'count',
+    description:
+      'Signatures of one message in this index, for 8,000 characters each. SEARCH reads a message that would need more, or is larger than `mailboxes.sourceBytesMax`, unless its signatures are in memory.',
+  },
+  sourceCheckMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description:
+      'Time between two checks whether this index of an inbox is complete, while mail programs open or search it.',
+  },
   indexEvery: {
     default: 64,
     unit: 'count',

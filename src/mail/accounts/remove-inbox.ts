@@ -16,7 +16,7 @@ import * as mailboxEntries from '../../store/tables/mailbox-entries-table.ts'
 import * as mailboxes from '../../store/tables/mailboxes-table.ts'
 import * as notificationRules from '../../store/tables/notification-rules-table.ts'
 import * as removable from '../../store/tables/removable-messages-table.ts'
-import { listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
+import { BLOCK_KINDS, listRanges, removeBlocks } from '../../store/tables/search-index-table.ts'
 import { removeSnapshots } from '../../store/tables/usage-table.ts'
 import * as verifiedSenders from '../../store/tables/verified-senders-table.ts'
 import type { JobHandler } from '../jobs/jobs.ts'
@@ -54,11 +54,13 @@ export function createRemoveInbox({ store, removal, discardBlobs, limits }: Remo
 
 async function removeEmpty(tx: Tx, { id: inboxId, domain_id }: InboxRow): Promise<void> {
   // Blocks of the text index without messages: normally each was removed with its last message.
-  const blocks = await listRanges(tx, inboxId)
-  await removeBlocks(
-    tx,
-    blocks.map(({ id }) => id),
-  )
+  for (const kind of BLOCK_KINDS) {
+    const blocks = await listRanges(tx, inboxId, kind)
+    await removeBlocks(
+      tx,
+      blocks.map(({ id }) => id),
+    )
+  }
   await removeSnapshots(tx, inboxId)
   await notificationRules.remove(tx, inboxId)
   await verifiedSenders.removeOfInbox(tx, inboxId)

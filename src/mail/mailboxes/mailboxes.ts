@@ -15,6 +15,7 @@ import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
 import { turnOf } from '../jobs/turn-queue.ts'
 import type { MailReader } from '../messages/content/mail-reader.ts'
+import { createSourceIndex } from '../messages/search/source-index.ts'
 import { createTextCache } from '../messages/search/text-cache.ts'
 import {
   type Appended,
@@ -96,7 +97,9 @@ export interface MailboxQuota {
   readonly messages: { readonly used: number; readonly max: number | undefined }
 }
 
-interface MailboxesNeeds extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'sources'>, AppendNeeds {
+interface MailboxesNeeds
+  extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'sources' | 'sourceIndex'>,
+    AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
   readonly mailReader: Pick<MailReader, 'readStructure' | 'readTexts'>
@@ -108,6 +111,7 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
     foldedTexts: createTextCache(given.limits),
     largeStructures: createLargeStructures(given),
     sources: createSources(given),
+    sourceIndex: createSourceIndex(given),
   }
   const { store, config, log } = needs
   const views = createInboxViews(needs)
@@ -220,6 +224,7 @@ export function createMailboxes(given: MailboxesNeeds): Mailboxes {
         await refreshAndFinish()
         const row = requireMailbox(actor, inboxView.known.rows, name)
         const view = await inboxView.open(row, hiddenMask)
+        await needs.sourceIndex.request(inbox.id)
         return openMailbox(needs, { actor, inboxView, view, row, turn })
       }
 

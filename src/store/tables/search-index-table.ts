@@ -1,9 +1,9 @@
 /** Queries for the text index, and for the texts that it finds. Rows only: mail/messages/search decides what they mean. */
 import { type Insertable, type SqlBool, sql } from 'kysely'
-import { BLOCK_CHUNKS, SLICE_BYTES, sliceOf } from '../../formats/search/search-block.ts'
+import { BLOCK_CHUNKS, CHUNK_SLICES, sliceOf } from '../../formats/search/search-block.ts'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
-import type { SearchBlockRow } from '../schema/search-rows.ts'
+import type { BlockKind, SearchBlockRow } from '../schema/search-rows.ts'
 import type { Keyset } from './keyset.ts'
 
 export type StoredBlock = Omit<SearchBlockRow, 'id'> & { readonly id: number }
@@ -16,17 +16,18 @@ export interface NumberRange {
   readonly through: number
 }
 
-const RANGE = ['id', 'inbox_id', 'after_number', 'last_number', 'text_function', 'has_removed'] as const
+const RANGE = ['id', 'inbox_id', 'kind', 'after_number', 'last_number', 'text_function', 'has_removed'] as const
 
 /** Lists blocks with messages in (after, before), newest first. */
 export async function listBlocks(
   db: Db,
-  page: { inboxId: string; textFunction: string; after?: number; before: number; limit: number },
+  page: { inboxId: string; kind: BlockKind; textFunction: string; after?: number; before: number; limit: number },
 ): Promise<StoredBlock[]> {
   return db
     .selectFrom('search_blocks')
     .selectAll()
     .where('inbox_id', '=', page.inboxId)
+    .where('kind', '=', page.kind)
     .where('text_function', '=', page.textFunction)
     .where('after_number', '<', page.before - 1)
     .where('last_number', '>', page.after ?? 0)
@@ -35,12 +36,18 @@ export async function listBlocks(
     .execute()
 }
 
-/** Lists all blocks of an inbox, oldest first. */
-export async function listRanges(db: Db, inboxId: string): Promise<BlockRange[]> {
-  return db.selectFrom('search_blocks').select(RANGE).where('inbox_id', '=', inboxId).orderBy('last_number').execute()
+/** Lists the blocks of an inbox, oldest first. */
+export async function listRanges(db: Db, inboxId: string, kind: BlockKind): Promise<BlockRange[]> {
+  return db
+    .selectFrom('search_blocks')
+    .select(RANGE)
+    .where('inbox_id', '=', inboxId)
+    .where('kind', '=', kind)
+    .orderBy('last_number')
+    .execute()
 }
 
-/** Returns the slices of some bits in each of the blocks, by the id of the block. A damaged block has fewer. */
+/** Returns the slices of some bits in each of the blocks, by the id of the block. A damaged block has fewer, or of another length. */
 export async function slicesOf(
   db: Db,
   blockIds: readonly number[],
@@ -48,11 +55,11 @@ export async function slicesOf(
 ): Promise<Map<number, Uint8Array[]>> {
   const slices = new Map<number, Uint8Array[]>(blockIds.map((id) => [id, []]))
   const wanted = bits.map((bit) => {
-    const { chunk, offset } = sliceOf(bit)
-    return { ids: padded(blockIds.map((id) => id * BLOCK_CHUNKS + chunk)), start: offset + 1 }
+    const { chunk, position } = sliceOf(bit)
+    return { ids: padded(blockIds.map((id) => id * BLOCK_CHUNKS + chunk)), position }
   })
   for (const { id, slice } of wanted.length === 0 ? [] : await preparedSlices(db, { wanted }))
-    if (slice.length === SLICE_BYTES) slices.get(Math.floor(id / BLOCK_CHUNKS))?.push(slice)
+    slices.get(Math.floor(id / BLOCK_CHUNKS))?.push(slice)
   return slices
 }
 
@@ -62,13 +69,16 @@ function padded(ids: readonly number[]): number[] {
   return Array.from({ length }, (_, at) => ids[Math.min(at, ids.length - 1)]!)
 }
 
+/** The length of a slice: a block of fewer signatures has shorter ones. */
+const SLICE_BYTES = sql`(length(bytes) / ${sql.lit(CHUNK_SLICES)})`
+
 /** One statement for all bits: on PostgreSQL each takes a round trip. */
 const preparedSlices = prepareQuery(
-  (db, { wanted }: { wanted: readonly { readonly ids: readonly number[]; readonly start: number }[] }) => {
-    const [first, ...others] = wanted.map(({ ids, start }) =>
+  (db, { wanted }: { wanted: readonly { readonly ids: readonly number[]; readonly position: number }[] }) => {
+    const [first, ...others] = wanted.map(({ ids, position }) =>
       db
         .selectFrom('search_chunks')
-        .select(['id', sql<Uint8Array>`substr(bytes, ${start}, ${sql.lit(SLICE_BYTES)})`.as('slice')])
+        .select(['id', sql<Uint8Array>`substr(bytes, ${position} * ${SLICE_BYTES} + 1, ${SLICE_BYTES})`.as('slice')])
         .where('id', 'in', ids),
     )
     return others.reduce((all, each) => all.unionAll(each), first!)
@@ -122,6 +132,8 @@ export async function extendBlock(tx: Tx, { id, after, through }: { id: number }
     .execute()
 }
 
+export const BLOCK_KINDS: readonly BlockKind[] = ['text', 'source']
+
 /** Lists the blocks that contain one of these numbers. */
 export async function listContaining(db: Db, inboxId: string, numbers: readonly number[]): Promise<BlockRange[]> {
   const [first, last] = [Math.min(...numbers), Math.max(...numbers)]
@@ -129,6 +141,7 @@ export async function listContaining(db: Db, inboxId: string, numbers: readonly 
     .selectFrom('search_blocks')
     .select(RANGE)
     .where('inbox_id', '=', inboxId)
+    .where('kind', 'in', BLOCK_KINDS)
     .where('last_number', '>=', first)
     .where('after_number', '<', last)
     .execute()
@@ -296,7 +309,7 @@ export interface IndexedInbox {
 /** Lists inboxes in the order of their ids. */
 export async function listInboxes(
   db: Db,
-  page: { afterId: string; textFunction: string; limit: number },
+  page: { afterId: string; kind: BlockKind; textFunction: string; limit: number },
 ): Promise<IndexedInbox[]> {
   return db
     .selectFrom('inboxes')
@@ -306,11 +319,13 @@ export async function listInboxes(
         .selectFrom('search_blocks')
         .select(({ fn }) => fn.max('last_number').as('last_number'))
         .whereRef('search_blocks.inbox_id', '=', 'inboxes.id')
+        .where('kind', '=', page.kind)
         .as('last_number'),
       eb
         .selectFrom('search_blocks')
         .select(({ fn }) => fn.countAll<number>().as('count'))
         .whereRef('search_blocks.inbox_id', '=', 'inboxes.id')
+        .where('kind', '=', page.kind)
         .where(({ or, eb: each }) => or([each('text_function', '!=', page.textFunction), each('has_removed', '=', 1)]))
         .as('outdated'),
     ])
@@ -341,12 +356,13 @@ export async function hasMessages(
 
 export async function isAnyBlockIn(
   db: Db,
-  { inboxId, after, through }: NumberRange & { inboxId: string },
+  { inboxId, kind, after, through }: NumberRange & { inboxId: string; kind: BlockKind },
 ): Promise<boolean> {
   const row = await db
     .selectFrom('search_blocks')
     .select('id')
     .where('inbox_id', '=', inboxId)
+    .where('kind', '=', kind)
     .where('last_number', '>', after)
     .where('after_number', '<', through)
     .limit(1)

@@ -28,8 +28,8 @@ test('the queries of searches and batches find their rows by an index', async ()
         fingerprint, size_bytes, has_attachments, hidden, authentication, modseq, timestamp, created_at, updated_at)
       select 'm' || i, '${organization}', '${pod}', inbox_id, threads.id, 'c' || i, 'm' || i, 'h' || i, 'f', 1, 0, 0, '{}', 1, i, i, i
       from generate_series(1, 20000) i join threads on threads.id = 't' || (i % 3000 + 1)`)
-    await run(`insert into search_blocks (inbox_id, after_number, last_number, text_function, numbers, has_removed)
-      select inboxes.id, i * 10, i * 10 + 9, 't', '', 0 from inboxes, generate_series(1, 5) i`)
+    await run(`insert into search_blocks (inbox_id, kind, after_number, last_number, text_function, numbers, has_removed)
+      select inboxes.id, 'text', i * 10, i * 10 + 9, 't', '', 0 from inboxes, generate_series(1, 5) i`)
     await run(`insert into search_chunks select i, '' from generate_series(1, 20000) i`)
     await run(
       `insert into content_addresses select 'c' || i, 'from', 0, i || '@x.test', null from generate_series(1, 20000) i`,
@@ -61,7 +61,10 @@ test('the queries of searches and batches find their rows by an index', async ()
     ['message_bcc_pkey', (db) => addresses.bccOf(db, [{ id: 'm9', envelope_recipient: null }])],
     ['messages_by_inbox', (db) => search.newestBefore(db, inboxId, 9_000)],
     ['messages_by_inbox', (db) => search.oldestAfter(db, inboxId, 9_000)],
-    ['search_blocks_by_inbox', (db) => search.listBlocks(db, { inboxId, textFunction: 't', before: 9_000, limit: 64 })],
+    [
+      'search_blocks_by_inbox',
+      (db) => search.listBlocks(db, { inboxId, kind: 'text', textFunction: 't', before: 9_000, limit: 64 }),
+    ],
     [
       'messages_by_thread',
       (db) => search.listInThread(db, inboxId, { threadId: 't7', newerThan: 1, from: 1, through: 9_000 }, next),

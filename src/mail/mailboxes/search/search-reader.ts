@@ -4,26 +4,29 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
-import { isMailError, MailError } from '../../../errors.ts'
+import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
+import { listUids, listUidsInRange } from '../../../store/tables/search-sources-table.ts'
 import type { Turn } from '../../jobs/turn-queue.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import { type SearchClause, searchMessages } from '../../messages/search/search.ts'
+import type { SourceIndex } from '../../messages/search/source-index.ts'
 import type { FoldedTexts } from '../../messages/search/text-cache.ts'
 import { indexOfUid } from '../views/mailbox-snapshot.ts'
 import { type Fields, readHeaders } from './search-contents.ts'
 import { filter, type Positions } from './search-positions.ts'
 import { createSlices } from './search-slices.ts'
-import type { SourceQuery, Sources } from './search-sources.ts'
+import type { SearchedSource, SourceQuery, Sources } from './search-sources.ts'
 
 export interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly contents: Contents
   readonly foldedTexts: FoldedTexts
   readonly sources: Sources
+  readonly sourceIndex: SourceIndex
   readonly clock: () => number
   readonly limits: Limits
 }
@@ -41,6 +44,9 @@ export interface SearchedMailbox {
 const FOUND_AT_ONCE = 10_000
 /** Contents whose parsed form is read by one statement. */
 const CONTENTS_AT_ONCE = 50
+/** Messages that are in memory at once to compare their whole text, and their bytes if they are more than one. */
+const SOURCES_AT_ONCE = 32
+const SOURCES_AT_ONCE_BYTES_MAX = 512 * 1024
 /** Other work may run after so long. */
 const SLICE_MS = 5
 
@@ -110,36 +116,79 @@ export class SearchReader {
     return kept
   }
 
-  /** Reads each message that is left, and that is wanted, as a whole. @throws search_too_costly */
+  /** Reads each message that is left, that is wanted, and that no index excludes, as a whole. @throws search_too_costly */
   async bySource(
     among: Positions,
     query: SourceQuery,
     isWanted: (row: itemsTable.SearchedItemRow) => boolean,
   ): Promise<Positions> {
-    const { sources } = this.#needs
+    const { sources, sourceIndex } = this.#needs
+    const { mailbox } = this
     const kept = this.none()
-    const keyOf = (index: number) => `${this.mailbox.id} ${this.#uids[index]}`
-    const { turn } = this.mailbox
-    const contentOf = ({ content_id, size_bytes }: itemsTable.SearchedItemRow) => {
-      return { id: content_id, sizeBytes: size_bytes, turn }
-    }
+    const keyOf = (index: number) => `${mailbox.id} ${this.#uids[index]}`
+    const indexed = mailbox.isDrafts ? undefined : await this.#bySourceIndex(among, query)
+    const left = indexed?.possible ?? among
     const isExcluded = sources.excluder(query)
-    const possible = filter(among, (index) => !isExcluded(keyOf(index)))
+    const possible = filter(left, (index) => !isExcluded(keyOf(index)))
     const pause = createSlices(SLICE_MS)
+    let batch: (SearchedSource & { readonly index: number })[] = []
+    let batchBytes = 0
+    const compare = async () => {
+      const found = await sources.match(batch, query, this.#signal)
+      for (const [at, { index }] of batch.entries()) kept[index] = Number(found[at])
+      ;[batch, batchBytes] = [[], 0]
+      await pause()
+    }
     for await (const rows of this.#rowsOf(possible)) {
       for (const [index, row] of rows) {
         if (!isWanted(row)) continue
         this.#sourceBytesLeft -= row.size_bytes
         if (this.#sourceBytesLeft < 0) throw this.#tooCostly()
-        try {
-          kept[index] = Number(await sources.matches(keyOf(index), contentOf(row), query, this.#signal))
-        } catch (error) {
-          if (!isMailError(error, 'not_found')) throw error // it was deleted meanwhile
-        }
-        await pause()
+        const isFull = batch.length === SOURCES_AT_ONCE || batchBytes + row.size_bytes > SOURCES_AT_ONCE_BYTES_MAX
+        if (isFull && batch.length > 0) await compare()
+        const isIndexed = indexed?.known[index] === 1
+        const content = { id: row.content_id, sizeBytes: row.size_bytes, turn: mailbox.turn }
+        batch.push({ index, key: keyOf(index), content, isIndexed })
+        batchBytes += row.size_bytes
       }
     }
+    if (batch.length > 0) await compare()
+    if (!mailbox.isDrafts) await sourceIndex.request(mailbox.inboxId)
     return kept
+  }
+
+  /** @returns those that may match, and which of these are in the index; undefined: it excludes none */
+  async #bySourceIndex(
+    among: Positions,
+    { text }: SourceQuery,
+  ): Promise<{ readonly possible: Positions; readonly known: Positions } | undefined> {
+    const { store, sourceIndex, limits } = this.#needs
+    const { id: mailboxId, inboxId } = this.mailbox
+    const found = await sourceIndex.find(inboxId, text, this.#signal)
+    if (!found) return undefined
+    const [possible, known] = [this.none(), this.none()]
+    const limit = limits.mailboxes.searchMessages
+    const add = (uid: number, into: Positions) => {
+      const index = indexOfUid(this.#uids, uid)
+      if (index !== undefined) into[index] = among[index]!
+    }
+    for (let at = 0; at < found.numbers.length; at += limit) {
+      for (const uid of await listUids(store.db, mailboxId, inboxId, found.numbers.slice(at, at + limit))) {
+        add(uid, possible)
+        add(uid, known)
+      }
+      await setImmediate()
+    }
+    for (const gap of found.gaps) {
+      for (let { after } = gap; after < gap.through; ) {
+        const rows = await listUidsInRange(store.db, { mailboxId, inboxId, ...gap, after, limit })
+        for (const { uid } of rows) add(uid, possible)
+        if (rows.length < limit) break
+        after = rows.at(-1)!.number
+        await setImmediate()
+      }
+    }
+    return { possible, known }
   }
 
   /** @throws search_too_costly */

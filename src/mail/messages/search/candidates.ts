@@ -4,7 +4,7 @@
  * A slice takes about a sixth of the time of a comparison, so more bits are read as long as they may save more comparisons
  * than they cost: a few for a word that no message has, many for a phrase of common syllables.
  */
-import { decodeNumbers, positionsInAll } from '../../../formats/search/search-block.ts'
+import { decodeNumbers, positionsInAll, sliceBytesOf } from '../../../formats/search/search-block.ts'
 import type { Db } from '../../../store/handles.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
 
@@ -14,7 +14,7 @@ const SLICES_PER_COMPARISON = 6
 
 /**
  * @param clauses the bits of each, those that exclude most first
- * @returns the numbers that may match, newest first, by the id of the block; a block of which a part is missing is missing
+ * @returns the numbers that may match, newest first and each once, by the id of the block; a block of which a part is missing is missing
  */
 export async function findCandidates(
   db: Db,
@@ -22,14 +22,13 @@ export async function findCandidates(
   clauses: readonly (readonly number[])[],
 ): Promise<Map<number, number[]>> {
   const positions = new Map<number, Set<number>>(blocks.map(({ id }) => [id, new Set<number>()]))
+  const numbersOf = new Map(blocks.map(({ id, numbers }) => [id, decodeNumbers(numbers)]))
   // Clauses for several columns have the same text.
   for (const bits of new Map(clauses.map((each) => [each.join(), each])).values()) await addClause(bits)
   return new Map(
-    blocks.flatMap((block) => {
-      const mine = positions.get(block.id)
-      if (!mine) return []
-      const numbers = decodeNumbers(block.numbers)
-      return [[block.id, numbers.filter((_, position) => mine.has(position)).reverse()] as const]
+    [...positions].map(([id, mine]) => {
+      const found = numbersOf.get(id)!.filter((_, position) => mine.has(position))
+      return [id, [...new Set(found)].reverse()] as const
     }),
   )
 
@@ -43,7 +42,8 @@ export async function findCandidates(
       const read = await index.slicesOf(db, [...open.keys()], some)
       for (const [id, slices] of open) {
         const more = read.get(id)!
-        if (more.length === some.length) slices.push(...more)
+        const sliceBytes = sliceBytesOf(numbersOf.get(id)!.length)
+        if (more.length === some.length && more.every(({ length }) => length === sliceBytes)) slices.push(...more)
         else {
           positions.delete(id)
           open.delete(id)

@@ -106,7 +106,8 @@ export async function searchMessages(
 
   async function searchBlocks(): Promise<Progress> {
     for (let size = BLOCKS_AT_FIRST; before > range.after + 1; size = Math.min(4 * size, BLOCKS_AT_ONCE)) {
-      const page = { inboxId, textFunction: textFunctionOf(limits), ...range, before, limit: size }
+      const which = { inboxId, kind: 'text', textFunction: textFunctionOf(limits) } as const
+      const page = { ...which, ...range, before, limit: size }
       const blocks = await index.listBlocks(db, page)
       const candidates = await findCandidates(db, blocks, bits)
       for (const block of blocks) {

@@ -6,11 +6,14 @@
  */
 import type { Worker } from 'node:worker_threads'
 import type { Limits } from '../../../config/limits.ts'
+import type { StoredBytes } from '../../../store/tables/contents-table.ts'
 import { startThread } from '../../../worker-threads.ts'
 import type { StoredText } from './message-text.ts'
+import type { SourceLimits } from './source-signatures.ts'
 
 type Task =
   | { readonly name: 'sign'; readonly texts: readonly StoredText[]; readonly charsMax: number }
+  | { readonly name: 'sign sources'; readonly sources: readonly StoredBytes[]; readonly limits: SourceLimits }
   | { readonly name: 'pack'; readonly signatures: readonly Uint8Array[] }
   | { readonly name: 'unpack'; readonly chunks: readonly Uint8Array[]; readonly positions: readonly number[] }
 
@@ -25,7 +28,7 @@ interface SignatureResponse {
 }
 
 export interface SignatureThread {
-  /** @returns a signature per text, the chunks of a block, or the signatures in it */
+  /** @returns a signature per text, all signatures of each source, the chunks of a block, or the signatures in it */
   run(task: Task): Promise<Uint8Array[]>
   stop(): Promise<void>
 }

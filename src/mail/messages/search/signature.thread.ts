@@ -2,8 +2,10 @@
 import { parentPort } from 'node:worker_threads'
 import { packSignatures, unpackSignatures } from '../../../formats/search/search-block.ts'
 import { signatureOf } from '../../../formats/search/search-signature.ts'
+import { sourceOf } from '../content/compressed-source.ts'
 import { MessageText, SEARCH_COLUMNS } from './message-text.ts'
 import type { SignatureRequest } from './signature-thread.ts'
+import { signSource } from './source-signatures.ts'
 
 parentPort!.on('message', ({ id, task }: SignatureRequest) => {
   try {
@@ -19,6 +21,11 @@ function run(task: SignatureRequest['task']): Uint8Array[] {
       return task.texts.map((stored) => {
         const text = new MessageText(stored, task.charsMax, (_contentId, make) => make())
         return signatureOf(SEARCH_COLUMNS.map((column) => text.folded(column)))
+      })
+    case 'sign sources':
+      return task.sources.map((stored) => {
+        const { buffer, byteOffset, byteLength } = sourceOf(stored)
+        return signSource(Buffer.from(buffer, byteOffset, byteLength), task.limits)
       })
     case 'pack':
       return packSignatures(task.signatures)

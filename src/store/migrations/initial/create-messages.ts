@@ -168,13 +168,14 @@ export function messageTables({
     `create table search_blocks (
       id ${identity},
       inbox_id ${text} not null references inboxes,
+      kind ${text} not null,
       after_number ${bigint} not null,
       last_number ${bigint} not null,
       text_function ${text} not null,
       numbers ${bytes} not null,
       has_removed ${integer} not null
     ) ${table}`,
-    `create unique index search_blocks_by_inbox on search_blocks (inbox_id, last_number)`,
+    `create unique index search_blocks_by_inbox on search_blocks (inbox_id, kind, last_number)`,
     `create table search_chunks (
       id ${bigint} primary key,
       bytes ${bytes} not null

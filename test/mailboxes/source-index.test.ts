@@ -1,0 +1,107 @@
+/** Tests when the index of whole messages is made and what it saves. That it changes no result: search-index.test.ts. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
+import type { OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
+import { checkIndexes } from '../../src/mail/messages/search/index-messages.ts'
+import { createIndexSources, INDEX_SOURCES } from '../../src/mail/messages/search/index-sources.ts'
+import { createSignatureThread } from '../../src/mail/messages/search/signature-thread.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import * as messages from '../../src/store/tables/messages-table.ts'
+import { invalidateSome } from '../../src/store/tables/search-index-table.ts'
+import { countStatements } from '../store/count-statements.ts'
+import { appendedMail, type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
+
+const LIMITS = { search: { indexPauseMs: 0, sourceCheckMs: 0, purgeDelayMs: 0, sourceMessagesMin: 8 } }
+const limits = withLimits(LIMITS)
+const thread = createSignatureThread(limits)
+
+let world: MailboxWorld
+beforeAll(async () => {
+  world = await startMailboxes(LIMITS)
+})
+afterAll(async () => {
+  await thread.stop()
+  await world[Symbol.asyncDispose]()
+})
+
+async function index(): Promise<void> {
+  const run = createIndexSources({ store: world.store, contents: world.node.contents, thread, limits })
+  const { signal } = new AbortController()
+  await run({ kind: INDEX_SOURCES, key: world.inboxId, payload: {}, attempt: 1, signal })
+  await world.store.transaction((tx) => tx.deleteFrom('jobs').execute())
+}
+
+const blocks = () => world.store.db.selectFrom('search_blocks').selectAll().where('kind', '=', 'source').execute()
+const jobs = async () => (await world.store.db.selectFrom('jobs').select('kind').execute()).map(({ kind }) => kind)
+const receive = async (count: number) => {
+  for (let left = count; left > 0; left -= 1) await world.receive({ text: 'nothing special' })
+}
+const find = (inbox: OpenMailbox, value: string) =>
+  inbox.search({ key: 'text', in: 'text', value }, inbox.latest(), [], new AbortController().signal)
+
+test('received mail requests no index; a mail program that opens an inbox with some messages does', async () => {
+  await receive(7)
+  const account = await world.logIn()
+  ;(await account.open('INBOX')).close()
+  expect(await jobs()).toEqual([])
+  await receive(1)
+  expect(await jobs()).toEqual([])
+  ;(await account.open('INBOX')).close()
+  expect(await jobs()).toEqual([INDEX_SOURCES])
+})
+
+test('a node that has just started reads only messages that may match, and a later one extends the block', async () => {
+  const account = await world.logIn()
+  await account.append('INBOX', appendedMail('From: a@x.test\nX-Loop: carousel\n\nhello\n'))
+  await index()
+  const [first, ...others] = await blocks()
+  expect(others).toEqual([])
+  const { counted, statements } = countStatements(world.store)
+  const node = await startNode(counted, limits)
+  const inbox = await (await world.logIn(undefined, node)).open('INBOX')
+  delete statements.contents
+  expect(await find(inbox, 'neither here nor there')).toEqual([])
+  expect(statements.contents).toBeUndefined()
+  expect(await find(inbox, 'x-loop: carousel')).toEqual([9])
+  expect(statements.contents).toBe(1)
+
+  await receive(8)
+  await index()
+  const extended = await blocks()
+  expect(extended).toHaveLength(1)
+  expect(extended[0]!.after_number).toBe(first!.after_number)
+  expect(extended[0]!.last_number).toBeGreaterThan(first!.last_number)
+  await inbox.refresh()
+  delete statements.contents
+  expect(await find(inbox, 'neither here nor there')).toEqual([])
+  expect(statements.contents).toBeUndefined()
+  await node.feed.stop()
+})
+
+test('the signatures of a deleted message are removed soon', async () => {
+  const ids = (await world.store.db.selectFrom('messages').select('id').orderBy('number').execute()).map(({ id }) => id)
+  const before = (await blocks())[0]!
+  const blobs = await world.store.transaction(async (tx) => {
+    await inboxes.lockById(tx, world.inboxId)
+    return world.node.removal.remove(tx, world.inboxId, await messages.listByIds(tx, ids.slice(0, 3)))
+  })
+  await world.node.discardBlobs(blobs)
+  expect(await jobs()).toEqual([INDEX_SOURCES])
+  await index()
+  const after = await blocks()
+  expect(after).toHaveLength(1)
+  expect(after[0]!.has_removed).toBe(0)
+  expect(after[0]!.numbers.length).toBeLessThan(before.numbers.length)
+})
+
+test('a rebuild, and a new version, make the index again', async () => {
+  await world.store.transaction((tx) => invalidateSome(tx, 100))
+  await checkIndexes({ store: world.store, limits }, new AbortController().signal)
+  expect(await jobs()).toEqual([INDEX_SOURCES])
+  const outdated = (await blocks())[0]!
+  await index()
+  const made = await blocks()
+  expect(made).toHaveLength(1)
+  expect(made[0]!.id).not.toBe(outdated.id)
+  expect(made[0]!.text_function).toMatch(/^source:/)
+})
