@@ -6,8 +6,9 @@
  *   thread copies the small rest (passive checkpoints alone never catch up with a writer that does not pause) → the next
  *   commit writes from the beginning of the log again
  *
- * The file of the log keeps its length, unless it is unusually long. Overwriting it is cheaper than making it longer: a file
- * that grows needs new blocks, and each fsync writes its new length too.
+ * The file of the log keeps its length. Overwriting it is cheaper than making it longer: a file that grows needs new blocks, and
+ * each fsync writes its new length too. One that is unusually long is shortened by the commit that writes from its beginning
+ * (`journal_size_limit` in sqlite-adapter.ts).
  *
  * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
  * thread that died is started again. The next attempt follows when the log has grown by limits.store.checkpointPages.
@@ -20,9 +21,6 @@ import { startThread } from '../../worker-threads.ts'
 
 /** `restart` and `truncate` copy everything; `truncate` also gives the file of the log back to the file system. */
 export type CheckpointRequest = 'passive' | 'restart' | 'truncate' | 'close'
-
-/** A log with more than this many times checkpointPages is truncated: a long read or a failure has made it long. */
-const KEPT_LENGTHS = 4
 
 /** The result of `pragma wal_checkpoint`. */
 export interface WalState {
@@ -69,8 +67,7 @@ export class Checkpointer {
       this.#start('passive', logPages)
       return
     }
-    const isKept = logPages <= KEPT_LENGTHS * this.#needs.checkpointPages
-    this.#emptying = this.#start(isKept ? 'restart' : 'truncate', logPages)
+    this.#emptying = this.#start('restart', logPages)
   }
 
   /** Copies the whole log back, which makes the database file as short as the last commit says. Never rejects. */

@@ -25,6 +25,12 @@ const BUSY_TIMEOUT_MS = 50
 
 const PAGE_BYTES = 4_096
 
+/**
+ * A file of the write-ahead log with more than this many times checkpointPages is shortened to that when it is overwritten: a long
+ * read or a failure has made it long.
+ */
+const KEPT_LOG_LENGTHS = 4
+
 export const sqlite: SqlAdapter = {
   name: 'sqlite',
   ddl: {
@@ -63,9 +69,13 @@ async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Pro
 
 function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
   const file = folder.databaseFile
-  const checkpointer = new Checkpointer({ file, checkpointPages: config.limits.store.checkpointPages, log, metrics })
+  const { checkpointPages } = config.limits.store
+  const checkpointer = new Checkpointer({ file, checkpointPages, log, metrics })
   const endReadTransaction = () => reading.endReadTransaction()
-  const writer = new SqliteWriter({ open: () => openWriting(file), checkpointer, endReadTransaction, log })
+  const writer = new SqliteWriter({
+    open: () => openWriting(file, checkpointPages),
+    ...{ checkpointer, endReadTransaction, log },
+  })
   const reading = openReading(file, () => !checkpointer.isEmptying)
   return {
     reader: new Kysely<Schema>(
@@ -93,7 +103,7 @@ function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<Dat
   }
 }
 
-function openWriting(file: string): SqliteConnection {
+function openWriting(file: string, checkpointPages: number): SqliteConnection {
   const database = new BetterSqlite(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })
   try {
     // The first two settings have an effect only before the first page is written, and switching to WAL writes it.
@@ -102,6 +112,7 @@ function openWriting(file: string): SqliteConnection {
     database.pragma('journal_mode = wal')
     database.pragma('synchronous = full') // a commit is on disk before we confirm it
     database.pragma('wal_autocheckpoint = 0') // the checkpointer does this
+    database.pragma(`journal_size_limit = ${KEPT_LOG_LENGTHS * checkpointPages * PAGE_BYTES}`)
     database.pragma('foreign_keys = on')
     database.pragma('trusted_schema = off')
     // A savepoint keeps the former content of pages there. As a file, it takes a system call per page. (A migration that sorts a

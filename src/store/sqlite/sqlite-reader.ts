@@ -1,9 +1,10 @@
 /**
- * The connection that reads committed data. The statements of one turn of the event loop share a read transaction: the locks
- * of the write-ahead log, three system calls to take and release them, are most of the time of a statement that reads one row.
+ * The connection that reads committed data. The statements of one turn share a read transaction: the locks of the write-ahead
+ * log, three system calls to take and release them, are most of the time of a statement that reads one row. A turn is the time
+ * from one check phase of the event loop, in which `setImmediate` calls back, to the next.
  *
  * A reader sees what this process has committed, because the writer ends the transaction before each commit. What another
- * process writes, such as an operator's sqlite3, it sees in its next turn.
+ * process writes, such as an operator's sqlite3, it sees in the next turn.
  */
 import type BetterSqlite from 'better-sqlite3'
 import { outsideUnits } from '../../fault-boundary.ts'
