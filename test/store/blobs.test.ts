@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { isMailError } from '../../src/errors.ts'
 import { openFileBlobs } from '../../src/store/blobs/blob-files.ts'
-import { openTestStore, rejection, type TestStore } from './test-store.ts'
+import { deferred, openTestStore, rejection, type TestStore } from './test-store.ts'
 
 test('a stored object is read back, with its size and hash', async () => {
   await using store = await openTestStore()
@@ -49,13 +49,20 @@ const MIB = 1024 * 1024
 const parts = (mib: number) => Array.from({ length: mib * 4 }, () => MIB / 4)
 const flushedPart = [...parts(8), 'datasync']
 
-/** Returns the writes and flushes of files from now on, until a folder is flushed. */
-async function watchFiles(folder: string): Promise<(number | string)[]> {
-  const calls: (number | string)[] = []
+/** Returns the prototype of open files, which gets its methods back after the test. */
+async function openFiles(folder: string): Promise<FileHandle> {
   await using handle = await open(folder)
   const prototype = Object.getPrototypeOf(handle) as FileHandle
   const { write, datasync, sync } = prototype
   onTestFinished(() => void Object.assign(prototype, { write, datasync, sync }))
+  return prototype
+}
+
+/** Returns the writes and flushes of files from now on, until a folder is flushed. */
+async function watchFiles(folder: string): Promise<(number | string)[]> {
+  const calls: (number | string)[] = []
+  const prototype = await openFiles(folder)
+  const { write, datasync, sync } = prototype
   let isWriting = true
   Object.assign(prototype, {
     write(this: FileHandle, bytes: Uint8Array, at: number) {
@@ -74,6 +81,33 @@ async function watchFiles(folder: string): Promise<(number | string)[]> {
   })
   return calls
 }
+
+test('an object of which a part cannot be flushed is refused, and leaves nothing behind', async () => {
+  await using store = await openTestStore()
+  const full = Object.assign(new Error('no space'), { code: 'ENOSPC' })
+  Object.assign(await openFiles(store.dataDir), { datasync: () => Promise.reject(full) })
+  const error = await rejection(store.blobs.put(inChunks(Buffer.alloc(9 * MIB), 50_000)))
+  expect(isMailError(error, 'disk_full')).toBe(true)
+  expect(await readdir(join(store.dataDir, 'blobs', 'incoming'))).toEqual([])
+})
+
+// Each had 256 KiB from its first byte on, which no limit counted.
+test('an object whose source stalls costs little more memory than what has arrived', async () => {
+  await using store = await openTestStore()
+  const mayEnd = deferred()
+  let stalled = 0
+  async function* stalling() {
+    yield Buffer.alloc(1_000)
+    stalled += 1
+    await mayEnd.promise
+  }
+  const before = process.memoryUsage().arrayBuffers
+  const puts = Array.from({ length: 50 }, () => store.blobs.put(stalling()))
+  await expect.poll(() => stalled).toBe(50)
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * MIB)
+  mayEnd.resolve()
+  expect((await Promise.all(puts)).map(({ sizeBytes }) => sizeBytes)).toEqual(puts.map(() => 1_000))
+})
 
 test('a source that fails leaves nothing behind, and its error is passed on', async () => {
   await using store = await openTestStore()

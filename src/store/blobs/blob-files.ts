@@ -129,11 +129,12 @@ async function writeFile(path: string, source: AsyncIterable<Uint8Array>): Promi
 
 /** Yields the same bytes in pieces of WRITE_BYTES. A piece is valid until the next one is requested. */
 async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
-  const piece = Buffer.allocUnsafeSlow(WRITE_BYTES)
+  let piece: Buffer = Buffer.alloc(0)
   let used = 0
   for await (const chunk of source) {
     for (let at = 0; at < chunk.byteLength; ) {
       const part = chunk.subarray(at, at + WRITE_BYTES - used)
+      piece = withSpace(piece, used, part.byteLength)
       piece.set(part, used)
       used += part.byteLength
       at += part.byteLength
@@ -143,6 +144,17 @@ async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
     }
   }
   if (used > 0) yield piece.subarray(0, used)
+}
+
+/**
+ * Returns the piece, or a longer one that begins with the same bytes. A peer that stalls costs at most twice the memory of what it
+ * has sent: no limit counts these pieces.
+ */
+function withSpace(piece: Buffer, used: number, moreBytes: number): Buffer {
+  if (used + moreBytes <= piece.byteLength) return piece
+  const longer = Buffer.allocUnsafeSlow(Math.min(WRITE_BYTES, Math.max(used + moreBytes, 2 * piece.byteLength)))
+  piece.copy(longer, 0, 0, used)
+  return longer
 }
 
 /** Writes the whole chunk. On a nearly full disk, one write may store only a part of it. */
