@@ -3,12 +3,14 @@
  * to blame, and that all others are still parsed.
  */
 import { strict as assert } from 'node:assert'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
@@ -50,8 +52,8 @@ function openParser(limits: LimitOverrides = {}) {
       return shown(await mailParser.parse({ fairnessKey, sizeBytes, ownBytes: own.length, findsCodes: true, ...input }))
     },
     /** Parses a message in a file, which this thread may read in chunks only. */
-    parseFile: async (file: string, mail: string) => {
-      const input = { file, load: () => assert.fail('loaded'), chunks: () => inChunks(Buffer.from(mail)) }
+    parseFile: async (file: string, mail: string, chunks = () => inChunks(Buffer.from(mail))) => {
+      const input = { file, load: () => assert.fail('loaded'), chunks }
       const sizeBytes = mail.length
       return shown(await mailParser.parse({ fairnessKey: 'a', sizeBytes, ownBytes: 0, findsCodes: true, ...input }))
     },
@@ -170,6 +172,21 @@ test('a message of which only the header was read is recognised when it is sent 
   expect(one.fingerprint).not.toBe(two.fingerprint)
 })
 
+test('if the header of a message cannot be read either, its file is closed', async () => {
+  const mail = honest('broken')
+  let isOpen = true
+  async function* chunks() {
+    try {
+      yield undefined as never
+    } finally {
+      isOpen = false
+    }
+  }
+  const { parseFile } = openParser({ parsing: { timeoutMs: 0 } })
+  await expect(parseFile(writeTemporary(mail), mail, chunks)).rejects.toThrow(TypeError)
+  expect(isOpen).toBe(false)
+})
+
 // 50 MiB were loaded by the event loop, which then collected garbage for up to 10 ms, several times per message.
 test('a large message in a file is read by the thread; if only its header is read, in chunks', async () => {
   const mail = honest('in a file')
@@ -189,6 +206,32 @@ test('if the file of a message cannot be read, the message is refused for now, a
   await expect(parseFile(`${writeTemporary(mail)}.missing`, mail)).rejects.toMatchObject({ code: 'unavailable' })
   expect(await parse(honest('next'))).toMatchObject({ subject: 'next', truncated: false })
   expect([started.length, logged]).toEqual([1, []])
+})
+
+// The 10 s of a message included this time: while the disk stood still, only the header of each large message was stored.
+test('the time of a message begins when its file is read; if that takes too long, it is refused for now, and its sender does not pause', async () => {
+  const { started } = countThreads()
+  const { logged, parse, parseFile } = openParser()
+  const mail = honest('slow disk')
+  await parse(mail)
+  const pipe = `${writeTemporary('')}.pipe`
+  execFileSync('mkfifo', [pipe])
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+
+  const slow = parseFile(pipe, mail)
+  await using slowDisk = await open(pipe, 'w') // waits for the thread, which then waits for bytes
+  vi.advanceTimersByTime(20_000)
+  await slowDisk.writeFile(mail)
+  await slowDisk.close()
+  expect(await slow).toMatchObject({ subject: 'slow disk', truncated: false })
+
+  const refused = expect(parseFile(pipe, mail)).rejects.toMatchObject({ code: 'unavailable' })
+  await using _stuckDisk = await open(pipe, 'w')
+  vi.advanceTimersByTime(40_000)
+  await refused
+  expect(await parse(honest('next'))).toMatchObject({ subject: 'next', truncated: false })
+  expect([started.length, logged]).toEqual([2, []])
 })
 
 function writeTemporary(mail: string): string {

@@ -1,4 +1,5 @@
 /** Messages that are prepared for a transaction: what is stored, and what remains of one that is not stored. */
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { MailError } from '../../src/errors.ts'
@@ -75,6 +76,19 @@ test.each([
   const row = await store.db.selectFrom('contents').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
   expect((await blobKeys()).sort()).toEqual([row.blob_key, row.parsed_blob_key].sort())
   expect(decompressBodies(await joined(store.blobs.get(row.parsed_blob_key!))).text).toContain('0 1 4 9 16')
+})
+
+test('a message in a blob is parsed from its file, with the fields that a check has added; one in memory has no file', async () => {
+  const files: (string | undefined)[] = []
+  const prepareContent = preparing(async (mail) => {
+    files.push(mail.file === undefined ? undefined : String(readFileSync(mail.file)))
+    return parseHere(mail)
+  })
+  const check = async () => ({ checked: undefined, head: Buffer.from('X: y\r\n') })
+  await prepareContent(streamed())
+  await prepareContent({ ...streamed(), check })
+  await prepareContent({ fairnessKey, raw: Buffer.from('Subject: small\r\n\r\n'), bytesMax: 100 })
+  expect(files).toEqual([`${HEAD}${MAIL}`, `X: y\r\n${HEAD}${MAIL}`, undefined])
 })
 
 test('a message that is discarded leaves no blob', async () => {

@@ -88,7 +88,7 @@ export const parsingLimits = {
     default: 30 * SECOND,
     unit: 'milliseconds',
     description:
-      'Time for a parse thread to start. After that, the messages that wait for it are rejected temporarily.',
+      'Time for a parse thread to start, and to read a large message from its file. After that, the messages that wait for it are rejected temporarily.',
   },
   idleMs: {
     default: 4 * MINUTE,

@@ -62,7 +62,8 @@ export interface MailParser {
   /**
    * Never throws because of the content of a message.
    *
-   * @throws parse_queue_full, shutting_down; unavailable when no thread can be started; what `load` throws
+   * @throws parse_queue_full, shutting_down; unavailable when no thread can be started, or the file cannot be read in time; what
+   *   `load` throws
    */
   parse(mail: UnparsedMail): Promise<ParsedMail>
   /**
@@ -165,8 +166,20 @@ const GIVEN_UP: Readonly<Record<ParseTask, string>> = {
 }
 
 /** Reads the message in chunks, each in a turn of the event loop of its own: hashing 50 MiB at once would take 30 to 60 ms. */
-async function headerOnly({ ownBytes, chunks }: UnparsedMail, { parsing }: Limits): Promise<ParsedMail> {
+async function headerOnly({ ownBytes, chunks }: UnparsedMail, limits: Limits): Promise<ParsedMail> {
   const reader = chunks()[Symbol.asyncIterator]()
+  try {
+    return await readHeaderAndHash(reader, ownBytes, limits)
+  } finally {
+    await reader.return?.() // after an error, its file is still open
+  }
+}
+
+async function readHeaderAndHash(
+  reader: AsyncIterator<Uint8Array>,
+  ownBytes: number,
+  { parsing }: Limits,
+): Promise<ParsedMail> {
   const read: Uint8Array[] = []
   let readBytes = 0
   let next = await reader.next()

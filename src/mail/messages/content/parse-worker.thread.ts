@@ -21,10 +21,11 @@ const { limits, progress } = workerData as ParseThreadData
 const NONE = new Uint8Array()
 
 parentPort!.on('message', ({ number, tasks, file, bytes, sizes }: ParseBatch) => {
-  Atomics.store(progress, PROGRESS.parsedCount, 0)
-  Atomics.store(progress, PROGRESS.batch, number)
   const raws = file === undefined ? split(bytes, sizes) : readFile(file)
   if ('fileError' in raws) return parentPort!.postMessage(raws)
+  // From here on, time and memory are those of the messages.
+  Atomics.store(progress, PROGRESS.parsedCount, 0)
+  Atomics.store(progress, PROGRESS.batch, number)
   const pieces: Uint8Array[] = []
   const jsons = raws.map((raw, index) => {
     // Each at once: a result refers to the texts that it was read from, which need not outlive it in this batch.
@@ -43,7 +44,6 @@ parseMail(
   Buffer.from('Content-Type: text/html\r\n\r\n<p>Your code: 123456 <a href="https://a.test/">Verify</a></p>'),
   limits,
 )
-Atomics.store(progress, PROGRESS.isReady, 1)
 
 function run(task: Task, raw: Buffer): TaskResult {
   switch (task) {

@@ -5,8 +5,9 @@
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
  * Both pieces change hands without a copy. A large message is read by the thread, from its file: its bytes made V8 collect
- * garbage on the event loop. The thread notes in shared memory how many messages of its batch it has parsed. So when it
- * ends, or one message takes too long, it is known which message that was.
+ * garbage on the event loop. The thread notes in shared memory that it has the messages of its batch, and how many of them it
+ * has parsed. So when it ends, or one message takes too long, it is known which message that was; while the disk stands still, it
+ * is none.
  *
  * Crash of the thread: `parse` rejects with ThreadEnded, and the next batch gets a new thread. The heap limit ends only
  * the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
@@ -57,7 +58,7 @@ export interface ParseWorker {
    * Reads messages in this order. There must be only one call at a time. A message in a file must be alone.
    *
    * @returns one result per message
-   * @throws ThreadEnded; unavailable when a file cannot be read
+   * @throws ThreadEnded, also when a file is not read in time; unavailable when it cannot be read
    */
   run(mails: readonly LoadedTask[]): Promise<TaskResult[]>
   end(): Promise<void>
@@ -82,7 +83,7 @@ export interface ParseThreads {
 
 export const parseThreads: ParseThreads = {
   start(limits) {
-    const progress = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT))
+    const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
     const workerData: ParseThreadData = { limits: { parsing: limits.parsing }, progress }
     const resourceLimits = {
       maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
@@ -108,7 +109,7 @@ interface ParseWorkerNeeds {
 /** The thread ended before it had parsed a batch. */
 export class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
-  /** `start`: before it could parse anything, so no message is to blame. */
+  /** `start`: before it had a message to parse, because it did not start or read the file (in time). No message is to blame. */
   readonly reason: 'start' | 'time' | 'memory' | 'error'
   /** The message that was being parsed. */
   readonly index: number
@@ -126,8 +127,8 @@ export interface ParseThreadData {
   readonly progress: Int32Array
 }
 
-/** Elements of `progress`. */
-export const PROGRESS = { isReady: 0, batch: 1, parsedCount: 2 } as const
+/** Elements of `progress`: the number of the batch that the thread has in memory, and how many of its messages are parsed. */
+export const PROGRESS = { batch: 0, parsedCount: 1 } as const
 
 /** To the thread: the messages of a batch, one after the other. */
 export interface ParseBatch {
@@ -150,6 +151,13 @@ export interface ParsedBatch {
 /** From the thread instead: why the file could not be read. */
 export interface UnreadableFile {
   readonly fileError: Error
+}
+
+type Lateness = Extract<ThreadEnded['reason'], 'start' | 'time'>
+
+const TOO_LONG: Readonly<Record<Lateness, string>> = {
+  start: 'the thread took too long to start, or to read the file of the message',
+  time: 'the thread took too long to parse the message',
 }
 
 /** The batch in the thread. */
@@ -189,7 +197,8 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
         return unpackBatch(await answer, batch.tasks)
       } catch (cause) {
         if (isMailError(cause, 'unavailable')) throw cause
-        throw new ThreadEnded(reasonOf(cause, watch.isLate()), Math.min(parsedCount(), mails.length - 1), cause)
+        const index = Math.max(0, Math.min(parsedCount(), mails.length - 1))
+        throw new ThreadEnded(watch.lateness() ?? reasonOf(cause), index, cause)
       } finally {
         watch.end()
         endLater()
@@ -252,42 +261,37 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
     running = undefined
   }
 
-  /** Returns how many messages of the current batch are parsed. */
+  /** Returns how many messages of the current batch are parsed; -1: the thread does not have them yet. */
   function parsedCount(): number {
-    return Atomics.load(progress, PROGRESS.batch) === batchNumber ? Atomics.load(progress, PROGRESS.parsedCount) : 0
+    return Atomics.load(progress, PROGRESS.batch) === batchNumber ? Atomics.load(progress, PROGRESS.parsedCount) : -1
   }
 
-  /** Ends the thread when it takes too long to start, or to parse one message. */
-  function watchProgress(watched: ParseThread, mailCount: number): { isLate(): boolean; end(): void } {
-    let isLate = false
+  /** Ends the thread when it takes too long to start and read the file, or to parse one message. */
+  function watchProgress(watched: ParseThread, mailCount: number): { lateness(): Lateness | undefined; end(): void } {
+    let lateness: Lateness | undefined
     let seen: number | undefined
     let sinceMs = 0
     const check = () => {
-      const current = isReady() ? parsedCount() : -1
+      const current = parsedCount()
       if (current === mailCount) return // the answer is in the queue of this event loop
       const now = performance.now()
       if (current !== seen) {
         seen = current
         sinceMs = now
       } else if (now - sinceMs >= (current < 0 ? limits.parsing.threadStartMs : timeoutMs)) {
-        isLate = true
+        lateness = current < 0 ? 'start' : 'time'
         clearInterval(timer)
         // At once, not when it has ended: the next batch must get another thread.
-        fail(watched, new Error('the thread took too long'))
+        fail(watched, new Error(TOO_LONG[lateness]))
         void watched.worker.terminate()
       }
     }
     const timer = outsideUnits(() => setInterval(check, timeoutMs / CHECKS_PER_TIMEOUT)).unref()
-    return { isLate: () => isLate, end: () => clearInterval(timer) }
+    return { lateness: () => lateness, end: () => clearInterval(timer) }
   }
 
-  function isReady(): boolean {
-    return Atomics.load(progress, PROGRESS.isReady) === 1
-  }
-
-  function reasonOf(cause: unknown, isLate: boolean): ThreadEnded['reason'] {
-    if (!isReady()) return 'start'
-    if (isLate) return 'time'
+  function reasonOf(cause: unknown): ThreadEnded['reason'] {
+    if (parsedCount() < 0) return 'start'
     return (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'error'
   }
 }
