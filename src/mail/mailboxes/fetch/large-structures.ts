@@ -1,7 +1,7 @@
 /**
  * Structures of messages that are too large for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
- * was read is stored, so that each is read once. Also of a message that has ended the thread: what is shown of it then, one file, is
- * stored like any structure. Part of fetch-messages.ts.
+ * was read is stored, so that each is read once. Of a message that takes too much memory, what is shown of it, one file, is stored too. Of one that
+ * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. Part of fetch-messages.ts.
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
@@ -70,14 +70,14 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
   }
 
   async function readNow({ id, sizeBytes, turn }: LargeContent): Promise<ContentStructureRow> {
-    const structure = await mailReader.readStructure({
+    const { structure, outcome } = await mailReader.readStructure({
       ...turn,
       contentId: id,
       sizeBytes,
       load: (end) => loadBeginning(contents, id, end),
     })
     const row = structureRow(id, structure)
-    await storeStructures({ store, log }, [row])
+    if (outcome !== 'failed') await storeStructures({ store, log }, [row])
     return row
   }
 }

@@ -2,12 +2,11 @@
  * Where the texts of a message come from that SEARCH compares: from the message itself, or, if it is large, from a thread, because reading it would
  * hold the event loop up for seconds (messages/content/mail-reader.ts). Part of search-sources.ts.
  *
- * A large message that has ended the thread is compared as it is, without decoding anything, so that no message makes SEARCH fail; this node
- * does not try it again.
+ * A large message that has ended the thread is compared as it is, without decoding anything, so that no message makes SEARCH fail. After a while, the
+ * node tries it again.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { MessageTextPiece } from '../../../formats/imap/message-texts.ts'
-import { BoundedCache } from '../../events/feed/bounded-cache.ts'
 import { type Contents, loadBeginning, loadContent } from '../../messages/content/contents.ts'
 import type { MailReader } from '../../messages/content/mail-reader.ts'
 import { textsOf, unpackTexts } from '../../messages/content/message-structure.ts'
@@ -22,26 +21,18 @@ interface TextSourceNeeds {
   readonly limits: Limits
 }
 
-/** Messages that are known to end the thread. */
-const UNREADABLE_MAX = 10_000
-
 export function createTextSource({ contents, mailReader, limits }: TextSourceNeeds): TextSource {
-  const unreadable = new BoundedCache<string, true>({ bytesMax: Number.POSITIVE_INFINITY, countMax: UNREADABLE_MAX })
-
   return async function* texts({ id, sizeBytes, turn }) {
     if (sizeBytes <= limits.mailboxes.sourceBytesMax) {
       yield* textsOf(await loadContent(contents, id), limits)
       return
     }
     const load = (end: number) => loadBeginning(contents, id, end)
-    const packed = unreadable.get(id)
-      ? undefined
-      : await mailReader.readTexts({ ...turn, contentId: id, sizeBytes, load })
+    const packed = await mailReader.readTexts({ ...turn, contentId: id, sizeBytes, load })
     if (packed) {
       yield* unpackTexts(packed)
       return
     }
-    unreadable.set(id, true, 0)
     let isContinued = false
     for await (const chunk of contents.read(id)) {
       yield { isHeader: false, isContinued, text: chunk.toString() }
