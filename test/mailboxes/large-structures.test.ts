@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
 import { createLargeStructures } from '../../src/mail/mailboxes/fetch/large-structures.ts'
 import type { ReadMail, ReadStructure } from '../../src/mail/messages/content/mail-reader.ts'
+import { putStructures } from '../../src/store/tables/mailbox-items-table.ts'
 import { insertContent } from '../store/rows.ts'
 import { deferred, openTestStore } from '../store/test-store.ts'
 
@@ -39,4 +40,35 @@ test('what could not be read for now is not stored: it is asked for again', asyn
   const outcomes = [FAILED, FAILED, GOOD, OPAQUE]
   const show = startNode(async () => outcomes.shift()!)
   expect([await show(), await show(), await show(), await show()]).toEqual(['failed', 'failed', 'good', 'good'])
+})
+
+test.each([
+  ['first', [OPAQUE, GOOD]],
+  ['last', [GOOD, OPAQUE]],
+])('two nodes read a message, and one of them, the %s, has too little memory: what the other has read stays', async (_, results) => {
+  const { startNode } = await openStructures()
+  const nodes = results.map((result) => {
+    const [hasBegun, mayEnd] = [deferred(), deferred()]
+    const show = startNode(async () => {
+      hasBegun.resolve()
+      await mayEnd.promise
+      return result
+    })
+    return { hasBegun, mayEnd, show, shown: show() }
+  })
+  await Promise.all(nodes.map(({ hasBegun }) => hasBegun.promise))
+  for (const { mayEnd, shown } of nodes) {
+    mayEnd.resolve()
+    await shown
+  }
+  expect(await nodes[1]!.shown).toBe('good')
+  expect(await Promise.all(nodes.map(({ show }) => show()))).toEqual(['good', 'good'])
+})
+
+test('one file replaces what an earlier version of the program has stored', async () => {
+  const { store, id, startNode } = await openStructures()
+  const old = { content_id: id, version: 1, envelope: '()', body: 'old', body_structure: 'old', parts: '{}' }
+  await store.transaction((tx) => putStructures(tx, [old]))
+  expect(await startNode(async () => OPAQUE)()).toBe('opaque')
+  expect(await startNode(() => expect.fail('it is stored'))()).toBe('opaque')
 })

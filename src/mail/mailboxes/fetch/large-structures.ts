@@ -1,7 +1,8 @@
 /**
  * Structures of messages that are too large for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
  * was read is stored, so that each is read once. Of a message that takes too much memory, what is shown of it, one file, is stored too. Of one that
- * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. Part of fetch-messages.ts.
+ * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. One file replaces no structure that another node
+ * has read. Part of fetch-messages.ts.
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
@@ -77,8 +78,13 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
       load: (end) => loadBeginning(contents, id, end),
     })
     const row = structureRow(id, structure)
-    if (outcome !== 'failed') await storeStructures({ store, log }, [row])
-    return row
+    if (outcome === 'failed') return row
+    if (outcome === 'read') {
+      await storeStructures({ store, log }, [row])
+      return row
+    }
+    await storeStructures({ store, log }, [row], itemsTable.putMissingStructures)
+    return (await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)) ?? row
   }
 }
 
@@ -93,13 +99,14 @@ export function structureRow(
   }
 }
 
-/** Never rejects: what is not stored is computed again. */
+/** Never rejects: what is not stored is computed again. @param put stores them */
 export async function storeStructures(
   { store, log }: Pick<LargeStructuresNeeds, 'store' | 'log'>,
   rows: readonly ContentStructureRow[],
+  put: typeof itemsTable.putStructures = itemsTable.putStructures,
 ): Promise<void> {
   try {
-    await store.transaction((tx) => itemsTable.putStructures(tx, rows))
+    await store.transaction((tx) => put(tx, rows))
   } catch (error) {
     log.warn({ err: error }, 'structures of messages could not be stored; they will be computed again')
   }
