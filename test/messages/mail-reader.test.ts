@@ -164,6 +164,20 @@ test.each<[string, LimitOverrides, number]>([
   expect(threads()).toBe(expected)
 })
 
+test('the bytes of a message that has ended the thread are a header, which BODY does not search, and a body; no character is divided', async () => {
+  const { texts, stored } = openReader({ mailboxes: { sourceBytesMax: 1_000 } }, { failures: 2 })
+  const [header, body] = ['Subject: grün\r\n\r\n', fill('好', 70_000)]
+  const raw = Buffer.from(header + body)
+  stored.set('1', raw)
+  const pieces = []
+  for await (const piece of texts({ id: '1', sizeBytes: raw.length, turn: TURN })) pieces.push(piece)
+  expect(pieces.every(({ isFallback }) => isFallback === true)).toBe(true)
+  const textOf = (isHeader: boolean) => pieces.map((each) => (each.isHeader === isHeader ? each.text : '')).join('')
+  expect(textOf(true)).toBe(header)
+  expect(textOf(false) === body).toBe(true)
+  expect(pieces.filter(({ isContinued }) => !isContinued)).toHaveLength(2)
+})
+
 test('a reader refuses what waits when it stops, and when too much waits', async () => {
   const { reader } = openReader({ mailboxes: { readsPerOrganizationMax: 1 } })
   const mail = mailOf(Buffer.from(`Subject: a\r\n\r\n${fill('a\r\n', 300_000)}`))

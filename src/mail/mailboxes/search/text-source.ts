@@ -3,17 +3,24 @@
  * hold the event loop up for seconds (messages/content/mail-reader.ts). Part of search-sources.ts.
  *
  * A large message that has ended the thread is compared as it is, without decoding anything, so that no message makes SEARCH fail. After a while, the
- * node tries it again.
+ * node tries it again. So nothing may be remembered of these texts (`isFallback`).
  */
+import { StringDecoder } from 'node:string_decoder'
 import type { Limits } from '../../../config/limits.ts'
 import type { MessageTextPiece } from '../../../formats/imap/message-texts.ts'
+import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
 import { type Contents, loadBeginning, loadContent } from '../../messages/content/contents.ts'
 import type { MailReader } from '../../messages/content/mail-reader.ts'
 import { textsOf, unpackTexts } from '../../messages/content/message-structure.ts'
 import type { LargeContent } from '../fetch/large-structures.ts'
 
+export interface SourcePiece extends MessageTextPiece {
+  /** Of a message that could not be read for now: its bytes in UTF-8, without a transfer encoding undone. Another time it has other texts. */
+  readonly isFallback?: boolean
+}
+
 /** Yields the texts in pieces, some of which are empty. Each costs a few milliseconds at most. */
-export type TextSource = (content: LargeContent) => AsyncGenerator<MessageTextPiece>
+export type TextSource = (content: LargeContent) => AsyncGenerator<SourcePiece>
 
 interface TextSourceNeeds {
   readonly contents: Contents
@@ -33,10 +40,22 @@ export function createTextSource({ contents, mailReader, limits }: TextSourceNee
       yield* unpackTexts(packed)
       return
     }
+    yield* rawTexts(id, sizeBytes)
+  }
+
+  async function* rawTexts(id: string, sizeBytes: number): AsyncGenerator<SourcePiece> {
+    const end = Math.min(sizeBytes, limits.parsing.mimeHeaderBytesMax)
+    const head = await loadContent(contents, id, { start: 0, end })
+    const { bodyStart } = readHeaderBlock(head, 0, head.length)
+    yield { isHeader: true, isContinued: false, isFallback: true, text: head.toString('utf8', 0, bodyStart) }
+    if (bodyStart === sizeBytes) return
+    // A character can begin in one chunk and end in the next.
+    const decoder = new StringDecoder('utf8')
     let isContinued = false
-    for await (const chunk of contents.read(id)) {
-      yield { isHeader: false, isContinued, text: chunk.toString() }
+    for await (const chunk of contents.read(id, { start: bodyStart, end: sizeBytes })) {
+      yield { isHeader: false, isContinued, isFallback: true, text: decoder.write(chunk) }
       isContinued = true
     }
+    yield { isHeader: false, isContinued, isFallback: true, text: decoder.end() }
   }
 }
