@@ -112,8 +112,8 @@ describe('a message that takes more memory than a thread may have', () => {
   const limited = useServer(() =>
     startMartletImap({ parsing: { heapBytesMax: 32 * MIB, mimeHeaderFieldsMax: 64 * MIB, keyPauseMs: 0 } }),
   )
-  const HEADER = `Subject: poison\r\n${MULTIPART}`
-  /** A million fields. */
+  const HEADER = `Subject: poison\r\nContent-Transfer-Encoding: quoted-printable\r\nX: ${fill('x', 100_000)}\r\n${MULTIPART}`
+  /** 20 of them have a million fields. */
   const part = `--b\r\n${fill('a:\r\n', 250_000)}\r\n`
 
   async function countThreads<T>(act: () => Promise<T>): Promise<[threads: number, result: T]> {
@@ -132,7 +132,7 @@ describe('a message that takes more memory than a thread may have', () => {
 
   test('is shown as one file, which is stored, so that it is not read again', async () => {
     const client = await ImapClient.logIn(limited.current.port, await limited.current.createAccount())
-    const message = `${HEADER}${part.repeat(20)}--b\r\n\r\nthe needle\r\n`
+    const message = `${HEADER}${part.repeat(20)}--b\r\n\r\nthe n=65edle\r\n`
     expect(await client.append('INBOX', message)).toMatchObject({ status: 'OK' })
     await client.ok('SELECT INBOX')
     const [threads, structure] = await countThreads(() => client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)'))
@@ -140,11 +140,25 @@ describe('a message that takes more memory than a thread may have', () => {
     const bodyBytes = message.length - HEADER.length
     expect(structure).toEqual([
       expect.stringMatching(
-        `^1 FETCH \\(ENVELOPE \\(NIL "poison" .*BODYSTRUCTURE \\("application" "octet-stream" NIL NIL NIL "8bit" ${bodyBytes} NIL NIL NIL NIL\\)\\)$`,
+        `^1 FETCH \\(ENVELOPE \\(NIL "poison" .*BODYSTRUCTURE \\("application" "octet-stream" NIL NIL NIL "quoted-printable" ${bodyBytes} NIL NIL NIL NIL\\)\\)$`,
       ),
     ])
     const [more, again] = await countThreads(() => client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)'))
     expect([more, again]).toEqual([0, structure])
     expect(await client.ok('FETCH 1 BODY.PEEK[1]<0.3>')).toEqual(['1 FETCH (BODY[1]<0> {3}\r\n--b)'])
+    expect(await client.ok('FETCH 1 (BODY.PEEK[2] BODY.PEEK[1.1] BODY.PEEK[1.TEXT] BINARY.PEEK[2])')).toEqual([
+      '1 FETCH (BODY[2] NIL BODY[1.1] NIL BODY[1.TEXT] NIL BINARY[2] NIL)',
+    ])
+    const decodedBytes = bodyBytes - 'n=65'.length + 'ne'.length
+    expect(
+      await client.ok(`FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1]<${decodedBytes - 8}.8> BODY.PEEK[TEXT]<0.3>)`),
+    ).toEqual([
+      `1 FETCH (BINARY.SIZE[1] ${decodedBytes} BINARY[1]<${decodedBytes - 8}> ~{8}\r\nneedle\r\n BODY[TEXT]<0> {3}\r\n--b)`,
+    ])
+    // Alone, it is read without the structure.
+    expect(await client.ok('FETCH 1 BODY.PEEK[HEADER]')).toEqual([`1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER})`])
+    expect(await client.ok('FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[TEXT]<0.3>)')).toEqual([
+      `1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER} BODY[TEXT]<0> {3}\r\n--b)`,
+    ])
   })
 })

@@ -14,7 +14,7 @@
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import { EMPTY_ENVELOPE } from '../../../formats/imap/read-structure.ts'
+import { EMPTY_ENVELOPE, readMessageHead } from '../../../formats/imap/read-structure.ts'
 import type { Log } from '../../../log.ts'
 import { createTurnQueue, type Turn } from '../../jobs/turn-queue.ts'
 import { type HeadTexts, type PackedTexts, type StructureTexts, structureOfOpaque } from './message-structure.ts'
@@ -52,11 +52,8 @@ interface MailReaderNeeds {
   readonly log: Log
 }
 
-/** So much is read of the header of a message that has ended the thread. */
-const HEAD_BYTES_MAX = 64 * 1024
-
 export function createMailReader({ limits, threads, log }: MailReaderNeeds): MailReader {
-  const { timeoutMs, idleMs, keyPauseMs } = limits.parsing
+  const { timeoutMs, idleMs, keyPauseMs, mimeHeaderBytesMax } = limits.parsing
   const worker = createParseWorker({ limits, threads, timeoutMs, idleMs })
   const queue = createTurnQueue({
     waitingMax: limits.mailboxes.readsWaitingMax,
@@ -104,9 +101,12 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
   }
 
   async function readHead(mail: ReadMail): Promise<HeadTexts> {
-    const head = await attempt('readHead', mail, HEAD_BYTES_MAX)
+    // As much as FETCH reads of a header: both must agree where it ends.
+    const sizeBytes = Math.min(mail.sizeBytes, mimeHeaderBytesMax)
+    const head = await attempt('readHead', mail, sizeBytes)
     if (!(head instanceof ThreadEnded)) return head
-    return { envelope: EMPTY_ENVELOPE, bodyStart: Math.min(HEAD_BYTES_MAX, mail.sizeBytes) }
+    const { buffer, byteOffset, byteLength } = await mail.load(sizeBytes)
+    return { ...readMessageHead(Buffer.from(buffer, byteOffset, byteLength)), envelope: EMPTY_ENVELOPE }
   }
 
   /** @returns the error if the message ends the thread twice, or by its memory: it would need as much again */
@@ -119,19 +119,19 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
   async function attempt<T extends Task>(
     task: T,
     mail: ReadMail,
-    bytesMax = mail.sizeBytes,
+    sizeBytes = mail.sizeBytes,
   ): Promise<TaskResults[T] | ThreadEnded> {
-    const bytes = await mail.load(Math.min(mail.sizeBytes, bytesMax))
+    const bytes = await mail.load(sizeBytes)
     try {
       return (await worker.run([{ task, bytes, isOwned: true }]))[0] as TaskResults[T]
     } catch (error) {
       if (!(error instanceof ThreadEnded)) throw error
       const { reason: cause } = error
       if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
-      const { contentId, sizeBytes, fairnessKey } = mail
+      const { contentId, fairnessKey } = mail
       if (cause !== 'error') queue.pauseKey(fairnessKey, keyPauseMs)
       log.warn(
-        { err: error, cause, task, contentId, sizeBytes, fairnessKey },
+        { err: error, cause, task, contentId, sizeBytes: mail.sizeBytes, fairnessKey },
         'a message could not be read for a mail program',
       )
       return error
