@@ -1,11 +1,12 @@
 /** Tests which structures of large messages are stored, and who shares the reading of one. The thread that reads them is a function here. */
 import { expect, onTestFinished, test } from 'vitest'
+import { MailError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 import { createLargeStructures } from '../../src/mail/mailboxes/fetch/large-structures.ts'
 import type { ReadMail, ReadStructure } from '../../src/mail/messages/content/mail-reader.ts'
 import { putStructures } from '../../src/store/tables/mailbox-items-table.ts'
 import { insertContent } from '../store/rows.ts'
-import { deferred, openTestStore } from '../store/test-store.ts'
+import { deferred, openTestStore, rejection } from '../store/test-store.ts'
 
 const GOOD = structure('read', 'good')
 const OPAQUE = structure('memory', 'opaque')
@@ -71,4 +72,42 @@ test('one file replaces what an earlier version of the program has stored', asyn
   await store.transaction((tx) => putStructures(tx, [old]))
   expect(await startNode(async () => OPAQUE)()).toBe('opaque')
   expect(await startNode(() => expect.fail('it is stored'))()).toBe('opaque')
+})
+
+test('sessions that ask for the same message share its reading', async () => {
+  const { startNode } = await openStructures()
+  const [hasBegun, mayEnd] = [deferred(), deferred()]
+  let readings = 0
+  const show = startNode(async () => {
+    readings += 1
+    hasBegun.resolve()
+    await mayEnd.promise
+    return GOOD
+  })
+  const shown = [show(), show()]
+  await hasBegun.promise
+  shown.push(show('organization b'))
+  mayEnd.resolve()
+  expect([await Promise.all(shown), readings]).toEqual([Array(3).fill('good'), 1])
+})
+
+test('if the queue of one organization is full, another one that has the same message waits in its own', async () => {
+  const { store, startNode } = await openStructures()
+  const [hasBegun, mayEnd] = [deferred(), deferred()]
+  const asked: string[] = []
+  const show = startNode(async ({ fairnessKey }) => {
+    asked.push(fairnessKey)
+    if (fairnessKey === 'organization b') return GOOD
+    hasBegun.resolve()
+    await mayEnd.promise
+    throw new MailError('read_queue_full', {})
+  })
+  const refused = rejection(show())
+  await hasBegun.promise
+  const others = [show('organization b'), show('organization b')]
+  // Meanwhile they find that it is being read.
+  for (let query = 0; query < 10; query += 1) await store.db.selectFrom('contents').select('id').execute()
+  mayEnd.resolve()
+  expect(await refused).toMatchObject({ code: 'read_queue_full' })
+  expect([await Promise.all(others), asked]).toEqual([['good', 'good'], ['organization a', 'organization b']])
 })

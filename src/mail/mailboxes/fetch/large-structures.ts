@@ -6,6 +6,7 @@
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
+import { isMailError } from '../../../errors.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
 import type { Log } from '../../../log.ts'
 import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
@@ -57,10 +58,23 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
     signal.throwIfAborted()
     const stored = await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
     if (stored) return stored
-    const shared = reading.get(id) ?? read(content)
-    const row = await shared
+    const row = await readOrShare(content, signal)
     signal.throwIfAborted()
     return row
+  }
+
+  /** One whose turn does not come may be of another organization, with a longer queue: then this one asks for itself. */
+  async function readOrShare(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
+    for (;;) {
+      const shared = reading.get(content.id)
+      if (!shared) return read(content)
+      try {
+        return await shared
+      } catch (error) {
+        if (!isMailError(error, 'read_queue_full')) throw error
+        signal.throwIfAborted()
+      }
+    }
   }
 
   function read(content: LargeContent): Promise<ContentStructureRow> {
