@@ -46,25 +46,28 @@ test('what could not be read for now is not stored: it is asked for again', asyn
 test.each([
   ['first', [OPAQUE, GOOD]],
   ['last', [GOOD, OPAQUE]],
-])('two nodes read a message, and one of them, the %s, has too little memory: what the other has read stays', async (_, results) => {
-  const { startNode } = await openStructures()
-  const nodes = results.map((result) => {
-    const [hasBegun, mayEnd] = [deferred(), deferred()]
-    const show = startNode(async () => {
-      hasBegun.resolve()
-      await mayEnd.promise
-      return result
+])(
+  'two nodes read a message, and one of them, the %s, has too little memory: what the other has read stays',
+  async (_, results) => {
+    const { startNode } = await openStructures()
+    const nodes = results.map((result) => {
+      const [hasBegun, mayEnd] = [deferred(), deferred()]
+      const show = startNode(async () => {
+        hasBegun.resolve()
+        await mayEnd.promise
+        return result
+      })
+      return { hasBegun, mayEnd, show, shown: show() }
     })
-    return { hasBegun, mayEnd, show, shown: show() }
-  })
-  await Promise.all(nodes.map(({ hasBegun }) => hasBegun.promise))
-  for (const { mayEnd, shown } of nodes) {
-    mayEnd.resolve()
-    await shown
-  }
-  expect(await nodes[1]!.shown).toBe('good')
-  expect(await Promise.all(nodes.map(({ show }) => show()))).toEqual(['good', 'good'])
-})
+    await Promise.all(nodes.map(({ hasBegun }) => hasBegun.promise))
+    for (const { mayEnd, shown } of nodes) {
+      mayEnd.resolve()
+      await shown
+    }
+    expect(await nodes[1]!.shown).toBe('good')
+    expect(await Promise.all(nodes.map(({ show }) => show()))).toEqual(['good', 'good'])
+  },
+)
 
 test('one file replaces what an earlier version of the program has stored', async () => {
   const { store, id, startNode } = await openStructures()
@@ -109,5 +112,8 @@ test('if the queue of one organization is full, another one that has the same me
   for (let query = 0; query < 10; query += 1) await store.db.selectFrom('contents').select('id').execute()
   mayEnd.resolve()
   expect(await refused).toMatchObject({ code: 'read_queue_full' })
-  expect([await Promise.all(others), asked]).toEqual([['good', 'good'], ['organization a', 'organization b']])
+  expect([await Promise.all(others), asked]).toEqual([
+    ['good', 'good'],
+    ['organization a', 'organization b'],
+  ])
 })

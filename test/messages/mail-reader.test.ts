@@ -4,7 +4,7 @@ import type { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
-import { createTextSource } from '../../src/mail/mailboxes/search/text-source.ts'
+import { createTextSource, type SourcePiece } from '../../src/mail/mailboxes/search/text-source.ts'
 import { createMailReader, type ReadMail } from '../../src/mail/messages/content/mail-reader.ts'
 import { textsOf } from '../../src/mail/messages/content/message-structure.ts'
 import { type ParseThread, PROGRESS, parseThreads } from '../../src/mail/messages/content/parse-worker.ts'
@@ -19,7 +19,9 @@ const POISONOUS = {
 }
 /** Longer than what is read of a file at once. */
 const poisonHead = `Subject: poison\r\nContent-Transfer-Encoding: base64\r\nContent-Type: multipart/mixed; boundary=b\r\nX: ${fill('x', 100_000)}\r\n\r\n`
-const poison = Buffer.from(`${poisonHead}${`--b\r\n${fill('a:\r\n', MIB - 100)}\r\n\r\n`.repeat(4)}--b\r\n\r\nthe needle`)
+const poison = Buffer.from(
+  `${poisonHead}${`--b\r\n${fill('a:\r\n', MIB - 100)}\r\n\r\n`.repeat(4)}--b\r\n\r\nthe needle`,
+)
 const honest = Buffer.from(`Subject: honest\r\n\r\n${fill('a line\r\n', 100_000)}`)
 
 /** @param failures how many threads fail with an error, before one works */
@@ -96,7 +98,9 @@ test('the structure of a message that needs too much memory is one file with the
 })
 
 test('if its beginning ends the thread too, it has no ENVELOPE', async () => {
-  const { reader, logged } = openReader(mergeLimits(POISONOUS, { parsing: { timeoutMs: 4, mimeHeaderBytesMax: 64 * MIB } }))
+  const { reader, logged } = openReader(
+    mergeLimits(POISONOUS, { parsing: { timeoutMs: 4, mimeHeaderBytesMax: 64 * MIB } }),
+  )
   const slow = Buffer.from(`Subject: ${fill('=?utf-8?q?=41?= ', 4 * MIB)}\r\n\r\n`)
   const { structure, outcome } = await reader.readStructure(mailOf(slow))
   expect(logged.slice(0, 2)).toMatchObject(Array(2).fill({ cause: 'time', task: 'readStructure' }))
@@ -106,7 +110,10 @@ test('if its beginning ends the thread too, it has no ENVELOPE', async () => {
 })
 
 test('a message that ends the thread by an error is read by the next thread', async () => {
-  const { reader, texts, stored, logged, threads } = openReader({ mailboxes: { sourceBytesMax: 1_000 } }, { failures: 1 })
+  const { reader, texts, stored, logged, threads } = openReader(
+    { mailboxes: { sourceBytesMax: 1_000 } },
+    { failures: 1 },
+  )
   expect(await reader.readStructure(mailOf(honest))).toMatchObject({ outcome: 'read' })
   expect(logged).toMatchObject([{ cause: 'error', task: 'readStructure' }])
   stored.set('1', honest)
@@ -134,7 +141,10 @@ test('after a message that has ended the thread, its organization waits; others 
   const waiting = reader.readStructure(mailOf(honest, '2'))
   waiting.catch(() => undefined)
   const others = ['3', '4'].map((id) => reader.readStructure(mailOf(honest, id, b)))
-  expect(await Promise.all([poisoned, ...others])).toMatchObject([{ outcome: 'memory' }, ...Array(2).fill({ outcome: 'read' })])
+  expect(await Promise.all([poisoned, ...others])).toMatchObject([
+    { outcome: 'memory' },
+    ...Array(2).fill({ outcome: 'read' }),
+  ])
   await reader.stop()
   await expect(waiting).rejects.toMatchObject({ code: 'shutting_down' })
 })
@@ -147,7 +157,7 @@ test('the texts of a large message are those that a small one has', async () => 
       '--b\r\nContent-Type: text/html\r\n\r\n<p>one <b>bold</b> word\r\n--b--\r\n',
   )
   stored.set('large', raw)
-  const pieces = []
+  const pieces: SourcePiece[] = []
   for await (const piece of texts({ id: 'large', sizeBytes: raw.length, turn: TURN })) pieces.push(piece)
   expect(pieces).toEqual([...textsOf(raw, limits)].filter(({ text }) => text !== ''))
   expect(threads()).toBe(1)
@@ -170,7 +180,7 @@ test('the bytes of a message that has ended the thread are a header, which BODY 
   const [header, body] = ['Subject: grün\r\n\r\n', fill('好', 70_000)]
   const raw = Buffer.from(header + body)
   stored.set('1', raw)
-  const pieces = []
+  const pieces: SourcePiece[] = []
   for await (const piece of texts({ id: '1', sizeBytes: raw.length, turn: TURN })) pieces.push(piece)
   expect(pieces.every(({ isFallback }) => isFallback === true)).toBe(true)
   const textOf = (isHeader: boolean) => pieces.map((each) => (each.isHeader === isHeader ? each.text : '')).join('')

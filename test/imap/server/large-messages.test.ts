@@ -156,7 +156,9 @@ describe('a message that takes more memory than a thread may have', () => {
       `1 FETCH (BINARY.SIZE[1] ${decodedBytes} BINARY[1]<${decodedBytes - 8}> ~{8}\r\nneedle\r\n BODY[TEXT]<0> {3}\r\n--b)`,
     ])
     // Alone, it is read without the structure.
-    expect(await client.ok('FETCH 1 BODY.PEEK[HEADER]')).toEqual([`1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER})`])
+    expect(await client.ok('FETCH 1 BODY.PEEK[HEADER]')).toEqual([
+      `1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER})`,
+    ])
     expect(await client.ok('FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[TEXT]<0.3>)')).toEqual([
       `1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER} BODY[TEXT]<0> {3}\r\n--b)`,
     ])
