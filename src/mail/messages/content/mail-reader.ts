@@ -1,7 +1,7 @@
 /**
  * Reads what mail programs ask of large messages, in a thread of its own: the event loop would stand still for seconds, and the threads that
  * parse mail (mail-parser.ts) must not wait for readers. One message at a time, round robin over the organizations that ask: its bytes are in
- * memory only during its turn, and its texts until they are compared.
+ * memory only during its turn, its texts until they are compared.
  *
  *   waits for its turn → loaded → thread → result
  *     ↓ it has ended the thread by its time, or by an error: once more, in a fresh thread, because the machine may have been busy
