@@ -1,23 +1,36 @@
 /** Tests the thread that reads large messages for mail programs: what it reads, and what is said of a message that ends it. */
+import { EventEmitter } from 'node:events'
+import type { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
-import { createTextSource } from '../../src/mail/mailboxes/search/text-source.ts'
+import { createTextSource, type SourcePiece } from '../../src/mail/mailboxes/search/text-source.ts'
 import { createMailReader, type ReadMail } from '../../src/mail/messages/content/mail-reader.ts'
 import { textsOf } from '../../src/mail/messages/content/message-structure.ts'
-import { parseThreads } from '../../src/mail/messages/content/parse-worker.ts'
+import {
+  type ParseBatch,
+  type ParseThread,
+  PROGRESS,
+  parseThreads,
+} from '../../src/mail/messages/content/parse-worker.ts'
 import { fill } from '../formats/linear.ts'
 
 const MIB = 1024 * 1024
 const TURN = { fairnessKey: 'organization a' }
-/** A message of many fields ends the thread. */
+/** A message whose parts have many fields ends the thread. */
 const POISONOUS = {
-  parsing: { mimeHeaderBytesMax: 64 * MIB, mimeHeaderFieldsMax: 64 * MIB, heapBytesMax: 32 * MIB },
+  parsing: { mimeHeaderBytesMax: MIB, mimeHeaderFieldsMax: 64 * MIB, heapBytesMax: 32 * MIB, keyPauseMs: 0 },
   mailboxes: { sourceBytesMax: 1_000 },
 }
-const poison = Buffer.from(`Subject: poison\r\n${fill('a:\r\n', 4 * MIB)}\r\nthe needle`)
+/** Longer than what is read of a file at once. */
+const poisonHead = `Subject: poison\r\nContent-Transfer-Encoding: base64\r\nContent-Type: multipart/mixed; boundary=b\r\nX: ${fill('x', 100_000)}\r\n\r\n`
+const poison = Buffer.from(
+  `${poisonHead}${`--b\r\n${fill('a:\r\n', MIB - 100)}\r\n\r\n`.repeat(4)}--b\r\n\r\nthe needle`,
+)
+const honest = Buffer.from(`Subject: honest\r\n\r\n${fill('a line\r\n', 100_000)}`)
 
-function openReader(overrides: LimitOverrides = {}) {
+/** @param failures how many threads fail with an error, before one works */
+function openReader(overrides: LimitOverrides = {}, { failures = 0 } = {}) {
   const limits = withLimits(overrides)
   let started = 0
   const logged: Record<string, unknown>[] = []
@@ -27,7 +40,7 @@ function openReader(overrides: LimitOverrides = {}) {
       ...parseThreads,
       start(given) {
         started += 1
-        return parseThreads.start(given)
+        return started <= failures ? failingThread() : parseThreads.start(given)
       },
     },
     log: createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) }),
@@ -46,8 +59,21 @@ function openReader(overrides: LimitOverrides = {}) {
   }
 }
 
-function mailOf(raw: Buffer, id = '1'): ReadMail {
-  return { ...TURN, contentId: id, sizeBytes: raw.length, load: async (end) => Uint8Array.from(raw.subarray(0, end)) }
+/** A thread that an error ends as soon as it has something to do. */
+function failingThread(): ParseThread {
+  const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
+  const worker = Object.assign(new EventEmitter(), {
+    postMessage({ number }: ParseBatch) {
+      Atomics.store(progress, PROGRESS.batch, number)
+      setImmediate(() => worker.emit('error', new Error('planted')))
+    },
+    terminate: async () => 0,
+  })
+  return { worker: worker as unknown as Worker, progress }
+}
+
+function mailOf(raw: Buffer, id = '1', turn = TURN): ReadMail {
+  return { ...turn, contentId: id, sizeBytes: raw.length, load: async (end) => Uint8Array.from(raw.subarray(0, end)) }
 }
 
 async function joined(texts: AsyncIterable<{ readonly text: string }>): Promise<string> {
@@ -56,29 +82,78 @@ async function joined(texts: AsyncIterable<{ readonly text: string }>): Promise<
   return all
 }
 
-test('the structure of a message that ends the thread is one file with the ENVELOPE of its beginning; the next one is read', async () => {
+test('the structure of a message that needs too much memory is one file with the ENVELOPE of its beginning; the next one is read', async () => {
   const { reader, logged, threads } = openReader(POISONOUS)
-  const bodyStart = 64 * 1024
+  const bodyStart = poisonHead.length
+  const shown = `"application" "octet-stream" NIL NIL NIL "base64" ${poison.length - bodyStart}`
   expect(await reader.readStructure(mailOf(poison))).toEqual({
-    envelope: '(NIL "poison" NIL NIL NIL NIL NIL NIL NIL NIL)',
-    body: `("application" "octet-stream" NIL NIL NIL "8bit" ${poison.length - bodyStart})`,
-    bodyStructure: `("application" "octet-stream" NIL NIL NIL "8bit" ${poison.length - bodyStart} NIL NIL NIL NIL)`,
-    parts: JSON.stringify({ headerStart: 0, bodyStart, bodyEnd: poison.length }),
+    outcome: 'memory',
+    structure: {
+      envelope: '(NIL "poison" NIL NIL NIL NIL NIL NIL NIL NIL)',
+      body: `(${shown})`,
+      bodyStructure: `(${shown} NIL NIL NIL NIL)`,
+      parts: JSON.stringify({ headerStart: 0, bodyStart, bodyEnd: poison.length }),
+    },
   })
   expect(logged).toMatchObject([{ cause: 'memory', task: 'readStructure', contentId: '1', sizeBytes: poison.length }])
   expect(threads()).toBe(2)
-  const honest = Buffer.from(`Subject: honest\r\n\r\n${fill('a line\r\n', 100_000)}`)
-  expect(await reader.readStructure(mailOf(honest))).toMatchObject({ body: expect.stringMatching(/^\("text" "plain"/) })
+  expect(await reader.readStructure(mailOf(honest, '2'))).toMatchObject({
+    outcome: 'read',
+    structure: { body: expect.stringMatching(/^\("text" "plain"/) },
+  })
   expect(threads()).toBe(2)
 })
 
 test('if its beginning ends the thread too, it has no ENVELOPE', async () => {
-  const { reader, logged } = openReader(mergeLimits(POISONOUS, { parsing: { timeoutMs: 4 } }))
+  const { reader, logged } = openReader(
+    mergeLimits(POISONOUS, { parsing: { timeoutMs: 4, mimeHeaderBytesMax: 64 * MIB } }),
+  )
   const slow = Buffer.from(`Subject: ${fill('=?utf-8?q?=41?= ', 4 * MIB)}\r\n\r\n`)
-  const { envelope, parts } = await reader.readStructure(mailOf(slow))
-  expect(logged[0]).toMatchObject({ cause: 'time', task: 'readStructure' })
-  expect(envelope).toMatch(/^\(NIL (?:NIL|"=.*"|\{\d+\}\r\n=.*)(?: NIL){8}\)$/)
-  expect(JSON.parse(parts)).toEqual({ headerStart: 0, bodyStart: 64 * 1024, bodyEnd: slow.length })
+  const { structure, outcome } = await reader.readStructure(mailOf(slow))
+  expect(logged.slice(0, 2)).toMatchObject(Array(2).fill({ cause: 'time', task: 'readStructure' }))
+  expect(outcome).toBe('failed')
+  expect(structure.envelope).toMatch(/^\(NIL (?:NIL|"=.*"|\{\d+\}\r\n=.*)(?: NIL){8}\)$/)
+  expect(JSON.parse(structure.parts)).toEqual({ headerStart: 0, bodyStart: slow.length, bodyEnd: slow.length })
+})
+
+test('a message that ends the thread by an error is read by the next thread', async () => {
+  const { reader, texts, stored, logged, threads } = openReader(
+    { mailboxes: { sourceBytesMax: 1_000 } },
+    { failures: 1 },
+  )
+  expect(await reader.readStructure(mailOf(honest))).toMatchObject({ outcome: 'read' })
+  expect(logged).toMatchObject([{ cause: 'error', task: 'readStructure' }])
+  stored.set('1', honest)
+  expect(await joined(texts({ id: '1', sizeBytes: honest.length, turn: TURN }))).toContain('a line')
+  expect(threads()).toBe(2)
+})
+
+test.each<[string, LimitOverrides, unknown]>([
+  ['not tried again for a while', {}, ['failed', 3]],
+  ['tried again after that', { mailboxes: { unreadableMs: 0 } }, ['read', 3]],
+  ['tried again when others need the memory', { mailboxes: { unreadableBytesMax: 0 } }, ['read', 3]],
+])('the structure of a message that has ended two threads is one file, and %s', async (_, overrides, expected) => {
+  const { reader, threads } = openReader(overrides, { failures: 2 })
+  const asked = [reader.readStructure(mailOf(honest)), reader.readStructure(mailOf(honest))]
+  const [first, second] = await Promise.all(asked)
+  expect(first).toMatchObject({ outcome: 'failed', structure: { envelope: expect.stringContaining('"honest"') } })
+  expect([second!.outcome, threads()]).toEqual(expected)
+  expect([(await reader.readStructure(mailOf(honest))).outcome, threads()]).toEqual(expected)
+})
+
+test('after a message that has ended the thread, its organization waits; others do not', async () => {
+  const { reader } = openReader(mergeLimits(POISONOUS, { parsing: { keyPauseMs: 60_000 } }))
+  const b = { fairnessKey: 'organization b' }
+  const poisoned = reader.readStructure(mailOf(poison))
+  const waiting = reader.readStructure(mailOf(honest, '2'))
+  waiting.catch(() => undefined)
+  const others = ['3', '4'].map((id) => reader.readStructure(mailOf(honest, id, b)))
+  expect(await Promise.all([poisoned, ...others])).toMatchObject([
+    { outcome: 'memory' },
+    ...Array(2).fill({ outcome: 'read' }),
+  ])
+  await reader.stop()
+  await expect(waiting).rejects.toMatchObject({ code: 'shutting_down' })
 })
 
 test('the texts of a large message are those that a small one has', async () => {
@@ -89,19 +164,36 @@ test('the texts of a large message are those that a small one has', async () => 
       '--b\r\nContent-Type: text/html\r\n\r\n<p>one <b>bold</b> word\r\n--b--\r\n',
   )
   stored.set('large', raw)
-  const pieces = []
+  const pieces: SourcePiece[] = []
   for await (const piece of texts({ id: 'large', sizeBytes: raw.length, turn: TURN })) pieces.push(piece)
   expect(pieces).toEqual([...textsOf(raw, limits)].filter(({ text }) => text !== ''))
   expect(threads()).toBe(1)
 })
 
-test('the texts of a message that has ended the thread are its bytes, and it is not tried again', async () => {
-  const { texts, stored, threads } = openReader(POISONOUS)
+test.each<[string, LimitOverrides, number]>([
+  ['is not tried again for a while', {}, 1],
+  ['is tried again after that', { mailboxes: { unreadableMs: 0 } }, 2],
+])('the texts of a message that has ended the thread are its bytes, and it %s', async (_, overrides, expected) => {
+  const { texts, stored, threads } = openReader(mergeLimits(POISONOUS, overrides))
   stored.set('poison', poison)
   const read = () => joined(texts({ id: 'poison', sizeBytes: poison.length, turn: TURN }))
   expect((await read()) === poison.toString()).toBe(true)
   expect((await read()) === poison.toString()).toBe(true)
-  expect(threads()).toBe(1)
+  expect(threads()).toBe(expected)
+})
+
+test('the bytes of a message that has ended the thread are a header, which BODY does not search, and a body; no character is divided', async () => {
+  const { texts, stored } = openReader({ mailboxes: { sourceBytesMax: 1_000 } }, { failures: 2 })
+  const [header, body] = ['Subject: grün\r\n\r\n', fill('好', 70_000)]
+  const raw = Buffer.from(header + body)
+  stored.set('1', raw)
+  const pieces: SourcePiece[] = []
+  for await (const piece of texts({ id: '1', sizeBytes: raw.length, turn: TURN })) pieces.push(piece)
+  expect(pieces.every(({ isFallback }) => isFallback === true)).toBe(true)
+  const textOf = (isHeader: boolean) => pieces.map((each) => (each.isHeader === isHeader ? each.text : '')).join('')
+  expect(textOf(true)).toBe(header)
+  expect(textOf(false) === body).toBe(true)
+  expect(pieces.filter(({ isContinued }) => !isContinued)).toHaveLength(2)
 })
 
 test('a reader refuses what waits when it stops, and when too much waits', async () => {

@@ -21,7 +21,7 @@ export function createParserHere(limits: Limits): Pick<MailParser, 'expectMail' 
 export function createReaderHere(limits: Limits): Pick<MailReader, 'readStructure' | 'readTexts'> {
   const load = async ({ load, sizeBytes }: ReadMail) => Buffer.from(await load(sizeBytes))
   return {
-    readStructure: async (mail) => readStructure(await load(mail), limits),
+    readStructure: async (mail) => ({ structure: readStructure(await load(mail), limits), outcome: 'read' }),
     readTexts: async (mail) => readTexts(await load(mail), limits),
   }
 }

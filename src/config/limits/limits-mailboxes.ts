@@ -1,5 +1,5 @@
 /** Limits of mailboxes, as IMAP shows them. Part of ../limits.ts. */
-import { KIB, type Limit, MIB, MINUTE } from './limit.ts'
+import { HOUR, KIB, type Limit, MIB, MINUTE } from './limit.ts'
 
 export const mailboxesLimits = {
   catchUpEvents: {
@@ -100,6 +100,18 @@ export const mailboxesLimits = {
     default: MINUTE,
     unit: 'milliseconds',
     description: 'Time for which a large message may wait for this thread before the command is refused.',
+  },
+  unreadableMs: {
+    default: HOUR,
+    unit: 'milliseconds',
+    description:
+      'Time for which a node does not try again to read a large message that has ended this thread. Meanwhile it is one file, and SEARCH compares its bytes. If it needs too much memory, its structure is not tried again at all.',
+  },
+  unreadableBytesMax: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    description:
+      'Memory of a node for what it knows of such messages, once for structures and once for texts. When there are more, the oldest are tried again sooner.',
   },
   sliceMs: {
     default: 10,

@@ -139,6 +139,6 @@ export const parsingLimits = {
     default: 30 * SECOND,
     unit: 'milliseconds',
     description:
-      'Pause before the next large message of a sender is parsed, after only the header fields of one could be read; and time for which the small messages of a sender are parsed like large ones, after one could not be parsed in a batch.',
+      'Pause before the next large message of a sender is parsed, after only the header fields of one could be read; and time for which the small messages of a sender are parsed like large ones, after one could not be parsed in a batch. An organization waits as long after a large message that could not be read for a mail program.',
   },
 } as const satisfies Record<string, Limit>

@@ -11,6 +11,8 @@ import { headerString, imapString, isAsciiText } from './imap-string.ts'
 
 /** Addresses of one field. More fit into no header that Martlet reads. */
 const ADDRESSES_MAX = 100_000
+/** RFC 9051 §7.5.2 */
+const GROUP_END = '(NIL NIL NIL NIL)'
 
 /**
  * @param raw     contains the header
@@ -44,16 +46,16 @@ export function envelopeOf(
 function addressesOf(value: string | undefined, budget: ResponseBudget): string {
   if (value === undefined || budget.isUsedUp) return 'NIL'
   const written: string[] = []
-  /** Whether a group has begun: its end must be written, too. */
-  let isInGroup = false
+  /** Of a group that has begun: its end must be written, too, and was charged with its beginning. */
+  let groupEnd = ''
   readAddressList(value, ADDRESSES_MAX, (text) => text, {
     address: ({ name, address }) => written.push(budget.take(() => writeAddress(name, address), '')),
     groupBegins(name) {
-      const text = budget.take(() => `(NIL NIL ${headerString(name)} NIL)`, '')
-      isInGroup = text !== ''
-      written.push(text)
+      const both = budget.take(() => `(NIL NIL ${headerString(name)} NIL)${GROUP_END}`, '')
+      groupEnd = both === '' ? '' : GROUP_END
+      written.push(both.slice(0, both.length - groupEnd.length))
     },
-    groupEnds: () => written.push(isInGroup ? '(NIL NIL NIL NIL)' : ''),
+    groupEnds: () => written.push(groupEnd),
   })
   const list = written.join('')
   return list === '' ? 'NIL' : `(${list})`

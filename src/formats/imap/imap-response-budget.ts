@@ -2,7 +2,8 @@
  * Limits the length of ENVELOPE and BODYSTRUCTURE. A header may have 256 KiB for each of a thousand parts, and a character of it may be written as
  * twelve: without a limit, these texts were longer than the message, and each FETCH had them in memory.
  *
- * What no longer fits is left out: a string becomes NIL, a list ends earlier. Clients can still read the header itself.
+ * What no longer fits is left out: a string becomes NIL, a list ends earlier. Clients can still read the header itself. The types, encodings and sizes
+ * of parts are not counted: they have limits of their own, and there are 1,000 parts at most.
  */
 
 /** Of one ENVELOPE, and of one BODYSTRUCTURE. Messages of people have a thousandth of it; 5,000 recipients have 300,000. */

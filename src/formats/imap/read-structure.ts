@@ -9,6 +9,8 @@ import { type ScannedPart, showsLines, writeBodyStructure } from './body-structu
 import { envelopeOf } from './envelope.ts'
 import type { ImapPart } from './imap-parts.ts'
 import { ResponseBudget } from './imap-response-budget.ts'
+import { headerString } from './imap-string.ts'
+import { transferEncodingOf } from './sections.ts'
 
 export interface ImapStructure {
   /** As in responses, with parentheses, in ASCII. */
@@ -38,9 +40,26 @@ export function readImapStructure(raw: Buffer, limits: StructureLimits): ImapStr
 /** ENVELOPE of a message whose header cannot be read. */
 export const EMPTY_ENVELOPE = `(${Array(10).fill('NIL').join(' ')})`
 
+/** What is known of a message whose parts cannot be read. */
+export interface MessageHead {
+  readonly bodyStart: number
+  /** Transfer encoding of the body. BINARY must decode by the same one. */
+  readonly encoding: string
+}
+
+/** @param raw the beginning of a message; a header that is longer ends with it */
+export function readMessageHead(raw: Buffer): MessageHead {
+  const { bodyStart } = readHeaderBlock(raw, 0, raw.length)
+  return { bodyStart, encoding: transferEncodingOf(raw.subarray(0, bodyStart)) }
+}
+
 /** Returns the structure of a message that is shown as one file, because its parts cannot be read. */
-export function opaqueStructure(envelope: string, bodyStart: number, sizeBytes: number): ImapStructure {
-  const body = `("application" "octet-stream" NIL NIL NIL "8bit" ${sizeBytes - bodyStart}`
+export function opaqueStructure(
+  envelope: string,
+  { bodyStart, encoding }: MessageHead,
+  sizeBytes: number,
+): ImapStructure {
+  const body = `("application" "octet-stream" NIL NIL NIL ${headerString(encoding)} ${sizeBytes - bodyStart}`
   return {
     ...{ envelope, body: `${body})`, bodyStructure: `${body} NIL NIL NIL NIL)` },
     root: { headerStart: 0, bodyStart, bodyEnd: sizeBytes },

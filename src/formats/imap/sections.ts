@@ -1,5 +1,6 @@
 /** Sections of FETCH (RFC 9051 §6.4.5.1): which bytes of a message they are. */
-import { readHeaderBlock } from '../mime/header-fields.ts'
+import { readTransferEncoding } from '../mime/content-fields.ts'
+import { fieldValue, readHeaderBlock } from '../mime/header-fields.ts'
 import type { ImapPart, Section } from './imap-parts.ts'
 
 export interface ByteRange {
@@ -49,6 +50,19 @@ export function selectHeaderFields(header: Buffer, names: ReadonlySet<string>, i
   const { fields } = readHeaderBlock(header, 0, header.length)
   const chosen = fields.filter(({ name }) => names.has(name.toLowerCase()) !== isNot)
   return Buffer.concat([...chosen.map(({ start, end }) => header.subarray(start, end)), BLANK_LINE])
+}
+
+/**
+ * Returns the transfer encoding by which BINARY decodes a part (RFC 9051 §6.4.5), in lower case.
+ *
+ * @param header of the part, with or without its blank line
+ */
+export function transferEncodingOf(header: Buffer): string {
+  const { fields } = readHeaderBlock(header, 0, header.length)
+  const values = fields
+    .filter(({ name }) => name.toLowerCase() === 'content-transfer-encoding')
+    .map((field) => fieldValue(header, field))
+  return readTransferEncoding(values)
 }
 
 const BLANK_LINE = Buffer.from('\r\n')

@@ -203,21 +203,42 @@ export async function getStructure(
     .executeTakeFirst()
 }
 
-const insertStructures = insertRows(
-  'content_structures',
-  { content_id: 'text', version: 'integer', envelope: 'text', body: 'text', body_structure: 'text', parts: 'text' },
-  { columns: ['content_id'], set: ['version', 'envelope', 'body', 'body_structure', 'parts'] },
-)
+const STRUCTURE_COLUMNS = {
+  content_id: 'text',
+  version: 'integer',
+  envelope: 'text',
+  body: 'text',
+  body_structure: 'text',
+  parts: 'text',
+} as const
 
-/** Stores structures of contents that still exist: no row may refer to one that was deleted. */
+const insertStructures = insertRows('content_structures', STRUCTURE_COLUMNS, {
+  columns: ['content_id'],
+  set: ['version', 'envelope', 'body', 'body_structure', 'parts'],
+})
+const insertNewStructures = insertRows('content_structures', STRUCTURE_COLUMNS, { columns: ['content_id'] })
+
+/** Stores structures of contents that still exist: no row may refer to one that was deleted. They replace others. */
 export async function putStructures(tx: Tx, rows: readonly ContentStructureRow[]): Promise<void> {
+  await tx.runRows([rowStep(insertStructures, await ofKeptContents(tx, rows))])
+}
+
+/** As `putStructures`, for contents that have no structure of this version: another node may have stored a better one meanwhile. */
+export async function putMissingStructures(tx: Tx, rows: readonly ContentStructureRow[]): Promise<void> {
+  const kept = await ofKeptContents(tx, rows)
+  for (const { content_id, version } of kept) {
+    await tx
+      .deleteFrom('content_structures')
+      .where('content_id', '=', content_id)
+      .where('version', '<>', version)
+      .execute()
+  }
+  await tx.runRows([rowStep(insertNewStructures, kept)])
+}
+
+async function ofKeptContents(tx: Tx, rows: readonly ContentStructureRow[]): Promise<readonly ContentStructureRow[]> {
   const ids = rows.map((row) => row.content_id)
   const kept = await tx.forShare(tx.selectFrom('contents')).select('id').where('id', 'in', ids).orderBy('id').execute()
   const known = new Set(kept.map(({ id }) => id))
-  await tx.runRows([
-    rowStep(
-      insertStructures,
-      rows.filter((row) => known.has(row.content_id)),
-    ),
-  ])
+  return rows.filter((row) => known.has(row.content_id))
 }

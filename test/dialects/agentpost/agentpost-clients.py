@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import socket
+import sys
 import threading
 
 import websockets
@@ -15,6 +16,11 @@ from agentpost import AgentPost, AgentPostError
 inbox_id = os.environ["INBOX_ID"]
 ws_url = os.environ["AGENTPOST_BASE_URL"].replace("http", "ws", 1) + "/ws?token=" + os.environ["AGENTPOST_API_KEY"]
 realtime.FIRST_WAIT_SECONDS = 0.01
+
+
+def say(line: str) -> None:
+    """Writes a line in one call. `print` writes its end in another one, and a line of another thread can come in between."""
+    sys.stdout.write(line + "\n")
 
 
 def calls() -> None:
@@ -85,10 +91,10 @@ def calls() -> None:
         ):
             try:
                 call()
-                print(f"problem: no error {code}")
+                say(f"problem: no error {code}")
             except AgentPostError as error:
                 assert error.code == code, error.code
-    print("calls: done")
+    say("calls: done")
 
 
 def stream() -> None:
@@ -105,10 +111,10 @@ def stream() -> None:
     # The acknowledgement is not shown: "earliest" makes the start certain.
     for event in client.realtime.stream(events=["message.received"], inbox_id=inbox_id, after="earliest"):
         if event.type == "message.received":
-            print(f"stream: {event.type} {event.data['from_address']} {event.data['subject']}")
+            say(f"stream: {event.type} {event.data['from_address']} {event.data['subject']}")
         if len(opened) == 1:
             opened[0].socket.shutdown(socket.SHUT_RDWR)
-            print("stream: lost")
+            say("stream: lost")
 
 
 def environments() -> None:
@@ -116,7 +122,7 @@ def environments() -> None:
     stream = client.realtime.stream(environment_ids=[os.environ["ENVIRONMENT_ID"]], after="earliest")
     for event in stream:
         if event.data.get("inbox_id") == inbox_id:
-            print(f"environments: {event.type} {event.data['subject']}")
+            say(f"environments: {event.type} {event.data['subject']}")
 
 
 async def listener() -> None:
@@ -126,13 +132,13 @@ async def listener() -> None:
         async for raw in ws:
             message = json.loads(raw)
             if message["type"] == "subscribed":
-                print("listener: ready")
+                say("listener: ready")
             elif message["type"] == "event":
                 event = message["data"]
-                print(f"listener: {event['type']} {event['data']['subject']}")
+                say(f"listener: {event['type']} {event['data']['subject']}")
             elif message["type"] == "ping":
                 await ws.send(json.dumps({"type": "pong"}))
-                print("listener: pong")
+                say("listener: pong")
 
 
 async def loop() -> None:
@@ -147,9 +153,9 @@ async def loop() -> None:
                 async for raw in ws:
                     message = json.loads(raw)
                     if message["type"] == "subscribed":
-                        print("loop: ready")  # not earlier: a message could arrive before the subscription
+                        say("loop: ready")  # not earlier: a message could arrive before the subscription
                     elif message["type"] == "event":
-                        print(f"loop: {message['data']['data']['subject']}")
+                        say(f"loop: {message['data']['data']['subject']}")
         except (websockets.ConnectionClosed, OSError):
             await asyncio.sleep(min(2**attempt, 60) / 100)
             attempt += 1
@@ -163,11 +169,11 @@ def reported(program) -> None:
     try:
         program()
     except Exception as error:
-        print(f"problem: {program.__name__} {error!r}")
+        say(f"problem: {program.__name__} {error!r}")
 
 
 reported(calls)
-print("stream: ready")
+say("stream: ready")
 for program in (stream, environments, lambda: asyncio.run(listeners())):
     threading.Thread(target=reported, args=(program,), daemon=True).start()
 input()

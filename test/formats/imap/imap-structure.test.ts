@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Section } from '../../../src/formats/imap/imap-parts.ts'
+import { RESPONSE_CHARS_MAX } from '../../../src/formats/imap/imap-response-budget.ts'
 import { readEnvelope, readImapStructure } from '../../../src/formats/imap/read-structure.ts'
 import { sectionRange, selectHeaderFields } from '../../../src/formats/imap/sections.ts'
 
@@ -141,6 +142,14 @@ test('BODYSTRUCTURE and ENVELOPE end at a length: strings become NIL, lists end,
   )
   expect(envelope.length).toBeLessThan(600_000)
   expect(envelope).toMatch(/^\(NIL NIL NIL NIL NIL \((?:\(NIL NIL "a" "b"\))+\) NIL NIL NIL "<m>"\)$/)
+})
+
+test('ENVELOPE of many groups is no longer than that, and each that begins ends', () => {
+  const header = bytes(`To: ${'g:;,'.repeat(50_000)}\n\n`)
+  const envelope = readEnvelope(header, { ...LIMITS, headerBytesMax: 1_000_000 })
+  expect(envelope.length).toBeGreaterThan(RESPONSE_CHARS_MAX - 100)
+  expect(envelope.length).toBeLessThan(RESPONSE_CHARS_MAX + 100)
+  expect(envelope).toMatch(/^\(NIL NIL NIL NIL NIL \((?:\(NIL NIL "g" NIL\)\(NIL NIL NIL NIL\))+\) NIL NIL NIL NIL\)$/)
 })
 
 test.each<[string, Section['path'], Section['of'], string | undefined]>([

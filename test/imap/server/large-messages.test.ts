@@ -13,6 +13,7 @@ import { startMartletImap } from '../martlet-under-test.ts'
 
 const server = useServer(() => startMartletImap())
 
+const MIB = 1024 * 1024
 const SIZE = 1_000_000
 const MULTIPART = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
 const LINE = fill('QUJDREVGR0hJ', 76).concat('\r\n')
@@ -107,9 +108,13 @@ test('what FETCH says about a message is short, whatever its header has, and cli
   expect(await client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)')).toEqual([first])
 })
 
-describe('a message that ends the thread that reads it', () => {
-  const limited = useServer(() => startMartletImap({ parsing: { timeoutMs: 30, keyPauseMs: 0 } }))
-  const slow = () => `Subject: slow\r\n${MULTIPART}--b\r\n\r\nthe needle\r\n${fill('--ba\r\n', 6 * SIZE)}`
+describe('a message that takes more memory than a thread may have', () => {
+  const limited = useServer(() =>
+    startMartletImap({ parsing: { heapBytesMax: 32 * MIB, mimeHeaderFieldsMax: 64 * MIB, keyPauseMs: 0 } }),
+  )
+  const HEADER = `Subject: poison\r\nContent-Transfer-Encoding: quoted-printable\r\nX: ${fill('x', 100_000)}\r\n${MULTIPART}`
+  /** 20 of them have a million fields. */
+  const part = `--b\r\n${fill('a:\r\n', 250_000)}\r\n`
 
   async function countThreads<T>(act: () => Promise<T>): Promise<[threads: number, result: T]> {
     let threads = 0
@@ -127,19 +132,35 @@ describe('a message that ends the thread that reads it', () => {
 
   test('is shown as one file, which is stored, so that it is not read again', async () => {
     const client = await ImapClient.logIn(limited.current.port, await limited.current.createAccount())
-    const message = slow()
-    await client.append('INBOX', message)
+    const message = `${HEADER}${part.repeat(20)}--b\r\n\r\nthe n=65edle\r\n`
+    expect(await client.append('INBOX', message)).toMatchObject({ status: 'OK' })
     await client.ok('SELECT INBOX')
     const [threads, structure] = await countThreads(() => client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)'))
     expect(threads).toBeGreaterThan(0)
-    const bodyStart = message.indexOf('\r\n\r\n') + 4
+    const bodyBytes = message.length - HEADER.length
     expect(structure).toEqual([
       expect.stringMatching(
-        `^1 FETCH \\(ENVELOPE \\(NIL "slow" .*BODYSTRUCTURE \\("application" "octet-stream" NIL NIL NIL "8bit" ${message.length - bodyStart} NIL NIL NIL NIL\\)\\)$`,
+        `^1 FETCH \\(ENVELOPE \\(NIL "poison" .*BODYSTRUCTURE \\("application" "octet-stream" NIL NIL NIL "quoted-printable" ${bodyBytes} NIL NIL NIL NIL\\)\\)$`,
       ),
     ])
     const [more, again] = await countThreads(() => client.ok('FETCH 1 (ENVELOPE BODYSTRUCTURE)'))
     expect([more, again]).toEqual([0, structure])
     expect(await client.ok('FETCH 1 BODY.PEEK[1]<0.3>')).toEqual(['1 FETCH (BODY[1]<0> {3}\r\n--b)'])
+    expect(await client.ok('FETCH 1 (BODY.PEEK[2] BODY.PEEK[1.1] BODY.PEEK[1.TEXT] BINARY.PEEK[2])')).toEqual([
+      '1 FETCH (BODY[2] NIL BODY[1.1] NIL BODY[1.TEXT] NIL BINARY[2] NIL)',
+    ])
+    const decodedBytes = bodyBytes - 'n=65'.length + 'ne'.length
+    expect(
+      await client.ok(`FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1]<${decodedBytes - 8}.8> BODY.PEEK[TEXT]<0.3>)`),
+    ).toEqual([
+      `1 FETCH (BINARY.SIZE[1] ${decodedBytes} BINARY[1]<${decodedBytes - 8}> ~{8}\r\nneedle\r\n BODY[TEXT]<0> {3}\r\n--b)`,
+    ])
+    // Alone, it is read without the structure.
+    expect(await client.ok('FETCH 1 BODY.PEEK[HEADER]')).toEqual([
+      `1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER})`,
+    ])
+    expect(await client.ok('FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[TEXT]<0.3>)')).toEqual([
+      `1 FETCH (BODY[HEADER] {${HEADER.length}}\r\n${HEADER} BODY[TEXT]<0> {3}\r\n--b)`,
+    ])
   })
 })

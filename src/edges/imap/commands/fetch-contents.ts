@@ -1,9 +1,7 @@
 /** The contents that FETCH sends: sections of a message (RFC 9051 §6.4.5.1), decoded parts (BINARY, RFC 3516), and their literals. */
 
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
-import { type ByteRange, sectionRange, selectHeaderFields } from '../../../formats/imap/sections.ts'
-import { readTransferEncoding } from '../../../formats/mime/content-fields.ts'
-import { fieldValue, readHeaderBlock } from '../../../formats/mime/header-fields.ts'
+import { type ByteRange, sectionRange, selectHeaderFields, transferEncodingOf } from '../../../formats/imap/sections.ts'
 import { decodeBytes, decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
 import type { BinaryItem, BodyItem, Partial } from '../grammar/imap-command.ts'
 import type { ImapSession } from '../session/imap-session.ts'
@@ -134,7 +132,7 @@ async function writeDecoded(
   range: ByteRange,
 ): Promise<void> {
   const mime = sectionRange(root!, { path: item.path, of: 'mime' })!
-  const encoding = readEncoding(source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(source, mime)))
+  const encoding = transferEncodingOf(source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(source, mime)))
   // RFC 9051 §7.1: UNKNOWN-CTE
   if (!ENCODINGS.has(encoding)) throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
   if (source.bytes) {
@@ -183,12 +181,4 @@ async function* between(chunks: AsyncIterable<Buffer>, start: number, end: numbe
     at += chunk.length
     if (at >= end) return
   }
-}
-
-function readEncoding(header: Buffer): string {
-  const { fields } = readHeaderBlock(header, 0, header.length)
-  const values = fields
-    .filter(({ name }) => name.toLowerCase() === 'content-transfer-encoding')
-    .map((field) => fieldValue(header, field))
-  return readTransferEncoding(values)
 }

@@ -1,10 +1,12 @@
 /**
  * Structures of messages that are too large for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
- * was read is stored, so that each is read once. Also of a message that has ended the thread: what is shown of it then, one file, is
- * stored like any structure. Part of fetch-messages.ts.
+ * was read is stored, so that each is read once. Of a message that takes too much memory, what is shown of it, one file, is stored too. Of one that
+ * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. One file replaces no structure that another node
+ * has read. Part of fetch-messages.ts.
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
+import { isMailError } from '../../../errors.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
 import type { Log } from '../../../log.ts'
 import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
@@ -16,7 +18,7 @@ import type { MailReader } from '../../messages/content/mail-reader.ts'
 import type { StructureTexts } from '../../messages/content/message-structure.ts'
 
 /** Increase it when formats/imap writes another ENVELOPE or BODYSTRUCTURE: stored ones are computed again. */
-export const STRUCTURE_VERSION = 2
+export const STRUCTURE_VERSION = 3
 
 /** A content, and whose turn it is when it is read. */
 export interface LargeContent {
@@ -56,10 +58,23 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
     signal.throwIfAborted()
     const stored = await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
     if (stored) return stored
-    const shared = reading.get(id) ?? read(content)
-    const row = await shared
+    const row = await readOrShare(content, signal)
     signal.throwIfAborted()
     return row
+  }
+
+  /** One whose turn does not come may be of another organization, with a longer queue: then this one asks for itself. */
+  async function readOrShare(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
+    for (;;) {
+      const shared = reading.get(content.id)
+      if (!shared) return read(content)
+      try {
+        return await shared
+      } catch (error) {
+        if (!isMailError(error, 'read_queue_full')) throw error
+        signal.throwIfAborted()
+      }
+    }
   }
 
   function read(content: LargeContent): Promise<ContentStructureRow> {
@@ -70,15 +85,20 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
   }
 
   async function readNow({ id, sizeBytes, turn }: LargeContent): Promise<ContentStructureRow> {
-    const structure = await mailReader.readStructure({
+    const { structure, outcome } = await mailReader.readStructure({
       ...turn,
       contentId: id,
       sizeBytes,
       load: (end) => loadBeginning(contents, id, end),
     })
     const row = structureRow(id, structure)
-    await storeStructures({ store, log }, [row])
-    return row
+    if (outcome === 'failed') return row
+    if (outcome === 'read') {
+      await storeStructures({ store, log }, [row])
+      return row
+    }
+    await storeStructures({ store, log }, [row], itemsTable.putMissingStructures)
+    return (await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)) ?? row
   }
 }
 
@@ -93,13 +113,14 @@ export function structureRow(
   }
 }
 
-/** Never rejects: what is not stored is computed again. */
+/** Never rejects: what is not stored is computed again. @param put stores them */
 export async function storeStructures(
   { store, log }: Pick<LargeStructuresNeeds, 'store' | 'log'>,
   rows: readonly ContentStructureRow[],
+  put: typeof itemsTable.putStructures = itemsTable.putStructures,
 ): Promise<void> {
   try {
-    await store.transaction((tx) => itemsTable.putStructures(tx, rows))
+    await store.transaction((tx) => put(tx, rows))
   } catch (error) {
     log.warn({ err: error }, 'structures of messages could not be stored; they will be computed again')
   }

@@ -2,19 +2,25 @@
  * Where the texts of a message come from that SEARCH compares: from the message itself, or, if it is large, from a thread, because reading it would
  * hold the event loop up for seconds (messages/content/mail-reader.ts). Part of search-sources.ts.
  *
- * A large message that has ended the thread is compared as it is, without decoding anything, so that no message makes SEARCH fail; this node
- * does not try it again.
+ * A large message that has ended the thread is compared as it is, without decoding anything, so that no message makes SEARCH fail. After a while, the
+ * node tries it again. So nothing may be remembered of these texts (`isFallback`).
  */
+import { StringDecoder } from 'node:string_decoder'
 import type { Limits } from '../../../config/limits.ts'
 import type { MessageTextPiece } from '../../../formats/imap/message-texts.ts'
-import { BoundedCache } from '../../events/feed/bounded-cache.ts'
+import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
 import { type Contents, loadBeginning, loadContent } from '../../messages/content/contents.ts'
 import type { MailReader } from '../../messages/content/mail-reader.ts'
 import { textsOf, unpackTexts } from '../../messages/content/message-structure.ts'
 import type { LargeContent } from '../fetch/large-structures.ts'
 
+export interface SourcePiece extends MessageTextPiece {
+  /** Of a message that could not be read for now: its bytes in UTF-8, without a transfer encoding undone. Another time it has other texts. */
+  readonly isFallback?: boolean
+}
+
 /** Yields the texts in pieces, some of which are empty. Each costs a few milliseconds at most. */
-export type TextSource = (content: LargeContent) => AsyncGenerator<MessageTextPiece>
+export type TextSource = (content: LargeContent) => AsyncGenerator<SourcePiece>
 
 interface TextSourceNeeds {
   readonly contents: Contents
@@ -22,30 +28,34 @@ interface TextSourceNeeds {
   readonly limits: Limits
 }
 
-/** Messages that are known to end the thread. */
-const UNREADABLE_MAX = 10_000
-
 export function createTextSource({ contents, mailReader, limits }: TextSourceNeeds): TextSource {
-  const unreadable = new BoundedCache<string, true>({ bytesMax: Number.POSITIVE_INFINITY, countMax: UNREADABLE_MAX })
-
   return async function* texts({ id, sizeBytes, turn }) {
     if (sizeBytes <= limits.mailboxes.sourceBytesMax) {
       yield* textsOf(await loadContent(contents, id), limits)
       return
     }
     const load = (end: number) => loadBeginning(contents, id, end)
-    const packed = unreadable.get(id)
-      ? undefined
-      : await mailReader.readTexts({ ...turn, contentId: id, sizeBytes, load })
+    const packed = await mailReader.readTexts({ ...turn, contentId: id, sizeBytes, load })
     if (packed) {
       yield* unpackTexts(packed)
       return
     }
-    unreadable.set(id, true, 0)
+    yield* rawTexts(id, sizeBytes)
+  }
+
+  async function* rawTexts(id: string, sizeBytes: number): AsyncGenerator<SourcePiece> {
+    const end = Math.min(sizeBytes, limits.parsing.mimeHeaderBytesMax)
+    const head = await loadContent(contents, id, { start: 0, end })
+    const { bodyStart } = readHeaderBlock(head, 0, head.length)
+    yield { isHeader: true, isContinued: false, isFallback: true, text: head.toString('utf8', 0, bodyStart) }
+    if (bodyStart === sizeBytes) return
+    // A character can begin in one chunk and end in the next.
+    const decoder = new StringDecoder('utf8')
     let isContinued = false
-    for await (const chunk of contents.read(id)) {
-      yield { isHeader: false, isContinued, text: chunk.toString() }
+    for await (const chunk of contents.read(id, { start: bodyStart, end: sizeBytes })) {
+      yield { isHeader: false, isContinued, isFallback: true, text: decoder.write(chunk) }
       isContinued = true
     }
+    yield { isHeader: false, isContinued, isFallback: true, text: decoder.end() }
   }
 }

@@ -1,22 +1,25 @@
 /**
  * Reads what mail programs ask of large messages, in a thread of its own: the event loop would stand still for seconds, and the threads that
- * parse mail (mail-parser.ts) must not wait for readers. One message at a time, round robin over the organizations that ask: it is in
- * memory only during its turn.
+ * parse mail (mail-parser.ts) must not wait for readers. One message at a time, round robin over the organizations that ask: its bytes are in
+ * memory only during its turn, its texts until they are compared.
  *
  *   waits for its turn → loaded → thread → result
- *     ↓ it has ended the thread, by its time or its memory
- *   what can be said without reading it, so that a client gets an answer; callers remember that, so that no thread ends twice
+ *     ↓ it has ended the thread by its time, or by an error: once more, in a fresh thread, because the machine may have been busy
+ *     ↓ it has ended the thread again, or by its memory
+ *   what can be said without reading it, so that a client gets an answer. It is not tried again for a while (unreadable-mail.ts), and its
+ *   organization waits before its next turn
  *
  * Crash of the process: clients ask again.
  * Stop: what waits is refused, and what runs is finished.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import { EMPTY_ENVELOPE } from '../../../formats/imap/read-structure.ts'
+import { EMPTY_ENVELOPE, readMessageHead } from '../../../formats/imap/read-structure.ts'
 import type { Log } from '../../../log.ts'
 import { createTurnQueue, type Turn } from '../../jobs/turn-queue.ts'
 import { type HeadTexts, type PackedTexts, type StructureTexts, structureOfOpaque } from './message-structure.ts'
 import { createParseWorker, type ParseThreads, type Task, type TaskResults, ThreadEnded } from './parse-worker.ts'
+import { UnreadableMail } from './unreadable-mail.ts'
 
 /** A stored message. */
 export interface ReadMail extends Turn {
@@ -26,14 +29,19 @@ export interface ReadMail extends Turn {
   load(end: number): Promise<Uint8Array>
 }
 
-export interface MailReader {
+export interface ReadStructure {
+  readonly structure: StructureTexts
   /**
-   * Of a message that ends the thread, the structure is that of one file.
-   *
-   * @throws read_queue_full, shutting_down; unavailable when no thread can be started; what `load` throws
+   * `memory`: the structure is that of one file, because reading the message takes more memory than a thread may have, whenever it is tried.
+   * `failed`: the same for now, because of the time that it took, or of an error. Another time, or another node, may read it.
    */
-  readStructure(mail: ReadMail): Promise<StructureTexts>
-  /** @returns undefined: it has ended the thread @throws as `readStructure` */
+  readonly outcome: 'read' | 'memory' | 'failed'
+}
+
+export interface MailReader {
+  /** @throws read_queue_full, shutting_down; unavailable when no thread can be started; what `load` throws */
+  readStructure(mail: ReadMail): Promise<ReadStructure>
+  /** @returns undefined: it has ended the thread, now or a while ago @throws as `readStructure` */
   readTexts(mail: ReadMail): Promise<PackedTexts | undefined>
   stop(): Promise<void>
 }
@@ -44,11 +52,8 @@ interface MailReaderNeeds {
   readonly log: Log
 }
 
-/** So much is read of the header of a message that has ended the thread. */
-const HEAD_BYTES_MAX = 64 * 1024
-
 export function createMailReader({ limits, threads, log }: MailReaderNeeds): MailReader {
-  const { timeoutMs, idleMs } = limits.parsing
+  const { timeoutMs, idleMs, keyPauseMs, mimeHeaderBytesMax } = limits.parsing
   const worker = createParseWorker({ limits, threads, timeoutMs, idleMs })
   const queue = createTurnQueue({
     waitingMax: limits.mailboxes.readsWaitingMax,
@@ -56,20 +61,21 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
     waitMs: limits.mailboxes.readWaitMs,
     full: () => new MailError('read_queue_full', {}),
   })
+  const withoutStructure = new UnreadableMail<ReadStructure>(limits)
+  const withoutTexts = new UnreadableMail<true>(limits)
 
   return {
-    readStructure: (mail) =>
-      queue.run(mail, async () => {
-        const structure = await attempt('readStructure', mail)
-        if (structure) return structure
-        const head: HeadTexts = (await attempt('readHead', mail, HEAD_BYTES_MAX)) ?? {
-          envelope: EMPTY_ENVELOPE,
-          bodyStart: Math.min(HEAD_BYTES_MAX, mail.sizeBytes),
-        }
-        return structureOfOpaque(head, mail.sizeBytes)
-      }),
+    async readStructure(mail) {
+      const known = () => withoutStructure.get(mail.contentId)
+      // Again when its turn comes: others may have asked for the same message.
+      return known() ?? queue.run(mail, async () => known() ?? readStructure(mail))
+    },
 
-    readTexts: (mail) => queue.run(mail, () => attempt('readTexts', mail)),
+    async readTexts(mail) {
+      const isKnown = () => withoutTexts.get(mail.contentId) === true
+      if (isKnown()) return undefined
+      return queue.run(mail, async () => (isKnown() ? undefined : readTexts(mail)))
+    },
 
     async stop() {
       await queue.stop()
@@ -77,25 +83,58 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
     },
   }
 
-  /** @returns undefined if the message ends the thread */
+  async function readStructure(mail: ReadMail): Promise<ReadStructure> {
+    const structure = await readOrRetry('readStructure', mail)
+    if (!(structure instanceof ThreadEnded)) return { structure, outcome: 'read' }
+    const opaque = structureOfOpaque(await readHead(mail), mail.sizeBytes)
+    if (structure.reason === 'memory') return { structure: opaque, outcome: 'memory' }
+    const failed: ReadStructure = { structure: opaque, outcome: 'failed' }
+    withoutStructure.add(mail.contentId, failed, opaque.envelope.length)
+    return failed
+  }
+
+  async function readTexts(mail: ReadMail): Promise<PackedTexts | undefined> {
+    const texts = await readOrRetry('readTexts', mail)
+    if (!(texts instanceof ThreadEnded)) return texts
+    withoutTexts.add(mail.contentId, true, 0)
+    return undefined
+  }
+
+  async function readHead(mail: ReadMail): Promise<HeadTexts> {
+    // As much as FETCH reads of a header: both must agree where it ends.
+    const sizeBytes = Math.min(mail.sizeBytes, mimeHeaderBytesMax)
+    const head = await attempt('readHead', mail, sizeBytes)
+    if (!(head instanceof ThreadEnded)) return head
+    const { buffer, byteOffset, byteLength } = await mail.load(sizeBytes)
+    return { ...readMessageHead(Buffer.from(buffer, byteOffset, byteLength)), envelope: EMPTY_ENVELOPE }
+  }
+
+  /** @returns the error if the message ends the thread twice, or by its memory: it would need as much again */
+  async function readOrRetry<T extends Task>(task: T, mail: ReadMail): Promise<TaskResults[T] | ThreadEnded> {
+    const first = await attempt(task, mail)
+    return first instanceof ThreadEnded && first.reason !== 'memory' ? attempt(task, mail) : first
+  }
+
+  /** @returns the error if the message ends the thread */
   async function attempt<T extends Task>(
     task: T,
     mail: ReadMail,
-    bytesMax = mail.sizeBytes,
-  ): Promise<TaskResults[T] | undefined> {
-    const bytes = await mail.load(Math.min(mail.sizeBytes, bytesMax))
+    sizeBytes = mail.sizeBytes,
+  ): Promise<TaskResults[T] | ThreadEnded> {
+    const bytes = await mail.load(sizeBytes)
     try {
       return (await worker.run([{ task, bytes, isOwned: true }]))[0] as TaskResults[T]
     } catch (error) {
       if (!(error instanceof ThreadEnded)) throw error
       const { reason: cause } = error
       if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
-      const { contentId, sizeBytes, fairnessKey } = mail
+      const { contentId, fairnessKey } = mail
+      if (cause !== 'error') queue.pauseKey(fairnessKey, keyPauseMs)
       log.warn(
-        { err: error, cause, task, contentId, sizeBytes, fairnessKey },
+        { err: error, cause, task, contentId, sizeBytes: mail.sizeBytes, fairnessKey },
         'a message could not be read for a mail program',
       )
-      return undefined
+      return error
     }
   }
 }

@@ -6,11 +6,12 @@ import type { Limits } from '../../../config/limits.ts'
 import { type MessageTextPiece, messageTexts } from '../../../formats/imap/message-texts.ts'
 import {
   type ImapStructure,
+  type MessageHead,
   opaqueStructure,
   readEnvelope,
   readImapStructure,
+  readMessageHead,
 } from '../../../formats/imap/read-structure.ts'
-import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
 import type { StructureLimits } from '../../../formats/mime/mime-structure.ts'
 
 /** As it is stored. */
@@ -22,9 +23,8 @@ export interface StructureTexts {
   readonly parts: string
 }
 
-export interface HeadTexts {
+export interface HeadTexts extends MessageHead {
   readonly envelope: string
-  readonly bodyStart: number
 }
 
 /** The texts of a message in UTF-8, one after the other. */
@@ -53,13 +53,12 @@ export function readStructure(raw: Buffer, limits: Pick<Limits, 'parsing'>): Str
 
 /** @param raw the beginning of a message */
 export function readHead(raw: Buffer, limits: Pick<Limits, 'parsing'>): HeadTexts {
-  const { bodyStart } = readHeaderBlock(raw, 0, raw.length)
-  return { envelope: readEnvelope(raw, structureLimits(limits)), bodyStart }
+  return { ...readMessageHead(raw), envelope: readEnvelope(raw, structureLimits(limits)) }
 }
 
 /** Returns what is shown of a message whose parts cannot be read: one file. */
-export function structureOfOpaque({ envelope, bodyStart }: HeadTexts, sizeBytes: number): StructureTexts {
-  return textsOfStructure(opaqueStructure(envelope, bodyStart, sizeBytes))
+export function structureOfOpaque({ envelope, ...head }: HeadTexts, sizeBytes: number): StructureTexts {
+  return textsOfStructure(opaqueStructure(envelope, head, sizeBytes))
 }
 
 function textsOfStructure({ envelope, body, bodyStructure, root }: ImapStructure): StructureTexts {
