@@ -14,7 +14,7 @@ export const serverErrors = {
   }),
   read_queue_full: define({
     kind: 'temporary',
-    message: () => 'Too many large messages are waiting to be read; try again later',
+    message: () => 'Too many messages are waiting to be read; try again later',
     fix: 'Retry in a minute.',
   }),
   disk_full: define({

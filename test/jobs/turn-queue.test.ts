@@ -9,7 +9,7 @@ const PAUSE_MS = 60_000
 const REFUSED = { code: 'parse_queue_full' }
 
 /** Opens a queue in which the test decides when a message has been parsed. */
-function openQueue(options: Partial<typeof OPTIONS> = {}) {
+function openQueue(options: Partial<Parameters<typeof createTurnQueue>[0]> = {}) {
   const queue = createTurnQueue({ ...OPTIONS, ...options, full: () => new MailError('parse_queue_full', {}) })
   const begun: string[] = []
   const gates = new Map<string, () => void>()
@@ -59,6 +59,35 @@ test('a new peer is next after the message that is being parsed', async () => {
   void add('b1')
   await end('a2')
   expect(begun).toEqual(['a1', 'a2', 'b1'])
+})
+
+test('if several may be parsed at once, a peer of which none is parsed is next', async () => {
+  const { begun, add, end } = openQueue({ runningMax: 2 })
+  for (const mail of ['a1', 'a2', 'a3', 'b1']) void add(mail)
+  expect(begun).toEqual(['a1', 'a2'])
+  await end('a1')
+  expect(begun).toEqual(['a1', 'a2', 'b1'])
+})
+
+test('the number that is parsed at once can be limited for each peer', async () => {
+  const { begun, add, end } = openQueue({ runningMax: 5, runningPerKeyMax: 1 })
+  for (const mail of ['a1', 'a2', 'b1', 'b2']) void add(mail)
+  expect(begun).toEqual(['a1', 'b1'])
+  await end('b1')
+  expect(begun).toEqual(['a1', 'b1', 'b2'])
+})
+
+test('who leaves does not wait any longer', async () => {
+  const { queue, begun, add, end } = openQueue({ waitingPerKeyMax: 1 })
+  const leaving = new AbortController()
+  void add('a1')
+  const waiting = queue.run({ fairnessKey: 'a' }, async () => begun.push('a2'), leaving.signal)
+  leaving.abort()
+  await expect(waiting).rejects.toThrow('aborted')
+  void add('a3')
+  await end('a1')
+  expect(begun).toEqual(['a1', 'a3'])
+  await expect(queue.run({ fairnessKey: 'a' }, async () => undefined, leaving.signal)).rejects.toThrow('aborted')
 })
 
 test('the parts of a peer take turns within its turns', async () => {

@@ -65,8 +65,15 @@ export const mailboxesLimits = {
     default: 2,
     unit: 'count',
     description:
-      'Messages that all SEARCH commands of a node have in memory at the same time to compare their whole text.',
+      'Large messages, and batches of small ones, whose whole text all SEARCH commands of a node compare at the same time: so many of each.',
   },
+  searchesWaitingMax: {
+    default: 2_000,
+    unit: 'count',
+    description:
+      'SEARCH commands that wait for their turn to compare large messages, and as many to compare small ones. A further one is refused with NO [UNAVAILABLE], or replaces one of the organization that has the most.',
+  },
+  searchesPerOrganizationMax: { default: 500, unit: 'count', description: 'The same for one organization.' },
   searchSignaturesBytesMax: {
     default: 32 * MIB,
     unit: 'bytes',
@@ -99,7 +106,8 @@ export const mailboxesLimits = {
   readWaitMs: {
     default: MINUTE,
     unit: 'milliseconds',
-    description: 'Time for which a large message may wait for this thread before the command is refused.',
+    description:
+      'Time for which a large message may wait for this thread, or a SEARCH for its turn, before the command is refused.',
   },
   unreadableMs: {
     default: HOUR,

@@ -1,6 +1,7 @@
 /**
- * Runs heavy work one piece at a time, round robin over those who ask for it, so that each delays only itself: the parsing
- * of large messages (messages/content/mail-parser.ts) and the texts of attachments (attachment-text.ts there).
+ * Runs heavy work one piece at a time, or a few, round robin over those who ask for it, so that each delays only itself: the
+ * parsing of large messages (messages/content/mail-parser.ts), the texts of attachments (attachment-text.ts there), and what
+ * SEARCH of IMAP compares (mailboxes/search/search-sources.ts).
  *
  * The turns have two levels: fairness keys (an organization, or the network of an SMTP peer), and the parts of a key (the
  * pods of an organization). A key whose work has used its whole time limit can pause before its next turn. Without the
@@ -21,18 +22,22 @@ export interface Turn {
 
 export interface TurnQueue {
   /**
-   * Calls `work` when its turn comes. Nothing else of this queue runs until its promise settles.
+   * Calls `work` when its turn comes. Until its promise settles, only `runningMax - 1` others of this queue run.
    *
-   * @throws the error of the options when too much waits, or after `waitMs`; shutting_down; what `work` throws
+   * @param signal what waits leaves the queue with it; `work` heeds it itself
+   * @throws the error of the options when too much waits, or after `waitMs`; shutting_down; the reason of `signal`; what `work` throws
    */
-  run<T>(turn: Turn, work: () => Promise<T>): Promise<T>
+  run<T>(turn: Turn, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
   /** Delays the next piece of the key. */
   pauseKey(fairnessKey: string, pauseMs: number): void
-  /** Refuses everything that waits. Resolves when nothing runs. */
+  /** Refuses everything that waits. Resolves when nothing runs. A queue whose callers all leave with their signals needs no stop. */
   stop(): Promise<void>
 }
 
 interface TurnQueueOptions {
+  /** Pieces that run at once, in all and of one key. The default is 1 in all, and no limit for a key. */
+  readonly runningMax?: number
+  readonly runningPerKeyMax?: number
   /** How many pieces may wait, in all and of one key. A piece of the key or part that has the most makes room for others. */
   readonly waitingMax: number
   readonly waitingPerKeyMax: number
@@ -47,7 +52,7 @@ interface Waiting {
   readonly round: number
   /** Never rejects. */
   begin(): Promise<void>
-  refuse(error: MailError): void
+  refuse(error: unknown): void
 }
 
 /** What waits of one key, in the order of its turns. */
@@ -62,31 +67,41 @@ export function turnOf({ organizationId, podId }: Tenant): Turn {
   return { fairnessKey: `organization ${organizationId}`, ...(podId !== null && { fairnessPart: `pod ${podId}` }) }
 }
 
-export function createTurnQueue({ waitingMax, waitingPerKeyMax, waitMs, full }: TurnQueueOptions): TurnQueue {
+export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
+  const { runningMax = 1, runningPerKeyMax = runningMax, waitingMax, waitingPerKeyMax, waitMs, full } = options
   /** Fairness keys in the order in which they are served, each with at least one piece. */
   const queues = new Map<string, KeyQueue>()
   /** Times of `performance.now()`. */
   const pausedUntilMs = new Map<string, number>()
   let waitingCount = 0
-  let running: Promise<void> | undefined
+  /** With the key of each. */
+  const running = new Map<Promise<void>, string>()
   let wakeUp: NodeJS.Timeout | undefined
   let isStopped = false
 
   return {
-    async run<T>({ fairnessKey, fairnessPart: part = '' }: Turn, work: () => Promise<T>) {
+    async run<T>({ fairnessKey, fairnessPart: part = '' }: Turn, work: () => Promise<T>, signal?: AbortSignal) {
       if (isStopped) throw new MailError('shutting_down', {})
+      signal?.throwIfAborted()
       evictIfFull(fairnessKey, part)
       return new Promise<T>((resolve, reject) => {
-        const timer = setTimeout(() => {
+        const leave = (error: unknown) => {
           remove(fairnessKey, mine)
-          reject(full())
-        }, waitMs)
+          mine.refuse(error)
+        }
+        const onAbort = () => leave(signal!.reason)
+        const timer = setTimeout(() => leave(full()), waitMs)
+        signal?.addEventListener('abort', onAbort)
+        const stopWaiting = () => {
+          clearTimeout(timer)
+          signal?.removeEventListener('abort', onAbort)
+        }
         const queue = queues.get(fairnessKey) ?? { waiting: [], round: 0 }
         const mine: Waiting = {
           part,
           round: Math.max(queue.round, ...ofPart(queue, part).map(({ round }) => round)) + 1,
           async begin() {
-            clearTimeout(timer)
+            stopWaiting()
             try {
               resolve(await work())
             } catch (error) {
@@ -94,7 +109,7 @@ export function createTurnQueue({ waitingMax, waitingPerKeyMax, waitMs, full }: 
             }
           },
           refuse(error) {
-            clearTimeout(timer)
+            stopWaiting()
             reject(error)
           },
         }
@@ -118,7 +133,7 @@ export function createTurnQueue({ waitingMax, waitingPerKeyMax, waitMs, full }: 
       for (const { waiting } of queues.values())
         for (const each of waiting) each.refuse(new MailError('shutting_down', {}))
       queues.clear()
-      await running
+      await Promise.all(running.keys())
     },
   }
 
@@ -153,29 +168,32 @@ export function createTurnQueue({ waitingMax, waitingPerKeyMax, waitMs, full }: 
     last.refuse(full())
   }
 
-  /** Begins the first piece of the first key that is not paused, unless one runs. */
+  /** Begins pieces until as many run as may. First those of keys of which none runs. */
   function next(): void {
-    if (running || isStopped) return
     clearTimeout(wakeUp)
-    const now = performance.now()
-    let soonest = Number.POSITIVE_INFINITY
-    for (const [fairnessKey, queue] of queues) {
-      const until = pausedUntilMs.get(fairnessKey) ?? 0
-      if (until <= now) {
-        begin(fairnessKey, queue)
+    while (running.size < runningMax && !isStopped) {
+      const now = performance.now()
+      const counts = new Map<string, number>()
+      for (const key of running.values()) counts.set(key, (counts.get(key) ?? 0) + 1)
+      const keys = [...queues.keys()].filter((key) => (counts.get(key) ?? 0) < runningPerKeyMax)
+      const ready = keys.filter((key) => (pausedUntilMs.get(key) ?? 0) <= now)
+      const fairnessKey = ready.find((key) => !counts.has(key)) ?? ready[0]
+      if (fairnessKey === undefined) {
+        const soonest = Math.min(...keys.map((key) => pausedUntilMs.get(key)!)) // all of them are paused
+        if (keys.length > 0) wakeUp = setTimeout(next, soonest - now)
         return
       }
-      soonest = Math.min(soonest, until)
+      begin(fairnessKey)
     }
-    if (soonest < Number.POSITIVE_INFINITY) wakeUp = setTimeout(next, soonest - now)
   }
 
-  function begin(fairnessKey: string, queue: KeyQueue): void {
+  function begin(fairnessKey: string): void {
+    const queue = queues.get(fairnessKey)!
     const first = queue.waiting[0]!
     queue.round = first.round
     remove(fairnessKey, first)
-    running = first.begin().finally(() => {
-      running = undefined
+    const piece: Promise<void> = first.begin().finally(() => {
+      running.delete(piece)
       const rest = queues.get(fairnessKey)
       if (rest) {
         queues.delete(fairnessKey) // moves it behind the other keys
@@ -183,6 +201,7 @@ export function createTurnQueue({ waitingMax, waitingPerKeyMax, waitMs, full }: 
       }
       next()
     })
+    running.set(piece, fairnessKey)
   }
 
   function remove(fairnessKey: string, piece: Waiting): void {

@@ -1,16 +1,18 @@
 /**
  * Compares the whole text of messages for SEARCH, which the text index has only in part: header fields, those of parts, HTML, attachments, and
- * the end of a long text. All searches of a node take turns, because messages are in memory meanwhile.
+ * the end of a long text. Messages are in memory meanwhile, so the searches of a node take turns, by organizations and pods: each delays only
+ * itself. Large messages, which can take seconds, have turns of their own.
  *
  * The index of whole messages (../../messages/search/source-index.ts) excludes most messages. Of those that it does not have, a node that has read
  * one keeps its signatures in memory, by mailbox and UID, which always mean the same message.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { isMailError } from '../../../errors.ts'
+import { isMailError, MailError } from '../../../errors.ts'
 import { hasBits, queryBits } from '../../../formats/search/search-signature.ts'
 import type { Store } from '../../../store/store.ts'
 import { type ContentSource, listContentSources } from '../../../store/tables/search-sources-table.ts'
 import { BoundedCache } from '../../events/feed/bounded-cache.ts'
+import { createTurnQueue, type TurnQueue } from '../../jobs/turn-queue.ts'
 import { sourceOf } from '../../messages/content/compressed-source.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { MailReader } from '../../messages/content/mail-reader.ts'
@@ -23,8 +25,8 @@ import {
   sourceLimitsOf,
 } from '../../messages/search/source-signatures.ts'
 import type { LargeContent } from '../fetch/large-structures.ts'
+import { createLimitedTexts } from './limited-texts.ts'
 import { createSlices } from './search-slices.ts'
-import { createTextSource } from './text-source.ts'
 
 /** What is searched, folded. */
 export interface SourceQuery {
@@ -44,10 +46,10 @@ export interface SearchedSource {
 
 export interface Sources {
   /**
-   * Reads messages, which are few, or one large one.
+   * Reads messages, which are few, or one large one. They belong to one mailbox.
    *
    * @returns whether each matches; one whose content was deleted does not
-   * @throws the reason of `signal`
+   * @throws read_queue_full when too many searches wait, or too long; the reason of `signal`
    */
   match(messages: readonly SearchedSource[], query: SourceQuery, signal: AbortSignal): Promise<boolean[]>
   /** Returns a function that says whether a message, by the key of its entry, certainly does not match. */
@@ -70,38 +72,48 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     countMax: Number.POSITIVE_INFINITY,
   })
   const sourceLimits = sourceLimitsOf(limits)
-  const readTexts = createTextSource({ contents, mailReader, limits })
-  const waiting: (() => void)[] = []
-  let running = 0
+  const readTexts = createLimitedTexts({ contents, mailReader, limits })
+  const smallTurns = createTurns(limits, { runningMax: limits.mailboxes.searchSourcesMax })
+  // The reader of large messages has turns as well, in which an organization can pause: there, one of each organization waits.
+  const largeTurns = createTurns(limits, { runningMax: Number.POSITIVE_INFINITY, runningPerKeyMax: 1 })
 
   return {
     async match(messages, query, signal) {
-      if (running >= limits.mailboxes.searchSourcesMax) await new Promise<void>((resolve) => waiting.push(resolve))
-      else running += 1
-      try {
-        signal.throwIfAborted()
-        const ids = [...new Set(messages.map(({ content }) => content.id))]
-        const read = await listContentSources(store.db, ids)
-        const sources = new Map(read.map((source) => [source.content_id, source]))
-        const pause = createSlices(SLICE_MS)
-        const found: boolean[] = []
-        for (const message of messages) {
-          const source = sources.get(message.content.id)
-          found.push(source !== undefined && (await matches(source, message, query, pause, signal)))
-          await pause()
-        }
-        return found
-      } finally {
-        const next = waiting.shift()
-        if (next) next()
-        else running -= 1
+      const isLarge = ({ content }: SearchedSource) => content.sizeBytes > limits.mailboxes.sourceBytesMax
+      const small = messages.filter((each) => !isLarge(each))
+      const found = new Set<SearchedSource>()
+      const compareInTurn = async (turns: TurnQueue, some: readonly SearchedSource[]) => {
+        const [first] = some
+        if (first) await turns.run(first.content.turn, () => compare(some, query, signal, found), signal)
       }
+      await compareInTurn(smallTurns, small)
+      for (const each of messages.filter(isLarge)) await compareInTurn(largeTurns, [each])
+      return messages.map((each) => found.has(each))
     },
 
     excluder({ text }) {
       const bits = queryBits([text.slice(0, OVERLAP_CHARS)])
       return (key) => signatures.get(key)?.some((signature) => hasBits(signature, bits)) === false
     },
+  }
+
+  /** @param found gets those that match */
+  async function compare(
+    messages: readonly SearchedSource[],
+    query: SourceQuery,
+    signal: AbortSignal,
+    found: Set<SearchedSource>,
+  ): Promise<void> {
+    const ids = [...new Set(messages.map(({ content }) => content.id))]
+    const read = await listContentSources(store.db, ids)
+    const sources = new Map(read.map((source) => [source.content_id, source]))
+    const pause = createSlices(SLICE_MS)
+    for (const message of messages) {
+      signal.throwIfAborted()
+      const source = sources.get(message.content.id)
+      if (source && (await matches(source, message, query, pause, signal))) found.add(message)
+      await pause()
+    }
   }
 
   async function matches(
@@ -117,9 +129,11 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     const signed = isSigned && !signatures.get(key) ? new SignedTexts() : undefined
     const fold = createPieceFolder(Math.max(text.length, OVERLAP_CHARS))
     let isFound = false
+    let isFallback = false
     try {
-      const texts = source.bytes ? textsOf(bytesOf(source.bytes, source), limits) : readTexts(content)
+      const texts = source.bytes ? textsOf(bytesOf(source.bytes, source), limits) : readTexts(content, signal)
       for await (const piece of texts) {
+        isFallback ||= 'isFallback' in piece && piece.isFallback === true
         await pause()
         for (const folded of fold(piece)) {
           isFound ||= (inHeader || !piece.isHeader) && folded.includes(text)
@@ -133,14 +147,23 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
       if (isMailError(error, 'not_found')) return false // it was deleted meanwhile
       throw error
     }
-    if (signed) {
+    // Texts of a message that could not be read for now (text-source.ts): signatures would exclude what it really has.
+    if (signed && !isFallback) {
       const made = signed.end()
       signatures.set(key, made, made.reduce((sum, { length }) => sum + length, 0) + key.length)
     }
     return isFound
   }
+}
 
-  /** @returns undefined: it was deleted */
+function createTurns({ mailboxes }: Limits, running: { runningMax: number; runningPerKeyMax?: number }): TurnQueue {
+  return createTurnQueue({
+    ...running,
+    waitingMax: mailboxes.searchesWaitingMax,
+    waitingPerKeyMax: mailboxes.searchesPerOrganizationMax,
+    waitMs: mailboxes.readWaitMs,
+    full: () => new MailError('read_queue_full', {}),
+  })
 }
 
 function bytesOf(bytes: Uint8Array, { parsed, size_bytes: sizeBytes }: ContentSource): Buffer {
