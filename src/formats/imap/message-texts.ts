@@ -3,7 +3,7 @@
  * those of attached messages, without their transfer encoding and in Unicode. Of HTML, what it shows, and its source. Pure.
  */
 import { linesInSlices, linesSourceCharsMax } from '../html/html-lines.ts'
-import { decodeCharset, isWideCharset } from '../mime/charset.ts'
+import { charsetOfText, decodeCharset, decodePart, type TextCharset } from '../mime/charset.ts'
 import { fieldText, type HeaderField } from '../mime/header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
 import { decodeBytes } from '../mime/transfer-encoding.ts'
@@ -94,13 +94,23 @@ function* inTurns<Result>(slices: Generator<void, Result>): Generator<MessageTex
   }
 }
 
-function* piecesOf(bytes: Buffer, charset: string): Generator<MessageTextPiece> {
-  const isWide = isWideCharset(charset)
-  for (let start = 0; start < bytes.length; ) {
-    const end = isWide ? Math.min(start + WHOLE_BYTES_MAX, bytes.length) : endOfPiece(bytes, start)
-    yield { isHeader: false, isContinued: start > 0, text: decodeCharset(bytes.subarray(start, end), charset) }
+function* piecesOf(bytes: Buffer, label: string): Generator<MessageTextPiece> {
+  const charset = charsetOfText(bytes, label)
+  for (let { start } = charset; start < bytes.length; ) {
+    const isContinued = start > charset.start
+    const end = charset.isWide ? endOfWidePiece(bytes, start, charset) : endOfPiece(bytes, start)
+    yield { isHeader: false, isContinued, text: decodePart(bytes.subarray(start, end), charset, !isContinued) }
     start = end
   }
+}
+
+/** In UTF-16, a character of two units is in one piece. */
+function endOfWidePiece(bytes: Buffer, start: number, { charset }: TextCharset): number {
+  const end = start + WHOLE_BYTES_MAX
+  if (end >= bytes.length) return bytes.length
+  const highByte = charset === 'utf16be' ? bytes[end]! : charset === 'utf16le' ? bytes[end + 1]! : 0
+  const isLowSurrogate = (highByte & 0xfc) === 0xdc
+  return isLowSurrogate ? end - 2 : end
 }
 
 /**

@@ -52,6 +52,42 @@ export function decodeCharset(bytes: Buffer, label = ''): string {
   return replaceEach(text, '\0', '')
 }
 
+/** How all parts of a long text are decoded: as its beginning says. */
+export interface TextCharset {
+  /** With its byte order, if it has one. */
+  readonly charset: CharsetName
+  /** Where the text begins: after a byte order mark. */
+  readonly start: number
+  /** Characters have several bytes each, also those of ASCII: such a text is not divided at a byte. */
+  readonly isWide: boolean
+}
+
+/** Returns how `decodeCharset` decodes these bytes, for a text that is decoded in parts. */
+export function charsetOfText(bytes: Buffer, label = ''): TextCharset {
+  const { charset, start } = effectiveCharset(bytes, charsetOfLabel(label))
+  return { charset: withByteOrder(bytes, charset), start, isWide: UTF_16_BASED.test(charset) }
+}
+
+/** Decodes a part of a text, of whole characters, as `decodeCharset` decodes all of it. @param isFirst it can begin with a mark */
+export function decodePart(bytes: Buffer, { charset }: TextCharset, isFirst: boolean): string {
+  return replaceEach(decode(bytes, charset, isFirst), '\0', '')
+}
+
+/** The codecs without a byte order guess it, from at most 100 characters. A part in the middle of a text can look like another one. */
+const GUESSED_BYTES = 400
+const BYTE_ORDERS: ReadonlyMap<CharsetName, readonly [little: CharsetName, big: CharsetName]> = new Map([
+  ['utf16', ['utf16le', 'utf16be']],
+  ['utf32', ['utf32le', 'utf32be']],
+  ['ucs4', ['utf32le', 'utf32be']],
+])
+
+function withByteOrder(bytes: Buffer, charset: CharsetName): CharsetName {
+  const [little, big] = BYTE_ORDERS.get(charset) ?? []
+  if (little === undefined || big === undefined) return charset
+  const beginning = bytes.subarray(0, GUESSED_BYTES)
+  return iconv.decode(beginning, charset) === iconv.decode(beginning, little) ? little : big
+}
+
 /**
  * Decodes bytes above 127 in a header, where no label says what they are. RFC 6532 §3.2 says UTF-8; older programs write
  * the charset of the body.
@@ -80,17 +116,12 @@ export function isKnownCharset(label: string): boolean {
   return isOwn || (!EXCLUDED_CODECS.has(charset) && isKnown(charset))
 }
 
-/** Whether its characters have several bytes each, also those of ASCII: such a text is not divided at a byte. */
-export function isWideCharset(label: string): boolean {
-  return UTF_16_BASED.test(charsetOfLabel(label))
-}
-
 /** Whether a label leaves the charset open: there is none, or it says nothing about bytes above 127. */
 export function isUnreliable(label = ''): boolean {
   return charsetOfLabel(label) === UNRELIABLE
 }
 
-function decode(bytes: Buffer, charset: CharsetName): string {
+function decode(bytes: Buffer, charset: CharsetName, stripBOM = true): string {
   if (charset === UNRELIABLE) return decodeUnlabelled(bytes)
   if (charset === UTF_8) return decodeDetected(bytes, 1)
   if (charset === UTF_7) return Buffer.from(decodeUtf7(bytes)).toString() // removes lone surrogates
@@ -103,7 +134,7 @@ function decode(bytes: Buffer, charset: CharsetName): string {
   // For all others iconv-lite and not TextDecoder: 2.5 times as fast for single-byte charsets, no exception for an
   // unknown label, and the same on every Node (some releases of 22 and 23 decode windows-1252 as ISO-8859-1).
   if (EXCLUDED_CODECS.has(charset) || !isKnown(charset)) return decodeUnlabelled(bytes)
-  const text = iconv.decode(bytes, charset)
+  const text = iconv.decode(bytes, charset, { stripBOM })
   return UTF_16_BASED.test(charset) ? Buffer.from(text).toString() : text
 }
 

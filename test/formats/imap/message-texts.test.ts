@@ -22,6 +22,33 @@ const repeated = (bytes: readonly number[], size: number) =>
   Buffer.concat(Array.from({ length: Math.ceil(size / bytes.length) }, () => Buffer.from(bytes)))
 const line = (...bytes: number[]) => [...bytes, 0x0d, 0x0a]
 
+const MARK = '\ufeff'
+
+// The mark, or the guess, was that of each piece: the second one was decoded in another charset.
+test.each([
+  ['no label', '', 'LE', MARK],
+  ['no label', '', 'BE', MARK],
+  ['the label utf-8', 'utf-8', 'BE', MARK],
+  ['the label utf-16', 'utf-16', 'LE', MARK],
+  ['the label utf-16', 'utf-16', 'BE', MARK],
+  ['the label of the other byte order', 'utf-16le', 'BE', MARK],
+  ['the label utf-16', 'utf-16', 'LE', ''],
+  ['the label utf-16', 'utf-16', 'BE', ''],
+  ['its label', 'utf-16be', 'BE', ''],
+] as const)('a long text in UTF-16 with %s (%s, %s) is divided between characters', (_, label, order, mark) => {
+  const type = label === '' ? 'text/plain' : `text/plain; charset=${label}`
+  for (const shift of [-5, -4, -3, -2, -1, 0, 1]) {
+    // Units after the cut look like the other byte order, and like its mark.
+    const text = `${'x'.repeat(2 ** 19 + shift)}\u{10428}\u{10429}\ufffe${'\u6100'.repeat(50)}ж needle`
+    const body = Buffer.from(mark + text, 'utf16le')
+    if (order === 'BE') body.swap16()
+    const raw = Buffer.concat([Buffer.from(`Content-Type: ${type}\r\n\r\n`), body])
+    const texts = [...messageTexts(raw, LIMITS)].filter((piece) => !piece.isHeader && piece.text !== '')
+    expect(texts).toHaveLength(2)
+    expect(texts.map((piece) => piece.text).join('') === text, String(shift)).toBe(true)
+  }
+})
+
 test.each<[charset: string, piece: readonly number[]]>([
   ['utf-8', line(0xe5, 0xa5, 0xbd, 0x61)],
   ['utf-8', [0xe5, 0xa5, 0xbd, 0x61]],

@@ -10,7 +10,7 @@ import { textsOf } from '../content/message-structure.ts'
 import { textFunctionOf } from './message-text.ts'
 
 /** Increase it with each change of the texts below or of formats/imap/message-texts.ts: the index is then made again. */
-const SOURCE_TEXT_VERSION = 1
+const SOURCE_TEXT_VERSION = 2
 
 /** Characters that are folded at once. */
 const PIECE_CHARS = 128 * 1024
