@@ -53,7 +53,7 @@ const mails = [
   // 3: HTML alone
   `From: cid@z.test\nSubject: html\nContent-Type: text/html\n\n<p>${filler(40_000)}</p><p>the <b>bold</b> ending</p>\n`,
   // 4: a field of many lines
-  `From: dan@z.test\nSubject: plain\nReceived: from relay.z.test\n by mx.a.test with SMTP\nX-Note: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nMessage-ID: without brackets\n\nshort\n`,
+  `From: dan@z.test\nSubject: plain\nReceived: from relay.z.test\n by mx.a.test with SMTP\nX-Note: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nMessage-ID: without brackets\nX-Greek: ΟΔΟΣΑ\n\nshort, ΛΟΓΟΣΑ\n`,
   // 5: parts, and no attachment
   [
     'From: eve@z.test',
@@ -104,6 +104,8 @@ const cases: [SearchKey, number[]][] = [
   [text('body', 'the bold ending'), [3]],
   [text('text', 'from relay.z.test by mx'), [4]],
   [text('text', 'grüße'), [4]],
+  [text('text', 'ΟΔΟΣ'), [4]],
+  [text('body', 'λογος'), [4]],
   [text('body', `${filler(500)}the needle`.replaceAll('\n', ' ')), [1]], // longer than the index compares
   [text('body', `${'filler words on a line '.repeat(15)}the needles`), []],
   [{ key: 'not', of: text('body', 'needle in') }, [2, 3, 4, 5]],

@@ -16,6 +16,7 @@ import { fileMail, fillers, type Mail, openSearchWorld } from './search-world.ts
 const cases: [string, Mail, string][] = [
   ['inside a word', { text: 'an unbelievable offer' }, 'believ'],
   ['upper and lower case alike', { text: 'GRÜSSE aus Köln' }, 'grüsse AUS kÖLN'],
+  ['a Greek word that is longer than the text', { text: 'η ΟΔΟΣΑ' }, 'ΟΔΟΣ'],
   ['Chinese inside a sentence', { text: '您的验证码是123456请勿告诉他人' }, '验证码'],
   ['two characters', { text: '这封邮件很重要' }, '重要'],
   ['one character', { text: 'only one of them has ß' }, 'ß'],

@@ -5,7 +5,7 @@
  * space is folded as in the comparison (search-signature.ts). Everything else is shown as it is: a fragment is plain text,
  * not HTML.
  */
-import { collapseSpace } from './search-signature.ts'
+import { collapseSpace, foldCase } from './search-signature.ts'
 
 export interface FragmentBounds {
   readonly fragmentsMax: number
@@ -48,7 +48,7 @@ export function highlightAddress(
 /** Finds the matches, in the order of the text. Those that touch are joined. */
 function rangesOf(shown: string, needles: readonly string[]): Range[] {
   // İ is the only character that has another length in lower case.
-  const folded = shown.replaceAll('İ', 'i').toLowerCase()
+  const folded = foldCase(shown.replaceAll('İ', 'i'))
   const found: Range[] = []
   for (const needle of new Set(needles.map((each) => each.replaceAll('i\u0307', 'i')))) {
     let at = folded.indexOf(needle)

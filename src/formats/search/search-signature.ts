@@ -25,7 +25,15 @@ const NEIGHBOURS = 4
  * Change SEARCH_TEXT_VERSION (mail/messages/search/message-text.ts) with it.
  */
 export function foldText(text: string): string {
-  return collapseSpace(text.toLowerCase())
+  return collapseSpace(foldCase(text))
+}
+
+/**
+ * As long as the lower case. That of Σ is ς at the end of a word and σ elsewhere, the only letter for which this depends on
+ * others: a word, or a piece of a text, would not be found inside another word.
+ */
+export function foldCase(text: string): string {
+  return text.toLowerCase().replaceAll('ς', 'σ')
 }
 
 export function collapseSpace(text: string): string {

@@ -14,6 +14,7 @@ test.each([
   ['across lines', 'end\r\n  of it', ['end of'], ['**end of** it']],
   ['an emoji', 'a 🎉 b', ['🎉'], ['a **🎉** b']],
   ['a letter whose lower case is longer', 'in İstanbul today', ['i\u0307stanbul'], ['in **İstanbul** today']],
+  ['a Greek letter that has two lower cases', 'ΟΔΟΣΑ, η ΟΔΟΣ', ['οδοσ'], ['**ΟΔΟΣ**Α, η **ΟΔΟΣ**']],
   ['stars in the text', '**not** a match, **a*', ['match'], ['∗∗not∗∗ a **match**, ∗∗a∗']],
   ['a star that was searched', 'a*b', ['*'], ['a**∗**b']],
   ['markup as it is', '<b>x</b> & y', ['x'], ['<b>**x**</b> & y']],

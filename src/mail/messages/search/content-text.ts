@@ -6,7 +6,7 @@
  *   format: 1 byte │ size of the text, length of the addresses: 4 bytes each │ addresses and body, encoded, compressed if long
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { collapseSpace } from '../../../formats/search/search-signature.ts'
+import { collapseSpace, foldCase } from '../../../formats/search/search-signature.ts'
 import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import { SMALL_DEFLATE } from '../content/compressed-bodies.ts'
 
@@ -77,7 +77,7 @@ function encodingOf(text: string): (typeof ENCODINGS)[number] {
 
 /** @param shown with its white space collapsed, so this is `foldText` */
 export function fold(shown: string): FoldedText {
-  return { shown, folded: shown.toLowerCase() }
+  return { shown, folded: foldCase(shown) }
 }
 
 export function textOfAddresses(addresses: readonly SearchedAddress[], charsMax: number): string {

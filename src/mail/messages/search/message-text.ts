@@ -10,7 +10,7 @@ import { type FoldedContent, type FoldedText, fold, textOfAddresses, unpackConte
 import type { FoldedTexts } from './text-cache.ts'
 
 /** Increase it with each change of the text below or of the signatures: the index is then made again. */
-const SEARCH_TEXT_VERSION = 3
+const SEARCH_TEXT_VERSION = 4
 
 /** Names what makes the index: blocks that another text function has made are not used. */
 export function textFunctionOf({ parsing }: Pick<Limits, 'parsing'>): string {
