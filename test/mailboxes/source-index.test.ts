@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
+import { decodeNumbers } from '../../src/formats/search/search-block.ts'
 import { checkIndexes } from '../../src/mail/messages/search/index-messages.ts'
 import { createIndexSources, INDEX_SOURCES } from '../../src/mail/messages/search/index-sources.ts'
 import { createSignatureThread } from '../../src/mail/messages/search/signature-thread.ts'
@@ -104,4 +105,18 @@ test('a rebuild, and a new version, make the index again', async () => {
   expect(made).toHaveLength(1)
   expect(made[0]!.id).not.toBe(outdated.id)
   expect(made[0]!.text_function).toMatch(/^source:/)
+})
+
+// The job failed for all messages that it read with it, and again whenever it was retried.
+test('a message that cannot be decompressed does not stop the index of the others', async () => {
+  await receive(8)
+  const { db } = world.store
+  const newest = db.selectFrom('messages').select(['number', 'content_id']).orderBy('number', 'desc')
+  const { number, content_id } = await newest.limit(1).executeTakeFirstOrThrow()
+  const bytes = Buffer.from([0xff])
+  await world.store.transaction((tx) =>
+    tx.updateTable('contents').set({ bytes }).where('id', '=', content_id).execute(),
+  )
+  await index()
+  expect((await blocks()).flatMap(({ numbers }) => decodeNumbers(numbers))).toContain(number)
 })

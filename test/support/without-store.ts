@@ -14,6 +14,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/messages/content-text.test.ts',
   'test/messages/mail-list.test.ts',
   'test/jobs/turn-queue.test.ts',
+  'test/messages/source-signatures.test.ts',
   'test/messages/mail-parser.test.ts',
   'test/receiving/authentication/arc-rules.test.ts',
   'test/receiving/authentication/dkim-rules.test.ts',

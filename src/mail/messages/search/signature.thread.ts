@@ -5,7 +5,7 @@ import { signatureOf } from '../../../formats/search/search-signature.ts'
 import { sourceOf } from '../content/compressed-source.ts'
 import { MessageText, SEARCH_COLUMNS } from './message-text.ts'
 import type { SignatureRequest } from './signature-thread.ts'
-import { signSource } from './source-signatures.ts'
+import { fullSignature, signSource } from './source-signatures.ts'
 
 parentPort!.on('message', ({ id, task }: SignatureRequest) => {
   try {
@@ -24,8 +24,13 @@ function run(task: SignatureRequest['task']): Uint8Array[] {
       })
     case 'sign sources':
       return task.sources.map((stored) => {
-        const { buffer, byteOffset, byteLength } = sourceOf(stored)
-        return signSource(Buffer.from(buffer, byteOffset, byteLength), task.limits)
+        try {
+          const { buffer, byteOffset, byteLength } = sourceOf(stored)
+          return signSource(Buffer.from(buffer, byteOffset, byteLength), task.limits)
+        } catch {
+          // Damaged: the job would fail for the other messages too, for ever. Each SEARCH reads this one, and reports the error.
+          return fullSignature()
+        }
       })
     case 'pack':
       return packSignatures(task.signatures)

@@ -81,10 +81,14 @@ export function createSourceIndex({ store, clock, log, limits }: SourceIndexNeed
       checkedAt.set(inboxId, now, 0)
       try {
         const blocks = await index.listRanges(db, inboxId, 'source')
-        const after = blocks.at(-1)?.last_number ?? 0
-        const isOutdated = blocks.some((block) => block.text_function !== textFunction)
-        const isBehind =
-          isOutdated || (await index.hasMessages(db, { inboxId, after }, limits.search.sourceMessagesMin))
+        let after = 0
+        let isBehind = false
+        for (const block of blocks) {
+          // A gap without messages is closed by the job too.
+          if (block.text_function !== textFunction || block.after_number > after) isBehind = true
+          after = block.last_number
+        }
+        isBehind ||= await index.hasMessages(db, { inboxId, after }, limits.search.sourceMessagesMin)
         if (isBehind) await store.transaction((tx) => enqueue(tx, { kind: INDEX_SOURCES, key: inboxId }))
       } catch (error) {
         log.warn({ err: error, inboxId }, 'the text index of whole messages was not requested; it will be later')
@@ -92,10 +96,14 @@ export function createSourceIndex({ store, clock, log, limits }: SourceIndexNeed
     },
   }
 
-  /** The job makes the blocks again. One that was replaced while we read it is not damaged. */
+  /** The job makes the blocks again. One that was replaced while we read it is not damaged. Never rejects: SEARCH reads the messages. */
   async function repair(inboxId: string, damaged: readonly number[]): Promise<void> {
-    await store.transaction(async (tx) => {
-      if ((await index.invalidate(tx, damaged)) > 0) await enqueue(tx, { kind: INDEX_SOURCES, key: inboxId })
-    })
+    try {
+      await store.transaction(async (tx) => {
+        if ((await index.invalidate(tx, damaged)) > 0) await enqueue(tx, { kind: INDEX_SOURCES, key: inboxId })
+      })
+    } catch (error) {
+      log.warn({ err: error, inboxId }, 'damaged blocks of the text index were not marked; the next search will do it')
+    }
   }
 }
