@@ -35,7 +35,7 @@ async function openSources(overrides: LimitOverrides = {}) {
         .execute()
     return ids
   })
-  const reads: { organization: string; load(): Promise<unknown>; finish(texts: PackedTexts): void }[] = []
+  const reads: { organization: string; load(): Promise<unknown>; finish(texts: PackedTexts | undefined): void }[] = []
   const contents = {
     async *read() {
       yield SMALL
@@ -59,6 +59,8 @@ async function openSources(overrides: LimitOverrides = {}) {
     reads,
     /** Of the large messages that the thread has been asked for. */
     asked: () => reads.map(({ organization }) => organization),
+    /** Whether the large message is not read for a text, because of what is known from the search of the organization. */
+    excludes: (organization: string, text: string) => sources.excluder({ text, inHeader: true })(organization),
     searchSmall: (organization: string) => match(organization, small, SMALL.length),
     searchLarge: (organization: string, signal?: AbortSignal) => match(organization, large, LARGE_BYTES, signal),
   }
@@ -146,4 +148,18 @@ test('a large message is loaded when few others are compared', async () => {
   for (let turn = 0; turn < 3; turn += 1) await setImmediate()
   expect([isFound, isLoaded]).toEqual([false, false])
   await Promise.all([found, loaded])
+})
+
+test('of a message that cannot be read for now, nothing is remembered', async () => {
+  const { searchLarge, excludes, reads, asked } = await openSources()
+  const unread = searchLarge('a')
+  await expect.poll(asked).toEqual(['a'])
+  reads[0]!.finish(undefined)
+  expect(await unread).toEqual([true]) // its bytes have the text
+  expect(excludes('a', 'absent words')).toBe(false)
+  const read = searchLarge('a')
+  await expect.poll(asked).toEqual(['a', 'a'])
+  reads[1]!.finish(NEEDLE)
+  expect(await read).toEqual([true])
+  expect(excludes('a', 'absent words')).toBe(true)
 })
