@@ -258,6 +258,8 @@ test('a mail program appends a message to Sent and submits it then: it is stored
   const { send } = await agent.socket.next('message.sent')
   expect(send.message_id).toBe('<saved@mail.localhost>')
   await agent.socket.next('message.delivered')
+  // The copy that the submission replaces was not deleted by a user: the message with its id is still there.
+  expect(agent.socket.pending.filter((frame) => frame.event_type === 'message.deleted')).toEqual([])
   expect(await client.ok('STATUS Sent (MESSAGES)')).toEqual(['STATUS Sent (MESSAGES 1)'])
   await client.ok('SELECT Sent')
   const [stored] = await client.ok('FETCH 1 (UID FLAGS BODY.PEEK[])')

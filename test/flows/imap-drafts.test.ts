@@ -46,14 +46,14 @@ async function draft(subject: string): Promise<Writer> {
     return async () => (await client.response()).replace(/^\* /, '')
   }
   const [drafts, sent] = [await idle('Drafts'), await idle('Sent')]
-  const { draftId } = await world.agentmail.inboxes.drafts.create(account.user, {
+  const { draftId, updatedAt } = await world.agentmail.inboxes.drafts.create(account.user, {
     ...{ to: ['bob@a.test'], subject, text: 'written by the agent', sendAt: new Date(Date.now() + 3_600_000) },
   })
   expect(await drafts()).toBe('1 EXISTS')
   expect(await nextDraft()).toEqual({
     event_type: 'draft.created',
     draft: {
-      ...{ inbox_id: account.user, draft_id: draftId, timestamp: expect.any(String) },
+      ...{ inbox_id: account.user, draft_id: draftId, timestamp: updatedAt.toISOString() },
       ...{ send_status: 'scheduled', send_at: expect.any(String) },
     },
   })
@@ -81,9 +81,10 @@ async function edit(
   await client.ok('EXPUNGE')
   expect([await drafts(), await drafts()]).toEqual(['1 EXPUNGE', '1 EXISTS'])
   // The removal of the old revision is no event. The schedule has ended.
+  const { updatedAt } = await server.world.agentmail.inboxes.drafts.get(account.user, draftId)
   expect(await nextDraft()).toEqual({
     event_type: 'draft.updated',
-    draft: { inbox_id: account.user, draft_id: draftId, timestamp: expect.any(String) },
+    draft: { inbox_id: account.user, draft_id: draftId, timestamp: updatedAt.toISOString() },
   })
   return edited
 }
@@ -146,8 +147,9 @@ test('a draft that a mail program removes is gone from REST; one that it writes 
   await client.append('Drafts', 'Subject: by hand\r\nTo: bob@a.test\r\n\r\nmine\r\n', '(\\Draft) ')
   const { body } = await server.world.request('GET', path)
   expect(body.drafts.map(({ subject }: { subject: string }) => subject)).toEqual(['by hand'])
-  const [{ draft_id: byHand }] = body.drafts
-  expect(await nextDraft()).toMatchObject({ event_type: 'draft.created', draft: { draft_id: byHand } })
+  const [{ draft_id, updated_at }] = body.drafts
+  const created = { inbox_id: account.user, draft_id, timestamp: updated_at }
+  expect(await nextDraft()).toEqual({ event_type: 'draft.created', draft: created })
 })
 
 test('changes over the API are in IDLE and on the WebSocket; flags of a mail program are changes, reading is none', async () => {

@@ -174,20 +174,22 @@ test('the deletion of a thread is an event per message; that of an inbox is inbo
   expect(ofInbox).toEqual([...ids.map(() => 'message.deleted'), 'draft.created', 'inbox.deleted'])
 })
 
-test('a scheduled draft that cannot be sent is updated, and says why; one that is sent is reported by draft.sent', async () => {
+test('a scheduled draft that cannot be sent says why, and its event does not; one that is sent has draft.sent', async () => {
   const inboxId = await addInbox()
+  const blocked = 'blocked@example.test'
+  await world.request('POST', `/v0/inboxes/${inboxId}/lists/send/block`, { body: { entry: blocked } })
   const socket = await world.subscribe({ inboxIds: [inboxId], eventTypes: TYPES })
   const schedule = async (draft: object) => {
     const body = { text: 'x', send_at: '2020-01-01T00:00:00Z', ...draft }
     return (await world.request('POST', `/v0/inboxes/${inboxId}/drafts`, { body })).body.draft_id
   }
-  const failing = await schedule({ subject: 'to nobody' })
+  const failing = await schedule({ to: blocked })
   const about = { draft_id: failing, send_at: '2020-01-01T00:00:00.000Z' }
   expect((await socket.next('draft.created')).draft).toMatchObject({ ...about, send_status: 'scheduled' })
   const { draft: failed } = await socket.next('draft.updated')
-  expect(failed).toMatchObject({ ...about, send_status: 'failed' })
   const { body: shown } = await world.request('GET', `/v0/drafts/${failing}`)
-  expect([failed.send_error, failed.timestamp]).toEqual([shown.send_error, shown.updated_at])
+  expect(shown).toMatchObject({ send_status: 'failed', send_error: expect.stringContaining(blocked) })
+  expect(failed).toEqual({ ...about, inbox_id: inboxId, send_status: 'failed', timestamp: shown.updated_at })
   const sent = await schedule({ to: 'bob@example.test' })
   const { draft } = await socket.next('draft.sent')
   expect(draft).toMatchObject({ draft_id: sent, message_id: expect.stringMatching(/^<.+>$/) })

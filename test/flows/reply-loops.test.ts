@@ -65,6 +65,16 @@ test('the budget is one per thread; forwards and new messages do not count', asy
     (await world.agentmail.inboxes.messages.get(inboxId, messageId)).labels.includes('sent')
   for (let index = 0; index < REPLIES_MAX; index += 1) expect(await isSent((await send(first)).messageId)).toBe(true)
   expect(await isSent((await send(first)).messageId)).toBe(false)
+  // A draft whose message is held is gone too, and its event names the message.
+  const socket = await world.subscribe({
+    inboxIds: [inboxId],
+    eventTypes: ['message.held', 'message.sent', 'draft.sent'],
+  })
+  const { draftId } = await world.agentmail.inboxes.drafts.create(inboxId, { inReplyTo: first, text: 'ok' })
+  const { messageId } = await world.agentmail.inboxes.drafts.send(inboxId, draftId, {})
+  expect(await socket.next()).toMatchObject({ event_type: 'message.held', hold: { message_id: messageId } })
+  const became = { draft_id: draftId, message_id: messageId }
+  expect(await socket.next()).toMatchObject({ event_type: 'draft.sent', draft: became })
   expect(await isSent((await send(second)).messageId)).toBe(true)
   const forward = await world.agentmail.inboxes.messages.forward(inboxId, first, { to: ['x@example.test'] })
   expect(await isSent(forward.messageId)).toBe(true)

@@ -201,12 +201,13 @@ test('a notice that cannot be delivered causes nothing else and is removed', asy
   expect(contents).toEqual([])
 })
 
-test('no notice is sent to a deleted inbox', async () => {
+test('a deleted inbox gets neither a notice nor an event, and the queue removes the recipient', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await mail.store.transaction((tx) => tx.updateTable('inboxes').set({ deleting_at: tx.now }).execute())
   await attempt(mail, never)
   expect(await mail.notices()).toEqual([])
-  expect(await mail.recipients()).toMatchObject([{ state: 'bounced' }])
+  expect(await mail.events()).toEqual([])
+  expect(await mail.recipients()).toEqual([])
 })
 
 test('a sender who has deleted the sent message still gets the notice, and the queue removes the recipient', async () => {

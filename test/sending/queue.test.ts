@@ -7,6 +7,7 @@ import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { createQueue, type Queue } from '../../src/mail/sending/queue/queue.ts'
 import type { QueueAction, Route } from '../../src/mail/sending/queue/queue-change.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as table from '../../src/store/tables/queue-table.ts'
 import { HOUR, type SentMail, sendMail } from './sent-mail.ts'
 
@@ -132,6 +133,15 @@ describe('a recipient in delivery', () => {
     expect(await queue.change(actor, {}, 'hold', all)).toMatchObject({ changed: 1, busy: 0 })
     expect(await mail.recipients()).toMatchObject([{ state: 'held', lease_owner: null, lease_until: null }])
   })
+})
+
+test.each(['hold', 'cancel'] as const)('%s of mail whose inbox is being deleted has no event', async (action) => {
+  await using mail = await sendMail(['bob@example.test', 'cy@example.test'])
+  const { queue, actor } = await operator(mail)
+  await mail.store.transaction((tx) => inboxes.update(tx, mail.inboxId, { deleting_at: tx.now }))
+  expect(await queue.change(actor, {}, action, all)).toMatchObject({ changed: 2 })
+  expect((await mail.recipients()).filter(({ state }) => state === 'queued')).toEqual([])
+  expect(await mail.events()).toEqual([])
 })
 
 test('a message loses the label "delayed" when its late recipients are held or cancelled', async () => {

@@ -3,8 +3,9 @@
  * edges render them.
  *
  * A payload has ids and the state of the schedule, and nothing that its author has written: a draft that is deleted before
- * anyone has seen it must not stay in the log (docs/adr/0085). Each event also names revisions, for the mailboxes of IMAP,
- * which follow the log; no client gets these.
+ * anyone has seen it must not stay in the log (docs/adr/0085). So it lacks the sentence that says why a draft could not be
+ * sent, which may name a recipient. Each event also names revisions, for the mailboxes of IMAP, which follow the log; no
+ * client gets these.
  */
 import type { NewEvent } from '../../../store/handles.ts'
 import type { DraftRow, SendStatus } from '../../../store/schema/draft-rows.ts'
@@ -21,8 +22,6 @@ export interface DraftPayload {
   readonly sendStatus?: SendStatus
   /** Epoch ms. */
   readonly sendAt?: number
-  /** A sentence without a full stop. */
-  readonly sendError?: string
   /** Of one that was sent: the message that it became, as clients see its id. It may be held. */
   readonly apiMessageId?: string
   /** The revisions that mailboxes show from now on, or no longer. */
@@ -75,12 +74,11 @@ export function draftSent({
 }
 
 function writtenEvent(type: EventTypeName, about: About, revisionIds: readonly string[]): NewEvent {
-  const { send_status, send_at, send_error } = about.draft
+  const { send_status, send_at } = about.draft
   return draftEvent(type, about, {
     ...referenceTo(about, revisionIds),
     ...(send_status !== null && { sendStatus: send_status }),
     ...(send_at !== null && { sendAt: send_at }),
-    ...(send_error !== null && { sendError: send_error }),
   })
 }
 

@@ -4,6 +4,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
@@ -171,20 +172,20 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       async function changePart(tx: Tx, after: PagePosition | undefined) {
         await assertKeyUnchanged(tx, actor)
         // After the first part, the change itself can have hidden the thread from the actor.
-        const row = after
+        const locked = after
           ? await lockIfPresent(tx, threadId)
           : await lockThread(tx, actor, 'message_update', within, threadId)
-        if (!row) return { labels: [], last: undefined }
+        if (!locked) return { labels: [], last: undefined }
+        const { row, inbox } = locked
         if (row.message_count >= limits.messages.threadLabelMessagesMax) {
           throw new MailError('thread_too_large', { messagesMax: limits.messages.threadLabelMessagesMax })
         }
-        const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
         const found = await messagesTable.listByThread(tx, row.id, { limit: partMax + 1, ascending: true, after })
         const part = found.slice(0, partMax)
         const labels: string[] = []
         for (const message of part) {
           if (isReadable(actor, message))
-            labels.push(...(await changeLabels(tx, actorName(actor), message, address, change, limits)))
+            labels.push(...(await changeLabels(tx, actorName(actor), message, inbox.address, change, limits)))
         }
         return { labels, last: found.length > partMax ? part.at(-1) : undefined }
       }
@@ -197,18 +198,19 @@ export function createThreads(needs: ThreadsNeeds): Threads {
       do {
         const chunk = await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)
-          const row = after
+          const locked = after
             ? await lockIfPresent(tx, threadId)
             : await lockThread(tx, actor, 'message_delete', within, threadId)
-          if (!row) return { blobs: [], last: undefined } // the last chunk removed its last message
-          const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
+          // The last chunk removed its last message, or the inbox was deleted.
+          if (!locked) return { blobs: [], last: undefined }
+          const { row, inbox } = locked
           const keyset = { limit: limits.jobs.removalMessages, ascending: true, after }
           const rows = await messagesTable.listByThread(tx, row.id, keyset)
           const blobs = await removal.remove(
             tx,
             row.inbox_id,
             rows.filter((message) => isReadable(actor, message)),
-            deletedBy(actor, address),
+            deletedBy(actor, inbox.address),
           )
           return { blobs, last: rows.length === limits.jobs.removalMessages ? rows.at(-1) : undefined }
         })
@@ -232,6 +234,12 @@ async function requireThread(
   return row
 }
 
+/** A thread, and its inbox, which is locked. */
+interface LockedThread {
+  readonly row: ThreadRow
+  readonly inbox: InboxRow
+}
+
 /** Locks the thread's inbox for this transaction, and so the thread. @throws as requireThread */
 async function lockThread(
   tx: Tx,
@@ -239,16 +247,23 @@ async function lockThread(
   permission: Permission,
   within: Within,
   threadId: string,
-): Promise<ThreadRow> {
-  const row = await requireThread(tx, actor, permission, within, threadId)
-  await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
-  return requireThread(tx, actor, permission, within, threadId) // read it again under the lock
+): Promise<LockedThread> {
+  const { inbox_id } = await requireThread(tx, actor, permission, within, threadId)
+  const inbox = await inboxes.lockById(tx, inbox_id)
+  const row = await requireThread(tx, actor, permission, within, threadId) // read it again under the lock
+  if (!inbox) throw new MailError('not_found', { what: 'Thread' })
+  return { row, inbox }
 }
 
-async function lockIfPresent(tx: Tx, threadId: string): Promise<ThreadRow | undefined> {
+/**
+ * @returns undefined if the thread no longer exists, or its inbox is being deleted: a job removes the other messages, and
+ *   `inbox.deleted` was their last event
+ */
+async function lockIfPresent(tx: Tx, threadId: string): Promise<LockedThread | undefined> {
   const [row] = await threads.listByIds(tx, [threadId])
-  if (row) await inboxes.lockEvenIfDeleting(tx, row.inbox_id)
-  return row
+  if (!row) return undefined
+  const inbox = await inboxes.lockById(tx, row.inbox_id)
+  return inbox && { row, inbox }
 }
 
 /**

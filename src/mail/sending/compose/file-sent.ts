@@ -73,8 +73,8 @@ export interface SentMail {
    * @returns keys of blobs to discard after the commit
    */
   readonly first?: ((tx: Tx) => Promise<readonly (string | null)[]>) | undefined
-  /** Runs in the transaction after the message is filed. */
-  readonly last?: ((tx: Tx, sent: Sent) => Promise<void>) | undefined
+  /** Runs in the transaction after the message is filed. @param inbox as it is now */
+  readonly last?: ((tx: Tx, sent: Sent, inbox: InboxRow) => Promise<void>) | undefined
   /** When the work on it began, epoch ms of the clock of the machine; for the log. */
   readonly beganAt: number
 }
@@ -178,7 +178,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     // One that is held is sent when it is released (queue-change.ts).
     if (!heldBy) await recordReply(tx, actorName(actor), inbox, mail.content.parsed.inReplyTo)
     await recordResult(tx, keyClaim, result)
-    await last?.(tx, result)
+    await last?.(tx, result, inbox)
     return { result, blobs: [...blobs, ...stored.blobs], heldBy, isRepeated: stored.isRepeated }
   }
 

@@ -33,7 +33,7 @@ export interface Submission {
   readonly isHeld?: boolean | undefined
   /** See `SentMail`. */
   readonly first?: (tx: Tx) => Promise<readonly (string | null)[]>
-  readonly last?: (tx: Tx, sent: Sent) => Promise<void>
+  readonly last?: (tx: Tx, sent: Sent, inbox: InboxRow) => Promise<void>
 }
 
 /** @throws what `FileSent` throws; message_too_large; the errors of prepareContent */

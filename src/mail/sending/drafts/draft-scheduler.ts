@@ -217,11 +217,13 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   async function fail({ row, owner }: Running, reason: string): Promise<void> {
     log.warn({ draftId: row.id, inboxId: row.inbox_id, reason }, 'a scheduled draft could not be sent')
     await store.transaction(async (tx) => {
+      // The inbox before the draft, as its removal locks them. `inbox.deleted` was the last event of one that is being deleted.
+      const inbox = await inboxes.lockById(tx, row.inbox_id)
       const change = { send_status: 'failed', send_error: reason, updated_at: tx.now } as const
-      if (!(await drafts.endLease(tx, row.id, owner, change))) return
-      const inboxAddress = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
-      const draft = { ...row, ...change }
-      tx.append(draftUpdated({ actor: ACTOR, inboxAddress, draft, previousRevisionId: row.revision_id }))
+      const hadLease = await drafts.endLease(tx, row.id, owner, change)
+      if (!hadLease || !inbox) return
+      const about = { actor: ACTOR, inboxAddress: inbox.address, draft: { ...row, ...change } }
+      tx.append(draftUpdated({ ...about, previousRevisionId: row.revision_id }))
     })
   }
 }

@@ -156,9 +156,9 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
         if (!unused) throw new MailError('draft_changed', {})
         return contents.removeUnused(tx, unused)
       },
-      async last(tx, sent) {
-        tx.append(draftSent({ actor: actorName(actor), inboxAddress: inbox.address, draft: row, message: sent }))
-        await recordSentDraft(tx, inbox, row.client_id, sent)
+      async last(tx, sent, locked) {
+        tx.append(draftSent({ actor: actorName(actor), inboxAddress: locked.address, draft: row, message: sent }))
+        await recordSentDraft(tx, locked, row.client_id, sent)
       },
     })
   }

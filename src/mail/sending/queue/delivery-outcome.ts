@@ -9,6 +9,7 @@ import type { Limits } from '../../../config/limits.ts'
 import { findRelayId } from '../../../formats/ids.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
@@ -45,7 +46,7 @@ export interface EndedDelivery {
 
 /** The state of the recipients after an attempt. */
 export interface RecordedOutcomes {
-  /** As the API shows it; undefined for mail of Martlet itself, and once the message is deleted. */
+  /** As the API shows it; undefined for mail of Martlet itself, and once the message or its inbox is deleted. */
   readonly messageId?: string | undefined
   /** In the order of the attempt; undefined: the lease was lost, so the outcome does not count. */
   readonly changes: readonly ({ readonly state: RecipientState; readonly nextAttemptAt: number } | undefined)[]
@@ -94,7 +95,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     const { blobs, recorded } = await store.transaction(async (tx) => {
       // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
       // too.
-      if (attempted.submission.inbox_id !== null) await inboxes.lockEvenIfDeleting(tx, attempted.submission.inbox_id)
+      const inbox = submission.inbox_id === null ? undefined : await inboxes.lockEvenIfDeleting(tx, submission.inbox_id)
       const byEvent = new Map<RecipientEvent, Affected[]>()
       const late: Affected[] = []
       const suppressed: { address: string; outcome: Outcome }[] = []
@@ -119,8 +120,8 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
         if (submission.kind === 'message' && isSuppressing(attempted.target, outcome))
           suppressed.push({ address: row.address, outcome })
       }
-      const [message] = submission.message_id === null ? [] : await messages.listByIds(tx, [submission.message_id])
-      if (message) await appendEvents(tx, message, byEvent)
+      const message = await findMessage(tx, submission, inbox)
+      if (message && inbox) await appendEvents(tx, message, inbox.address, byEvent)
       if (message && attempted.target === 'relay') await addRelayIds(tx, message, byEvent.get('delivered') ?? [])
       await suppressBounced(tx, submission.organization_id, suppressed, limits)
       if (submission.kind === 'code' && byEvent.has('bounced')) await expireCode(tx, submission.id)
@@ -158,6 +159,20 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
   }
 }
 
+/**
+ * Returns the message whose delivery is recorded; undefined once it is deleted, or its inbox: `inbox.deleted` was its last
+ * event, also while the messages are still being removed.
+ */
+async function findMessage(
+  tx: Tx,
+  { message_id }: SubmissionRow,
+  inbox: InboxRow | undefined,
+): Promise<messages.StoredMessageRow | undefined> {
+  if (message_id === null || inbox?.deleting_at !== null) return undefined
+  const [message] = await messages.listByIds(tx, [message_id])
+  return message
+}
+
 /** A relay that renames messages says so only in its reply. The reply of a stranger's server says nothing. */
 async function addRelayIds(tx: Tx, message: messages.StoredMessageRow, delivered: readonly Affected[]): Promise<void> {
   const ids = new Set(delivered.map(({ outcome }) => findRelayId(outcome.reply ?? '')))
@@ -193,9 +208,9 @@ async function removeFinishedSubmission(tx: Tx, submission: SubmissionRow): Prom
 async function appendEvents(
   tx: Tx,
   row: messages.StoredMessageRow,
+  address: string,
   byEvent: ReadonlyMap<RecipientEvent, Affected[]>,
 ): Promise<void> {
-  const address = (await inboxes.addresses(tx, [row.inbox_id])).get(row.inbox_id) ?? ''
   for (const [name, affected] of byEvent) {
     const labels = await updateDeliveryLabels(tx, row, address, name)
     const message = eventMessage(row, address, labels)

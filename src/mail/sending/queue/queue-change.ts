@@ -71,11 +71,14 @@ export async function appendChangeEvents(
   rows: readonly RecipientRow[],
 ): Promise<string[]> {
   await appendChangeHistory(tx, actor, action, rows)
-  const known = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
-  const addresses = await inboxes.addresses(tx, [...new Set(known.map((message) => message.inbox_id))])
+  const found = await messages.listByIds(tx, [...new Set(rows.flatMap((row) => row.message_id ?? []))])
+  const existing = await inboxes.listByIds(tx, [...new Set(found.map((message) => message.inbox_id))])
+  const addresses = new Map(existing.map(({ id, address }) => [id, address]))
+  // `inbox.deleted` was the last event of a message whose inbox is being deleted.
+  const known = found.filter((message) => addresses.has(message.inbox_id))
   for (const message of known) {
     const recipients = rows.filter((row) => row.message_id === message.id).map((row) => row.address)
-    await appendChangeEvent(tx, actor, action, message, addresses.get(message.inbox_id) ?? '', recipients)
+    await appendChangeEvent(tx, actor, action, message, addresses.get(message.inbox_id)!, recipients)
   }
   if (action !== 'cancel') return []
   // If no message shows a recipient, no call can show its history.

@@ -150,9 +150,9 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
           completed = await completeDraft(tx, inbox, header)
           return completed.blobs
         },
-        last: async (tx: Tx, message: Sent) => {
+        last: async (tx: Tx, message: Sent, locked: InboxRow) => {
           const { row: draft } = completed
-          if (draft) tx.append(draftSent({ actor: actorName(actor), inboxAddress: inbox.address, draft, message }))
+          if (draft) tx.append(draftSent({ actor: actorName(actor), inboxAddress: locked.address, draft, message }))
         },
         needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
       }

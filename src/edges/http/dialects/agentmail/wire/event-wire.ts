@@ -126,7 +126,7 @@ function goneMessage({ at, payload }: Event & { readonly payload: ReceivedPayloa
   }
 }
 
-/** The members that a draft has over REST. `message_id` is that of the message that it became. */
+/** Members that a draft has over REST, and `message_id`: that of the message that it became. */
 function draft(payload: DraftPayload) {
   return {
     inbox_id: payload.inboxAddress,
@@ -135,7 +135,6 @@ function draft(payload: DraftPayload) {
     client_id: payload.clientId,
     send_status: payload.sendStatus,
     send_at: optionalTime(payload.sendAt),
-    send_error: payload.sendError,
     message_id: payload.apiMessageId,
   }
 }
