@@ -125,6 +125,7 @@ test('the number of searches that wait is limited', async () => {
   void searchLarge('a')
   void searchLarge('a')
   await expect(searchLarge('a')).rejects.toMatchObject(FULL)
+  await expect.poll(asked).toEqual(['a'])
   void searchLarge('b')
   await expect.poll(asked).toEqual(['a', 'b'])
   expect(await searchSmall('a')).toEqual([true])
@@ -133,6 +134,7 @@ test('the number of searches that wait is limited', async () => {
 test('a large message is loaded when few others are compared', async () => {
   const { searchLarge, reads, asked } = await openSources({ mailboxes: { searchSourcesMax: 1 } })
   const first = searchLarge('a')
+  await expect.poll(asked).toEqual(['a'])
   void searchLarge('b')
   await expect.poll(asked).toEqual(['a', 'b'])
   let [isFound, isLoaded] = [false, false]

@@ -54,10 +54,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
   }
 
   async function get(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
-    const { id } = content
     signal.throwIfAborted()
-    const stored = await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
-    if (stored) return stored
     const row = await readOrShare(content, signal)
     signal.throwIfAborted()
     return row
@@ -79,9 +76,14 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
 
   function read(content: LargeContent): Promise<ContentStructureRow> {
     const { id } = content
-    const row = readNow(content).finally(() => reading.delete(id))
+    // Looking for a stored one is shared too: a session that has looked before the end of another's read would read again.
+    const row = findOrRead(content).finally(() => reading.delete(id))
     reading.set(id, row)
     return row
+  }
+
+  async function findOrRead(content: LargeContent): Promise<ContentStructureRow> {
+    return (await itemsTable.getStructure(store.db, content.id, STRUCTURE_VERSION)) ?? readNow(content)
   }
 
   async function readNow({ id, sizeBytes, turn }: LargeContent): Promise<ContentStructureRow> {
