@@ -164,7 +164,8 @@ test('EXPUNGE in Trash deletes: each message is an event on the WebSocket, and E
   const trash = await agent.idle('Trash')
   const ids = [await agent.receive('one'), await agent.receive('two'), await agent.receive('three')]
   for (const id of ids) await agent.change(id, { addLabels: ['trash'] })
-  expect(await trash.responses(3)).toEqual(['1 EXISTS', '2 EXISTS', '3 EXISTS'])
+  // On a busy machine, one EXISTS reports several messages.
+  while ((await trash.responses(1))[0] !== '3 EXISTS');
   const { client, socket } = agent
   await client.ok('SELECT Trash')
   await client.ok('STORE 1,3 +FLAGS.SILENT (\\Deleted)')
