@@ -154,6 +154,7 @@ export async function changeRows({ shared, dataDir }: Stored, statement: string)
   const database = new BetterSqlite(join(dataDir, SQLITE_FILE), { timeout: 0 })
   try {
     while (!tryExec(database, `begin immediate; ${statement}; commit`)) await nextTurn()
+    await nextTurn() // in this one, the server's reads may share a transaction that is older (sqlite-reader.ts)
   } finally {
     database.close()
   }
