@@ -7,7 +7,7 @@ export const parsingLimits = {
   mimeHeaderBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    description: 'Bytes of the header of one part that are parsed.',
+    description: 'Bytes of the header of one part that are parsed, or that FETCH and SEARCH read of it.',
   },
   mimeHeaderFieldsMax: {
     default: 20_000,

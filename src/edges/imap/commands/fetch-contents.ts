@@ -55,17 +55,16 @@ function writeFields(
   const names = new Set(fields!.names.map((name) => name.toLowerCase()))
   const write = (header: Buffer) =>
     writeLiteral(session, label, cut(selectHeaderFields(header, names, fields!.isNot), partial))
-  if (!source.bytes) return readHeader(source, range).then(write)
+  if (!source.bytes) return readHeader(session, source, range).then(write)
   write(source.bytes.subarray(range.start, range.end))
   return undefined
 }
 
-/** A header of more is hostile. Its beginning is read: what follows could be the whole message. */
-const HEADER_BYTES_MAX = 256 * 1024
-
-async function readHeader(source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
+/** Of a longer header, the beginning is read, as for the structure of the message: what follows could be the whole message. */
+async function readHeader({ limits }: ImapSession, source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of source.read(start, Math.min(end, start + HEADER_BYTES_MAX))) chunks.push(Buffer.from(chunk))
+  const last = Math.min(end, start + limits.parsing.mimeHeaderBytesMax)
+  for await (const chunk of source.read(start, last)) chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks)
 }
 
@@ -132,7 +131,9 @@ async function writeDecoded(
   range: ByteRange,
 ): Promise<void> {
   const mime = sectionRange(root!, { path: item.path, of: 'mime' })!
-  const encoding = transferEncodingOf(source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(source, mime)))
+  const encoding = transferEncodingOf(
+    source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(session, source, mime)),
+  )
   // RFC 9051 §7.1: UNKNOWN-CTE
   if (!ENCODINGS.has(encoding)) throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
   if (source.bytes) {

@@ -96,7 +96,7 @@ export class SearchReader {
 
   /** Reads the header of each message that is left. @throws search_too_costly */
   async byHeader(among: Positions, matches: (headers: Fields) => boolean): Promise<Positions> {
-    const { store, contents } = this.#needs
+    const { store, contents, limits } = this.#needs
     const kept = this.none()
     const pause = createSlices(SLICE_MS)
     for await (const rows of this.#rowsOf(among)) {
@@ -105,7 +105,7 @@ export class SearchReader {
       for (let at = 0; at < rows.length; at += CONTENTS_AT_ONCE) {
         const some = rows.slice(at, at + CONTENTS_AT_ONCE)
         const ids = [...new Set(some.map(([, row]) => row.content_id))]
-        const read = await readHeaders(store.db, contents, ids, pause)
+        const read = await readHeaders(store.db, contents, ids, limits.parsing.mimeHeaderBytesMax, pause)
         for (const [index, row] of some) {
           const headers = read.get(row.content_id)
           kept[index] = Number(headers !== undefined && matches(headers))

@@ -27,6 +27,7 @@ import {
 import type { LargeContent } from '../fetch/large-structures.ts'
 import { createLimitedTexts } from './limited-texts.ts'
 import { createSlices } from './search-slices.ts'
+import type { SourcePiece } from './text-source.ts'
 
 /** What is searched, folded. */
 export interface SourceQuery {
@@ -131,9 +132,11 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     let isFound = false
     let isFallback = false
     try {
-      const texts = source.bytes ? textsOf(bytesOf(source.bytes, source), limits) : readTexts(content, signal)
+      const texts: Iterable<SourcePiece> | AsyncIterable<SourcePiece> = source.bytes
+        ? textsOf(bytesOf(source.bytes, source), limits)
+        : readTexts(content, signal)
       for await (const piece of texts) {
-        isFallback ||= 'isFallback' in piece && piece.isFallback === true
+        isFallback ||= piece.isFallback === true
         await pause()
         for (const folded of fold(piece)) {
           isFound ||= (inHeader || !piece.isHeader) && folded.includes(text)
