@@ -12,9 +12,9 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { outputOf } from './process-output.ts'
 
@@ -75,6 +75,7 @@ export async function startExim({ files, folder, port, hostname, configuration }
     ...(isRoot && { uid, gid }),
     env: { LD_PRELOAD: library, NSS_WRAPPER_PASSWD: passwd, NSS_WRAPPER_GROUP: group },
     stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true, // the daemon, its queue runners and its deliveries form one process group
   })
   const errors = outputOf(child.stderr!)
   const exited = once(child, 'exit')
@@ -88,9 +89,10 @@ export async function startExim({ files, folder, port, hostname, configuration }
     port,
     log,
     async stop() {
-      child.kill('SIGTERM')
+      // SIGTERM ends only the daemon: a delivery that still runs would write into the folder while it is removed.
+      process.kill(-child.pid!, 'SIGKILL')
       await exited
-      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }) // its deliveries may still run
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }) // the others end a moment later
     },
   }
 }
