@@ -87,7 +87,7 @@ try {
   }
 } finally {
   await martlet.stop()
-  postfix?.stop()
+  await postfix?.stop()
 }
 
 function fsyncMs(): number {

@@ -76,7 +76,7 @@ try {
 } finally {
   await holding.stop()
   await sending.stop()
-  postfix?.stop()
+  await postfix?.stop()
   sink.kill()
   await dns[Symbol.asyncDispose]()
 }

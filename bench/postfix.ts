@@ -16,7 +16,7 @@ export interface BenchPostfix {
   delivered(): number
   /** The number of messages that its log reports as sent. */
   sent(): number
-  stop(): void
+  stop(): Promise<void>
 }
 
 export interface BenchPostfixOptions {
@@ -62,8 +62,8 @@ export async function startBenchPostfix(port: number, options: BenchPostfixOptio
     to: 'load@mail.localhost',
     sent: () => postfix.log().split('status=sent').length - 1,
     delivered: () => (existsSync(join(mail, 'box/new')) ? readdirSync(join(mail, 'box/new')).length : 0),
-    stop() {
-      postfix.stop()
+    async stop() {
+      await postfix.stop()
       dovecot?.stop()
       rmSync(scratch, { recursive: true, force: true })
     },

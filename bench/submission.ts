@@ -85,7 +85,7 @@ try {
   }
 } finally {
   await server.stop()
-  postfix?.stop()
+  await postfix?.stop()
 }
 
 async function sendFor({ open }: Target, mail: () => Buffer, isFresh: boolean): Promise<number> {

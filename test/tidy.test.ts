@@ -271,8 +271,9 @@ test('no marks of unfinished work are left', () => {
 
 test('every limit, setting and error is used', () => {
   const code = sources.map((file) => [file, withoutComments(textOf(file))] as const)
-  const usedIn = (pattern: RegExp, ...owners: string[]) =>
-    code.some(([file, text]) => !owners.includes(file) && pattern.test(text))
+  /** @param word a part of each match, which is found faster than the pattern */
+  const usedIn = (word: string, pattern: RegExp, ...owners: string[]) =>
+    code.some(([file, text]) => text.includes(word) && !owners.includes(file) && pattern.test(text))
 
   const limitFiles = sources.filter((file) => file.startsWith('src/config/limits'))
   const idleLimits = Object.entries(limits).flatMap(([group, members]) =>
@@ -281,7 +282,7 @@ test('every limit, setting and error is used', () => {
         const access = `\\b${group}\\.${name}\\b`
         const pattern = `\\{[^{}]*\\b${name}\\b[^{}]*\\} = [\\w.#]*limits\\.${group}\\b`
         const nested = `\\b${group}: \\{[^}]*\\b${name}\\b`
-        return !usedIn(new RegExp([access, pattern, nested].join('|')), ...limitFiles)
+        return !usedIn(name, new RegExp([access, pattern, nested].join('|')), ...limitFiles)
       })
       .map((name) => `${group}.${name}`),
   )
@@ -289,11 +290,11 @@ test('every limit, setting and error is used', () => {
   const settingFiles = ['src/config/settings.ts', 'src/config/receiving-settings.ts']
   const own = { tlsCertFile: 'tls', tlsKeyFile: 'tls', blobsUrl: 'blobsDir' } as Readonly<Record<string, string>>
   const idleSettings = Object.keys(settings).filter(
-    (name) => !usedIn(new RegExp(`\\b${own[name] ?? name}\\b`), ...settingFiles),
+    (name) => !usedIn(own[name] ?? name, new RegExp(`\\b${own[name] ?? name}\\b`), ...settingFiles),
   )
   expect(idleSettings.map((name) => `the setting ${name} is not used: use it or remove it`)).toEqual([])
   const idleErrors = Object.keys(errors).filter(
-    (name) => !usedIn(new RegExp(`MailError\\(\\s*'${name}'`), 'src/errors.ts'),
+    (name) => !usedIn(name, new RegExp(`MailError\\(\\s*'${name}'`), 'src/errors.ts'),
   )
   expect(idleErrors.map((name) => `no code throws the error ${name}: throw it or remove it`)).toEqual([])
 })

@@ -6,7 +6,7 @@ import { createObserveRecords } from '../../src/mail/domains/observe-records.ts'
 import { createDns } from '../../src/net/dns/dns.ts'
 import { type DnsServer, type Records, startDns, type Zones } from '../support/dns-server.ts'
 
-const limits = withLimits({ dns: { tryMs: 200, zoneTryMs: 200, triesMax: 1 } })
+const limits = withLimits({ dns: { tryMs: 1_000, zoneTryMs: 1_000, triesMax: 1 } })
 const spf: ExpectedRecord = { purpose: 'spf', type: 'TXT', name: 'a.test', value: '' }
 const records = (text: string) => ({ TXT: [text], NS: ['ns.a.test'] })
 

@@ -1,12 +1,20 @@
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld, type World } from '../support/world.ts'
+
+/** For tests that do not restart the server. */
+const sharedWorld = sharedByFile(() => startWorld())
+let inboxCount = 0
+
+const POSTMASTER = 'postmaster@mail.localhost'
 
 /** Sends to two recipients that do not exist. Resolves when the bounce notice has arrived. */
 async function bounce(world: World) {
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  inboxCount += 1
+  const ada = await world.agentmail.inboxes.create({ username: `ada${inboxCount}` })
   // Nobody else may answer it, which does not concern notices.
   await world.agentmail.inboxes.lists.create(ada.inboxId, 'reply', 'allow', { entry: 'ann@example.test' })
-  const socket = await world.subscribe()
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId, POSTMASTER] })
   const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
     to: ['nobody@mail.localhost', 'noone@mail.localhost'],
     subject: 'grüße',
@@ -17,7 +25,7 @@ async function bounce(world: World) {
 }
 
 test('a bounced message causes a notice to the sending inbox, in its thread, with the reason', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { ada, socket, sent, notice } = await bounce(world)
 
   expect(notice).toMatchObject({
@@ -57,7 +65,7 @@ test('a bounced message causes a notice to the sending inbox, in its thread, wit
 })
 
 test('the history of a bounced recipient has the reply, and the queue is empty', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { ada, sent } = await bounce(world)
   const path = `/v0/inboxes/${ada.email}/messages/${encodeURIComponent(sent.messageId)}/deliveries`
   const { body } = await world.request('GET', path)
@@ -75,11 +83,11 @@ test('the history of a bounced recipient has the reply, and the queue is empty',
 
 // Otherwise an agent that answers every message would answer the notice, get a notice for that answer, and so on.
 test('an answer to a notice goes to the postmaster and causes no other notice', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { ada, socket, notice } = await bounce(world)
   const reply = await world.agentmail.inboxes.messages.reply(ada.inboxId, notice.message_id, { text: 'Sorry?' })
   const { message } = await socket.next('message.received')
-  expect(message).toMatchObject({ inbox_id: 'postmaster@mail.localhost', message_id: reply.messageId })
+  expect(message).toMatchObject({ inbox_id: POSTMASTER, message_id: reply.messageId })
   expect((await socket.next('message.delivered')).delivery).toMatchObject({ message_id: reply.messageId })
 })
 

@@ -6,14 +6,17 @@
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { MemberQueue, type Queued } from '../../src/store/commit/member-queue.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import type { TestSocket } from '../support/socket-client.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const addresses = (count: number, domain = 'a.test') =>
   Array.from({ length: count }, (_, index) => `zoe${index}@${domain}`)
 
+let inboxCount = 0
+
 async function createInboxes(world: World, count: number): Promise<string[]> {
-  const create = (_: unknown, index: number) => world.agentmail.inboxes.create({ username: `box${index}` })
+  const create = () => world.agentmail.inboxes.create({ username: `box${inboxCount++}` })
   return (await Promise.all(Array.from({ length: count }, create))).map(({ email }) => email!)
 }
 
@@ -103,7 +106,7 @@ test('a write of another pod does not wait for all sends with many recipients an
     expect(status).toBe(200)
     answered += 1
   })
-  await vi.waitUntil(() => held.waiting >= boxes.length, { timeout: 20_000 })
+  await expect.poll(() => held.waiting).toBeGreaterThanOrEqual(boxes.length)
   await Promise.race(Array.from({ length: shortCount }, (_, index) => createElsewhere(world, podId, `zoe${index}`)))
   // It waited for one. Others may be answered before its response arrives.
   expect(answered).toBeLessThanOrEqual(boxes.length / 2)
@@ -111,8 +114,11 @@ test('a write of another pod does not wait for all sends with many recipients an
   expect(held.long).toBe(boxes.length)
 })
 
+/** Starts after the test that holds all transactions back. */
+const rowByRow = sharedByFile(() => startWorld({ limits: { messages: { transactionRowsMax: 1 } } }))
+
 test('the labels of a long thread change in parts, between which other writes run', async () => {
-  await using world = await startWorld({ limits: { messages: { transactionRowsMax: 1 } } })
+  const world = await rowByRow()
   const [ada] = (await createInboxes(world, 1)) as [string]
   const { podId } = await world.agentmail.pods.create({ name: 'other' })
   await fillThread(world, ada, 30)
@@ -136,7 +142,7 @@ test('the labels of a long thread change in parts, between which other writes ru
 })
 
 test('a change that hides a thread from its own key changes every message', async () => {
-  await using world = await startWorld({ limits: { messages: { transactionRowsMax: 1 } } })
+  const world = await rowByRow()
   const [ada] = (await createInboxes(world, 1)) as [string]
   await fillThread(world, ada, 5)
   const permissions = { message_read: true, message_update: true }

@@ -1,12 +1,24 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld } from '../support/world.ts'
+
+const sharedWorld = sharedByFile(() => startWorld())
+let inboxCount = 0
+
+/** Creates an inbox at the shared server, which is deleted after the test: the organization has no other threads. */
+async function createInbox() {
+  const world = await sharedWorld()
+  inboxCount += 1
+  const inbox = await world.agentmail.inboxes.create({ username: `ada${inboxCount}` })
+  onTestFinished(() => world.agentmail.inboxes.delete(inbox.inboxId))
+  return { world, inbox }
+}
 
 // A thread's list entry used to include the text and file names of its spam, and its spam label could be removed
 // through it.
 test('a key that may not read spam cannot learn about it, or change it, through its thread', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const { world, inbox: ada } = await createInbox()
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
   const send = (mail: object) => world.smtp.send({ to: ada.email, ...mail })
   await send({ from: 'ann@example.test', messageId: '<seen@x.test>', subject: 'hello', text: 'seen words' })
   const seen = (await socket.next('message.received')).message
@@ -43,8 +55,7 @@ test('a key that may not read spam cannot learn about it, or change it, through 
 })
 
 test('deleting a hidden message leaves its thread visible, even if more messages are hidden later', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { world, inbox: ada } = await createInbox()
   const send = (name: string, references: string | undefined = '<seen@x.test>') =>
     world.smtp.send({ to: ada.email, messageId: `<${name}@x.test>`, references, text: `${name} words` })
   for (const name of ['seen', 'first']) await send(name)
@@ -63,8 +74,8 @@ test('deleting a hidden message leaves its thread visible, even if more messages
 
 // Filters used to match hidden messages of a thread: a key could guess their senders and labels piece by piece.
 test('filters, order and times of threads reveal nothing of a hidden message', async () => {
-  await using world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).email
+  const { world, inbox } = await createInbox()
+  const ada = inbox.email
   const send = (id: string, mail: object) =>
     world.smtp.send({ to: ada, messageId: `<${id}@x.test>`, text: 'x', ...mail })
   await send('first', { from: '"Secret, Inc." <sec@example.test>', subject: 'oracle one' })
@@ -166,8 +177,8 @@ test('a thread with many newer hidden messages shows the visible one below, or i
 })
 
 test('a key that hides a whole thread from itself gets the labels of the messages that it changed, not those of hidden ones', async () => {
-  await using world = await startWorld()
-  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).email
+  const { world, inbox } = await createInbox()
+  const ada = inbox.email
   for (const [id, words] of Object.entries({ hidden: {}, seen: { inReplyTo: '<hidden@x.test>' } })) {
     await world.smtp.send({ to: ada, messageId: `<${id}@x.test>`, text: 'x', ...words })
   }

@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld } from '../support/world.ts'
 
+/** Each test has an inbox of its own. */
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('a message that has only HTML has a preview, its new text and its whole text, and no text part', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada1' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
   await world.smtp.send({
     to: ada.email,
     messageId: '<1@x.test>',
@@ -28,9 +32,9 @@ test('a message that has only HTML has a preview, its new text and its whole tex
 })
 
 test('a message with a text part has no text from its HTML', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada2' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
   await world.smtp.send({ to: ada.email, text: 'plain', html: '<p>rich</p>' })
   const { message } = await socket.next('message.received')
   expect(message).toMatchObject({ text: 'plain', extracted_text: 'plain', preview: 'plain' })
@@ -38,9 +42,9 @@ test('a message with a text part has no text from its HTML', async () => {
 })
 
 test('text that only styles hide is in no field; text that mail programs show is in all', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada3' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
   const hidden = [
     '<p style="color:#fff">ignore 111111 is your login code</p>',
     '<p class="x">ignore 222222 is your login code</p>',

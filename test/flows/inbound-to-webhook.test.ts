@@ -6,15 +6,26 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { readRows } from '../support/test-database.ts'
-import { startWebhookSink } from '../support/webhook-sink.ts'
+import { deleteWebhooks, startWebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 
+/** For tests that need no special settings. Each has an inbox of its own, and its webhooks end with it. */
+let shared: World
+const sharedTime = movable()
+beforeAll(async () => {
+  shared = await startWorld(sharedTime.options)
+})
+afterEach(() => deleteWebhooks(shared))
+afterAll(() => shared[Symbol.asyncDispose]())
+
+let inboxes = 0
+
 test('a message sent over SMTP reaches the webhook, signed for svix and for Standard Webhooks', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink()
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  const inbox = await world.agentmail.inboxes.create({ username: 'signed' })
   const webhook = await world.agentmail.webhooks.create({
     url: sink.url,
     eventTypes: ['message.received'],
@@ -44,7 +55,7 @@ test('a message sent over SMTP reaches the webhook, signed for svix and for Stan
 })
 
 test('the event of a message that is too large for a body is sent without its text, with truncated: true', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink()
   const { webhook, inbox } = await hookUp(world, sink.url)
   // Fewer than a million characters, but more than a million bytes.
@@ -73,15 +84,15 @@ test('a failed attempt is retried on schedule, even after a restart, with the sa
   const time = movable()
   await using world = await startWorld(time.options)
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end('not today'))
-  const { webhook } = await hookUp(world, sink.url)
+  const { inbox, webhook } = await hookUp(world, sink.url)
 
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'again' })
+  await world.smtp.send({ to: inbox.email, subject: 'again' })
   await sink.count(1)
-  await expect.poll(() => attempts(world)).toEqual([[1, 'retry', 500, 'not today', null]])
+  await expect.poll(() => attempts(world, webhook)).toEqual([[1, 'retry', 500, 'not today', null]])
   await world.restart()
   time.pass(5_600)
   await sink.count(2)
-  await expect.poll(() => attempts(world)).toHaveLength(2)
+  await expect.poll(() => attempts(world, webhook)).toHaveLength(2)
   sink.answer = (response) => void response.writeHead(200).end()
   time.pass(5.6 * 60_000)
   const [first, ...repeated] = await sink.count(3)
@@ -95,17 +106,17 @@ test('a failed attempt is retried on schedule, even after a restart, with the sa
   expect(Number(second!.headers['svix-timestamp']) - Number(first!.headers['svix-timestamp'])).toBeGreaterThanOrEqual(5)
   // Each attempt is signed with its own time.
   new SvixWebhook(webhook.secret).verify(second!.body, second!.headers as Record<string, string>)
-  await expect.poll(() => deliveries(world)).toEqual([['delivered', 3, 200]])
+  await expect.poll(() => deliveries(world, webhook)).toEqual([['delivered', 3, 200]])
 })
 
 test('a webhook that hangs, with many pending deliveries, does not delay another webhook', async () => {
   await using world = await startWorld({ limits: { webhooks: { endpointConcurrencyMax: 3 } } })
   await using hanging = await startWebhookSink(() => undefined)
   await using healthy = await startWebhookSink()
-  await hookUp(world, hanging.url)
+  const { inbox } = await hookUp(world, hanging.url)
   await world.agentmail.webhooks.create({ url: healthy.url, eventTypes: ['message.received'] })
 
-  for (let mail = 0; mail < 20; mail += 1) await world.smtp.send({ to: 'ada@mail.localhost', subject: `${mail}` })
+  for (let mail = 0; mail < 20; mail += 1) await world.smtp.send({ to: inbox.email, subject: `${mail}` })
 
   await healthy.count(20)
   const subjects = healthy.calls.map(({ event }) => Number(event.message.subject))
@@ -120,27 +131,27 @@ test('a webhook that hangs does not delay another one on the same host', async (
   await using sink = await startWebhookSink((response, { path }) => {
     if (path === '/healthy') response.end()
   })
-  await hookUp(world, sink.url)
+  const { inbox } = await hookUp(world, sink.url)
   await world.agentmail.webhooks.create({
     url: sink.url.replace('hook', 'healthy'),
     eventTypes: ['message.received'],
   })
-  for (let mail = 0; mail < 10; mail += 1) await world.smtp.send({ to: 'ada@mail.localhost', subject: `${mail}` })
+  for (let mail = 0; mail < 10; mail += 1) await world.smtp.send({ to: inbox.email, subject: `${mail}` })
   const healthy = () => sink.calls.filter(({ path }) => path === '/healthy').length
-  await expect.poll(healthy, { timeout: 10_000 }).toBe(10)
+  await expect.poll(healthy).toBe(10)
   expect(sink.calls).toHaveLength(13)
   await sink[Symbol.asyncDispose]() // otherwise the stop would wait for it
 })
 
 test('a redirect is a failed attempt and is not followed', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using elsewhere = await startWebhookSink()
   await using sink = await startWebhookSink(
     (response) => void response.writeHead(307, { location: elsewhere.url }).end(),
   )
-  await hookUp(world, sink.url)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'moved' })
-  await expect.poll(() => attempts(world)).toEqual([[1, 'retry', 307, '', null]])
+  const { inbox, webhook } = await hookUp(world, sink.url)
+  await world.smtp.send({ to: inbox.email, subject: 'moved' })
+  await expect.poll(() => attempts(world, webhook)).toEqual([[1, 'retry', 307, '', null]])
   expect(elsewhere.connections).toBe(0)
 })
 
@@ -156,30 +167,29 @@ test('a receiver that switches protocols fails, and delays neither another webho
   onTestFinished(() => void upgrading.close())
   await using healthy = await startWebhookSink()
   await using world = await startWorld({ limits: { webhooks: { concurrencyMax: 1, endpointConcurrencyMax: 1 } } })
-  await hookUp(world, `http://127.0.0.1:${(upgrading.address() as AddressInfo).port}/`)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'first' })
-  await expect.poll(() => attempts(world)).toEqual([[1, 'retry', null, null, expect.any(String)]])
+  const { inbox, webhook } = await hookUp(world, `http://127.0.0.1:${(upgrading.address() as AddressInfo).port}/`)
+  await world.smtp.send({ to: inbox.email, subject: 'first' })
+  await expect.poll(() => attempts(world, webhook)).toEqual([[1, 'retry', null, null, expect.any(String)]])
 
   await world.agentmail.webhooks.create({ url: healthy.url, eventTypes: ['message.received'] })
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'second' })
+  await world.smtp.send({ to: inbox.email, subject: 'second' })
   const [call] = await healthy.count(1)
   expect(call!.event.message.subject).toBe('second')
   await world.stop()
 })
 
 test('410 Gone disables the webhook, and cancels its pending deliveries', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
-  const { webhook } = await hookUp(world, sink.url)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'waits' })
-  await expect.poll(() => attempts(world)).toHaveLength(1)
+  const { inbox, webhook } = await hookUp(world, sink.url)
+  await world.smtp.send({ to: inbox.email, subject: 'waits' })
+  await expect.poll(() => attempts(world, webhook)).toHaveLength(1)
   sink.answer = (response) => void response.writeHead(410).end()
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'gone' })
+  await world.smtp.send({ to: inbox.email, subject: 'gone' })
 
   await expect.poll(async () => (await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(false)
   await expect
-    .poll(() => deliveries(world))
+    .poll(() => deliveries(world, webhook))
     .toEqual([
       ['cancelled', 1, 500],
       ['failed', 1, 410],
@@ -187,29 +197,29 @@ test('410 Gone disables the webhook, and cancels its pending deliveries', async 
 })
 
 test('Retry-After is respected with a 503, up to one day', async () => {
-  await using world = await startWorld()
+  const world = shared
   const waits = ['3600', '999999']
   await using sink = await startWebhookSink(
     (response) => void response.writeHead(503, { 'retry-after': waits.shift() }).end(),
   )
-  await hookUp(world, sink.url)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'an hour' })
-  await expect.poll(() => attempts(world)).toHaveLength(1)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'a day' })
-  await expect.poll(() => attempts(world)).toHaveLength(2)
-  const rows = await readRows(world, 'select next_attempt_at - updated_at as wait from webhook_deliveries order by seq')
+  const { inbox, webhook } = await hookUp(world, sink.url)
+  await world.smtp.send({ to: inbox.email, subject: 'an hour' })
+  await expect.poll(() => attempts(world, webhook)).toHaveLength(1)
+  await world.smtp.send({ to: inbox.email, subject: 'a day' })
+  await expect.poll(() => attempts(world, webhook)).toHaveLength(2)
+  const rows = await readDeliveries(world, 'next_attempt_at - updated_at as wait', [webhook])
   const [hour, day] = rows.map(([wait]) => Math.round((wait as number) / 60_000))
   expect([hour, day]).toEqual([60, 24 * 60])
 })
 
 test('"webhook-delivery: abort-message" ends the retries of that delivery only', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink(
     (response) => void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end('never'),
   )
-  const { webhook } = await hookUp(world, sink.url)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'unwanted' })
-  await expect.poll(() => deliveries(world)).toEqual([['failed', 1, 400]])
+  const { inbox, webhook } = await hookUp(world, sink.url)
+  await world.smtp.send({ to: inbox.email, subject: 'unwanted' })
+  await expect.poll(() => deliveries(world, webhook)).toEqual([['failed', 1, 400]])
   expect((await world.agentmail.webhooks.get(webhook.webhookId)).enabled).toBe(true)
 })
 
@@ -220,10 +230,10 @@ test('a host name that resolves to a private network is not called', async () =>
     env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     lookup: async () => answers,
   })
-  await hookUp(world, `http://innocent.example:${sink.port}/hook`)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'secret' })
+  const { inbox, webhook } = await hookUp(world, `http://innocent.example:${sink.port}/hook`)
+  await world.smtp.send({ to: inbox.email, subject: 'secret' })
   await expect
-    .poll(() => attempts(world))
+    .poll(() => attempts(world, webhook))
     .toEqual([[1, 'retry', null, null, expect.stringContaining('private network')]])
   expect(sink.connections).toBe(0)
 
@@ -240,39 +250,38 @@ test('a host name that resolves to a private network is not called', async () =>
 })
 
 test('deliveries that are pending when a webhook is disabled are never sent, even if it is enabled again', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
-  const { webhook } = await hookUp(world, sink.url)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'before' })
-  await expect.poll(() => attempts(world)).toHaveLength(1)
+  const { inbox, webhook } = await hookUp(world, sink.url)
+  await world.smtp.send({ to: inbox.email, subject: 'before' })
+  await expect.poll(() => attempts(world, webhook)).toHaveLength(1)
 
   await switchTo(world, webhook.webhookId, false)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'meanwhile' })
-  await expect.poll(() => deliveries(world)).toEqual([['cancelled', 1, 500]])
+  await world.smtp.send({ to: inbox.email, subject: 'meanwhile' })
+  await expect.poll(() => deliveries(world, webhook)).toEqual([['cancelled', 1, 500]])
   await switchTo(world, webhook.webhookId, true)
   sink.answer = (response) => void response.writeHead(204).end()
-  time.pass(6_000)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'after' })
+  sharedTime.pass(6_000)
+  await world.smtp.send({ to: inbox.email, subject: 'after' })
   await sink.count(2)
   expect(sink.calls.map(({ event }) => event.message.subject)).toEqual(['before', 'after'])
 })
 
 test('deleting a webhook removes all its rows, and deleting an inbox deletes its webhooks', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
-  const { webhook } = await hookUp(world, sink.url)
-  await world.agentmail.inboxes.webhooks.create('ada@mail.localhost', {
+  const { inbox, webhook } = await hookUp(world, sink.url)
+  const ofInbox = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
     url: sink.url,
     eventTypes: ['message.received'],
   })
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'twice' })
-  await expect.poll(() => attempts(world)).toHaveLength(2)
+  await world.smtp.send({ to: inbox.email, subject: 'twice' })
+  await expect.poll(() => attempts(world, webhook, ofInbox)).toHaveLength(2)
 
   await world.agentmail.webhooks.delete(webhook.webhookId)
   await expect(world.agentmail.webhooks.get(webhook.webhookId)).rejects.toMatchObject({ statusCode: 404 })
   await expect.poll(() => readRows(world, 'select count(*) from webhooks')).toEqual([[1]])
-  await world.agentmail.inboxes.delete('ada@mail.localhost')
+  await world.agentmail.inboxes.delete(inbox.inboxId)
   await expect.poll(() => readRows(world, 'select count(*) from webhooks')).toEqual([[0]])
   expect(
     await readRows(world, 'select count(*) from webhook_deliveries union all select count(*) from webhook_attempts'),
@@ -281,7 +290,8 @@ test('deleting a webhook removes all its rows, and deleting an inbox deletes its
 
 /** Creates an inbox, and a webhook for all received messages. */
 async function hookUp(world: World, url: string) {
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+  inboxes += 1
+  const inbox = await world.agentmail.inboxes.create({ username: `ada${inboxes}` })
   const webhook = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
   return { inbox, webhook }
 }
@@ -306,11 +316,28 @@ async function switchTo(world: World, webhookId: string, enabled: boolean): Prom
   expect(status).toBe(200)
 }
 
-/** Reads the attempts of all webhooks from the database. */
-function attempts(world: World): Promise<unknown[][]> {
-  return readRows(world, 'select attempt, outcome, code, response, error from webhook_attempts order by id')
+interface Hook {
+  readonly webhookId: string
 }
 
-function deliveries(world: World): Promise<unknown[][]> {
-  return readRows(world, 'select state, attempts, last_code from webhook_deliveries order by seq')
+/** Reads the attempts of these webhooks from the database. */
+function attempts(world: World, ...webhooks: readonly Hook[]): Promise<unknown[][]> {
+  return readRows(
+    world,
+    `select attempt, outcome, code, response, error from webhook_attempts
+      where delivery_id in (select id from webhook_deliveries where ${areOf(webhooks)}) order by id`,
+  )
+}
+
+function deliveries(world: World, webhook: Hook): Promise<unknown[][]> {
+  return readDeliveries(world, 'state, attempts, last_code', [webhook])
+}
+
+function readDeliveries(world: World, columns: string, webhooks: readonly Hook[]): Promise<unknown[][]> {
+  return readRows(world, `select ${columns} from webhook_deliveries where ${areOf(webhooks)} order by seq`)
+}
+
+/** The rows of deleted webhooks are removed some time later. */
+function areOf(webhooks: readonly Hook[]): string {
+  return `webhook_id in (${webhooks.map(({ webhookId }) => `'${webhookId.replace('ep_', '')}'`).join(', ')})`
 }

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { RawClient } from '../smtp/raw-client.ts'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { readRows } from '../support/test-database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
+/** For tests that need no special settings. Each has inboxes of its own. */
+const sharedWorld = sharedByFile(() => startWorld())
+
 // The worker thread that parses large messages used to receive only the first one: the second never got its 250.
 test('large messages, in sequence or in parallel, are stored with unchanged attachments', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'attachments' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
   const bytes = Buffer.alloc(600_000, 'some bytes of a large attachment. ')
   const mail = (subject: string) => ({
     to: ada.email,
@@ -81,9 +85,9 @@ test('addresses are stored once for all inboxes, and threads list a limited numb
 })
 
 test('a message with thousands of addresses, references and attachments is stored in each of its inboxes', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'many1' })
+  const bob = await world.agentmail.inboxes.create({ username: 'many2' })
   const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
   const many = (piece: (index: number) => string) => Array.from({ length: 2_000 }, (_, index) => piece(index))
 
@@ -130,8 +134,8 @@ function sendOverHttp(world: World, inbox: string, text: string) {
 
 // All messages of one peer used to be parsed before those of the others.
 test('a large message does not wait for all the large messages of another peer', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'peers' })
   const peers = await Promise.all(Array.from({ length: 6 }, () => RawClient.inData(world.smtpPort, ada.email)))
   // Each line has to be compared with the boundary.
   const slow = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--ba\r\n'.repeat(350_000)}`
@@ -197,7 +201,7 @@ test('of a message that exceeds the heap of its thread only the header is read, 
 })
 
 test('a message with 30 MB of attachments is sent over the API, and arrives unchanged', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const inboxes = [await world.agentmail.inboxes.create(), await world.agentmail.inboxes.create()]
   const [from, to] = inboxes.map(({ inboxId }) => inboxId) as [string, string]
   const socket = await world.subscribe({ inboxIds: [to] })

@@ -6,7 +6,7 @@ import { startWorld } from '../support/world.ts'
 // No 421 was ever sent: connections beyond the capacity waited for a greeting until they gave up.
 test('while a message waits too long, new connections get 421', async () => {
   await using world = await startWorld({
-    limits: { receiving: { underWayMax: 0, waitMs: 50 }, server: { shutdownGraceMs: 50 } },
+    limits: { receiving: { underWayMax: 0, waitMs: 500 }, server: { shutdownGraceMs: 50 } },
   })
   await world.request('POST', '/v0/inboxes', { body: { username: 'ada' } })
   const sender = await RawClient.inData(world.smtpPort, 'ada@mail.localhost')

@@ -2,7 +2,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld, type World } from '../support/world.ts'
+
+/** For tests that end their subscriptions. */
+const sharedWorld = sharedByFile(() => startWorld())
 
 const stream = '/v0/events/stream'
 const wait = '/v0/events?after=earliest&wait_seconds=60&event_types=message.delayed'
@@ -30,7 +34,7 @@ async function listening(world: World): Promise<number> {
 test.each([stream, wait])(
   'a connection runs one of its pipelined requests at a time, and none after it is closed: %s',
   async (path) => {
-    await using world = await startWorld()
+    const world = await sharedWorld()
     const before = await listening(world)
     const { socket } = await pipeline(world, Array(50).fill(path))
     await expect.poll(() => listening(world)).toBe(before + 1)
@@ -42,7 +46,7 @@ test.each([stream, wait])(
 )
 
 test('the requests of one connection are answered one after another, in order', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { socket, answers, text } = await pipeline(world, ['/v0/inboxes', '/v0/nothing', '/healthz', '/v0/pods'])
   await expect.poll(() => answers().length).toBe(4)
   expect(answers()).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200', 'HTTP/1.1 200'])

@@ -29,8 +29,7 @@ beforeAll(async () => {
       MARTLET_RSPAMD_URL: rspamd.url,
     },
     limits: {
-      dns: { tryMs: 100, triesMax: 1 },
-      policy: { refusalFlushMs: 20, refusalSummaryMs: 20, refusalEventsPerHour: 2, rspamdMs: 200, rspamdPauseMs: 0 },
+      policy: { refusalFlushMs: 20, refusalSummaryMs: 20, refusalEventsPerHour: 2, rspamdMs: 1_000, rspamdPauseMs: 0 },
     },
   })
 })

@@ -1,9 +1,13 @@
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld } from '../support/world.ts'
 
+/** Each test has inboxes of its own. */
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('a repeated message is stored once, and another one with its Message-ID under a new one', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada1' })
   const mail = { to: ada.email, messageId: '<name@x.test>', date: new Date(0), subject: 'one', text: 'first' }
 
   await world.smtp.send(mail)
@@ -19,8 +23,8 @@ test('a repeated message is stored once, and another one with its Message-ID und
 
 // Message-IDs used to be compared with the first hundred messages only: once there were more, every further one failed.
 test('no message is lost or stored twice, even if a hundred messages have the same Message-ID', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada2' })
   const mail = (text: string) => ({ to: ada.email, messageId: '<name@x.test>', date: new Date(0), text })
   for (let index = 0; index < 103; index += 1) await world.smtp.send(mail(`${index}`))
   await world.agentmail.inboxes.messages.delete(ada.inboxId, '<name@x.test>')
@@ -34,8 +38,8 @@ test('no message is lost or stored twice, even if a hundred messages have the sa
 })
 
 test('a repeated reply returns its first result, even if its parent has been deleted', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada3' })
   await world.smtp.send({ to: ada.email, messageId: '<parent@x.test>', text: 'hello' })
   const reply = () =>
     world.request('POST', `/v0/inboxes/${ada.email}/messages/${encodeURIComponent('<parent@x.test>')}/reply`, {
@@ -51,10 +55,10 @@ test('a repeated reply returns its first result, even if its parent has been del
 })
 
 test('a large message that one recipient already has is stored for the other, and both can read it', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const [ada, bob] = [
-    await world.agentmail.inboxes.create({ username: 'ada' }),
-    await world.agentmail.inboxes.create({ username: 'bob' }),
+    await world.agentmail.inboxes.create({ username: 'ada4' }),
+    await world.agentmail.inboxes.create({ username: 'bob4' }),
   ]
   const text = 'a line of a large mail\n'.repeat(20_000)
   const mail = {
@@ -78,9 +82,9 @@ test('a large message that one recipient already has is stored for the other, an
 })
 
 test('a message id that would change the path of a request is escaped in the id that clients see', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada5' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
   const headerId = `<a/../../../${ada.email}?x=@y>`
   const mail = { to: ada.email, text: 'x', messageId: headerId, date: new Date(0) }
   await world.smtp.send(mail)
@@ -96,10 +100,10 @@ test('a message id that would change the path of a request is escaped in the id 
 })
 
 test('a sent message that a stranger sends back stays as it is', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
-  const socket = await world.subscribe({ eventTypes: ['message.received'] })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada6' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob6' })
+  const socket = await world.subscribe({ eventTypes: ['message.received'], inboxIds: [ada.inboxId, bob.inboxId] })
   await world.agentmail.inboxes.messages.send(ada.inboxId, { to: bob.email, text: 'Please send the report.' })
   const received = (await socket.next('message.received')).message
   const { downloadUrl } = await world.agentmail.inboxes.messages.getRaw(bob.inboxId, received.message_id)

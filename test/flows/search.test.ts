@@ -11,7 +11,7 @@ import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {
-  world = await startWorld({ limits: { search: { pageRowsMax: 60, indexPauseMs: 1 } } })
+  world = await startWorld({ limits: { search: { pageRowsMax: 60, indexPauseMs: 1 }, jobs: { firstSweepMs: 20 } } })
 })
 afterAll(() => world[Symbol.asyncDispose]())
 

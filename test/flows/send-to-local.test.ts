@@ -1,11 +1,15 @@
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { startWorld } from '../support/world.ts'
 
+/** Each test has inboxes of its own. */
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('a message to another local inbox goes through the queue and causes events in both inboxes', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada', displayName: 'Ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada1', displayName: 'Ada' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob1' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId, bob.inboxId] })
 
   const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
     to: bob.email,
@@ -24,7 +28,7 @@ test('a message to another local inbox goes through the queue and causes events 
   expect(received.message).toMatchObject({
     inbox_id: bob.email,
     message_id: sent.messageId,
-    from: 'Ada <ada@mail.localhost>',
+    from: `Ada <${ada.email}>`,
     subject: 'lunch?',
     text: 'at noon',
     labels: ['received', 'unread'],
@@ -44,9 +48,9 @@ test('a message to another local inbox goes through the queue and causes events 
 })
 
 test('a message to its own inbox is stored as one message, sent and received', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada2' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId] })
 
   const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
     to: ada.email,
@@ -63,10 +67,10 @@ test('a message to its own inbox is stored as one message, sent and received', a
 })
 
 test('an unknown local recipient bounces, and the other recipients still get the message', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
-  const socket = await world.subscribe()
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada3' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob3' })
+  const socket = await world.subscribe({ inboxIds: [ada.inboxId, bob.inboxId] })
 
   const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
     to: ['nobody@mail.localhost', bob.email],
@@ -86,9 +90,9 @@ test('an unknown local recipient bounces, and the other recipients still get the
 })
 
 test('Bcc recipients get the message and are in no header field', async () => {
-  await using world = await startWorld()
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
+  const world = await sharedWorld()
+  const ada = await world.agentmail.inboxes.create({ username: 'ada4' })
+  const bob = await world.agentmail.inboxes.create({ username: 'bob4' })
   const socket = await world.subscribe({ inboxIds: [bob.inboxId] })
 
   const sent = await world.agentmail.inboxes.messages.send(ada.inboxId, {
@@ -101,10 +105,10 @@ test('Bcc recipients get the message and are in no header field', async () => {
   const { message } = await socket.next('message.received')
   expect(message.bcc).toBeUndefined()
   const raw = await world.agentmail.inboxes.messages.getRaw(bob.inboxId, message.message_id)
-  expect(await (await fetch(raw.downloadUrl)).text()).not.toMatch(/bob@/)
+  expect(await (await fetch(raw.downloadUrl)).text()).not.toMatch(/bob4@/)
   const copy = await world.agentmail.inboxes.messages.get(ada.inboxId, sent.messageId)
   expect(copy.bcc).toEqual([bob.email]) // the sender sees Bcc, and finds the message by it
   const found = async (inboxId: string) =>
-    (await world.request('GET', `/v0/inboxes/${inboxId}/messages?to=bob@`)).body.messages.length
+    (await world.request('GET', `/v0/inboxes/${inboxId}/messages?to=bob4@`)).body.messages.length
   expect([await found(ada.inboxId), await found(bob.inboxId)]).toEqual([1, 0])
 })

@@ -33,7 +33,7 @@ async function startSending({ limits = {}, env = {} }: Settings): Promise<Sendin
       ...{ MARTLET_OUTBOUND: 'direct', MARTLET_OUTBOUND_PORT: `${holder.port}`, MARTLET_DNS_SERVERS: dns.address },
       ...env,
     },
-    limits: mergeLimits({ dns: { tryMs: 100, triesMax: 1 }, server: { shutdownGraceMs: 50 } }, limits),
+    limits: mergeLimits({ server: { shutdownGraceMs: 50 } }, limits),
   })
   return {
     ...{ world, dns, zones, port: holder.port },
@@ -57,8 +57,10 @@ function sharedWorld(settings: Settings): Promise<SendingWorld> {
 }
 
 const USUAL: Settings = {}
-/** A message that is delayed stays in the queue; a domain with many servers gets few attempts. */
-const NO_RETRY: Settings = { limits: { delivery: { retryFirstMs: 600_000, hostsMax: 4 } } }
+/** A message that is delayed stays in the queue; a domain with many servers gets few attempts. A DNS server that is silent is soon given up. */
+const NO_RETRY: Settings = {
+  limits: { delivery: { retryFirstMs: 600_000, hostsMax: 4 }, dns: { tryMs: 1_000, triesMax: 1 } },
+}
 const ONLY_PUBLIC: Settings = { env: { MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' } }
 /** Retries soon. The other worlds do not, because to poll so often costs time. */
 const SHORT_TIMEOUTS: Settings = {

@@ -12,7 +12,7 @@ import { startWorld, type World, type WorldOptions } from '../support/world.ts'
 /** The inbox of the current test. */
 let inbox: string
 let inboxes = 0
-/** For tests that need no special settings and do not count the subscriptions of the server. */
+/** For tests that need no special settings, and leave no subscription. */
 let shared: World
 beforeAll(async () => {
   shared = await startWorld()
@@ -79,7 +79,7 @@ async function listeners(world: World): Promise<number> {
 }
 
 test('existing messages are returned from the oldest on, then new ones, each once and in full', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   await send(world, 'one')
   const id = await send(world, 'two')
 
@@ -239,7 +239,7 @@ test.each([{ events: { batchMax: 3 } }, { lists: { scanRowsMax: 3 } }])(
 )
 
 test('from, to and subject filter as in the list, and a message that does not match is skipped', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const query = {
     from: 'shop.test',
     subject: 'code',
@@ -304,7 +304,7 @@ inProcess('twenty thousand sent messages that do not match are skipped within se
 })
 
 test('a client that disconnects is unsubscribed at once', async () => {
-  await using world = await startWithInbox()
+  const world = await withInbox(shared)
   const request = httpRequest(`${world.url}${pathOf({ wait_seconds: 600 })}`, {
     headers: { authorization: `Bearer ${world.rootKey}` },
   })

@@ -3,32 +3,47 @@
  * was already pending. The responses of an earlier URL do not count against a new URL. The tests use real receivers and
  * check what reaches each of them.
  */
-import { expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readRows } from '../support/test-database.ts'
-import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { deleteWebhooks, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
+/** The webhooks of each test end with it. */
+let shared: World
+const time = movable()
+beforeAll(async () => {
+  shared = await startWorld(time.options)
+})
+afterEach(() => deleteWebhooks(shared))
+afterAll(() => shared[Symbol.asyncDispose]())
+
+/** The inbox of the current test. */
+let ada: string
+let tests = 0
+beforeEach(async () => {
+  tests += 1
+  ada = (await shared.agentmail.inboxes.create({ username: `ada${tests}` })).inboxId
+})
+
 for (const ordered of [false, true]) {
   test(`a delivery goes to a new URL only if the new key may see it (${ordered ? 'ordered' : 'unordered'})`, async () => {
-    const time = movable()
-    await using world = await startWorld(time.options)
+    const world = shared
     await using before = await startWebhookSink((response) => void response.writeHead(500).end())
     await using after = await startWebhookSink()
-    const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
     const event_types = ['message.received', 'label.added']
     const made = await world.request('POST', '/v0/webhooks', { body: { url: before.url, event_types, ordered } })
     const at = `/v0/webhooks/${made.body.webhook_id}`
-    await world.smtp.send({ to: inbox.email, subject: 'one' })
+    await world.smtp.send({ to: ada, subject: 'one' })
     await before.count(1)
-    const { messages } = await world.agentmail.inboxes.messages.list(inbox.inboxId)
-    const path = `/v0/inboxes/${inbox.inboxId}/messages/${encodeURIComponent(messages[0]!.messageId)}`
+    const { messages } = await world.agentmail.inboxes.messages.list(ada)
+    const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent(messages[0]!.messageId)}`
     await world.request('PATCH', path, { body: { add_labels: ['spam'] } })
     await world.request('PATCH', path, { body: { add_labels: ['hidden'] } })
-    await world.smtp.send({ to: inbox.email, subject: 'two' })
-    await expect.poll(() => states(world)).toHaveLength(4)
+    await world.smtp.send({ to: ada, subject: 'two' })
+    await expect.poll(() => states(at)).toHaveLength(4)
 
     const permissions = { webhook_update: true, message_read: true }
     const { api_key: key } = (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body
@@ -38,39 +53,38 @@ for (const ordered of [false, true]) {
     }
     time.pass(HOUR)
     // The first message is spam by now. The new key may not read it, but may see that it was sent to the old URL.
-    await expect.poll(() => states(world)).toEqual(['cancelled', 'delivered', 'cancelled', 'delivered'])
+    await expect.poll(() => states(at)).toEqual(['cancelled', 'delivered', 'cancelled', 'delivered'])
     const received = after.calls.map(({ event }) => event.message?.subject ?? event.label.label)
     expect(received.toSorted()).toEqual(['spam', 'two'])
   })
 }
 
 test('responses from an earlier URL do not disable the webhook at its new URL', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   const refusing: WebhookSink['answer'] = (response) =>
     void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
   await using before = await startWebhookSink(refusing)
   await using after = await startWebhookSink(refusing)
-  await world.agentmail.inboxes.create({ username: 'ada' })
   const made = await world.request('POST', '/v0/webhooks', {
     body: { url: before.url, event_types: ['message.received'] },
   })
   const at = `/v0/webhooks/${made.body.webhook_id}`
   for (let day = 0; day < 5; day += 1) {
-    await world.smtp.send({ to: 'ada@mail.localhost', subject: `day ${day}` })
-    await expect.poll(() => states(world)).toEqual(Array(day + 1).fill('failed'))
+    await world.smtp.send({ to: ada, subject: `day ${day}` })
+    await expect.poll(() => states(at)).toEqual(Array(day + 1).fill('failed'))
     time.pass(DAY)
   }
   await world.request('PATCH', at, { body: { url: after.url } })
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'elsewhere' })
+  await world.smtp.send({ to: ada, subject: 'elsewhere' })
   await after.count(1)
-  await expect.poll(() => states(world)).toEqual(Array(6).fill('failed'))
+  await expect.poll(() => states(at)).toEqual(Array(6).fill('failed'))
   expect((await world.request('GET', at)).body.enabled).toBe(true)
 })
 
-/** Returns the states of all deliveries, in the order of their events. */
-async function states(world: World): Promise<unknown[]> {
-  return (await readRows(world, 'select state from webhook_deliveries order by seq')).flat()
+/** Returns the states of the deliveries of a webhook, in the order of their events. */
+async function states(at: string): Promise<unknown[]> {
+  const [, id] = at.split('ep_')
+  return (await readRows(shared, `select state from webhook_deliveries where webhook_id = '${id}' order by seq`)).flat()
 }
 
 function movable() {

@@ -3,11 +3,30 @@
  * compare what a real receiver gets with what the API returns.
  */
 
-import { expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { mergeLimits } from '../../src/config/limits.ts'
 import { readRows } from '../support/test-database.ts'
-import { type Call, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { type Call, deleteWebhooks, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World, type WorldOptions } from '../support/world.ts'
+
+/** For tests that need no special settings. The webhooks of each end with it. */
+let shared: World
+const time = movable()
+beforeAll(async () => {
+  shared = await startWorld(time.options)
+})
+afterEach(() => deleteWebhooks(shared))
+afterAll(() => shared[Symbol.asyncDispose]())
+
+/** Each test has an inbox of its own. */
+let username: string
+let tests = 0
+beforeEach(() => {
+  tests += 1
+  username = `ada${tests}`
+})
+
+const HOUR = 3_600_000
 
 const failing =
   (status: number, body = '') =>
@@ -15,8 +34,7 @@ const failing =
     void response.writeHead(status).end(body)
 
 test('deliveries are listed with their attempts, newest first, and a single one includes its body', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink(failing(500, `not today${'x'.repeat(3_000)}`))
   const { at, webhook } = await hookUp(world, sink, { headers: { 'X-Token': 'hush-hush' } })
   await deliver(world, 'first')
@@ -60,10 +78,10 @@ test('deliveries are listed with their attempts, newest first, and a single one 
 })
 
 test('the log has pages and filters, on every path', async () => {
-  const time = movable()
+  const own = movable()
   await using world = await startWorld({
-    ...time.options,
-    limits: mergeLimits(time.options.limits, { lists: { scanRowsMax: 3 } }),
+    ...own.options,
+    limits: mergeLimits(own.options.limits, { lists: { scanRowsMax: 3 } }),
   })
   await using sink = await startWebhookSink((response, { event }) =>
     failing(event.message?.subject.startsWith('bad') ? 400 : 204)(response),
@@ -74,7 +92,7 @@ test('the log has pages and filters, on every path', async () => {
     await deliver(world, subject)
     // Each has its own transaction: two events that are dispatched together have the same time.
     await expect.poll(async () => (await states(world, at)).length).toBe(index + 1)
-    time.pass(100) // in total less than the five seconds after which a failed one is retried
+    own.pass(100) // in total less than the five seconds after which a failed one is retried
   }
   await expect.poll(() => states(world, at)).toEqual(['pending', 'delivered', 'delivered', 'delivered', 'pending'])
   const newest = sink.calls.map(({ event }) => event.event_id).toReversed()
@@ -106,7 +124,7 @@ test('the log has pages and filters, on every path', async () => {
 })
 
 test('a key that may not see the message sees neither the body nor the response of the receiver', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink(failing(400, 'what a nice mail about gold'))
   const { at, inbox } = await hookUp(world, sink, { eventTypes: ['message.received', 'label.added'] })
   await deliver(world, 'gold')
@@ -136,8 +154,7 @@ test('a key that may not see the message sees neither the body nor the response 
 })
 
 test('a redelivery has the same id and bytes, continues the attempt numbers and restarts the schedule', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink()
   const { at } = await hookUp(world, sink)
   await deliver(world, 'again')
@@ -170,22 +187,23 @@ test('a redelivery has the same id and bytes, continues the attempt numbers and 
 })
 
 test('a redelivery of a running delivery does not send it twice', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink(() => undefined)
-  const { at } = await hookUp(world, sink)
+  const { at, webhook } = await hookUp(world, sink)
   await deliver(world, 'slow')
   await sink.count(1)
   const [{ delivery_id }] = (await world.request('GET', `${at}/deliveries`)).body.deliveries
   const answer = await world.request('POST', `${at}/deliveries/${delivery_id}/redeliver`)
   expect(answer).toMatchObject({ status: 200, body: { state: 'pending', attempts: [] } })
-  const [[owner]] = (await readRows(world, 'select lease_owner from webhook_deliveries')) as [[string | null]]
+  const query = `select lease_owner from webhook_deliveries where webhook_id = '${webhook.id}'`
+  const [[owner]] = (await readRows(world, query)) as [[string | null]]
   expect(owner).not.toBeNull()
-  await sink[Symbol.asyncDispose]() // otherwise the stop would wait for it
+  await sink[Symbol.asyncDispose]()
   await expect.poll(async () => (await attempts(world, at)).length).toBe(1)
 })
 
 test('redeliver and replay need an enabled webhook, a current subscription, and a permission', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink()
   const { at, webhook } = await hookUp(world, sink)
   await deliver(world, 'once')
@@ -213,20 +231,20 @@ test('redeliver and replay need an enabled webhook, a current subscription, and 
 })
 
 test('a replay sends old and unsent events in order with the same event ids, and a dry run only counts', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
+  time.pass(2 * HOUR) // the replays below do not reach the mail of earlier tests
   await using sink = await startWebhookSink()
-  await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.agentmail.inboxes.create({ username })
   await deliver(world, 'before it was made')
   time.pass(60_000)
-  const { at } = await hookUp(world, sink, { ordered: true })
+  const { at, webhook } = await hookUp(world, sink, { ordered: true })
   for (const subject of ['sent', 'sent too']) await deliver(world, subject)
   await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered'])
   await world.request('PATCH', at, { body: { enabled: false } })
   await deliver(world, 'while it was off')
   await world.request('PATCH', at, { body: { enabled: true } })
   const received = sink.calls.map(identity)
-  const start = new Date(time.now() - 3_600_000).toISOString()
+  const start = new Date(time.now() - HOUR).toISOString()
   const replay = async (more: object) =>
     (await world.request('POST', `${at}/replay`, { body: { start, ...more } })).body
 
@@ -246,12 +264,14 @@ test('a replay sends old and unsent events in order with the same event ids, and
   ])
   expect(calls.slice(1, 3).map(identity)).toEqual(received)
   await expect.poll(() => states(world, at)).toEqual(Array(4).fill('delivered'))
-  expect(await readRows(world, 'select count(*) from webhook_replays')).toEqual([[0]])
+  const replays = `select count(*) from webhook_replays where webhook_id = '${webhook.id}'`
+  expect(await readRows(world, replays)).toEqual([[0]])
 })
 
 test('a replay of failed deliveries also makes scheduled retries due, and sends no others', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
+  time.pass(HOUR)
+  const began = new Date(time.now()).toISOString()
   await using sink = await startWebhookSink((response, { event }) => {
     const { subject } = event.message
     if (subject === 'aborted') response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
@@ -270,24 +290,25 @@ test('a replay of failed deliveries also makes scheduled retries due, and sends 
     expect.arrayContaining(['aborted', 'waits']),
   )
   await expect.poll(() => states(world, at)).toEqual(['delivered', 'delivered', 'delivered'])
-  expect((await world.request('POST', `${at}/replay`, { body: { start: '2020-01-01' } })).body.count).toBe(3)
+  expect((await world.request('POST', `${at}/replay`, { body: { start: began } })).body.count).toBe(3)
 })
 
 test('a replay of purged events is refused with the earliest possible start, and an invalid range too', async () => {
-  const time = movable()
-  const limits = { store: { sweepMs: 20 }, webhooks: { replayEventsMax: 1 } }
-  await using world = await startWorld({ ...time.options, limits: mergeLimits(time.options.limits, limits) })
+  const own = movable()
+  // Events are purged when they have been added to the hourly counts.
+  const limits = { store: { sweepMs: 20 }, reports: { foldMs: 20 }, webhooks: { replayEventsMax: 1 } }
+  await using world = await startWorld({ ...own.options, limits: mergeLimits(own.options.limits, limits) })
   await using sink = await startWebhookSink()
   const { at } = await hookUp(world, sink)
   await deliver(world, 'long ago')
   await sink.count(1)
-  time.pass(40 * 24 * 3_600_000)
+  own.pass(40 * 24 * 3_600_000)
   await deliver(world, 'now')
   await sink.count(2)
   // A delivery whose first outcome is not stored yet is not part of a replay.
   await expect.poll(async () => new Set(await states(world, at))).toEqual(new Set(['delivered']))
   const replay = (body: object) => world.request('POST', `${at}/replay`, { body: { dry_run: true, ...body } })
-  const longAgo = new Date(time.now() - 20 * 24 * 3_600_000).toISOString()
+  const longAgo = new Date(own.now() - 20 * 24 * 3_600_000).toISOString()
   await expect.poll(async () => (await replay({ start: longAgo })).body.code).toBe('range_expired')
   const [[oldest]] = (await readRows(world, "select min(at) from events where type = 'message.received'")) as [[number]]
   const from = new Date(Number(oldest)).toISOString()
@@ -309,18 +330,19 @@ test('a replay of purged events is refused with the earliest possible start, and
 
 async function hookUp(world: World, sink: WebhookSink, more: object = {}) {
   const inbox =
-    (await world.agentmail.inboxes.list()).inboxes.find(({ email }) => email === 'ada@mail.localhost') ??
-    (await world.agentmail.inboxes.create({ username: 'ada' }))
+    (await world.agentmail.inboxes.list()).inboxes.find(({ email }) => email === `${username}@mail.localhost`) ??
+    (await world.agentmail.inboxes.create({ username }))
   const body = { url: sink.url, event_types: ['message.received'], ...more } as Record<string, unknown>
   if ('eventTypes' in body) body.event_types = body.eventTypes
   delete body.eventTypes
   const made = (await world.request('POST', '/v0/webhooks', { body })).body
-  const webhook = { webhookId: made.webhook_id as string, secret: made.secret as string }
+  const webhookId = made.webhook_id as string
+  const webhook = { webhookId, id: webhookId.replace('ep_', ''), secret: made.secret as string }
   return { inbox, webhook, at: `/v0/webhooks/${webhook.webhookId}` }
 }
 
 async function deliver(world: World, subject: string): Promise<void> {
-  await world.smtp.send({ to: 'ada@mail.localhost', subject })
+  await world.smtp.send({ to: `${username}@mail.localhost`, subject })
 }
 
 function identity({ headers, body }: Call): unknown[] {

@@ -2,35 +2,52 @@
  * Tests that a webhook that keeps failing is disabled after five days, and that subscribers get an event. The tests use
  * a real receiver that fails, and a clock that the test advances.
  */
-import { expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readRows } from '../support/test-database.ts'
-import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
+import { deleteWebhooks, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
+/** The webhooks of each test end with it. */
+let shared: World
+const time = movable()
+beforeAll(async () => {
+  shared = await startWorld(time.options)
+})
+afterEach(() => deleteWebhooks(shared))
+afterAll(() => shared[Symbol.asyncDispose]())
+
+/** The inbox of the current test. */
+let ada: string
+let tests = 0
+beforeEach(async () => {
+  tests += 1
+  ada = (await shared.agentmail.inboxes.create({ username: `ada${tests}` })).inboxId
+})
+
 test('a webhook whose requests all fail for five days is disabled, and sockets and webhooks get an event', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink(refusing)
   await using other = await startWebhookSink()
-  const { at, webhookId } = await hookUp(world, sink)
+  const hook = await hookUp(world, sink)
+  const { at, webhookId } = hook
   await world.request('POST', '/v0/webhooks', { body: { url: other.url, event_types: ['webhook.disabled'] } })
   const socket = await world.subscribe({ eventTypes: ['webhook.disabled'] })
   const began = time.now()
 
-  await fail(world, sink)
+  await fail(hook, sink)
   for (let day = 0; day < 4; day += 1) {
     time.pass(DAY)
-    await fail(world, sink)
+    await fail(hook, sink)
   }
   expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
   time.pass(DAY - HOUR)
-  await fail(world, sink)
+  await fail(hook, sink)
   expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
   time.pass(HOUR)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'the last' })
+  await world.smtp.send({ to: ada, subject: 'the last' })
   await expect.poll(() => view(world, at)).toEqual({ enabled: false, reason: 'failing' })
 
   const frame = await socket.next()
@@ -48,61 +65,61 @@ test('a webhook whose requests all fail for five days is disabled, and sockets a
   await world.request('PATCH', at, { body: { enabled: true } })
   expect(await view(world, at)).toEqual({ enabled: true, reason: undefined })
   const calls = sink.calls.length
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'well again' })
+  await world.smtp.send({ to: ada, subject: 'well again' })
   await sink.count(calls + 1)
   sink.answer = refusing
-  await fail(world, sink)
+  await fail(hook, sink)
   expect((await view(world, at)).enabled).toBe(true)
 })
 
 test('time without requests does not count towards the five days', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink(refusing)
-  const { at } = await hookUp(world, sink)
-  await fail(world, sink)
+  const hook = await hookUp(world, sink)
+  const { at } = hook
+  await fail(hook, sink)
   time.pass(6 * DAY)
-  await fail(world, sink)
-  await fail(world, sink)
+  await fail(hook, sink)
+  await fail(hook, sink)
   expect((await view(world, at)).enabled).toBe(true)
   for (let day = 0; day < 4; day += 1) {
     time.pass(DAY)
-    await fail(world, sink)
+    await fail(hook, sink)
   }
   expect((await view(world, at)).enabled).toBe(true)
   time.pass(DAY)
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'the last' })
+  await world.smtp.send({ to: ada, subject: 'the last' })
   await expect.poll(() => view(world, at)).toEqual({ enabled: false, reason: 'failing' })
 })
 
 test('one success restarts the five days', async () => {
-  const time = movable()
-  await using world = await startWorld(time.options)
+  const world = shared
   await using sink = await startWebhookSink(refusing)
-  const { at } = await hookUp(world, sink)
+  const hook = await hookUp(world, sink)
+  const { at } = hook
   for (let day = 0; day < 4; day += 1) {
-    await fail(world, sink)
+    await fail(hook, sink)
     time.pass(DAY)
   }
   sink.answer = (response) => void response.writeHead(204).end()
   const calls = sink.calls.length
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'fine' })
+  await world.smtp.send({ to: ada, subject: 'fine' })
   await sink.count(calls + 1)
-  await expect.poll(() => readRows(world, 'select failing_since from webhooks')).toEqual([[null]])
+  const failingSince = `select failing_since from webhooks where id = '${hook.id}'`
+  await expect.poll(() => readRows(world, failingSince)).toEqual([[null]])
   sink.answer = refusing
   for (let day = 0; day < 3; day += 1) {
-    await fail(world, sink)
+    await fail(hook, sink)
     time.pass(DAY)
   }
-  await fail(world, sink)
+  await fail(hook, sink)
   expect((await view(world, at)).enabled).toBe(true)
 })
 
 test('a webhook that answers 410 is disabled with the same event, which needs webhook_read', async () => {
-  await using world = await startWorld()
+  const world = shared
   await using sink = await startWebhookSink((response) => void response.writeHead(410).end())
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
-  const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
+  const made = await world.agentmail.inboxes.webhooks.create(ada, {
     url: sink.url,
     eventTypes: ['message.received'],
   })
@@ -116,15 +133,15 @@ test('a webhook that answers 410 is disabled with the same event, which needs we
   })
   const seeing = await world.subscribe({
     eventTypes: ['webhook.disabled'],
-    inboxIds: [inbox.inboxId],
+    inboxIds: [ada],
     key: await keyOf({ message_read: true, webhook_read: true }),
   })
   const silent = await world.subscribe()
 
-  await world.smtp.send({ to: inbox.email, subject: 'hello' })
+  await world.smtp.send({ to: ada, subject: 'hello' })
   expect((await seeing.next()).webhook).toMatchObject({ webhook_id: made.webhookId, disabled_reason: 'gone' })
   expect((await silent.next()).event_type).toBe('message.received')
-  await world.smtp.send({ to: inbox.email, subject: 'again' })
+  await world.smtp.send({ to: ada, subject: 'again' })
   expect((await silent.next()).event_type).toBe('message.received') // and no event in between
 })
 
@@ -133,16 +150,17 @@ const refusing: WebhookSink['answer'] = (response) =>
   void response.writeHead(400, { 'webhook-delivery': 'abort-message' }).end()
 
 async function hookUp(world: World, sink: WebhookSink) {
-  await world.agentmail.inboxes.create({ username: 'ada' })
   const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: ['message.received'] })
-  return { webhookId, at: `/v0/webhooks/${webhookId}` }
+  return { webhookId, id: webhookId.replace('ep_', ''), at: `/v0/webhooks/${webhookId}` }
 }
 
-async function fail(world: World, sink: WebhookSink): Promise<void> {
-  const failed = async () => (await readRows(world, "select id from webhook_attempts where outcome = 'failed'")).length
+async function fail({ id }: { readonly id: string }, sink: WebhookSink): Promise<void> {
+  const ofWebhook = `delivery_id in (select id from webhook_deliveries where webhook_id = '${id}')`
+  const query = `select id from webhook_attempts where outcome = 'failed' and ${ofWebhook}`
+  const failed = async () => (await readRows(shared, query)).length
   const before = await failed()
   const calls = sink.calls.length
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'fails' })
+  await shared.smtp.send({ to: ada, subject: 'fails' })
   await sink.count(calls + 1)
   await expect.poll(failed).toBe(before + 1)
 }

@@ -4,17 +4,34 @@
  */
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
-import { expect, test, vi } from 'vitest'
-import { type Call, startWebhookSink } from '../support/webhook-sink.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { type Call, deleteWebhooks, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const HOUR = 3_600_000
 
+/** The webhooks of each test end with it. */
+let world: World
+let ahead = 0
+beforeAll(async () => {
+  world = await startWorld({ clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 } } })
+})
+afterEach(() => deleteWebhooks(world))
+afterAll(() => world[Symbol.asyncDispose]())
+
+let inbox: Awaited<ReturnType<World['agentmail']['inboxes']['create']>>
+/** `ahead` when the current test began. */
+let start: number
+let tests = 0
+beforeEach(async () => {
+  tests += 1
+  start = ahead
+  inbox = await world.agentmail.inboxes.create({ username: `ada${tests}` })
+})
+
 test('for a day after a rotation both secrets sign, the new one first; then only the new one', async () => {
-  let ahead = 0
-  await using world = await startWorld({ clock: () => Date.now() + ahead })
   await using sink = await startWebhookSink()
-  const { at, secret: old } = await hookUp(world, sink.url)
+  const { at, secret: old } = await hookUp(sink.url)
   const { status, body } = await world.request('POST', `${at}/rotate-secret`)
   expect(status).toBe(200)
   const { secret } = body
@@ -23,8 +40,8 @@ test('for a day after a rotation both secrets sign, the new one first; then only
   expect((await world.request('GET', at)).body).toMatchObject({ secret, url: sink.url })
   expect(JSON.stringify((await world.request('GET', at)).body)).not.toContain(old)
 
-  ahead = 24 * HOUR - 60_000
-  const during = await nextCall(world, sink)
+  ahead = start + 24 * HOUR - 60_000
+  const during = await nextCall(sink)
   expect(accepts(old, during)).toEqual([true, true])
   expect(accepts(secret, during)).toEqual([true, true])
   const signatures = String(during.headers['svix-signature']).split(' ')
@@ -33,21 +50,19 @@ test('for a day after a rotation both secrets sign, the new one first; then only
   const first = { ...during, headers: { ...during.headers, 'svix-signature': signatures[0] } }
   expect([accepts(secret, first)[0], accepts(old, first)[0]]).toEqual([true, false])
 
-  ahead = 24 * HOUR + 60_000
-  const after = await nextCall(world, sink)
+  ahead = start + 24 * HOUR + 60_000
+  const after = await nextCall(sink)
   expect(accepts(secret, after)).toEqual([true, true])
   expect(accepts(old, after)).toEqual([false, false])
   expect(String(after.headers['svix-signature'])).not.toContain(' ')
 })
 
 test('a retry is signed with the secrets that are valid at its own time', async () => {
-  let ahead = 0
-  await using world = await startWorld({ clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 } } })
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end())
-  const { at, secret: old } = await hookUp(world, sink.url)
-  const before = await nextCall(world, sink)
+  const { at, secret: old } = await hookUp(sink.url)
+  const before = await nextCall(sink)
   const { body } = await world.request('POST', `${at}/rotate-secret`)
-  ahead = 10_000
+  ahead = start + 10_000
   await sink.count(2)
   const [, repeated] = sink.calls
   expect([before.body, accepts(body.secret, before)]).toEqual([repeated!.body, [false, false]])
@@ -58,30 +73,28 @@ test('a retry is signed with the secrets that are valid at its own time', async 
 })
 
 test('after several rotations each secret signs until its time is over, and too many are refused', async () => {
-  let ahead = 0
   const limits = { webhooks: { oldSecretsMax: 2 } }
-  await using world = await startWorld({ clock: () => Date.now() + ahead, limits })
+  await using own = await startWorld({ clock: () => Date.now() + ahead, limits })
+  inbox = await own.agentmail.inboxes.create({ username: 'ada' })
   await using sink = await startWebhookSink()
-  const { at, secret } = await hookUp(world, sink.url)
-  const rotate = async (given?: object) => world.request('POST', `${at}/rotate-secret`, { body: given })
+  const { at, secret } = await hookUp(sink.url, own)
+  const rotate = async (given?: object) => own.request('POST', `${at}/rotate-secret`, { body: given })
   const second = (await rotate()).body.secret
-  ahead = 20 * HOUR
+  ahead = start + 20 * HOUR
   const third = (await rotate({})).body.secret
   const fit = (call: Call) => [secret, second, third].map((each) => accepts(each, call)[0])
-  expect(fit(await nextCall(world, sink))).toEqual([true, true, true])
+  expect(fit(await nextCall(sink, own))).toEqual([true, true, true])
   expect(await rotate()).toMatchObject({ status: 403, body: { code: 'limit_exceeded' } })
-  ahead = 25 * HOUR
-  expect(fit(await nextCall(world, sink))).toEqual([false, true, true])
+  ahead = start + 25 * HOUR
+  expect(fit(await nextCall(sink, own))).toEqual([false, true, true])
   // A secret that is still valid may be set again, and does not count twice.
   expect(await rotate({ secret: second })).toMatchObject({ status: 200, body: { secret: second } })
-  const last = await nextCall(world, sink)
+  const last = await nextCall(sink, own)
   expect(fit(last)).toEqual([false, true, true])
   expect(String(last.headers['svix-signature']).split(' ')).toHaveLength(2)
 })
 
 test('a custom secret is accepted in the right form, on every path, from a key with webhook_update', async () => {
-  await using world = await startWorld()
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
   const made = await world.agentmail.inboxes.webhooks.create(inbox.inboxId, {
     url: 'https://hooks.example/',
     eventTypes: [],
@@ -107,15 +120,14 @@ test('a custom secret is accepted in the right form, on every path, from a key w
   expect((await world.request('POST', '/v0/webhooks/nobody/rotate-secret')).status).toBe(404)
 })
 
-async function hookUp(world: World, url: string): Promise<{ at: string; secret: string }> {
-  await world.agentmail.inboxes.create({ username: 'ada' })
-  const { webhookId, secret } = await world.agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
+async function hookUp(url: string, { agentmail } = world): Promise<{ at: string; secret: string }> {
+  const { webhookId, secret } = await agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
   return { at: `/v0/webhooks/${webhookId}`, secret }
 }
 
-async function nextCall(world: World, sink: Awaited<ReturnType<typeof startWebhookSink>>): Promise<Call> {
+async function nextCall(sink: WebhookSink, { smtp } = world): Promise<Call> {
   const count = sink.calls.length
-  await world.smtp.send({ to: 'ada@mail.localhost', subject: 'news' })
+  await smtp.send({ to: inbox.email, subject: 'news' })
   return (await sink.count(count + 1))[count]!
 }
 

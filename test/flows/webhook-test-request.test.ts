@@ -6,12 +6,15 @@ import { serialization } from 'agentmail'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { Webhook as SvixWebhook } from 'svix'
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../support/shared-by-file.ts'
 import { readRows } from '../support/test-database.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
 import { startWorld } from '../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld({ limits: { webhooks: { testsMax: 4 } } }))
+
 test("a signed event of type webhook.test is sent at once, and the caller gets the receiver's response", async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   await using sink = await startWebhookSink(
     (response) => void response.writeHead(202).end(`\0thanks${'!'.repeat(2_000)}`),
   )
@@ -50,7 +53,7 @@ test("a signed event of type webhook.test is sent at once, and the caller gets t
 })
 
 test('failures are reported as they are, even for a disabled webhook, and do not change the webhook', async () => {
-  await using world = await startWorld({ limits: { webhooks: { timeoutMs: 200 } } })
+  await using world = await startWorld({ limits: { webhooks: { timeoutMs: 1_000 } } })
   await using sink = await startWebhookSink((response) => void response.writeHead(500).end('no'))
   const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: [] })
   const at = `/v0/webhooks/${webhookId}`
@@ -58,7 +61,7 @@ test('failures are reported as they are, even for a disabled webhook, and do not
   const ask = async () => (await world.request('POST', `${at}/test`)).body
   expect(await ask()).toMatchObject({ success: false, status_code: 500, response: 'no' })
   sink.answer = () => undefined
-  expect(await ask()).toMatchObject({ success: false, error: 'No response within 200 ms' })
+  expect(await ask()).toMatchObject({ success: false, error: 'No response within 1000 ms' })
   sink.answer = (response) => void response.writeHead(410).end()
   const gone = await ask()
   expect(gone).toMatchObject({ success: false, status_code: 410, response: '' })
@@ -68,7 +71,7 @@ test('failures are reported as they are, even for a disabled webhook, and do not
 })
 
 test('a long response is cut between two characters', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   await using sink = await startWebhookSink((response) => void response.end(`${'x'.repeat(1_023)}😀 and more`))
   const made = await world.request('POST', '/v0/webhooks', { body: { url: sink.url } })
   const tried = await world.request('POST', `/v0/webhooks/${made.body.webhook_id}/test`)
@@ -93,7 +96,7 @@ test('a test request never reaches a private network, and needs a key that may c
 })
 
 test('the number of simultaneous test requests is limited', async () => {
-  await using world = await startWorld({ limits: { webhooks: { testsMax: 4 } } })
+  const world = await sharedWorld()
   await using sink = await startWebhookSink(() => undefined)
   const { webhookId } = await world.agentmail.webhooks.create({ url: sink.url, eventTypes: [] })
   const ask = () => world.request('POST', `/v0/webhooks/${webhookId}/test`)

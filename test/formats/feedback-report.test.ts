@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
+import { expectBounded } from './bounded.ts'
 
 const limits = withLimits({})
 
@@ -54,9 +55,7 @@ test('a notice about a delivery, and a message that only looks like a report, ar
 
 test('a report with very many fields is bounded', () => {
   const machine = `Feedback-Type: abuse\r\n${'Original-Rcpt-To: <x@p.test>\r\nOriginal-Mail-From: <y@p.test>\r\n'.repeat(50_000)}`
-  const started = performance.now()
-  expect(report({ machine })).toEqual({
+  expect(expectBounded(() => report({ machine }))).toEqual({
     ...{ feedbackType: 'abuse', senders: ['y@p.test'], recipients: ['x@p.test'], signatures: [] },
   })
-  expect(performance.now() - started).toBeLessThan(2_000)
 })

@@ -10,6 +10,7 @@ import { createListPattern } from '../../src/edges/imap/grammar/list-pattern.ts'
 import { decodeMailboxName, encodeMailboxName } from '../../src/edges/imap/grammar/mailbox-name-encoding.ts'
 import { formatSet, normalise, positionsOfUids } from '../../src/edges/imap/grammar/message-set.ts'
 import { formatAstring, formatString, formatText } from '../../src/edges/imap/grammar/response-strings.ts'
+import { expectBounded } from '../formats/bounded.ts'
 
 const context = { isUtf8: false, limits: withLimits() }
 const parse = (wire: string) => parseCommand(`a ${wire}`, context).command
@@ -159,9 +160,8 @@ test.each([
 })
 
 test('the time of a hostile pattern is bounded by its length and that of the name', () => {
-  const startMs = performance.now()
-  expect(createListPattern(`${'*a'.repeat(500)}b`).matches('a'.repeat(1_000))).toBe(false)
-  expect(performance.now() - startMs).toBeLessThan(500)
+  const matches = () => createListPattern(`${'*a'.repeat(500)}b`).matches('a'.repeat(1_000))
+  expect(expectBounded(matches, 500)).toBe(false)
 })
 
 test('dates', () => {

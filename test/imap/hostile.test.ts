@@ -1,7 +1,7 @@
 /** Limits, time, memory and the end of connections: what a server must do about clients that are slow, greedy or gone. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { LimitOverrides } from '../../src/config/limits.ts'
 import { ImapClient } from './imap-client.ts'
 import { type MemoryServer, messageWith, openMailbox, startMemoryServer } from './imap-under-test.ts'
@@ -140,7 +140,7 @@ test('when all connections are in use, a new one replaces one that has not logge
 })
 
 test('a client that does not log in, or says nothing, is sent away', async () => {
-  const server = await start({ sweepMs: 20, loginMs: 100, idleMs: 200, dataIdleMs: 100 })
+  const server = await start({ sweepMs: 20, loginMs: 1_000, idleMs: 1_000, dataIdleMs: 500 })
   const account = await server.createAccount()
   const stranger = await ImapClient.open(server.port)
   const silentTls = connect(server.tlsPort, '127.0.0.1')
@@ -157,7 +157,7 @@ test('a client that does not log in, or says nothing, is sent away', async () =>
   expect(await inLiteral.response()).toMatch(/^\+/)
   expect(await inLiteral.response()).toMatch(/^\* BYE idle/)
   for (const client of [stranger, idle, waiting, inLiteral]) await client.closed
-  await vi.waitFor(() => expect(server.store.inboxes.get(account.user)!.openCount).toBe(0))
+  await expect.poll(() => server.store.inboxes.get(account.user)!.openCount).toBe(0)
 })
 
 test('a revoked credential ends idle sessions with BYE, and closes everything', async () => {
@@ -175,9 +175,8 @@ test('a revoked credential ends idle sessions with BYE, and closes everything', 
     expect(await client.response()).toMatch(/^\* BYE /)
     await client.closed
   }
-  await vi.waitFor(() =>
-    expect([inbox.openCount, inbox.revocations.size, inbox.inbox.listenerCount]).toEqual([0, 0, 0]),
-  )
+  const counts = () => [inbox.openCount, inbox.revocations.size, inbox.inbox.listenerCount]
+  await expect.poll(counts).toEqual([0, 0, 0])
 })
 
 test('a revoked credential ends a FETCH whose client reads slowly', async () => {
@@ -192,7 +191,7 @@ test('a revoked credential ends a FETCH whose client reads slowly', async () => 
   await once(client.socket, 'data')
   client.socket.pause()
   inbox.revoke()
-  await vi.waitFor(() => expect(inbox.openCount).toBe(0))
+  await expect.poll(() => inbox.openCount).toBe(0)
 })
 
 test('a stop sends BYE to idle sessions and lets a running command finish', async () => {
@@ -231,7 +230,7 @@ test('a client that does not read pauses its FETCH, costs no more memory, and is
   client.socket.pause()
   const before = process.memoryUsage()
   client.send('x FETCH 1:* BODY.PEEK[]\r\n')
-  await vi.waitFor(() => expect(inbox.openCount).toBe(0), { timeout: 10_000 }) // it was cut
+  await expect.poll(() => inbox.openCount).toBe(0) // it was cut
   const after = process.memoryUsage()
   expect(after.arrayBuffers + after.external - before.arrayBuffers - before.external).toBeLessThan(20_000_000)
 })

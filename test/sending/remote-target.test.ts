@@ -222,7 +222,7 @@ describe('a connection to the server of a domain', () => {
   test('is replaced if the server has closed it meanwhile, or no longer replies', async () => {
     let hangs = 0
     const on = (line: string) => (line === 'RSET' && hangs-- > 0 ? ('hang' as const) : undefined)
-    await using all = await target([{ on }], { delivery: { connectMs: 50 } })
+    await using all = await target([{ on }], { delivery: { connectMs: 500 } })
     await all.deliver('a: b\r\n\r\nc\r\n')
     all.mxs[0]!.hangUp()
     expect(await all.deliver('a: b\r\n\r\nc\r\n')).toMatchObject(delivered)

@@ -50,14 +50,14 @@ test('a connection with too many commands is closed with 421', async () => {
 })
 
 test('an idle connection gets 421 4.4.2', async () => {
-  const { port } = await startListener({ smtp: { idleMs: 200 } })
+  const { port } = await startListener({ smtp: { idleMs: 500 } })
   const client = await RawClient.open(port)
   expect(await client.reply()).toBe('421 4.4.2 Idle for too long; closing the connection')
   expect(await client.rest()).toBe('')
 })
 
 test('a message that stops in the middle is aborted and not stored', async () => {
-  const { port, receiving } = await startListener({ smtp: { idleMs: 200 } })
+  const { port, receiving } = await startListener({ smtp: { idleMs: 500 } })
   const client = await RawClient.inData(port)
   client.send('Subject: half')
   expect(await client.reply()).toMatch(/^421 4\.4\.2 /)
@@ -66,7 +66,7 @@ test('a message that stops in the middle is aborted and not stored', async () =>
 })
 
 test('time that the server itself needs does not count as idle time of the peer', async () => {
-  const { port, receiving } = await startListener({ smtp: { idleMs: 200 } })
+  const { port, receiving } = await startListener({ smtp: { idleMs: 500 } })
   const { gate, reached, open } = createGate()
   receiving.beforeCommit = gate
   const client = await RawClient.inData(port)
@@ -78,7 +78,7 @@ test('time that the server itself needs does not count as idle time of the peer'
 })
 
 test('a connection that has begun no transaction is closed sooner', async () => {
-  const { port } = await startListener({ smtp: { idleBeforeMailMs: 200 } })
+  const { port } = await startListener({ smtp: { idleBeforeMailMs: 500 } })
   const sending = await RawClient.open(port, 'peer.test')
   await sending.command('MAIL FROM:<>')
   await sending.command('RSET')
@@ -165,7 +165,7 @@ describe('at the maximum of connections', () => {
   })
 
   test('a message without progress is evicted, and one with progress is not', async () => {
-    const limits = { smtp: { connectionsMax: 2, stalledMs: 400, progressBytes: 1_000 } }
+    const limits = { smtp: { connectionsMax: 2, stalledMs: 1_500, progressBytes: 1_000 } }
     const { port, receiving } = await startListener(limits)
     const steady = await RawClient.inData(port)
     const stalled = await RawClient.inData(port)

@@ -73,7 +73,7 @@ test('a peer that disconnects during the handshake affects no other connection',
 })
 
 test('an unfinished handshake is aborted after the idle timeout', async () => {
-  const { port } = await startListener({ smtp: { idleMs: 200 } })
+  const { port } = await startListener({ smtp: { idleMs: 500 } })
   const client = await RawClient.open(port, 'peer.test')
   expect(await client.command('STARTTLS')).toMatch(/^220 /)
   client.send(Buffer.from([0x16, 0x03, 0x01]))

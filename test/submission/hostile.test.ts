@@ -18,7 +18,7 @@ let ada: Sender
 
 beforeAll(async () => {
   server = await startSubmission({
-    smtp: { idleMs: 300, idleBeforeMailMs: 300, connectionsMax: 20, errorsMax: 5 },
+    smtp: { idleMs: 1_000, idleBeforeMailMs: 1_000, connectionsMax: 20, errorsMax: 5 },
     parsing: { waitingBytesMax: 100_000 },
     server: { shutdownGraceMs: 50 },
   })

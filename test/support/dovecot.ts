@@ -55,7 +55,7 @@ export async function startDovecot(messages: readonly Buffer[] = []): Promise<Do
     async [Symbol.asyncDispose]() {
       child.kill()
       await exited
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }) // its other processes end a moment later
     },
   }
 }

@@ -60,7 +60,7 @@ export async function createReader(): Promise<PageReader> {
       } finally {
         server?.kill()
         shell?.kill()
-        await rm(folder, { recursive: true, force: true })
+        await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }) // what was killed ends a moment later
       }
     },
   }

@@ -3,14 +3,15 @@
  * /etc. Needs an installed Postfix, and root, because its master changes to the users `postfix` and `nobody`.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export interface Postfix {
   readonly port: number
   /** Everything that it has logged. */
   log(): string
-  stop(): void
+  stop(): Promise<void>
 }
 
 export interface PostfixOptions {
@@ -86,9 +87,11 @@ export function startPostfix({ folder, port, hostname, settings, services = '', 
   return {
     port,
     log,
-    stop() {
-      control('stop')
-      rmSync(folder, { recursive: true, force: true })
+    async stop() {
+      // `postfix stop` ends the master and checks once per second whether it has gone; its daemons may write into the folder even then.
+      // All of them form one process group.
+      process.kill(-Number(readFileSync(join(queue, 'pid/master.pid'), 'utf8')), 'SIGKILL')
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }) // they end a moment later
     },
   }
 }

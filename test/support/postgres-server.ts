@@ -78,7 +78,8 @@ export async function startPostgresServer({
     const server = new Server(
       { port, ...(HAS_SOCKETS && { socketFolder: data }) },
       () => spawn(binaries.postgres, ['-D', data, '-p', `${port}`, ...flags], options),
-      () => rm(folder, { recursive: true, force: true }),
+      // After a kill of the main process, the others end a moment later.
+      () => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }),
     )
     await server.start()
     return server

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { World } from './world.ts'
 
 /** One complete request. */
 export interface Call {
@@ -89,4 +90,10 @@ export async function startWebhookSink(
     },
   }
   return sink
+}
+
+/** Deletes every webhook: after each test of a file whose tests share a server, so that none gets the mail of the next test. */
+export async function deleteWebhooks({ agentmail }: World): Promise<void> {
+  const { webhooks } = await agentmail.webhooks.list({ limit: 100 })
+  await Promise.all(webhooks.map(({ webhookId }) => agentmail.webhooks.delete(webhookId)))
 }

@@ -6,9 +6,15 @@ import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { renderError } from '../../../src/edges/http/dialects/agentmail/agentmail-errors.ts'
 import { type ErrorCode, errors, MailError } from '../../../src/errors.ts'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { anyone, KEY, startEdge } from './edge.ts'
 
 const inbox = '/v0/inboxes/a@b.test'
+
+const usual = sharedByFile(() => startEdge())
+const withSmallBodies = sharedByFile(() =>
+  startEdge({ limits: { http: { bodyBytesMax: 200_000, sendBodyBytesMax: 400_000, bodyTokensMax: 150_000 } } }),
+)
 
 test.each<[string, string, string, object, number, string]>([
   ['no key', 'GET', '/v0/inboxes', { key: null }, 401, 'missing_authorization'],
@@ -136,8 +142,7 @@ test.each<[string, string, string, object, number, string]>([
     'body_too_complex',
   ],
 ])('%s is answered with the documented status and code', async (_name, method, path, options, status, code) => {
-  const limits = { http: { bodyBytesMax: 200_000, sendBodyBytesMax: 400_000, bodyTokensMax: 150_000 } }
-  await using edge = await startEdge({ limits })
+  const edge = await withSmallBodies()
   const answer = await edge.request(method, path, options)
   expect(answer.status).toBe(status)
   expect(answer.body).toMatchObject({
@@ -180,7 +185,7 @@ test('a key that is unknown or may not send is refused before its body is read',
 })
 
 test('requests that Node itself cannot parse get an error response too', async () => {
-  await using edge = await startEdge()
+  const edge = await usual()
   expect(await raw(edge.url, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"validation_error"/)
   const huge = `GET /healthz HTTP/1.1\r\nHost: h\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`
   expect(await raw(edge.url, huge)).toMatch(/^HTTP\/1\.1 431 [\s\S]*"name":"ValidationError"/)
@@ -235,7 +240,7 @@ test('connections that time out together are refused in many turns of the event 
 })
 
 test('a validation error names the field in every format that clients read', async () => {
-  await using edge = await startEdge()
+  const edge = await usual()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { attachments: [{ content: 5 }] } })
   const message = 'attachments.0.content must be a string'
   expect(body).toEqual({
@@ -248,7 +253,7 @@ test('a validation error names the field in every format that clients read', asy
 })
 
 test('when two forms are allowed, the error names both', async () => {
-  await using edge = await startEdge()
+  const edge = await usual()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { to: 5 } })
   expect(body.message).toBe('to must be a string or must be an array')
 })
@@ -280,7 +285,7 @@ test.each([
   ['OPTIONS', `${inbox}/messages/send`, ['POST']],
   ['OPTIONS', `${inbox}/messages/wait`, ['GET']],
 ])('a wrong method gets an Allow header with the supported methods: %s %s', async (method, path, allowed) => {
-  await using edge = await startEdge()
+  const edge = await usual()
   const answer = await edge.request(method, path)
   expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(allowed)
 })

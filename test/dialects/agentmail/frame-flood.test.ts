@@ -140,7 +140,7 @@ test('a request is answered between the frames of many sockets, however long eac
     while (performance.now() < until);
   })
   for (const socket of sockets) for (let count = 0; count < 20; count++) socket.send({ type: 'subscribe' })
-  await vi.waitUntil(() => feed.subscribeCalls > 0, { interval: 0 })
+  await expect.poll(() => feed.subscribeCalls, { interval: 0 }).toBeGreaterThan(0)
   expect((await edge.request('GET', '/readyz')).status).toBe(200)
   expect(feed.subscribeCalls).toBeLessThan(200)
   for (const socket of sockets) await socket[Symbol.asyncDispose]()
@@ -166,7 +166,7 @@ test('no more frames are handled for a client that does not read its answers, an
   socket.socket.pause()
   const inbox_ids = Array.from({ length: 900 }, (_, index) => `${index}-${'x'.repeat(50)}@b.test`)
   for (let count = 0; count < 400; count++) socket.send({ type: 'subscribe', inbox_ids }) // the answers are as large
-  await vi.waitUntil(() => edge.log.some((line) => line.msg === 'websocket closed'), { timeout: 20_000 })
+  await expect.poll(() => edge.log.some((line) => line.msg === 'websocket closed')).toBe(true)
   expect(edge.log.find((line) => line.msg === 'websocket closed')).toMatchObject({ code: 1013, reason: 'stalled' })
   expect(feed.subscribeCalls).toBeLessThan(400)
 })

@@ -1,10 +1,13 @@
 /** The page for a person who opens the address of a server in a browser. */
 import { expect, test } from 'vitest'
 import { textOf } from '../../support/imports.ts'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld } from '../../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('the page at / says what runs and how to get a key, links the documentation, and loads nothing', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const page = await world.request('GET', '/', { key: '' })
   expect(page.status).toBe(200)
   expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
@@ -30,7 +33,7 @@ test('the page at / says what runs and how to get a key, links the documentation
 test.each(['', 'adr/0001-record-decisions.md', '../package.json', '%2e%2e/package.json', 'x'])(
   'nothing else is served: %j',
   async (path) => {
-    await using world = await startWorld()
+    const world = await sharedWorld()
     const { status, body } = await world.request('GET', `/docs/${path}`, { key: '' })
     expect(status).toBe(404)
     expect(JSON.stringify(body)).not.toContain('dependencies')

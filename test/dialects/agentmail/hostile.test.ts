@@ -1,11 +1,15 @@
 /**
  * Calls every route of the API description with many kinds of nonsense in its path, query and body. No response may be
  * a 5xx, every error is JSON of this dialect, and the server keeps running.
+ *
+ * A body that does not match its schema is refused before the database is asked: only the run with SQLite sends those, which are
+ * most of them.
  */
 import { expect, test } from 'vitest'
 import { HttpConnection } from '../../support/http-connection.ts'
+import { databaseName } from '../../support/test-database.ts'
 import { startWorld } from '../../support/world.ts'
-import { inlined } from './api-description.ts'
+import { ApiDescription, inlined } from './api-description.ts'
 
 const CONNECTIONS = 8
 
@@ -78,9 +82,12 @@ test('no request makes the server fail', { timeout: 600_000 }, async () => {
     thread_id: threadId,
     pod_id: podId,
   }
-  const description = inlined((await world.request('GET', '/v0/openapi.json')).body)
+  const description = new ApiDescription(inlined((await world.request('GET', '/v0/openapi.json')).body))
+  const reachesDatabase = (schema: object | undefined, body: unknown) =>
+    schema === undefined || description.matches(schema, JSON.parse(JSON.stringify(body)))
+  const isSent = databaseName() === 'sqlite' ? () => true : reachesDatabase
 
-  const requests = hostileRequests(description.paths, real)
+  const requests = hostileRequests(description.document.paths, real, isSent)
   const problems: string[] = []
   let asked = 0
   /** Several connections, so that writes share their commits. */
@@ -109,10 +116,14 @@ interface HostileRequest {
   readonly body?: string
 }
 
-/** @param real values of path parameters that exist */
+/**
+ * @param real values of path parameters that exist
+ * @param isSent whether a request has this body
+ */
 function* hostileRequests(
   paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>,
   real: Readonly<Record<string, string>>,
+  isSent: (schema: object | undefined, body: unknown) => boolean,
 ): Generator<HostileRequest> {
   for (const [template, methods] of Object.entries(paths)) {
     for (const [name, operation] of Object.entries(methods)) {
@@ -129,12 +140,13 @@ function* hostileRequests(
       const wait = template.endsWith('/wait') ? 'wait_seconds=0&' : ''
       for (const id of HOSTILE_IDS) yield request(`${fill(id)}?${wait}`, {})
       for (const query of HOSTILE_QUERIES) yield request(`${aim()}?${wait}${query}`, {})
-      if (hasBody(method)) for (const value of HOSTILE_VALUES) yield request(aim(), value)
       const schema = operation.requestBody?.content['application/json']?.schema
+      const bodies: unknown[] = hasBody(method) ? [...HOSTILE_VALUES] : []
       for (const member of Object.keys(schema?.properties ?? {})) {
         const valid = method === 'POST' && /messages/.test(template) ? { to: 'a@b.test', text: 'x' } : {}
-        for (const value of HOSTILE_VALUES) yield request(aim(), { ...valid, [member]: value })
+        for (const value of HOSTILE_VALUES) bodies.push({ ...valid, [member]: value })
       }
+      for (const body of bodies) if (isSent(schema, body)) yield request(aim(), body)
     }
   }
 }

@@ -4,24 +4,28 @@
  */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
-async function startWithInbox(options: Parameters<typeof startWorld>[0] = {}) {
-  const world = await startWorld(options)
-  const inbox = await world.agentmail.inboxes.create({ username: 'ada' })
+/** For tests that need no special settings. Each has an inbox of its own. */
+const sharedWorld = sharedByFile(() => startWorld())
+let inboxCount = 0
+
+async function withInbox(world: World) {
+  inboxCount += 1
+  const inbox = await world.agentmail.inboxes.create({ username: `ada${inboxCount}` })
   return { world, inbox: inbox.inboxId, messages: world.agentmail.inboxes.messages }
 }
 
 /** Returns the subjects in the order of the list. */
-async function subjects(world: World, query: string): Promise<string[]> {
-  const { status, body } = await world.request('GET', `/v0/inboxes/ada@mail.localhost/messages${query}`)
+async function subjectsIn(world: World, inbox: string, query: string): Promise<string[]> {
+  const { status, body } = await world.request('GET', `/v0/inboxes/${inbox}/messages${query}`)
   expect(status, JSON.stringify(body)).toBe(200)
   return body.messages.map((message: { subject: string }) => message.subject)
 }
 
 test('a received message is listed without its bodies, and a single get returns them', async () => {
-  const { world, inbox, messages } = await startWithInbox()
-  await using _world = world
+  const { world, inbox, messages } = await withInbox(await sharedWorld())
   await world.smtp.send({
     from: 'Ann Example <ann@example.test>',
     to: inbox,
@@ -62,8 +66,7 @@ test('a received message is listed without its bodies, and a single get returns 
 })
 
 test('a message id may contain any character that is special in a URL', async () => {
-  const { world, inbox, messages } = await startWithInbox()
-  await using _world = world
+  const { world, inbox, messages } = await withInbox(await sharedWorld())
   for (const id of ['<a/b+c=d@example.test>', '<x?y#z@example.test>', '<50%25@example.test>', '<ü@example.test>']) {
     await world.smtp.send({ to: inbox, subject: id, text: id, messageId: id })
     const found = (await messages.list(inbox)).messages.find((message) => message.subject === id)!
@@ -77,8 +80,9 @@ test('a message id may contain any character that is special in a URL', async ()
 
 test('a list is filtered by labels, times and substrings, in the encodings of Node, Python and Go', async () => {
   let now = Date.UTC(2026, 0, 1, 12)
-  const { world, inbox, messages } = await startWithInbox({ clock: () => now })
-  await using _world = world
+  await using world = await startWorld({ clock: () => now })
+  const { inbox, messages } = await withInbox(world)
+  const subjects = (query: string) => subjectsIn(world, inbox, query)
   for (const subject of ['one', 'two', 'three']) {
     await world.smtp.send({
       from: `${subject}@example.test`,
@@ -93,11 +97,11 @@ test('a list is filtered by labels, times and substrings, in the encodings of No
   await messages.update(inbox, '<two@x.test>', { addLabels: 'vip' })
   await messages.update(inbox, '<three@x.test>', { addLabels: ['trash'] })
 
-  expect(await subjects(world, '')).toEqual(['two', 'one'])
-  expect(await subjects(world, '?ascending=true')).toEqual(['one', 'two'])
-  expect(await subjects(world, '?include_trash=true')).toEqual(['three', 'two', 'one'])
-  expect(await subjects(world, '?include_trash=true&labels=trash')).toEqual(['three'])
-  expect(await subjects(world, '?limit=1')).toEqual(['two'])
+  expect(await subjects('')).toEqual(['two', 'one'])
+  expect(await subjects('?ascending=true')).toEqual(['one', 'two'])
+  expect(await subjects('?include_trash=true')).toEqual(['three', 'two', 'one'])
+  expect(await subjects('?include_trash=true&labels=trash')).toEqual(['three'])
+  expect(await subjects('?limit=1')).toEqual(['two'])
 
   const viaNode = await messages.list(inbox, { labels: ['vip', 'x,y'] })
   expect(viaNode.messages.map(({ subject }) => subject)).toEqual(['one'])
@@ -109,17 +113,17 @@ test('a list is filtered by labels, times and substrings, in the encodings of No
     'labels[]=vip&labels[]=unread',
     'labels[0]=vip&labels[1]=unread',
   ]) {
-    expect(await subjects(world, `?${labels}`), labels).toEqual(['two'])
+    expect(await subjects(`?${labels}`), labels).toEqual(['two'])
   }
-  expect(await subjects(world, '?labels=[]')).toEqual(['two', 'one'])
-  expect(await subjects(world, '?from=two%40')).toEqual(['two'])
-  expect(await subjects(world, '?to=ada&subject=ON')).toEqual(['one'])
-  expect(await subjects(world, '?subject=["o","w"]')).toEqual(['two'])
+  expect(await subjects('?labels=[]')).toEqual(['two', 'one'])
+  expect(await subjects('?from=two%40')).toEqual(['two'])
+  expect(await subjects('?to=ada&subject=ON')).toEqual(['one'])
+  expect(await subjects('?subject=["o","w"]')).toEqual(['two'])
 
   const inOrder = await messages.list(inbox, { after: new Date(Date.UTC(2026, 0, 1, 12, 0, 30)) })
   expect(inOrder.messages.map(({ subject }) => subject)).toEqual(['two'])
-  expect(await subjects(world, '?before=2026-01-01T12:00:30Z')).toEqual(['one'])
-  expect(await subjects(world, '?before=2026-01-01T17:00:30.000001%2B05:00')).toEqual(['one'])
+  expect(await subjects('?before=2026-01-01T12:00:30Z')).toEqual(['one'])
+  expect(await subjects('?before=2026-01-01T17:00:30.000001%2B05:00')).toEqual(['one'])
 
   for (const tooMuch of ['subject=o&limit=101', `labels=${'a,'.repeat(100)}a`]) {
     expect(await world.request('GET', `/v0/inboxes/${inbox}/messages?${tooMuch}`)).toMatchObject({
@@ -131,8 +135,8 @@ test('a list is filtered by labels, times and substrings, in the encodings of No
 
 // 300 messages with subjects of control characters ended a server with a heap of 512 MB.
 test('a page of messages or threads has a limit on its size, and the next page continues', async () => {
-  const { world, inbox } = await startWithInbox({ limits: { lists: { pageBytesMax: 20_000 } } })
-  await using _world = world
+  await using world = await startWorld({ limits: { lists: { pageBytesMax: 20_000 } } })
+  const { inbox } = await withInbox(world)
   for (const name of ['a', 'b', 'c', 'd', 'e']) {
     await world.smtp.send({ to: inbox, messageId: `<${name}@x.test>`, subject: name + '\x01'.repeat(900), text: name })
   }
@@ -152,8 +156,7 @@ test('a page of messages or threads has a limit on its size, and the next page c
 })
 
 test('labels are changed with a string or a list and stored in lower case, but system labels are fixed', async () => {
-  const { world, inbox, messages } = await startWithInbox()
-  await using _world = world
+  const { world, inbox, messages } = await withInbox(await sharedWorld())
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
   const changed = await messages.update(inbox, '<1@x.test>', {
     addLabels: ['Needs-Review', 'b'],
@@ -182,8 +185,7 @@ test('labels are changed with a string or a list and stored in lower case, but s
 })
 
 test('a label with a character that the databases do not store in the same way is refused', async () => {
-  const { world, inbox } = await startWithInbox()
-  await using _world = world
+  const { world, inbox } = await withInbox(await sharedWorld())
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
   const path = `/v0/inboxes/${inbox}/messages/%3C1%40x.test%3E`
   for (const body of [{ add_labels: ['\0'] }, { add_labels: ['fine', 'a\0b'] }, { remove_labels: ['a\0b'] }]) {
@@ -194,8 +196,7 @@ test('a label with a character that the databases do not store in the same way i
 })
 
 test('raw messages and attachments are returned as links to their bytes', async () => {
-  const { world, inbox, messages } = await startWithInbox()
-  await using _world = world
+  const { world, inbox, messages } = await withInbox(await sharedWorld())
   const content = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251))
   await world.smtp.send({
     to: inbox,
@@ -232,8 +233,7 @@ test('raw messages and attachments are returned as links to their bytes', async 
 })
 
 test('a deleted message cannot be restored, and its download links stop working', async () => {
-  const { world, inbox, messages } = await startWithInbox()
-  await using _world = world
+  const { world, inbox, messages } = await withInbox(await sharedWorld())
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
   const { downloadUrl } = await messages.getRaw(inbox, '<1@x.test>')
   await messages.delete(inbox, '<1@x.test>')
@@ -244,8 +244,7 @@ test('a deleted message cannot be restored, and its download links stop working'
 })
 
 test('a message of another inbox is not found', async () => {
-  const { world, inbox, messages } = await startWithInbox()
-  await using _world = world
+  const { world, inbox, messages } = await withInbox(await sharedWorld())
   const { inboxId: bob } = await world.agentmail.inboxes.create({ username: 'bob' })
   await world.smtp.send({ to: inbox, text: 'x', messageId: '<1@x.test>' })
   await expect(messages.get(bob, '<1@x.test>')).rejects.toMatchObject({ statusCode: 404 })

@@ -1,14 +1,26 @@
 /** Tests Martlet's own queue routes. In capture mode every message to an external address is held in the queue. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { FakeMx } from '../../support/fake-mx.ts'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld, type World } from '../../support/world.ts'
 
-/** Starts a world with two inboxes that have sent to external addresses, with all recipients held. */
-async function startHolding(env: Readonly<Record<string, string>> = {}) {
-  const world = await startWorld({ env })
-  const ada = await world.agentmail.inboxes.create({ username: 'ada' })
-  const bob = await world.agentmail.inboxes.create({ username: 'bob' })
-  const socket = await world.subscribe({ eventTypes: ['message.held', 'message.released', 'message.cancelled'] })
+const sharedWorld = sharedByFile(() => startWorld())
+let inboxCount = 0
+
+/** Creates two inboxes at the shared server. Its queue has nothing else, and is empty after the test. */
+async function holdMail() {
+  const world = await sharedWorld()
+  onTestFinished(async () => {
+    await world.request('POST', '/v0/queue/cancel', { body: { all: true } })
+  })
+  return sendHeld(world)
+}
+
+/** Sends from two new inboxes to external addresses. Resolves when all recipients are held. */
+async function sendHeld(world: World) {
+  inboxCount += 1
+  const ada = await world.agentmail.inboxes.create({ username: `ada${inboxCount}` })
+  const bob = await world.agentmail.inboxes.create({ username: `bob${inboxCount}` })
   const send = (from: string, to: string[], subject: string) =>
     world.agentmail.inboxes.messages.send(from, { to, subject, text: 'x' })
   // Polls the list and does not count events: the recipients of a message can be held together or one after another.
@@ -17,7 +29,7 @@ async function startHolding(env: Readonly<Record<string, string>> = {}) {
   await held(2)
   const second = await send(bob.inboxId, ['ann@example.test'], 'second')
   await held(3)
-  return { world, ada: ada.inboxId, bob: bob.inboxId, podId: ada.podId, socket, first, second }
+  return { world, ada: ada.inboxId, bob: bob.inboxId, podId: ada.podId, first, second }
 }
 
 async function listed(world: World, path: string, key?: string) {
@@ -27,8 +39,7 @@ async function listed(world: World, path: string, key?: string) {
 }
 
 test('a queued recipient is listed with its inbox, its message and the reason why it waits', async () => {
-  const { world, ada, first } = await startHolding()
-  await using _world = world
+  const { world, ada, first } = await holdMail()
   const { status, body } = await world.request('GET', '/v0/queue?ascending=true&domain=example.com')
   expect(status).toBe(200)
   expect(body).toEqual({
@@ -54,8 +65,7 @@ test('a queued recipient is listed with its inbox, its message and the reason wh
 })
 
 test('the queue is listed with pages and filters, on every path', async () => {
-  const { world, ada, bob, podId, first } = await startHolding()
-  await using _world = world
+  const { world, ada, bob, podId, first } = await holdMail()
   const seen: string[] = []
   let token = ''
   do {
@@ -91,8 +101,7 @@ test('the queue is listed with pages and filters, on every path', async () => {
 })
 
 test('a key lists and changes only the recipients in its scope', async () => {
-  const { world, ada, bob } = await startHolding()
-  await using _world = world
+  const { world, ada, bob } = await holdMail()
   const { body } = await world.request('POST', `/v0/inboxes/${bob}/api-keys`, { body: { name: 'bob' } })
   const key = body.api_key
   expect(await listed(world, '/v0/queue', key)).toEqual(['ann@example.test'])
@@ -109,8 +118,7 @@ test('a key lists and changes only the recipients in its scope', async () => {
 })
 
 test('a key that may not read trash neither lists nor changes recipients of a message in trash', async () => {
-  const { world, ada, first } = await startHolding()
-  await using _world = world
+  const { world, ada, first } = await holdMail()
   const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent(first.messageId)}`
   expect((await world.request('PATCH', path, { body: { add_labels: ['trash'] } })).status).toBe(200)
   const permissions = { inbox_read: true, message_read: true, message_send: true }
@@ -128,8 +136,9 @@ test('the recipients of one message are released or cancelled, all of them or so
   await using relay = new FakeMx({})
   await relay.listen('127.0.0.1', 0)
   const env = { MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` }
-  const { world, ada, bob, socket, first } = await startHolding(env)
-  await using _world = world
+  await using world = await startWorld({ env })
+  const { ada, bob, first } = await sendHeld(world)
+  const socket = await world.subscribe({ eventTypes: ['message.released', 'message.cancelled'] })
   const deliveries = `/v0/inboxes/${ada}/messages/${encodeURIComponent(first.messageId)}/deliveries`
   const one = await world.request('POST', `${deliveries}/cancel`, { body: { recipients: ['zoe@example.com'] } })
   expect(one).toMatchObject({ status: 200, body: { changed: 1 } })
@@ -162,8 +171,7 @@ test('the recipients of one message are released or cancelled, all of them or so
 })
 
 test('an invalid selection, route or method is refused', async () => {
-  const { world } = await startHolding()
-  await using _world = world
+  const { world } = await holdMail()
   for (const [action, body] of [
     ['cancel', {}],
     ['cancel', { state: 'held' }],
@@ -182,7 +190,7 @@ test('an invalid selection, route or method is refused', async () => {
 })
 
 test('the API description includes the queue routes', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { body } = await world.request('GET', '/v0/openapi.json')
   const paths = Object.keys(body.paths).filter((path) => /queue|deliveries/.test(path))
   expect(paths).toContain('/v0/queue/release')

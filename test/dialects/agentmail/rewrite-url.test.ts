@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { rewriteUrl } from '../../../src/edges/http/server/requests/rewrite-url.ts'
+import { expectLinear, fill } from '../../formats/linear.ts'
 
 const messages = '/v0/inboxes/a@b.test/messages'
 
@@ -28,8 +29,6 @@ test.each([
 })
 
 test('a request line full of brackets is rewritten in linear time', () => {
-  const started = performance.now()
-  rewriteUrl('/%3C'.repeat(20_000))
-  rewriteUrl(`/%3C${'%3Ex'.repeat(20_000)}`)
-  expect(performance.now() - started).toBeLessThan(100)
+  expectLinear('opening brackets', (size) => fill('/%3C', size), rewriteUrl)
+  expectLinear('closing brackets', (size) => `/%3C${fill('%3Ex', size)}`, rewriteUrl)
 })

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { LimitOverrides } from '../../../src/config/limits.ts'
 import { MailError } from '../../../src/errors.ts'
 import { openEventSource, StreamParser } from '../../support/event-source.ts'
@@ -109,7 +109,7 @@ test('the key is accepted in the header or the query, the header first, and neve
   expect(await statusOf('?api_key=wrong', { authorization: `Bearer ${KEY}` })).toEqual([200, undefined])
   expect(await statusOf(`?api_key=${KEY}`, { authorization: 'Bearer wrong' })).toEqual([401, 'unknown_api_key'])
   expect(await statusOf('')).toEqual([401, 'missing_authorization'])
-  await vi.waitUntil(() => edge.log.filter((line) => line.path === PATH).length === 4)
+  await expect.poll(() => edge.log.filter((line) => line.path === PATH).length === 4).toBe(true)
   expect(JSON.stringify(edge.log)).not.toContain(KEY)
   // No other route accepts a key in the URL.
   expect((await edge.request('GET', `/v0/inboxes?api_key=${KEY}`, { key: null })).status).toBe(401)
@@ -142,7 +142,7 @@ test('a key has no more streams than its limit, and one that closes or is refuse
   expect(feed.subscribeCalls).toBe(2)
 
   first.close()
-  await vi.waitUntil(async () => (await streams(edge)) === 1)
+  await expect.poll(async () => (await streams(edge)) === 1).toBe(true)
   feed.refusal = new MailError('cursor_expired', {})
   expect((await edge.request('GET', PATH)).status).toBe(400)
   await using third = await open(edge)
@@ -153,7 +153,7 @@ test('an idle client receives heartbeat comments', async () => {
   const { edge } = await startWithFeed({ streams: { heartbeatMs: 20 } })
   await using _edge = edge
   await using source = await open(edge)
-  await vi.waitUntil(() => source.comments >= 3)
+  await expect.poll(() => source.comments >= 3).toBe(true)
   expect(source.events.map(({ type }) => type)).toEqual(['subscribed'])
 })
 
@@ -171,19 +171,19 @@ test('no heartbeat is sent while data waits to be read, and they continue when i
   await once(mute, 'readable') // and the client reads nothing
   const subscription = feed.subscriptions[1]!
   subscription.publish(...Array.from({ length: count }, (_, index) => receivedEvent(index + 1)))
-  await vi.waitUntil(async () => (await edge.metrics.eventsSent.get()).values[0]?.value === count, { timeout: 20_000 })
+  await expect.poll(async () => (await edge.metrics.eventsSent.get()).values[0]?.value === count).toBe(true)
   const waiting = await backlogBytes(edge)
   expect(waiting).toBeGreaterThan(100_000)
 
   const before = reading.comments
-  await vi.waitUntil(() => reading.comments >= before + 5, { timeout: 20_000 })
+  await expect.poll(() => reading.comments >= before + 5).toBe(true)
   expect(await backlogBytes(edge)).toBe(waiting)
 
   let end = ''
   mute.on('data', (bytes: Buffer) => {
     end = (end + bytes.toString('latin1')).slice(-20)
   })
-  await vi.waitUntil(() => end.endsWith('\r\n:\n\n\r\n'), { timeout: 20_000 })
+  await expect.poll(() => end.endsWith('\r\n:\n\n\r\n')).toBe(true)
   mute.destroy()
 })
 
@@ -198,7 +198,7 @@ test('a stream ends with an end event when its key is revoked', async () => {
   expect(JSON.parse(end.data)).toEqual({ reason: 'revoked' })
   expect(end.lastEventId).toBe('cursor-1') // the cursor does not change
   expect(await source.ended).toBe('whole')
-  await vi.waitUntil(async () => (await streams(edge)) === 0)
+  await expect.poll(async () => (await streams(edge)) === 0).toBe(true)
 })
 
 test.each(['too_slow', 'stopping'] as const)('the stream ends without an end event after %s', async (reason) => {
@@ -241,11 +241,11 @@ test('a client that stops reading pauses the feed, and is disconnected when noth
   await once(socket, 'readable') // and the client reads nothing
   const subscription = feed.subscriptions[0]!
   subscription.publish(...Array.from({ length: 20_000 }, (_, index) => receivedEvent(index + 1)))
-  await vi.waitUntil(() => edge.log.some((line) => line.msg === 'event stream ended'), { timeout: 20_000 })
+  await expect.poll(() => edge.log.some((line) => line.msg === 'event stream ended')).toBe(true)
   expect(edge.log.find((line) => line.msg === 'event stream ended')).toMatchObject({ reason: 'stalled' })
   expect(subscription.pulled).toBeLessThan(20_000)
   expect(subscription.signal.aborted).toBe(true)
-  await vi.waitUntil(async () => (await streams(edge)) === 0)
+  await expect.poll(async () => (await streams(edge)) === 0).toBe(true)
   socket.destroy()
 })
 
@@ -265,8 +265,8 @@ test('a client that disconnects leaves no subscription', async () => {
   await source.next('subscribed')
   expect(await streams(edge)).toBe(1)
   source.close()
-  await vi.waitUntil(() => feed.subscriptions[0]!.signal.aborted)
-  await vi.waitUntil(async () => (await streams(edge)) === 0)
+  await expect.poll(() => feed.subscriptions[0]!.signal.aborted).toBe(true)
+  await expect.poll(async () => (await streams(edge)) === 0).toBe(true)
 })
 
 test('a client that disconnects during its subscribe leaves no subscription', async () => {
@@ -277,12 +277,12 @@ test('a client that disconnects during its subscribe leaves no subscription', as
   const abort = new AbortController()
   const asked = fetch(`${edge.url}${PATH}`, { headers: { authorization: `Bearer ${KEY}` }, signal: abort.signal })
   const refused = expect(asked).rejects.toThrow()
-  await vi.waitUntil(() => feed.subscribeCalls === 1)
+  await expect.poll(() => feed.subscribeCalls === 1).toBe(true)
   abort.abort()
   await refused
-  await vi.waitUntil(() => edge.log.some((line) => line.path === PATH))
+  await expect.poll(() => edge.log.some((line) => line.path === PATH)).toBe(true)
   letIn()
-  await vi.waitUntil(() => feed.subscriptions.length === 1)
+  await expect.poll(() => feed.subscriptions.length === 1).toBe(true)
   expect(feed.subscriptions[0]!.signal.aborted).toBe(true)
   expect(await streams(edge)).toBe(0)
 })
@@ -301,15 +301,18 @@ test('a stop does not wait for streams; each ends when the events from the feed 
   expect(source.lastEventId).toBe('cursor-2')
   await stopped
   expect(await mute.ended).toBe('cut off') // its feed never ended
-  expect(performance.now() - started).toBeLessThan(3_000)
+  expect(performance.now() - started).toBeLessThan(15_000)
 })
 
 test('a stream is not subject to the time limit for incoming requests', async () => {
   const { feed, edge } = await startWithFeed({ http: { requestMs: 50 } })
   await using _edge = edge
   await using source = await open(edge)
-  const before = performance.now()
-  await vi.waitUntil(() => performance.now() - before > 400) // Node checks connections every 50 ms
+  // When Node has found that this younger request is late, it has checked the stream, too.
+  const late = connect(Number(new URL(edge.url).port), '127.0.0.1').resume()
+  late.on('error', () => undefined) // it may be reset
+  late.write('GET / HTTP/1.1\r\n')
+  await new Promise((resolve) => late.once('close', resolve))
   feed.subscriptions[0]!.publish(receivedEvent(1))
   expect((await source.next('message')).lastEventId).toBe('cursor-1')
 })

@@ -1,10 +1,13 @@
 /** Tests pods, the organization, and the scope of a key. */
 import type { AgentMail } from 'agentmail'
 import { expect, test } from 'vitest'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld } from '../../support/world.ts'
 
+const sharedWorld = sharedByFile(() => startWorld())
+
 test('a pod is created, found by id and client_id, listed, and deleted only when it is empty', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { pods, inboxes } = world.agentmail
   const red = await pods.create({ name: 'red', clientId: 'red-1' })
   expect(red).toMatchObject({ name: 'red', clientId: 'red-1', createdAt: expect.any(Date) })
@@ -13,7 +16,7 @@ test('a pod is created, found by id and client_id, listed, and deleted only when
   expect(await pods.get('red-1')).toEqual(red)
   expect((await pods.list()).pods).toContainEqual(red)
 
-  const inbox = await pods.inboxes.create(red.podId, { username: 'ada' })
+  const inbox = await pods.inboxes.create(red.podId, { username: 'ann' })
   await expect(pods.delete(red.podId)).rejects.toMatchObject({
     statusCode: 403,
     body: { code: 'cannot_delete', message: 'The pod has 1 inbox; delete them first' },
@@ -31,7 +34,7 @@ test('a pod is created, found by id and client_id, listed, and deleted only when
 })
 
 test('the default pod cannot be deleted', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { podId } = await world.agentmail.inboxes.create()
   await expect(world.agentmail.pods.delete(podId)).rejects.toMatchObject({
     statusCode: 403,
@@ -40,7 +43,7 @@ test('the default pod cannot be deleted', async () => {
 })
 
 test('auth/me returns the scope of a key, whatever its permissions', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const { organizationId } = await world.agentmail.organizations.get()
   const pod = await world.agentmail.pods.create({ name: 'red' })
   const inbox = await world.agentmail.pods.inboxes.create(pod.podId, { username: 'ada' })
@@ -73,7 +76,7 @@ test('auth/me returns the scope of a key, whatever its permissions', async () =>
 })
 
 test('only an organization-wide key can read the organization', async () => {
-  await using world = await startWorld()
+  const world = await sharedWorld()
   const before = await world.agentmail.organizations.get()
   expect(before).toMatchObject({ organizationId: expect.any(String), domainCount: expect.any(Number) })
   const inbox = await world.agentmail.inboxes.create()

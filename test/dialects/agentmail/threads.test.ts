@@ -1,11 +1,18 @@
 /** Tests threads on the paths of an inbox, a pod and the organization. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { sharedByFile } from '../../support/shared-by-file.ts'
 import { startWorld } from '../../support/world.ts'
 
-async function startWithThread() {
-  const world = await startWorld()
+const sharedWorld = sharedByFile(() => startWorld())
+let inboxCount = 0
+
+/** Receives two threads in a new inbox, which is deleted after the test: the organization has no others. */
+async function receiveThreads() {
+  const world = await sharedWorld()
+  inboxCount += 1
   const pod = await world.agentmail.pods.create({ name: 'red' })
-  const { inboxId } = await world.agentmail.pods.inboxes.create(pod.podId, { username: 'ada' })
+  const { inboxId } = await world.agentmail.pods.inboxes.create(pod.podId, { username: `ada${inboxCount}` })
+  onTestFinished(() => world.agentmail.inboxes.delete(inboxId))
   await world.smtp.send({
     from: 'Ann <ann@example.test>',
     to: inboxId,
@@ -33,8 +40,7 @@ async function startWithThread() {
 }
 
 test('a thread is the same on the path of its inbox, its pod and its organization, with the oldest message first', async () => {
-  const { world, podId, inboxId } = await startWithThread()
-  await using _world = world
+  const { world, podId, inboxId } = await receiveThreads()
   const { threads, pods, inboxes } = world.agentmail
   const lists = [await threads.list(), await pods.threads.list(podId), await inboxes.threads.list(inboxId)]
   for (const list of lists) expect(list.threads.map((thread) => thread.subject)).toEqual(['Other', 'Plans'])
@@ -67,8 +73,7 @@ test('a thread is the same on the path of its inbox, its pod and its organizatio
 })
 
 test('the first page of a thread has its newest messages', async () => {
-  const { world } = await startWithThread()
-  await using _world = world
+  const { world } = await receiveThreads()
   const threadId = (await world.agentmail.threads.list()).threads[1]!.threadId
   const newest = await world.agentmail.threads.get(threadId, { limit: 1 })
   expect(newest).toMatchObject({ count: 1, limit: 1, messages: [{ text: 'two' }] })
@@ -78,8 +83,7 @@ test('the first page of a thread has its newest messages', async () => {
 })
 
 test('threads are filtered like messages', async () => {
-  const { world, inboxId } = await startWithThread()
-  await using _world = world
+  const { world, inboxId } = await receiveThreads()
   const { threads } = world.agentmail
   const subjects = async (filter: Parameters<typeof threads.list>[0]) =>
     (await threads.list(filter)).threads.map((thread) => thread.subject)
@@ -92,8 +96,7 @@ test('threads are filtered like messages', async () => {
 })
 
 test('the labels of a thread are set on all its messages', async () => {
-  const { world, podId, inboxId } = await startWithThread()
-  await using _world = world
+  const { world, podId, inboxId } = await receiveThreads()
   const { threads, pods, inboxes } = world.agentmail
   const { threadId } = (await threads.list()).threads[1]!
   expect(await threads.update(threadId, { addLabels: ['VIP'], removeLabels: ['unread'] })).toEqual({
@@ -110,8 +113,7 @@ test('the labels of a thread are set on all its messages', async () => {
 })
 
 test('the labels of a thread are those of its visible messages, and removal wins', async () => {
-  const { world, inboxId } = await startWithThread()
-  await using _world = world
+  const { world, inboxId } = await receiveThreads()
   const { threads, messages } = world.agentmail.inboxes
   const [, { threadId }] = (await threads.list(inboxId)).threads as [unknown, { threadId: string }]
   await messages.update(inboxId, '<1@x.test>', { addLabels: ['first'] })
@@ -137,8 +139,7 @@ test('a thread with too many messages cannot be relabelled in one request', asyn
 })
 
 test('an attachment is found through its thread', async () => {
-  const { world, podId, inboxId } = await startWithThread()
-  await using _world = world
+  const { world, podId, inboxId } = await receiveThreads()
   const { threads, pods, inboxes } = world.agentmail
   const { threadId, attachments } = (await threads.list()).threads[1]!
   const { attachmentId } = attachments![0]!
@@ -152,8 +153,7 @@ test('an attachment is found through its thread', async () => {
 })
 
 test('deleting a thread deletes its messages, with or without the "permanent" of older clients', async () => {
-  const { world, podId, inboxId } = await startWithThread()
-  await using _world = world
+  const { world, podId, inboxId } = await receiveThreads()
   const { threads, pods, inboxes } = world.agentmail
   const [other, plans] = (await threads.list()).threads
   expect(await world.request('DELETE', `/v0/threads/${plans!.threadId}?permanent=true`)).toMatchObject({
@@ -167,8 +167,7 @@ test('deleting a thread deletes its messages, with or without the "permanent" of
 })
 
 test('a thread outside the scope is not found', async () => {
-  const { world } = await startWithThread()
-  await using _world = world
+  const { world } = await receiveThreads()
   const { threadId } = (await world.agentmail.threads.list()).threads[0]!
   const { inboxId: bob } = await world.agentmail.inboxes.create({ username: 'bob' })
   await expect(world.agentmail.inboxes.threads.get(bob, threadId)).rejects.toMatchObject({ statusCode: 404 })

@@ -4,7 +4,7 @@
  * read without waiting.
  */
 import { once } from 'node:events'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { LimitOverrides } from '../../../src/config/limits.ts'
 import { MailError } from '../../../src/errors.ts'
 import { type Edge, KEY, startEdge } from './edge.ts'
@@ -146,9 +146,9 @@ test('no event of the old subscription is sent after a new one has replaced it',
   let open = () => undefined as unknown
   feed.gate = new Promise((resolve) => (open = () => resolve()))
   socket.send({ type: 'subscribe', event_types: ['message.sent'] })
-  await vi.waitUntil(() => feed.subscribeCalls === 2)
+  await expect.poll(() => feed.subscribeCalls === 2).toBe(true)
   feed.subscriptions[0]!.publish(receivedEvent(1))
-  await vi.waitUntil(() => feed.subscriptions[0]!.pulled === 1)
+  await expect.poll(() => feed.subscriptions[0]!.pulled === 1).toBe(true)
   open()
   expect(await socket.next()).toMatchObject({ type: 'subscribed' })
   feed.subscriptions[1]!.publish(receivedEvent(2))
@@ -219,7 +219,7 @@ test('a client that stops reading pauses the feed, and is disconnected when noth
   const subscription = feed.subscriptions[0]!
   // The kernel's buffers hold some megabytes; a frame is about 1.5 kB.
   subscription.publish(...Array.from({ length: 20_000 }, (_, index) => receivedEvent(index + 1)))
-  await vi.waitUntil(() => edge.log.some((line) => line.msg === 'websocket closed'), { timeout: 20_000 })
+  await expect.poll(() => edge.log.some((line) => line.msg === 'websocket closed')).toBe(true)
   expect(edge.log.find((line) => line.msg === 'websocket closed')).toMatchObject({ code: 1013, reason: 'stalled' })
   expect(subscription.pulled).toBeLessThan(20_000)
   socket.socket.resume()
@@ -272,7 +272,7 @@ test('frames are answered in the order of their arrival, even if one takes long'
   feed.gate = new Promise((resolve) => (open = () => resolve()))
   socket.send({ type: 'subscribe' })
   socket.send({ type: 'ping' })
-  await vi.waitUntil(() => feed.subscribeCalls === 1)
+  await expect.poll(() => feed.subscribeCalls === 1).toBe(true)
   open()
   expect(await socket.next()).toMatchObject({ type: 'subscribed' })
   expect(await socket.next()).toMatchObject({ type: 'error' })
@@ -310,7 +310,7 @@ test('a key has no more sockets than its limit, and one that closes no longer co
   await expect(openSocket(`${edge.url}/v0`, { 'sec-websocket-version': '7' })).rejects.toThrow() // a failed handshake does not count
   first.socket.terminate()
   await first.closed
-  await vi.waitUntil(async () => (await edge.metrics.sockets.get()).values[0]?.value === 1)
+  await expect.poll(async () => (await edge.metrics.sockets.get()).values[0]?.value === 1).toBe(true)
   await using third = await connect(edge)
   third.send({ type: 'subscribe' })
   expect(await third.next()).toMatchObject({ type: 'subscribed' })

@@ -1,6 +1,7 @@
 /** Tag lists of strangers, some of which are read on the event loop. What they mean: test/receiving/authentication/. */
 import { expect, test } from 'vitest'
 import { parseTagList, splitValues } from '../../../src/formats/dkim/tag-list.ts'
+import { expectBounded } from '../bounded.ts'
 
 test('white space around names and values is removed; that of UTF-8 characters is not', () => {
   expect([...parseTagList('\r\n a = x\t;\tb=\u00a0y ; ')!]).toEqual([
@@ -12,8 +13,8 @@ test('white space around names and values is removed; that of UTF-8 characters i
 
 test('long white space takes linear time', () => {
   const spaces = ' '.repeat(100_000)
-  const started = performance.now()
-  parseTagList(`v=1; a=x${spaces}y; ${spaces}b${spaces}=${spaces}z${spaces}`)
-  splitValues(`a${spaces}b:${spaces}:`)
-  expect(performance.now() - started).toBeLessThan(5_000) // in quadratic time: more than 20 s
+  expectBounded(() => {
+    parseTagList(`v=1; a=x${spaces}y; ${spaces}b${spaces}=${spaces}z${spaces}`)
+    splitValues(`a${spaces}b:${spaces}:`)
+  }, 5_000) // in quadratic time: more than 20 s
 })

@@ -1,6 +1,7 @@
 /** Tests the fragments of search results: their marks, their length, and texts that contain marks. */
 import { expect, test } from 'vitest'
 import { highlight, highlightAddress } from '../../../src/formats/search/highlight.ts'
+import { expectBounded } from '../bounded.ts'
 
 const bounds = { fragmentsMax: 3, fragmentCharsMax: 60 }
 const mark = (text: string, ...needles: string[]) => highlight(text, needles, bounds)
@@ -37,11 +38,11 @@ test('fragments are bounded in number and length, and end between words', () => 
 })
 
 test('a text of 32,768 characters that consists of matches, or nearly does, takes milliseconds', () => {
-  const start = performance.now()
-  for (const needle of ['a', 'aa', `${'a'.repeat(249)}b`, `b${'a'.repeat(249)}`]) mark('a'.repeat(32_768), needle)
-  mark(' \t'.repeat(16_384), 'a')
-  mark('*'.repeat(32_768), '*')
-  expect(performance.now() - start).toBeLessThan(200)
+  expectBounded(() => {
+    for (const needle of ['a', 'aa', `${'a'.repeat(249)}b`, `b${'a'.repeat(249)}`]) mark('a'.repeat(32_768), needle)
+    mark(' \t'.repeat(16_384), 'a')
+    mark('*'.repeat(32_768), '*')
+  }, 200)
 })
 
 test('an address is marked in its name and its address, also across both', () => {

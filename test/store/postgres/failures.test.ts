@@ -122,7 +122,7 @@ test('reads share a connection while another one is being opened', async () => {
 test('if no connection can be opened, all reads that wait for one fail', async () => {
   await using folder = await temporaryFolder()
   await using proxy = await PostgresProxy.open(databaseUrlOf(folder.path)!)
-  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { connectMs: 200 } } })
+  const needs = storeNeeds({ dataDir: folder.path, limits: { store: { connectMs: 1_000 } } })
   const store = await openStore({ ...needs, config: { ...needs.config, databaseUrl: proxy.url } })
   proxy.down()
   proxy.up()
@@ -180,13 +180,13 @@ test('if the server crashes in the middle of a group, nothing is kept; later tra
 })
 
 test('a statement that never ends is cancelled, and a connection that never answers is closed', async () => {
-  await using store = await openTestStore({ limits: { store: { statementMs: 50 } } })
+  await using store = await openTestStore({ limits: { store: { statementMs: 500 } } })
   const slow = rejection(store.transaction((tx) => sql`select pg_sleep(10)`.execute(asKysely(tx))))
   expect(await slow).toMatchObject({ code: 'unavailable', params: { detail: '57014' } })
   await add(store, 'a')
 
   const patient = { store: { statementMs: 60_000, transactionMs: 60_000 } }
-  await using silent = await openTestStore({ limits: mergeLimits(patient, { store: { silenceMs: 500 } }) })
+  await using silent = await openTestStore({ limits: mergeLimits(patient, { store: { silenceMs: 1_500 } }) })
   const stuck = rejection(silent.transaction((tx) => sql`select pg_sleep(60)`.execute(asKysely(tx))))
   expect(await stuck).toMatchObject({ code: 'unavailable' })
   await add(silent, 'b')

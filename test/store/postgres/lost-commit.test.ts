@@ -47,7 +47,7 @@ test('all members of the group get the same outcome', async () => {
 })
 
 test('while the server is down, members wait for the outcome and other transactions are refused', async () => {
-  await using world = await startWorld({ store: { transactionMs: 100, retryMsMax: 50 } })
+  await using world = await startWorld({ store: { transactionMs: 1_000, retryMsMax: 50 } })
   let answer: string | undefined
   const cut = world.proxy.cutNextCommit('after', { thenDown: true })
   const lost = world.add('a').then(() => {
