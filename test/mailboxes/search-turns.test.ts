@@ -42,7 +42,7 @@ async function openSources(overrides: LimitOverrides = {}) {
     },
   }
   const sources = createSources({
-    ...{ store, contents, limits },
+    ...{ store, contents, limits, reportDamage: () => undefined },
     mailReader: {
       readTexts: ({ fairnessKey, load }) =>
         new Promise((finish) => reads.push({ organization: fairnessKey, load: () => load(1), finish })),
