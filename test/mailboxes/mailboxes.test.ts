@@ -1,6 +1,7 @@
 /** Tests mailboxes through the interface that IMAP's sessions use. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { FetchedMessage, OpenMailbox, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
+import { FlagSets } from '../../src/mail/mailboxes/views/mailbox-snapshot.ts'
 import { appendedMail, startMailboxes } from './mailbox-world.ts'
 
 const never = new AbortController().signal
@@ -91,6 +92,20 @@ test('a session that listens gets a snapshot for each change, and \\Deleted belo
   const trash = await account.open('Trash')
   expect(trash.latest().flags).toEqual([['\\Flagged']])
   expect(start.next).toBeDefined()
+})
+
+// What it forgets: snapshot-chain.test.ts.
+test('after each change, sets of flags are compared with those of all open mailboxes of the inbox', async () => {
+  const sweep = vi.spyOn(FlagSets.prototype, 'sweep')
+  onTestFinished(() => sweep.mockRestore())
+  await using world = await startMailboxes()
+  await world.receive()
+  const account = await world.logIn()
+  const [inbox, trash] = [await account.open('INBOX'), await account.open('Trash')]
+  await inbox.storeFlags([1], { how: 'add', flags: ['\\Flagged'] })
+  const { flags } = await inbox.refresh()
+  expect(flags).toEqual([['\\Flagged']])
+  expect(sweep.mock.lastCall![0]()).toEqual([flags, trash.latest().flags])
 })
 
 test('a mailbox for which a node has no memory is not opened; one that grows while it is open shows no new messages', async () => {

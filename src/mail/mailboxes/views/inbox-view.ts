@@ -218,6 +218,7 @@ export class InboxView {
     view.chain!.advance(isHeld ? known : shown, vanished, through)
     view.heldSinceSeq = isHeld ? since : undefined
     view.throughSeq = through
+    this.#flagSets.sweep(() => [...this.#views.values()].flatMap(({ chain }) => (chain ? [chain.latest.flags] : [])))
     // Not for a step without changes.
     if (view.latest().flags !== before.flags) void view.notify()
   }
