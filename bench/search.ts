@@ -10,6 +10,7 @@
  * their pages up to the end.
  */
 import { withLimits } from '../src/config/limits.ts'
+import { createLog } from '../src/log.ts'
 import { newDomain } from '../src/mail/domains/domains.ts'
 import { type ParsedMail, parseMail } from '../src/mail/messages/content/parsed-message.ts'
 import { createIndexMessages } from '../src/mail/messages/search/index-messages.ts'
@@ -67,7 +68,11 @@ try {
   async function measure(name: string, query: () => string): Promise<void> {
     if (only && !only.includes(name)) return
     await measureWith(`${name}, read`, query, (_contentId, make) => make())
-    await measureWith(`${name}, kept`, query, createTextCache(limits))
+    await measureWith(
+      `${name}, kept`,
+      query,
+      createTextCache(limits, () => undefined),
+    )
   }
 
   async function measureWith(name: string, query: () => string, foldedTexts: FoldedTexts): Promise<void> {
@@ -84,7 +89,7 @@ try {
         const start = performance.now()
         const cpuBefore = process.cpuUsage()
         const page = await searchMessages(
-          { store, foldedTexts, limits },
+          { store, foldedTexts, log: createLog('silent'), limits },
           { inboxId, anyOf, beforeNumber, limit: 50, accept },
         )
         times.push(performance.now() - start)

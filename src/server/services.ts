@@ -128,7 +128,7 @@ export function createServices({ shared, sendingParts, outbound, workers, makePr
     messages: createMessages({ store, contents, downloads, removal, discardBlobs, senderTrust, limits }),
     senderTrust,
     waitForMessage: createWaitForMessage({ store, feed, limits }),
-    mailSearch: createMailSearch({ store, limits }),
+    mailSearch: createMailSearch({ store, log: context.log, limits }),
     inboxSearch: createInboxSearch({ store, limits }),
     rebuildIndex: createRebuildIndex({ store, limits }),
     threads: createThreads({ store, downloads, removal, discardBlobs, limits }),

@@ -12,6 +12,10 @@ export interface Target {
   readonly url: string
   readonly httpPort: number
   readonly smtpPort: number
+  /** Without TLS, and with TLS from the first byte. */
+  readonly imapPorts: { readonly plain: number; readonly tls: number }
+  /** An app password of the inbox `victim`. */
+  readonly appPassword: string
   /** A key with all permissions. */
   readonly rootKey: string
   /** A key with all permissions in the inbox `victim`. */

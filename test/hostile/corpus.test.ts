@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Random, seededRandom } from '../formats/random.ts'
+import { IMAP_ON } from '../imap/martlet-under-test.ts'
 import { amount } from '../support/amount.ts'
 import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
@@ -20,6 +21,7 @@ import { type Attack, MIB, runAttacks, scale, type Target } from './attack.ts'
 import { frameAttacks, frameFloods } from './frames.ts'
 import { HonestPeers, percentile, startProbe } from './honest-peers.ts'
 import { httpAttacks, httpDatabaseAttacks } from './http-attacks.ts'
+import { imapAttacks } from './imap-attacks.ts'
 import { mailAttacks, smtpAttacks } from './smtp-attacks.ts'
 import { SmtpPeer } from './smtp-peer.ts'
 import { squat } from './squatters.ts'
@@ -84,8 +86,10 @@ test.each(seeds)(
  * another one for each seed.
  */
 function attacksOf(random: Random, seed: number): Attack[] {
-  if (databaseName() === 'sqlite') return [...httpAttacks(random), ...frameAttacks(random), ...smtpAttacks(random)]
-  const attacks = [...httpDatabaseAttacks(random), ...frameFloods(random), ...mailAttacks(random)]
+  if (databaseName() === 'sqlite') {
+    return [...httpAttacks(random), ...frameAttacks(random), ...smtpAttacks(random), ...imapAttacks()]
+  }
+  const attacks = [...httpDatabaseAttacks(random), ...frameFloods(random), ...mailAttacks(random), ...imapAttacks()]
   const share = amount({ short: 3, long: 1 })
   return attacks.filter((_, index) => (index + seed) % share === 0)
 }
@@ -96,7 +100,7 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
   const database = await createTestDatabase('started', dataDir)
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '' },
-    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
+    ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF, ...IMAP_ON },
     ...{ MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_ALLOW_PRIVATE_NETWORKS: 'false' },
     MARTLET_KEY_REQUESTS: 'off', // every attack shall reach what it attacks
   }
@@ -117,9 +121,12 @@ async function startTarget(): Promise<{ server: ServerProcess; target: Target }>
   await make('/v0/inboxes', { username: 'honest' })
   const { inbox_id: victim } = await make('/v0/inboxes', { username: 'victim' })
   const { api_key: inboxKey } = await make(`/v0/inboxes/${victim}/api-keys`, {})
+  const { password: appPassword } = await make(`/v0/inboxes/${victim}/app-passwords`, {})
   const { api_key: powerlessKey } = await make('/v0/api-keys', { permissions: {} })
+  const { imapPort, imapsPort } = server.lines.find(({ msg }) => msg === 'ready')!
   const target = {
     ...{ url, httpPort: Number(new URL(url).port), smtpPort, rootKey: ROOT_KEY },
+    ...{ imapPorts: { plain: imapPort as number, tls: imapsPort as number }, appPassword: appPassword! },
     ...{ inboxKey: inboxKey!, powerlessKey: powerlessKey!, victim: victim!, messageId: '<1@example.test>' },
   }
   const peer = await SmtpPeer.inData(target, target.victim)

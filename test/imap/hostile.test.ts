@@ -270,6 +270,17 @@ test('an error of the store is NO [SERVERBUG], and the session goes on', async (
   expect(server.logged.some((line) => line.includes('IMAP command failed'))).toBe(true)
 })
 
+test('SEARCH goes on without a message that is damaged, and warns of it', async () => {
+  const server = await start()
+  const [client] = await openMailbox(server)
+  const inbox = [...server.store.inboxes.values()][0]!
+  inbox.mailboxes.get('Work')!.messages.get(2)!.isDamaged = true
+  expect(await client!.command('SEARCH TEXT one')).toEqual({
+    ...{ status: 'OK', text: 'SEARCH completed' },
+    untagged: ['NO [CORRUPTION] messages that cannot be read, and are not in the result: 1', 'SEARCH 1'],
+  })
+})
+
 test('commands that are sent ahead wait in the network, not in memory', async () => {
   const server = await start({ pipelinedBytesMax: 1_000 })
   const client = await ImapClient.logIn(server.port, await server.createAccount())

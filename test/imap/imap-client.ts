@@ -37,9 +37,8 @@ export class ImapClient {
     port: number,
     { isTls = false, isInTest = true, localAddress = '127.0.0.1' } = {},
   ): Promise<ImapClient> {
-    const socket = isTls
-      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
-      : connect({ port, host: '127.0.0.1', localAddress })
+    const plain = connect({ port, host: '127.0.0.1', localAddress })
+    const socket = isTls ? connectTls({ socket: plain, rejectUnauthorized: false }) : plain
     const client = new ImapClient(socket)
     if (isInTest) onTestFinished(() => client.destroy())
     client.greeting = await client.response()

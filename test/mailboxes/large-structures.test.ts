@@ -28,9 +28,9 @@ async function openStructures() {
     /** Those of a node. @returns the body that it shows */
     startNode(readStructure: (mail: ReadMail) => Promise<ReadStructure>) {
       const structures = createLargeStructures({ store, contents, log, mailReader: { readStructure } })
-      return async (fairnessKey = 'organization a') => {
+      return async (fairnessKey = 'organization a', { signal } = new AbortController()) => {
         const content = { id, sizeBytes: 1, turn: { fairnessKey } }
-        return (await structures.get(content, new AbortController().signal)).body
+        return (await structures.get(content, signal)).body
       }
     },
   }
@@ -116,4 +116,28 @@ test('if the queue of one organization is full, another one that has the same me
     ['good', 'good'],
     ['organization a', 'organization b'],
   ])
+})
+
+test('a message leaves the queue with the last session that has asked for it, and the next one asks again', async () => {
+  const { startNode } = await openStructures()
+  const [hasBegun, hasLeft] = [deferred(), deferred()]
+  let readings = 0
+  const show = startNode(async ({ signal }) => {
+    readings += 1
+    if (readings > 1) return GOOD
+    hasBegun.resolve()
+    await new Promise((resolve) => signal!.addEventListener('abort', resolve))
+    hasLeft.resolve()
+    throw signal!.reason
+  })
+  const sessions = [new AbortController(), new AbortController()]
+  const shown = sessions.map((session) => rejection(show('organization a', session)))
+  await hasBegun.promise
+  sessions[0]!.abort()
+  expect(await shown[0]).toMatchObject({ name: 'AbortError' }) // at once, while the other one waits
+  expect(readings).toBe(1)
+  sessions[1]!.abort()
+  expect(await shown[1]).toMatchObject({ name: 'AbortError' })
+  await hasLeft.promise
+  expect(await show()).toBe('good')
 })

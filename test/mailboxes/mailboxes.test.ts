@@ -1,7 +1,8 @@
 /** Tests mailboxes through the interface that IMAP's sessions use. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { FetchedMessage, OpenMailbox, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
-import { startMailboxes } from './mailbox-world.ts'
+import { FlagSets } from '../../src/mail/mailboxes/views/mailbox-snapshot.ts'
+import { appendedMail, startMailboxes } from './mailbox-world.ts'
 
 const never = new AbortController().signal
 
@@ -108,22 +109,58 @@ test('a session that listens gets a snapshot for each change, and \\Deleted belo
   expect(start.next).toBeDefined()
 })
 
-test('a mailbox that grows beyond what a node may have in memory is refused, also while it is open', async () => {
-  // The limit was checked when a mailbox was opened, and never again.
+// What it forgets: snapshot-chain.test.ts.
+test('after each change, sets of flags are compared with those of all open mailboxes of the inbox', async () => {
+  const sweep = vi.spyOn(FlagSets.prototype, 'sweep')
+  onTestFinished(() => sweep.mockRestore())
+  await using world = await startMailboxes()
+  await world.receive()
+  const account = await world.logIn()
+  const [inbox, trash] = [await account.open('INBOX'), await account.open('Trash')]
+  await inbox.storeFlags([1], { how: 'add', flags: ['\\Flagged'] })
+  const { flags } = await inbox.refresh()
+  expect(flags).toEqual([['\\Flagged']])
+  expect(sweep.mock.lastCall![0]()).toEqual([flags, trash.latest().flags])
+})
+
+test('a mailbox for which a node has no memory is not opened; one that grows while it is open shows no new messages', async () => {
+  // The limit was checked when a mailbox was opened, and never again; then all commands were refused, also those that free memory.
   await using world = await startMailboxes({ mailboxes: { openEntriesMax: 3 } })
   const account = await world.logIn()
   for (let count = 0; count < 3; count += 1) await world.receive()
   const inbox = await account.open('INBOX')
-  const other = await account.open('Trash').catch((error: { code: string }) => error.code)
-  expect(other).toBe('LIMIT')
-  const id = await world.receive()
-  for (let again = 0; again < 2; again += 1) await expect(inbox.refresh()).rejects.toMatchObject({ code: 'LIMIT' })
-  expect(inbox.latest().uids).toHaveLength(3)
-  await world.node.labels.change(world.actor, world.inboxId, [id], { add: ['trash'] })
-  expect((await inbox.refresh()).uids).toHaveLength(3)
+  const uids = async () => Array.from((await inbox.refresh()).uids)
+  const limit = { code: 'LIMIT', message: 'There can be at most 3 messages in open mailboxes' }
+  await expect(account.open('Trash')).rejects.toMatchObject(limit)
+  const held = await world.receive()
   await world.receive()
-  inbox.close()
-  await expect(account.open('INBOX')).rejects.toMatchObject({ code: 'LIMIT' })
+  for (let again = 0; again < 2; again += 1) expect(await uids()).toEqual([1, 2, 3])
+  await expect(account.open('INBOX')).rejects.toMatchObject(limit)
+
+  await inbox.storeFlags([1, 2], { how: 'add', flags: ['\\Deleted'] })
+  expect((await inbox.refresh()).flags).toEqual([['\\Deleted'], ['\\Deleted'], []])
+  await inbox.expunge([1])
+  expect(await uids()).toEqual([2, 3]) // there is memory for one of two
+  await inbox.expunge([2])
+  expect(await uids()).toEqual([3, 4, 5])
+  expect(inbox.latest().flags).toEqual([[], [], []])
+
+  await world.receive()
+  expect(await uids()).toEqual([3, 4, 5])
+  await world.node.labels.change(world.actor, world.inboxId, [held], { add: ['trash'] })
+  expect(await uids()).toEqual([3, 5, 6])
+})
+
+test('messages that were held back are shown when another mailbox is closed, though nothing happens in theirs', async () => {
+  await using world = await startMailboxes({ mailboxes: { openEntriesMax: 2 } })
+  const account = await world.logIn()
+  await account.append('Archive', appendedMail('From: a@x.test\n\narchived\n'))
+  const [inbox, archive] = [await account.open('INBOX'), await account.open('Archive')]
+  await world.receive()
+  await world.receive()
+  expect((await inbox.refresh()).uids).toHaveLength(0)
+  archive.close()
+  expect((await inbox.refresh()).uids).toHaveLength(2)
 })
 
 test('users of an inbox create as many mailboxes as the limit allows, with names as long as it allows', async () => {

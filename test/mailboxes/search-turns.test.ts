@@ -2,7 +2,6 @@
  * Tests the turns of SEARCH commands that compare whole messages: an organization delays only its own, and who leaves frees its place. The test
  * decides when a large message has been read.
  */
-import { setImmediate } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createSources } from '../../src/mail/mailboxes/search/search-sources.ts'
@@ -12,6 +11,15 @@ import { openTestStore } from '../store/test-store.ts'
 const SMALL = Buffer.from('Subject: small\r\n\r\nthe needle')
 const LARGE_BYTES = 2_000
 const FULL = { code: 'read_queue_full' }
+
+/** A large message whose turn in the queue of the thread the test decides. */
+interface Read {
+  readonly organization: string
+  readonly signal: AbortSignal
+  /** Its turn comes. @returns false: it has no place in memory, so that its turn passes */
+  isLoaded(): Promise<boolean>
+  finish(texts: PackedTexts | undefined): void
+}
 
 async function openSources(overrides: LimitOverrides = {}) {
   const limits = withLimits(mergeLimits({ mailboxes: { sourceBytesMax: 1_000 } }, overrides))
@@ -35,17 +43,28 @@ async function openSources(overrides: LimitOverrides = {}) {
         .execute()
     return ids
   })
-  const reads: { organization: string; load(): Promise<unknown>; finish(texts: PackedTexts | undefined): void }[] = []
+  const reads: Read[] = []
   const contents = {
     async *read() {
       yield SMALL
     },
   }
   const sources = createSources({
-    ...{ store, contents, limits },
+    ...{ store, contents, limits, reportDamage: () => undefined },
     mailReader: {
-      readTexts: ({ fairnessKey, load }) =>
-        new Promise((finish) => reads.push({ organization: fairnessKey, load: () => load(1), finish })),
+      readTexts: ({ fairnessKey, signal, load }) =>
+        new Promise((finish, fail) => {
+          const isLoaded = async () => {
+            try {
+              await load(1)
+              return true
+            } catch (error) {
+              fail(error)
+              return false
+            }
+          }
+          reads.push({ organization: fairnessKey, signal: signal!, isLoaded, finish })
+        }),
     },
   })
   const match = (organization: string, id: string, sizeBytes: number, signal = ended.signal) => {
@@ -131,25 +150,44 @@ test('the number of searches that wait is limited', async () => {
   expect(await searchSmall('a')).toEqual([true])
 })
 
-test('a large message is loaded when few others are compared', async () => {
+// The thread waited, and with it the structures of large messages.
+test('while others are in memory, the turn of a large message passes; it gets a new one', async () => {
   const { searchLarge, reads, asked } = await openSources({ mailboxes: { searchSourcesMax: 1 } })
   const first = searchLarge('a')
   await expect.poll(asked).toEqual(['a'])
-  void searchLarge('b')
+  const second = searchLarge('b')
   await expect.poll(asked).toEqual(['a', 'b'])
-  let [isFound, isLoaded] = [false, false]
-  const found = first.then(() => {
-    isFound = true
-  })
-  // More than a slice of time: it is compared while the next one is asked for.
-  reads[0]!.finish(textsOf(Array.from({ length: 200 }, () => 'filler of a long text '.repeat(2_000))))
-  await setImmediate()
-  const loaded = reads[1]!.load().then(() => {
-    isLoaded = true
-  })
-  for (let turn = 0; turn < 3; turn += 1) await setImmediate()
-  expect([isFound, isLoaded]).toEqual([false, false])
-  await Promise.all([found, loaded])
+  expect(await reads[0]!.isLoaded()).toBe(true)
+  expect(await reads[1]!.isLoaded()).toBe(false)
+  reads[0]!.finish(NEEDLE)
+  expect(await first).toEqual([true])
+  await expect.poll(asked).toEqual(['a', 'b', 'b'])
+  expect(await reads[2]!.isLoaded()).toBe(true)
+  expect(await reads[2]!.isLoaded()).toBe(true) // once more, because it has ended the thread
+  reads[2]!.finish(NEEDLE)
+  expect(await second).toEqual([true])
+})
+
+test('one that a client has left is in memory until it was read; one that waits for its turn leaves the queue', async () => {
+  const { searchLarge, reads, asked } = await openSources({ mailboxes: { searchSourcesMax: 1 } })
+  const [reading, waiting] = [new AbortController(), new AbortController()]
+  const left = [searchLarge('a', reading.signal), searchLarge('b', waiting.signal)]
+  await expect.poll(asked).toEqual(['a', 'b'])
+  expect(await reads[0]!.isLoaded()).toBe(true)
+  expect(await reads[1]!.isLoaded()).toBe(false)
+  const stays = searchLarge('c')
+  await expect.poll(asked).toEqual(['a', 'b', 'c'])
+  for (const [at, client] of [reading, waiting].entries()) {
+    client.abort()
+    expect(reads[at]!.signal.aborted).toBe(true)
+    await expect(left[at]).rejects.toThrow('aborted')
+  }
+  expect(await reads[2]!.isLoaded()).toBe(false)
+  reads[0]!.finish(NEEDLE)
+  await expect.poll(asked).toEqual(['a', 'b', 'c', 'c'])
+  expect(await reads[3]!.isLoaded()).toBe(true)
+  reads[3]!.finish(NEEDLE)
+  expect(await stays).toEqual([true])
 })
 
 test('of a message that cannot be read for now, nothing is remembered', async () => {

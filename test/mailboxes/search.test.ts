@@ -121,3 +121,32 @@ test('all keys of a search together read a limited number of rows', async () => 
   expect(await search(10)).toEqual([1, 2, 3])
   await expect(search(40)).rejects.toMatchObject({ code: 'LIMIT' })
 })
+
+// It was NO [SERVERBUG], so that nothing in the mailbox could be found.
+test('a message that is damaged is in no result that depends on it, and stops no search', async () => {
+  await account.append('INBOX', appendedMail('From: dot@x.test\n\nwill be damaged\n', { flags: ['\\Seen'] }))
+  const newest = world.store.db.selectFrom('messages').select('content_id').orderBy('number', 'desc').limit(1)
+  const { content_id } = await newest.executeTakeFirstOrThrow()
+  const noise = Buffer.from([0xff])
+  await world.store.transaction((tx) =>
+    tx.updateTable('contents').set({ bytes: noise, parsed: noise }).where('id', '=', content_id).execute(),
+  )
+  const latest = await inbox.refresh()
+  const search = async (key: SearchKey) => {
+    let damaged = 0
+    const found = await inbox.search(key, latest, [], new AbortController().signal, (count) => {
+      damaged += count
+    })
+    return [found, damaged]
+  }
+  for (const key of [text('text', 'x-colour: blue'), header('X-Colour', 'blue')]) {
+    const shown = inspect(key)
+    expect(await search(key), shown).toEqual([[2], 1])
+    expect(await search({ key: 'not', of: key }), shown).toEqual([[1, 3], 1])
+    expect(await search({ key: 'not', of: { key: 'not', of: key } }), shown).toEqual([[2], 1])
+    // Other keys decide alone.
+    expect(await search({ key: 'or', keys: [key, flag('\\Seen')] }), shown).toEqual([[1, 2, 4], 0])
+    const some: SearchKey = { key: 'and', keys: [key, flag('\\Flagged')] }
+    expect(await search({ key: 'not', of: some }), shown).toEqual([[1, 3, 4], 0])
+  }
+})

@@ -81,3 +81,27 @@ test('UIDs that vanished are found in time for the gaps and the ranges, not for 
     { first: 5, last: 8 },
   ])
 })
+
+// A mailbox that stays open for long kept each set of flags that one of its messages ever had.
+test('sets of flags that no message has any more are forgotten; those of messages stay one object', () => {
+  const flagSets = new FlagSets()
+  const numbers = { uidNext: 3, highestModseq: 1 }
+  const chain = new SnapshotChain([entry(1), entry(2, 'Kept \\Seen')], numbers, flagSets)
+  const other = new SnapshotChain([entry(1, 'other')], { ...numbers, uidNext: 2 }, flagSets)
+  let largest = 0
+  for (let seq = 2; seq <= 5_000; seq += 1) {
+    chain.advance([entry(1, `k${seq}`, seq)], [], seq)
+    flagSets.sweep(() => [chain.latest.flags, other.latest.flags])
+    largest = Math.max(largest, flagSets.size, flagSets.keywords.size)
+  }
+  expect(largest).toBeLessThan(1_100)
+  expect(flagSets.keywords).toContain('k5000')
+  expect(flagSets.keywords).toContain('kept')
+  expect(flagSets.keywords).not.toContain('k2')
+  const before = [chain.latest, other.latest]
+  chain.advance([entry(1, 'other', 5_001), entry(2, 'Kept \\Seen', 5_001)], [], 5_001)
+  other.advance([entry(1, 'other', 5_001)], [], 5_001)
+  expect(chain.latest.flags[1]).toBe(before[0]!.flags[1])
+  expect(other.latest.flags[0]).toBe(before[1]!.flags[0])
+  expect(chain.latest.flags[0]).toBe(other.latest.flags[0])
+})

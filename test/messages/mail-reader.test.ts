@@ -9,6 +9,7 @@ import { createMailReader, type ReadMail } from '../../src/mail/messages/content
 import { textsOf } from '../../src/mail/messages/content/message-structure.ts'
 import { type ParseBatch, type ParseThread, PROGRESS } from '../../src/mail/messages/content/parse-worker.ts'
 import { fill } from '../formats/linear.ts'
+import { deferred, rejection } from '../store/test-store.ts'
 import { quickThreads } from '../support/shared-threads.ts'
 
 const MIB = 1024 * 1024
@@ -205,3 +206,34 @@ test('a reader refuses what waits when it stops, and when too much waits', async
   await Promise.all([first, reader.stop()])
   await expect(second).rejects.toMatchObject({ code: 'shutting_down' })
 })
+
+test.each(['readStructure', 'readTexts'] as const)(
+  '%s: who leaves frees its place in the queue at once, and what was loaded for it is not read',
+  async (task) => {
+    const { reader, logged } = openReader({ mailboxes: { readsPerOrganizationMax: 1 } }, { failures: 1 })
+    const [loading, waiting] = [new AbortController(), new AbortController()]
+    const [isLoading, mayLoad] = [deferred(), deferred()]
+    const first = rejection(
+      reader[task]({
+        ...mailOf(honest),
+        signal: loading.signal,
+        async load() {
+          isLoading.resolve()
+          await mayLoad.promise
+          return Uint8Array.from(honest)
+        },
+      }),
+    )
+    await isLoading.promise
+    const second = rejection(reader[task]({ ...mailOf(honest, '2'), signal: waiting.signal }))
+    await expect(reader[task](mailOf(honest, '3'))).rejects.toMatchObject({ code: 'read_queue_full' })
+    waiting.abort()
+    expect(await second).toMatchObject({ name: 'AbortError' })
+    const third = reader[task](mailOf(honest, '3'))
+    loading.abort()
+    mayLoad.resolve()
+    expect(await first).toMatchObject({ name: 'AbortError' })
+    expect(await third).toBeDefined()
+    expect(logged).toMatchObject([{ contentId: '3' }]) // the first thread fails
+  },
+)

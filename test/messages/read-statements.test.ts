@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
 import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMessageBatches } from '../../src/mail/messages/message-batches.ts'
@@ -67,7 +68,7 @@ test('a batch of messages by their ids needs one statement more for each 50 of t
 test('a search of a page of 50 in 60 messages needs a few statements', async () => {
   await using store = await openTestStore()
   const { counted, actor, ids, statements } = await readerOf(store)
-  const search = createMailSearch({ store: counted, limits: withLimits() })
+  const search = createMailSearch({ store: counted, log: createLog('silent'), limits: withLimits() })
   const found = await search.messages(actor, ids.inbox_id, { q: 'words' }, { limit: 50 }, memory)
   expect(found.items).toHaveLength(50)
   // The blocks of the index, the messages to compare and their addresses; then as for a list.

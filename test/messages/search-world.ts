@@ -3,6 +3,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type LimitOverrides, type Limits, withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { createReportDamage } from '../../src/mail/messages/content/damaged-content.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
 import { contentRows, inMemory } from '../../src/mail/messages/content/insert-content.ts'
 import { type ParsedMail, parseMail } from '../../src/mail/messages/content/parsed-message.ts'
@@ -35,7 +37,9 @@ const everywhere: readonly SearchColumn[] = ['subject', 'addresses', 'body']
 export async function openSearchWorld({ limits: overrides, ...options }: TestStoreOptions = {}) {
   const limits = withLimits({ search: { indexPauseMs: 0 } }, overrides)
   const thread = createSignatureThread(limits)
-  const foldedTexts = createTextCache(limits)
+  const logged: Record<string, unknown>[] = []
+  const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const foldedTexts = createTextCache(limits, createReportDamage(log))
   const first = await openTestStore({ ...options, limits: overrides as LimitOverrides })
   const inbox = await first.transaction(insertInbox)
   const other = await first.transaction(insertInbox)
@@ -53,6 +57,7 @@ export async function openSearchWorld({ limits: overrides, ...options }: TestSto
     other,
     limits,
     thread,
+    logged,
     async add(...mails: readonly Mail[]): Promise<string[]> {
       return addMails(store, inbox, mails)
     },
@@ -74,7 +79,7 @@ export async function openSearchWorld({ limits: overrides, ...options }: TestSto
       await run({ kind: '', key: inbox.inbox_id, payload: {}, attempt: 1, signal })
     },
     async page(request: Omit<SearchRequest, 'inboxId'>, on: Store = store): Promise<SearchPage> {
-      return searchMessages({ store: on, foldedTexts, limits }, { inboxId: inbox.inbox_id, ...request })
+      return searchMessages({ store: on, foldedTexts, log, limits }, { inboxId: inbox.inbox_id, ...request })
     },
     /** Returns the ids of all pages. */
     async search(request: Omit<SearchRequest, 'inboxId' | 'limit'> & { limit?: number }, on: Store = store) {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
+import { MailError } from '../../src/errors.ts'
 import { parseMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { checkIndexes, requestIndexing } from '../../src/mail/messages/search/index-messages.ts'
 import type { SearchClause, SearchPage } from '../../src/mail/messages/search/search.ts'
@@ -263,6 +264,25 @@ describe('the index', () => {
     expect(await world.blocks()).toBe(2)
   })
 
+  // The transaction that marks the block failed, and the search with it.
+  test('a search that finds a damaged block answers while the disk is full, and a later one marks the block', async () => {
+    await using world = await openSearchWorld()
+    const { store } = world
+    const [wanted] = await world.add({ text: 'needle' }, ...fillers(255))
+    await world.index()
+    await store.transaction((tx) => sql.raw('delete from search_chunks where id % 48 > 0').execute(asKysely(tx)))
+    await store.transaction((tx) => tx.deleteFrom('jobs').execute())
+    const jobs = async () => (await store.db.selectFrom('jobs').select('kind').execute()).map(({ kind }) => kind)
+    const transaction = () => Promise.reject(new MailError('disk_full', {}))
+    const full = Object.assign(Object.create(store) as typeof store, { transaction })
+    expect(await world.find('needle', full)).toEqual([wanted])
+    const marked = 'damaged blocks of the text index were not marked; the next search will do it'
+    expect(new Set(world.logged.map(({ msg }) => msg))).toEqual(new Set([marked]))
+    expect(await jobs()).toEqual([])
+    expect(await world.find('needle')).toEqual([wanted])
+    expect(await jobs()).toEqual(['index-messages'])
+  })
+
   // It runs after every 64 messages or so, and counted the parts of each block: 85 ms in an inbox of 100,000 messages.
   test('the job reads no part of a block that is complete', async () => {
     await using world = await openSearchWorld()
@@ -332,4 +352,28 @@ describe('the index', () => {
     const requests = (await jobs()).filter(({ key }) => key.startsWith('inbox '))
     expect(requests).toHaveLength(10)
   })
+})
+
+// Every search of the inbox failed, and the job that makes its index.
+test('a message whose stored text is damaged is found by its subject, and stops neither searches nor the index', async () => {
+  await using world = await openSearchWorld({ limits: { search: { textCacheBytesMax: 0 } } }) // it is read each time, and logged once
+  const { store } = world
+  const [damaged] = await world.add({ subject: 'the needle', text: 'needle' })
+  const ids = await world.add({ text: 'needle' }, ...fillers(254))
+  const { content_id } = await store.db
+    .selectFrom('messages')
+    .select('content_id')
+    .where('id', '=', damaged!)
+    .executeTakeFirstOrThrow()
+  const search_text = Buffer.from([4, 0, 1])
+  await store.transaction((tx) =>
+    tx.updateTable('contents').set({ search_text }).where('id', '=', content_id).execute(),
+  )
+  for (const blocks of [0, 1]) {
+    expect(await world.blocks()).toBe(blocks)
+    expect(await world.find('needle')).toEqual([ids[0], damaged])
+    expect(await world.search({ anyOf: [{ columns: ['body'], allOf: ['needle'] }] })).toEqual([ids[0]])
+    await world.index()
+  }
+  expect(world.logged).toMatchObject([{ level: 'error', contentId: content_id }])
 })

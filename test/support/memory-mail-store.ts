@@ -296,10 +296,19 @@ class MemoryOpenMailbox implements OpenMailbox {
     )
   }
 
-  async search(key: SearchKey, snapshot: Snapshot, saved: readonly number[]): Promise<readonly number[]> {
-    return Array.from(snapshot.uids).filter((uid, at) => {
+  async search(
+    key: SearchKey,
+    snapshot: Snapshot,
+    saved: readonly number[],
+    _signal: AbortSignal,
+    onDamaged?: (count: number) => void,
+  ): Promise<readonly number[]> {
+    const uids = Array.from(snapshot.uids)
+    const damaged = uids.filter((uid) => this.#mailbox.everyMessage.get(uid)!.isDamaged).length
+    if (damaged > 0) onDamaged?.(damaged)
+    return uids.filter((uid, at) => {
       const message = this.#mailbox.everyMessage.get(uid)!
-      return matchMessage(key, { at, uid, message, snapshot, saved })
+      return !message.isDamaged && matchMessage(key, { at, uid, message, snapshot, saved })
     })
   }
 

@@ -26,6 +26,8 @@ export interface MemoryMessage {
   readonly threadId: string
   readonly preview?: string
   structure?: ImapStructure
+  /** No search can read it. */
+  isDamaged?: boolean
 }
 
 interface MutableSnapshot extends Omit<Snapshot, 'next'> {

@@ -26,7 +26,8 @@ export const mailboxesLimits = {
   openEntriesMax: {
     default: 20_000_000,
     unit: 'count',
-    description: 'Entries of all these mailboxes together.',
+    description:
+      'Entries of all these mailboxes together. When there are as many, no further mailbox is opened (NO [LIMIT]), and new messages of those that are open are shown when others have left memory.',
   },
   perInboxMax: { default: 1_000, unit: 'count', description: 'Mailboxes that users of an inbox create.' },
   nameCharsMax: { default: 256, unit: 'count', description: 'Length of the name of a mailbox.' },

@@ -28,12 +28,15 @@ export function foldText(text: string): string {
   return collapseSpace(foldCase(text))
 }
 
+/** Two forms of one letter. */
+export const [FINAL_SIGMA, SIGMA] = ['ς', 'σ'] as const
+
 /**
  * As long as the lower case. That of Σ is ς at the end of a word and σ elsewhere, the only letter for which this depends on
  * others: a word, or a piece of a text, would not be found inside another word.
  */
 export function foldCase(text: string): string {
-  return text.toLowerCase().replaceAll('ς', 'σ')
+  return text.toLowerCase().replaceAll(FINAL_SIGMA, SIGMA)
 }
 
 export function collapseSpace(text: string): string {

@@ -14,6 +14,7 @@ import { forbiddenMask, hasPermission, requireInbox } from '../access/access.ts'
 import type { KeyActor } from '../access/actor.ts'
 import type { Feed } from '../events/feed/feed.ts'
 import { turnOf } from '../jobs/turn-queue.ts'
+import { createReportDamage } from '../messages/content/damaged-content.ts'
 import type { MailReader } from '../messages/content/mail-reader.ts'
 import { createSourceIndex } from '../messages/search/source-index.ts'
 import { createTextCache } from '../messages/search/text-cache.ts'
@@ -98,7 +99,7 @@ export interface MailboxQuota {
 }
 
 interface MailboxesNeeds
-  extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'sources' | 'sourceIndex'>,
+  extends Omit<OpenMailboxNeeds, 'foldedTexts' | 'largeStructures' | 'reportDamage' | 'sources' | 'sourceIndex'>,
     AppendNeeds {
   readonly store: Store
   readonly feed: Pick<Feed, 'followInbox'>
@@ -106,11 +107,13 @@ interface MailboxesNeeds
 }
 
 export function createMailboxes(given: MailboxesNeeds): Mailboxes {
+  const reportDamage = createReportDamage(given.log)
   const needs = {
     ...given,
-    foldedTexts: createTextCache(given.limits),
+    reportDamage,
+    foldedTexts: createTextCache(given.limits, reportDamage),
     largeStructures: createLargeStructures(given),
-    sources: createSources(given),
+    sources: createSources({ ...given, reportDamage }),
     sourceIndex: createSourceIndex(given),
   }
   const { store, config, log } = needs

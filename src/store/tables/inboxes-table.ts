@@ -139,6 +139,18 @@ export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined
   return row
 }
 
+/** Locks inboxes, in the order of `selectAndLock`. @returns those that exist, without those that are being deleted */
+export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<InboxScopeRow[]> {
+  if (ids.length === 0) return []
+  return tx
+    .forUpdate(tx.selectFrom('inboxes'))
+    .select(['id', 'address', 'organization_id', 'pod_id'])
+    .where('id', 'in', ids)
+    .where('deleting_at', 'is', null)
+    .orderBy('address')
+    .execute()
+}
+
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
 export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()

@@ -93,6 +93,16 @@ test('threads are filtered like messages', async () => {
   await threads.update((await threads.list()).threads[0]!.threadId, { addLabels: ['trash'] })
   expect(await subjects({})).toEqual(['Plans'])
   expect(await subjects({ includeTrash: true, labels: ['trash'] })).toEqual(['Other'])
+
+  // The lower case of Σ is ς at the end of a word. As in searches, both are one letter.
+  const streets = ['η οδός', 'η οδόσα']
+  for (const subject of streets) {
+    await world.smtp.send({ from: `${subject} <dy@example.test>`, to: inboxId, subject, text: 'four' })
+  }
+  for (const text of ['οδός', 'ΔΌΣ', 'δόσ']) {
+    expect((await subjects({ subject: [text] })).toSorted(), text).toEqual(streets)
+    expect((await subjects({ senders: [text] })).toSorted(), text).toEqual(streets)
+  }
 })
 
 test('the labels of a thread are set on all its messages', async () => {

@@ -13,7 +13,10 @@ export async function search(session: ImapSession, command: SearchCommand, tag: 
   const { saved } = selected
   if (returns?.has('SAVE')) selected.saved = [] // RFC 5182 §2.1: also if the search fails
   if (!command.isCharsetKnown) return 'NO [BADCHARSET] this charset is not supported'
-  const found = await selected.mailbox.search(command.key, selected.believed, saved, session.peer.ended)
+  // RFC 9051 §7.1.2: an untagged NO is a warning. RFC 5530 §3: CORRUPTION. Without them, the client would get nothing of the other messages.
+  const warn = (count: number) =>
+    session.untagged(`NO [CORRUPTION] messages that cannot be read, and are not in the result: ${count}`)
+  const found = await selected.mailbox.search(command.key, selected.believed, saved, session.peer.ended, warn)
   if (returns?.has('SAVE')) selected.saved = savedOf(found, returns)
   const result = describe(selected, found, command)
   if (!returns && !session.isRev2) {

@@ -72,7 +72,8 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       copy: (uids, target) => translated(() => mailbox.moveTo(target, uids, false), true),
       move: (uids, target) => translated(() => mailbox.moveTo(target, uids, true), true),
       expunge: (uids) => translated(() => mailbox.expunge(uids)),
-      search: (key, snapshot, saved, signal) => translated(() => mailbox.search({ key, snapshot, saved }, signal)),
+      search: (key, snapshot, saved, signal, onDamaged) =>
+        translated(() => mailbox.search({ key, snapshot, saved, onDamaged }, signal)),
       vanishedSince: (modseq, known) => translated(() => mailbox.vanishedSince(modseq, known)),
       close: () => mailbox.close(),
     }

@@ -188,10 +188,17 @@ export interface OpenMailbox {
   /**
    * @param keys UIDs and flags mean those of `snapshot`
    * @param saved UIDs of the saved result
+   * @param onDamaged called with the number of messages that cannot be read, if there are some; they are not in the result
    * @returns ascending UIDs of messages in the snapshot
    * @throws ImapRefusal LIMIT (it would cost too much)
    */
-  search(key: SearchKey, snapshot: Snapshot, saved: readonly number[], signal: AbortSignal): Promise<readonly number[]>
+  search(
+    key: SearchKey,
+    snapshot: Snapshot,
+    saved: readonly number[],
+    signal: AbortSignal,
+    onDamaged?: (count: number) => void,
+  ): Promise<readonly number[]>
   /**
    * UIDs that vanished after `modseq` (RFC 7162 §3.2.5), ascending ranges. May contain UIDs that never existed, and all that
    * are missing when the store no longer knows.

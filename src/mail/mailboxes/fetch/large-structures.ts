@@ -2,10 +2,11 @@
  * Structures of messages that are too large for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
  * was read is stored, so that each is read once. Of a message that takes too much memory, what is shown of it, one file, is stored too. Of one that
  * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. One file replaces no structure that another node
- * has read. Part of fetch-messages.ts.
+ * has read. One that waits for its turn leaves the queue when the last session has left that asked for it. Part of fetch-messages.ts.
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
+import { waitUnlessAborted } from '../../../deadline.ts'
 import { isMailError } from '../../../errors.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
 import type { Log } from '../../../log.ts'
@@ -40,10 +41,17 @@ interface LargeStructuresNeeds {
   readonly log: Log
 }
 
+/** A structure that is being read, for the sessions that asked for it. */
+interface SharedRead {
+  readonly row: Promise<ContentStructureRow>
+  readonly sessionsLeft: AbortController
+  sessions: number
+}
+
 export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructures {
   const { store, contents, mailReader, log } = needs
-  /** Being read, by content: sessions that ask for the same one share it. */
-  const reading = new Map<string, Promise<ContentStructureRow>>()
+  /** By content. Without one whose sessions have all left. */
+  const reading = new Map<string, SharedRead>()
 
   return {
     get,
@@ -54,43 +62,55 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
   }
 
   async function get(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
-    signal.throwIfAborted()
-    const row = await readOrShare(content, signal)
-    signal.throwIfAborted()
-    return row
-  }
-
-  /** One whose turn does not come may be of another organization, with a longer queue: then this one asks for itself. */
-  async function readOrShare(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
     for (;;) {
-      const shared = reading.get(content.id)
-      if (!shared) return read(content)
+      signal.throwIfAborted()
+      const known = reading.get(content.id)
       try {
-        return await shared
+        return await join(content.id, known ?? begin(content), signal)
       } catch (error) {
-        if (!isMailError(error, 'read_queue_full')) throw error
-        signal.throwIfAborted()
+        // One whose turn does not come may be of another organization, with a longer queue: then this one asks for itself.
+        if (!known || !isMailError(error, 'read_queue_full')) throw error
       }
     }
   }
 
-  function read(content: LargeContent): Promise<ContentStructureRow> {
-    const { id } = content
+  async function join(id: string, shared: SharedRead, signal: AbortSignal): Promise<ContentStructureRow> {
+    shared.sessions += 1
+    try {
+      return await waitUnlessAborted(shared.row, signal)
+    } finally {
+      shared.sessions -= 1
+      if (shared.sessions === 0) {
+        forget(id, shared) // at once: who asks now must not share what has ended
+        shared.sessionsLeft.abort()
+      }
+    }
+  }
+
+  function begin(content: LargeContent): SharedRead {
+    const sessionsLeft = new AbortController()
     // Looking for a stored one is shared too: a session that has looked before the end of another's read would read again.
-    const row = findOrRead(content).finally(() => reading.delete(id))
-    reading.set(id, row)
-    return row
+    const shared = { row: findOrRead(content, sessionsLeft.signal), sessionsLeft, sessions: 0 }
+    reading.set(content.id, shared)
+    const end = () => forget(content.id, shared)
+    shared.row.then(end, end)
+    return shared
   }
 
-  async function findOrRead(content: LargeContent): Promise<ContentStructureRow> {
-    return (await itemsTable.getStructure(store.db, content.id, STRUCTURE_VERSION)) ?? readNow(content)
+  function forget(id: string, shared: SharedRead): void {
+    if (reading.get(id) === shared) reading.delete(id)
   }
 
-  async function readNow({ id, sizeBytes, turn }: LargeContent): Promise<ContentStructureRow> {
+  async function findOrRead(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
+    return (await itemsTable.getStructure(store.db, content.id, STRUCTURE_VERSION)) ?? readNow(content, signal)
+  }
+
+  async function readNow({ id, sizeBytes, turn }: LargeContent, signal: AbortSignal): Promise<ContentStructureRow> {
     const { structure, outcome } = await mailReader.readStructure({
       ...turn,
       contentId: id,
       sizeBytes,
+      signal,
       load: (end) => loadBeginning(contents, id, end),
     })
     const row = structureRow(id, structure)

@@ -1,15 +1,21 @@
 /**
- * The texts of messages that the row of their content does not have, for SEARCH (text-source.ts). Few large messages are in memory: the thread
- * that reads them waits until others were compared. A client that has left waits for nothing. Part of search-sources.ts.
+ * The texts of messages that the row of their content does not have, for SEARCH (text-source.ts). Few large messages are in memory, from the moment
+ * at which one is loaded for the thread that reads it until it was compared. While they are, the turn of another one in the queue of the thread
+ * passes: others need the thread, for structures. It gets a new turn when one was compared. A client that has left waits for nothing.
+ * Part of search-sources.ts.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
+import { waitUnlessAborted } from '../../../deadline.ts'
+import { MailError } from '../../../errors.ts'
 import type { Contents } from '../../messages/content/contents.ts'
 import type { MailReader } from '../../messages/content/mail-reader.ts'
 import type { LargeContent } from '../fetch/large-structures.ts'
-import { createTextSource, type TextSource } from './text-source.ts'
+import { createTextSource, type SourcePiece, type TextSource } from './text-source.ts'
 
-/** @throws the reason of `signal` while the texts are read; who compares them checks it. What the text source throws */
+/**
+ * @throws the reason of `signal` while the texts are read; who compares them checks it. read_queue_full when no place becomes free in time. What the
+ *   text source throws
+ */
 export type LimitedTexts = (content: LargeContent, signal: AbortSignal) => ReturnType<TextSource>
 
 interface LimitedTextsNeeds {
@@ -18,55 +24,101 @@ interface LimitedTextsNeeds {
   readonly limits: Limits
 }
 
+/** The turn of a message has come, and too many others are in memory. */
+class NoPlace extends Error {}
+
+/** Of one large message in memory. */
+interface Place {
+  /** Does nothing if it is taken. @throws NoPlace */
+  take(): void
+  release(): void
+}
+
 export function createLimitedTexts({ contents, mailReader, limits }: LimitedTextsNeeds): LimitedTexts {
-  const { searchSourcesMax, sourceBytesMax } = limits.mailboxes
-  /** Large messages that are compared now. */
-  let comparedCount = 0
-  /** The reader loads one message at a time, so that at most one waits. */
-  const waiting: (() => void)[] = []
-  const readTexts = createTextSource({
-    contents,
-    mailReader: {
-      readTexts: (mail) =>
-        mailReader.readTexts({
-          ...mail,
-          async load(end) {
-            await setImmediate() // by then, what was read before is compared, and counted
-            while (comparedCount >= searchSourcesMax) await new Promise<void>((resolve) => waiting.push(resolve))
-            return mail.load(end)
-          },
-        }),
-    },
-    limits,
-  })
+  const { searchSourcesMax, readWaitMs } = limits.mailboxes
+  const places = createPlaces(searchSourcesMax)
 
   return async function* texts(content, signal) {
-    const source = readTexts(content)
-    const count = content.sizeBytes > sourceBytesMax ? 1 : 0
-    let isCompared = false
-    try {
-      const first = await orAbort(source.next(), signal)
-      comparedCount += count
-      isCompared = true
-      if (first.done) return
-      yield first.value
-      yield* source
-    } finally {
-      if (isCompared) {
-        comparedCount -= count
-        waiting.shift()?.()
+    const untilMs = performance.now() + readWaitMs
+    for (;;) {
+      const place = places.add()
+      const source = readTexts(content, place, signal)
+      try {
+        const first = await waitUnlessAborted(source.next(), signal)
+        if (first.done) return
+        yield first.value
+        yield* source
+        return
+      } catch (error) {
+        if (!(error instanceof NoPlace)) throw error
+        if (performance.now() >= untilMs) throw new MailError('read_queue_full', {})
+      } finally {
+        // Closes its file, after a read that still runs. The search has its result or has left: an error helps nobody.
+        const closed = source.return(undefined)
+        closed.catch(() => undefined).finally(() => place.release())
       }
-      // Closes its file, after a read that still runs. The search has its result or has left: an error helps nobody.
-      source.return(undefined).catch(() => undefined)
+      await places.untilFree(signal)
     }
+  }
+
+  function readTexts(content: LargeContent, place: Place, signal: AbortSignal): AsyncGenerator<SourcePiece> {
+    const source = createTextSource({
+      contents,
+      mailReader: {
+        readTexts: (mail) =>
+          mailReader.readTexts({
+            ...mail,
+            signal,
+            async load(end) {
+              place.take()
+              return mail.load(end)
+            },
+          }),
+      },
+      limits,
+    })
+    return source(content)
   }
 }
 
-async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort)
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
+function createPlaces(placesMax: number) {
+  let takenCount = 0
+  const waiting = new Set<() => void>()
+
+  return {
+    add(): Place {
+      let isTaken = false
+      return {
+        take() {
+          if (isTaken) return
+          if (takenCount >= placesMax) throw new NoPlace()
+          isTaken = true
+          takenCount += 1
+        },
+        release() {
+          if (!isTaken) return
+          isTaken = false
+          takenCount -= 1
+          // All, not one: that one may have left before it takes the place. Few wait, one of each organization.
+          for (const wake of waiting) wake()
+          waiting.clear()
+        },
+      }
+    },
+
+    /** @throws the reason of the signal */
+    async untilFree(signal: AbortSignal): Promise<void> {
+      if (takenCount < placesMax) return
+      let wake: () => void = () => undefined
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      waiting.add(wake)
+      try {
+        await waitUnlessAborted(woken, signal)
+      } finally {
+        waiting.delete(wake)
+      }
+    },
+  }
 }

@@ -4,7 +4,8 @@
  *
  *   snapshot (flags, UIDs, MODSEQ) → rows (sizes, dates, subject, addresses) → the text index → contents (other header fields)
  *
- * The work is limited, and a search that would need more is refused: no result is wrong.
+ * The work is limited, and a search that would need more is refused: no result is wrong. A message of which something that a key needs is damaged
+ * is in no result, also not in that of NOT, unless other keys decide alone (OR, AND with another one): a client may delete what it finds.
  */
 import { MailError } from '../../../errors.ts'
 import type { SearchKey } from '../../../formats/imap/search-keys.ts'
@@ -22,6 +23,8 @@ export interface MailboxSearch {
   readonly snapshot: SearchedSnapshot
   /** UIDs of the saved result (RFC 5182). */
   readonly saved: readonly number[]
+  /** Called with the number of messages that are not in the result because they are damaged, if there are some. */
+  readonly onDamaged?: ((count: number) => void) | undefined
 }
 
 export interface SearchedSnapshot {
@@ -34,7 +37,7 @@ export interface SearchedSnapshot {
 export async function searchMailbox(
   needs: SearchNeeds,
   mailbox: SearchedMailbox,
-  { key: wanted, snapshot, saved }: MailboxSearch,
+  { key: wanted, snapshot, saved, onDamaged }: MailboxSearch,
   signal: AbortSignal,
 ): Promise<number[]> {
   const { searchKeysMax } = needs.limits.mailboxes
@@ -44,11 +47,13 @@ export async function searchMailbox(
   let keysLeft = searchKeysMax
   /** Keys that read nothing run at once, and there may be many of them. */
   const pause = createSlices(SLICE_MS)
-  const found = await evaluate(wanted, new Uint8Array(uids.length).fill(1))
+  const found = await evaluate(wanted, new Uint8Array(uids.length).fill(1), false)
+  const missing = [...reader.damaged].filter((index) => found[index] === 0).length
+  if (missing > 0) onDamaged?.(missing)
   return Array.from(uids).filter((_uid, index) => found[index] === 1)
 
-  /** @returns a new set, a part of `among` */
-  async function evaluate(key: SearchKey, among: Positions): Promise<Positions> {
+  /** @param isNegated whether the key is in NOT, or in an odd number of them @returns a new set, a part of `among` */
+  async function evaluate(key: SearchKey, among: Positions, isNegated: boolean): Promise<Positions> {
     signal.throwIfAborted()
     keysLeft -= 1
     if (keysLeft < 0) throw new MailError('limit_exceeded', { what: 'keys of one search', max: searchKeysMax })
@@ -58,19 +63,20 @@ export async function searchMailbox(
         return among.slice()
       case 'and': {
         let left = among.slice()
-        for (const each of key.keys.toSorted((a, b) => costOf(a) - costOf(b))) left = await evaluate(each, left)
+        for (const each of key.keys.toSorted((a, b) => costOf(a) - costOf(b)))
+          left = await evaluate(each, left, isNegated)
         return left
       }
       case 'or': {
         const any = new Uint8Array(uids.length)
         for (const each of key.keys) {
-          const more = await evaluate(each, among)
+          const more = await evaluate(each, among, isNegated)
           for (let index = 0; index < any.length; index += 1) any[index]! |= more[index]!
         }
         return any
       }
       case 'not': {
-        const some = await evaluate(key.of, among)
+        const some = await evaluate(key.of, among, !isNegated)
         return filter(among, (index) => some[index] === 0)
       }
       case 'flag': {
@@ -112,17 +118,16 @@ export async function searchMailbox(
         return reader.byRow(among, (row) => row.thread_id === key.id)
       case 'date':
         if (key.of === 'sent') {
-          return reader.byHeader(among, (headers) =>
-            isOnSide(key.is, dayOfDateField(fieldTextOf(headers, 'date')), key.day),
-          )
+          const matches = (headers: Fields) => isOnSide(key.is, dayOfDateField(fieldTextOf(headers, 'date')), key.day)
+          return reader.byHeader(among, { query: matches, isNegated })
         }
         return reader.byRow(among, (row) =>
           isOnSide(key.is, dayOf(key.of === 'saved' ? row.saved_at : row.internal_date), key.day),
         )
       case 'text':
-        return searchText(reader, key.in, key.value, among)
+        return searchText(reader, key.in, { query: key.value, isNegated }, among)
       case 'header':
-        return searchHeader(reader, key.name, key.value, among)
+        return searchHeader(reader, key.name, { query: key.value, isNegated }, among)
     }
   }
 

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
+import type { Log } from '../../../log.ts'
 import type { Store } from '../../../store/store.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
@@ -12,6 +13,7 @@ import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
 import { listUids, listUidsInRange } from '../../../store/tables/search-sources-table.ts'
 import type { Turn } from '../../jobs/turn-queue.ts'
 import type { Contents } from '../../messages/content/contents.ts'
+import type { ReportDamage } from '../../messages/content/damaged-content.ts'
 import { type SearchClause, searchMessages } from '../../messages/search/search.ts'
 import type { SourceIndex } from '../../messages/search/source-index.ts'
 import type { FoldedTexts } from '../../messages/search/text-cache.ts'
@@ -27,7 +29,9 @@ export interface SearchNeeds {
   readonly foldedTexts: FoldedTexts
   readonly sources: Sources
   readonly sourceIndex: SourceIndex
+  readonly reportDamage: ReportDamage
   readonly clock: () => number
+  readonly log: Log
   readonly limits: Limits
 }
 
@@ -38,6 +42,13 @@ export interface SearchedMailbox {
   readonly hiddenMask: number
   /** The pod that has it: large messages are read by turns. */
   readonly turn: Turn
+}
+
+/** What a key compares that reads messages. */
+export interface Compared<Query> {
+  readonly query: Query
+  /** Whether the key is in NOT. Whether a damaged message matches is unknown: it counts as what keeps it out of the result. */
+  readonly isNegated: boolean
 }
 
 /** Results of the text index that one call returns. */
@@ -59,6 +70,7 @@ export class SearchReader {
   #contentsLeft: number
   #rowsLeft: number
   #sourceBytesLeft: number
+  readonly #damaged = new Set<number>()
 
   constructor(needs: SearchNeeds, mailbox: SearchedMailbox, uids: ArrayLike<number>, signal: AbortSignal) {
     this.#needs = needs
@@ -70,6 +82,11 @@ export class SearchReader {
     this.#contentsLeft = searchContentsMax
     this.#rowsLeft = searchRowsMax
     this.#sourceBytesLeft = searchSourceBytesMax
+  }
+
+  /** Positions of messages of which a key could not say whether they match, because what is stored of them is damaged. */
+  get damaged(): ReadonlySet<number> {
+    return this.#damaged
   }
 
   /** Keeps the positions whose row matches. */
@@ -95,8 +112,11 @@ export class SearchReader {
   }
 
   /** Reads the header of each message that is left. @throws search_too_costly */
-  async byHeader(among: Positions, matches: (headers: Fields) => boolean): Promise<Positions> {
-    const { store, contents, limits } = this.#needs
+  async byHeader(
+    among: Positions,
+    { query: matches, isNegated }: Compared<(headers: Fields) => boolean>,
+  ): Promise<Positions> {
+    const { store, contents, reportDamage, limits } = this.#needs
     const kept = this.none()
     const pause = createSlices(SLICE_MS)
     for await (const rows of this.#rowsOf(among)) {
@@ -105,10 +125,12 @@ export class SearchReader {
       for (let at = 0; at < rows.length; at += CONTENTS_AT_ONCE) {
         const some = rows.slice(at, at + CONTENTS_AT_ONCE)
         const ids = [...new Set(some.map(([, row]) => row.content_id))]
-        const read = await readHeaders(store.db, contents, ids, limits.parsing.mimeHeaderBytesMax, pause)
-        for (const [index, row] of some) {
-          const headers = read.get(row.content_id)
-          kept[index] = Number(headers !== undefined && matches(headers))
+        const needs = { db: store.db, contents, reportDamage }
+        const read = await readHeaders(needs, ids, limits.parsing.mimeHeaderBytesMax, pause)
+        for (const [index, { content_id: id }] of some) {
+          const headers = read.get(id)
+          if (headers) kept[index] = Number(matches(headers))
+          else if (read.has(id)) kept[index] = this.#markDamaged(index, isNegated)
         }
         await setImmediate()
       }
@@ -119,7 +141,7 @@ export class SearchReader {
   /** Reads each message that is left, that is wanted, and that no index excludes, as a whole. @throws search_too_costly */
   async bySource(
     among: Positions,
-    query: SourceQuery,
+    { query, isNegated }: Compared<SourceQuery>,
     isWanted: (row: itemsTable.SearchedItemRow) => boolean,
   ): Promise<Positions> {
     const { sources, sourceIndex } = this.#needs
@@ -135,7 +157,8 @@ export class SearchReader {
     let batchBytes = 0
     const compare = async () => {
       const found = await sources.match(batch, query, this.#signal)
-      for (const [at, { index }] of batch.entries()) kept[index] = Number(found[at])
+      for (const [at, { index }] of batch.entries())
+        kept[index] = Number(found[at] ?? this.#markDamaged(index, isNegated))
       ;[batch, batchBytes] = [[], 0]
       await pause()
     }
@@ -193,7 +216,7 @@ export class SearchReader {
 
   /** @throws search_too_costly */
   async byIndex(anyOf: readonly SearchClause[], among: Positions): Promise<Positions> {
-    const { store, foldedTexts } = this.#needs
+    const { store, foldedTexts, log } = this.#needs
     const { mailbox, limits } = this
     const kept = this.none()
     let beforeNumber: number | undefined
@@ -201,7 +224,7 @@ export class SearchReader {
       this.#signal.throwIfAborted()
       if (this.#contentsLeft <= 0) throw this.#tooCostly()
       const page = await searchMessages(
-        { store, foldedTexts, limits },
+        { store, foldedTexts, log, limits },
         {
           inboxId: mailbox.inboxId,
           anyOf,
@@ -245,6 +268,12 @@ export class SearchReader {
       yield rows.map((row) => [indexOfUid(uids, row.uid)!, row])
       await setImmediate()
     }
+  }
+
+  /** @returns whether the key keeps it */
+  #markDamaged(index: number, isNegated: boolean): number {
+    this.#damaged.add(index)
+    return Number(isNegated)
   }
 
   #tooCostly(messagesMax = this.limits.mailboxes.searchContentsMax): MailError {

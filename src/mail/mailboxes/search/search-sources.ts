@@ -15,6 +15,7 @@ import { BoundedCache } from '../../events/feed/bounded-cache.ts'
 import { createTurnQueue, type TurnQueue } from '../../jobs/turn-queue.ts'
 import { sourceOf } from '../../messages/content/compressed-source.ts'
 import type { Contents } from '../../messages/content/contents.ts'
+import { DamagedContent, type ReportDamage } from '../../messages/content/damaged-content.ts'
 import type { MailReader } from '../../messages/content/mail-reader.ts'
 import { textsOf } from '../../messages/content/message-structure.ts'
 import {
@@ -49,10 +50,10 @@ export interface Sources {
   /**
    * Reads messages, which are few, or one large one. They belong to one mailbox.
    *
-   * @returns whether each matches; one whose content was deleted does not
+   * @returns whether each matches; one whose content was deleted does not. undefined: what is stored of it is damaged
    * @throws read_queue_full when too many searches wait, or too long; the reason of `signal`
    */
-  match(messages: readonly SearchedSource[], query: SourceQuery, signal: AbortSignal): Promise<boolean[]>
+  match(messages: readonly SearchedSource[], query: SourceQuery, signal: AbortSignal): Promise<(boolean | undefined)[]>
   /** Returns a function that says whether a message, by the key of its entry, certainly does not match. */
   excluder(query: SourceQuery): (key: string) => boolean
 }
@@ -61,13 +62,14 @@ interface SourcesNeeds {
   readonly store: Pick<Store, 'db'>
   readonly contents: Contents
   readonly mailReader: Pick<MailReader, 'readTexts'>
+  readonly reportDamage: ReportDamage
   readonly limits: Limits
 }
 
 /** A search lets other work run after so long. */
 const SLICE_MS = 10
 
-export function createSources({ store, contents, mailReader, limits }: SourcesNeeds): Sources {
+export function createSources({ store, contents, mailReader, reportDamage, limits }: SourcesNeeds): Sources {
   const signatures = new BoundedCache<string, readonly Uint8Array[]>({
     bytesMax: limits.mailboxes.searchSignaturesBytesMax,
     countMax: Number.POSITIVE_INFINITY,
@@ -82,14 +84,14 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     async match(messages, query, signal) {
       const isLarge = ({ content }: SearchedSource) => content.sizeBytes > limits.mailboxes.sourceBytesMax
       const small = messages.filter((each) => !isLarge(each))
-      const found = new Set<SearchedSource>()
+      const matching = new Map<SearchedSource, boolean | undefined>(messages.map((each) => [each, false]))
       const compareInTurn = async (turns: TurnQueue, some: readonly SearchedSource[]) => {
         const [first] = some
-        if (first) await turns.run(first.content.turn, () => compare(some, query, signal, found), signal)
+        if (first) await turns.run(first.content.turn, () => compare(some, query, signal, matching), signal)
       }
       await compareInTurn(smallTurns, small)
       for (const each of messages.filter(isLarge)) await compareInTurn(largeTurns, [each])
-      return messages.map((each) => found.has(each))
+      return messages.map((each) => matching.get(each))
     },
 
     excluder({ text }) {
@@ -98,12 +100,12 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     },
   }
 
-  /** @param found gets those that match */
+  /** @param matching gets whether each matches */
   async function compare(
     messages: readonly SearchedSource[],
     query: SourceQuery,
     signal: AbortSignal,
-    found: Set<SearchedSource>,
+    matching: Map<SearchedSource, boolean | undefined>,
   ): Promise<void> {
     const ids = [...new Set(messages.map(({ content }) => content.id))]
     const read = await listContentSources(store.db, ids)
@@ -112,7 +114,7 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     for (const message of messages) {
       signal.throwIfAborted()
       const source = sources.get(message.content.id)
-      if (source && (await matches(source, message, query, pause, signal))) found.add(message)
+      if (source) matching.set(message, await matches(source, message, query, pause, signal))
       await pause()
     }
   }
@@ -123,7 +125,7 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
     { text, inHeader }: SourceQuery,
     pause: () => Promise<void> | undefined,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<boolean | undefined> {
     const { sizeBytes } = content
     const mayBeFull = sizeBytes > limits.mailboxes.sourceBytesMax || mayExceedSignatures(sizeBytes, sourceLimits)
     const isSigned = !isIndexed || mayBeFull
@@ -148,7 +150,9 @@ export function createSources({ store, contents, mailReader, limits }: SourcesNe
       }
     } catch (error) {
       if (isMailError(error, 'not_found')) return false // it was deleted meanwhile
-      throw error
+      if (!(error instanceof DamagedContent)) throw error
+      reportDamage(content.id, error)
+      return undefined
     }
     // Texts of a message that could not be read for now (text-source.ts): signatures would exclude what it really has.
     if (signed && !isFallback) {

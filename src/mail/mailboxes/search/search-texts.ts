@@ -10,8 +10,10 @@
 import type { TextTarget } from '../../../formats/imap/search-keys.ts'
 import { foldText } from '../../../formats/search/search-signature.ts'
 import type { SearchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
+import type { Fields } from './search-contents.ts'
 import { filter, type Positions } from './search-positions.ts'
-import type { SearchReader } from './search-reader.ts'
+import type { Compared, SearchReader } from './search-reader.ts'
+import type { SourceQuery } from './search-sources.ts'
 
 /** The text index compares no more. */
 const INDEXED_CHARS_MAX = 256
@@ -20,7 +22,7 @@ const INDEXED_CHARS_MAX = 256
 export function searchText(
   reader: SearchReader,
   target: TextTarget,
-  value: string,
+  { query: value, isNegated }: Compared<string>,
   among: Positions,
 ): Promise<Positions> {
   const text = foldText(value)
@@ -28,38 +30,38 @@ export function searchText(
     case 'subject':
       // RFC 9051 §6.4.4: what ENVELOPE shows
       return text === '' || reader.mailbox.isDrafts
-        ? searchHeader(reader, target, value, among)
+        ? searchHeader(reader, target, { query: value, isNegated }, among)
         : reader.byRow(among, ({ subject }) => includes(subject, text))
     case 'from':
     case 'to':
     case 'cc':
       return text === '' || reader.mailbox.isDrafts
-        ? searchHeader(reader, target, value, among)
+        ? searchHeader(reader, target, { query: value, isNegated }, among)
         : reader.byAddress(target, among, (shown) => includes(shown, text))
     case 'bcc':
-      return searchBcc(reader, value, among)
+      return searchBcc(reader, { query: value, isNegated }, among)
     case 'body':
     case 'text':
-      return searchMessage(reader, text, target === 'text', among)
+      return searchMessage(reader, { query: { text, inHeader: target === 'text' }, isNegated }, among)
   }
 }
 
 /** Rows have the addresses to which a message was sent; what another program has written is only in the header. */
-async function searchBcc(reader: SearchReader, value: string, among: Positions): Promise<Positions> {
-  const text = foldText(value)
+async function searchBcc(reader: SearchReader, compared: Compared<string>, among: Positions): Promise<Positions> {
+  const text = foldText(compared.query)
   const found =
     text === '' || reader.mailbox.isDrafts
       ? reader.none()
       : await reader.byAddress('bcc', among, (shown) => includes(shown, text))
   const rest = filter(among, (index) => found[index] === 0)
-  return withMore(found, await searchHeader(reader, 'bcc', value, rest))
+  return withMore(found, await searchHeader(reader, 'bcc', compared, rest))
 }
 
 /** A substring of the text of a header field; '' finds all messages with this field. @throws search_too_costly */
 export async function searchHeader(
   reader: SearchReader,
   fieldName: string,
-  value: string,
+  { query: value, isNegated }: Compared<string>,
   among: Positions,
 ): Promise<Positions> {
   const name = fieldName.toLowerCase()
@@ -67,9 +69,9 @@ export async function searchHeader(
   // Rows have the ids of these fields, and not what else may be there. Most clients search for a whole id.
   const column = reader.mailbox.isDrafts || !isId(text) ? undefined : ID_COLUMNS[name]
   if (column) return reader.byRow(among, (row) => includes(row[column], text))
-  return reader.byHeader(among, (headers) =>
-    headers.some(([each, shown]) => each.toLowerCase() === name && includes(shown, text)),
-  )
+  const matches = (headers: Fields) =>
+    headers.some(([each, shown]) => each.toLowerCase() === name && includes(shown, text))
+  return reader.byHeader(among, { query: matches, isNegated })
 }
 
 const ID_COLUMNS: Readonly<Record<string, 'header_message_id' | 'in_reply_to' | 'references_list'>> = {
@@ -85,10 +87,10 @@ function isId(text: string): boolean {
 
 async function searchMessage(
   reader: SearchReader,
-  text: string,
-  inHeader: boolean,
+  compared: Compared<SourceQuery>,
   among: Positions,
 ): Promise<Positions> {
+  const { text, inHeader } = compared.query
   if (text === '') return among.slice()
   const { isDrafts } = reader.mailbox
   const isIndexed = !isDrafts && text.length <= INDEXED_CHARS_MAX
@@ -101,7 +103,7 @@ async function searchMessage(
     size_bytes > searchTextCharsMax || has_attachments !== 0
   const isWanted = isIndexed && !inHeader ? isCut : () => true
   const rest = filter(among, (index) => found[index] === 0)
-  return withMore(found, await reader.bySource(rest, { text, inHeader }, isWanted))
+  return withMore(found, await reader.bySource(rest, compared, isWanted))
 }
 
 function withMore(found: Positions, more: Positions): Positions {

@@ -8,7 +8,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
+import { isMailError, MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { MailboxRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
@@ -45,6 +45,8 @@ export class MailboxView {
   advancing: Promise<void> = Promise.resolve()
   /** The changes up to this event are in the chain. */
   throughSeq = 0
+  /** Messages that were added after this event are not in the chain: this node has too many entries in memory. */
+  heldSinceSeq: number | undefined
   readonly listeners = new Set<() => void>()
   #isNotifying = false
   /** There is a newer snapshot than the one of which the listeners are being notified. */
@@ -121,9 +123,10 @@ export class InboxView {
   }
 
   /**
-   * Resolves when every change that was committed before the call is in the entries and in all chains.
+   * Resolves when every change that was committed before the call is in the entries and in all chains, except new messages for which this node has no
+   * memory: they are in no chain until others have left it. Messages that clients know can be changed, and deleted, all the same.
    *
-   * @throws not_found when the inbox is deleted; limit_exceeded when a mailbox has grown, and this node has too many entries in memory
+   * @throws not_found when the inbox is deleted
    */
   async refresh(): Promise<void> {
     // One that runs already may have read the log before the change; the next one has not.
@@ -148,7 +151,12 @@ export class InboxView {
   }
 
   async #bringUpToDate(): Promise<void> {
-    if (!this.#isBehind && (await this.#hasSeenAll())) return
+    if (!this.#isBehind && (await this.#hasSeenAll())) {
+      for (const view of this.#views.values()) {
+        if (view.heldSinceSeq !== undefined && this.#fits(1)) await this.#advance(view)
+      }
+      return
+    }
     this.#isBehind = true
     await this.#catchUp()
     for (const view of this.#views.values()) if (view.chain) await this.#advance(view)
@@ -188,22 +196,42 @@ export class InboxView {
   }
 
   async #advanceNow(view: MailboxView): Promise<void> {
-    const { db } = this.#needs.store
+    const { store, log } = this.#needs
     const through = this.#seenSeq!
+    const since = view.heldSinceSeq ?? view.throughSeq
     // Entries first: one that vanishes before the second statement is among the tombstones.
-    const changed = await entriesTable.listChanged(db, view.mailboxId, view.throughSeq)
-    const left = await entriesTable.listVanished(db, view.mailboxId, view.throughSeq)
+    const changed = await entriesTable.listChanged(store.db, view.mailboxId, since)
+    const left = await entriesTable.listVanished(store.db, view.mailboxId, since)
     const before = view.latest()
     // A mailbox that was deleted has no tombstones any more.
     const isGone = !this.#known.rows.some(({ id }) => id === view.mailboxId)
     const vanished = isGone ? Array.from(before.uids) : left
     const shown = isGone ? [] : changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
-    const added = shown.filter(({ uid }) => indexOfUid(before.uids, uid) === undefined).length
-    if (added > 0) this.#checkSpace(added)
-    view.chain!.advance(shown, vanished, through)
+    const isKnown = (uid: number) => indexOfUid(before.uids, uid) !== undefined
+    const known = shown.filter(({ uid }) => isKnown(uid))
+    const more = shown.length - known.length - vanished.filter(isKnown).length
+    const isHeld = shown.length > known.length && more > 0 && !this.#fits(more)
+    if (isHeld && view.heldSinceSeq === undefined) {
+      const { inboxId } = this
+      log.warn({ inboxId, mailboxId: view.mailboxId }, 'new messages of an open mailbox are not shown: openEntriesMax')
+    }
+    view.chain!.advance(isHeld ? known : shown, vanished, through)
+    view.heldSinceSeq = isHeld ? since : undefined
     view.throughSeq = through
+    this.#flagSets.sweep(() => [...this.#views.values()].flatMap(({ chain }) => (chain ? [chain.latest.flags] : [])))
     // Not for a step without changes.
     if (view.latest().flags !== before.flags) void view.notify()
+  }
+
+  /** Whether this node has memory for so many more entries. */
+  #fits(entries: number): boolean {
+    try {
+      this.#checkSpace(entries)
+      return true
+    } catch (error) {
+      if (!isMailError(error, 'limit_exceeded')) throw error
+      return false
+    }
   }
 
   /** @param hiddenMask classes that the session may not see. The caller closes the view. */

@@ -5,6 +5,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { StoredBytes } from '../../../store/tables/contents-table.ts'
 import { type BodiesJson, SMALL_DEFLATE } from './compressed-bodies.ts'
+import { decodeStored } from './damaged-content.ts'
 
 /** Larger messages consist mostly of attachments, which are compressed already or for which this takes too long. */
 const SOURCE_BYTES_MAX = 64 * 1024
@@ -24,9 +25,11 @@ export function compressSource(source: Uint8Array, { first: bodies, rest }: Bodi
   return compressed.length < source.length ? compressed : undefined
 }
 
-/** Returns the bytes of the message. */
+/** Returns the bytes of the message. @throws DamagedContent */
 export function sourceOf({ bytes, sizeBytes, parsed }: StoredBytes): Uint8Array {
   if (bytes.length === sizeBytes) return bytes
-  const dictionary = inflateRawSync(parsed!).subarray(-DICTIONARY_BYTES)
-  return inflateRawSync(bytes, { dictionary, maxOutputLength: sizeBytes })
+  return decodeStored(() => {
+    const dictionary = inflateRawSync(parsed!).subarray(-DICTIONARY_BYTES)
+    return inflateRawSync(bytes, { dictionary, maxOutputLength: sizeBytes })
+  })
 }

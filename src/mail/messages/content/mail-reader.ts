@@ -25,6 +25,8 @@ import { UnreadableMail } from './unreadable-mail.ts'
 export interface ReadMail extends Turn {
   readonly contentId: string
   readonly sizeBytes: number
+  /** Nobody waits for it any more: what waits leaves the queue, and what was not given to the thread is not. */
+  readonly signal?: AbortSignal | undefined
   /** Returns bytes [0, end) in memory that no one else uses. Called when its turn comes. */
   load(end: number): Promise<Uint8Array>
 }
@@ -39,7 +41,7 @@ export interface ReadStructure {
 }
 
 export interface MailReader {
-  /** @throws read_queue_full, shutting_down; unavailable when no thread can be started; what `load` throws */
+  /** @throws read_queue_full, shutting_down; unavailable when no thread can be started; the reason of the signal; what `load` throws */
   readStructure(mail: ReadMail): Promise<ReadStructure>
   /** @returns undefined: it has ended the thread, now or a while ago @throws as `readStructure` */
   readTexts(mail: ReadMail): Promise<PackedTexts | undefined>
@@ -68,13 +70,13 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
     async readStructure(mail) {
       const known = () => withoutStructure.get(mail.contentId)
       // Again when its turn comes: others may have asked for the same message.
-      return known() ?? queue.run(mail, async () => known() ?? readStructure(mail))
+      return known() ?? queue.run(mail, async () => known() ?? readStructure(mail), mail.signal)
     },
 
     async readTexts(mail) {
       const isKnown = () => withoutTexts.get(mail.contentId) === true
       if (isKnown()) return undefined
-      return queue.run(mail, async () => (isKnown() ? undefined : readTexts(mail)))
+      return queue.run(mail, async () => (isKnown() ? undefined : readTexts(mail)), mail.signal)
     },
 
     async stop() {
@@ -121,7 +123,9 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
     mail: ReadMail,
     sizeBytes = mail.sizeBytes,
   ): Promise<TaskResults[T] | ThreadEnded> {
+    mail.signal?.throwIfAborted()
     const bytes = await mail.load(sizeBytes)
+    mail.signal?.throwIfAborted()
     try {
       return (await worker.run([{ task, bytes, isOwned: true }]))[0] as TaskResults[T]
     } catch (error) {

@@ -9,6 +9,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { collapseSpace, foldCase } from '../../../formats/search/search-signature.ts'
 import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import { SMALL_DEFLATE } from '../content/compressed-bodies.ts'
+import { decodeStored } from '../content/damaged-content.ts'
 
 /** As it is shown: with its case, and white space collapsed. */
 export interface ContentText {
@@ -25,6 +26,12 @@ export interface FoldedText {
 export interface FoldedContent {
   readonly addresses: FoldedText
   readonly body: FoldedText
+}
+
+/** That of a content whose text cannot be read. */
+export const WITHOUT_TEXT: FoldedContent = {
+  addresses: { shown: '', folded: '' },
+  body: { shown: '', folded: '' },
 }
 
 type SearchedAddress = Pick<KindAddress, 'name' | 'address'>
@@ -57,9 +64,12 @@ export function packContentText(
   return Buffer.concat([head, isCompressed ? deflateRawSync(bytes, SMALL_DEFLATE) : bytes])
 }
 
-/** @param bytes null: a content that is not parsed, because no message shows it */
+/** @param bytes null: a content that is not parsed, because no message shows it @throws DamagedContent */
 export function unpackContentText(bytes: Uint8Array | null): ContentText {
-  if (!bytes) return { addresses: '', body: '' }
+  return bytes ? decodeStored(() => unpack(bytes)) : { addresses: '', body: '' }
+}
+
+function unpack(bytes: Uint8Array): ContentText {
   const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const format = packed.readUInt8()
   const rest = packed.subarray(HEAD_BYTES)

@@ -3,6 +3,7 @@
  * the fragments that match.
  */
 import type { Limits } from '../../../config/limits.ts'
+import type { Log } from '../../../log.ts'
 import type { ThreadRow } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as messagesTable from '../../../store/tables/messages-table.ts'
@@ -12,6 +13,7 @@ import type { Actor, Within } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import type { Page, PagePosition, PageRequest } from '../../access/paging/page-tokens.ts'
 import type { HiddenLabel } from '../../access/permissions.ts'
+import { createReportDamage } from '../content/damaged-content.ts'
 import { listFound, pageBounds } from '../mail-list.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import type { MessageItem } from '../views/message.ts'
@@ -57,11 +59,12 @@ export interface MailSearch {
 
 interface MailSearchNeeds {
   readonly store: Store
+  readonly log: Log
   readonly limits: Limits
 }
 
-export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch {
-  const foldedTexts = createTextCache(limits)
+export function createMailSearch({ store, log, limits }: MailSearchNeeds): MailSearch {
+  const foldedTexts = createTextCache(limits, createReportDamage(log))
   return {
     async messages(actor, inboxRef, { q, before, after, include = [] }, page, memory) {
       const query = parseQuery(q, limits)
@@ -74,7 +77,7 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         bounds: pageBounds(limits, true),
         async find({ limit, after: position }) {
           const { messages, nextNumber } = await searchMessages(
-            { store, foldedTexts, limits },
+            { store, foldedTexts, log, limits },
             {
               ...{ inboxId: inbox.id, anyOf: query.anyOf, hiddenMask, before, after, limit },
               beforeNumber: position?.key,
@@ -109,7 +112,7 @@ export function createMailSearch({ store, limits }: MailSearchNeeds): MailSearch
         async find({ limit, after: from }) {
           const onFound = (match: Match) => highlights.set(match.thread_id, query.highlight(match))
           const search = { scope, anyOf: query.anyOf, hiddenMask, before, after, from, limit, onFound }
-          const { threads, last } = await searchThreads({ store, foldedTexts, limits }, search)
+          const { threads, last } = await searchThreads({ store, foldedTexts, log, limits }, search)
           for (const { id, position } of threads) positions.set(id, position)
           return { ids: threads.map(({ id }) => id), last }
         },

@@ -13,15 +13,16 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { foldText, queryBits } from '../../../formats/search/search-signature.ts'
-import type { Db, Tx } from '../../../store/handles.ts'
+import type { Log } from '../../../log.ts'
+import type { Db } from '../../../store/handles.ts'
 import type { KindAddress } from '../../../store/schema/message-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import { addressesOf, bccOf } from '../../../store/tables/addresses-table.ts'
 import * as index from '../../../store/tables/search-index-table.ts'
-import { enqueue } from '../../jobs/jobs.ts'
 import { findCandidates } from './candidates.ts'
 import { INDEX_MESSAGES } from './index-messages.ts'
 import { MessageText, SEARCH_COLUMNS, type SearchColumn, textFunctionOf } from './message-text.ts'
+import { repairBlocks } from './repair-blocks.ts'
 import type { FoldedTexts } from './text-cache.ts'
 
 /** Each text must be a substring of one of the columns, regardless of case. */
@@ -78,11 +79,12 @@ const BLOCKS_AT_ONCE = 64
 interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly foldedTexts: FoldedTexts
+  readonly log: Log
   readonly limits: Limits
 }
 
 export async function searchMessages(
-  { store, foldedTexts, limits }: SearchNeeds,
+  { store, foldedTexts, log, limits }: SearchNeeds,
   request: SearchRequest,
 ): Promise<SearchPage> {
   const { db } = store
@@ -101,7 +103,7 @@ export async function searchMessages(
   // Without a bit in each clause, a text of one or two letters for example, the index excludes nothing.
   const isIndexed = request.isSmall !== true && bits.every((each) => each.length > 0)
   const hasReadAll = (await (isIndexed ? searchBlocks() : compareDownTo(range.after))) === 'all read'
-  if (damaged.size > 0) await store.transaction(repair)
+  await repairBlocks({ store, log }, { inboxId, jobKind: INDEX_MESSAGES, damaged: [...damaged] })
   return { messages: found, nextNumber: hasReadAll ? undefined : before, rowsLeft }
 
   async function searchBlocks(): Promise<Progress> {
@@ -124,11 +126,6 @@ export async function searchMessages(
       if (blocks.length < size) return compareDownTo(range.after)
     }
     return 'all read'
-  }
-
-  /** The job makes the blocks again. One that was replaced while we read it is not damaged. */
-  async function repair(tx: Tx): Promise<void> {
-    if ((await index.invalidate(tx, [...damaged])) > 0) await enqueue(tx, { kind: INDEX_MESSAGES, key: inboxId })
   }
 
   /** Compares all messages from `before` down to those with this number. */

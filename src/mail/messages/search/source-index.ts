@@ -11,6 +11,7 @@ import { BoundedCache } from '../../events/feed/bounded-cache.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { findCandidates } from './candidates.ts'
 import { INDEX_SOURCES } from './index-sources.ts'
+import { repairBlocks } from './repair-blocks.ts'
 import { OVERLAP_CHARS, sourceFunctionOf } from './source-signatures.ts'
 
 /** Messages that may have a text. */
@@ -69,7 +70,7 @@ export function createSourceIndex({ store, clock, log, limits }: SourceIndexNeed
         }
         isLast = blocks.length < BLOCKS_AT_ONCE
       }
-      if (damaged.length > 0) await repair(inboxId, damaged)
+      await repairBlocks({ store, log }, { inboxId, jobKind: INDEX_SOURCES, damaged })
       if (before === Number.MAX_SAFE_INTEGER) return undefined
       if (before > 1) gaps.push({ after: 0, through: before - 1 })
       return { numbers, gaps }
@@ -94,16 +95,5 @@ export function createSourceIndex({ store, clock, log, limits }: SourceIndexNeed
         log.warn({ err: error, inboxId }, 'the text index of whole messages was not requested; it will be later')
       }
     },
-  }
-
-  /** The job makes the blocks again. One that was replaced while we read it is not damaged. Never rejects: SEARCH reads the messages. */
-  async function repair(inboxId: string, damaged: readonly number[]): Promise<void> {
-    try {
-      await store.transaction(async (tx) => {
-        if ((await index.invalidate(tx, damaged)) > 0) await enqueue(tx, { kind: INDEX_SOURCES, key: inboxId })
-      })
-    } catch (error) {
-      log.warn({ err: error, inboxId }, 'damaged blocks of the text index were not marked; the next search will do it')
-    }
   }
 }

@@ -13,6 +13,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import { BLOCK_TEXTS } from '../../../formats/search/search-block.ts'
+import type { Log } from '../../../log.ts'
 import type { Store } from '../../../store/store.ts'
 import { bccOf } from '../../../store/tables/addresses-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
@@ -46,6 +47,7 @@ export interface FoundThreads {
 interface ThreadSearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly foldedTexts: FoldedTexts
+  readonly log: Log
   readonly limits: Limits
 }
 

@@ -44,8 +44,10 @@ export function createSenderChallenges({ store, clock }: SenderChallengesNeeds):
 
     async confirm(token) {
       return store.transaction(async (tx) => {
-        const row = await verifiedSenders.answer(tx, hashToken(token))
-        const inbox = row && (await inboxes.getById(tx, row.inbox_id))
+        const asked = await verifiedSenders.getByToken(tx, hashToken(token))
+        // The inbox before the row, as its removal locks them. `inbox.deleted` was the last event of one that is being deleted.
+        const inbox = asked && (await inboxes.lockById(tx, asked.inbox_id))
+        const row = inbox && (await verifiedSenders.answer(tx, hashToken(token)))
         if (!row || !inbox) return undefined
         const { origin, address } = partsOf(row.claim)
         const about = { id: row.id, organizationId: row.organization_id, podId: row.pod_id, inboxId: row.inbox_id }

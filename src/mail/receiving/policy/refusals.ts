@@ -134,8 +134,9 @@ export function createRefusals({ store, findInbox, clock, limits, log }: Refusal
 
   async function write(some: readonly ForInbox[]): Promise<void> {
     await store.transaction(async (tx) => {
-      // By id: another tenant may have the address of an inbox that was deleted meanwhile.
-      const rows = await inboxes.listByIds(tx, [...new Set(some.map(({ inboxId }) => inboxId))])
+      // By id: another tenant may have the address of an inbox that was deleted meanwhile. Locked: on PostgreSQL another node may delete one now,
+      // and `inbox.deleted` is its last event.
+      const rows = await inboxes.lockByIds(tx, [...new Set(some.map(({ inboxId }) => inboxId))])
       const byId = new Map(rows.map((row) => [row.id, row]))
       for (const { inboxId, refused } of some) {
         const inbox = byId.get(inboxId)

@@ -1,0 +1,34 @@
+/**
+ * What is stored of a message and cannot be decoded: a disk has damaged it, for example. One such message must not stop what reads many,
+ * as a search does: it goes on with the others.
+ */
+import type { Log } from '../../../log.ts'
+import { BoundedCache } from '../../events/feed/bounded-cache.ts'
+
+export class DamagedContent extends Error {
+  override readonly name = 'DamagedContent'
+}
+
+/** Runs a function that decodes stored bytes. @throws DamagedContent if it throws */
+export function decodeStored<T>(decode: () => T): T {
+  try {
+    return decode()
+  } catch (cause) {
+    throw new DamagedContent('what is stored of a message cannot be decoded', { cause })
+  }
+}
+
+/** Logs that a content is damaged: once per process, because every search of its inbox finds it again. */
+export type ReportDamage = (contentId: string, error: DamagedContent) => void
+
+/** Contents of which a process remembers that it has logged them. */
+const REPORTED_MAX = 10_000
+
+export function createReportDamage(log: Log): ReportDamage {
+  const reported = new BoundedCache<string, true>({ bytesMax: Number.POSITIVE_INFINITY, countMax: REPORTED_MAX })
+  return (contentId, error) => {
+    if (reported.get(contentId)) return
+    reported.set(contentId, true, 0)
+    log.error({ err: error, contentId }, 'what is stored of a message is damaged; searches do not find all of it')
+  }
+}
