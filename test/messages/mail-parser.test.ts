@@ -15,10 +15,10 @@ import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/l
 import { createLog } from '../../src/log.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMailParser } from '../../src/mail/messages/content/mail-parser.ts'
+import { parseThreads } from '../../src/mail/messages/content/parse-worker.ts'
 import type { ParsedMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
-import { quickThreads } from '../support/shared-threads.ts'
 
 const MEGABYTE = 1_000_000
 const MIB = 1024 * 1024
@@ -28,7 +28,7 @@ function openParser(limits: LimitOverrides = {}) {
   const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
   const mailParser = createMailParser({
     limits: withLimits(limits),
-    threads: quickThreads(),
+    threads: parseThreads,
     log,
     metrics: createMetrics(),
   })

@@ -7,10 +7,14 @@ import { createLog } from '../../src/log.ts'
 import { createTextSource, type SourcePiece } from '../../src/mail/mailboxes/search/text-source.ts'
 import { createMailReader, type ReadMail } from '../../src/mail/messages/content/mail-reader.ts'
 import { textsOf } from '../../src/mail/messages/content/message-structure.ts'
-import { type ParseBatch, type ParseThread, PROGRESS } from '../../src/mail/messages/content/parse-worker.ts'
+import {
+  type ParseBatch,
+  type ParseThread,
+  PROGRESS,
+  parseThreads,
+} from '../../src/mail/messages/content/parse-worker.ts'
 import { fill } from '../formats/linear.ts'
 import { deferred, rejection } from '../store/test-store.ts'
-import { quickThreads } from '../support/shared-threads.ts'
 
 const MIB = 1024 * 1024
 const TURN = { fairnessKey: 'organization a' }
@@ -34,10 +38,10 @@ function openReader(overrides: LimitOverrides = {}, { failures = 0 } = {}) {
   const reader = createMailReader({
     limits,
     threads: {
-      ...quickThreads(),
+      ...parseThreads,
       start(given) {
         started += 1
-        return started <= failures ? failingThread() : quickThreads().start(given)
+        return started <= failures ? failingThread() : parseThreads.start(given)
       },
     },
     log: createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) }),

@@ -3,24 +3,12 @@
  * time to start, and a thousand tests start a server.
  */
 import { createRequire } from 'node:module'
-import { isBundled } from '../../scripts/build.js'
 import type { ParseThread, ParseThreads } from '../../src/mail/messages/content/parse-worker.ts'
 
 /** From the same compiled files as the servers of the tests (world.ts). */
-const { parseThreads, parseThreadsBeside, PROGRESS } = createRequire(import.meta.url)(
+const { parseThreads, PROGRESS } = createRequire(import.meta.url)(
   '../../build/src/mail/messages/content/parse-worker.js',
 ) as typeof import('../../src/mail/messages/content/parse-worker.ts')
-
-let bundled: ParseThreads | undefined
-
-/**
- * Threads that run the bundle, if it is there: the first tests of a run do not wait for it. It loads a few files, where the modules
- * are more than a hundred.
- */
-export function quickThreads(): ParseThreads {
-  if (!bundled && isBundled()) bundled = parseThreadsBeside(new URL('../../dist/', import.meta.url).href)
-  return bundled ?? parseThreads
-}
 
 /** Idle threads of all limits; the oldest one ends when there are more. */
 const IDLE_MAX = 4
@@ -34,7 +22,7 @@ export const sharedThreads: ParseThreads = {
     const wanted = JSON.stringify(limits.parsing)
     const index = idle.findIndex((each) => each.limits === wanted)
     if (index >= 0) return idle.splice(index, 1)[0]!.thread
-    const thread = quickThreads().start(limits)
+    const thread = parseThreads.start(limits)
     limitsOf.set(thread, wanted)
     thread.worker.once('exit', () => forget(thread))
     return thread

@@ -81,26 +81,21 @@ export interface ParseThreads {
   end(thread: ParseThread): Promise<unknown>
 }
 
-/** @param module `import.meta.url` of a module in the folder of the compiled thread: this one, or tests name the bundle's */
-export function parseThreadsBeside(module: string): ParseThreads {
-  return {
-    start(limits) {
-      const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
-      const workerData: ParseThreadData = { limits: { parsing: limits.parsing }, progress }
-      const resourceLimits = {
-        maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
-        maxYoungGenerationSizeMb: Math.ceil(limits.parsing.youngHeapBytesMax / MIB),
-      }
-      const worker = startThread(module, './parse-worker.thread.ts', { workerData, resourceLimits })
-      worker.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
-      worker.on('error', () => undefined) // without a listener it would be an error of this thread; "exit" follows
-      return { worker, progress }
-    },
-    end: ({ worker }) => worker.terminate(),
-  }
+export const parseThreads: ParseThreads = {
+  start(limits) {
+    const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
+    const workerData: ParseThreadData = { limits: { parsing: limits.parsing }, progress }
+    const resourceLimits = {
+      maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
+      maxYoungGenerationSizeMb: Math.ceil(limits.parsing.youngHeapBytesMax / MIB),
+    }
+    const worker = startThread(import.meta.url, './parse-worker.thread.ts', { workerData, resourceLimits })
+    worker.unref() // an idle thread must not keep the process alive; while a caller waits, its socket does
+    worker.on('error', () => undefined) // without a listener it would be an error of this thread; "exit" follows
+    return { worker, progress }
+  },
+  end: ({ worker }) => worker.terminate(),
 }
-
-export const parseThreads = parseThreadsBeside(import.meta.url)
 
 interface ParseWorkerNeeds {
   readonly limits: Limits
