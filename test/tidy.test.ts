@@ -30,6 +30,7 @@ const GROUND = [
   'src/metrics.ts',
   'src/package-root.ts',
   'src/retry-pause.ts',
+  'src/thread-scheduling.ts',
   'src/worker-threads.ts',
   'src/config/',
 ]

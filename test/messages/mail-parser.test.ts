@@ -9,26 +9,33 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type LimitOverrides, mergeLimits, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createMailParser } from '../../src/mail/messages/content/mail-parser.ts'
-import { parseThreads } from '../../src/mail/messages/content/parse-worker.ts'
+import {
+  createProgress,
+  type ParseThread,
+  type ParseThreads,
+  PROGRESS,
+  parseThreads,
+} from '../../src/mail/messages/content/parse-worker.ts'
 import type { ParsedMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
+import { canSeePriorities, nicenessAbove, UNHURRIED } from './parse-thread-priority.ts'
 
 const MEGABYTE = 1_000_000
 const MIB = 1024 * 1024
 
-function openParser(limits: LimitOverrides = {}) {
+function openParser(limits: LimitOverrides = {}, threads: ParseThreads = parseThreads) {
   const logged: Record<string, unknown>[] = []
   const log = createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) })
   const mailParser = createMailParser({
-    limits: withLimits(limits),
-    threads: parseThreads,
+    limits: withLimits(UNHURRIED, limits),
+    threads,
     log,
     metrics: createMetrics(),
   })
@@ -149,19 +156,19 @@ test('if the signatures of a message need more heap than allowed, they are not r
 })
 
 test('of a message that takes too long, only the header fields are read', async () => {
-  const { logged, parse } = openParser({ parsing: { timeoutMs: 4 } })
+  const { logged, parse } = openParser({ parsing: { timeoutMs: 0 } })
   expect(await parse(`X: ${fill('a', MEGABYTE)}\r\n${honest('slow')}`)).toMatchObject({ truncated: true })
   expect(logged).toMatchObject([{ msg: 'only the header of a message was read', cause: 'time' }])
 })
 
 test('of a header without an end, a limited part is read', async () => {
-  const { parse } = openParser({ parsing: { timeoutMs: 4 } })
+  const { parse } = openParser({ parsing: { timeoutMs: 0 } })
   const { headers, truncated } = await parse(manyFields(), 'a', 'Received: by us\r\n')
   expect([headers.length, headers[0], truncated]).toEqual([1000, ['Received', 'by us'], true])
 })
 
 test('a message of which only the header was read is recognised when it is sent again', async () => {
-  const { parse } = openParser({ parsing: { timeoutMs: 4 } })
+  const { parse } = openParser({ parsing: { timeoutMs: 0 } })
   const [one, two, again] = await Promise.all([
     parse(`${honest('same')}one`, 'a', 'Received: by us at one\r\n'),
     parse(`${honest('same')}two`, 'b', 'Received: by us at one\r\n'),
@@ -233,6 +240,140 @@ test('the time of a message begins when its file is read; if that takes too long
   expect(await parse(honest('next'))).toMatchObject({ subject: 'next', truncated: false })
   expect([started.length, logged]).toEqual([2, []])
 })
+
+/** The thread of these tests, as JavaScript: it has a message until its gate opens. */
+const PLANTED = `
+  const { readlinkSync } = require('node:fs')
+  const { parentPort, workerData } = require('node:worker_threads')
+  const { progress, PROGRESS, gate, doing } = workerData
+  if (doing !== 'wait uncounted')
+    Atomics.store(progress, PROGRESS.threadId, Number(readlinkSync('/proc/thread-self').split('/').pop()))
+  parentPort.on('message', ({ number }) => {
+    Atomics.store(progress, PROGRESS.parsedCount, 0)
+    Atomics.store(progress, PROGRESS.batch, number)
+    if (doing === 'compute') while (Atomics.load(gate, 0) === 0);
+    else Atomics.wait(gate, 0, 0)
+    parentPort.postMessage({ json: '[{"signatures":[]}]', bytes: new Uint8Array(), sizes: [0, 0, 0] })
+  })`
+
+/**
+ * Threads whose message waits, without using CPU time, or computes, until its gate opens. `wait uncounted`: and the system does not say how
+ * much CPU time the thread has used.
+ */
+function plantThreads(doing: 'wait' | 'wait uncounted' | 'compute') {
+  const gate = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const started: ParseThread[] = []
+  const threads: ParseThreads = {
+    start() {
+      const progress = createProgress()
+      const worker = new Worker(PLANTED, { eval: true, workerData: { progress, PROGRESS, gate, doing } })
+      started.push({ worker, progress })
+      return { worker, progress }
+    },
+    end: ({ worker }) => worker.terminate(),
+  }
+  return {
+    threads,
+    openGate() {
+      Atomics.store(gate, 0, 1)
+      Atomics.notify(gate, 0)
+    },
+    closeGate: () => void Atomics.store(gate, 0, 0),
+    /** Resolves when a thread has the message with this number. */
+    hasMessage: (number: number) =>
+      expect.poll(() => started.some(({ progress }) => Atomics.load(progress, PROGRESS.batch) === number)).toBe(true),
+  }
+}
+
+/** Stops the clock, except for what a test advances. */
+function stopClock(...more: ('setTimeout' | 'clearTimeout')[]): void {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval', ...more] })
+  onTestFinished(() => void vi.useRealTimers())
+}
+
+const isLinux = process.platform === 'linux'
+
+// The limit was one of the clock: on a busy machine, only the header of an honest message was stored.
+test.runIf(isLinux)(
+  'a thread that waits for a core does not use up the time of its message; if it waits too long, the message is refused for now (Linux)',
+  async () => {
+    const { threads, openGate, closeGate, hasMessage } = plantThreads('wait')
+    const { logged, readEvidence } = openParser({}, threads)
+    stopClock()
+    const waiting = readEvidence(honest('waits'))
+    await hasMessage(1)
+    vi.advanceTimersByTime(100_000)
+    openGate()
+    expect(await waiting).toEqual({ signatures: [] })
+
+    closeGate()
+    const refused = expect(readEvidence(honest('stalled'))).rejects.toMatchObject({
+      code: 'unavailable',
+      cause: { reason: 'stalled' },
+    })
+    await hasMessage(2)
+    vi.advanceTimersByTime(130_000)
+    await refused
+    expect(logged).toEqual([])
+  },
+)
+
+test.runIf(isLinux)(
+  'a thread that computes uses up the time of its message, whatever the clock says (Linux)',
+  async () => {
+    const { threads } = plantThreads('compute')
+    const { logged, readEvidence } = openParser({ parsing: { timeoutMs: 50 } }, threads)
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    expect(await readEvidence(honest('slow'))).toBeUndefined()
+    expect(logged).toMatchObject([{ cause: 'time' }])
+  },
+)
+
+test('where the system does not count the CPU time of a thread, the clock counts', async () => {
+  const { threads, hasMessage } = plantThreads('wait uncounted')
+  const { logged, readEvidence } = openParser({}, threads)
+  stopClock()
+  const slow = readEvidence(honest('slow'))
+  await hasMessage(1)
+  vi.advanceTimersByTime(13_000)
+  expect(await slow).toBeUndefined()
+  expect(logged).toMatchObject([{ cause: 'time' }])
+})
+
+test('a stop waits for a thread that has a message for as long as a message may compute; then the message is refused', async () => {
+  const { threads, hasMessage } = plantThreads('wait uncounted')
+  const { logged, readEvidence, stop } = openParser({}, threads)
+  stopClock('setTimeout', 'clearTimeout')
+  const refused = expect(readEvidence(honest('waits'))).rejects.toMatchObject({ code: 'shutting_down' })
+  await hasMessage(1)
+  const stopped = stop()
+  vi.advanceTimersByTime(10_000)
+  await stopped
+  await refused
+  expect(logged).toEqual([])
+})
+
+test.runIf(canSeePriorities)(
+  'the thread of large messages has a lower priority than that of small ones (Linux)',
+  async () => {
+    const started: ParseThread[] = []
+    const { parse } = openParser(
+      { parsing: { largeNiceLevels: 1 } },
+      {
+        ...parseThreads,
+        start(...given) {
+          const thread = parseThreads.start(...given)
+          started.push(thread)
+          return thread
+        },
+      },
+    )
+    await parse('Subject: small\r\n\r\n')
+    await parse(honest('large'))
+    expect(started.map(nicenessAbove)).toEqual([0, 1])
+  },
+)
 
 function writeTemporary(mail: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'martlet-mail-'))

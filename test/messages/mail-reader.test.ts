@@ -8,6 +8,7 @@ import { createTextSource, type SourcePiece } from '../../src/mail/mailboxes/sea
 import { createMailReader, type ReadMail } from '../../src/mail/messages/content/mail-reader.ts'
 import { textsOf } from '../../src/mail/messages/content/message-structure.ts'
 import {
+  createProgress,
   type ParseBatch,
   type ParseThread,
   PROGRESS,
@@ -15,6 +16,7 @@ import {
 } from '../../src/mail/messages/content/parse-worker.ts'
 import { fill } from '../formats/linear.ts'
 import { deferred, rejection } from '../store/test-store.ts'
+import { canSeePriorities, nicenessAbove, UNHURRIED } from './parse-thread-priority.ts'
 
 const MIB = 1024 * 1024
 const TURN = { fairnessKey: 'organization a' }
@@ -32,16 +34,17 @@ const honest = Buffer.from(`Subject: honest\r\n\r\n${fill('a line\r\n', 100_000)
 
 /** @param failures how many threads fail with an error, before one works */
 function openReader(overrides: LimitOverrides = {}, { failures = 0 } = {}) {
-  const limits = withLimits(overrides)
-  let started = 0
+  const limits = withLimits(UNHURRIED, overrides)
+  const started: ParseThread[] = []
   const logged: Record<string, unknown>[] = []
   const reader = createMailReader({
     limits,
     threads: {
       ...parseThreads,
-      start(given) {
-        started += 1
-        return started <= failures ? failingThread() : parseThreads.start(given)
+      start(...given) {
+        const thread = started.length < failures ? failingThread() : parseThreads.start(...given)
+        started.push(thread)
+        return thread
       },
     },
     log: createLog('warn', { write: (line: string) => void logged.push(JSON.parse(line)) }),
@@ -54,15 +57,15 @@ function openReader(overrides: LimitOverrides = {}, { failures = 0 } = {}) {
     },
   }
   return {
-    ...{ limits, logged, reader, stored },
-    threads: () => started,
+    ...{ limits, logged, reader, started, stored },
+    threads: () => started.length,
     texts: createTextSource({ contents, mailReader: reader, limits }),
   }
 }
 
 /** A thread that an error ends as soon as it has something to do. */
 function failingThread(): ParseThread {
-  const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
+  const progress = createProgress()
   const worker = Object.assign(new EventEmitter(), {
     postMessage({ number }: ParseBatch) {
       Atomics.store(progress, PROGRESS.batch, number)
@@ -199,6 +202,12 @@ test('the bytes of a message that has ended the thread are a header, which BODY 
   expect(textOf(true)).toBe(header)
   expect(textOf(false) === body).toBe(true)
   expect(pieces.filter(({ isContinued }) => !isContinued)).toHaveLength(2)
+})
+
+test.runIf(canSeePriorities)('the thread has a lower priority than the server (Linux)', async () => {
+  const { reader, started } = openReader({ parsing: { largeNiceLevels: 1 } })
+  await reader.readStructure(mailOf(honest))
+  expect(started.map(nicenessAbove)).toEqual([1])
 })
 
 test('a reader refuses what waits when it stops, and when too much waits', async () => {

@@ -10,6 +10,9 @@ const { parseThreads, PROGRESS } = createRequire(import.meta.url)(
   '../../build/src/mail/messages/content/parse-worker.js',
 ) as typeof import('../../src/mail/messages/content/parse-worker.ts')
 
+/** On a machine that runs other tests at the same time, a low priority would only make the tests of large messages take longer. */
+const NICE_LEVELS = 0
+
 /** Idle threads of all limits; the oldest one ends when there are more. */
 const IDLE_MAX = 4
 
@@ -22,7 +25,7 @@ export const sharedThreads: ParseThreads = {
     const wanted = JSON.stringify(limits.parsing)
     const index = idle.findIndex((each) => each.limits === wanted)
     if (index >= 0) return idle.splice(index, 1)[0]!.thread
-    const thread = parseThreads.start(limits)
+    const thread = parseThreads.start(limits, NICE_LEVELS)
     limitsOf.set(thread, wanted)
     thread.worker.once('exit', () => forget(thread))
     return thread

@@ -77,12 +77,25 @@ export const parsingLimits = {
   smallTimeoutMs: {
     default: SECOND,
     unit: 'milliseconds',
-    description: 'Time to parse a small message in a batch. After that, it is parsed like a large one.',
+    description:
+      'CPU time to parse a small message in a batch. After that, it is parsed like a large one. Only Linux counts it; elsewhere it is time on the clock.',
   },
   timeoutMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    description: 'Time to parse a large message. After that, only its header fields are read.',
+    description: 'The same for a large message. After that, only its header fields are read.',
+  },
+  stalledMs: {
+    default: 2 * MINUTE,
+    unit: 'milliseconds',
+    description:
+      'Time on the clock to parse a message, if its thread gets too little CPU time to use up those limits. After that, it is rejected temporarily.',
+  },
+  largeNiceLevels: {
+    default: 10,
+    unit: 'count',
+    description:
+      'How much is added to the nice value of the threads that read large messages, for arriving mail and for mail programs. With 10, such a thread gets a tenth of a core that other threads of the server want, and all of an idle one. Only Linux gives threads a nice value of their own; elsewhere nothing changes.',
   },
   threadStartMs: {
     default: 30 * SECOND,

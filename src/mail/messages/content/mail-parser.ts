@@ -1,8 +1,9 @@
 /**
  * Parses messages, and reads who claims to have written them, in two worker threads: small messages in batches
  * (parse-batches.ts), large ones one at a time, round robin over their senders (jobs/turn-queue.ts). So a large message
- * delays no small one. No message is parsed on the event
- * loop, because one that takes long, or all memory, would stop every connection.
+ * delays no small one, and its thread has a low priority: on a machine with few cores, everything else would wait for it
+ * (docs/adr/0088). No message is parsed on the event loop, because one that takes long, or all memory, would stop every
+ * connection.
  *
  *   small → batch → parsed
  *     ↓ it ended the thread
@@ -14,10 +15,11 @@
  * that they end no batch of others.
  *
  * Crash of the process: nothing was acknowledged or stored yet, so no restart parses the same message again by itself.
- * Stop: messages that wait are refused, those in a thread are finished.
+ * Stop: messages that wait are refused; those in a thread are finished, or refused when that takes `limits.parsing.timeoutMs`.
  */
 import { createHash } from 'node:crypto'
 import type { Limits } from '../../../config/limits.ts'
+import { waitAtMost } from '../../../deadline.ts'
 import { MailError } from '../../../errors.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { HEADER_BYTES_MAX, readHeaderOnly } from '../../../formats/mime/header-only.ts'
@@ -62,8 +64,8 @@ export interface MailParser {
   /**
    * Never throws because of the content of a message.
    *
-   * @throws parse_queue_full, shutting_down; unavailable when no thread can be started, or the file cannot be read in time; what
-   *   `load` throws
+   * @throws parse_queue_full, shutting_down; unavailable when no thread can be started, the file cannot be read in time, or the thread gets too
+   *   little CPU time; what `load` throws
    */
   parse(mail: UnparsedMail): Promise<ParsedMail>
   /**
@@ -74,7 +76,7 @@ export interface MailParser {
    * @throws as `parse`
    */
   readEvidence(mail: UncheckedMail): Promise<SenderEvidence | undefined>
-  /** Refuses the messages that wait, and finishes those that are being parsed. */
+  /** Refuses the messages that wait, and finishes those that are being parsed, unless that takes too long. */
   stop(): Promise<void>
 }
 
@@ -86,9 +88,9 @@ interface MailParserNeeds {
 }
 
 export function createMailParser({ limits, threads, log, metrics }: MailParserNeeds): MailParser {
-  const { smallBytesMax, smallTimeoutMs, timeoutMs, idleMs } = limits.parsing
-  const smallWorker = createParseWorker({ limits, threads, timeoutMs: smallTimeoutMs, idleMs })
-  const largeWorker = createParseWorker({ limits, threads, timeoutMs, idleMs })
+  const { smallBytesMax, smallTimeoutMs, timeoutMs, idleMs, largeNiceLevels } = limits.parsing
+  const smallWorker = createParseWorker({ limits, threads, niceLevels: 0, timeoutMs: smallTimeoutMs, idleMs })
+  const largeWorker = createParseWorker({ limits, threads, niceLevels: largeNiceLevels, timeoutMs, idleMs })
   const batches = createParseBatches(limits, smallWorker)
   const queue = createTurnQueue({
     waitingMax: limits.parsing.waitingMax,
@@ -111,7 +113,8 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     readEvidence: (mail) => run('readEvidence', mail, async () => undefined),
 
     async stop() {
-      await Promise.all([batches.stop(), queue.stop()])
+      // On the clock: the listeners have waited for their grace period, so the sender of a message that is still in a thread has gone.
+      await waitAtMost(timeoutMs, Promise.all([batches.stop(), queue.stop()]))
       await Promise.all([smallWorker.end(), largeWorker.end()])
     },
   }
@@ -147,8 +150,9 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
       } catch (error) {
         if (!(error instanceof ThreadEnded)) throw error
         const { reason: cause } = error
-        if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
-        queue.pauseKey(fairnessKey, limits.parsing.keyPauseMs)
+        // Also when the machine is to blame: it has had the thread for as long.
+        if (cause !== 'start') queue.pauseKey(fairnessKey, limits.parsing.keyPauseMs)
+        if (!error.blamesMessage) throw new MailError('unavailable', {}, { cause: error })
         log.warn({ err: error, cause, fairnessKey, sizeBytes }, GIVEN_UP[task])
         return giveUp(error)
       }

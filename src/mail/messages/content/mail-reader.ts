@@ -1,7 +1,8 @@
 /**
  * Reads what mail programs ask of large messages, in a thread of its own: the event loop would stand still for seconds, and the threads that
  * parse mail (mail-parser.ts) must not wait for readers. One message at a time, round robin over the organizations that ask: its bytes are in
- * memory only during its turn, its texts until they are compared.
+ * memory only during its turn, its texts until they are compared. The thread has the low priority of the one that parses large messages
+ * (docs/adr/0088): a client that searches large messages must not slow down the server for others.
  *
  *   waits for its turn → loaded → thread → result
  *     ↓ it has ended the thread by its time, or by an error: once more, in a fresh thread, because the machine may have been busy
@@ -10,9 +11,10 @@
  *   organization waits before its next turn
  *
  * Crash of the process: clients ask again.
- * Stop: what waits is refused, and what runs is finished.
+ * Stop: what waits is refused, and what runs is finished, or refused when that takes `limits.parsing.timeoutMs`.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { waitAtMost } from '../../../deadline.ts'
 import { MailError } from '../../../errors.ts'
 import { EMPTY_ENVELOPE, readMessageHead } from '../../../formats/imap/read-structure.ts'
 import type { Log } from '../../../log.ts'
@@ -41,7 +43,10 @@ export interface ReadStructure {
 }
 
 export interface MailReader {
-  /** @throws read_queue_full, shutting_down; unavailable when no thread can be started; the reason of the signal; what `load` throws */
+  /**
+   * @throws read_queue_full, shutting_down; unavailable when no thread can be started, or it gets too little CPU time; the reason of the signal;
+   *   what `load` throws
+   */
   readStructure(mail: ReadMail): Promise<ReadStructure>
   /** @returns undefined: it has ended the thread, now or a while ago @throws as `readStructure` */
   readTexts(mail: ReadMail): Promise<PackedTexts | undefined>
@@ -55,8 +60,8 @@ interface MailReaderNeeds {
 }
 
 export function createMailReader({ limits, threads, log }: MailReaderNeeds): MailReader {
-  const { timeoutMs, idleMs, keyPauseMs, mimeHeaderBytesMax } = limits.parsing
-  const worker = createParseWorker({ limits, threads, timeoutMs, idleMs })
+  const { timeoutMs, idleMs, keyPauseMs, mimeHeaderBytesMax, largeNiceLevels } = limits.parsing
+  const worker = createParseWorker({ limits, threads, niceLevels: largeNiceLevels, timeoutMs, idleMs })
   const queue = createTurnQueue({
     waitingMax: limits.mailboxes.readsWaitingMax,
     waitingPerKeyMax: limits.mailboxes.readsPerOrganizationMax,
@@ -80,7 +85,7 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
     },
 
     async stop() {
-      await queue.stop()
+      await waitAtMost(timeoutMs, queue.stop())
       await worker.end()
     },
   }
@@ -131,9 +136,9 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
     } catch (error) {
       if (!(error instanceof ThreadEnded)) throw error
       const { reason: cause } = error
-      if (cause === 'start') throw new MailError('unavailable', {}, { cause: error })
       const { contentId, fairnessKey } = mail
-      if (cause !== 'error') queue.pauseKey(fairnessKey, keyPauseMs)
+      if (cause !== 'start' && cause !== 'error') queue.pauseKey(fairnessKey, keyPauseMs)
+      if (!error.blamesMessage) throw new MailError('unavailable', {}, { cause: error })
       log.warn(
         { err: error, cause, task, contentId, sizeBytes: mail.sizeBytes, fairnessKey },
         'a message could not be read for a mail program',

@@ -83,7 +83,7 @@ export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'ru
       const results = await worker.run(loaded)
       for (const [index, mail] of mails.entries()) mail.resolve(results[index]!)
     } catch (error) {
-      if (error instanceof ThreadEnded && error.reason !== 'start') {
+      if (error instanceof ThreadEnded && error.blamesMessage) {
         mails[error.index]!.reject(error)
         waiting.unshift(...mails.toSpliced(error.index, 1))
       } else {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readSenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
+import { lowerOwnPriority, ownThreadId } from '../../../thread-scheduling.ts'
 import { type PackedTexts, readHead, readStructure, readTexts } from './message-structure.ts'
 import {
   joined,
@@ -15,7 +16,10 @@ import {
 } from './parse-worker.ts'
 import { evidenceLimits, type ParsedMail, parseMail } from './parsed-message.ts'
 
-const { limits, progress } = workerData as ParseThreadData
+const { limits, niceLevels, progress } = workerData as ParseThreadData
+
+Atomics.store(progress, PROGRESS.threadId, ownThreadId())
+lowerOwnPriority(niceLevels)
 
 /** A piece that a message does not have. */
 const NONE = new Uint8Array()

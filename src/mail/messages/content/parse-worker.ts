@@ -9,18 +9,23 @@
  * has parsed. So when it ends, or one message takes too long, it is known which message that was; while the disk stands still, it
  * is none.
  *
+ * The time of a message is CPU time of the thread, where the system counts it (thread-scheduling.ts): on a busy machine, a thread with a low
+ * priority waits for a core most of the time, and that is not the fault of its message. On the clock there is another, longer limit, at which the
+ * message is refused for now: `limits.parsing.stalledMs`.
+ *
  * Crash of the thread: `parse` rejects with ThreadEnded, and the next batch gets a new thread. The heap limit ends only
  * the thread, because no parser needs one large allocation: see `bodyBytesMax` in formats/mime/mime-parse.ts and
  * compressed-bodies.ts.
- * Stop: `end` terminates the thread at once; callers first wait for their batch.
+ * Stop: `end` terminates the thread at once, and its batch is refused; callers first wait for their batch, for a while.
  */
 import { strict as assert } from 'node:assert'
 import type { Worker } from 'node:worker_threads'
 import { MIB } from '../../../config/limits/limit.ts'
 import type { Limits } from '../../../config/limits.ts'
-import { isMailError, MailError } from '../../../errors.ts'
+import { MailError } from '../../../errors.ts'
 import { outsideUnits } from '../../../fault-boundary.ts'
 import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
+import { schedulingOf } from '../../../thread-scheduling.ts'
 import { startThread } from '../../../worker-threads.ts'
 import type { HeadTexts, PackedTexts, StructureTexts } from './message-structure.ts'
 import type { ParsedMail } from './parsed-message.ts'
@@ -58,7 +63,7 @@ export interface ParseWorker {
    * Reads messages in this order. There must be only one call at a time. A message in a file must be alone.
    *
    * @returns one result per message
-   * @throws ThreadEnded, also when a file is not read in time; unavailable when it cannot be read
+   * @throws ThreadEnded, also when a file is not read in time; unavailable when it cannot be read; shutting_down after `end`
    */
   run(mails: readonly LoadedTask[]): Promise<TaskResult[]>
   end(): Promise<void>
@@ -76,15 +81,16 @@ export interface ParseThread {
 
 /** Where threads come from. */
 export interface ParseThreads {
-  start(limits: Pick<Limits, 'parsing'>): ParseThread
+  /** @param niceLevels by how much its priority is lower than that of this process */
+  start(limits: Pick<Limits, 'parsing'>, niceLevels: number): ParseThread
   /** Ends a thread that parses nothing, and that nobody listens to. */
   end(thread: ParseThread): Promise<unknown>
 }
 
 export const parseThreads: ParseThreads = {
-  start(limits) {
-    const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
-    const workerData: ParseThreadData = { limits: { parsing: limits.parsing }, progress }
+  start(limits, niceLevels) {
+    const progress = createProgress()
+    const workerData: ParseThreadData = { limits: { parsing: limits.parsing }, niceLevels, progress }
     const resourceLimits = {
       maxOldGenerationSizeMb: Math.ceil(limits.parsing.heapBytesMax / MIB),
       maxYoungGenerationSizeMb: Math.ceil(limits.parsing.youngHeapBytesMax / MIB),
@@ -100,7 +106,9 @@ export const parseThreads: ParseThreads = {
 interface ParseWorkerNeeds {
   readonly limits: Limits
   readonly threads: ParseThreads
-  /** Time for one message. */
+  /** See ParseThreads. */
+  readonly niceLevels: number
+  /** CPU time for one message; time on the clock where the system does not count CPU time. */
   readonly timeoutMs: number
   /** After this time without a message, the thread ends. */
   readonly idleMs: number
@@ -109,8 +117,11 @@ interface ParseWorkerNeeds {
 /** The thread ended before it had parsed a batch. */
 export class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
-  /** `start`: before it had a message to parse, because it did not start or read the file (in time). No message is to blame. */
-  readonly reason: 'start' | 'time' | 'memory' | 'error'
+  /**
+   * `start`: before it had a message to parse, because it did not start or read the file (in time). `stalled`: it got too little CPU time to
+   * parse one. Of neither is a message to blame.
+   */
+  readonly reason: 'start' | 'stalled' | 'time' | 'memory' | 'error'
   /** The message that was being parsed. */
   readonly index: number
   constructor(reason: ThreadEnded['reason'], index: number, cause: unknown) {
@@ -118,17 +129,29 @@ export class ThreadEnded extends Error {
     this.reason = reason
     this.index = index
   }
+
+  get blamesMessage(): boolean {
+    return this.reason !== 'start' && this.reason !== 'stalled'
+  }
 }
 
 /** `workerData` of the thread. */
 export interface ParseThreadData {
   readonly limits: Pick<Limits, 'parsing'>
+  readonly niceLevels: number
   /** Shared with the thread, which alone writes it: see PROGRESS. */
   readonly progress: Int32Array
 }
 
-/** Elements of `progress`: the number of the batch that the thread has in memory, and how many of its messages are parsed. */
-export const PROGRESS = { batch: 0, parsedCount: 1 } as const
+/**
+ * Elements of `progress`: the number of the batch that the thread has in memory, how many of its messages are parsed, and the number that the
+ * system has given to the thread.
+ */
+export const PROGRESS = { batch: 0, parsedCount: 1, threadId: 2 } as const
+
+export function createProgress(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Object.keys(PROGRESS).length * Int32Array.BYTES_PER_ELEMENT))
+}
 
 /** To the thread: the messages of a batch, one after the other. */
 export interface ParseBatch {
@@ -153,11 +176,21 @@ export interface UnreadableFile {
   readonly fileError: Error
 }
 
-type Lateness = Extract<ThreadEnded['reason'], 'start' | 'time'>
+type Lateness = Extract<ThreadEnded['reason'], 'start' | 'stalled' | 'time'>
 
 const TOO_LONG: Readonly<Record<Lateness, string>> = {
   start: 'the thread took too long to start, or to read the file of the message',
+  stalled: 'the thread got too little CPU time to parse the message',
   time: 'the thread took too long to parse the message',
+}
+
+/** At which message the thread was seen, and when. */
+interface Sighting {
+  readonly parsedCount: number
+  /** A time of `performance.now()`. */
+  readonly clockMs: number
+  /** CPU time of the thread until then; undefined: it is not known. */
+  readonly cpuMs: number | undefined
 }
 
 /** The batch in the thread. */
@@ -166,7 +199,7 @@ interface RunningBatch {
   reject(error: unknown): void
 }
 
-export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseWorkerNeeds): ParseWorker {
+export function createParseWorker({ limits, threads, niceLevels, timeoutMs, idleMs }: ParseWorkerNeeds): ParseWorker {
   let thread: ParseThread | undefined
   /** That of the thread, or of the last one. */
   let progress: Int32Array = new Int32Array(0)
@@ -196,7 +229,7 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
       try {
         return unpackBatch(await answer, batch.tasks)
       } catch (cause) {
-        if (isMailError(cause, 'unavailable')) throw cause
+        if (cause instanceof MailError) throw cause
         const index = Math.max(0, Math.min(parsedCount(), mails.length - 1))
         throw new ThreadEnded(watch.lateness() ?? reasonOf(cause), index, cause)
       } finally {
@@ -224,15 +257,19 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
 
   async function endThread(): Promise<void> {
     const ended = thread
-    thread = undefined // a message that arrives before its exit gets another one
     if (!ended) return
-    if (running) return void (await ended.worker.terminate())
+    if (running) {
+      fail(ended, new MailError('shutting_down', {}))
+      await ended.worker.terminate()
+      return
+    }
+    thread = undefined // a message that arrives before its exit gets another one
     detach()
     await threads.end(ended)
   }
 
   function startParseThread(): ParseThread {
-    const started = threads.start(limits)
+    const started = threads.start(limits, niceLevels)
     progress = started.progress
     const onEnd = (cause: unknown) => fail(started, cause)
     const { worker } = started
@@ -269,25 +306,38 @@ export function createParseWorker({ limits, threads, timeoutMs, idleMs }: ParseW
   /** Ends the thread when it takes too long to start and read the file, or to parse one message. */
   function watchProgress(watched: ParseThread, mailCount: number): { lateness(): Lateness | undefined; end(): void } {
     let lateness: Lateness | undefined
-    let seen: number | undefined
-    let sinceMs = 0
+    let first: Sighting | undefined
     const check = () => {
-      const current = parsedCount()
-      if (current === mailCount) return // the answer is in the queue of this event loop
-      const now = performance.now()
-      if (current !== seen) {
-        seen = current
-        sinceMs = now
-      } else if (now - sinceMs >= (current < 0 ? limits.parsing.threadStartMs : timeoutMs)) {
-        lateness = current < 0 ? 'start' : 'time'
-        clearInterval(timer)
-        // At once, not when it has ended: the next batch must get another thread.
-        fail(watched, new Error(TOO_LONG[lateness]))
-        void watched.worker.terminate()
+      const now = see(watched)
+      if (now.parsedCount === mailCount) return // the answer is in the queue of this event loop
+      if (now.parsedCount !== first?.parsedCount) {
+        first = now
+        return
       }
+      lateness = latenessOf(first, now)
+      if (!lateness) return
+      clearInterval(timer)
+      // At once, not when it has ended: the next batch must get another thread.
+      fail(watched, new Error(TOO_LONG[lateness]))
+      void watched.worker.terminate()
     }
     const timer = outsideUnits(() => setInterval(check, timeoutMs / CHECKS_PER_TIMEOUT)).unref()
     return { lateness: () => lateness, end: () => clearInterval(timer) }
+  }
+
+  function see(watched: ParseThread): Sighting {
+    const cpuMs = schedulingOf(Atomics.load(watched.progress, PROGRESS.threadId))?.cpuMs
+    return { parsedCount: parsedCount(), clockMs: performance.now(), cpuMs }
+  }
+
+  /** @returns undefined: the thread may continue */
+  function latenessOf(first: Sighting, now: Sighting): Lateness | undefined {
+    const { threadStartMs, stalledMs } = limits.parsing
+    const clockMs = now.clockMs - first.clockMs
+    if (now.parsedCount < 0) return clockMs >= threadStartMs ? 'start' : undefined
+    const usedMs = first.cpuMs === undefined ? clockMs : (now.cpuMs ?? first.cpuMs) - first.cpuMs
+    if (usedMs >= timeoutMs) return 'time'
+    return clockMs >= stalledMs ? 'stalled' : undefined
   }
 
   function reasonOf(cause: unknown): ThreadEnded['reason'] {
