@@ -81,7 +81,10 @@ function randomItems(random: () => number, { hasSent, hasFates }: ListOptions): 
   if (hasFates) insert({ ...received(), to: [0, 1], fate: 'fails' })
   if (hasSent) {
     const [name, ...others] = sentNames.slice(0, 3) as [string, string, string]
-    insertWithTwin({ kind: 'sent', raw: rawMail(name), from: below(DELETED), messageId: name }, { isFromQueue: true })
+    const first: SentItem = { kind: 'sent', raw: rawMail(name), from: below(DELETED), messageId: name }
+    const twinAt = insertWithTwin(first, { isFromQueue: true })
+    // The event of mail to oneself shows its thread without the message behind it.
+    items.splice(twinAt + 1, 0, { kind: 'received', raw: replyTo(first.raw, name), to: [first.from] })
     for (const other of others) {
       const messageId = random() < 0.5 ? undefined : other
       const sent = { kind: 'sent' as const, raw: rawMail(messageId ?? pick(names)), from: pick(INBOXES) }
@@ -101,20 +104,31 @@ function randomItems(random: () => number, { hasSent, hasFates }: ListOptions): 
   // The last one, because it is filed after the others.
   return hasFates ? [...items, { ...received(), to: [below(DELETED)], fate: 'waits' }] : items
 
-  /** Mail to oneself: the same bytes are received, in other inboxes too. */
+  /** Mail to oneself: the same bytes are received, in other inboxes too. @returns the position of what is received */
   function insertWithTwin(
     sent: SentItem,
     { isFromQueue = false, also = [] }: { isFromQueue?: boolean; also?: readonly number[] },
-  ): void {
+  ): number {
     const at = insert(sent)
     const twin: ReceivedItem = { kind: 'received', raw: sent.raw, to: [sent.from, ...also], isFromQueue }
     // A message of the API is new: nobody can have sent it before.
-    insert(fated(twin), sent.messageId === undefined ? 0 : at + 1)
+    return insert(fated(twin), sent.messageId === undefined ? 0 : at + 1)
   }
 
   function positionOf(messageId: string): number {
     return items.findIndex((item) => item.kind === 'sent' && item.messageId === messageId)
   }
+}
+
+function replyTo(raw: Buffer, messageId: string): Buffer {
+  const [subject] = /^Subject: .*$/m.exec(raw.toString())!
+  const lines = [
+    'From: Ann <ann@example.test>',
+    subject,
+    'Message-ID: <reply@example.test>',
+    `In-Reply-To: ${messageId}`,
+  ]
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\nhello\r\n`)
 }
 
 /** Returns all rows of the inboxes, with ids replaced. */
