@@ -1,4 +1,5 @@
 /** Tests scripts/build.js on small packages: what it compiles and bundles, and when it does nothing. */
+import { execFileSync } from 'node:child_process'
 import {
   closeSync,
   cpSync,
@@ -18,7 +19,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { buildModules, bundle, inAscii } from '../scripts/build.js'
 import { root, textOf } from './support/imports.ts'
-import './support/program.ts' // waits for the bundle
+import { bundleUrl } from './support/program.ts' // waits for the bundle
 
 test('this repository needs no build, because the test run has built it', async () => {
   expect(buildModules()).toBe(false)
@@ -41,6 +42,18 @@ test('the bundle contains only ASCII characters and no documentation', () => {
   }
   expect(textOf('src/server/start.ts')).toMatch(/^ \* @/m)
   expect(textOf('dist/start.js')).not.toMatch(/^\s*\* @/m)
+})
+
+test('with --enable-source-maps, a stack trace of the bundle names the sources', () => {
+  const program = `
+    import { loadConfig } from ${JSON.stringify(bundleUrl('settings.js'))}
+    try { loadConfig({ MARTLET_HTTP_PORT: 'none' }) } catch (error) { console.log(error.stack) }`
+  const args = ['--enable-source-maps', '--input-type=module', '--eval', program]
+  const stack = execFileSync(process.execPath, args, { encoding: 'utf8' })
+  const called = /at loadConfig \(.*src\/config\/settings\.ts:(\d+):\d+\)/.exec(stack)
+  expect(called, stack).not.toBeNull()
+  expect(textOf('src/config/settings.ts').split('\n')[Number(called![1]) - 1]).toContain('errors.throwAny()')
+  expect(stack).not.toMatch(/dist\/[^\n]*\.js/)
 })
 
 test('a program in ASCII has the same texts and patterns', () => {

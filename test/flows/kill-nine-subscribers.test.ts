@@ -26,7 +26,7 @@ import { diskFolder } from '../support/test-folders.ts'
 import { type Call, ok, startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
 
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
-const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 4, long: 100 }))
+const CUTS = Number(process.env.KILL_CUTS ?? amount({ short: 4, long: 200 }))
 const SERVERS = databaseName() === 'sqlite' ? 1 : 2
 const LEASE_MS = 3_000
 const TYPES = [
@@ -38,7 +38,7 @@ const REFUSED_SHARE = 0.002
 /** The first request after so many events is always refused, so that even a short run has one refusal. */
 const REFUSED_AFTER = 3
 
-const load = { senders: 2, callers: 1, labellers: 2, onFailure: 'repeat' } as const
+const load = { senders: 2, callers: 1, labellers: 2, failing: 1, onFailure: 'repeat' } as const
 
 test(`after ${CUTS} kills under load, sockets, streams and webhooks have received the whole log, in order`, {
   timeout: 120_000 + CUTS * 10_000,

@@ -4,7 +4,9 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
+import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
+import { deferred } from '../store/test-store.ts'
 import { append, appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
 const SESSIONS = 6
@@ -112,4 +114,35 @@ test('of APPENDs that arrive together, those that do not fit or are not permitte
   const next = await append(account, 'One', mail('next'))
   expect(next.uid).toBe(Math.max(...Array.from(box.latest().uids)) + 1)
   box.close()
+})
+
+test('of APPENDs that arrive together, those of a key that was revoked meanwhile fail alone', async () => {
+  const { store } = world
+  const revoked = await world.logIn()
+  const newestKey = store.db.selectFrom('api_keys').select('id').orderBy('id', 'desc').limit(1)
+  const { id: revokedKey } = await newestKey.executeTakeFirstOrThrow()
+  await account.create('Together')
+  const accounts = Array.from({ length: SESSIONS }, (_, index) => (index % 3 === 1 ? revoked : account))
+  const [allArrived, mayEnd] = [deferred(), deferred()]
+  let arrived = 0
+  const mail = (subject: string) => {
+    const raw = `From: Bob <bob@x.test>\r\nSubject: ${subject}\r\n\r\nhello\r\n`
+    async function* held(): AsyncGenerator<Buffer> {
+      arrived += 1
+      if (arrived === SESSIONS) allArrived.resolve()
+      await mayEnd.promise
+      yield Buffer.from(raw)
+    }
+    return appendedMail(raw, { sizeBytes: raw.length, data: held() })
+  }
+  const appending = Promise.allSettled(accounts.map((each, index) => each.append('Together', mail(`${index}`))))
+  await allArrived.promise
+  await store.transaction((tx) => apiKeys.remove(tx, revokedKey))
+  mayEnd.resolve()
+
+  const results = await appending
+  expect(results.map(({ status }) => status)).toEqual(
+    accounts.map((each) => (each === revoked ? 'rejected' : 'fulfilled')),
+  )
+  expect((await account.status('Together')).messages).toBe(SESSIONS - 2)
 })

@@ -1,52 +1,47 @@
 /**
- * Tests that a batch of messages is filed as if each were filed by itself: same receipts, rows, events, and threads in
- * the events. Random messages repeat Message-IDs and refer to each other, in a few inboxes, in one store as a batch and in
- * another one by one. Ids are random, so the comparison replaces each by the order of its first occurrence.
+ * Tests that what is filed together has the same result as one after the other: same receipts, errors, rows, events, and
+ * threads in the events. Random lists of received and sent messages repeat Message-IDs and refer to each other, in a few
+ * inboxes; between them an inbox is deleted and a key is revoked. In one store all of a list waits for the same group commit,
+ * which makes batches of it; in another one each waits for the one before. Ids are random, so the comparison replaces each by
+ * the order of its first occurrence.
  */
-import type { Kysely } from 'kysely'
-import { expect, test } from 'vitest'
-import { withLimits } from '../../src/config/limits.ts'
-import { createLog } from '../../src/log.ts'
-import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
-import { createPrepareContent, type PreparedContent } from '../../src/mail/messages/content/prepared-content.ts'
-import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
-import type { Filed } from '../../src/mail/messages/filing/filing.ts'
-import { createFileReceived, type Received } from '../../src/mail/receiving/file-received.ts'
-import type { Tx } from '../../src/store/handles.ts'
+import { randomBytes } from 'node:crypto'
+import { type Kysely, sql } from 'kysely'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
-import { RUN_LATER } from '../../src/store/store.ts'
-import { insertInbox } from '../store/rows.ts'
-import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { asKysely, databaseUrlOf, loggedEvents, openTestStore, type TestStore } from '../store/test-store.ts'
 import { amount } from '../support/amount.ts'
-import { createParserHere } from '../support/parse-here.ts'
 import { seededRandom } from '../support/seeded-random.ts'
+import { administrate, notSupported } from '../support/test-database.ts'
+import {
+  DELETED,
+  INBOXES,
+  type Item,
+  mailIn,
+  type ReceivedItem,
+  type SentItem,
+  WITH_REVOKED_KEY,
+} from './filing-world.ts'
 
-const limits = withLimits({})
 const NOW = Date.UTC(2026, 10, 29)
 
-/** A message to one or more inboxes, or one that an inbox sends. */
-interface Mail {
-  readonly raw: Buffer
-  /** Indexes of inboxes. */
-  readonly to: readonly number[]
-  readonly labels: readonly string[]
-  /** The inbox that sends it: it is filed as sent, under this id. */
-  readonly sentAs?: string
-  /** What happens to it as a member of a group commit. */
-  readonly fate?: 'fails' | 'waits'
+interface ListOptions {
+  /** Also sent messages, and a key that is revoked. */
+  readonly hasSent: boolean
+  /** Some members fail, and the last one may have to wait. */
+  readonly hasFates: boolean
 }
 
-type PreparedMail = Mail & { readonly content: PreparedContent }
-
-/** Parts that are small enough that messages often have them in common. */
-function randomMails(random: () => number, count: number): Mail[] {
-  const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)]!
+/** Items whose parts are few enough that messages often have them in common. */
+function randomItems(random: () => number, { hasSent, hasFates }: ListOptions): Item[] {
+  const below = (max: number) => Math.floor(random() * max)
+  const pick = <T>(values: readonly T[]) => values[below(values.length)]!
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'has space'].map((name) => `<${name}@example.test>`)
-  return Array.from({ length: count }, (_, index) => {
-    const isSent = random() < 0.2
-    const own = isSent ? `<sent${index}@example.test>` : pick([...names, ...names, undefined])
-    const refersTo = names.filter(() => random() < 0.3)
+  const sentNames = hasSent ? [0, 1, 2, 3, 4].map((index) => `<sent${index}@example.test>`) : []
+
+  const rawMail = (own: string | undefined) => {
+    const refersTo = [...names, ...sentNames].filter(() => random() < 0.25)
     const lines = [
       `From: ${pick(['Ann', 'Bob'])} <${pick(['ann', 'bob'])}@example.test>`,
       'To: ada@example.test',
@@ -59,111 +54,81 @@ function randomMails(random: () => number, count: number): Mail[] {
       random() < 0.2
         ? 'Content-Type: application/pdf; name="a.pdf"\r\nContent-Disposition: attachment\r\n\r\nx'
         : `\r\n${pick(['hello', 'good bye'])}`
-    const to = isSent ? [Math.floor(random() * 3)] : [0, 1, 2].filter(() => random() < 0.4)
+    return Buffer.from(`${lines.join('\r\n')}\r\n${body}\r\n`)
+  }
+  const received = (own = pick([...names, ...names, undefined])): ReceivedItem => {
+    const to = INBOXES.filter((index) => random() < (index === DELETED ? 0.1 : 0.4))
     return {
-      raw: Buffer.from(`${lines.join('\r\n')}\r\n${body}\r\n`),
+      kind: 'received',
+      raw: rawMail(own),
       to: to.length === 0 ? [0] : to.length > 1 && random() < 0.3 ? [...to, to[0]!] : to,
-      labels: random() < 0.2 ? ['spam'] : [],
-      ...(isSent && { sentAs: `sent${index}@example.test` }),
+      ...(random() < 0.2 && { isSpam: true }),
     }
-  })
-}
-
-function filingIn(store: TestStore) {
-  const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
-  const mailParser = createParserHere(limits)
-  const prepareContent = createPrepareContent({ store, mailParser, discardBlobs, limits })
-  const fileMessages = createFiling({ limits, domain: 'mail.test' })
-  const fileReceived = createFileReceived({ fileMessages, allowLists: 'any', senderChallenges: 'off', limits })
-
-  return {
-    async createInboxes() {
-      const inboxes: InboxRow[] = []
-      for (let index = 0; index < 3; index += 1) {
-        const { inbox_id } = await store.transaction((tx) => insertInbox(tx))
-        inboxes.push(
-          await store.db.selectFrom('inboxes').selectAll().where('id', '=', inbox_id).executeTakeFirstOrThrow(),
-        )
-      }
-      return inboxes
-    },
-
-    /**
-     * Files received mails as members of a group commit, which may put them into batches. Those that fail throw when all
-     * of their batch are filed, and those that wait are left for later.
-     *
-     * @returns the results of the others, in the order of the mails
-     */
-    async fileEach(inboxes: readonly InboxRow[], mails: readonly Mail[], isTogether: boolean): Promise<unknown[]> {
-      const results: unknown[] = []
-      const toItem = async (mail: Mail) => ({ mail, received: receivedIn(inboxes)(await prepare(mail)) })
-      const items = await Promise.all(mails.map(toItem))
-      const fileOne = store.batched<(typeof items)[number], unknown>({
-        async run(tx, batch) {
-          const ready = batch.filter(({ mail }) => batch.length === 1 || mail.fate !== 'waits')
-          const receipts = await fileReceived(
-            tx,
-            ready.map(({ received }) => received),
-          )
-          if (ready.some(({ mail }) => mail.fate === 'fails')) throw new Error('planted')
-          const byItem = new Map(ready.map((item, index) => [item, receipts[index]!]))
-          return batch.map((item) => byItem.get(item) ?? RUN_LATER)
-        },
-        sizeBytes: ({ mail }) => mail.raw.length,
-      })
-      if (isTogether) results.push(...(await Promise.allSettled(items.map(fileOne))))
-      else for (const item of items) results.push(...(await Promise.allSettled([fileOne(item)])))
-      return (results as PromiseSettledResult<unknown>[]).map((each) =>
-        each.status === 'fulfilled' ? each.value : 'failed',
-      )
-    },
-
-    /** Files all mails in one transaction. @returns what each call returned */
-    async file(inboxes: readonly InboxRow[], mails: readonly Mail[]): Promise<unknown[]> {
-      const prepared = await Promise.all(mails.map(prepare))
-      const receivedOf = receivedIn(inboxes)
-      const filingOf = ({ to, content, sentAs }: PreparedMail) => ({
-        inbox: inboxes[to[0]!]!,
-        content,
-        labels: ['sent'],
-        apiMessageId: sentAs!,
-        authentication: { result: 'own' as const },
-        threadMask: 0,
-      })
-      return store.transaction(async (tx: Tx) => {
-        const results: unknown[] = []
-        // Received ones, and then sent ones, as their callers file them.
-        const received = prepared.filter(({ sentAs }) => sentAs === undefined)
-        results.push(...(await fileReceived(tx, received.map(receivedOf))))
-        const sent = prepared.filter(({ sentAs }) => sentAs !== undefined)
-        const filed: Filed[] = await fileMessages(tx, sent.map(filingOf))
-        results.push(...filed)
-        return results
-      })
-    },
+  }
+  const fated = <Kind extends ReceivedItem | SentItem>(item: Kind): Kind => {
+    return hasFates && random() < 0.15 ? { ...item, fate: 'fails' as const } : item
+  }
+  const items: Item[] = Array.from({ length: hasSent ? 8 : 12 }, () => fated(received()))
+  /** @returns its position; items that are added later may push it back */
+  const insert = (item: Item, first = 0) => {
+    const at = first + below(items.length - first + 1)
+    items.splice(at, 0, item)
+    return at
   }
 
-  async function prepare(mail: Mail): Promise<PreparedMail> {
-    const content = await prepareContent({ fairnessKey: 'x', raw: mail.raw, bytesMax: mail.raw.length })
-    return { ...mail, content }
+  const deletedAt = insert({ kind: 'inbox is deleted' })
+  insert({ ...received(), to: [0, DELETED] }, deletedAt + 1)
+  if (hasFates) insert({ ...received(), to: [0, 1], fate: 'fails' })
+  if (hasSent) {
+    const [name, ...others] = sentNames.slice(0, 3) as [string, string, string]
+    const first: SentItem = { kind: 'sent', raw: rawMail(name), from: below(DELETED), messageId: name }
+    const twinAt = insertWithTwin(first, { isFromQueue: true })
+    // The event of mail to oneself shows its thread without the message behind it.
+    items.splice(twinAt + 1, 0, { kind: 'received', raw: replyTo(first.raw, name), to: [first.from] })
+    for (const other of others) {
+      const messageId = random() < 0.5 ? undefined : other
+      const sent = { kind: 'sent' as const, raw: rawMail(messageId ?? pick(names)), from: pick(INBOXES) }
+      insertWithTwin(fated({ ...sent, ...(messageId !== undefined && { messageId }) }), {
+        ...(random() < 0.6 && { isFromQueue: true }),
+        also: INBOXES.filter((index) => index !== sent.from && random() < 0.2),
+      })
+      if (messageId !== undefined && random() < 0.5) insert(received(other), positionOf(messageId) + 1) // other bytes
+    }
+    const revoked = (messageId: string): SentItem => {
+      return { kind: 'sent', raw: rawMail(messageId), from: WITH_REVOKED_KEY, messageId, hasRevokedKey: true }
+    }
+    const revokedAt = insert({ kind: 'key is revoked' })
+    insert(revoked(sentNames[3]!), revokedAt + 1)
+    insert(revoked(sentNames[4]!))
+  }
+  // The last one, because it is filed after the others.
+  return hasFates ? [...items, { ...received(), to: [below(DELETED)], fate: 'waits' }] : items
+
+  /** Mail to oneself: the same bytes are received, in other inboxes too. @returns the position of what is received */
+  function insertWithTwin(
+    sent: SentItem,
+    { isFromQueue = false, also = [] }: { isFromQueue?: boolean; also?: readonly number[] },
+  ): number {
+    const at = insert(sent)
+    const twin: ReceivedItem = { kind: 'received', raw: sent.raw, to: [sent.from, ...also], isFromQueue }
+    // A message of the API is new: nobody can have sent it before.
+    return insert(fated(twin), sent.messageId === undefined ? 0 : at + 1)
+  }
+
+  function positionOf(messageId: string): number {
+    return items.findIndex((item) => item.kind === 'sent' && item.messageId === messageId)
   }
 }
 
-function receivedIn(inboxes: readonly InboxRow[]): (mail: PreparedMail) => Received {
-  return ({ to, labels, content }) => ({
-    sender: 'ann@example.test',
-    verifiedDomain: undefined,
-    recipients: to.map((index) => ({
-      recipient: inboxes[index]!.address,
-      inbox: { ...inboxes[index]!, has_inbound_lists: 0, domain: 'mail.localhost' },
-      authentication: { result: 'unverified' as const },
-    })),
-    content,
-    decision: { labels },
-    remoteAddress: undefined,
-    isFromOwnDomain: false,
-    isFromQueue: false,
-  })
+function replyTo(raw: Buffer, messageId: string): Buffer {
+  const [subject] = /^Subject: .*$/m.exec(raw.toString())!
+  const lines = [
+    'From: Ann <ann@example.test>',
+    subject,
+    'Message-ID: <reply@example.test>',
+    `In-Reply-To: ${messageId}`,
+  ]
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\nhello\r\n`)
 }
 
 /** Returns all rows of the inboxes, with ids replaced. */
@@ -185,7 +150,11 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
     contents: await db.selectFrom('contents').selectAll().where('id', 'in', contentIds).execute(),
     attachments: await db.selectFrom('attachments').selectAll().where('content_id', 'in', contentIds).execute(),
     addresses: await db.selectFrom('content_addresses').selectAll().where('content_id', 'in', contentIds).execute(),
-    inboxes: await db.selectFrom('inboxes').selectAll().where('id', 'in', ids).execute(),
+    queued: await db
+      .selectFrom('recipients')
+      .select(['message_id', 'position', 'address', 'state', 'next_attempt_at'])
+      .where('inbox_id', 'in', ids)
+      .execute(),
   }
   const firstSeq = events[0]?.seq ?? 0
   const numbered = events.map(({ event_id: _event, seq, payload, ...event }) => ({
@@ -194,7 +163,7 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
     payload: JSON.parse(payload) as unknown,
   }))
   const ordered = {
-    inboxes: ids,
+    inboxes: await db.selectFrom('inboxes').selectAll().where('id', 'in', ids).orderBy('id').execute(),
     messages: messages.map(({ number: _number, modseq, ...message }) => ({
       ...message,
       modseq: modseq === 0 ? 0 : modseq - firstSeq,
@@ -229,60 +198,142 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
 }
 
 test('a batch has the same result as its messages one by one', async () => {
-  const clock = () => NOW
-  await using together = await openTestStore({ clock })
-  await using single = await openTestStore({ clock })
-  const [batch, oneByOne] = [filingIn(together), filingIn(single)]
-  const seeds = amount({ short: 10, long: 1_000 })
-  const firstSeed = Number(process.env.FILING_SEED ?? Math.floor(Math.random() * 1e6))
-  let duplicates = 0
-  let replies = 0
-
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
-    const mails = randomMails(seededRandom(seed), 14)
-    const inOrder = [
-      ...mails.filter(({ sentAs }) => sentAs === undefined),
-      ...mails.filter(({ sentAs }) => sentAs !== undefined),
-    ]
-    const [ofBatch, ofSingle] = [await batch.createInboxes(), await oneByOne.createInboxes()]
-    const results = await batch.file(ofBatch, inOrder)
-    const singleResults: unknown[] = []
-    for (const mail of inOrder) singleResults.push(...(await oneByOne.file(ofSingle, [mail])))
-
-    const expected = await dump(single, ofSingle, singleResults)
-    expect(await dump(together, ofBatch, results), `FILING_SEED=${seed}`).toEqual(expected)
-    duplicates += JSON.stringify(results).split('"isDuplicate":true').length - 1
-    replies += JSON.stringify(results).split(/"messageCount":[2-9]/).length - 1
-  }
+  const { together, results, batches } = await compareLists({ short: 6, long: 1_000 }, false)
   // The comparison means something only if messages had something to do with each other.
-  expect(duplicates).toBeGreaterThan(0)
-  expect(replies).toBeGreaterThan(0)
+  for (const each of ['"isDuplicate":true', '"unknown_recipient"', '"unknown_api_key"']) expect(results).toContain(each)
+  expect(Math.max(...batches)).toBeGreaterThan(3)
+  expect(await labelledCount(together, ['sent', 'received'])).toBeGreaterThan(0)
+  expect(await largestThread(together)).toBeGreaterThan(2)
 }, 900_000)
 
 /** A thread shows one message more with each of its events, so the order in which messages are filed must be the same. */
 test('members that fail or wait change nothing for the others of their batch', async () => {
-  const clock = () => NOW
-  await using together = await openTestStore({ clock })
-  await using single = await openTestStore({ clock })
-  const [batch, oneByOne] = [filingIn(together), filingIn(single)]
-  const seeds = amount({ short: 5, long: 500 })
-  const firstSeed = Number(process.env.FILING_SEED ?? Math.floor(Math.random() * 1e6))
-  let failed = 0
-
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
-    const random = seededRandom(seed)
-    const mails = randomMails(random, 14)
-      .filter(({ sentAs }) => sentAs === undefined)
-      .map((mail): Mail => (random() < 0.2 ? { ...mail, fate: 'fails' } : mail))
-    // The last one, because it is filed after the others.
-    const inOrder = mails.map((mail, index): Mail => (index === mails.length - 1 ? { ...mail, fate: 'waits' } : mail))
-    const [ofBatch, ofSingle] = [await batch.createInboxes(), await oneByOne.createInboxes()]
-    const results = await batch.fileEach(ofBatch, inOrder, true)
-    const expected = await oneByOne.fileEach(ofSingle, inOrder, false)
-    expect(await dump(together, ofBatch, results), `FILING_SEED=${seed}`).toEqual(
-      await dump(single, ofSingle, expected),
-    )
-    failed += results.filter((result) => result === 'failed').length
-  }
-  expect(failed).toBeGreaterThan(0)
+  const { results, batches } = await compareLists({ short: 4, long: 500 }, true)
+  expect(results).toContain('"failed"')
+  expect(Math.max(...batches)).toBeGreaterThan(3)
 }, 900_000)
+
+/** @returns the store in which lists were filed together, the results there as text, and the sizes of its batches */
+async function compareLists(lists: { readonly short: number; readonly long: number }, hasFates: boolean) {
+  const clock = () => NOW
+  const together = await openTestStore({ clock })
+  onTestFinished(() => together[Symbol.asyncDispose]())
+  await using single = await openTestStore({ clock })
+  const [batched, oneByOne] = [mailIn(together), mailIn(single)]
+  const firstSeed = Number(process.env.FILING_SEED ?? Math.floor(Math.random() * 1e6))
+  let shown = ''
+
+  for (let seed = firstSeed; seed < firstSeed + amount(lists); seed += 1) {
+    const items = randomItems(seededRandom(seed), { hasSent: seed % 2 === 0, hasFates })
+    const [ofBatched, ofSingle] = [await batched.addTenants(), await oneByOne.addTenants()]
+    const results = await batched.run(ofBatched, items)
+    const singleResults: unknown[] = []
+    for (const item of items) singleResults.push(...(await oneByOne.run(ofSingle, [item])))
+
+    const expected = await dump(single, ofSingle.inboxes, singleResults)
+    expect(await dump(together, ofBatched.inboxes, results), `FILING_SEED=${seed}`).toEqual(expected)
+    shown += JSON.stringify(results)
+  }
+  expect(Math.max(...oneByOne.batches)).toBe(1)
+  return { together, results: shown, batches: batched.batches }
+}
+
+/** Returns how many messages have all of these labels. */
+async function labelledCount(store: TestStore, labels: readonly string[]): Promise<number> {
+  const rows = await store.db
+    .selectFrom('message_labels')
+    .select('message_id')
+    .where('label', 'in', labels)
+    .groupBy('message_id')
+    .having(({ fn }) => fn.countAll(), '=', labels.length)
+    .execute()
+  return rows.length
+}
+
+async function largestThread(store: TestStore): Promise<number> {
+  const { largest } = await store.db
+    .selectFrom('threads')
+    .select(({ fn }) => fn.max('message_count').as('largest'))
+    .executeTakeFirstOrThrow()
+  return Number(largest)
+}
+
+/** Messages for a batch that is cut off in its middle. The fourth is the one that a trigger refuses. */
+const BATCH = 8
+const REFUSED = 3
+const batchOfMails = (): ReceivedItem[] =>
+  Array.from({ length: BATCH }, (_, index) => ({
+    ...{ kind: 'received', to: [index % DELETED] },
+    raw: Buffer.from(
+      `Subject: ${index === REFUSED ? 'no space' : index}\r\nMessage-ID: <${index}@full.test>\r\n\r\n${randomBytes(20_000).toString('hex')}\r\n`,
+    ),
+  }))
+
+/** Each has its event once, with consecutive numbers. */
+const ALL_LOGGED = Array.from({ length: BATCH }, (_, index) => [index + 1, 'message.received'])
+
+const isDuplicate = (results: readonly unknown[]) =>
+  results.flatMap((result) => (result as { isDuplicate: boolean }[]).map((receipt) => receipt.isDuplicate))
+
+notSupported('postgres', 'a PostgreSQL server has its own disk')(
+  'if the disk fills up in the middle of a batch of messages, none is stored, and each is stored once when it is repeated',
+  async () => {
+    await using store = await openTestStore()
+    const mail = mailIn(store)
+    const tenants = await mail.addTenants()
+    const mails = batchOfMails()
+    const limitPages = (change: (pages: number) => number) =>
+      store.transaction(async (tx) => {
+        const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(asKysely(tx))
+        await sql.raw(`pragma max_page_count = ${change(rows[0]!.page_count)}`).execute(asKysely(tx))
+      })
+
+    await limitPages((pages) => pages + 25) // enough for the first ones
+    expect(await mail.run(tenants, mails)).toEqual(Array(BATCH).fill('disk_full'))
+    expect(mail.batches).toEqual([BATCH])
+    expect(await storedCounts(store)).toEqual({ messages: 0, contents: 0, events: 0 })
+
+    await limitPages(() => 1_000_000)
+    expect(isDuplicate(await mail.run(tenants, mails))).toEqual(Array(BATCH).fill(false))
+    expect(await loggedEvents(store)).toEqual(ALL_LOGGED)
+    expect(isDuplicate(await mail.run(tenants, mails))).toEqual(Array(BATCH).fill(true))
+    expect(await storedCounts(store)).toEqual({ messages: BATCH, contents: BATCH, events: BATCH })
+  },
+)
+
+notSupported('sqlite', 'its disk is full for all members of a group at once')(
+  'if PostgreSQL has no space for one message of a batch, only this one is refused, and it is stored once when it is repeated',
+  async () => {
+    await using store = await openTestStore()
+    const mail = mailIn(store)
+    const tenants = await mail.addTenants()
+    const mails = batchOfMails()
+    const url = databaseUrlOf(store.dataDir)!
+    await administrate(
+      url,
+      `create function refuse() returns trigger language plpgsql as $$
+         begin if new.subject = 'no space' then raise exception using errcode = '53100'; end if; return new; end $$;
+       create trigger refuse before insert on messages for each row execute function refuse()`,
+    )
+    const results = await mail.run(tenants, mails)
+    expect(results[REFUSED]).toBe('disk_full')
+    expect(isDuplicate(results.toSpliced(REFUSED, 1))).toEqual(Array(BATCH - 1).fill(false))
+    expect(mail.batches[0]).toBe(BATCH)
+    expect(await storedCounts(store)).toEqual({ messages: BATCH - 1, contents: BATCH - 1, events: BATCH - 1 })
+    store.checkWritable() // the others have shown that there is space
+
+    await administrate(url, 'drop trigger refuse on messages')
+    const repeated = isDuplicate(await mail.run(tenants, mails))
+    expect(repeated).toEqual(mails.map((_mail, index) => index !== REFUSED))
+    expect(await storedCounts(store)).toEqual({ messages: BATCH, contents: BATCH, events: BATCH })
+    expect(await loggedEvents(store)).toEqual(ALL_LOGGED)
+  },
+)
+
+async function storedCounts(store: TestStore) {
+  const count = async (table: string) => {
+    const query = sql<{ count: number }>`select count(*) as count from ${sql.table(table)}`
+    return Number((await query.execute(store.db as unknown as Kysely<Schema>)).rows[0]!.count)
+  }
+  return { messages: await count('messages'), contents: await count('contents'), events: await count('events') }
+}

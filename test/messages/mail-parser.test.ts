@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,6 +26,7 @@ import type { ParsedMail } from '../../src/mail/messages/content/parsed-message.
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
 import { canSeePriorities, nicenessAbove, UNHURRIED } from './parse-thread-priority.ts'
+import { countLoopWork } from '../support/loop-work.ts'
 
 const MEGABYTE = 1_000_000
 const MIB = 1024 * 1024
@@ -204,6 +205,18 @@ test('a large message in a file is read by the thread; if only its header is rea
   const header = await parseHeaderOfFile(file, mail)
   expect(header).toMatchObject({ subject: 'in a file', truncated: true })
   expect(header).toEqual(await parseHeader(mail))
+})
+
+// Its header, fingerprint and hash at once would take the event loop 30 to 60 ms.
+test('of a message of 50 MB that takes too long, the event loop reads a few chunks per turn', async () => {
+  const mail = `Subject: huge\r\n\r\n${fill('A line of a long report.\r\n', 50 * MEGABYTE)}`
+  const file = writeTemporary(mail)
+  const { parseFile } = openParser({ parsing: { timeoutMs: 0 } })
+  const work = countLoopWork()
+  onTestFinished(() => work.stop())
+  const parsed = await parseFile(file, mail, () => createReadStream(file)) // as a blob is read
+  expect(parsed).toMatchObject({ subject: 'huge', truncated: true })
+  expect(work.longest()).toBeLessThan(1_000)
 })
 
 test('if the file of a message cannot be read, the message is refused for now, and the thread continues', async () => {

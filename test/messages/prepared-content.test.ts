@@ -1,6 +1,8 @@
 /** Messages that are prepared for a transaction: what is stored, and what remains of one that is not stored. */
 import { readFileSync } from 'node:fs'
-import { afterEach, beforeAll, expect, test } from 'vitest'
+import { type FileHandle, open } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { MailError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
@@ -9,7 +11,7 @@ import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
 import { contentSteps } from '../../src/mail/messages/content/insert-content.ts'
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
-import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { deferred, openTestStore, type TestStore } from '../store/test-store.ts'
 import { createParserHere } from '../support/parse-here.ts'
 
 const limits = withLimits({ store: { inlineBytesMax: 100 } })
@@ -103,6 +105,48 @@ test('the blobs stay when the transaction may have been committed', async () => 
   await content.discard(new MailError('outcome_unknown', {}))
   expect(await blobKeys()).toHaveLength(2)
 })
+
+// What is not read stays in the socket (test/smtp/limits.test.ts: a slow core slows the peer down).
+test('a message for the disk is read no faster than the disk takes it', async () => {
+  const disk = await holdWrites()
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  let readBytes = 0
+  async function* source() {
+    for (let sent = 0; sent < 128; sent += 1) {
+      readBytes += chunk.length
+      yield chunk
+    }
+  }
+  const prepareContent = preparing(async () => {
+    throw new MailError('parse_queue_full', {}) // parsing is not the subject
+  })
+  const raw = { head: HEAD, chunks: source() }
+  const prepared = prepareContent({ fairnessKey, raw, bytesMax: 1e9 })
+  prepared.catch(() => undefined)
+  await disk.isWriting
+  for (let turn = 0; turn < 500; turn += 1) await nextTurn() // enough for a reader without a limit to read everything
+  expect(readBytes).toBeLessThanOrEqual(6 * chunk.length)
+
+  disk.release()
+  await expect(prepared).rejects.toMatchObject({ code: 'parse_queue_full' })
+  expect(readBytes).toBe(128 * chunk.length)
+})
+
+/** Makes all writes to files wait. */
+async function holdWrites() {
+  const handle = await open(import.meta.filename)
+  const prototype = Object.getPrototypeOf(handle) as Pick<FileHandle, 'write'>
+  await handle.close()
+  const { write } = prototype
+  const [writing, released] = [deferred(), deferred()]
+  const spy = vi.spyOn(prototype, 'write').mockImplementation(async function (this: FileHandle, ...given: unknown[]) {
+    writing.resolve()
+    await released.promise
+    return (write as (...values: unknown[]) => never).apply(this, given)
+  } as never)
+  onTestFinished(() => spy.mockRestore())
+  return { isWriting: writing.promise, release: () => released.resolve() }
+}
 
 test('a check runs when all bytes have arrived; a message that it refuses is not parsed and leaves no blob', async () => {
   let isParsed = false

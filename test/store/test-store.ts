@@ -159,9 +159,9 @@ export async function holdOpen(store: Store, act: (tx: Tx) => Promise<unknown>):
   }
 }
 
-/** Resolves when a statement waits for a lock of another node. */
-export async function isWaiting({ dataDir }: { readonly dataDir: string }): Promise<void> {
+/** Resolves when so many statements wait for locks of other nodes. */
+export async function isWaiting({ dataDir }: { readonly dataDir: string }, statements = 1): Promise<void> {
   const query = `select count(*)::int as count from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`
-  await expect.poll(async () => (await administrate(databaseUrlOf(dataDir)!, query)).rows[0].count).toBe(1)
+  await expect.poll(async () => (await administrate(databaseUrlOf(dataDir)!, query)).rows[0].count).toBe(statements)
 }

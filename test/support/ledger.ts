@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
 import { expect } from 'vitest'
+import { RawClient } from '../smtp/raw-client.ts'
 import { endOfLog, ReconnectingClient } from './reconnecting-clients.ts'
 import { type Frame, openSocket } from './socket-client.ts'
 import type { WebhookSink } from './webhook-sink.ts'
@@ -32,6 +33,8 @@ interface Load {
   readonly callers: number
   /** Clients that add and remove labels. */
   readonly labellers?: number
+  /** Senders whose inbox is deleted before the end of each message: they fail beside the others of their group commit. */
+  readonly failing?: number
   /** end: a client stops at a failure, for `repeatUnacknowledged` later; repeat: it tries until success. */
   readonly onFailure: 'end' | 'repeat'
 }
@@ -57,6 +60,8 @@ export class Ledger {
   readonly sends = new Set<string>()
   /** Labels whose addition was answered with 200. */
   readonly labels = new Set<string>()
+  /** The number of messages that were refused because their inbox had been deleted. */
+  refusedForGood = 0
   /** Counts of temporary failures, of messages over SMTP and of sends. */
   readonly refused = { inbound: 0, sends: 0 }
   /** The number of requests without a response, because the connection broke. */
@@ -73,6 +78,8 @@ export class Ledger {
   readonly #openSends = new Set<string>()
   /** Message-IDs and keys whose only response was a failure. */
   readonly #saidToFail = { inbound: new Set<string>(), sends: new Set<string>() }
+  /** Clients of `prepareFailing`. */
+  readonly #beforeLastLine: RawClient[] = []
   readonly #wakes = new Set<() => void>()
   #reader: ReconnectingClient | undefined
   #isOver = false
@@ -107,8 +114,13 @@ export class Ledger {
     await this.#reader?.stop()
   }
 
+  /** Begins messages of the next load that will fail, so that one fails in its first group commit. */
+  async prepareFailing(count: number): Promise<void> {
+    for (let index = 0; index < count; index += 1) this.#beforeLastLine.push(await this.#beginForDeleted())
+  }
+
   /** Resolves when every client has ended: at its first failure, or after `end`. */
-  async load({ senders, callers, labellers = 0, onFailure }: Load): Promise<void> {
+  async load({ senders, callers, labellers = 0, failing = 0, onFailure }: Load): Promise<void> {
     this.#isOver = false
     const work = async (act: () => Promise<void>) => {
       while (!this.#isOver) {
@@ -150,6 +162,7 @@ export class Ledger {
           await persistent(() => this.#label(id, { remove_labels: [label] }))
         }),
       ),
+      ...Array.from({ length: failing }, () => work(() => persistent(() => this.#deliverToDeleted()))),
     ])
   }
 
@@ -244,10 +257,11 @@ export class Ledger {
   }
 
   get figures(): string {
-    const { refused, unanswered, inbound, sends, received } = this
+    const { refused, refusedForGood, unanswered, inbound, sends, received } = this
     return (
       `${inbound.size} messages in, ${sends.size} sent, ${received.length} events; refused ${refused.inbound} messages and ` +
-      `${refused.sends} sends, after ${Math.round(this.refusalMaxMs)} ms at most; ${unanswered} got no response`
+      `${refused.sends} sends, after ${Math.round(this.refusalMaxMs)} ms at most, and ${refusedForGood} messages to deleted ` +
+      `inboxes; ${unanswered} got no response`
     )
   }
 
@@ -290,6 +304,51 @@ export class Ledger {
       transport.close()
       this.#wake()
     }
+  }
+
+  /** Sends a message whose inbox was deleted after RCPT. It must be refused, and no event or row may exist (`expectOneStory`). */
+  async #deliverToDeleted(): Promise<void> {
+    const peer = this.#beforeLastLine.pop() ?? (await this.#beginForDeleted())
+    try {
+      await this.#say(peer, '.', '550')
+      this.refusedForGood += 1
+    } finally {
+      peer.socket.destroy()
+    }
+  }
+
+  /** @returns a client that has sent all but the last line, and whose inbox has been deleted since RCPT */
+  async #beginForDeleted(): Promise<RawClient> {
+    const username = `deleted-${randomUUID()}`
+    const inbox = `${username}@mail.localhost`
+    await this.#change('POST', '/inboxes', { username })
+    const peer = await RawClient.open(this.#needs.place().smtpPort, 'peer.test')
+    try {
+      await this.#say(peer, 'MAIL FROM:<ann@example.test>', '250')
+      await this.#say(peer, `RCPT TO:<${inbox}>`, '250')
+      await this.#say(peer, 'DATA', '354')
+      peer.send('Subject: late\r\n\r\nhello\r\n')
+      await this.#change('DELETE', `/inboxes/${inbox}`)
+      return peer
+    } catch (error) {
+      peer.socket.destroy()
+      throw error
+    }
+  }
+
+  async #say(peer: RawClient, line: string, expected: string): Promise<void> {
+    const reply = await peer.command(line)
+    if (reply.startsWith(expected)) return
+    if (!/^4(51|21) 4\.3\./.test(reply)) this.wrongAnswers.push(`${line}: ${reply}`)
+    throw new Error(reply)
+  }
+
+  /** @throws unless it succeeds */
+  async #change(method: string, path: string, body?: object): Promise<void> {
+    const { status, body: answer } = await this.#api(method, path, body)
+    if (status < 300) return
+    if (status !== 503) this.wrongAnswers.push(`${method} ${path}: ${status} ${JSON.stringify(answer)}`)
+    throw new Error(`${method} ${path} was answered ${status}`)
   }
 
   async #send(key: string): Promise<void> {
@@ -338,11 +397,7 @@ export class Ledger {
   }
 
   async #label(id: string, change: object): Promise<void> {
-    const path = `/inboxes/in@mail.localhost/messages/${encodeURIComponent(id)}`
-    const { status, body } = await this.#api('PATCH', path, change)
-    if (status === 200) return
-    if (status !== 503) this.wrongAnswers.push(`label of ${id}: ${status} ${JSON.stringify(body)}`)
-    throw new Error(`a label was answered ${status}`)
+    await this.#change('PATCH', `/inboxes/in@mail.localhost/messages/${encodeURIComponent(id)}`, change)
   }
 
   #textFor(id: string): string {
@@ -365,7 +420,8 @@ export class Ledger {
       headers: { authorization: `Bearer ${this.#needs.key}`, 'content-type': 'application/json', ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    return { status: response.status, headers: response.headers, body: await response.json() }
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) }
   }
 
   /** Returns the whole log, up to the last event that the subscriber has received. */

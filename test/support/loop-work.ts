@@ -1,7 +1,8 @@
 /**
- * Counts what this thread does with bytes, by turns of its event loop: calls of the functions of Buffer that search, decode or copy, and one more
- * for each KIB that they do it with. So a test sees how long a turn is without a clock, on a machine with any load.
+ * Counts what this thread does with bytes, by turns of its event loop: calls of the functions of Buffer that search, decode or copy, and of hashes,
+ * and one more for each KIB that they do it with. So a test sees how long a turn is without a clock, on a machine with any load.
  */
+import { Hash } from 'node:crypto'
 import { setImmediate } from 'node:timers'
 
 const KIB = 1024
@@ -21,6 +22,8 @@ export function countLoopWork(): LoopWork {
   const prototype = Buffer.prototype as unknown as Record<string, Method>
   const originals = new Map<string, Method>()
   const concat = Buffer.concat
+  const hashes = Hash.prototype as { update: (this: Hash, data: string | Uint8Array, ...given: unknown[]) => Hash }
+  const { update } = hashes
 
   const count = (name: string, bytesOf: (buffer: Buffer, given: readonly unknown[], result: unknown) => number) => {
     const original = prototype[name]!
@@ -44,6 +47,11 @@ export function countLoopWork(): LoopWork {
     return all
   }
 
+  hashes.update = function counted(data, ...given) {
+    current += 1 + data.length / KIB
+    return update.call(this, data, ...given)
+  }
+
   const turn = () => {
     longest = Math.max(longest, current)
     current = 0
@@ -62,6 +70,7 @@ export function countLoopWork(): LoopWork {
       isStopped = true
       for (const [name, original] of originals) prototype[name] = original
       Buffer.concat = concat
+      hashes.update = update
     },
   }
 }

@@ -34,7 +34,8 @@ const serverProgram = (limits: LimitOverrides) => `
   const log = createLog(config.logLevel)
   const metrics = createMetrics()
   handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
-  const { url, smtpPort } = await startMartlet({ config, log, metrics })
+  const { url, smtpPort, stop } = await startMartlet({ config, log, metrics })
+  process.once('SIGTERM', () => stop().then(() => process.exit(0)))
   log.info({ url, smtpPort }, 'ready')`
 
 /** Most of these servers run for two seconds, in which V8's optimizing compiler takes an eighth of their CPU time. */

@@ -1,6 +1,8 @@
 /** Tests two stores on one database: they wait for each other, retry, and notify each other of commits. */
+import pg from 'pg'
 import { expect, test } from 'vitest'
 import { isMailError } from '../../../src/errors.ts'
+import { createRecipientInboxes } from '../../../src/mail/receiving/recipient-inboxes.ts'
 import type { Tx } from '../../../src/store/handles.ts'
 import { migrateDatabase } from '../../../src/store/store.ts'
 import * as contents from '../../../src/store/tables/contents-table.ts'
@@ -13,6 +15,7 @@ import {
   deferred,
   event,
   insertOrganization,
+  isWaiting,
   loggedEvents,
   openTestStore,
   organizationIds,
@@ -99,6 +102,35 @@ test('two servers that lock the same inboxes in opposite order both succeed', as
   const rows = await nodes.one.db.selectFrom('inboxes').select('message_count').execute()
   expect(rows).toEqual([{ message_count: 2 }, { message_count: 2 }])
   expect(runs).toBeGreaterThan(2) // one of the two was run again
+})
+
+// A message to several inboxes waits for them with the locks that it has already.
+test('two servers that receive for the same inboxes, which are named in opposite order, lock them in one order', async () => {
+  // Large tables are read as these three rows are then: in the order of the addresses that are asked for.
+  await using nodes = await startNodes({ store: { lockWaitMs: 20_000 } }, ['seqscan', 'hashjoin', 'mergejoin'])
+  for (let count = 0; count < 3; count++) await nodes.one.transaction((tx) => insertInbox(tx))
+  const rows = await nodes.one.db.selectFrom('inboxes').select('address').orderBy('address').execute()
+  const addresses = rows.map(({ address }) => address)
+  let runs = 0
+  const lock = (store: TestStore, recipients: readonly string[]) => {
+    const recipientInboxes = createRecipientInboxes({ store, domain: 'mail.localhost' })
+    return store.transaction((tx) => {
+      runs += 1
+      return recipientInboxes.lock(tx, recipients, { skipLocked: false })
+    })
+  }
+  // Both come as far as the inbox in the middle: in opposite order, each would then have what the other one needs next.
+  const holder = new pg.Client({ connectionString: nodes.url })
+  await holder.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from inboxes where address = $1 for update', [addresses[1]])
+  const locking = Promise.all([lock(nodes.one, addresses), lock(nodes.two, addresses.toReversed())])
+  await isWaiting(nodes.one, 2)
+  await holder.query('commit')
+  await holder.end()
+
+  expect((await locking).map((found) => [...found.keys()].toSorted())).toEqual([addresses, addresses])
+  expect(runs).toBe(2) // a deadlock would have made one of them run again
 })
 
 test('a member that needs a locked row lets earlier members of its group commit first', async () => {
@@ -252,14 +284,18 @@ function notify(store: TestStore): { promise: Promise<void>; count: number } {
   return received
 }
 
-async function startNodes(limits: Parameters<typeof storeNeeds>[0]['limits'] = {}) {
+/** @param plansWithout what the planner must not use */
+async function startNodes(limits: Parameters<typeof storeNeeds>[0]['limits'] = {}, plansWithout: string[] = []) {
   const folder = await temporaryFolder()
+  const url = databaseUrlOf(folder.path)!
+  const database = pg.escapeIdentifier(new URL(url).pathname.slice(1))
+  for (const each of plansWithout) await administrate(url, `alter database ${database} set enable_${each} = off`)
   const one = await openTestStore({ dataDir: folder.path, limits })
   const two = await openTestStore({ dataDir: folder.path, limits })
   return {
     one,
     two,
-    url: databaseUrlOf(folder.path)!,
+    url,
     async [Symbol.asyncDispose]() {
       await Promise.all([one.close(), two.close()])
       await folder[Symbol.asyncDispose]()
