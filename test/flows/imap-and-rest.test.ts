@@ -114,6 +114,23 @@ test('a message that arrives, and each change over REST, is in IDLE', async () =
   expect(deletion.labels.toSorted()).toEqual(['flagged', 'received', 'todo', 'trash'])
 })
 
+test('EMAILID, THREADID and PREVIEW of a message are those of REST', async () => {
+  const agent = await openAgent()
+  const ids = [await agent.receive('one'), await agent.receive('two')]
+  await agent.client.ok('SELECT INBOX')
+  const fetched = await agent.client.ok('FETCH 1:2 (EMAILID THREADID PREVIEW)')
+  for (const [index, id] of ids.entries()) {
+    const path = `/v0/inboxes/${agent.user}/messages/${encodeURIComponent(id)}`
+    const { body } = await server.world.request('GET', path)
+    expect(fetched[index]).toMatch(
+      new RegExp(
+        `^${index + 1} FETCH \\(EMAILID \\([\\w-]+\\) THREADID \\(${body.thread_id}\\) PREVIEW "${body.preview}"\\)$`,
+      ),
+    )
+  }
+  expect(fetched[0]).toContain('PREVIEW "one"')
+})
+
 test('flags that a mail program stores are labels, and events', async () => {
   const agent = await openAgent()
   const id = await agent.receive('one')

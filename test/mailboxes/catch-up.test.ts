@@ -168,15 +168,22 @@ test('UIDs and UIDVALIDITY outlive the process; a restored database has another 
 
 test('a backup that is restored twice has another UIDVALIDITY each time', async () => {
   // It had the same one, and other messages under the same UIDs.
-  await using world = await startMailboxes()
-  const before = await (await world.logIn()).status('INBOX')
-  const backUp = { uid_validity: before.uidValidity - 1_000 }
-  await world.store.transaction(async (tx) => {
-    await tx.updateTable('mailboxes').set(backUp).execute()
-    await mailboxesTable.raiseUidValidity(tx)
-  })
-  const rows = await world.store.db.selectFrom('mailboxes').select('uid_validity').execute()
-  for (const row of rows) expect(row.uid_validity).toBeGreaterThanOrEqual(before.uidValidity)
+  let nowMs = Date.now()
+  await using world = await startMailboxes({}, { clock: () => nowMs })
+  const { uidValidity: backedUp } = await (await world.logIn()).status('INBOX')
+  const restore = async () => {
+    nowMs += 1_000
+    await world.store.transaction(async (tx) => {
+      await tx.updateTable('mailboxes').set({ uid_validity: backedUp }).execute()
+      await mailboxesTable.raiseUidValidity(tx)
+    })
+    const rows = await world.store.db.selectFrom('mailboxes').select('uid_validity').distinct().execute()
+    return rows.map(({ uid_validity: validity }) => validity)
+  }
+  const [first] = await restore()
+  const [second] = await restore()
+  expect([backedUp, first, second]).toEqual([backedUp, first, second].toSorted((a, b) => a! - b!))
+  expect(new Set([backedUp, first, second]).size).toBe(3)
 })
 
 notSupported('sqlite', 'it has one node')('two nodes give one UID to a message, and show the same', async () => {

@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { MailAccount, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
-import { notSupported } from '../support/test-database.ts'
+import { databaseName, notSupported } from '../support/test-database.ts'
 import { appendedMail, startMailboxes } from './mailbox-world.ts'
 
 const MESSAGES = 20
@@ -56,6 +56,28 @@ notSupported('sqlite', 'it has no server to wait for')(
     ])
   },
 )
+
+test('receiving costs no statement more in an inbox that a mail program has opened', async () => {
+  await using world = await startMailboxes(WITHOUT_YIELDS)
+  const runRows = vi.spyOn(SqliteConnection.prototype, 'runRows')
+  const others = [vi.spyOn(SqliteConnection.prototype, 'run'), vi.spyOn(SqliteConnection.prototype, 'executeQuery')]
+  const calls = databaseName() === 'postgres' ? countPostgresCalls() : undefined
+  const cost = async () => {
+    calls?.take()
+    vi.clearAllMocks()
+    await world.receive()
+    const rows = runRows.mock.calls.reduce((sum, [step]) => sum + step.rows.length, 0)
+    return calls?.take() ?? { rows, statements: others.reduce((sum, spy) => sum + spy.mock.calls.length, 0) }
+  }
+  await world.receive()
+  const before = await cost()
+  const account = await world.logIn()
+  await account.create('Work')
+  const mailbox = await account.open('INBOX')
+  expect(await cost()).toEqual(before)
+  mailbox.close()
+  expect(await cost()).toEqual(before)
+})
 
 test('an appended message has its UID at once, and MODSEQ is the number of its event', async () => {
   await using world = await startMailboxes()

@@ -56,6 +56,21 @@ test('a received message is in INBOX, unseen, and a flag that is stored is a lab
   ])
 })
 
+test('sessions that may see the same messages of a mailbox share its snapshots', async () => {
+  await using world = await startMailboxes()
+  await world.receive({ labels: ['unauthenticated'] })
+  const [one, two] = [await (await world.logIn()).open('Spam'), await (await world.logIn()).open('Spam')]
+  expect(two.latest()).toBe(one.latest())
+  await world.receive({ labels: ['spam'] })
+  const refreshed = await one.refresh()
+  expect(await two.refresh()).toBe(refreshed)
+  expect(refreshed.uids).toHaveLength(2)
+  // This one may not see the first message.
+  const few = await (await world.logIn(['message_read', 'label_spam_read'])).open('Spam')
+  expect(Array.from(few.latest().uids)).toEqual([2])
+  expect(one.latest()).toBe(refreshed)
+})
+
 test('a session that listens gets a snapshot for each change, and \\Deleted belongs to the entry', async () => {
   await using world = await startMailboxes()
   const id = await world.receive()

@@ -165,9 +165,10 @@ class MemoryAccount implements MailAccount {
 
   async delete(name: string): Promise<void> {
     this.#requireWrite()
-    this.#inbox.require(name)
+    const mailbox = this.#inbox.require(name)
     if (name === 'INBOX' || SPECIAL_USES[name]) throw new ImapRefusal('CANNOT', 'this mailbox cannot be deleted')
     this.#inbox.mailboxes.delete(name)
+    mailbox.remove([...mailbox.messages.keys()]) // for the sessions that have selected it
   }
 
   async setSubscribed(name: string, isSubscribed: boolean): Promise<void> {

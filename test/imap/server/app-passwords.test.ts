@@ -3,7 +3,8 @@
  * their password was revoked.
  */
 import { expect, test } from 'vitest'
-import { ImapClient } from '../imap-client.ts'
+import { type Permission, permissions } from '../../../src/mail/access/permissions.ts'
+import { type Answer, ImapClient } from '../imap-client.ts'
 import { messageWith, useServer } from '../imap-under-test.ts'
 import { type MartletUnderTest, startMartletImap } from '../martlet-under-test.ts'
 
@@ -106,6 +107,57 @@ test('a key that has expired, was deleted or rotated, or may not read does not l
     status: 'NO',
     text: expect.stringMatching(/^\[AUTHORIZATIONFAILED\]/),
   })
+})
+
+const SUBJECTS = ['one', 'two', 'three', 'four']
+type Change = (client: ImapClient) => Promise<Answer>
+const commands = (...all: string[]) =>
+  all.map(
+    (each): Change =>
+      (client) =>
+        client.command(each),
+  )
+const append =
+  (mailbox: string): Change =>
+  (client) =>
+    client.append(mailbox, messageWith('appended'))
+
+test.each<[Permission, string, Change[]]>([
+  [
+    'message_update',
+    'INBOX',
+    [
+      ...commands('UID STORE 1 +FLAGS (\\Flagged)', 'UID COPY 2 Archive', 'UID MOVE 3 Archive', 'EXPUNGE'),
+      ...commands('CREATE Work', 'RENAME Own Other', 'SUBSCRIBE Sent', 'UNSUBSCRIBE Sent', 'DELETE Own2'),
+      append('INBOX'),
+    ],
+  ],
+  ['message_delete', 'Trash', commands('UID EXPUNGE 4', 'EXPUNGE')],
+  ['draft_delete', 'Drafts', commands('UID EXPUNGE 4', 'EXPUNGE')],
+  ['draft_update', 'Drafts', commands('UID STORE 1 +FLAGS (\\Flagged)')],
+  ['draft_create', 'Drafts', [append('Drafts')]],
+])('without %s, the commands that need it over REST change nothing in %s', async (missing, mailbox, changes) => {
+  const user = await newUser()
+  const owner = await ImapClient.logIn(server.current.port, await appPassword(user))
+  for (const own of ['Own', 'Own2']) await owner.ok(`CREATE ${own}`)
+  for (const subject of SUBJECTS) await owner.append(mailbox, messageWith(subject))
+  await owner.ok(`SELECT ${mailbox}`)
+  await owner.ok('UID STORE 4 +FLAGS.SILENT (\\Deleted)')
+  const flags = Object.fromEntries(permissions.map((each) => [each, each !== missing]))
+  const client = await ImapClient.logIn(server.current.port, await apiKey(user, { permissions: flags }))
+  const state = async () => [
+    ...(await owner.ok('UID FETCH 1:* FLAGS')),
+    ...(await owner.ok('LIST "" * RETURN (SUBSCRIBED STATUS (MESSAGES))')),
+  ]
+  const before = await state()
+  await client.ok(`SELECT ${mailbox}`)
+  for (const [index, change] of changes.entries()) {
+    const { status, text } = await change(client)
+    expect(`${status} ${text}`, `${index}`).toMatch(/^NO \[(NOPERM|READ-ONLY)\]/)
+  }
+  expect(await state()).toEqual(before)
+  for (const [index, change] of changes.entries())
+    expect(await change(owner), `${index}`).toMatchObject({ status: 'OK' })
 })
 
 test('guessing: a connection ends after some failures, whether the inbox exists or not', async () => {

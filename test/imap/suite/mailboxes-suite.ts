@@ -64,6 +64,43 @@ export function mailboxesSuite(server: { readonly current: ImapUnderTest }): voi
     expect((await client.command('RENAME New Sent')).text).toMatch(/^\[ALREADYEXISTS\]/)
   })
 
+  test('RENAME of a mailbox that another session has selected: the session goes on with it', async () => {
+    const [client, other] = await openMailbox(server.current, { sessions: 2 })
+    await client!.ok('RENAME Work Projects')
+    expect(await other!.ok('NOOP')).toEqual([])
+    expect(await other!.ok('FETCH 1:* UID')).toHaveLength(3)
+    await other!.ok('STORE 2 +FLAGS.SILENT (\\Flagged)')
+    await other!.append('Projects', messageWith('four'))
+    expect(await other!.ok('NOOP')).toEqual([])
+    await client!.ok('SELECT Projects')
+    expect(await client!.ok('SEARCH FLAGGED')).toEqual(['SEARCH 2'])
+    expect(await other!.command('SELECT Work')).toMatchObject({
+      status: 'NO',
+      text: expect.stringMatching(/^\[NONEXISTENT\]/),
+    })
+  })
+
+  test('DELETE of a mailbox that another session has selected: its messages vanish, and a new one with the name is another', async () => {
+    const [client, other] = await openMailbox(server.current, { sessions: 2 })
+    const validity = async () => {
+      const [text] = await client!.ok('STATUS Work (UIDVALIDITY)')
+      return Number(/UIDVALIDITY (\d+)/.exec(text!)![1])
+    }
+    const before = await validity()
+    await client!.ok('SELECT INBOX')
+    await client!.ok('DELETE Work')
+    expect(await other!.ok('NOOP')).toEqual(['3 EXPUNGE', '2 EXPUNGE', '1 EXPUNGE'])
+    await client!.ok('CREATE Work')
+    expect(await validity()).toBeGreaterThan(before)
+    await client!.append('Work', messageWith('four'))
+    expect(await other!.ok('NOOP')).toEqual([])
+    expect(await other!.ok('UID FETCH 1:* FLAGS')).toEqual([])
+    expect(await other!.ok('UID STORE 1:* +FLAGS (\\Seen)')).toEqual([])
+    expect(await other!.ok('SEARCH ALL')).toEqual(['SEARCH'])
+    await other!.ok('SELECT Work')
+    expect(await other!.ok('FETCH 1:* FLAGS')).toEqual(['1 FETCH (FLAGS ())'])
+  })
+
   test('DELETE, and what cannot be deleted', async () => {
     const { client } = await openSession(server.current)
     await client.ok('CREATE Gone')

@@ -6,9 +6,11 @@ import { type ImapUnderTest, messageWith, openMailbox } from '../imap-under-test
 async function openSearched(server: ImapUnderTest): Promise<ImapClient> {
   const [client] = await openMailbox(server, { subjects: ['alpha', 'beta', 'gamma'] })
   const body = Buffer.from('Grüße aus Köln').toString('latin1')
-  const { text } = await client!.append('Work', messageWith('delta', body), '(\\Seen) " 1-Feb-2020 12:00:00 +0000" ')
+  const delta = `Cc: cy@example.test\r\nBcc: bo@example.test\r\n${messageWith('delta', body)}`
+  const { text } = await client!.append('Work', delta, '(\\Seen) " 1-Feb-2020 12:00:00 +0000" ')
   expect(text).toMatch(/^\[APPENDUID/)
   await client!.ok('STORE 2 +FLAGS.SILENT (\\Flagged keyword)')
+  await client!.ok('STORE 3 +FLAGS.SILENT (\\Answered)')
   return client!
 }
 
@@ -22,6 +24,12 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     ['FLAGGED', '2'],
     ['UNFLAGGED UNSEEN', '1 3'],
     ['SEEN', '4'],
+    ['ANSWERED', '3'],
+    ['UNANSWERED 2:4', '2 4'],
+    ['DELETED', ''],
+    ['UNDELETED', '1 2 3 4'],
+    ['DRAFT', ''],
+    ['UNDRAFT', '1 2 3 4'],
     ['KEYWORD keyword', '2'],
     ['UNKEYWORD keyword 1:3', '1 3'],
     ['NEW', ''],
@@ -36,6 +44,9 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     ['BODY "text of beta"', '2'],
     ['TEXT example.test 1:3', '1 2 3'],
     ['FROM ann TO ben 1', '1'],
+    ['CC cy@', '4'],
+    ['BCC BO', '4'],
+    ['BCC cy', ''],
     ['HEADER Message-ID gamma', '3'],
     ['HEADER X-None ""', ''],
     ['BEFORE 2-Feb-2020', '4'],
@@ -43,6 +54,8 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     ['SINCE 2-Feb-2020', '1 2 3'],
     ['SENTON 7-Feb-1994 1', '1'],
     ['SENTBEFORE "7-Feb-1994"', ''],
+    ['SENTSINCE 7-Feb-1994', '1 2 3 4'],
+    ['SENTSINCE 8-Feb-1994', ''],
     ['LARGER 100000', ''],
     ['SMALLER 100000', '1 2 3 4'],
     ['YOUNGER 86400', '1 2 3'],
@@ -51,6 +64,11 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     ['MODSEQ "/flags/\\\\seen" all 1 SEEN', /^4 \(MODSEQ \d+\)$/],
     ['SAVEDATESUPPORTED', '1 2 3 4'],
     ['SAVEDSINCE 1-Jan-2026', '1 2 3 4'],
+    ['SAVEDBEFORE 1-Jan-2026', ''],
+    ['SAVEDBEFORE 1-Jan-2100', '1 2 3 4'],
+    ['SAVEDON 1-Jan-2026', ''],
+    ['EMAILID nothing', ''],
+    ['THREADID nothing', ''],
     ['CHARSET UTF-8 SUBJECT alpha', '1'],
     ['CHARSET iso-8859-1 BODY {4+}\r\nK\xf6ln', '4'],
     ['CHARSET utf-8 BODY {5+}\r\nk\xc3\xb6ln', '4'],
@@ -60,6 +78,25 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     const found = (await client.ok(`SEARCH ${keys}`)).filter((text) => text.startsWith('SEARCH'))
     if (expected !== undefined) expect(found).toEqual([expected])
     else expect(found[0]!.slice('SEARCH '.length)).toMatch(numbers)
+  })
+
+  test('EMAILID and THREADID find messages, and a message that moves keeps its EMAILID (RFC 8474)', async () => {
+    const client = await openSearched(server.current)
+    const [first, second] = await client.ok('FETCH 1:2 (EMAILID THREADID)')
+    const [, emailId, threadId] = /EMAILID \(([\w-]+)\) THREADID (NIL|\([\w-]+\))/.exec(second!)!
+    expect(first).not.toContain(emailId)
+    expect(await client.ok(`SEARCH EMAILID ${emailId}`)).toEqual(['SEARCH 2'])
+    if (threadId !== 'NIL') expect(await client.ok(`SEARCH THREADID ${threadId!.slice(1, -1)}`)).toEqual(['SEARCH 2'])
+    await client.ok('MOVE 2 Archive')
+    await client.ok('SELECT Archive')
+    expect(await client.ok('FETCH 1 EMAILID')).toEqual([`1 FETCH (EMAILID (${emailId}))`])
+  })
+
+  test('DELETED finds the messages that EXPUNGE would remove', async () => {
+    const client = await openSearched(server.current)
+    await client.ok('STORE 2,4 +FLAGS.SILENT (\\Deleted)')
+    expect(await client.ok('SEARCH DELETED')).toEqual(['SEARCH 2 4'])
+    expect(await client.ok('SEARCH UNDELETED')).toEqual(['SEARCH 1 3'])
   })
 
   test.each([

@@ -33,14 +33,26 @@ export function searchText(
     case 'from':
     case 'to':
     case 'cc':
-    case 'bcc':
       return text === '' || reader.mailbox.isDrafts
         ? searchHeader(reader, target, value, among)
         : reader.byAddress(target, among, (shown) => includes(shown, text))
+    case 'bcc':
+      return searchBcc(reader, value, among)
     case 'body':
     case 'text':
       return searchMessage(reader, text, target === 'text', among)
   }
+}
+
+/** Rows have the addresses to which a message was sent; what another program has written is only in the header. */
+async function searchBcc(reader: SearchReader, value: string, among: Positions): Promise<Positions> {
+  const text = foldText(value)
+  const found =
+    text === '' || reader.mailbox.isDrafts
+      ? reader.none()
+      : await reader.byAddress('bcc', among, (shown) => includes(shown, text))
+  const rest = filter(among, (index) => found[index] === 0)
+  return withMore(found, await searchHeader(reader, 'bcc', value, rest))
 }
 
 /** A substring of the text of a header field; '' finds all messages with this field. @throws search_too_costly */
@@ -83,16 +95,17 @@ async function searchMessage(
   const columns = inHeader ? (['subject', 'addresses', 'body'] as const) : (['body'] as const)
   const anyOf = columns.map((column) => ({ columns: [column], allOf: [text] }))
   const found = isIndexed ? await reader.byIndex(anyOf, among) : reader.none()
-  const add = async (search: (rest: Positions) => Promise<Positions>) => {
-    const more = await search(filter(among, (index) => found[index] === 0))
-    for (let index = 0; index < found.length; index += 1) found[index]! |= more[index]!
-  }
   const { searchTextCharsMax } = reader.limits.parsing
   /** No text has more characters than the message has bytes. */
   const isCut = ({ size_bytes, has_attachments }: SearchedItemRow) =>
     size_bytes > searchTextCharsMax || has_attachments !== 0
   const isWanted = isIndexed && !inHeader ? isCut : () => true
-  await add((rest) => reader.bySource(rest, { text, inHeader }, isWanted))
+  const rest = filter(among, (index) => found[index] === 0)
+  return withMore(found, await reader.bySource(rest, { text, inHeader }, isWanted))
+}
+
+function withMore(found: Positions, more: Positions): Positions {
+  for (let index = 0; index < found.length; index += 1) found[index]! |= more[index]!
   return found
 }
 
