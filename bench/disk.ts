@@ -138,7 +138,11 @@ function print(used: readonly Used[], sizeBytes: number): void {
   const textIndex = used.filter(({ name }) => name.startsWith('search_'))
   const conditions = `a message of ${per(sizeBytes)} bytes, ${INBOXES} inboxes, ${HAS_WEBHOOK ? 'one webhook' : 'no webhook'}`
   report({ what: `disk, ${conditions}`, measured: `${sum(used)} bytes`, ...atMost(sum(used), GOALS.all) })
-  report({ what: `text index, ${conditions}`, measured: `${sum(textIndex)} bytes`, ...atMost(sum(textIndex), GOALS.textIndex) })
+  report({
+    what: `text index, ${conditions}`,
+    measured: `${sum(textIndex)} bytes`,
+    ...atMost(sum(textIndex), GOALS.textIndex),
+  })
 }
 
 function walk(folder: string): string[] {

@@ -105,7 +105,11 @@ try {
   report({
     what: `from the call to the last of ${DOMAINS.length} destinations`,
     measured: rate(ours),
-    ...(postfix && { beside: `Postfix ${rate(theirs)}`, ratio: deliveredRatio, ...atLeast(deliveredRatio, GOALS.delivered) }),
+    ...(postfix && {
+      beside: `Postfix ${rate(theirs)}`,
+      ratio: deliveredRatio,
+      ...atLeast(deliveredRatio, GOALS.delivered),
+    }),
   })
 } finally {
   await holding.stop()

@@ -99,7 +99,12 @@ async function measure(messages: number): Promise<void> {
       })
       if (targets.length === 2) continue
       const { median: ratio, range } = ratioOf(now, measured[0]!, 'eventLoopUs')
-      report({ what: `${each}: event loop, now and before (${range})`, measured: describe(now), beside: describe(measured[0]!), ratio })
+      report({
+        what: `${each}: event loop, now and before (${range})`,
+        measured: describe(now),
+        beside: describe(measured[0]!),
+        ratio,
+      })
     }
   } finally {
     bare.stop()

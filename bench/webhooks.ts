@@ -55,9 +55,7 @@ try {
   const { messages } = (await server.request('GET', `/inboxes/${INBOX}/messages?limit=100`)) as {
     messages: { message_id: string }[]
   }
-  const paths = messages.map(
-    ({ message_id }) => `/inboxes/${INBOX}/messages/${encodeURIComponent(message_id)}`,
-  )
+  const paths = messages.map(({ message_id }) => `/inboxes/${INBOX}/messages/${encodeURIComponent(message_id)}`)
 
   await latencyOfMail(session)
   await session.quit()
