@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import BetterSqlite from 'better-sqlite3'
 import pg from 'pg'
+import { atMost, report } from './report.ts'
 import { type BenchServer, cpuMs, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 import { createVariedMail } from './varied-mail.ts'
@@ -26,6 +27,8 @@ const HAS_WEBHOOK = process.env.WEBHOOK !== '0'
 const SESSIONS = Number(process.env.SESSIONS ?? 20)
 /** Background work, such as the text index, is over when the server uses less CPU time than this in a second. */
 const IDLE_MS = 50
+/** Bytes per message of 5 KB. */
+const GOALS = { all: 12 * 1_024, textIndex: 1_024 }
 
 interface Used {
   readonly name: string
@@ -131,7 +134,15 @@ function print(used: readonly Used[], sizeBytes: number): void {
   for (const { name, bytes } of used.toSorted((a, b) => b.bytes - a.bytes)) {
     if (per(bytes) >= 10) console.log(`${String(per(bytes)).padStart(7)}  ${name}`)
   }
-  console.log(`${String(per(used.reduce((sum, { bytes }) => sum + bytes, 0))).padStart(7)}  in all`)
+  const sum = (of: readonly Used[]) => per(of.reduce((bytes, each) => bytes + each.bytes, 0))
+  const textIndex = used.filter(({ name }) => name.startsWith('search_'))
+  const conditions = `a message of ${per(sizeBytes)} bytes, ${INBOXES} inboxes, ${HAS_WEBHOOK ? 'one webhook' : 'no webhook'}`
+  report({ what: `disk, ${conditions}`, measured: `${sum(used)} bytes`, ...atMost(sum(used), GOALS.all) })
+  report({
+    what: `text index, ${conditions}`,
+    measured: `${sum(textIndex)} bytes`,
+    ...atMost(sum(textIndex), GOALS.textIndex),
+  })
 }
 
 function walk(folder: string): string[] {

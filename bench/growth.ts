@@ -9,6 +9,7 @@
  */
 import { WebSocket } from 'ws'
 import { mailWithAttachment } from './mail-with-attachment.ts'
+import { atMost, report } from './report.ts'
 import { cpuMs, KEY, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -64,11 +65,13 @@ for (const kind of KINDS) {
         smallMs += (await send(small, ROUND_MESSAGES, MEASURED_SESSIONS)) / ROUNDS
       }
       firstMs ??= largeMs
-      console.log(
-        `${kind}: after ${at} messages ${largeMs.toFixed(2)} ms of CPU time per message, ` +
-          `in an empty inbox ${smallMs.toFixed(2)} ms, ratio ${(largeMs / smallMs).toFixed(2)}; ` +
-          `compared with the first ${(largeMs / firstMs).toFixed(2)}`,
-      )
+      report({
+        what: `${kind} of ${at} messages`,
+        measured: `${largeMs.toFixed(2)} ms of CPU time per message, ${(largeMs / firstMs).toFixed(2)} of the first figure`,
+        beside: `an empty inbox ${smallMs.toFixed(2)} ms`,
+        ratio: largeMs / smallMs,
+        ...atMost(largeMs / smallMs, 1.2),
+      })
     }
     socket.close()
   } finally {

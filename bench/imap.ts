@@ -17,6 +17,7 @@ import { measureHostile } from './imap-hostile.ts'
 import { type IdleMemory, measureBare, measureIdle } from './imap-idle.ts'
 import { measureLargeSelect } from './imap-large.ts'
 import { type ImapPeer, startMartlet, startTheirs } from './imap-peers.ts'
+import { atLeast, atMost, report } from './report.ts'
 
 const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
 const SESSIONS = Number(process.env.SESSIONS ?? 500)
@@ -25,6 +26,23 @@ const alone = { flags: measureManyFlags, hostile: measureHostile }
 const selected = (process.env.PARTS ?? [...Object.keys(parts), ...Object.keys(alone), 'large', 'idle'].join(',')).split(
   ',',
 )
+
+/** Rates per second are to be at least this, times in ms at most. */
+const GOALS: Readonly<Record<string, number>> = {
+  'FETCH FLAGS, messages/s': 75_000,
+  'first FETCH ENVELOPE, messages/s': 26_000,
+  'FETCH ENVELOPE, messages/s': 26_000,
+  'FETCH BODY[], messages/s': 12_000,
+  'FETCH of one message, commands/s': 10_000,
+  'SEARCH TEXT, ms': 20,
+  'SEARCH TEXT of a new process, ms': 20,
+  'APPEND over 10 connections, messages/s': 1_000,
+  '250 to EXISTS at 50/s, p99 ms': 10,
+  'SELECT of 100000 messages, ms': 100,
+}
+const STALL_GOAL_MS = 50
+/** Per idle session, in KiB. */
+const IDLE_GOALS = { plain: 30, TLS: 80 }
 
 const commands = selected.filter((part) => parts[part])
 if (commands.length > 0 || selected.includes('large') || selected.some((part) => part in alone)) await compare()
@@ -51,11 +69,13 @@ async function compare(): Promise<void> {
       await measure(peers[0]!, found)
       for (const [what, value] of found) results.set(what, [value])
     }
-    console.log(`${MESSAGES} messages of about 5 KB; ${peers.map(({ name }) => name).join(' | ')} | ratio`)
     for (const [what, [ours, theirs]] of results)
-      console.log(
-        `${what}: ${format(ours!)}${theirs === undefined ? '' : ` | ${format(theirs)} | ${(ours! / theirs).toFixed(3)}`}`,
-      )
+      report({
+        what: `${what} (${MESSAGES} messages of about 5 KB)`,
+        measured: format(ours!),
+        ...(theirs !== undefined && { beside: `Dovecot ${format(theirs)}`, ratio: ours! / theirs }),
+        ...goalOf(what, ours!),
+      })
   } finally {
     for (const peer of peers) await peer.stop()
   }
@@ -63,14 +83,23 @@ async function compare(): Promise<void> {
 
 async function compareIdle(): Promise<void> {
   const kib = (bytes: number) => (bytes / 1_024).toFixed(1)
-  const show = (name: string, { resident, heap, external }: IdleMemory) =>
-    console.log(`${name}: ${kib(resident)} KiB resident, ${kib(heap)} of the heap, ${kib(external)} external`)
-  console.log(`${SESSIONS} idle sessions, growth per session`)
-  for (const isTls of [false, true]) {
-    const kind = isTls ? 'TLS' : 'plain'
-    show(`IDLE, ${kind}`, await measureIdle(isTls, SESSIONS))
-    show(`bare socket, ${kind}`, await measureBare(isTls, SESSIONS))
+  const describe = ({ resident, heap, external }: IdleMemory) =>
+    `${kib(resident)} KiB resident, ${kib(heap)} of the heap, ${kib(external)} external`
+  for (const kind of ['plain', 'TLS'] as const) {
+    const [ours, bare] = [await measureIdle(kind === 'TLS', SESSIONS), await measureBare(kind === 'TLS', SESSIONS)]
+    report({
+      what: `a session in IDLE, ${kind}, of ${SESSIONS}`,
+      measured: describe(ours),
+      beside: `bare socket ${describe(bare)}`,
+      ratio: ours.resident / bare.resident,
+      ...atMost(ours.resident / 1_024, IDLE_GOALS[kind], ' KiB'),
+    })
   }
+}
+
+function goalOf(what: string, value: number) {
+  if (what.startsWith('longest stall')) return atMost(value, STALL_GOAL_MS, ' ms')
+  return what.endsWith('/s') ? atLeast(value, GOALS[what], '/s') : atMost(value, GOALS[what], ' ms')
 }
 
 function format(value: number): string {

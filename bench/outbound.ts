@@ -1,8 +1,12 @@
 /**
- * How many sends per second are accepted over REST, each signed, stored and queued on disk before its 200? And how many
- * messages per second reach 100 destinations from there, compared with Postfix in the same run?
+ * How many sends per second are accepted over REST, each signed, stored and queued on disk before its 200, compared with those
+ * that Postfix accepts through submission? And how many messages per second reach 100 destinations from there, compared with
+ * Postfix in the same run?
  *
  *   npm run bench -- outbound
+ *
+ * Submission to Postfix is over STARTTLS with SASL, for which Dovecot checks the passwords; it neither composes nor signs, and a
+ * message stays in its queue, as the message of a send does here, where no route is set.
  *
  * The mail server of every destination is one smtp-sink on loopback, found through our own DNS server. Both mail
  * servers are given MESSAGES messages as fast as they accept them, Martlet over REST and Postfix over SMTP, and the clock
@@ -14,8 +18,10 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startDns, type Zones } from '../test/support/dns-server.ts'
+import { isDovecotThere } from '../test/support/dovecot-auth.ts'
 import { isPostfixThere, startBenchPostfix } from './postfix.ts'
-import { type BenchServer, KEY, startBenchServer } from './server.ts'
+import { atLeast, report } from './report.ts'
+import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
 import { Session, sampleMail } from './smtp-load.ts'
 
 const SINK = '/usr/sbin/smtp-sink'
@@ -23,6 +29,9 @@ const SINK_PORT = 2_529
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
 const MESSAGES = Number(process.env.MESSAGES ?? 1_000)
 const SENDERS = Number(process.env.SENDERS ?? 20)
+const FROM = 'load@mail.localhost'
+const PASSWORD = 'password-of-this-run'
+const GOALS = { accepted: 2, delivered: 1 }
 const DOMAINS = Array.from({ length: 100 }, (_, index) => `d${index}.test`)
 const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
 
@@ -45,13 +54,26 @@ const sending = await startBenchServer({
 const postfix = isPostfixThere()
   ? await startBenchPostfix(2_527, { nextHop: `smtp:[127.0.0.1]:${SINK_PORT}` })
   : undefined
+const submission =
+  isPostfixThere() && isDovecotThere()
+    ? await startBenchPostfix(2_528, { password: PASSWORD, isHeld: true })
+    : undefined
 try {
   for (const server of [holding, sending]) await server.request('POST', '/inboxes', { username: 'load' })
   const accepted: number[] = []
+  const submitted: number[] = []
   const ours: number[] = []
   const theirs: number[] = []
+  let [eventLoop, all] = [0, 0]
   for (let round = 0; round < ROUNDS; round += 1) {
+    const used = { eventLoop: eventLoopMs(holding.pid), all: cpuMs(holding.pid) }
     accepted.push(await perSecond(() => sendAll(holding)))
+    eventLoop += eventLoopMs(holding.pid) - used.eventLoop
+    all += cpuMs(holding.pid) - used.all
+    if (submission) {
+      const open = () => Session.openLoggedIn(submission.port, FROM, PASSWORD)
+      submitted.push(await perSecond(() => injectAll(open)))
+    }
     const before = await delivered(sending)
     ours.push(
       await perSecond(async () => {
@@ -63,20 +85,37 @@ try {
     const sentBefore = postfix.sent()
     theirs.push(
       await perSecond(async () => {
-        await injectAll(postfix.port)
+        await injectAll(() => Session.open(postfix.port))
         while (postfix.sent() - sentBefore < MESSAGES) await delay(20)
       }),
     )
   }
-  console.log(`accepted over REST, ${SENDERS} senders: ${rate(accepted)}`)
-  const peer = postfix
-    ? `Postfix ${rate(theirs)}, ratio ${(median(ours) / median(theirs)).toFixed(2)}`
-    : 'no Postfix here'
-  console.log(`from the call to the last of ${DOMAINS.length} destinations: Martlet ${rate(ours)}; ${peer}`)
+  const ms = (total: number) => (total / ROUNDS / MESSAGES).toFixed(2)
+  const acceptedRatio = median(accepted) / median(submitted)
+  report({
+    what: `sends accepted over REST, ${SENDERS} at a time`,
+    measured: `${rate(accepted)}, ${ms(eventLoop)} ms of the event loop, ${ms(all)} ms of all threads each`,
+    ...(submission && {
+      beside: `Postfix submission ${rate(submitted)}`,
+      ratio: acceptedRatio,
+      ...atLeast(acceptedRatio, GOALS.accepted),
+    }),
+  })
+  const deliveredRatio = median(ours) / median(theirs)
+  report({
+    what: `from the call to the last of ${DOMAINS.length} destinations`,
+    measured: rate(ours),
+    ...(postfix && {
+      beside: `Postfix ${rate(theirs)}`,
+      ratio: deliveredRatio,
+      ...atLeast(deliveredRatio, GOALS.delivered),
+    }),
+  })
 } finally {
   await holding.stop()
   await sending.stop()
   await postfix?.stop()
+  await submission?.stop()
   sink.kill()
   await dns[Symbol.asyncDispose]()
 }
@@ -93,11 +132,11 @@ async function sendAll(server: BenchServer): Promise<void> {
   })
 }
 
-async function injectAll(port: number): Promise<void> {
-  const sessions = await Promise.all(Array.from({ length: SENDERS }, () => Session.open(port)))
+async function injectAll(open: () => Promise<Session>): Promise<void> {
+  const sessions = await Promise.all(Array.from({ length: SENDERS }, open))
   await share(async (index, sender) => {
     const to = `zoe@${DOMAINS[index % DOMAINS.length]}`
-    await sessions[sender]!.deliver('load@mail.localhost', to, sampleMail(`${index}`))
+    await sessions[sender]!.deliver(FROM, to, sampleMail(`${index}`))
   })
   for (const session of sessions) await session.quit()
 }

@@ -24,6 +24,8 @@ export interface BenchPostfixOptions {
   readonly nextHop?: string
   /** With it, clients log in as any user with this password, after STARTTLS: Dovecot checks it. */
   readonly password?: string
+  /** Keeps what it accepts in its queue, and delivers nothing. */
+  readonly isHeld?: boolean
 }
 
 /**
@@ -31,7 +33,7 @@ export interface BenchPostfixOptions {
  * that it is compared with.
  */
 export async function startBenchPostfix(port: number, options: BenchPostfixOptions = {}): Promise<BenchPostfix> {
-  const { nextHop, password } = options
+  const { nextHop, password, isHeld = false } = options
   const scratch = join(process.cwd(), mkdtempSync('.bench-postfix-'))
   const [folder, mail] = [join(scratch, 'postfix'), join(scratch, 'mail')]
   mkdirSync(mail)
@@ -55,6 +57,7 @@ export async function startBenchPostfix(port: number, options: BenchPostfixOptio
       smtpd_recipient_restrictions: 'permit_mynetworks, reject',
       ...(nextHop !== undefined && { default_transport: nextHop, default_destination_concurrency_limit: '100' }),
       ...(dovecot && (await saslSettings(scratch, dovecot))),
+      ...(isHeld && { smtpd_end_of_data_restrictions: 'check_client_access static:HOLD' }),
     },
   })
   return {

@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url'
 import { loadHttp } from './http-load.ts'
 import { createMailPool } from './mail-pool.ts'
 import { multiplyMessages } from './multiply-messages.ts'
+import { atLeast, report } from './report.ts'
 import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -27,6 +28,8 @@ const MAILBOXES = (process.env.MAILBOXES ?? '1000,10000').split(',').map(Number)
 const CASES = process.env.CASES?.split(',') ?? ['message', 'list of 50', 'threads']
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const ROUND_MS = Number(process.env.ROUND_MS ?? 3_000)
+/** Per second and process. */
+const GOALS: Readonly<Record<string, number>> = { message: 5_000, 'list of 50': 1_500 }
 const CONNECTIONS = Number(process.env.CONNECTIONS ?? 10)
 const SESSIONS = 20
 /** Messages of a mailbox that are read. */
@@ -86,10 +89,22 @@ async function measure(messages: number): Promise<void> {
       for (let round = 0; round < ROUNDS; round += 1) {
         for (const [index, target] of targets.entries()) measured[index]!.push(await run(target, each, ROUND_MS))
       }
-      for (const [index, { name }] of targets.entries())
-        print(`${each}, mailbox of ${messages}, ${name}`, measured[index]!)
-      printRatio(`${each}: rate, now / Fastify alone`, measured.at(-2)!, measured.at(-1)!, 'perSecond')
-      if (targets.length > 2) printRatio(`${each}: event loop, now / before`, measured[1]!, measured[0]!, 'eventLoopUs')
+      const [now, alone] = [measured.at(-2)!, measured.at(-1)!]
+      report({
+        what: `${each}, mailbox of ${messages}`,
+        measured: describe(now),
+        beside: `Fastify alone ${describe(alone)}`,
+        ratio: ratioOf(now, alone, 'perSecond').median,
+        ...atLeast(median(now.map(({ perSecond }) => perSecond)), GOALS[each], '/s'),
+      })
+      if (targets.length === 2) continue
+      const { median: ratio, range } = ratioOf(now, measured[0]!, 'eventLoopUs')
+      report({
+        what: `${each}: event loop, now and before (${range})`,
+        measured: describe(now),
+        beside: describe(measured[0]!),
+        ratio,
+      })
     }
   } finally {
     bare.stop()
@@ -164,17 +179,16 @@ async function startBare(files: readonly string[]): Promise<Omit<Target, 'name'>
   }
 }
 
-function print(name: string, all: readonly Measured[]): void {
+function describe(all: readonly Measured[]): string {
   const of = (member: keyof Measured) => median(all.map((each) => each[member])).toFixed(0)
-  console.log(
-    `${name}: ${of('perSecond')}/s, ${of('eventLoopUs')} us of the event loop, ${of('allUs')} us of all threads`,
-  )
+  return `${of('perSecond')}/s, ${of('eventLoopUs')} us of the event loop, ${of('allUs')} us of all threads`
 }
 
-function printRatio(name: string, one: readonly Measured[], other: readonly Measured[], member: keyof Measured): void {
+/** Of the ratios of the rounds. */
+function ratioOf(one: readonly Measured[], other: readonly Measured[], member: keyof Measured) {
   const ratios = one.map((each, index) => each[member] / other[index]![member])
   const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
-  console.log(`${name}: ${median(ratios).toFixed(2)} (${range})`)
+  return { median: median(ratios), range }
 }
 
 function median(values: readonly number[]): number {

@@ -22,6 +22,7 @@ import type { Tx } from '../src/store/handles.ts'
 import { insertParsedMails } from '../test/support/parsed-mail-rows.ts'
 import { seededRandom } from '../test/support/seeded-random.ts'
 import { openBenchStore } from './open-store.ts'
+import { atMost, report } from './report.ts'
 import { createVariedMail } from './varied-mail.ts'
 
 const MESSAGES = Number(process.env.MESSAGES ?? 10_000)
@@ -102,10 +103,12 @@ try {
       } while (beforeNumber !== undefined && run < 5)
     }
     times.sort((a, b) => a - b)
-    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!.toFixed(1)
-    console.log(
-      `${name}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, ${(cpuMs / times.length).toFixed(1)} ms of CPU time per page; ${(pages / RUNS).toFixed(1)} pages and ${(results / RUNS).toFixed(1)} results per query`,
-    )
+    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!
+    report({
+      what: `${name}, ${MESSAGES} messages beside ${OTHERS}`,
+      measured: `p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms, ${(cpuMs / times.length).toFixed(1)} ms of CPU time per page; ${(pages / RUNS).toFixed(1)} pages and ${(results / RUNS).toFixed(1)} results per query`,
+      ...atMost(at(0.99), 20, ' ms'),
+    })
   }
 } finally {
   await thread.stop()

@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
+import { atMost, report } from './report.ts'
 import { KEY, startBenchServer } from './server.ts'
 import { Session, sampleMail } from './smtp-load.ts'
 
@@ -38,12 +39,19 @@ interface Measured {
 
 const ours = await measureMartlet()
 const bare = await measureBare(ours.frameBytes)
-console.log(`${SOCKETS} idle subscribers; one message of 5 KB sent to all, a frame of ${ours.frameBytes} bytes`)
-print('Martlet', ours)
-print('ws alone', bare)
-console.log(
-  `ratio: memory ${(ours.memory / bare.memory).toFixed(2)}, time to the last ${(ours.last / bare.last).toFixed(2)}`,
-)
+report({
+  what: `memory of an idle WebSocket, ${SOCKETS} of them`,
+  measured: kib(ours.memory),
+  beside: `ws alone ${kib(bare.memory)}`,
+  ratio: ours.memory / bare.memory,
+  ...atMost(ours.memory / 1_024, 20, ' KiB'),
+})
+report({
+  what: `a message to ${SOCKETS} WebSockets, a frame of ${ours.frameBytes} bytes each, until the last one`,
+  measured: times(ours),
+  beside: `ws alone ${times(bare)}`,
+  ratio: ours.last / bare.last,
+})
 
 async function measureMartlet(): Promise<Measured> {
   const server = await startBenchServer({}, ['--max-semi-space-size=16'])
@@ -160,9 +168,10 @@ function residentBytes(pid: number): number {
   return Number(kib) * 1_024
 }
 
-function print(name: string, { memory, first, middle, last }: Measured): void {
-  const times = [first, middle, last].map((ms) => `${ms.toFixed(1)} ms`)
-  console.log(
-    `${name}: ${(memory / 1_024).toFixed(1)} KiB each; first ${times[0]}, middle ${times[1]}, last ${times[2]}`,
-  )
+function kib(bytes: number): string {
+  return `${(bytes / 1_024).toFixed(1)} KiB`
+}
+
+function times({ first, middle, last }: Measured): string {
+  return `first ${first.toFixed(1)} ms, middle ${middle.toFixed(1)} ms, last ${last.toFixed(1)} ms`
 }

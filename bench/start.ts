@@ -13,6 +13,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../test/support/free-port.ts'
+import { atMost, report } from './report.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 9)
 /** Time between two requests to /readyz. */
@@ -27,17 +28,18 @@ interface Contestant {
   readonly command: string
   readonly args: readonly string[]
   readonly isFresh?: boolean
+  readonly goalMs?: number
 }
 
 const builds = [{ name: 'node dist/cli.js serve', cli: 'dist/cli.js' }]
 if (process.env.BEFORE) builds.unshift({ name: 'before', cli: process.env.BEFORE })
 const contestants: readonly Contestant[] = [
-  { name: 'npm start', command: 'npm', args: ['start'] },
+  { name: 'npm start', command: 'npm', args: ['start'], goalMs: 1_000 },
   ...builds.flatMap(({ name, cli }) => {
     const start = { command: process.execPath, args: [cli, 'serve'] }
     return [
-      { name, ...start },
-      { name: `${name}, fresh folder`, ...start, isFresh: true },
+      { name, ...start, goalMs: 500 },
+      { name: `${name}, fresh folder`, ...start, isFresh: true, goalMs: 800 },
     ]
   }),
   { name: 'a bare HTTP server', command: process.execPath, args: ['-e', bare] },
@@ -50,12 +52,16 @@ try {
     for (const [index, each] of contestants.entries()) times[index]!.push(await untilReady(each))
   }
   const medians = times.map((each) => each.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)]!)
-  for (const [index, { name }] of contestants.entries()) {
-    const ratio = medians[index]! / medians.at(-1)!
-    console.log(
-      `${name}: ready after ${Math.round(medians[index]!)} ms (${Math.round(Math.min(...times[index]!))} to ` +
-        `${Math.round(Math.max(...times[index]!))}), ${ratio.toFixed(1)} × bare`,
-    )
+  const bareMs = medians.at(-1)!
+  for (const [index, { name, goalMs }] of contestants.entries()) {
+    const [ms, all] = [medians[index]!, times[index]!]
+    report({
+      what: `${name}: ready`,
+      measured: `${Math.round(ms)} ms (${Math.round(Math.min(...all))} to ${Math.round(Math.max(...all))})`,
+      beside: `a bare HTTP server ${Math.round(bareMs)} ms`,
+      ratio: ms / bareMs,
+      ...atMost(ms, goalMs, ' ms'),
+    })
   }
 } finally {
   rmSync(dataDir, { recursive: true })

@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isDovecotThere } from '../test/support/dovecot-auth.ts'
 import { createMailPool } from './mail-pool.ts'
 import { isPostfixThere, startBenchPostfix } from './postfix.ts'
+import { report } from './report.ts'
 import { cpuMs, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -74,14 +75,17 @@ try {
         count += sent
       }
     const ours = median(rates.get('submission')!)
-    const beside = ['MX', 'Postfix'].map((name) => {
-      const theirs = median(rates.get(name) ?? [])
-      return theirs === undefined ? '' : `, ${name} ${Math.round(theirs)}/s, ratio ${(ours! / theirs).toFixed(2)}`
-    })
     const how = isFresh ? 'one session per message' : 'sessions reused'
-    console.log(
-      `${SESSIONS} at a time, ${how}: ${Math.round(ours!)}/s (${(cpu / count).toFixed(1)} ms CPU per message)${beside.join('')}`,
-    )
+    for (const name of ['MX', 'Postfix']) {
+      const theirs = median(rates.get(name) ?? [])
+      if (theirs === undefined) continue
+      report({
+        what: `submission, ${SESSIONS} at a time, ${how}`,
+        measured: `${Math.round(ours!)}/s, ${(cpu / count).toFixed(1)} ms of CPU time per message`,
+        beside: `${name} ${Math.round(theirs)}/s`,
+        ratio: ours! / theirs,
+      })
+    }
   }
 } finally {
   await server.stop()

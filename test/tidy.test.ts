@@ -352,6 +352,13 @@ test('docs/specifications.md lists every RFC that the code names', () => {
   expect(missing.map((number) => `RFC ${number} is not in docs/specifications.md: say what is implemented`)).toEqual([])
 })
 
+test('ARCHITECTURE.md follows an arriving message in at most eight steps', () => {
+  const [, path = ''] = textOf('ARCHITECTURE.md').split('**A message arrives and an agent gets its event**')
+  const steps = path.split(/\n\*\*|\n#/, 1)[0]!.match(/^\d+\. /gm) ?? []
+  expect(steps.length).toBeGreaterThan(0)
+  expect(steps.length).toBeLessThanOrEqual(8)
+})
+
 test('documents and comments name only source files that exist', () => {
   const known = trackedFiles()
   const pages = [...sources, ...known.filter((file) => /^(?:docs\/.+|[A-Z]+)\.md$/.test(file))]
