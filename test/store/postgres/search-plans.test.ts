@@ -14,7 +14,7 @@ import { openTestStore } from '../test-store.ts'
 const next = { limit: 50, ascending: false, after: { key: 500, id: 'x' } }
 
 test('the queries of searches and batches find their rows by an index', async () => {
-  await using store = await openTestStore()
+  await using store = await openTestStore({ limits: { store: { transactionMs: 60_000 } } }) // for the rows, on a busy machine
   const ids = await store.transaction(async (tx) => {
     const run = (text: string) => (tx as unknown as Kysely<Schema>).executeQuery(CompiledQuery.raw(text))
     const { inbox_id: inbox, organization_id: organization, pod_id: pod } = await insertInbox(tx)

@@ -69,15 +69,24 @@ interface Candidate {
   readonly lookups: readonly string[]
 }
 
-export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Limits, domain: string): Promise<Places> {
+interface ToPlace {
+  readonly filings: readonly Filing[]
+  /** See FileMessages. */
+  readonly relabel: () => Promise<readonly Filing[]>
+  readonly limits: Limits
+  /** Domain of the Message-IDs that we generate. */
+  readonly domain: string
+}
+
+export async function findPlaces(tx: Tx, { filings, relabel, limits, domain }: ToPlace): Promise<Places> {
   const candidates = filings.map((filing) => createCandidate(tx, filing, domain))
-  const known = await readKnown(tx, candidates)
+  const [known, labelled] = await Promise.all([readKnown(tx, candidates), relabel()])
   const contents = new Map<PreparedContent, ContentRows>()
   const rounds = new Map<string, number>()
   const references = new Map<string, ThreadReferenceRow>()
 
-  const places = candidates.map((candidate): Place => {
-    const { filing } = candidate
+  const places = candidates.map((candidate, index): Place => {
+    const filing = labelled[index]!
     const inboxId = filing.inbox.id
     const { fingerprint } = filing.content.parsed
     const headerName = `${inboxId} ${candidate.headerHash}`
@@ -91,7 +100,7 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
     const before = findThread(candidate, known)
     const thread = threadWith(tx, before, { filing, apiMessageId, content })
     const round = rounds.get(thread.id) ?? 0
-    const row = messageRow(tx, { ...candidate, apiMessageId, content, threadId: thread.id })
+    const row = messageRow(tx, { ...candidate, filing, apiMessageId, content, threadId: thread.id })
 
     rounds.set(thread.id, round + 1)
     known.threads.set(thread.id, thread)
