@@ -1,6 +1,6 @@
 /**
- * Tests what filing costs the database: statements per received message, and how often the writer of PostgreSQL waits for
- * the server. Both grow unnoticed, and cost more than most of our code.
+ * Tests what filing costs the database: statements per received message, pages that a commit writes on SQLite, and how often
+ * the writer of PostgreSQL waits for the server. All grow unnoticed, and cost more than most of our code.
  */
 import { afterEach, expect, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
@@ -10,6 +10,7 @@ import { createPrepareContent } from '../../src/mail/messages/content/prepared-c
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { createFileReceived } from '../../src/mail/receiving/file-received.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
+import { Checkpointer } from '../../src/store/sqlite/checkpointer.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import type { RUN_LATER } from '../../src/store/store.ts'
 import { createParserHere } from '../support/parse-here.ts'
@@ -99,14 +100,34 @@ notSupported('postgres', 'its statements are counted by the next test')(
       statements = others.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
     }
     await count(() => receive(store, inboxes))
-    expect({ rows, statements }).toEqual({ rows: 18, statements: 2 })
+    expect({ rows, statements }).toEqual({ rows: 16, statements: 2 })
     await count(() => receive(store, inboxes, (index) => `first${index}@x.test`))
     // The threads of replies are read for their events.
-    expect({ rows, statements }).toEqual({ rows: 19, statements: 6 })
+    expect({ rows, statements }).toEqual({ rows: 20, statements: 2 })
     // In organizations with lists for received mail: the address and its domains in three scopes, their allow lists, and
     // whether the inbox has sent the message that is answered.
     await count(() => receive(store, inboxes, (index) => `first${index}@y.test`, true))
-    expect({ rows, statements }).toEqual({ rows: 33, statements: 2 })
+    expect({ rows, statements }).toEqual({ rows: 31, statements: 2 })
+  },
+)
+
+notSupported('postgres', 'it does not say which pages a commit writes')(
+  'the number of pages that a commit writes does not grow',
+  async () => {
+    await using store = await openTestStore(WITHOUT_YIELDS)
+    const inboxes = await createInboxes(store)
+    const afterCommit = vi.spyOn(Checkpointer.prototype, 'afterCommit')
+    const logPages = () => afterCommit.mock.calls.at(-1)![0].log
+    await receive(store, inboxes.slice(2))
+    const pagesOf = async (act: () => Promise<void>) => {
+      const before = logPages()
+      await act()
+      return logPages() - before
+    }
+    // Of each table and index with a row for the message one, and those with new pages.
+    expect(await pagesOf(() => receive(store, inboxes.slice(0, 1)))).toBe(28)
+    expect(await pagesOf(() => receive(store, inboxes.slice(0, 1), () => 'first0@x.test'))).toBe(25)
+    expect(afterCommit).toHaveBeenCalledTimes(3)
   },
 )
 
@@ -117,12 +138,12 @@ notSupported('sqlite', 'it has no server to wait for')(
     const inboxes = await createInboxes(store)
     const calls = countPostgresCalls()
     await receive(store, inboxes)
-    expect(calls.take()).toEqual({ statements: 39, roundTrips: 4 })
+    expect(calls.take()).toEqual({ statements: 37, roundTrips: 4 })
     await receive(store, inboxes, (index) => `first${index}@x.test`)
     // The threads of replies are read for their events.
-    expect(calls.take()).toEqual({ statements: 43, roundTrips: 8 })
+    expect(calls.take()).toEqual({ statements: 40, roundTrips: 4 })
     // The entries of lists, and what the messages answer.
     await receive(store, inboxes, (index) => `first${index}@y.test`, true)
-    expect(calls.take()).toEqual({ statements: 43, roundTrips: 6 })
+    expect(calls.take()).toEqual({ statements: 42, roundTrips: 4 })
   },
 )

@@ -1,6 +1,7 @@
 /**
- * Tests, on both databases and with rows, that the statements for allow and block lists use an index: each received message
- * of an organization with lists runs them. The same for sign-ups: each send asks for one, and strangers add the rows.
+ * Tests, on both databases and with rows, that an index serves the statements that run for each received message: those that
+ * look up Message-IDs and threads and, in organizations with allow and block lists, these. The same for sign-ups: each send asks
+ * for one, and strangers add the rows.
  */
 import { CompiledQuery, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
@@ -11,11 +12,12 @@ import type { Schema } from '../../src/store/schema/schema.ts'
 import { compileRows as compileForSqlite } from '../../src/store/sqlite/sqlite-row-statements.ts'
 import { selectAndLock, selectAndLockFree } from '../../src/store/tables/inboxes-table.ts'
 import * as listEntries from '../../src/store/tables/list-entries-table.ts'
-import { selectSent } from '../../src/store/tables/messages-table.ts'
+import { selectKnown, selectSent } from '../../src/store/tables/messages-table.ts'
 import * as rateCounts from '../../src/store/tables/rate-counts-table.ts'
 import * as signUps from '../../src/store/tables/sign-ups-table.ts'
 import * as tenants from '../../src/store/tables/tenants-table.ts'
-import { selectOwnReferences } from '../../src/store/tables/thread-references-table.ts'
+import * as threadParts from '../../src/store/tables/thread-parts-table.ts'
+import { selectByReferences, selectOwnReferences } from '../../src/store/tables/thread-references-table.ts'
 import { databaseName } from '../support/test-database.ts'
 import { insertInbox, insertMessage } from './rows.ts'
 import { openTestStore, type TestStore } from './test-store.ts'
@@ -33,6 +35,13 @@ async function fill(store: TestStore): Promise<string> {
       ...{ inbox_id: ids.inbox_id, message_id_hash: `h${index}`, thread_id, is_own: 1 },
     }))
     await tx.insertInto('thread_references').values(references).execute()
+    const threadIds = (await tx.selectFrom('threads').select('id').execute()).map(({ id }) => id)
+    const labels = threadIds.flatMap((id) => ['a', 'b'].map((label) => ({ thread_id: id, label, message_count: 1 })))
+    await tx.insertInto('thread_labels').values(labels).execute()
+    const participants = labels.map(({ thread_id, label: address }) => {
+      return { thread_id, kind: 'sender' as const, address, display: address, message_count: 1 }
+    })
+    await tx.insertInto('thread_participants').values(participants).execute()
     return ids
   })
   const rows = Array.from({ length: ENTRIES }, (_, index) => ({
@@ -86,18 +95,25 @@ async function planOf(store: TestStore, run: (db: Db) => Promise<unknown>): Prom
   return explain(store, seen[0]!.sql, seen[0]!.parameters)
 }
 
-const SCANS = /Seq Scan|\bSCAN (?:list_entries|messages|thread_references|inboxes)\b/
+const SCANS = /Seq Scan|\bSCAN (?:list_entries|messages|threads|thread_\w+|inboxes)\b/
 
-test('entries, sent messages and inboxes are found by an index', async () => {
+test('entries, messages, threads and inboxes are found by an index', async () => {
   await using store = await openTestStore()
   const organizationId = await fill(store)
-  const entry = { scope_id: 'scope1', direction: 'receive', entry: 'd1.test' }
+  const entry = { scope_id: 'scope1', entry: 'd1.test' }
   const name = { inbox_id: 'i', hash: 'h' }
+  const ofThread = { thread_id: 't', rows_max: 9 }
   const plans = {
-    entries: await planOfRows(store, listEntries.selectEntries as never, entry),
-    allowing: await planOfRows(store, listEntries.selectAllowing as never, entry),
+    entries: await planOfRows(store, listEntries.inboundLookups.entries as never, entry),
+    allowing: await planOfRows(store, listEntries.inboundLookups.allowing as never, entry),
+    denied: await planOfRows(store, listEntries.outboundLookups.entries as never, entry),
     sent: await planOfRows(store, selectSent as never, name),
-    references: await planOfRows(store, selectOwnReferences as never, name),
+    known: await planOfRows(store, selectKnown as never, { ...name, api_hash: 'h', fingerprint: 'f' }),
+    ownReferences: await planOfRows(store, selectOwnReferences as never, name),
+    references: await planOfRows(store, selectByReferences as never, name),
+    labels: await planOfRows(store, threadParts.selectLabels as never, ofThread),
+    participants: await planOfRows(store, threadParts.selectParticipants as never, ofThread),
+    contents: await planOfRows(store, threadParts.selectContents as never, ofThread),
     anyListed: await planOf(store, (db) => listEntries.isAnyListed(db, organizationId, 'send')),
     page: await planOf(store, (db) => listEntries.list(db, { ...key, scope_id: 'scope1' }, { limit: 9, after: 'd' })),
     count: await planOf(store, (db) => listEntries.countOfClients(db, { ...key, scope_id: 'scope1' }, 10)),
@@ -110,6 +126,11 @@ test('entries, sent messages and inboxes are found by an index', async () => {
   }
   for (const title of ['locked', 'free'] as const) expect(plans[title]).toContain('list_entries_by_organization')
   expect(plans.anyListed).toContain('list_entries_by_organization')
+  for (const title of ['sent', 'known'] as const) {
+    expect(plans[title]).toContain('messages_api_id')
+    expect(plans[title]).toContain('messages_by_header_id')
+  }
+  expect(plans.references).toContain('messages_api_id')
   expect(plans.count).toMatch(/list_entries_of_clients|PRIMARY KEY|list_entries_pkey/)
   expect(plans.page).not.toMatch(/Sort|TEMP B-TREE/)
 })

@@ -22,6 +22,7 @@ import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as listEntries from '../../src/store/tables/list-entries-table.ts'
 import * as messageScans from '../../src/store/tables/message-scans-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
+import * as placedMessages from '../../src/store/tables/placed-messages-table.ts'
 import * as queue from '../../src/store/tables/queue-table.ts'
 import * as rollups from '../../src/store/tables/rollups-table.ts'
 import * as scheduledDrafts from '../../src/store/tables/scheduled-drafts-table.ts'
@@ -59,6 +60,25 @@ function asTx(db: Db): Tx {
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
   ['find many messages by their Message-IDs', (db) => messages.keysByApiIds(db, 'i', ['h', 'j']), 'messages_api_id'],
+  ...[
+    ['the newest message', (db: Db) => messages.newestByHeaderId(db, 'i', 'h')] as const,
+    ['a sent message', (db: Db) => submissions.findSentMessage(db, 'i', 'h')] as const,
+    [
+      'the copies of a message',
+      (db: Db) => placedMessages.listOwn(db, { inboxId: 'i', idHash: 'h', fingerprint: 'f' }),
+    ] as const,
+    [
+      'the message that another one answers',
+      (db: Db) => placedMessages.findLabelled(db, { inboxId: 'i', idHash: 'h', label: 'received' }),
+    ] as const,
+  ].flatMap(([what, run]): (typeof statements)[number][] => [
+    [`find ${what} by its Message-ID`, run, 'messages_api_id (inbox_id=? AND api_message_id_hash=?)'],
+    [
+      `find ${what} by a Message-ID that clients do not see`,
+      run,
+      'messages_by_header_id (inbox_id=? AND header_message_id_hash=?)',
+    ],
+  ]),
   ['find where a search before a time begins', (db) => search.newestBefore(db, 'i', 1), 'messages_by_inbox'],
   ['find where a search after a time ends', (db) => search.oldestAfter(db, 'i', 1), 'messages_by_inbox'],
   [

@@ -438,7 +438,7 @@ create table messages (
 );
 CREATE UNIQUE INDEX messages_api_id ON public.messages USING btree (inbox_id, api_message_id_hash);
 CREATE INDEX messages_by_content ON public.messages USING btree (content_id);
-CREATE INDEX messages_by_header_id ON public.messages USING btree (inbox_id, header_message_id_hash) WHERE (header_message_id_hash IS NOT NULL);
+CREATE INDEX messages_by_header_id ON public.messages USING btree (inbox_id, header_message_id_hash) WHERE (header_message_id_hash <> api_message_id_hash);
 CREATE INDEX messages_by_inbox ON public.messages USING btree (inbox_id, "timestamp", id, hidden);
 CREATE INDEX messages_by_number ON public.messages USING btree (inbox_id, number);
 CREATE INDEX messages_by_thread ON public.messages USING btree (thread_id, "timestamp", id);

@@ -434,7 +434,7 @@ CREATE UNIQUE INDEX messages_api_id on messages (inbox_id, api_message_id_hash);
 CREATE INDEX messages_by_content on messages (content_id);
 
 CREATE INDEX messages_by_header_id on messages (inbox_id, header_message_id_hash)
-  where header_message_id_hash is not null;
+  where header_message_id_hash <> api_message_id_hash;
 
 CREATE INDEX messages_by_inbox on messages (inbox_id, timestamp, id, hidden);
 

@@ -19,6 +19,7 @@ import { participantsOfMessage } from './content/mail-addresses.ts'
 import { type UnreadCounts, unreadCountsOf } from './labels/unread-counts.ts'
 import { removeFromIndex } from './search/index-messages.ts'
 import { hiddenMaskOfThread, listFields, newestShown } from './threads/thread-fields.ts'
+import { keepReferences } from './threads/threading.ts'
 import { eventMessage } from './views/event-message.ts'
 
 /** The event of each message that is removed. */
@@ -114,11 +115,14 @@ export function createRemoval({ limits }: RemovalNeeds): Removal {
     )
 
     let removedThreads = 0
+    const ofRemaining: messagesTable.StoredMessageRow[] = []
     for (const [threadId, mine] of groupByThread(rows)) {
       await threads.removeParticipants(tx, threadId, countParticipants(mine, addresses))
       await threads.changeLabelCounts(tx, threadId, countLabels(mine, labels))
       if (await updateOrRemoveThread(tx, threadId, mine)) removedThreads += 1
+      else ofRemaining.push(...mine)
     }
+    await keepReferences(tx, ofRemaining)
     const unread = rows.map((row) => unreadCountsOf(labels.get(row.id) ?? []))
     const lessBy = (name: keyof UnreadCounts) => -unread.reduce((sum, counts) => sum + counts[name], 0)
     const counts = {

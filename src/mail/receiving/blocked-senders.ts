@@ -12,7 +12,8 @@ import { rowStep } from '../../store/row-statements.ts'
 import type { RecipientInboxRow } from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import { selectOwnReferences } from '../../store/tables/thread-references-table.ts'
-import { findDenials } from '../inboxes/lists/find-denials.ts'
+import { readInboundEntries } from '../inboxes/lists/find-denials.ts'
+import { denialsOf } from '../inboxes/lists/list-rules.ts'
 import type { PreparedContent } from '../messages/content/prepared-content.ts'
 import { type AncestorHashes, ancestorHashes } from '../messages/threads/threading.ts'
 
@@ -27,7 +28,11 @@ export interface Incoming {
 /** Addresses of From that are compared. Almost all mail has one; each more counts as one that is in no list. */
 const SENDERS_MAX = 10
 
-/** @returns the messages that are denied. In an organization without such lists, it runs no statement. */
+/**
+ * None of its statements needs the result of another, so that they share a round trip with what the caller reads at the same time.
+ *
+ * @returns the messages that are denied. In an organization without such lists, it runs no statement.
+ */
 export async function findBlocked<Message extends Incoming>(
   tx: Tx,
   incoming: readonly Message[],
@@ -35,19 +40,18 @@ export async function findBlocked<Message extends Incoming>(
 ): Promise<ReadonlySet<Message>> {
   const asked = incoming
     .filter(({ inbox }) => inbox.has_inbound_lists === 1)
-    .map((message) => ({ message, ancestors: ancestorHashes(message.parsed) }))
+    .map((message) => {
+      const { inbox, parsed } = message
+      return { message, inbox, addresses: sendersOf(parsed), ancestors: ancestorHashes(parsed) }
+    })
   if (asked.length === 0) return new Set()
-  const sent = await findSent(tx, asked)
-  const denials = await findDenials(
-    tx,
-    asked.map(({ message: { inbox, parsed, verifiedDomain }, ancestors }) => ({
-      inbox,
-      direction: isAnswer(inbox.id, ancestors, sent) ? 'reply' : 'receive',
-      addresses: sendersOf(parsed),
-      isNeverAllowed: allowLists !== 'any' && verifiedDomain === undefined,
-    })),
-  )
-  return new Set(asked.flatMap(({ message }, index) => (denials[index]!.length > 0 ? [message] : [])))
+  const [sent, known] = await Promise.all([findSent(tx, asked), readInboundEntries(tx, asked)])
+  const blocked = asked.filter(({ message: { verifiedDomain }, inbox, addresses, ancestors }) => {
+    const direction = isAnswer(inbox.id, ancestors, sent) ? 'reply' : 'receive'
+    const isNeverAllowed = allowLists !== 'any' && verifiedDomain === undefined
+    return denialsOf({ inbox, direction, addresses, isNeverAllowed }, known).length > 0
+  })
+  return new Set(blocked.map(({ message }) => message))
 }
 
 function sendersOf({ from }: Incoming['parsed']): (string | undefined)[] {

@@ -81,14 +81,16 @@ export function createFileReceived({
   return async function fileReceived(tx, all) {
     const forInboxes = all.map(splitByInbox)
     const inOrder = forInboxes.flat()
-    const blocked = await findBlocked(
-      tx,
-      inOrder.filter(({ received }) => !isNotice(received)),
-      allowLists,
-    )
-    const unlabelled = inOrder.map((forInbox) => filingOf(forInbox, blocked.has(forInbox)))
-    const filings = await labelRepeated(tx, unlabelled, limits)
-    const filed = await fileMessages(tx, filings)
+    const compared = inOrder.filter(({ received }) => !isNotice(received))
+    const unlisted = inOrder.map((forInbox) => filingOf(forInbox, false))
+    let listed: readonly Filing[] = unlisted
+    let filings: readonly Filing[] = unlisted
+    const filed = await fileMessages(tx, unlisted, async () => {
+      const blocked = await findBlocked(tx, compared, allowLists)
+      listed = inOrder.map((one, index) => (blocked.has(one) ? filingOf(one, true) : unlisted[index]!))
+      filings = await labelRepeated(tx, listed, limits)
+      return filings
+    })
     await recordKeys(tx, filings, filed)
     const receipts = new Map<ForInbox, Pick<Receipt, 'id' | 'messageId' | 'isDuplicate'>>()
     for (const [index, one] of filed.entries()) {
@@ -100,7 +102,7 @@ export function createFileReceived({
         receipts.set(forInbox, { id: one.existing.id, messageId: one.existing.api_message_id, isDuplicate: true })
       } else {
         const { id, threadId, messageId, thread } = one
-        const isRepeated = filing !== unlabelled[index]
+        const isRepeated = filing !== listed[index]
         appendReceived(tx, filing.inbox, { id, threadId, messageId, labels: filing.labels }, thread!, isRepeated)
         if (isNotified(forInbox, isRepeated)) await enqueue(tx, { kind: NOTIFY_BY_MAIL, key: id })
         if (isChallenged(challengedMail(forInbox, filing, isRepeated), senderChallenges)) {

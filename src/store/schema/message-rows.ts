@@ -40,7 +40,10 @@ export interface ThreadParticipantRow {
   message_count: number
 }
 
-/** Maps a Message-ID to a thread of an inbox: the Message-IDs of its messages and those that they refer to. */
+/**
+ * Maps a Message-ID to a thread of an inbox: the Message-IDs of its messages and those that they refer to. Most messages have no row:
+ * a message that clients see under its own Message-ID is found by that, unless there is a row.
+ */
 export interface ThreadReferenceRow {
   inbox_id: string
   message_id_hash: string

@@ -138,25 +138,35 @@ export const hasInboundLists = `coalesce((select 1 from list_entries
   order by list_entries.direction limit 1
 ), 0) as has_inbound_lists`
 
-export type AllowLookup = Pick<ListEntryRow, 'scope_id' | 'direction'>
+export type ScopeLookup = Pick<ListEntryRow, 'scope_id'>
 
-export type EntryLookup = AllowLookup & Pick<ListEntryRow, 'entry'>
+export type EntryLookup = Pick<ListEntryRow, 'scope_id' | 'entry'>
 
-/** Returns the entry in the allow list and in the block list, if it is there. */
-export const selectEntries = selectRows<
-  EntryLookup,
-  Pick<ListEntryRow, 'scope_id' | 'direction' | 'list_type' | 'entry' | 'read_only'>
->(
-  { scope_id: 'text', direction: 'text', entry: 'text' },
-  `select scope_id, direction, list_type, entry, read_only from list_entries
-    where list_entries.scope_id = :scope_id and list_entries.direction = :direction
-      and list_entries.list_type in ('allow', 'block') and list_entries.entry = :entry`,
-)
+type FoundEntry = Pick<ListEntryRow, 'scope_id' | 'direction' | 'list_type' | 'entry' | 'read_only'>
 
-/** Returns the lookup if the allow list has any entry. */
-export const selectAllowing = selectRows<AllowLookup, AllowLookup>(
-  { scope_id: 'text', direction: 'text' },
-  `select scope_id, direction from list_entries
-    where list_entries.scope_id = :scope_id and list_entries.direction = :direction
-      and list_entries.list_type = 'allow' order by list_entries.entry limit 1`,
-)
+function lookupsIn(directions: readonly ListEntryRow['direction'][]) {
+  const listed = directions.map((direction) => `'${direction}'`).join(', ')
+  const firstAllowed = directions.map(
+    (direction) => `select * from (select scope_id, direction from list_entries
+      where list_entries.scope_id = :scope_id and list_entries.direction = '${direction}'
+        and list_entries.list_type = 'allow' order by list_entries.entry limit 1) as first_${direction}`,
+  )
+  return {
+    /** Returns the entry in each allow list and block list of the scope that has it. */
+    entries: selectRows<EntryLookup, FoundEntry>(
+      { scope_id: 'text', entry: 'text' },
+      `select scope_id, direction, list_type, entry, read_only from list_entries
+        where list_entries.scope_id = :scope_id and list_entries.direction in (${listed})
+          and list_entries.list_type in ('allow', 'block') and list_entries.entry = :entry`,
+    ),
+    /** Returns those allow lists of the scope that have any entry. */
+    allowing: selectRows<ScopeLookup, Pick<ListEntryRow, 'scope_id' | 'direction'>>(
+      { scope_id: 'text' },
+      firstAllowed.join(' union all '),
+    ),
+  }
+}
+
+/** Lookups for mail that is sent, and for received mail: its two directions are read at once, before it is known which counts. */
+export const outboundLookups = lookupsIn(['send'])
+export const inboundLookups = lookupsIn(['receive', 'reply'])

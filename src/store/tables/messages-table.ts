@@ -1,4 +1,5 @@
 /** Queries for messages, their labels and addresses. Rows only: mail/messages decides what they mean. */
+import { type AliasedRawBuilder, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { deleteRows, insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
@@ -23,15 +24,29 @@ export async function getByApiId(db: Db, inboxId: string, hash: string): Promise
 }
 
 /**
+ * The messages of an inbox that have a Message-ID, in their header or for clients, as a table to select from. The index of the header's
+ * has only those whose two ids differ: with all, each message would change another page of it.
+ *
+ * @param hash of the Message-ID
+ */
+export function withMessageId(inboxId: string, hash: string): AliasedRawBuilder<StoredMessageRow, 'found'> {
+  return sql<StoredMessageRow>`(
+    select * from messages where inbox_id = ${inboxId} and api_message_id_hash = ${hash}
+    union all
+    select * from messages where inbox_id = ${inboxId} and header_message_id_hash = ${hash}
+      and header_message_id_hash <> api_message_id_hash
+  )`.as('found')
+}
+
+/**
  * Returns the newest message of an inbox with this Message-ID field, received or sent.
  *
  * @param hash of the field
  */
 export async function newestByHeaderId(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
   return db
-    .selectFrom('messages')
+    .selectFrom(withMessageId(inboxId, hash))
     .selectAll()
-    .where('inbox_id', '=', inboxId)
     .where('header_message_id_hash', '=', hash)
     .orderBy('number', 'desc')
     .limit(1)
@@ -261,25 +276,39 @@ export interface NameInInbox {
   readonly hash: string
 }
 
-/** Returns the messages of an inbox with the same Message-ID field and the same content: at most one per row. */
-export const selectSame = selectRows<NameInInbox & { readonly fingerprint: string }, StoredMessageRow>(
-  { inbox_id: 'text', hash: 'text', fingerprint: 'text' },
-  `select * from messages
-    where inbox_id = :inbox_id and header_message_id_hash = :hash and fingerprint = :fingerprint limit 1`,
+/** A message that may be new to an inbox. */
+export interface ArrivingMessage extends NameInInbox {
+  /** `hash` is that of its Message-ID field, this that of the id under which clients would see it. */
+  readonly api_hash: string
+  readonly fingerprint: string
+}
+
+/**
+ * Returns the message of the inbox that clients see under this id, and, of those with another id, one that has the same Message-ID
+ * field and the same content.
+ */
+export const selectKnown = selectRows<ArrivingMessage, StoredMessageRow>(
+  { inbox_id: 'text', api_hash: 'text', hash: 'text', fingerprint: 'text' },
+  `select * from messages where messages.inbox_id = :inbox_id and messages.api_message_id_hash = :api_hash
+    union all
+    select * from (
+      select * from messages where messages.inbox_id = :inbox_id and messages.header_message_id_hash = :hash
+        and messages.header_message_id_hash <> messages.api_message_id_hash and messages.fingerprint = :fingerprint limit 1
+    ) as renamed`,
 )
 
-/** Returns the given Message-IDs that the inbox has sent: a received message has an envelope. */
+/** Returns those of the given Message-IDs that the inbox has sent, each once or twice: a received message has an envelope. */
 export const selectSent = selectRows<NameInInbox, NameInInbox>(
   { inbox_id: 'text', hash: 'text' },
   `select inbox_id, header_message_id_hash as hash from messages
-    where messages.inbox_id = :inbox_id and messages.header_message_id_hash = :hash
-      and messages.envelope_sender is null limit 1`,
-)
-
-/** Returns those api_message_ids that a message of the inbox already has. */
-export const selectTakenApiIds = selectRows<NameInInbox, Pick<MessageRow, 'inbox_id' | 'api_message_id_hash'>>(
-  { inbox_id: 'text', hash: 'text' },
-  'select inbox_id, api_message_id_hash from messages where inbox_id = :inbox_id and api_message_id_hash = :hash',
+      where messages.inbox_id = :inbox_id and messages.api_message_id_hash = :hash
+        and messages.header_message_id_hash = :hash and messages.envelope_sender is null
+    union all
+    select * from (
+      select inbox_id, header_message_id_hash as hash from messages
+        where messages.inbox_id = :inbox_id and messages.header_message_id_hash = :hash
+          and messages.header_message_id_hash <> messages.api_message_id_hash and messages.envelope_sender is null limit 1
+    ) as renamed`,
 )
 
 /** Adds and removes labels, and stores the resulting hidden mask. */

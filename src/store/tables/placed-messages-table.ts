@@ -2,7 +2,7 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Db } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
-import type { StoredMessageRow } from './messages-table.ts'
+import { type StoredMessageRow, withMessageId } from './messages-table.ts'
 
 /** What mailboxes need of a message. */
 export type PlacedMessageRow = Pick<StoredMessageRow, 'id' | 'number' | 'hidden' | 'size_bytes'>
@@ -91,16 +91,12 @@ export async function findLabelled(
   { inboxId, idHash, label }: { readonly inboxId: string; readonly idHash: string; readonly label: string },
 ): Promise<string | undefined> {
   const row = await db
-    .selectFrom('messages')
-    .innerJoin('message_labels', 'message_labels.message_id', 'messages.id')
-    .select('messages.id')
-    .where('messages.inbox_id', '=', inboxId)
-    .where((or) =>
-      or.or([or('messages.header_message_id_hash', '=', idHash), or('messages.api_message_id_hash', '=', idHash)]),
-    )
-    .where('messages.hidden', '=', 0)
+    .selectFrom(withMessageId(inboxId, idHash))
+    .innerJoin('message_labels', 'message_labels.message_id', 'found.id')
+    .select('found.id')
+    .where('found.hidden', '=', 0)
     .where('message_labels.label', '=', label)
-    .orderBy('messages.number', 'desc')
+    .orderBy('found.number', 'desc')
     .limit(1)
     .executeTakeFirst()
   return row?.id
@@ -117,9 +113,8 @@ export async function listOwn(
   { inboxId, idHash, fingerprint }: { readonly inboxId: string; readonly idHash: string; readonly fingerprint: string },
 ): Promise<StoredMessageRow[]> {
   return db
-    .selectFrom('messages')
+    .selectFrom(withMessageId(inboxId, idHash))
     .selectAll()
-    .where('inbox_id', '=', inboxId)
     .where('header_message_id_hash', '=', idHash)
     .where('fingerprint', '=', fingerprint)
     .where('envelope_sender', 'is', null)

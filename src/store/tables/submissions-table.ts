@@ -5,7 +5,7 @@ import { type InterruptionBounds, isFree, isLeased, isWithin, mayBeClaimed, rest
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows, rowStep } from '../row-statements.ts'
 import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
-import type { StoredMessageRow } from './messages-table.ts'
+import { type StoredMessageRow, withMessageId } from './messages-table.ts'
 
 const insertSubmissions = insertRows('submissions', {
   ...{ id: 'text', organization_id: 'text', inbox_id: 'text', message_id: 'text', content_id: 'text', kind: 'text' },
@@ -51,9 +51,8 @@ export async function listRecipients(
 /** Returns a message that the inbox has sent, by the hash of its Message-ID: a received message has an envelope. */
 export async function findSentMessage(db: Db, inboxId: string, hash: string): Promise<StoredMessageRow | undefined> {
   return db
-    .selectFrom('messages')
+    .selectFrom(withMessageId(inboxId, hash))
     .selectAll()
-    .where('inbox_id', '=', inboxId)
     .where('header_message_id_hash', '=', hash)
     .where('envelope_sender', 'is', null)
     .limit(1)

@@ -7,6 +7,7 @@ import type { Schema } from '../../../src/store/schema/schema.ts'
 import * as addresses from '../../../src/store/tables/addresses-table.ts'
 import * as inboxes from '../../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../../src/store/tables/messages-table.ts'
+import * as placedMessages from '../../../src/store/tables/placed-messages-table.ts'
 import * as search from '../../../src/store/tables/search-index-table.ts'
 import { insertInbox } from '../rows.ts'
 import { openTestStore } from '../test-store.ts'
@@ -14,7 +15,7 @@ import { openTestStore } from '../test-store.ts'
 const next = { limit: 50, ascending: false, after: { key: 500, id: 'x' } }
 
 test('the queries of searches and batches find their rows by an index', async () => {
-  await using store = await openTestStore()
+  await using store = await openTestStore({ limits: { store: { transactionMs: 60_000 } } }) // for the rows, on a busy machine
   const ids = await store.transaction(async (tx) => {
     const run = (text: string) => (tx as unknown as Kysely<Schema>).executeQuery(CompiledQuery.raw(text))
     const { inbox_id: inbox, organization_id: organization, pod_id: pod } = await insertInbox(tx)
@@ -70,6 +71,9 @@ test('the queries of searches and batches find their rows by an index', async ()
       (db) => search.listInThread(db, inboxId, { threadId: 't7', newerThan: 1, from: 1, through: 9_000 }, next),
     ],
     ['messages_api_id', (db) => messages.keysByApiIds(db, inboxId, ['h1', 'h2'])],
+    ['messages_api_id', (db) => messages.newestByHeaderId(db, inboxId, 'h1')],
+    ['messages_by_header_id', (db) => messages.newestByHeaderId(db, inboxId, 'h1')],
+    ['messages_api_id', (db) => placedMessages.findLabelled(db, { inboxId, idHash: 'h1', label: 'received' })],
     ['inboxes_by_organization', (db) => inboxes.listNames(db, { organizationId: ids.organization }, next)],
     ['messages_by_number', (db) => inboxes.listNewest(db, { organizationId: ids.organization }, next)],
   ]

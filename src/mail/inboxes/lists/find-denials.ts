@@ -8,38 +8,59 @@ import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import { entriesMatching } from './list-entry.ts'
 import {
   type Denial,
-  denialOf,
+  denialsOf,
   type KnownEntries,
   type ListedInbox,
   type ListQuestion,
   scopesOf,
 } from './list-rules.ts'
 
-/** @returns for each question, the addresses that are denied, with the reason, in their order */
-export async function findDenials(tx: Tx, questions: readonly ListQuestion[]): Promise<Denial[][]> {
+type ListedAddresses = Pick<ListQuestion, 'inbox' | 'addresses'>
+
+/** @returns for each question about mail that is sent, the addresses that are denied, with the reason, in their order */
+export async function findDenials(
+  tx: Tx,
+  questions: readonly (ListQuestion & { readonly direction: 'send' })[],
+): Promise<Denial[][]> {
+  const known = await readEntries(tx, questions, listEntries.outboundLookups)
+  return questions.map((question) => denialsOf(question, known))
+}
+
+/** Reads the entries that concern received mail, as mail that answers a message of its inbox and as other mail. */
+export async function readInboundEntries(tx: Tx, asked: readonly ListedAddresses[]): Promise<KnownEntries> {
+  return readEntries(tx, asked, listEntries.inboundLookups)
+}
+
+async function readEntries(
+  tx: Tx,
+  asked: readonly ListedAddresses[],
+  select: typeof listEntries.outboundLookups,
+): Promise<KnownEntries> {
   const lookups = new Map<string, listEntries.EntryLookup>()
-  const lists = new Map<string, listEntries.AllowLookup>()
-  for (const { inbox, direction, addresses } of questions) {
+  const scopes = new Set<string>()
+  for (const { inbox, addresses } of asked) {
     const entries = new Set(addresses.flatMap((address) => (address === undefined ? [] : entriesMatching(address))))
     for (const scope_id of scopesOf(inbox)) {
-      lists.set(nameOf(scope_id, direction), { scope_id, direction })
-      for (const entry of entries) lookups.set(nameOf(scope_id, direction, entry), { scope_id, direction, entry })
+      scopes.add(scope_id)
+      for (const entry of entries) lookups.set(nameOf(scope_id, entry), { scope_id, entry })
     }
   }
   const [entries, allowing] = await tx.runRows([
-    rowStep(listEntries.selectEntries, [...lookups.values()]),
-    rowStep(listEntries.selectAllowing, [...lists.values()]),
+    rowStep(select.entries, [...lookups.values()]),
+    rowStep(
+      select.allowing,
+      [...scopes].map((scope_id) => ({ scope_id })),
+    ),
   ])
   const found = new Map(entries.map((row) => [nameOf(row.scope_id, row.direction, row.list_type, row.entry), row]))
   const withAllowed = new Set(allowing.map(({ scope_id, direction }) => nameOf(scope_id, direction)))
-  const known: KnownEntries = {
+  return {
     find(scopeId, { direction, type }, entry) {
       const row = found.get(nameOf(scopeId, direction, type, entry))
       return row && (row.read_only === 1 ? 'bounce' : 'entry')
     },
     hasAllowed: (scopeId, direction) => withAllowed.has(nameOf(scopeId, direction)),
   }
-  return questions.map((question) => question.addresses.flatMap((address) => denialOf(question, address, known) ?? []))
 }
 
 /** Returns the recipients to which the inbox may not send, with the reason. */

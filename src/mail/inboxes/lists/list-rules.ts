@@ -53,6 +53,11 @@ export function scopesOf({ id, pod_id, organization_id }: ListedInbox): string[]
   return [id, pod_id, organization_id]
 }
 
+/** Returns the addresses that are denied, with the reason, in their order. */
+export function denialsOf(question: ListQuestion, known: KnownEntries): Denial[] {
+  return question.addresses.flatMap((address) => denialOf(question, address, known) ?? [])
+}
+
 /** @returns undefined if the address is allowed */
 export function denialOf(
   { inbox, direction, isNeverAllowed = false }: Omit<ListQuestion, 'addresses'>,

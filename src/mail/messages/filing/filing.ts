@@ -49,5 +49,13 @@ export interface FiledMessage {
   readonly thread?: ThreadSnapshot
 }
 
-/** @returns one result per filing, in their order. `existing` occurs only for filings without `apiMessageId` and `isCopy`. */
-export type FileMessages = (tx: Tx, filings: readonly Filing[]) => Promise<Filed[]>
+/**
+ * @param relabel runs while the tables are read, so that its statements cost no round trip of their own. It returns the same
+ *   filings in their order, but their `labels` and `threadMask` may be others: these are needed only to write
+ * @returns one result per filing, in their order. `existing` occurs only for filings without `apiMessageId` and `isCopy`.
+ */
+export type FileMessages = (
+  tx: Tx,
+  filings: readonly Filing[],
+  relabel?: () => Promise<readonly Filing[]>,
+) => Promise<Filed[]>

@@ -20,7 +20,7 @@ import * as threads from '../../../store/tables/threads-table.ts'
 import type { ContentRows } from '../content/insert-content.ts'
 import { bccAddresses, headerAddresses, participantsOfMessage } from '../content/mail-addresses.ts'
 import type { PreparedContent } from '../content/prepared-content.ts'
-import { hashId, joins, lookupHashes, type Reference, referencesOf } from '../threads/threading.ts'
+import { hashId, joins, leadsToThread, lookupHashes, type Reference, referencesOf } from '../threads/threading.ts'
 import type { Filing } from './filing.ts'
 import { messageRow, threadWith } from './filing-rows.ts'
 
@@ -49,7 +49,7 @@ export interface Places {
   readonly places: readonly Place[]
   /** The contents of new messages that are not stored yet, each once. */
   readonly contents: readonly ContentRows[]
-  /** The Message-IDs that belong to a thread from now on. */
+  /** The Message-IDs that belong to a thread from now on, except those that their message leads to. */
   readonly references: readonly ThreadReferenceRow[]
 }
 
@@ -69,15 +69,24 @@ interface Candidate {
   readonly lookups: readonly string[]
 }
 
-export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Limits, domain: string): Promise<Places> {
+interface ToPlace {
+  readonly filings: readonly Filing[]
+  /** See FileMessages. */
+  readonly relabel: () => Promise<readonly Filing[]>
+  readonly limits: Limits
+  /** Domain of the Message-IDs that we generate. */
+  readonly domain: string
+}
+
+export async function findPlaces(tx: Tx, { filings, relabel, limits, domain }: ToPlace): Promise<Places> {
   const candidates = filings.map((filing) => createCandidate(tx, filing, domain))
-  const known = await readKnown(tx, candidates)
+  const [known, labelled] = await Promise.all([readKnown(tx, candidates), relabel()])
   const contents = new Map<PreparedContent, ContentRows>()
   const rounds = new Map<string, number>()
   const references = new Map<string, ThreadReferenceRow>()
 
-  const places = candidates.map((candidate): Place => {
-    const { filing } = candidate
+  const places = candidates.map((candidate, index): Place => {
+    const filing = labelled[index]!
     const inboxId = filing.inbox.id
     const { fingerprint } = filing.content.parsed
     const headerName = `${inboxId} ${candidate.headerHash}`
@@ -91,7 +100,7 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
     const before = findThread(candidate, known)
     const thread = threadWith(tx, before, { filing, apiMessageId, content })
     const round = rounds.get(thread.id) ?? 0
-    const row = messageRow(tx, { ...candidate, apiMessageId, content, threadId: thread.id })
+    const row = messageRow(tx, { ...candidate, filing, apiMessageId, content, threadId: thread.id })
 
     rounds.set(thread.id, round + 1)
     known.threads.set(thread.id, thread)
@@ -105,8 +114,9 @@ export async function findPlaces(tx: Tx, filings: readonly Filing[], limits: Lim
       // It stays in its thread, unless that only refers to it, and this thread has its message.
       if (before && (before.isOwn || !isOwn)) continue
       known.references.set(name, { hash, isOwn, threadId: thread.id })
-      const row = { inbox_id: inboxId, message_id_hash: hash, thread_id: thread.id, is_own: Number(isOwn) }
-      references.set(name, row)
+      if (isOwn && !before && leadsToThread(row)) continue
+      const reference = { inbox_id: inboxId, message_id_hash: hash, thread_id: thread.id, is_own: Number(isOwn) }
+      references.set(name, reference)
     }
     const bcc = bccAddresses(filing.bcc ?? [])
     const addresses = [...headerAddresses(filing.content.parsed), ...bcc]
@@ -163,31 +173,33 @@ interface Known {
 }
 
 async function readKnown(tx: Tx, candidates: readonly Candidate[]): Promise<Known> {
-  const unnamed = candidates.filter(({ apiMessageId }) => apiMessageId === undefined)
-  const recognised = unnamed.filter(({ filing }) => !filing.isCopy)
-  const headers = recognised.map(({ filing, headerHash }) => ({
-    inbox_id: filing.inbox.id,
-    hash: headerHash!,
-    fingerprint: filing.content.parsed.fingerprint,
-  }))
-  const apiIds = unnamed.flatMap(({ filing, headerApiId }) =>
-    headerApiId === undefined ? [] : [{ inbox_id: filing.inbox.id, hash: headerApiId.hash }],
+  const arriving = candidates.flatMap(({ filing, apiMessageId, headerHash, headerApiId }) =>
+    apiMessageId !== undefined
+      ? []
+      : [
+          {
+            inbox_id: filing.inbox.id,
+            hash: headerHash!,
+            api_hash: headerApiId?.hash ?? headerHash!,
+            fingerprint: filing.content.parsed.fingerprint,
+          },
+        ],
   )
   const names = candidates.flatMap(({ filing, lookups }) =>
     lookups.map((hash) => [`${filing.inbox.id} ${hash}`, { inbox_id: filing.inbox.id, hash }] as const),
   )
   const chosen = candidates.flatMap(({ filing: { threadId } }) => (threadId === undefined ? [] : [{ id: threadId }]))
-  const [same, taken, byReference, byId] = await tx.runRows([
-    rowStep(messages.selectSame, headers),
-    rowStep(messages.selectTakenApiIds, apiIds),
+  const [stored, byReference, byId] = await tx.runRows([
+    rowStep(messages.selectKnown, arriving),
     rowStep(selectByReferences, [...new Map(names).values()]), // replies in one thread refer to the same
     rowStep(threads.selectByIds, chosen),
   ])
   const chosenIds = new Set(byId.map(({ id }) => id))
   const cut = byReference.filter((row) => row.is_subject_cut === 1 && !chosenIds.has(row.id))
+  const byName = stored.map((row) => [`${row.inbox_id} ${row.header_message_id_hash} ${row.fingerprint}`, row] as const)
   return {
-    messages: new Map(same.map((row) => [`${row.inbox_id} ${row.header_message_id_hash} ${row.fingerprint}`, row])),
-    apiIds: new Set(taken.map((row) => `${row.inbox_id} ${row.api_message_id_hash}`)),
+    messages: new Map(byName.toReversed()), // of two, the one that clients see under this id
+    apiIds: new Set(stored.map((row) => `${row.inbox_id} ${row.api_message_id_hash}`)),
     references: new Map(
       byReference.map(({ hash, inbox_id, id, is_own }) => [
         `${inbox_id} ${hash}`,

@@ -15,7 +15,8 @@ import { relayPart } from '../../../formats/ids.ts'
 import { splitSubject } from '../../../formats/reply/reply-context.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
-import { setReferences } from '../../../store/tables/thread-references-table.ts'
+import type { NewMessageRow } from '../../../store/tables/messages-table.ts'
+import { addReferences, setReferences } from '../../../store/tables/thread-references-table.ts'
 
 /**
  * Number of ancestors that are looked up and stored, nearest first. A thread with 50 generations does not need more.
@@ -109,6 +110,22 @@ export async function addRelayId(
   await tx.runRows([rowStep(setReferences, [row])])
 }
 
+/**
+ * Whether a message leads to its thread without a row in `thread_references`: clients see it under its own Message-ID, which has an
+ * index. So most messages need no such row, of which each would be on another page.
+ */
+export function leadsToThread(row: Pick<NewMessageRow, 'header_message_id_hash' | 'api_message_id_hash'>): boolean {
+  return row.header_message_id_hash === null || row.header_message_id_hash === row.api_message_id_hash
+}
+
+/** Keeps the Message-IDs of messages that were removed from threads which remain: replies to them still join these. */
+export async function keepReferences(tx: Tx, removed: readonly NewMessageRow[]): Promise<void> {
+  const rows = removed.filter(leadsToThread).map(({ inbox_id, api_message_id_hash: message_id_hash, thread_id }) => {
+    return { inbox_id, message_id_hash, thread_id, is_own: 1 }
+  })
+  await tx.runRows([rowStep(addReferences, rows)])
+}
+
 /** Differs from the hash of every Message-ID, so that no received message can take the name first. */
 function hashRelayId(relayId: string): string {
   return hashId(`relay ${relayId}`)
@@ -116,7 +133,7 @@ function hashRelayId(relayId: string): string {
 
 /**
  * Returns the form in which Message-IDs are looked up: they can be longer than an index key may be. 144 bits of SHA-256:
- * the database stores each hash up to seven times per message.
+ * the database stores each hash several times.
  */
 export function hashId(messageId: string): string {
   return createHash('sha256').update(messageId).digest('base64url').slice(0, HASH_CHARS)

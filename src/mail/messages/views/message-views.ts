@@ -6,7 +6,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { Address } from '../../../formats/address/address.ts'
 import type { Db } from '../../../store/handles.ts'
-import type { AddressKind, KindAddress, ThreadRow } from '../../../store/schema/message-rows.ts'
+import type { AddressKind, KindAddress, ThreadParticipantRow, ThreadRow } from '../../../store/schema/message-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import { addressesOf } from '../../../store/tables/addresses-table.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
@@ -87,24 +87,46 @@ export async function showMessages(
   })
 }
 
+/** What threads show besides their rows. */
+export interface ThreadParts {
+  /** By thread, in their order. */
+  readonly labels: ReadonlyMap<string, readonly string[]>
+  readonly participants: ReadonlyMap<string, readonly ThreadParticipantRow[]>
+  /** The contents of its newest messages with attachments, newest first. */
+  readonly contentIds: ReadonlyMap<string, readonly string[]>
+  /** By inbox. */
+  readonly inboxAddresses: ReadonlyMap<string, string>
+}
+
+async function readParts(db: Db, rows: readonly ThreadRow[], { lists }: Limits): Promise<ThreadParts> {
+  const ids = rows.map((row) => row.id)
+  return {
+    labels: await threads.labelsOf(db, ids),
+    participants: await threads.participantsOf(db, ids, lists.threadParticipantsMax),
+    contentIds: await threads.contentsOf(db, ids, lists.threadAttachmentMessagesMax),
+    inboxAddresses: await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))]),
+  }
+}
+
 /**
  * Returns threads in the order of the rows, without those of which no message may be seen.
  *
  * @param hiddenMask classes to omit from every field: those that the reader may not see or did not request
+ * @param known what `readParts` would read, if the caller has it
  */
 export async function showThreads(
   db: Db,
   stored: readonly ThreadRow[],
   limits: Limits,
   hiddenMask: number,
+  known?: ThreadParts,
 ): Promise<ThreadItem[]> {
   const rows = hiddenMask === 0 ? await Promise.all(stored.map(withNewest)) : stored
-  const ids = rows.map((row) => row.id)
-  const labels = await threads.labelsOf(db, ids)
-  const participants = await threads.participantsOf(db, ids, limits.lists.threadParticipantsMax)
-  const contentIds = await threads.contentsOf(db, ids, limits.lists.threadAttachmentMessagesMax)
-  const attachments = await attachmentsByContent(db, [...contentIds.values()].flat())
-  const inboxAddresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+  const { labels, participants, contentIds, inboxAddresses } = known ?? (await readParts(db, rows, limits))
+  const attachments = await attachmentsByContent(
+    db,
+    rows.flatMap((row) => contentIds.get(row.id) ?? []),
+  )
 
   const whole = rows.map((row) => {
     const everyone = participants.get(row.id) ?? []

@@ -129,8 +129,9 @@ export function messageTables({
     `create index messages_by_thread on messages (thread_id, timestamp, id)`,
     `create index messages_with_attachments on messages (thread_id, timestamp, id) where has_attachments = 1`,
     `create unique index messages_api_id on messages (inbox_id, api_message_id_hash)`,
+    // Most messages have one id, in their header and for clients, and are found by messages_api_id.
     `create index messages_by_header_id on messages (inbox_id, header_message_id_hash)
-      where header_message_id_hash is not null`,
+      where header_message_id_hash <> api_message_id_hash`,
     `create index messages_by_content on messages (content_id)`,
     `create table message_labels (
       message_id ${text} not null references messages (id) on delete cascade,
