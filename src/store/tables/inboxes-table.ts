@@ -139,6 +139,13 @@ export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined
   return row
 }
 
+/** Returns and locks the inboxes with these ids, also those that are being deleted. It waits for other nodes. */
+export const selectAndLockEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>(
+  { id: 'text' },
+  'select inboxes.* from inboxes where inboxes.id = :id',
+  { of: 'inboxes', orderBy: 'inboxes.id', skipLocked: false },
+)
+
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
 export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
@@ -174,15 +181,13 @@ async function listScopes(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
+const paused = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db.selectFrom('inboxes').select(['id', 'address']).where('id', 'in', ids).where('status', '!=', 'active'),
+)
+
 /** Returns those of the inboxes that may not send. */
 export async function listPaused(db: Db, ids: readonly string[]): Promise<Pick<InboxRow, 'id' | 'address'>[]> {
-  if (ids.length === 0) return []
-  return db
-    .selectFrom('inboxes')
-    .select(['id', 'address'])
-    .where('id', 'in', ids)
-    .where('status', '!=', 'active')
-    .execute()
+  return ids.length === 0 ? [] : paused(db, { ids })
 }
 
 /** A client_id is unique within a pod. */
