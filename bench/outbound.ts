@@ -8,49 +8,30 @@
  * Submission to Postfix is over STARTTLS with SASL, for which Dovecot checks the passwords; it neither composes nor signs, and a
  * message stays in its queue, as the message of a send does here, where no route is set.
  *
- * The mail server of every destination is one smtp-sink on loopback, found through our own DNS server. Both mail
- * servers are given MESSAGES messages as fast as they accept them, Martlet over REST and Postfix over SMTP, and the clock
- * stops when the last one has been delivered. Postfix neither composes nor signs, and has a fixed next hop instead of a
- * DNS lookup. Rounds alternate; the median is printed.
+ * The mail server of every destination is one smtp-sink on loopback (destinations.ts). Both mail servers are given
+ * MESSAGES messages as fast as they accept them, Martlet over REST and Postfix over SMTP, and the clock stops when the
+ * last one has been delivered. Postfix neither composes nor signs, and has a fixed next hop instead of a DNS lookup.
+ * Rounds alternate; the median is printed.
  */
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startDns, type Zones } from '../test/support/dns-server.ts'
 import { isDovecotThere } from '../test/support/dovecot-auth.ts'
+import { DOMAINS, SINK_PORT, startDestinations } from './destinations.ts'
 import { isPostfixThere, startBenchPostfix } from './postfix.ts'
 import { atLeast, report } from './report.ts'
 import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
 import { Session, sampleMail } from './smtp-load.ts'
 
-const SINK = '/usr/sbin/smtp-sink'
-const SINK_PORT = 2_529
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
 const MESSAGES = Number(process.env.MESSAGES ?? 1_000)
 const SENDERS = Number(process.env.SENDERS ?? 20)
 const FROM = 'load@mail.localhost'
 const PASSWORD = 'password-of-this-run'
 const GOALS = { accepted: 2, delivered: 1 }
-const DOMAINS = Array.from({ length: 100 }, (_, index) => `d${index}.test`)
 const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
 
-if (!existsSync(SINK)) throw new Error(`${SINK} does not exist: install Postfix, which includes it`)
-const zones: Zones = { 'mx.test': { A: ['127.0.0.1'] } }
-for (const domain of DOMAINS) zones[domain] = { MX: [{ preference: 10, exchange: 'mx.test' }] }
-const dns = await startDns(zones)
-const sink = spawn(
-  SINK,
-  [...(process.getuid?.() === 0 ? ['-u', 'nobody'] : []), '-4', `inet:127.0.0.1:${SINK_PORT}`, '1024'],
-  { stdio: 'inherit' },
-)
-await untilOpen(SINK_PORT)
+const destinations = await startDestinations()
 const holding = await startBenchServer()
-const sending = await startBenchServer({
-  MARTLET_OUTBOUND: 'direct',
-  MARTLET_OUTBOUND_PORT: `${SINK_PORT}`,
-  MARTLET_DNS_SERVERS: dns.address,
-})
+const sending = await startBenchServer(destinations.env)
 const postfix = isPostfixThere()
   ? await startBenchPostfix(2_527, { nextHop: `smtp:[127.0.0.1]:${SINK_PORT}` })
   : undefined
@@ -116,8 +97,7 @@ try {
   await sending.stop()
   await postfix?.stop()
   await submission?.stop()
-  sink.kill()
-  await dns[Symbol.asyncDispose]()
+  await destinations.stop()
 }
 
 async function sendAll(server: BenchServer): Promise<void> {
@@ -161,18 +141,6 @@ async function perSecond(act: () => Promise<void>): Promise<number> {
   const start = performance.now()
   await act()
   return MESSAGES / ((performance.now() - start) / 1_000)
-}
-
-/** Waits until the port accepts connections: smtp-sink prints nothing when it is ready. */
-async function untilOpen(port: number): Promise<void> {
-  for (;;) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false))
-      socket.on('connect', () => socket.end())
-    })
-    if (isOpen) return
-    await delay(20)
-  }
 }
 
 function median(values: readonly number[]): number {

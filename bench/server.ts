@@ -37,13 +37,14 @@ export async function startBenchServer(
   env: Readonly<Record<string, string>> = {},
   nodeFlags: readonly string[] = [],
   cli = process.env.BENCH_CLI ?? 'dist/cli.js',
+  options: readonly string[] = [],
 ): Promise<BenchServer> {
   const dataDir = env.MARTLET_DATA_DIR ?? mkdtempSync('.bench-data-')
   const postgres = process.env.DATABASE === 'postgres' ? await startPostgresServer({ fsync: 'on' }) : undefined
   const probe = fileURLToPath(new URL('./server-probe.js', import.meta.url))
   const probeSocket = absolute(join(dataDir, 'probe'))
   rmSync(probeSocket, { force: true }) // of a server before in the same folder
-  const child = spawn(process.execPath, ['--import', probe, ...nodeFlags, cli, 'serve'], {
+  const child = spawn(process.execPath, ['--import', probe, ...nodeFlags, cli, 'serve', ...options], {
     env: {
       PATH: process.env.PATH,
       BENCH_PROBE: probeSocket,

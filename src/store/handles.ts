@@ -36,6 +36,8 @@ export interface Tx extends Db, Pick<Kysely<Schema>, 'insertInto' | 'updateTable
   forUpdate<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
   /** Makes a query take a shared lock: as `forUpdate`, but other nodes may take a shared lock on the same rows. */
   forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
+  /** Makes a query lock the rows that it finds, and leave out those that another node has locked: for claims of work. */
+  skipLocked<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O>
   /**
    * Runs statements that are defined for rows (row-statements.ts), in order. PostgreSQL gets all of them in one round trip.
    * A step without rows is skipped.

@@ -13,12 +13,12 @@
  */
 import { type Expression, type Kysely, type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely'
 import type { LeaseTime, Tx } from './handles.ts'
+import { prepareChange, prepareLock } from './prepared-query.ts'
 import type { DraftRow } from './schema/draft-rows.ts'
 import type { JobRow } from './schema/job-rows.ts'
 import type { Schema } from './schema/schema.ts'
 import type { RecipientRow } from './schema/sending-rows.ts'
 import type { WebhookDeliveryRow } from './schema/webhook-rows.ts'
-import type { SqlAdapter } from './sql-adapter.ts'
 
 export type LeasedTable = 'recipients' | 'jobs' | 'webhook_deliveries' | 'drafts'
 
@@ -42,6 +42,44 @@ export interface InterruptionBounds {
   readonly setAsideFrom: number
 }
 
+interface DueRecipients {
+  readonly domain: string
+  readonly podId: string
+  readonly now: number
+  readonly leaseNow: LeaseTime
+  readonly restriction: InterruptionBounds | undefined
+  /** undefined: of all submissions. */
+  readonly submissionIds?: readonly string[]
+  readonly limit: number
+}
+
+const dueRecipients = prepareLock(
+  'skipLocked',
+  (db, { domain, podId, now, leaseNow, restriction, submissionIds, limit }: DueRecipients) =>
+    db
+      .selectFrom('recipients')
+      .select(['id', 'submission_id as unit', interruptionsNow.as('interruptions')])
+      .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
+      .where('domain', '=', domain)
+      .where('pod_id', '=', podId)
+      .where('next_attempt_at', '<=', now)
+      .where(isFree(leaseNow))
+      .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
+      .$if(submissionIds !== undefined, (query) => query.where('submission_id', 'in', submissionIds!))
+      .orderBy('next_attempt_at')
+      .orderBy('id')
+      .limit(limit),
+)
+
+const leaseRecipients = prepareChange(
+  (tx, { ids, owner, untilMs, now }: { ids: readonly string[]; owner: string; untilMs: LeaseTime; now: number }) =>
+    tx
+      .updateTable('recipients')
+      .set({ delivering_since: now, delivering_to: null, ...leasedBy(owner, untilMs) })
+      .where('id', 'in', ids)
+      .returningAll(),
+)
+
 /**
  * Claims recipients of one domain, in mail of one pod, that are due and under no lease, from the submissions that have been due longest.
  *
@@ -49,37 +87,25 @@ export interface InterruptionBounds {
  */
 export async function claimRecipients(
   tx: Tx,
-  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: ClaimRequest & { readonly domain: string; readonly podId: string; readonly submissions: number },
 ): Promise<Selectable<RecipientRow>[]> {
-  const due = () =>
-    tx
-      .selectFrom('recipients')
-      .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
-      .where('domain', '=', claim.domain)
-      .where('pod_id', '=', claim.podId)
-      .where('next_attempt_at', '<=', tx.now)
-      .where(isClaimable(tx, claim))
-      .orderBy('next_attempt_at')
-      .orderBy('id')
+  const { domain, podId, submissions, limit, owner, untilMs } = claim
+  const due = { domain, podId, now: tx.now, leaseNow: tx.leaseNow, restriction: restrictionOf(claim.interrupted) }
   // Rows, not distinct submissions: we read no more than we claim, however many recipients are queued.
-  const first = await adapter.skipLocked(due().select('submission_id').limit(claim.submissions)).execute()
-  if (first.length === 0) return []
-  const submissions = [...new Set(first.map((row) => row.submission_id))]
-  const rows = due()
-    .select(['id', 'submission_id as unit', interruptionsNow.as('interruptions')])
-    .where('submission_id', 'in', submissions)
-    .limit(claim.limit)
-  // A separate statement: PostgreSQL may run a subquery more than once, and would then claim more than the limit.
-  const found = await adapter.skipLocked(rows).execute()
-  const begun = { delivering_since: tx.now, delivering_to: null }
-  return lease(tx, 'recipients', found, claim, ({ next_attempt_at }) => next_attempt_at, begun)
+  const first = await dueRecipients(tx, { ...due, limit: submissions })
+  const submissionIds = [...new Set(first.map(({ unit }) => unit))]
+  // If these are not all that are due, their submissions may have more. A separate statement: PostgreSQL may run a subquery more
+  // than once, and would then claim more than the limit.
+  const found = first.length < submissions ? first : await dueRecipients(tx, { ...due, submissionIds, limit })
+  const ids = idsToClaim(found.slice(0, limit), claim)
+  if (ids.length === 0) return []
+  const rows = await leaseRecipients(tx, { ids, owner, untilMs, now: tx.now })
+  return inDueOrder(rows, ({ next_attempt_at }) => next_attempt_at)
 }
 
 /** Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first. */
 export async function claimJobs(
   tx: Tx,
-  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: ClaimRequest & { readonly kinds: readonly string[] },
 ): Promise<Selectable<JobRow>[]> {
   if (claim.kinds.length === 0) return []
@@ -92,13 +118,12 @@ export async function claimJobs(
     .orderBy('run_at')
     .orderBy('id')
     .limit(claim.limit)
-  return lease(tx, 'jobs', await adapter.skipLocked(rows).execute(), claim, ({ run_at }) => run_at)
+  return lease(tx, 'jobs', await tx.skipLocked(rows).execute(), claim, ({ run_at }) => run_at)
 }
 
 /** Claims scheduled drafts of one pod that are due and under no lease; those due longest come first. */
 export async function claimDrafts(
   tx: Tx,
-  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: ClaimRequest & { readonly podId: string },
 ): Promise<Selectable<DraftRow>[]> {
   const rows = tx
@@ -111,14 +136,13 @@ export async function claimDrafts(
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(claim.limit)
-  const found = await adapter.skipLocked(rows).execute()
+  const found = await tx.skipLocked(rows).execute()
   return lease(tx, 'drafts', found, claim, ({ next_attempt_at }) => next_attempt_at!)
 }
 
 /** Claims deliveries of one webhook that are due and under no lease, and that belong to its current term. */
 export async function claimWebhookDeliveries(
   tx: Tx,
-  adapter: Pick<SqlAdapter, 'skipLocked'>,
   claim: ClaimRequest & { readonly webhookId: string; readonly term: number },
 ): Promise<Selectable<WebhookDeliveryRow>[]> {
   const rows = tx
@@ -132,7 +156,7 @@ export async function claimWebhookDeliveries(
     .orderBy('next_attempt_at')
     .orderBy('id')
     .limit(claim.limit)
-  const found = await adapter.skipLocked(rows).execute()
+  const found = await tx.skipLocked(rows).execute()
   return lease(tx, 'webhook_deliveries', found, claim, ({ next_attempt_at }) => next_attempt_at)
 }
 
@@ -144,25 +168,32 @@ interface DueRow {
   readonly interruptions: number
 }
 
-/** Puts due rows under a lease, and changes other columns of them. @returns them, those due longest first */
+/** Puts due rows under a lease. @returns them, those due longest first */
 async function lease<Table extends LeasedTable>(
   tx: Tx,
   table: Table,
   candidates: readonly DueRow[],
   claim: ClaimRequest,
   dueAt: (row: Selectable<Schema[Table]>) => number,
-  changes: object = {},
 ): Promise<Selectable<Schema[Table]>[]> {
   const ids = idsToClaim(candidates, claim)
   if (ids.length === 0) return []
   const { owner, untilMs } = claim
   const claimed = await asLeased(tx)
     .updateTable(table as LeasedTable)
-    .set({ ...changes, lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }) // reads the old row
+    .set(leasedBy(owner, untilMs))
     .where('id', 'in', ids)
     .returningAll()
     .execute()
-  const rows = claimed as unknown as (Selectable<Schema[Table]> & { readonly id: string })[]
+  return inDueOrder(claimed as unknown as (Selectable<Schema[Table]> & { readonly id: string })[], dueAt)
+}
+
+/** The columns of a row under a lease. `interruptions` depends on the owner before. */
+function leasedBy(owner: string, untilMs: LeaseTime) {
+  return { lease_owner: owner, lease_until: untilMs, interruptions: interruptionsNow }
+}
+
+function inDueOrder<Row extends { readonly id: string }>(rows: Row[], dueAt: (row: Row) => number): Row[] {
   return rows.sort((a, b) => dueAt(a) - dueAt(b) || (a.id < b.id ? -1 : 1))
 }
 

@@ -6,10 +6,11 @@ import {
   type CompiledQuery,
   createQueryId,
   DummyDriver,
+  isExpression,
   Kysely,
   type QueryExecutor,
+  type RootOperationNode,
   type SelectQueryBuilder,
-  type SelectQueryNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
@@ -20,7 +21,7 @@ import type { Schema } from './schema/schema.ts'
 
 /** A query of Kysely that has not run. */
 interface Query<Row> {
-  toOperationNode(): SelectQueryNode
+  toOperationNode(): RootOperationNode
   execute(): Promise<Row[]>
 }
 
@@ -41,6 +42,9 @@ class Slot {
   }
 }
 
+/** Stands for an expression in the shape of a query. */
+const EXPRESSION = '\0'
+
 /** Builds queries. Each is compiled by the database that it runs on. */
 const builder = new Kysely<Schema>({
   dialect: {
@@ -54,7 +58,8 @@ const builder = new Kysely<Schema>({
 /**
  * @param build returns the query. It gets `values` with placeholders instead of texts and numbers, which it must use as
  *   parameters and must not look at. It may look at booleans, at the length of lists, and whether a value is undefined:
- *   the query is built once for each combination of them
+ *   the query is built once for each combination of them. With an expression among the values, such as the clock of the database,
+ *   it is built for each call
  * @returns a function that runs the query with values and returns all rows
  */
 export function prepareQuery<Values extends object, Row>(
@@ -70,28 +75,38 @@ export function prepareQuery<Values extends object, Row>(
  * @param build returns the query without the lock
  */
 export function prepareLock<Values extends object, TB extends keyof Schema, Row>(
-  lock: 'forUpdate' | 'forShare',
+  lock: 'forUpdate' | 'forShare' | 'skipLocked',
   build: (db: Db, values: Values) => SelectQueryBuilder<Schema, TB, Row>,
 ): (tx: Tx, values: Values) => Promise<Row[]> {
   return prepare<Tx, Values, Row>((db, values, tx) => tx[lock](build(db, values)) as Query<Row>)
 }
 
+/** The same for a statement that changes rows and returns them. */
+export function prepareChange<Values extends object, Row>(
+  build: (tx: Pick<Kysely<Schema>, 'updateTable'>, values: Values) => Query<Row>,
+): (tx: Tx, values: Values) => Promise<Row[]> {
+  return prepare<Tx, Values, Row>(build)
+}
+
 /** @param build also gets the handle of the first call, for what its database does in another way */
 function prepare<Handle extends Db, Values extends object, Row>(
-  build: (db: Db, values: Values, handle: Handle) => Query<Row>,
+  build: (db: Kysely<Schema>, values: Values, handle: Handle) => Query<Row>,
 ): (handle: Handle, values: Values) => Promise<Row[]> {
   /** By adapter, because tests use two databases in one process. */
   const shapesByDatabase = new WeakMap<object, LruCache<CompiledQuery>>()
 
   return async (handle, values) => {
-    const executor = (handle as unknown as Kysely<Schema>).getExecutor() // `Db` hides it, because it also runs writes
+    const kysely = handle as unknown as Kysely<Schema> // `Db` hides what writes, and the executor
+    const given: unknown[] = []
+    const shape = readValues(values, given)
+    if (shape.includes(EXPRESSION)) return build(kysely, values, handle).execute()
+    const executor = kysely.getExecutor()
     let shapes = shapesByDatabase.get(executor.adapter)
     if (!shapes) {
       shapes = new LruCache<CompiledQuery>(SHAPES_MAX)
       shapesByDatabase.set(executor.adapter, shapes)
     }
-    const given: unknown[] = []
-    const compiled = shapes.getOrAdd(readValues(values, given), () => compile(executor, values, handle))
+    const compiled = shapes.getOrAdd(shape, () => compile(executor, values, handle))
     const parameters = compiled.parameters.map((each) => (each instanceof Slot ? given[each.index] : each))
     // What Kysely does for a query, without its plugins: we have none.
     const { rows } = await executor.provideConnection((connection) =>
@@ -111,6 +126,7 @@ function prepare<Handle extends Db, Values extends object, Row>(
 function readValues(value: unknown, given: unknown[]): string {
   if (value === undefined || typeof value === 'boolean') return String(value)
   if (isGroup(value)) {
+    if (isExpression(value)) return EXPRESSION
     const isList = Array.isArray(value)
     let shape = isList ? '[' : '{'
     for (const key in value) shape += `${isList ? '' : key}:${readValues(value[key as never], given)},`

@@ -56,10 +56,8 @@ export interface SqlAdapter {
   /** Called inside the migrations' transaction: other nodes wait until it ends. */
   lockMigrations(handle: Kysely<Schema>): Promise<void>
 
-  /** Makes a query that claims rows skip those that another node is claiming at the moment. */
+  /** These implement `Tx.skipLocked`, `Tx.forUpdate` and `Tx.forShare`: they add the row lock to a query. */
   skipLocked<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
-
-  /** These implement `Tx.forUpdate` and `Tx.forShare`: they add the row lock to a query. */
   forUpdate<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
   forShare<DB, TB extends keyof DB, O>(query: SelectQueryBuilder<DB, TB, O>): SelectQueryBuilder<DB, TB, O>
 

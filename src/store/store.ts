@@ -35,8 +35,8 @@ export interface Store {
   readonly blobs: Blobs
   /** The epoch of the event log: a random text, created with the log. */
   readonly epoch: string
-  /** The parts of queries that differ between databases: claims, unique violations. */
-  readonly adapter: Pick<SqlAdapter, 'name' | 'skipLocked' | 'isUniqueViolation'>
+  /** What differs between databases: unique violations. */
+  readonly adapter: Pick<SqlAdapter, 'name' | 'isUniqueViolation'>
 
   /**
    * Runs `fn` in a transaction that is committed together with other callers' transactions (docs/adr/0003, 0011).

@@ -78,7 +78,7 @@ test('an idle connection is closed after a while', async () => {
 })
 
 test.each([
-  ['that the relay has closed', 'RSET', 1, 'reset'],
+  ['that the relay has closed', 'MAIL', 2, 'reset'],
   ['on which the relay accepts no more messages', 'MAIL', 2, '421 4.7.0 too many messages'],
 ])('a kept connection %s does not fail the next message', async (_what, verb, number, reply) => {
   let count = 0

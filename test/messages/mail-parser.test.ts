@@ -25,8 +25,8 @@ import {
 import type { ParsedMail } from '../../src/mail/messages/content/parsed-message.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { fill } from '../formats/linear.ts'
-import { canSeePriorities, nicenessAbove, UNHURRIED } from './parse-thread-priority.ts'
 import { countLoopWork } from '../support/loop-work.ts'
+import { canSeePriorities, nicenessAbove, UNHURRIED } from './parse-thread-priority.ts'
 
 const MEGABYTE = 1_000_000
 const MIB = 1024 * 1024

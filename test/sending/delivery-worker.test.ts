@@ -1,6 +1,6 @@
 /** Tests the delivery worker on a real store, with a target whose failures the test sets. */
-import { expect, onTestFinished, test } from 'vitest'
-import { withLimits } from '../../src/config/limits.ts'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
+import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
@@ -9,10 +9,18 @@ import { createRecordOutcome, type RecordOutcome } from '../../src/mail/sending/
 import { createDeliveryWorker } from '../../src/mail/sending/queue/delivery-worker.ts'
 import type { DeliveryTarget, Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
+import type { Store } from '../../src/store/store.ts'
+import { observeStatements } from '../store/count-statements.ts'
 import { insertRecipients } from '../store/rows.ts'
-import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { deferred, openTestStore, type TestStore } from '../store/test-store.ts'
+import { countPostgresCalls } from '../support/postgres-calls.ts'
+import { notSupported } from '../support/test-database.ts'
+import { OWNER, sendMail } from './sent-mail.ts'
 
 const limits = withLimits({ delivery: { leaseMs: 60, pollMs: 10, retryFirstMs: 5 } })
+
+afterEach(() => vi.restoreAllMocks())
 
 test('a temporary failure is retried until the message is delivered, and the history has every attempt', async () => {
   await using store = await openTestStore()
@@ -74,6 +82,39 @@ test('recipients over the limit, or on later pages of domains, are delivered wit
   worker.start()
   onTestFinished(() => worker.stop(0))
   await expect.poll(async () => (await states(store)).filter(({ state }) => state === 'delivered').length).toBe(5)
+})
+
+// Each commit of the server used to cause a poll of all destinations while one of them had more mail than may begin.
+test('while more is due than may begin, commits cause no polls', async () => {
+  await using store = await openTestStore()
+  for (const _mail of ['begun', 'due']) await store.transaction((tx) => insertRecipients(tx, [1]))
+  let reads = 0
+  const begun = deferred()
+  const worker = createDeliveryWorker({
+    ...{ owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    store: observeStatements(store, (table) => {
+      if (table === 'recipients') reads += 1
+    }),
+    limits: withLimits({ delivery: { backlogFlowsMax: 1e-6, pollMs: 600_000 } }),
+    interrupted: createInterruptedWork(limits),
+    contents: createContents({ store }),
+    destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
+    targetFor: async () => ({
+      name: 'test',
+      deliver: (_handover, signal) => {
+        begun.resolve()
+        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    }),
+    recordOutcome: createRecordOutcome(recording(store)),
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  await begun.promise
+  const before = reads
+  expect(before).toBeGreaterThan(0)
+  for (let count = 0; count < 5; count++) await store.transaction((tx) => insertRecipients(tx, [1], 'later.test'))
+  expect(reads).toBe(before)
 })
 
 // Three quick kills of the process used to count three interruptions of the same harmless delivery, which was then held.
@@ -181,7 +222,91 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
   expect(await store.db.selectFrom('recipient_history').select('id').execute()).toEqual([])
 })
 
-function recording(store: TestStore) {
+notSupported('postgres', 'its round trips are counted by the next test')(
+  'the number of statements per delivery does not grow, and is smaller for deliveries that are claimed together',
+  async () => {
+    expect(await countStatements(['zoe@a.test'])).toBe(19)
+    expect(await countStatements(['zoe@a.test'], { keptBytesMax: 0 })).toBe(20) // it reads the message twice
+    const domains = Array.from({ length: 10 }, (_, index) => `${index}.test`)
+    expect(await countStatements(domains.map((domain) => `zoe@${domain}`))).toBe(91)
+  },
+)
+
+notSupported('sqlite', 'it has no server to wait for')(
+  'the number of statements and round trips of an outcome does not grow',
+  async () => {
+    // On a busy machine, a transaction that yields waits for the server once more.
+    await using mail = await sendMail(['zoe@a.test'], {}, { store: { turnMs: 60_000 } })
+    const [row] = await mail.claimed()
+    const { take } = countPostgresCalls()
+    await createRecordOutcome(recording(mail.store))({
+      ...{ submission: mail.submission, target: 'direct', owner: OWNER, startedAt: mail.submission.created_at },
+      recipients: [{ row: row!, outcome: { kind: 'delivered', code: 250, reply: 'ok' } }],
+    })
+    expect(take()).toEqual({ statements: 17, roundTrips: 5 }) // one of both notifies the other nodes
+  },
+)
+
+/**
+ * Delivers a message to all addresses at once.
+ *
+ * @returns the number of statements that a worker needs to read and change rows, from the claim to the last outcome. Those
+ *   that poll for more work are not counted, and not those of a commit, which it may share with others
+ */
+async function countStatements(
+  addresses: readonly string[],
+  delivery: LimitOverrides['delivery'] = {},
+): Promise<number> {
+  await using mail = await sendMail(addresses)
+  const { store, submission } = mail
+  let statements = 0
+  const { runRows, executeQuery } = SqliteConnection.prototype
+  const rows = vi.spyOn(SqliteConnection.prototype, 'runRows').mockImplementation(function (
+    this: SqliteConnection,
+    step,
+  ) {
+    if (!('modseq' in step.statement.parameters)) statements += step.rows.length
+    return runRows.call(this, step)
+  })
+  const queries = vi.spyOn(SqliteConnection.prototype, 'executeQuery').mockImplementation(function (
+    this: SqliteConnection,
+    query,
+  ) {
+    if (!query.sql.startsWith('select "next_attempt_at"')) statements += 1
+    return executeQuery.call(this, query) as never
+  })
+  const record = createRecordOutcome(recording(store))
+  const isDone = deferred()
+  let outcomes = 0
+  const worker = createDeliveryWorker({
+    ...{ store, limits: withLimits({ delivery }), owner: 'worker', clock: () => submission.created_at },
+    ...{ log: createLog('silent'), metrics: createMetrics(), interrupted: createInterruptedWork(limits) },
+    contents: createContents({ store }),
+    destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 4 }),
+    targetFor: async () => ({
+      name: 'test',
+      async deliver({ recipients, read }) {
+        // As a target that uses SMTP does: first to see which extensions the message needs.
+        for (const _reading of ['extensions', 'message']) for await (const _chunk of read());
+        return recipients.map(() => ({ kind: 'delivered' }))
+      },
+    }),
+    async recordOutcome(attempted) {
+      const recorded = await record(attempted)
+      outcomes += 1
+      if (outcomes === addresses.length) isDone.resolve()
+      return recorded
+    },
+  })
+  worker.start()
+  await isDone.promise
+  rows.mockRestore()
+  queries.mockRestore()
+  await worker.stop(0)
+  return statements
+}
+
+function recording(store: Store) {
   const contents = createContents({ store })
   const notices = createBounceNotices({ contents, hostname: 'mx.example.test', log: createLog('silent'), limits })
   return { store, discardBlobs: async () => undefined, notices, limits, spread: () => 0.5 }

@@ -90,6 +90,27 @@ test('only as many recipients are claimed as can start now: a waiting recipient 
   expect(leased).toHaveLength(3)
 })
 
+test('the polls pause while more is due than may begin', async () => {
+  await using store = await openTestStore()
+  const destinationLimits = lanesOf(store, { destination: 2, page: 1 })
+  const rotation = async () => {
+    for (;;) {
+      const { claimed, isMore, pauseMs } = await destinationLimits.claim({ interruptionsBelow: 3, setAsideFrom: 3 })
+      for (const { destination, flow } of claimed) destinationLimits.began(destination, flow)
+      if (!isMore) return pauseMs > 0
+    }
+  }
+  await queue(store, 'a.test')
+  await queue(store, 'b.test')
+  expect(await rotation()).toBe(false)
+  await queue(store, 'a.test', 2)
+  await queue(store, 'c.test')
+  expect(await rotation()).toBe(true)
+  expect(await rotation()).toBe(true)
+  await store.transaction((tx) => tx.deleteFrom('recipients').where('lease_owner', 'is', null).execute())
+  expect(await rotation()).toBe(false)
+})
+
 test('when only one delivery can run, the destinations alternate', async () => {
   await using store = await openTestStore()
   for (const domain of ['a.test', 'b.test', 'c.test']) await queue(store, domain, 3)

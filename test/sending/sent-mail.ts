@@ -4,6 +4,7 @@
  * provide.
  */
 
+import type { LimitOverrides } from '../../src/config/limits.ts'
 import type { RecipientRow, SubmissionRow } from '../../src/store/schema/sending-rows.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
@@ -32,10 +33,18 @@ export interface SentMail extends AsyncDisposable {
   events(): Promise<string[]>
 }
 
-export async function sendMail(addresses: readonly string[], more: Partial<RecipientRow> = {}): Promise<SentMail> {
+export async function sendMail(
+  addresses: readonly string[],
+  more: Partial<RecipientRow> = {},
+  limits: LimitOverrides = {},
+): Promise<SentMail> {
   let now = START
   const folder = await temporaryFolder()
-  const store = await openStore({ ...storeNeeds({ dataDir: folder.path }), clock: () => now, leaseClock: () => now })
+  const store = await openStore({
+    ...storeNeeds({ dataDir: folder.path, limits }),
+    clock: () => now,
+    leaseClock: () => now,
+  })
   const sent = await store.transaction(async (tx) => {
     const ids = await insertInbox(tx)
     const message = await insertMessage(tx, ids, { subject: 'lunch?' })

@@ -44,7 +44,7 @@ test('a claim takes due recipients of one domain, from a limited number of submi
         submissions,
         limit,
       }
-      return (await claimRecipients(tx, store.adapter, claim)).map(({ id }) => id)
+      return (await claimRecipients(tx, claim)).map(({ id }) => id)
     })
   expect(await take(1, 10)).toEqual([first[0], first[2]])
   expect(await take(5, 1)).toEqual([second[0]])
@@ -72,7 +72,7 @@ test('flows with queued recipients are listed by domain and pod; leased or later
   await store.transaction((tx) => insertRecipients(tx, [1], 'done.test'))
   await store.transaction(async (tx) => {
     await tx.updateTable('recipients').set({ state: 'held' }).where('domain', '=', 'done.test').execute()
-    await claimRecipients(tx, store.adapter, {
+    await claimRecipients(tx, {
       owner: 'x',
       untilMs: FAR_MS,
       interrupted: ANY,
@@ -108,7 +108,7 @@ test('a claim takes uninterrupted rows, those to set aside, and one interrupted 
   const take = (interruptionsBelow: number) =>
     store.transaction(async (tx) => {
       const claim = { owner: 'one', untilMs: FAR_MS, interrupted: { interruptionsBelow, setAsideFrom: 3 } }
-      const rows = await claimRecipients(tx, store.adapter, {
+      const rows = await claimRecipients(tx, {
         ...claim,
         domain: 'example.test',
         podId: 'pod',
@@ -172,7 +172,7 @@ test('jobs are claimed by kind', async () => {
       .execute(),
   )
   const jobs = await store.transaction((tx) =>
-    claimJobs(tx, store.adapter, {
+    claimJobs(tx, {
       owner: 'one',
       untilMs: FAR_MS,
       interrupted: ANY,
@@ -206,7 +206,7 @@ async function addRecipients(store: TestStore, dueAt: number[]): Promise<string[
 
 async function claim(store: TestStore, owner: string, untilMs: number, limit: number): Promise<string[]> {
   const rows = await store.transaction((tx) =>
-    claimRecipients(tx, store.adapter, {
+    claimRecipients(tx, {
       owner,
       untilMs,
       domain: 'example.test',

@@ -11,7 +11,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Db, Tx } from '../../src/store/handles.ts'
 import { claimDrafts, claimRecipients, claimWebhookDeliveries } from '../../src/store/leases.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
-import { sqlite } from '../../src/store/sqlite/sqlite-adapter.ts'
 import { StableLimitCompiler } from '../../src/store/sqlite/sqlite-query-compiler.ts'
 import * as addresses from '../../src/store/tables/addresses-table.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
@@ -54,7 +53,7 @@ const claim = { owner: 'o', untilMs: 2, limit: 10, interrupted: { interruptionsB
 
 /** Turns a Db into a Tx, for statements that write; the database is empty, so they change nothing. */
 function asTx(db: Db): Tx {
-  return Object.assign(db, { now: 1, leaseNow: 1 }) as unknown as Tx
+  return Object.assign(db, { now: 1, leaseNow: 1, skipLocked: (query: unknown) => query }) as unknown as Tx
 }
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
@@ -177,7 +176,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['count the drafts of an inbox', (db) => drafts.hasAtLeast(db, 'i', 1_000), 'COVERING INDEX drafts_by_inbox'],
   ['list the parts of drafts', (db) => drafts.listParts(db, ['d', 'e']), 'draft_parts_by_draft'],
   ['find the next due draft', (db) => scheduledDrafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
-  ['claim due drafts', (db) => claimDrafts(asTx(db), sqlite, { ...claim, podId: 'p' }), 'drafts_due_by_pod'],
+  ['claim due drafts', (db) => claimDrafts(asTx(db), { ...claim, podId: 'p' }), 'drafts_due_by_pod'],
   [
     'find pods with scheduled drafts',
     (db) =>
@@ -215,7 +214,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'claim recipients of a flow',
-    (db) => claimRecipients(asTx(db), sqlite, { ...claim, ...flow, submissions: 10 }),
+    (db) => claimRecipients(asTx(db), { ...claim, ...flow, submissions: 10 }),
     'recipients_by_flow (domain=? AND pod_id=? AND next_attempt_at<?)',
   ],
   ['find an inbox by its address', (db) => inboxes.getByAddress(db, 'a'), '(address=?)'],
@@ -267,7 +266,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   [
     'claim deliveries of a webhook',
-    (db) => claimWebhookDeliveries(asTx(db), sqlite, { ...claim, webhookId: 'w', term: 1 }),
+    (db) => claimWebhookDeliveries(asTx(db), { ...claim, webhookId: 'w', term: 1 }),
     'USING INDEX webhook_deliveries_by_webhook (webhook_id=? AND next_attempt_at<?)',
   ],
   [

@@ -1,6 +1,7 @@
 /** Queries that are compiled once run with the values of each call, on both databases. */
+import { type Expression, sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { prepareLock, prepareQuery } from '../../src/store/prepared-query.ts'
+import { prepareChange, prepareLock, prepareQuery } from '../../src/store/prepared-query.ts'
 import { administrate, notSupported } from '../support/test-database.ts'
 import { databaseUrlOf, insertOrganization, openTestStore } from './test-store.ts'
 
@@ -96,6 +97,48 @@ test('an object with another member is another shape, although it has as many', 
   expect(await query(store.db, { id: 'a' })).toEqual([{ id: 'a' }])
   expect(await query(store.db, { name: 'a' })).toEqual([])
   expect(await query(store.db, { name: 'x' })).toEqual([{ id: 'a' }])
+})
+
+// The clock of PostgreSQL is one.
+test('an expression among the values is part of the query of its call', async () => {
+  await using store = await openTestStore()
+  await store.transaction(async (tx) => {
+    await insertOrganization(tx, 'a', 'xy')
+    await insertOrganization(tx, 'b', 'xz')
+  })
+  const query = prepareQuery((db, { of }: { of: { name: string | Expression<string> } }) =>
+    db.selectFrom('organizations').select('id').where('name', '=', of.name),
+  )
+  const endingWith = (end: string) => ({ of: { name: sql<string>`'x' || cast(${end} as text)` } })
+  expect(await query(store.db, endingWith('y'))).toEqual([{ id: 'a' }])
+  expect(await query(store.db, endingWith('z'))).toEqual([{ id: 'b' }])
+  expect(await query(store.db, { of: { name: 'xz' } })).toEqual([{ id: 'b' }])
+})
+
+test('a statement that changes rows uses the values of each call, and is part of its transaction', async () => {
+  await using store = await openTestStore()
+  await store.transaction(async (tx) => {
+    for (const id of ['a', 'b', 'c']) await insertOrganization(tx, id, id)
+  })
+  let built = 0
+  const rename = prepareChange((tx, { ids, name }: { ids: readonly string[]; name: string }) => {
+    built += 1
+    return tx.updateTable('organizations').set({ name }).where('id', 'in', ids).returning('id')
+  })
+  expect(await store.transaction((tx) => rename(tx, { ids: ['a'], name: 'x' }))).toEqual([{ id: 'a' }])
+  const undone = store.transaction(async (tx) => {
+    await rename(tx, { ids: ['b'], name: 'y' })
+    throw new Error('undone')
+  })
+  await expect(undone).rejects.toThrow('undone')
+  expect(await store.transaction((tx) => rename(tx, { ids: ['c'], name: 'z' }))).toEqual([{ id: 'c' }])
+  const rows = await store.db.selectFrom('organizations').select(['id', 'name']).orderBy('id').execute()
+  expect(rows).toEqual([
+    { id: 'a', name: 'x' },
+    { id: 'b', name: 'b' },
+    { id: 'c', name: 'z' },
+  ])
+  expect(built).toBe(1)
 })
 
 test('a query that looks at a value cannot be built', async () => {

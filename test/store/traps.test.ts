@@ -50,7 +50,7 @@ test('bytes are read back unchanged', async () => {
     await tx.runRows([rowStep(contents.insertAll, [{ ...row, bytes, parsed: null, created_at: tx.now }])])
     return row.id
   })
-  expect(Buffer.from((await contents.getBytes(store.db, id))!.bytes)).toEqual(bytes)
+  expect(Buffer.from((await contents.getSource(store.db, id))!.bytes!)).toEqual(bytes)
 })
 
 // PostgreSQL gets the values of all rows as arrays, whose text has operators of its own.

@@ -75,7 +75,8 @@ export const deliveryLimits = {
   connectMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    description: 'Time to open a connection to another mail server.',
+    description:
+      'Time to open a connection to another mail server, and for one that has been idle to reply to the next message.',
   },
   greetingMs: {
     default: 5 * MINUTE,
@@ -132,6 +133,12 @@ export const deliveryLimits = {
     description:
       'Idle connections to mail servers of other domains. Beyond that, the one that has been idle longest ends.',
   },
+  keptBytesMax: {
+    default: 64 * KIB,
+    unit: 'bytes',
+    description:
+      'Largest message that a delivery keeps in memory from its first reading to its last. Larger ones are read from the database or the disk again.',
+  },
   showServerAfterMs: {
     default: SECOND,
     unit: 'milliseconds',
@@ -142,5 +149,11 @@ export const deliveryLimits = {
     default: 5 * SECOND,
     unit: 'milliseconds',
     description: 'Interval at which the queue is polled when no commit signal arrives.',
+  },
+  backlogFlowsMax: {
+    default: 10,
+    unit: 'count',
+    description:
+      'Flows that polls of the queue read per millisecond while more is due than may begin. Each commit and each end of a delivery asks for a poll, which reads all flows.',
   },
 } as const satisfies Record<string, Limit>

@@ -113,7 +113,7 @@ export class JobRunner {
     const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
-        const rows = await claimJobs(tx, store.adapter, { ...lease, kinds: this.#kinds, interrupted: reserved })
+        const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
         await jobs.countAttempts(tx, ids)
         return rows

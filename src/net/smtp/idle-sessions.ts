@@ -54,17 +54,16 @@ export class IdleSessions<Server> {
   }
 
   /**
-   * Takes the session of the destination that was used last, because the server may soon close the others. Checks first
-   * that the server still replies: it may have closed the session without our noticing, and the next message would seem
-   * to fail.
+   * Takes the session of the destination that was used last, because the server may soon close the others. It may have closed this
+   * one without our noticing: see SmtpClientSession.isUsedUp.
    */
-  async take(destination: string, signal: AbortSignal): Promise<IdleSession<Server> | undefined> {
+  take(destination: string): IdleSession<Server> | undefined {
     for (;;) {
       const at = this.#kept.findLastIndex((each) => each.destination === destination)
       if (at < 0) return undefined
       const [kept] = this.#kept.splice(at, 1) as [Kept<Server>]
       clearTimeout(kept.timer)
-      if (kept.session.isOpen && (await kept.session.isAnswering(signal))) return kept
+      if (kept.session.isOpen) return kept
     }
   }
 

@@ -147,10 +147,6 @@ export class NodemailerConnection {
     return response
   }
 
-  reset(signal: AbortSignal): Promise<void> {
-    return this.#run(signal, (done) => this.#connection.reset(done))
-  }
-
   quit(): void {
     this.#connection.quit()
   }

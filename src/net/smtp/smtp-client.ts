@@ -40,6 +40,7 @@ export class SmtpClientSession {
   #serverName = ''
   #isEnding = false
   #isUsedUp = false
+  #hasSent = false
 
   private constructor(options: SessionOptions) {
     this.#options = options
@@ -87,7 +88,8 @@ export class SmtpClientSession {
 
   /**
    * Whether the server accepts no more messages on this session, although it may on another one: instead of the last one, it has
-   * ended the session, or rejected MAIL for now, as servers do that limit the messages of a session.
+   * ended the session, or rejected MAIL for now, as servers do that limit the messages of a session; or the session has had a
+   * message before, and the server no longer answers.
    */
   get isUsedUp(): boolean {
     return this.#isUsedUp
@@ -100,7 +102,9 @@ export class SmtpClientSession {
    * @throws the error of reading the message, or the signal's reason; the session has then ended
    */
   async send(mail: SmtpMail, signal: AbortSignal): Promise<SmtpResult[]> {
-    const { commandMs, dataMs } = this.#options.limits.delivery
+    const { commandMs, connectMs } = this.#options.limits.delivery
+    const isKept = this.#hasSent
+    this.#hasSent = true
     this.#stage = 'envelope'
     const envelope: Envelope = {
       from: mail.sender === '' ? false : mail.sender,
@@ -108,8 +112,9 @@ export class SmtpClientSession {
       size: mail.sizeBytes,
       use8BitMime: mail.isEightBit,
     }
-    const rawMessage = Readable.from(this.#mailBytes(mail.read(), dataMs), { objectMode: false })
-    this.#connection.setIdleTimeout(commandMs)
+    const rawMessage = Readable.from(this.#mailBytes(mail.read()), { objectMode: false })
+    // The network may have forgotten a connection that was idle. It gets no longer to answer than a new one to open.
+    this.#connection.setIdleTimeout(isKept ? Math.min(connectMs, commandMs) : commandMs)
     let last: SmtpResult
     try {
       const sending = this.#connection.send(envelope, rawMessage, mail.isSmtpUtf8, signal)
@@ -119,7 +124,7 @@ export class SmtpClientSession {
       rawMessage.destroy()
       if (!(error instanceof SmtpFailure)) throw error
       last = resultOfFailure(error)
-      this.#isUsedUp = isEndOfSession(error, last)
+      this.#isUsedUp = isEndOfSession(error, last, isKept)
     }
     // If the sender was rejected, replies to a pipelined RCPT have no meaning (RFC 2920 §3.1).
     const isSenderRejected = 'command' in last && last.command === 'MAIL'
@@ -130,18 +135,6 @@ export class SmtpClientSession {
       const response = rejected.get(recipient)
       return response === undefined ? last : { command: 'RCPT', reply: this.#parse(response) }
     })
-  }
-
-  /** Checks with RSET whether the server still replies (RFC 5321 §4.1.1.5). Closes the session if it does not. */
-  async isAnswering(signal: AbortSignal): Promise<boolean> {
-    this.#connection.setIdleTimeout(this.#options.limits.delivery.connectMs)
-    try {
-      await this.#runStep(signal, this.#connection.reset(signal))
-      return true
-    } catch {
-      signal.throwIfAborted()
-      return false // whatever the failure: the caller uses another session
-    }
   }
 
   /** Sends QUIT, and closes the connection after CLOSE_MS at the latest. */
@@ -167,8 +160,10 @@ export class SmtpClientSession {
   }
 
   /** Passes the message through. After its last byte, the longer timeout for the reply applies (RFC 5321 §4.5.3.2). */
-  async *#mailBytes(mail: AsyncIterable<Buffer>, dataMs: number): AsyncGenerator<Buffer> {
+  async *#mailBytes(mail: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const { commandMs, dataMs } = this.#options.limits.delivery
     this.#stage = 'mail'
+    this.#connection.setIdleTimeout(commandMs)
     yield* mail
     this.#stage = 'sent'
     this.#connection.setIdleTimeout(dataMs)
@@ -205,10 +200,10 @@ export class SmtpClientSession {
   }
 }
 
-/** @param failure of a message @param result the same for its recipients */
-function isEndOfSession({ stage, isTimeout }: SmtpFailure, result: SmtpResult): boolean {
+/** @param failure of a message @param result the same for its recipients @param isKept whether it was not the first message */
+function isEndOfSession({ stage, isTimeout }: SmtpFailure, result: SmtpResult, isKept: boolean): boolean {
   if (stage !== 'envelope') return false
-  if ('failure' in result) return !isTimeout
+  if ('failure' in result) return isKept || !isTimeout
   const { command, reply } = result
   return reply.code === 421 || (command === 'MAIL' && reply.code < 500) // RFC 5321 §3.8
 }

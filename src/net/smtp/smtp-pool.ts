@@ -40,7 +40,7 @@ export function createSmtpPool({ open, limits }: PoolNeeds): SmtpPool {
     async acquire(signal) {
       await acquireSlot(signal)
       try {
-        const kept = await idle.take(RELAY, signal)
+        const kept = idle.take(RELAY)
         if (kept) return pooled(kept.session, kept.messageCount)
         dropSurplus()
         return pooled(await open(signal), 0)

@@ -22,7 +22,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   readonly now: number
   readonly leaseNow: LeaseTime
   readonly events: UnnumberedEvent[] = []
-  readonly #adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>
+  readonly #adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare' | 'skipLocked'>
   readonly #newId: NewId
   readonly #end: { isOver: boolean }
   readonly #writer: Writer
@@ -31,7 +31,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   /** @param yieldIfLong yields to the event loop if the turn is over; undefined: it is not */
   constructor(
     writer: Writer,
-    adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare'>,
+    adapter: Pick<SqlAdapter, 'forUpdate' | 'forShare' | 'skipLocked'>,
     { now, leaseNow, newId, yieldIfLong }: { now: number; leaseNow: LeaseTime; newId: NewId; yieldIfLong: Guard },
   ) {
     const end = { isOver: false }
@@ -63,6 +63,10 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
 
   forShare<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
     return this.#adapter.forShare(query)
+  }
+
+  skipLocked<TB extends keyof Schema, O>(query: SelectQueryBuilder<Schema, TB, O>): SelectQueryBuilder<Schema, TB, O> {
+    return this.#adapter.skipLocked(query)
   }
 
   async runRows<const Steps extends readonly RowStep[]>(steps: Steps): Promise<StepResults<Steps>> {

@@ -54,8 +54,13 @@ export async function lockShared(tx: Tx, id: string): Promise<boolean> {
   return row !== undefined
 }
 
+const locations = prepareQuery((db, { id }: { id: string }) =>
+  db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id),
+)
+
 export async function getLocation(db: Db, id: string): Promise<ContentLocation | undefined> {
-  return db.selectFrom('contents').select(['id', 'size_bytes', 'blob_key']).where('id', '=', id).executeTakeFirst()
+  const [row] = await locations(db, { id })
+  return row
 }
 
 /** The bytes of a content in its row, and its parsed form if the bytes are compressed with it. */
@@ -65,14 +70,23 @@ export interface StoredBytes {
   readonly parsed: Uint8Array | null
 }
 
-export async function getBytes(db: Db, id: string): Promise<StoredBytes | undefined> {
-  const row = await db
+/** The bytes of a content, or the blob that contains them. */
+export type StoredSource = Omit<StoredBytes, 'bytes'> & {
+  readonly bytes: Uint8Array | null
+  readonly blobKey: string | null
+}
+
+const sources = prepareQuery((db, { id }: { id: string }) =>
+  db
     .selectFrom('contents')
-    .select(['bytes', 'size_bytes as sizeBytes'])
+    .select(['bytes', 'size_bytes as sizeBytes', 'blob_key as blobKey'])
     .select(sql<Uint8Array | null>`case when length(bytes) < size_bytes then parsed end`.as('parsed'))
-    .where('id', '=', id)
-    .executeTakeFirst()
-  return row?.bytes ? { ...row, bytes: row.bytes } : undefined
+    .where('id', '=', id),
+)
+
+export async function getSource(db: Db, id: string): Promise<StoredSource | undefined> {
+  const [row] = await sources(db, { id })
+  return row
 }
 
 export async function getParsed(db: Db, ids: readonly string[]): Promise<ParsedRow[]> {

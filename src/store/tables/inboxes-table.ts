@@ -151,6 +151,20 @@ export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<InboxSc
     .execute()
 }
 
+const byId = 'select inboxes.* from inboxes where inboxes.id = :id'
+
+/** Returns and locks the inboxes with these ids, also those that are being deleted. It waits for other nodes. */
+export const selectAndLockEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>({ id: 'text' }, byId, {
+  ...inboxLock,
+  skipLocked: false,
+})
+
+/** The same without the inboxes that another node has locked. */
+export const selectAndLockFreeEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>({ id: 'text' }, byId, {
+  ...inboxLock,
+  skipLocked: true,
+})
+
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
 export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()
@@ -186,15 +200,13 @@ async function listScopes(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
+const paused = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db.selectFrom('inboxes').select(['id', 'address']).where('id', 'in', ids).where('status', '!=', 'active'),
+)
+
 /** Returns those of the inboxes that may not send. */
 export async function listPaused(db: Db, ids: readonly string[]): Promise<Pick<InboxRow, 'id' | 'address'>[]> {
-  if (ids.length === 0) return []
-  return db
-    .selectFrom('inboxes')
-    .select(['id', 'address'])
-    .where('id', 'in', ids)
-    .where('status', '!=', 'active')
-    .execute()
+  return ids.length === 0 ? [] : paused(db, { ids })
 }
 
 /** A client_id is unique within a pod. */

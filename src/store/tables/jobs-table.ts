@@ -36,28 +36,29 @@ interface DueJobs {
 /** Whether a claim would find a job, without writing. */
 export async function isAnyDue(db: Db, { interrupted, ...due }: DueJobs): Promise<boolean> {
   if (due.kinds.length === 0) return false
-  const values = { ...due, restriction: restrictionOf(interrupted) }
-  // PostgreSQL's own clock is an expression, which cannot be a parameter.
-  const rows = await (typeof due.leaseNow === 'number' ? preparedDue(db, values) : dueQuery(db, values).execute())
-  return rows.length > 0
-}
-
-function dueQuery(
-  db: Db,
-  { kinds, now, leaseNow, restriction }: Omit<DueJobs, 'interrupted'> & { restriction: InterruptionBounds | undefined },
-) {
-  return db
-    .selectFrom('jobs')
-    .select('id')
-    .where('run_at', '<=', now)
-    .where('kind', 'in', kinds)
-    .where(isFree(leaseNow))
-    .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
-    .limit(1)
+  return (await anyDue(db, { ...due, restriction: restrictionOf(interrupted) })).length > 0
 }
 
 /** Runs after every commit. */
-const preparedDue = prepareQuery(dueQuery)
+const anyDue = prepareQuery(
+  (
+    db,
+    {
+      kinds,
+      now,
+      leaseNow,
+      restriction,
+    }: Omit<DueJobs, 'interrupted'> & { restriction: InterruptionBounds | undefined },
+  ) =>
+    db
+      .selectFrom('jobs')
+      .select('id')
+      .where('run_at', '<=', now)
+      .where('kind', 'in', kinds)
+      .where(isFree(leaseNow))
+      .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
+      .limit(1),
+)
 
 /** Counts an attempt. Called when it begins, so that an attempt that crashes the process is counted too. */
 export async function countAttempts(tx: Tx, ids: readonly string[]): Promise<void> {

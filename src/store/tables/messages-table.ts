@@ -2,7 +2,15 @@
 import { type AliasedRawBuilder, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
-import { deleteRows, insertRows, insertRowsReturning, rowStep, selectRows, updateRows } from '../row-statements.ts'
+import {
+  deleteRows,
+  insertRows,
+  insertRowsReturning,
+  type RowStep,
+  rowStep,
+  selectRows,
+  updateRows,
+} from '../row-statements.ts'
 import type { MessageRow } from '../schema/message-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -264,8 +272,22 @@ export const insertAll = insertRowsReturning(
 
 export const insertLabels = insertRows('message_labels', { message_id: 'text', label: 'text' })
 
+export const selectById = selectRows<Pick<MessageRow, 'id'>, StoredMessageRow>(
+  { id: 'text' },
+  'select * from messages where id = :id',
+)
+
+export const selectLabels = selectRows<
+  { readonly message_id: string },
+  { readonly message_id: string; readonly label: string }
+>(
+  { message_id: 'text' },
+  'select message_id, label from message_labels where message_labels.message_id = :message_id order by label',
+)
+
 const deleteLabels = deleteRows('message_labels', { message_id: 'text', label: 'text' })
 const setUpdated = updateRows('messages', 'id', { id: 'text', updated_at: 'bigint' })
+const setHidden = updateRows('messages', 'id', { id: 'text', hidden: 'integer', updated_at: 'bigint' })
 
 /** Each message at most once. */
 export const setModseqs = updateRows('messages', 'id', { id: 'text', modseq: 'bigint' })
@@ -311,29 +333,21 @@ export const selectSent = selectRows<NameInInbox, NameInInbox>(
     ) as renamed`,
 )
 
-/** Adds and removes labels, and stores the resulting hidden mask. */
-export async function changeLabels(
+/** Returns the steps that add and remove labels, and store the resulting hidden mask. */
+export function labelSteps(
   tx: Tx,
   messageId: string,
   change: { added: readonly string[]; removed: readonly string[]; hidden: number },
-): Promise<void> {
-  if (change.removed.length > 0) {
-    await tx
-      .deleteFrom('message_labels')
-      .where('message_id', '=', messageId)
-      .where('label', 'in', change.removed)
-      .execute()
-  }
-  const added = change.added.map((label) => ({ message_id: messageId, label }))
-  await tx.runRows([rowStep(insertLabels, added)])
-  await tx
-    .updateTable('messages')
-    .set({ hidden: change.hidden, updated_at: tx.now })
-    .where('id', '=', messageId)
-    .execute()
+): RowStep[] {
+  const rowOf = (label: string) => ({ message_id: messageId, label })
+  return [
+    rowStep(deleteLabels, change.removed.map(rowOf)),
+    rowStep(insertLabels, change.added.map(rowOf)),
+    rowStep(setHidden, [{ id: messageId, hidden: change.hidden, updated_at: tx.now }]),
+  ]
 }
 
-/** As changeLabels, for messages whose hidden mask stays. Each at most once. */
+/** Adds and removes labels of messages whose hidden mask stays. Each at most once. */
 export async function changeLabelsOfMany(
   tx: Tx,
   changes: readonly { readonly id: string; readonly added: readonly string[]; readonly removed: readonly string[] }[],

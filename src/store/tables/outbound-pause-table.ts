@@ -1,9 +1,13 @@
 /** Queries for the pause of outbound mail and webhooks: one row while they are paused, otherwise none. */
 import type { Db, Tx } from '../handles.ts'
+import { prepareQuery } from '../prepared-query.ts'
+
+const pauses = prepareQuery((db) => db.selectFrom('outbound_pause').select('paused_at'))
 
 /** Returns when they were paused, epoch ms; undefined while they run. */
 export async function getPausedAt(db: Db): Promise<number | undefined> {
-  return (await db.selectFrom('outbound_pause').select('paused_at').executeTakeFirst())?.paused_at
+  const [pause] = await pauses(db, {})
+  return pause?.paused_at
 }
 
 /** A pause that exists keeps its time. */

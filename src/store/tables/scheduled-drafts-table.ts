@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Db, LeaseTime } from '../handles.ts'
 import { type InterruptionBounds, isFree, isWithin, mayBeClaimed, restrictionOf } from '../leases.ts'
+import { prepareQuery } from '../prepared-query.ts'
 
 /** Returns when the next scheduled draft without a running lease is due; undefined if there is none. */
 export async function nextDue(
@@ -9,18 +10,22 @@ export async function nextDue(
   leaseNow: LeaseTime,
   interrupted: InterruptionBounds,
 ): Promise<number | undefined> {
-  const restriction = restrictionOf(interrupted)
-  const row = await db
-    .selectFrom('drafts')
-    .select('next_attempt_at')
-    .where('send_status', '=', sql.lit('scheduled')) // a literal: with a parameter, the planner cannot use the partial index
-    .where(isFree(leaseNow))
-    .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
-    .orderBy('next_attempt_at')
-    .limit(1)
-    .executeTakeFirst()
+  const [row] = await next(db, { leaseNow, restriction: restrictionOf(interrupted) })
   return row?.next_attempt_at ?? undefined
 }
+
+/** Runs after every commit. */
+const next = prepareQuery(
+  (db, { leaseNow, restriction }: { leaseNow: LeaseTime; restriction: InterruptionBounds | undefined }) =>
+    db
+      .selectFrom('drafts')
+      .select('next_attempt_at')
+      .where('send_status', '=', sql.lit('scheduled')) // a literal: with a parameter, the planner cannot use the partial index
+      .where(isFree(leaseNow))
+      .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
+      .orderBy('next_attempt_at')
+      .limit(1),
+)
 
 /** A pod with scheduled drafts. */
 export interface SchedulingPod {

@@ -1,9 +1,9 @@
 /** Queries for submissions, their recipients, and each delivery attempt. Rows only: mail/sending decides. */
-import { sql } from 'kysely'
+import { type SqlBool, sql } from 'kysely'
 import type { Db, LeaseTime, Tx } from '../handles.ts'
-import { type InterruptionBounds, isFree, isLeased, isWithin, mayBeClaimed, restrictionOf } from '../leases.ts'
+import { type InterruptionBounds, isFree, isLeased, isWithin, restrictionOf } from '../leases.ts'
 import { prepareQuery } from '../prepared-query.ts'
-import { insertRows, rowStep } from '../row-statements.ts'
+import { insertRows, rowStep, selectRows, updateRows } from '../row-statements.ts'
 import type { RecipientHistoryRow, RecipientRow, SubmissionRow } from '../schema/sending-rows.ts'
 import { type StoredMessageRow, withMessageId } from './messages-table.ts'
 
@@ -77,28 +77,22 @@ export async function nextDue(
   leaseNow: LeaseTime,
   interrupted: InterruptionBounds,
 ): Promise<number | undefined> {
-  const values = { leaseNow, restriction: restrictionOf(interrupted) }
-  // PostgreSQL's own clock is an expression, which cannot be a parameter.
-  const [row] = await (typeof leaseNow === 'number' ? preparedNext(db, values) : nextQuery(db, values).execute())
+  const [row] = await next(db, { leaseNow, restriction: restrictionOf(interrupted) })
   return row?.next_attempt_at
 }
 
-function nextQuery(
-  db: Db,
-  { leaseNow, restriction }: { leaseNow: LeaseTime; restriction: InterruptionBounds | undefined },
-) {
-  return db
-    .selectFrom('recipients')
-    .select('next_attempt_at')
-    .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
-    .where(isFree(leaseNow))
-    .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
-    .orderBy('next_attempt_at')
-    .limit(1)
-}
-
 /** Runs after every commit. */
-const preparedNext = prepareQuery(nextQuery)
+const next = prepareQuery(
+  (db, { leaseNow, restriction }: { leaseNow: LeaseTime; restriction: InterruptionBounds | undefined }) =>
+    db
+      .selectFrom('recipients')
+      .select('next_attempt_at')
+      .where('state', '=', sql.lit('queued')) // a literal: with a parameter, the planner cannot use the partial index
+      .where(isFree(leaseNow))
+      .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
+      .orderBy('next_attempt_at')
+      .limit(1),
+)
 
 /** The queued mail of one pod to one domain. */
 export interface Flow {
@@ -112,51 +106,19 @@ export interface Flow {
 /** A position in the list of flows. */
 export type FlowPosition = Pick<Flow, 'domain' | 'podId'>
 
-/**
- * Lists the flows that have queued recipients, by domain and pod. It seeks from flow to flow in the index instead of
- * reading all rows, so that a backlog costs no more than one recipient. SQLite would seek by domain alone, and read the
- * whole backlog of a flow, if a row were compared with columns instead of expressions: hence `|| ''`. PostgreSQL would
- * read all due recipients into a hash table for `exists`: hence `limit 1`.
- */
+interface FlowPage {
+  readonly after: FlowPosition
+  readonly limit: number
+  readonly now: number
+  readonly leaseNow: LeaseTime
+}
+
+/** Lists the flows that have queued recipients, by domain and pod. */
 export async function listFlows(
   db: Db,
-  {
-    after,
-    limit,
-    now,
-    leaseNow,
-    interrupted,
-  }: {
-    after: FlowPosition
-    limit: number
-    now: number
-    leaseNow: LeaseTime
-    interrupted: InterruptionBounds
-  },
+  { interrupted, ...page }: FlowPage & { readonly interrupted: InterruptionBounds },
 ): Promise<Flow[]> {
-  const flows = sql<{ domain: string; pod_id: string; organization_id: string; is_due: number }>`(
-    with recursive flows (domain, pod_id, organization_id, position) as (
-      select domain, pod_id, organization_id, 1 from (
-        select domain, pod_id, organization_id from recipients
-        where state = 'queued' and (domain, pod_id) > (${after.domain}, ${after.podId})
-        order by domain, pod_id limit 1
-      ) as first
-      union all
-      select next.domain, next.pod_id, next.organization_id, flows.position + 1
-      from flows join recipients as next on next.id = (
-        select later.id from recipients as later
-        where later.state = 'queued' and (later.domain, later.pod_id) > (flows.domain || '', flows.pod_id || '')
-        order by later.domain, later.pod_id limit 1
-      )
-      where flows.position < ${limit}
-    )
-    select domain, pod_id, organization_id, case when (
-      select 1 from recipients where state = 'queued' and domain = flows.domain and pod_id = flows.pod_id
-        and next_attempt_at <= ${now} and ${isFree(leaseNow)} and ${mayBeClaimed(interrupted)} limit 1
-    ) is null then 0 else 1 end as is_due
-    from flows
-  )`
-  const rows = await db.selectFrom(flows.as('flows')).selectAll().orderBy('domain').orderBy('pod_id').execute()
+  const rows = await flows(db, { ...page, restriction: restrictionOf(interrupted) })
   return rows.map(({ domain, pod_id, organization_id, is_due }) => ({
     domain,
     podId: pod_id,
@@ -166,29 +128,69 @@ export async function listFlows(
 }
 
 /**
- * Writes a recipient's outcome and ends its lease, if the owner still has the lease.
- *
- * @returns false if the owner has lost the lease: another worker may have claimed the recipient
+ * It seeks from flow to flow in the index instead of reading all rows, so that a backlog costs no more than one recipient. SQLite
+ * would seek by domain alone, and read the whole backlog of a flow, if a row were compared with columns instead of expressions:
+ * hence `|| ''`. PostgreSQL would read all due recipients into a hash table for `exists`: hence `limit 1`.
  */
-export async function recordOutcome(
-  tx: Tx,
-  id: string,
-  owner: string,
-  change: Pick<
-    RecipientRow,
-    'state' | 'attempts' | 'next_attempt_at' | 'delay_notice_at' | 'last_code' | 'last_enhanced_code' | 'last_reply'
-  >,
-): Promise<boolean> {
-  const changed = await tx
-    .updateTable('recipients')
-    .set({ ...change, lease_owner: null, lease_until: null, interruptions: 0, updated_at: tx.now })
-    .where('id', '=', id)
-    .where('lease_owner', '=', owner)
-    .where('state', '=', 'queued')
-    .returning('id')
-    .executeTakeFirst()
-  return changed !== undefined
+const flows = prepareQuery(
+  (db, { after, limit, now, leaseNow, restriction }: FlowPage & { restriction: InterruptionBounds | undefined }) => {
+    const isAllowed = restriction ? isWithin(restriction) : sql<SqlBool>`1 = 1`
+    const found = sql<{ domain: string; pod_id: string; organization_id: string; is_due: number }>`(
+      with recursive flows (domain, pod_id, organization_id, position) as (
+        select domain, pod_id, organization_id, 1 from (
+          select domain, pod_id, organization_id from recipients
+          where state = 'queued' and (domain, pod_id) > (${after.domain}, ${after.podId})
+          order by domain, pod_id limit 1
+        ) as first
+        union all
+        select next.domain, next.pod_id, next.organization_id, flows.position + 1
+        from flows join recipients as next on next.id = (
+          select later.id from recipients as later
+          where later.state = 'queued' and (later.domain, later.pod_id) > (flows.domain || '', flows.pod_id || '')
+          order by later.domain, later.pod_id limit 1
+        )
+        where flows.position < ${limit}
+      )
+      select domain, pod_id, organization_id, case when (
+        select 1 from recipients where state = 'queued' and domain = flows.domain and pod_id = flows.pod_id
+          and next_attempt_at <= ${now} and ${isFree(leaseNow)} and ${isAllowed} limit 1
+      ) is null then 0 else 1 end as is_due
+      from flows
+    )`
+    return db.selectFrom(found.as('flows')).selectAll().orderBy('domain').orderBy('pod_id')
+  },
+)
+
+/** A recipient and the owner of its lease. */
+interface Leased {
+  readonly id: string
+  readonly owner: string
 }
+
+/**
+ * Returns those of the recipients that are queued under a lease of their owner, and locks them: another worker may have claimed
+ * the others. `history` is the number of entries in the recipient's history.
+ */
+export const selectAndLockLeased = selectRows<Leased, Leased & { readonly history: number }>(
+  { id: 'text', owner: 'text' },
+  `select recipients.id, recipients.lease_owner as owner, (
+      select coalesce(max(known.position), 0) from recipient_history as known where known.recipient_id = recipients.id
+    ) as history
+    from recipients where recipients.id = :id and recipients.lease_owner = :owner and recipients.state = 'queued'`,
+  { of: 'recipients', orderBy: 'recipients.id', skipLocked: false },
+)
+
+/** Writes the outcomes of recipients and ends their leases. */
+export const updateOutcomes = updateRows('recipients', 'id', {
+  ...{ id: 'text', state: 'text', attempts: 'integer', next_attempt_at: 'bigint', delay_notice_at: 'bigint' },
+  ...{ last_code: 'integer', last_enhanced_code: 'text', last_reply: 'text' },
+  ...{ lease_owner: 'text', lease_until: 'bigint', interruptions: 'integer', updated_at: 'bigint' },
+})
+
+export const insertHistory = insertRows('recipient_history', {
+  ...{ id: 'text', recipient_id: 'text', position: 'integer', target: 'text', outcome: 'text', code: 'integer' },
+  ...{ enhanced_code: 'text', reply: 'text', remote: 'text', tls: 'text', started_at: 'bigint', ended_at: 'bigint' },
+})
 
 /** Records the server that the owner's delivery to these recipients talks to. */
 export async function recordServer(

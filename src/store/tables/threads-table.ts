@@ -115,12 +115,13 @@ export async function addLabelCounts(
   const changed = [...sums.values()].filter(({ message_count }) => message_count !== 0)
   await tx.runRows([rowStep(addToLabelCounts, changed)])
   const lowered = new Set(changed.flatMap(({ thread_id, message_count }) => (message_count < 0 ? [thread_id] : [])))
-  if (lowered.size === 0) return
-  await tx
-    .deleteFrom('thread_labels')
-    .where('thread_id', 'in', [...lowered])
-    .where('message_count', '<=', 0)
-    .execute()
+  await removeUnusedLabels(tx, [...lowered])
+}
+
+/** Removes the labels that no message of a thread has any more: call it after numbers were lowered. */
+export async function removeUnusedLabels(tx: Tx, threadIds: readonly string[]): Promise<void> {
+  if (threadIds.length === 0) return
+  await tx.deleteFrom('thread_labels').where('thread_id', 'in', threadIds).where('message_count', '<=', 0).execute()
 }
 
 /** A participant of messages of a thread. */

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { assertKeyUnchanged, lockInbox } from '../../../src/mail/access/access.ts'
 import type { Actor } from '../../../src/mail/access/actor.ts'
 import type { Tx } from '../../../src/store/handles.ts'
+import { rowStep } from '../../../src/store/row-statements.ts'
 import * as apiKeys from '../../../src/store/tables/api-keys-table.ts'
 import * as domains from '../../../src/store/tables/domains-table.ts'
 import * as idempotency from '../../../src/store/tables/idempotency-table.ts'
@@ -49,7 +50,7 @@ test.each<[what: string, holds: Act, waits: Act]>([
   [
     'an outcome waits while the mail of a deleted inbox is removed',
     (tx, { inbox_id }) => inboxes.lockEvenIfDeleting(tx, inbox_id),
-    (tx, { inbox_id }) => inboxes.lockEvenIfDeleting(tx, inbox_id),
+    (tx, { inbox_id }) => tx.runRows([rowStep(inboxes.selectAndLockEvenIfDeleting, [{ id: inbox_id }])]),
   ],
   [
     'a pod cannot be deleted while a key is created in it',

@@ -5,6 +5,7 @@
 
 import { MailError } from '../../../errors.ts'
 import type { Store } from '../../../store/store.ts'
+import type { ContentLocation } from '../../../store/tables/contents-table.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import { sourceOf } from './compressed-source.ts'
 
@@ -19,15 +20,13 @@ export interface Contents {
 export function createContents({ store }: { readonly store: Pick<Store, 'db' | 'blobs'> }): Contents {
   return {
     async *read(contentId, range) {
-      const location = await contents.getLocation(store.db, contentId)
-      if (!location) throw new MailError('not_found', { what: 'Message' })
-      if (location.blob_key !== null) {
-        for await (const chunk of store.blobs.get(location.blob_key, range)) yield asBuffer(chunk)
+      const stored = await contents.getSource(store.db, contentId)
+      if (stored && stored.blobKey !== null) {
+        for await (const chunk of store.blobs.get(stored.blobKey, range)) yield asBuffer(chunk)
         return
       }
-      const stored = await contents.getBytes(store.db, contentId)
-      if (!stored) throw new MailError('not_found', { what: 'Message' })
-      const bytes = sourceOf(stored)
+      if (!stored?.bytes) throw new MailError('not_found', { what: 'Message' })
+      const bytes = sourceOf({ ...stored, bytes: stored.bytes })
       yield asBuffer(range ? bytes.subarray(range.start, range.end) : bytes)
     },
   }
@@ -46,6 +45,23 @@ export async function loadContent(
   const chunks: Buffer[] = []
   for await (const chunk of contents.read(contentId, range)) chunks.push(chunk)
   return Buffer.concat(chunks)
+}
+
+/**
+ * Returns a function that reads a message from its beginning on each call, as `Contents.read` does. One of at most `keptBytesMax`
+ * bytes is read once and stays in memory.
+ */
+export function readAgain(
+  contents: Contents,
+  { id, size_bytes }: ContentLocation,
+  keptBytesMax: number,
+): () => AsyncIterable<Buffer> {
+  let kept: Promise<Buffer> | undefined
+  return async function* read() {
+    if (size_bytes > keptBytesMax) return yield* contents.read(id)
+    kept ??= loadContent(contents, id)
+    yield await kept
+  }
 }
 
 /**

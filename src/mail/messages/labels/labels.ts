@@ -126,17 +126,35 @@ export async function changeLabels(
   bounds?: LabelBounds,
 ): Promise<readonly string[]> {
   const current = (await messagesTable.labelsOf(tx, [row.id])).get(row.id) ?? []
+  return changeKnownLabels(tx, actor, { row, labels: current, change }, inboxAddress, limits, bounds)
+}
+
+/** As changeLabels, for a message whose labels have been read. */
+export async function changeKnownLabels(
+  tx: Tx,
+  actor: string,
+  { row, labels: current, change }: LabelsToChange,
+  inboxAddress: string,
+  limits?: Limits,
+  bounds?: LabelBounds,
+): Promise<readonly string[]> {
   const result = applyLabels(current, change)
   const { added, removed, labels } = result
   if (added.length + removed.length === 0) return labels // nothing changed, so no event
   if (limits) requireFewLabels(result, limits, bounds) // without them, the system changes it
   const hidden = hiddenMask(labels)
-  await messagesTable.changeLabels(tx, row.id, { added, removed, hidden })
-  await threads.changeLabelCounts(tx, row.thread_id, new Map([...added.map(plusOne), ...removed.map(minusOne)]))
-  if (hidden !== row.hidden) await updateThreadVisibility(tx, row, hidden)
+  const inThread = [...added.map(plusOne), ...removed.map(minusOne)].map(([label, message_count]) => ({
+    ...{ thread_id: row.thread_id, label, message_count },
+  }))
   const unread = unreadCountsBetween(current, labels)
   const counts = { id: row.inbox_id, message_count: 0, ...unread, thread_count: 0, size_bytes: 0 }
-  if (Object.values(unread).some((count) => count !== 0)) await tx.runRows([rowStep(inboxes.addCounts, [counts])])
+  await tx.runRows([
+    ...messagesTable.labelSteps(tx, row.id, { added, removed, hidden }),
+    rowStep(threads.addToLabelCounts, inThread),
+    rowStep(inboxes.addCounts, Object.values(unread).some((count) => count !== 0) ? [counts] : []),
+  ])
+  if (removed.length > 0) await threads.removeUnusedLabels(tx, [row.thread_id])
+  if (hidden !== row.hidden) await updateThreadVisibility(tx, row, hidden)
 
   const message = eventMessage(row, inboxAddress, labels)
   for (const event of labelEvents({ actor, message, added, removed })) tx.append(event)

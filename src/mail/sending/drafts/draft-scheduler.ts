@@ -165,7 +165,7 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
       claims += 1
       const lease = { owner: `${needs.owner} draft ${claims}`, untilMs: leaseEnd(tx, draftLeaseMs) }
       const request = { ...lease, podId: pod.podId!, limit, interrupted: { ...reserved, interruptionsBelow } }
-      const rows = await claimDrafts(tx, store.adapter, request)
+      const rows = await claimDrafts(tx, request)
       if (rows.some((row) => isInterrupted(row, reserved.setAsideFrom))) interruptionsBelow = UNINTERRUPTED
       planned.add(pod, rows.length)
       claimed.push(...rows.map((row) => ({ owner: lease.owner, row })))

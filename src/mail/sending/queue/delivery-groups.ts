@@ -25,42 +25,51 @@ export interface DeliveryGroup {
 
 export interface DeliveryGroupsNeeds {
   readonly store: Store
-  /** Returns the target of a recipient. */
-  readonly targetFor: (recipient: RecipientRow) => Promise<DeliveryTarget>
+  /** Returns the target of a recipient of mail to this destination. */
+  readonly targetFor: (recipient: RecipientRow, destination: Destination) => Promise<DeliveryTarget>
   readonly limits: Limits
 }
 
+/** Reads the submissions of all claims at once: each claim is one flow, often with a single recipient. */
 export async function groupRecipients(
-  { destination, flow: sender, owner, rows }: ClaimedRecipients,
+  claims: readonly ClaimedRecipients[],
   { store, targetFor, limits }: DeliveryGroupsNeeds,
 ): Promise<DeliveryGroup[]> {
-  const submissions = await submissionsTable.listByIds(store.db, [...new Set(rows.map((row) => row.submission_id))])
+  const all = claims.flatMap(({ rows }) => rows)
+  const submissions = await submissionsTable.listByIds(store.db, [...new Set(all.map((row) => row.submission_id))])
   const byId = new Map(submissions.map((submission) => [submission.id, submission]))
-  const forbidden = await findForbidden(store, rows, byId)
-  const rejectingTarget = createRejectingTarget(rows, forbidden)
+  const forbidden = await findForbidden(store, all, byId)
+  const rejectingTarget = createRejectingTarget(all, forbidden)
   const groups = new Map<string, DeliveryGroup>()
-  for (const row of rows) {
-    const submission = byId.get(row.submission_id)
-    if (!submission) continue // removed with its inbox just now
-    const isSetAside = row.interruptions >= limits.jobs.interruptionsMax
-    const ending = isSetAside ? setAsideTarget : forbidden.has(row.id) ? rejectingTarget : undefined
-    const target = ending ?? (await targetFor(row))
-    const key = `${submission.id} ${target.name}`
-    const known = groups.get(key)
-    if (known) known.rows.push(row)
-    else {
-      const abort = new AbortController()
-      groups.set(key, { destination, sender, owner, submission, target, rows: [row], abort })
+  for (const { destination, flow: sender, owner, rows } of claims) {
+    for (const row of rows) {
+      const submission = byId.get(row.submission_id)
+      if (!submission) continue // removed with its inbox just now
+      const isSetAside = row.interruptions >= limits.jobs.interruptionsMax
+      const ending = isSetAside ? setAsideTarget : forbidden.has(row.id) ? rejectingTarget : undefined
+      const target = ending ?? (await targetFor(row, destination))
+      const key = `${owner} ${submission.id} ${target.name}`
+      const known = groups.get(key)
+      if (known) known.rows.push(row)
+      else {
+        const abort = new AbortController()
+        groups.set(key, { destination, sender, owner, submission, target, rows: [row], abort })
+      }
     }
   }
   return [...groups.values()]
 }
 
 /** Releases the leases of recipients that are not delivered now. */
-export async function releaseRecipients(store: Store, owner: string, rows: readonly RecipientRow[]): Promise<void> {
-  if (rows.length === 0) return
-  const ids = rows.map((row) => row.id)
-  await store.transaction((tx) => releaseLeases(tx, 'recipients', { owner, ids }))
+export async function releaseRecipients(
+  store: Store,
+  claims: readonly Pick<ClaimedRecipients, 'owner' | 'rows'>[],
+): Promise<void> {
+  await store.transaction(async (tx) => {
+    for (const { owner, rows } of claims) {
+      await releaseLeases(tx, 'recipients', { owner, ids: rows.map((row) => row.id) })
+    }
+  })
 }
 
 /** Holds recipients whose delivery may be what ends the process, until an operator releases them. */

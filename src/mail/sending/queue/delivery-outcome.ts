@@ -1,6 +1,7 @@
 /**
  * Records a delivery attempt in one transaction: each recipient's state and history, the message's labels, the events,
- * the suppression of addresses that do not exist, and the notice to the sender.
+ * the suppression of addresses that do not exist, and the notice to the sender. Attempts that end at the same time may share it
+ * (docs/adr/0087).
  *
  * An outcome counts only while the worker still has the lease. After the lease expired another worker may deliver, and
  * its outcome counts.
@@ -8,9 +9,15 @@
 import type { Limits } from '../../../config/limits.ts'
 import { findRelayId } from '../../../formats/ids.ts'
 import type { Tx } from '../../../store/handles.ts'
-import type { RecipientRow, RecipientState, SubmissionRow } from '../../../store/schema/sending-rows.ts'
+import { rowStep } from '../../../store/row-statements.ts'
+import type {
+  RecipientHistoryRow,
+  RecipientRow,
+  RecipientState,
+  SubmissionRow,
+} from '../../../store/schema/sending-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
-import type { Store } from '../../../store/store.ts'
+import { RUN_LATER, type Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
@@ -25,7 +32,7 @@ import {
   messageRejected,
 } from '../../events/log/message-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
-import { changeLabels } from '../../messages/labels/labels.ts'
+import { changeKnownLabels } from '../../messages/labels/labels.ts'
 import { addRelayId } from '../../messages/threads/threading.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
@@ -84,57 +91,114 @@ interface Change {
   readonly isLate?: boolean
 }
 
+/** An attempt to record, with the beginning of its message if it needs a notice. */
+interface ToRecord {
+  readonly attempted: EndedDelivery
+  readonly head: Buffer
+}
+
+interface Recorded {
+  readonly outcomes: RecordedOutcomes
+  /** Keys of blobs to discard after the commit. */
+  readonly blobs: readonly string[]
+}
+
+/** The rows that an attempt writes, and what follows from them. */
+interface Changes {
+  readonly changes: RecordedOutcomes['changes'][number][]
+  readonly rows: ReturnType<typeof outcomeRow>[]
+  readonly history: RecipientHistoryRow[]
+  readonly byEvent: Map<RecipientEvent, Affected[]>
+  readonly late: Affected[]
+  readonly suppressed: { readonly address: string; readonly outcome: Outcome }[]
+}
+
 export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
   const { store, discardBlobs, notices, limits, spread } = needs
+  const recordTogether = store.batched<ToRecord, Recorded>({
+    run: recordBatch,
+    sizeBytes: ({ attempted }) => attempted.recipients.length * limits.delivery.replyCharsMax,
+  })
 
   return async function recordOutcome(attempted) {
-    const { submission } = attempted
     const isAnyFailed = attempted.recipients.some(({ outcome }) => outcome.kind.startsWith('failed'))
-    const head = isAnyFailed ? await notices.readHead(submission) : Buffer.alloc(0)
-
-    const { blobs, recorded } = await store.transaction(async (tx) => {
-      // The inbox's labels and counts will change; and removals lock the inbox and then the recipients, in this order
-      // too.
-      const inbox = submission.inbox_id === null ? undefined : await inboxes.lockEvenIfDeleting(tx, submission.inbox_id)
-      const byEvent = new Map<RecipientEvent, Affected[]>()
-      const late: Affected[] = []
-      const suppressed: { address: string; outcome: Outcome }[] = []
-      const changes: RecordedOutcomes['changes'][number][] = []
-      for (const { row, outcome } of attempted.recipients) {
-        const change = stateAfter(tx, row, outcome)
-        const hasLease = await submissions.recordOutcome(tx, row.id, attempted.owner, {
-          state: change.state,
-          attempts: row.attempts + (outcome.kind === 'rejected' ? 0 : 1),
-          next_attempt_at: change.nextAttemptAt,
-          delay_notice_at: change.isLate ? tx.now : row.delay_notice_at,
-          last_code: outcome.code ?? null,
-          last_enhanced_code: outcome.enhancedCode ?? null,
-          last_reply: outcome.reply ?? null,
-        })
-        changes.push(hasLease ? change : undefined)
-        if (!hasLease) continue
-        await submissions.appendHistory(tx, [historyRow(tx, attempted, row, outcome)])
-        const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
-        if (change.event) byEvent.set(change.event, [...(byEvent.get(change.event) ?? []), affected])
-        if (change.isLate) late.push(affected)
-        if (submission.kind === 'message' && isSuppressing(attempted.target, outcome))
-          suppressed.push({ address: row.address, outcome })
-      }
-      const message = await findMessage(tx, submission, inbox)
-      if (message && inbox) await appendEvents(tx, message, inbox.address, byEvent)
-      if (message && attempted.target === 'relay') await addRelayIds(tx, message, byEvent.get('delivered') ?? [])
-      await suppressBounced(tx, submission.organization_id, suppressed, limits)
-      if (submission.kind === 'code' && byEvent.has('bounced')) await expireCode(tx, submission.id)
-      // The failure of a deleted message is reported too: its owner may be waiting for a reply.
-      const about = { submission, head, messageId: message?.api_message_id }
-      await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
-      await notices.enqueue(tx, 'delay', about, late)
-      const isUnreachable = submission.kind !== 'message' || (submission.message_id !== null && !message)
-      const blobs = isUnreachable ? await removeFinishedSubmission(tx, submission) : []
-      return { blobs, recorded: { messageId: message?.api_message_id, changes } }
-    })
+    const head = isAnyFailed ? await notices.readHead(attempted.submission) : Buffer.alloc(0)
+    const one = { attempted, head }
+    const { blobs, outcomes } = await (hasFewEffects(attempted)
+      ? recordTogether(one)
+      : store.transaction(async (tx) => (await recordAll(tx, [one], await lockAndRead(tx, [attempted])))[0]!))
     await discardBlobs(blobs)
+    return outcomes
+  }
+
+  /** One whose inbox another node has locked does not hold up the others. */
+  async function recordBatch(tx: Tx, batch: readonly ToRecord[]): Promise<(Recorded | typeof RUN_LATER)[]> {
+    const known = await lockAndRead(
+      tx,
+      batch.map(({ attempted }) => attempted),
+    )
+    const isReady = ({ attempted: { submission } }: ToRecord) =>
+      batch.length === 1 || submission.inbox_id === null || known.inboxes.has(submission.inbox_id)
+    const ready = batch.filter(isReady)
+    const recorded = await recordAll(tx, ready, known)
+    const byItem = new Map(ready.map((one, index) => [one, recorded[index]!]))
+    return batch.map((one) => byItem.get(one) ?? RUN_LATER)
+  }
+
+  /** Attempts that end at the same time share the statements for their recipients. Labels and events follow one by one. */
+  async function recordAll(tx: Tx, all: readonly ToRecord[], known: Known): Promise<Recorded[]> {
+    const changed = all.map(({ attempted }) => changesOf(tx, attempted, known))
+    await tx.runRows([
+      rowStep(
+        submissions.updateOutcomes,
+        changed.flatMap(({ rows }) => rows),
+      ),
+      rowStep(
+        submissions.insertHistory,
+        changed.flatMap(({ history }) => history),
+      ),
+    ])
+    const recorded: Recorded[] = []
+    for (const [index, each] of all.entries()) recorded.push(await recordOne(tx, each, changed[index]!, known))
     return recorded
+  }
+
+  function changesOf(tx: Tx, attempted: EndedDelivery, { histories }: Known): Changes {
+    const made: Changes = { changes: [], rows: [], history: [], byEvent: new Map(), late: [], suppressed: [] }
+    for (const { row, outcome } of attempted.recipients) {
+      const historyLength = histories.get(leaseKey(row.id, attempted.owner))
+      const change = historyLength === undefined ? undefined : stateAfter(tx, row, outcome)
+      made.changes.push(change)
+      if (historyLength === undefined || !change) continue
+      made.rows.push(outcomeRow(tx, row, outcome, change))
+      made.history.push(historyRow(tx, attempted, { row, outcome, position: historyLength + 1 }))
+      const affected = { row, outcome, nextAttemptAt: change.nextAttemptAt }
+      if (change.event) made.byEvent.set(change.event, [...(made.byEvent.get(change.event) ?? []), affected])
+      if (change.isLate) made.late.push(affected)
+      if (attempted.submission.kind === 'message' && isSuppressing(attempted.target, outcome))
+        made.suppressed.push({ address: row.address, outcome })
+    }
+    return made
+  }
+
+  async function recordOne(
+    tx: Tx,
+    { attempted: { submission, target }, head }: ToRecord,
+    { changes, byEvent, late, suppressed }: Changes,
+    known: Known,
+  ): Promise<Recorded> {
+    const { inbox, message } = messageOf(submission, known)
+    if (message && inbox) await appendEvents(tx, { message, address: inbox.address }, known.labels, byEvent)
+    if (message && target === 'relay') await addRelayIds(tx, message, byEvent.get('delivered') ?? [])
+    await suppressBounced(tx, submission.organization_id, suppressed, limits)
+    if (submission.kind === 'code' && byEvent.has('bounced')) await expireCode(tx, submission.id)
+    // The failure of a deleted message is reported too: its owner may be waiting for a reply.
+    const about = { submission, head, messageId: message?.api_message_id }
+    await notices.enqueue(tx, 'bounce', about, byEvent.get('bounced') ?? [])
+    await notices.enqueue(tx, 'delay', about, late)
+    const isUnreachable = submission.kind !== 'message' || (submission.message_id !== null && !message)
+    const blobs = isUnreachable ? await removeFinishedSubmission(tx, submission) : []
+    return { blobs, outcomes: { messageId: message?.api_message_id, changes } }
   }
 
   function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {
@@ -159,18 +223,72 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
   }
 }
 
+/** Whether it changes only what belongs to one message: a failure can write notices and lists, and fail itself. */
+function hasFewEffects({ submission, recipients }: EndedDelivery): boolean {
+  return (
+    submission.kind === 'message' &&
+    recipients.every(({ outcome: { kind } }) => kind === 'delivered' || kind === 'held')
+  )
+}
+
+/** What outcomes depend on. */
+interface Known {
+  readonly inboxes: ReadonlyMap<string, InboxRow>
+  readonly messages: ReadonlyMap<string, messages.StoredMessageRow>
+  /** The labels of the messages; changed with them. */
+  readonly labels: Map<string, readonly string[]>
+  /** The number of entries in the history of each recipient that is still leased by the owner, by `leaseKey`. */
+  readonly histories: ReadonlyMap<string, number>
+}
+
+/** Two attempts for one recipient may end at the same time. Only one of them has the lease. */
+function leaseKey(recipientId: string, owner: string): string {
+  return `${recipientId} ${owner}`
+}
+
+/**
+ * Reads everything in one round trip. Labels and counts of the inboxes will change, so they are locked; and removals lock an inbox
+ * and then its recipients, in this order too. For several attempts, inboxes that another node has locked are left out.
+ */
+async function lockAndRead(tx: Tx, all: readonly EndedDelivery[]): Promise<Known> {
+  const inboxIds = new Set(all.flatMap(({ submission }) => submission.inbox_id ?? []))
+  const messageIds = [...new Set(all.flatMap(({ submission }) => submission.message_id ?? []))]
+  const [lockedInboxes, leased, found, labelled] = await tx.runRows([
+    rowStep(
+      all.length > 1 ? inboxes.selectAndLockFreeEvenIfDeleting : inboxes.selectAndLockEvenIfDeleting,
+      [...inboxIds].map((id) => ({ id })),
+    ),
+    rowStep(
+      submissions.selectAndLockLeased,
+      all.flatMap(({ recipients, owner }) => recipients.map(({ row: { id } }) => ({ id, owner }))),
+    ),
+    rowStep(
+      messages.selectById,
+      messageIds.map((id) => ({ id })),
+    ),
+    rowStep(
+      messages.selectLabels,
+      messageIds.map((message_id) => ({ message_id })),
+    ),
+  ])
+  const labels = new Map<string, string[]>(messageIds.map((id) => [id, []]))
+  for (const { message_id, label } of labelled) labels.get(message_id)!.push(label)
+  return {
+    inboxes: new Map(lockedInboxes.map((row) => [row.id, row])),
+    messages: new Map(found.map((row) => [row.id, row])),
+    labels,
+    histories: new Map(leased.map(({ id, owner, history }) => [leaseKey(id, owner), history])),
+  }
+}
+
 /**
  * Returns the message whose delivery is recorded; undefined once it is deleted, or its inbox: `inbox.deleted` was its last
  * event, also while the messages are still being removed.
  */
-async function findMessage(
-  tx: Tx,
-  { message_id }: SubmissionRow,
-  inbox: InboxRow | undefined,
-): Promise<messages.StoredMessageRow | undefined> {
-  if (message_id === null || inbox?.deleting_at !== null) return undefined
-  const [message] = await messages.listByIds(tx, [message_id])
-  return message
+function messageOf({ inbox_id, message_id }: SubmissionRow, known: Known) {
+  const inbox = inbox_id === null ? undefined : known.inboxes.get(inbox_id)
+  const message = message_id === null || inbox?.deleting_at !== null ? undefined : known.messages.get(message_id)
+  return { inbox, message }
 }
 
 /** A relay that renames messages says so only in its reply. The reply of a stranger's server says nothing. */
@@ -179,10 +297,33 @@ async function addRelayIds(tx: Tx, message: messages.StoredMessageRow, delivered
   for (const id of ids) if (id !== undefined) await addRelayId(tx, message, id)
 }
 
-function historyRow(tx: Tx, { target, startedAt }: EndedDelivery, row: RecipientRow, outcome: Outcome) {
+/** The columns of the recipient after an outcome. */
+function outcomeRow(tx: Tx, row: RecipientRow, { kind, code, enhancedCode, reply }: Outcome, change: Change) {
+  return {
+    id: row.id,
+    state: change.state,
+    attempts: row.attempts + (kind === 'rejected' ? 0 : 1),
+    next_attempt_at: change.nextAttemptAt,
+    delay_notice_at: change.isLate ? tx.now : row.delay_notice_at,
+    last_code: code ?? null,
+    last_enhanced_code: enhancedCode ?? null,
+    last_reply: reply ?? null,
+    lease_owner: null,
+    lease_until: null,
+    interruptions: 0,
+    updated_at: tx.now,
+  }
+}
+
+function historyRow(
+  tx: Tx,
+  { target, startedAt }: EndedDelivery,
+  { row, outcome, position }: { row: RecipientRow; outcome: Outcome; position: number },
+): RecipientHistoryRow {
   return {
     id: tx.newId(),
     recipient_id: row.id,
+    position,
     target,
     outcome: outcome.kind,
     code: outcome.code ?? null,
@@ -205,30 +346,36 @@ async function removeFinishedSubmission(tx: Tx, submission: SubmissionRow): Prom
   return contents.removeUnused(tx, await submissions.removeFinished(tx, 'id', [submission.id]))
 }
 
+/** A message and the address of its inbox. */
+interface Addressed {
+  readonly message: messages.StoredMessageRow
+  readonly address: string
+}
+
 async function appendEvents(
   tx: Tx,
-  row: messages.StoredMessageRow,
-  address: string,
+  { message, address }: Addressed,
+  labels: Known['labels'],
   byEvent: ReadonlyMap<RecipientEvent, Affected[]>,
 ): Promise<void> {
   for (const [name, affected] of byEvent) {
-    const labels = await updateDeliveryLabels(tx, row, address, name)
-    const message = eventMessage(row, address, labels)
-    tx.append(eventOf(tx, name, message, affected))
+    labels.set(message.id, await updateDeliveryLabels(tx, { message, address }, labels.get(message.id)!, name))
+    const shown = eventMessage(message, address, labels.get(message.id)!)
+    tx.append(eventOf(tx, name, shown, affected))
   }
 }
 
 /** `held` is a state of the queue, not of the message: it has no label. */
 async function updateDeliveryLabels(
   tx: Tx,
-  row: messages.StoredMessageRow,
-  address: string,
+  { message: row, address }: Addressed,
+  labels: readonly string[],
   name: RecipientEvent,
 ): Promise<readonly string[]> {
-  if (name === 'held') return (await messages.labelsOf(tx, [row.id])).get(row.id) ?? []
-  const isOver = name !== 'delayed' && !(await submissions.isAnyDelayed(tx, row.id))
-  const remove = isOver ? ['delayed'] : []
-  return changeLabels(tx, ACTOR, row, address, { add: [name], remove })
+  if (name === 'held') return labels
+  const isOver = name !== 'delayed' && labels.includes('delayed') && !(await submissions.isAnyDelayed(tx, row.id))
+  const change = { add: [name], remove: isOver ? ['delayed'] : [] }
+  return changeKnownLabels(tx, ACTOR, { row, labels, change }, address)
 }
 
 function eventOf(tx: Tx, name: RecipientEvent, message: EventMessage, affected: readonly Affected[]) {

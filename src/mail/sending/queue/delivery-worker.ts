@@ -15,6 +15,7 @@
  * Stop: no new claims. Running deliveries get the grace period, then are aborted, and their leases are released.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { waitAtMost } from '../../../deadline.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
@@ -58,8 +59,8 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       [...running.keys()].map(({ owner, rows, abort }) => ({ owner, ids: rows.map(({ id }) => id), abort })),
     guarded,
   })
-  let isStopping = false
-  const runDelivery = createRunDelivery(needs, () => isStopping)
+  const stopping = new AbortController()
+  const runDelivery = createRunDelivery(needs, () => stopping.signal.aborted)
   let stopListening: (() => void) | undefined
 
   return {
@@ -70,7 +71,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     },
 
     async stop(graceMs) {
-      isStopping = true
+      stopping.abort()
       stopListening?.()
       await pollLoop.stop()
       await waitAtMost(graceMs, Promise.all(running.values()))
@@ -86,28 +87,34 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     const due = await submissions.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return limits.delivery.pollMs
     if (due > now) return Math.min(limits.delivery.pollMs, due - now)
-    const { claimed, isMore } = await interrupted.claimWith(
+    const { claimed, isMore, pauseMs } = await interrupted.claimWith(
       destinationLimits.claim,
       (found) => found.claimed.flatMap(({ rows }) => rows),
       pollLoop.pollSoon,
     )
-    for (const each of claimed) await guarded('starting deliveries', () => beginOrRelease(each))
+    if (claimed.length > 0) await guarded('starting deliveries', () => beginOrRelease(claimed))
     if (isMore) pollLoop.pollSoon()
+    else if (pauseMs > 0) await pause(Math.min(pauseMs, limits.delivery.pollMs))
     return limits.delivery.pollMs
   }
 
+  /** Waits, so that one poll follows all commits and ends of deliveries meanwhile. Ends when the worker stops. */
+  async function pause(timeMs: number): Promise<void> {
+    await delay(timeMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined)
+  }
+
   /** Releases recipients whose delivery cannot begin, and throws. */
-  async function beginOrRelease(claimed: ClaimedRecipients): Promise<void> {
+  async function beginOrRelease(claimed: readonly ClaimedRecipients[]): Promise<void> {
     try {
       await begin(claimed)
     } catch (error) {
-      await releaseRecipients(store, claimed.owner, claimed.rows)
+      await releaseRecipients(store, claimed)
       throw error
     }
   }
 
-  async function begin(claimed: ClaimedRecipients): Promise<void> {
-    const { rows } = claimed
+  async function begin(claimed: readonly ClaimedRecipients[]): Promise<void> {
+    const rows = claimed.flatMap((each) => each.rows)
     const suspects: Promise<void>[] = []
     try {
       for (const group of await groupRecipients(claimed, needs)) {

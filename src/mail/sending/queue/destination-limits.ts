@@ -68,9 +68,10 @@ export interface DestinationLimits {
   /**
    * Claims due recipients within the capacity: at most as many submissions as delivery attempts may begin.
    *
-   * @returns isMore: this poll has not reached all flows
+   * @returns isMore: this poll has not reached all flows; pauseMs: the time until the next rotation over the flows, because more is
+   *   due than may begin
    */
-  claim(interrupted: InterruptionBounds): Promise<{ claimed: ClaimedRecipients[]; isMore: boolean }>
+  claim(interrupted: InterruptionBounds): Promise<{ claimed: ClaimedRecipients[]; isMore: boolean; pauseMs: number }>
   /** Call when a delivery attempt begins, and `ended` when it ends. */
   began(destination: Destination, sender: Tenant): void
   ended(destination: Destination, sender: Tenant): void
@@ -91,6 +92,9 @@ export function createDestinationLimits({
   let start = BEGINNING
   let after = BEGINNING
   let hasWrapped = false
+  /** Whether a poll of this rotation has found more than may begin, and how many flows it has read. */
+  let isBehind = false
+  let flowCount = 0
 
   return {
     async claim(interrupted) {
@@ -103,11 +107,20 @@ export function createDestinationLimits({
       })
       const due = await withoutPaused(await withDestinations(page))
       const hasCapacity = due.some(({ destination, flow }) => running.capacity(destination, flow) > 0)
-      const claimed = hasCapacity ? await store.transaction((tx) => claimDue(tx, due, running.copy(), interrupted)) : []
+      const { claimed, planned } = hasCapacity
+        ? await store.transaction((tx) => claimDue(tx, due, interrupted))
+        : { claimed: [], planned: running }
+      isBehind ||= due.some(({ destination, flow }) => planned.capacity(destination, flow) <= 0)
+      isBehind ||= due.length < page.filter((flow) => flow.isDue).length
+      flowCount += page.length
       const served = new Set(claimed.map(({ flow }) => flow))
       for (const flow of served) skipped.served(flow)
       for (const { flow, previous } of due) if (!served.has(flow)) skipped.add(flow, previous)
-      return { claimed, isMore: !advanceRotation(page) }
+      if (!advanceRotation(page)) return { claimed, isMore: true, pauseMs: 0 }
+      const pauseMs = isBehind ? flowCount / limits.delivery.backlogFlowsMax : 0
+      isBehind = false
+      flowCount = 0
+      return { claimed, isMore: false, pauseMs }
     },
 
     began: (destination, sender) => running.add(destination, sender, 1),
@@ -137,14 +150,14 @@ export function createDestinationLimits({
   /**
    * Uses one transaction for all flows: a commit costs more than its statements.
    *
-   * @param planned the running attempts; those that this poll claims are added
+   * @returns planned: the running attempts, with those of what was claimed
    */
   async function claimDue(
     tx: Tx,
     due: readonly Due[],
-    planned: RunningAttempts,
     interrupted: InterruptionBounds,
-  ): Promise<ClaimedRecipients[]> {
+  ): Promise<{ claimed: ClaimedRecipients[]; planned: RunningAttempts }> {
+    const planned = running.copy()
     const claimed: ClaimedRecipients[] = []
     let { interruptionsBelow } = interrupted
     for (const { flow, destination } of due) {
@@ -155,13 +168,13 @@ export function createDestinationLimits({
       const limit = limits.delivery.recipientsMax
       const { domain, podId } = flow
       const only = { domain, podId, submissions, limit, interrupted: { ...interrupted, interruptionsBelow } }
-      const rows = await claimRecipients(tx, store.adapter, { ...claim, ...only })
+      const rows = await claimRecipients(tx, { ...claim, ...only })
       if (rows.some((row) => isInterrupted(row, interrupted.setAsideFrom))) interruptionsBelow = UNINTERRUPTED
       if (rows.length === 0) continue // another node was faster
       planned.add(destination, flow, new Set(rows.map((row) => row.submission_id)).size)
       claimed.push({ destination, flow, owner: claim.owner, rows })
     }
-    return claimed
+    return { claimed, planned }
   }
 
   /** @returns whether the rotation is complete */

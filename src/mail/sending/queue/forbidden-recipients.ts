@@ -14,7 +14,7 @@ import type { DeliveryTarget } from '../targets/delivery-target.ts'
 /** Why each is rejected, by the id of the recipient. */
 export type Rejections = ReadonlyMap<string, string>
 
-/** @param rows of one organization, with their submissions */
+/** @param submissions those of the rows, by their ids */
 export async function findForbidden(
   store: Store,
   rows: readonly RecipientRow[],
@@ -29,9 +29,13 @@ export async function findForbidden(
     for (const row of byInbox.get(id)!) rejections.set(row.id, `The inbox ${address} is paused`)
     byInbox.delete(id)
   }
-  const [first] = [...byInbox.values()].flat()
-  // Almost always, the organization has no such list.
-  if (!first || !(await listEntries.isAnyListed(store.db, first.organization_id, 'send'))) return rejections
+  const organizations = new Set([...byInbox.values()].map(([row]) => row!.organization_id))
+  for (const id of organizations) {
+    if (await listEntries.isAnyListed(store.db, id, 'send')) continue
+    organizations.delete(id) // almost always: it has no such list
+  }
+  for (const [id, [row]] of byInbox) if (!organizations.has(row!.organization_id)) byInbox.delete(id)
+  if (byInbox.size === 0) return rejections
   const questions = [...byInbox].map(([id, own]) => ({
     inbox: { id, pod_id: own[0]!.pod_id, organization_id: own[0]!.organization_id },
     direction: 'send' as const,

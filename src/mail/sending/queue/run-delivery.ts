@@ -13,7 +13,7 @@ import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
-import type { Contents } from '../../messages/content/contents.ts'
+import { type Contents, readAgain } from '../../messages/content/contents.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { type DeliveryGroup, releaseRecipients, setAsideTarget } from './delivery-groups.ts'
 import type { EndedDelivery, RecordedOutcomes, RecordOutcome } from './delivery-outcome.ts'
@@ -53,7 +53,7 @@ export function createRunDelivery(
     const outcomes = await attempt({ submission, target, rows, owner, abort })
     if (outcomes === 'aborted') {
       // If the server does not stop, the lease was lost or an error ended the delivery: the lease must expire.
-      if (isStopping()) await releaseRecipients(store, owner, rows)
+      if (isStopping()) await releaseRecipients(store, [{ owner, rows }])
       return
     }
     for (const outcome of outcomes) metrics.recipientAttempts.inc({ outcome: outcome.kind })
@@ -93,13 +93,14 @@ export function createRunDelivery(
     )
     try {
       const location = await contentsTable.getLocation(store.db, submission.content_id)
+      if (!location) throw new Error('the content of a submission is missing')
       const handover = {
         submissionId: submission.id,
         organizationId: submission.organization_id,
         sender: submission.envelope_sender,
         recipients: rows.map((row) => row.address),
-        sizeBytes: location?.size_bytes ?? 0,
-        read: () => contents.read(submission.content_id),
+        sizeBytes: location.size_bytes,
+        read: readAgain(contents, location, limits.delivery.keptBytesMax),
         reached: progress.reached,
       }
       return await target.deliver(handover, abort.signal)

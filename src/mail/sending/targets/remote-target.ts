@@ -60,7 +60,7 @@ export function createRemoteTarget(needs: RemoteTargetNeeds): RemoteTarget {
   }
 
   async function deliverTo(domain: string, handover: Handover, signal: AbortSignal): Promise<Outcome[]> {
-    const kept = await idle.take(domain, signal)
+    const kept = idle.take(domain)
     if (kept) {
       handover.reached?.(remoteOf(kept.server).endpoint)
       const outcomes = await handOver(kept, domain, handover, signal)

@@ -12,7 +12,7 @@ import type { DeliveryTarget } from './delivery-target.ts'
 
 export interface Routing {
   destinationOf(domain: string): Promise<Destination>
-  targetFor(row: Pick<RecipientRow, 'domain' | 'route'>): Promise<DeliveryTarget>
+  targetFor(row: Pick<RecipientRow, 'route'>, destination: Pick<Destination, 'isLocal'>): Promise<DeliveryTarget>
   /** The route of a release that names none; undefined: the route of all mail. */
   readonly releaseRoute: Route | undefined
   /** Whether a relay is configured for a release. */
@@ -41,8 +41,8 @@ export function createRouting({ domains, outbound, local, remote, relay, limits 
         : { name: domain, isLocal: false, concurrencyMax: limits.delivery.destinationConcurrencyMax }
     },
 
-    async targetFor({ domain, route }) {
-      if (await domains.isOurs(domain)) return local
+    async targetFor({ route }, { isLocal }) {
+      if (isLocal) return local
       const chosen = route ?? outbound
       if (chosen === 'direct') return remote
       return chosen === 'relay' && relay ? relay : captureTarget

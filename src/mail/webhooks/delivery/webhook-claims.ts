@@ -12,7 +12,6 @@ import {
   UNINTERRUPTED,
 } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
-import type { Store } from '../../../store/store.ts'
 import * as webhookTable from '../../../store/tables/webhooks-table.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { advance, assignOrderingKeys, isOrdered } from '../ordering/ordering.ts'
@@ -36,14 +35,13 @@ export interface ClaimedDeliveries {
 }
 
 export interface WebhookClaimsNeeds {
-  readonly store: Store
   readonly interrupted: InterruptedWork
   readonly limits: Limits
 }
 
 /** @param onCapacityFreed called when claimed rows are not sent, so that others may use their capacity */
 export function createWebhookClaims(
-  { store, interrupted, limits }: WebhookClaimsNeeds,
+  { interrupted, limits }: WebhookClaimsNeeds,
   onCapacityFreed: () => void,
 ): (tx: Tx, wanted: readonly Reservation[], bounds: InterruptionBounds) => Promise<ClaimedDeliveries[]> {
   return claimEach
@@ -65,7 +63,7 @@ export function createWebhookClaims(
       if (!webhook || webhook.order_state === 'enabling') continue
       const lease = { owner, untilMs: leaseEnd(tx, limits.webhooks.leaseMs), limit: capacity }
       const only = { webhookId, term: webhook.term, interrupted: { ...bounds, interruptionsBelow } }
-      const rows = await claimWebhookDeliveries(tx, store.adapter, { ...lease, ...only })
+      const rows = await claimWebhookDeliveries(tx, { ...lease, ...only })
       const sendable = await cancelForbidden(tx, webhook, await separateUnordered(tx, webhook, owner, rows))
       if (sendable.length < rows.length) onCapacityFreed() // the capacity of the cancelled rows is free for others
       if (sendable.some(interrupted.isInterrupted)) interruptionsBelow = UNINTERRUPTED

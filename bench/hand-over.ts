@@ -1,0 +1,129 @@
+/**
+ * What does it cost to hand a queued message over to its mail server, and how many per second are handed over?
+ *
+ *   npm run bench -- hand-over        BEFORE=../older/dist/cli.js  MESSAGES=4000  SLICE_MS=1500
+ *
+ * A server whose outbound mail is paused accepts MESSAGES messages, each for one of 100 destinations (destinations.ts), and is
+ * then resumed. With BEFORE, a second server of another build does the same, and the two take turns: the process of the other
+ * one is stopped meanwhile. The first slice of each is its warm-up.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { DOMAINS, startDestinations } from './destinations.ts'
+import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
+
+const MESSAGES = Number(process.env.MESSAGES ?? 4_000)
+const SLICE_MS = Number(process.env.SLICE_MS ?? 1_500)
+const SENDERS = 20
+/** A slice that ends sooner, because the queue is empty, has too few messages. */
+const LEFT_MIN = MESSAGES / 20
+const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
+
+interface Slice {
+  readonly perSecond: number
+  /** CPU time per message, us. */
+  readonly eventLoop: number
+  readonly all: number
+}
+
+interface Subject {
+  readonly name: string
+  readonly server: BenchServer
+  readonly slices: Slice[]
+}
+
+const destinations = await startDestinations()
+const subjects: Subject[] = []
+try {
+  for (const [name, cli] of [
+    ['this build', 'dist/cli.js'],
+    ['before', process.env.BEFORE],
+  ] as const) {
+    if (cli) subjects.push({ name, server: await startPaused(cli), slices: [] })
+  }
+  for (const { server } of subjects) {
+    await server.request('POST', '/outbound/resume')
+    await slice(server)
+  }
+  rounds: for (let round = 0; ; round += 1) {
+    for (const { server, slices } of round % 2 === 0 ? subjects : subjects.toReversed()) {
+      const { isOver, ...measured } = await slice(server)
+      if (isOver) break rounds
+      slices.push(measured)
+    }
+  }
+  for (const { name, slices } of subjects) {
+    const [perSecond, eventLoop, all] = (['perSecond', 'eventLoop', 'all'] as const).map((field) =>
+      Math.round(median(slices.map((each) => each[field]))),
+    )
+    console.log(
+      `${name}: ${perSecond}/s, ${eventLoop} us of the event loop, ${all} us of all threads (${slices.length})`,
+    )
+  }
+  const [now, before] = subjects
+  if (now && before) {
+    for (const field of ['perSecond', 'eventLoop', 'all'] as const) {
+      const ratios = before.slices.flatMap((each, index) => {
+        const own = now.slices[index]
+        return own ? [own[field] / each[field]] : []
+      })
+      const range = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2)).join('–')
+      console.log(`${field}, compared with before: ${median(ratios).toFixed(2)} (${range})`)
+    }
+  }
+} finally {
+  for (const { server } of subjects) {
+    process.kill(server.pid, 'SIGCONT')
+    await server.stop()
+  }
+  await destinations.stop()
+}
+
+/** Starts a server, fills its queue, and stops its process. */
+async function startPaused(cli: string): Promise<BenchServer> {
+  const server = await startBenchServer(destinations.env, [], cli, ['--paused'])
+  await server.request('POST', '/inboxes', { username: 'load' })
+  let next = 0
+  await Promise.all(
+    Array.from({ length: SENDERS }, async () => {
+      while (next < MESSAGES) {
+        const index = next++
+        const answer = await fetch(`${server.url}/v0/inboxes/load@mail.localhost/messages/send`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ to: `zoe@${DOMAINS[index % DOMAINS.length]}`, subject: `Mail ${index}`, text: TEXT }),
+        })
+        if (answer.status !== 200) throw new Error(await answer.text())
+        await answer.arrayBuffer()
+      }
+    }),
+  )
+  return server
+}
+
+/** Lets a server run for a while, and stops its process again. */
+async function slice(server: BenchServer): Promise<Slice & { readonly isOver: boolean }> {
+  process.kill(server.pid, 'SIGCONT')
+  const before = { count: await delivered(server), eventLoop: eventLoopMs(server.pid), all: cpuMs(server.pid) }
+  const start = performance.now()
+  await delay(SLICE_MS)
+  const after = await delivered(server)
+  const count = after - before.count
+  const measured = {
+    perSecond: count / ((performance.now() - start) / 1_000),
+    eventLoop: ((eventLoopMs(server.pid) - before.eventLoop) / count) * 1_000,
+    all: ((cpuMs(server.pid) - before.all) / count) * 1_000,
+    isOver: MESSAGES - after < LEFT_MIN,
+  }
+  process.kill(server.pid, 'SIGSTOP')
+  return measured
+}
+
+async function delivered({ url }: BenchServer): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const line = /^martlet_recipient_attempts_total\{outcome="delivered"\} (\d+)$/m.exec(text)
+  return Number(line?.[1] ?? 0)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
