@@ -15,7 +15,7 @@ import type { Blobs } from './blobs/blobs.ts'
 import { openEventLog } from './commit/append-events.ts'
 import { createCommitFailures } from './commit/commit-failures.ts'
 import { createCommitNotifier } from './commit/commit-notifier.ts'
-import { createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
+import { type BatchOptions, createGroupCommit, type TransactionOptions } from './commit/group-commit.ts'
 import type { Batch } from './commit/run-batch.ts'
 import { type FreeBytes, watchDisk } from './disk.ts'
 import { startFileShrinker } from './file-shrinker.ts'
@@ -27,7 +27,7 @@ import type { Database, DatabaseConfig, SqlAdapter } from './sql-adapter.ts'
 import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
-export { type Batch, RUN_LATER } from './commit/run-batch.ts'
+export { type Batch, type BatchResult, Refused, RUN_ALONE, RUN_LATER } from './commit/run-batch.ts'
 
 export interface Store {
   /** Reads committed data, on separate connections. */
@@ -57,7 +57,7 @@ export interface Store {
    * Returns a function that runs the transaction of one item like `transaction`, but may run several items together:
    * `batch.run` gets all of them. Use it for transactions of which many run at the same time.
    */
-  batched<Item, Result>(batch: Batch<Item, Result>): (item: Item) => Promise<Result>
+  batched<Item, Result>(batch: Batch<Item, Result>): (item: Item, options?: BatchOptions) => Promise<Result>
 
   /** The present in leases, for queries outside a transaction. */
   leaseNow(): LeaseTime

@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import type { Tx } from '../../src/store/handles.ts'
-import { RUN_LATER } from '../../src/store/store.ts'
+import { type BatchResult, Refused, RUN_ALONE, RUN_LATER } from '../../src/store/store.ts'
 import { notSupported } from '../support/test-database.ts'
 import {
   asKysely,
@@ -26,6 +26,9 @@ interface Item {
   readonly fails?: boolean
   /** It must not run with others. */
   readonly waits?: boolean
+  readonly isRefused?: boolean
+  /** As `waits`, but it need not wait. */
+  readonly isAlone?: boolean
 }
 
 /** Inserts an organization and an event per item, and records which items each run got. */
@@ -34,10 +37,12 @@ function organizationsOf(store: TestStore) {
   const insert = store.batched<Item, string>({
     async run(tx: Tx, items) {
       runs.push(items.map(({ id }) => id))
-      const results: (string | typeof RUN_LATER)[] = []
-      for (const { id, fails, waits } of items) {
-        if (waits && items.length > 1) {
-          results.push(RUN_LATER)
+      const results: BatchResult<string>[] = []
+      for (const { id, fails, waits, isRefused, isAlone } of items) {
+        const isSkipped = items.length > 1 && (waits || isAlone)
+        if (isRefused || isSkipped) {
+          const refused = new Refused(new MailError('validation_error', { detail: id }))
+          results.push(isRefused ? refused : isAlone ? RUN_ALONE : RUN_LATER)
           continue
         }
         await insertOrganization(tx, id)
@@ -93,6 +98,21 @@ test('an ordinary transaction does not run between the items of a batch', () =>
     expect(await organizationIds(store)).toEqual(['a', 'b', 'c', 'd'])
   }))
 
+test('items of two kinds that arrive in turns run as two batches, each in its order', () =>
+  withStore(async (store) => {
+    const [first, second] = [organizationsOf(store), organizationsOf(store)]
+    await Promise.all([
+      first.insert({ id: 'a' }),
+      second.insert({ id: 'b' }),
+      first.insert({ id: 'c' }),
+      second.insert({ id: 'd' }),
+      store.transaction((tx) => insertOrganization(tx, 'e')),
+      first.insert({ id: 'f' }),
+    ])
+    expect([first.runs, second.runs]).toEqual([[['a', 'c'], ['f']], [['b', 'd']]])
+    expect(await loggedEvents(store)).toEqual(['a', 'c', 'b', 'd', 'f'].map((id, index) => [index + 1, id]))
+  }))
+
 test('only the item that fails gets the error, and nothing of it is stored', () =>
   withStore(async (store) => {
     const { insert } = organizationsOf(store)
@@ -103,6 +123,56 @@ test('only the item that fails gets the error, and nothing of it is stored', () 
     const kept = ids.filter((id) => !failing.has(id))
     expect(await organizationIds(store)).toEqual(kept)
     expect(await loggedEvents(store)).toEqual(kept.map((id, index) => [index + 1, id]))
+  }))
+
+test('an item that its batch refuses gets its error, and the others run once', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    const items = names(5).map((id, index) => ({ id, isRefused: index % 2 === 0 }))
+    const results = await Promise.allSettled(items.map((item) => insert(item)))
+    expect(results.map(codeOf)).toEqual(items.map(({ isRefused }) => (isRefused ? 'validation_error' : 'kept')))
+    expect(runs).toEqual([names(5)])
+    expect(await organizationIds(store)).toEqual(['o001', 'o003'])
+    expect(codeOf((await Promise.allSettled([insert({ id: 'alone', isRefused: true })]))[0]!)).toBe('validation_error')
+  }))
+
+test('if every item of a group is refused, nothing is committed', () =>
+  withStore(async (store) => {
+    const { insert } = organizationsOf(store)
+    let commits = 0
+    store.onCommit(() => {
+      commits += 1
+    })
+    const results = await Promise.allSettled(names(3).map((id) => insert({ id, isRefused: true })))
+    expect(results.map(codeOf)).toEqual(Array(3).fill('validation_error'))
+    expect(commits).toBe(0)
+    expect(await insert({ id: 'later' })).toBe('inserted later')
+  }))
+
+test('an item that its batch cannot run with others runs alone in the same group', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    let commits = 0
+    store.onCommit(() => {
+      commits += 1
+    })
+    const items = names(4).map((id, index) => ({ id, isAlone: index % 2 === 0 }))
+    await Promise.all(items.map((item) => insert(item)))
+    expect(runs).toEqual([names(4), ['o000'], ['o002']])
+    expect(commits).toBe(1)
+    expect(await organizationIds(store)).toEqual(names(4))
+  }))
+
+test('an item that is to run alone is in no batch', () =>
+  withStore(async (store) => {
+    const { runs, insert } = organizationsOf(store)
+    await Promise.all([
+      insert({ id: 'a' }),
+      insert({ id: 'b' }, { isAlone: true }),
+      insert({ id: 'c' }),
+      insert({ id: 'd' }),
+    ])
+    expect(runs).toEqual([['a'], ['b'], ['c', 'd']])
   }))
 
 test('if one item in a hundred fails, the others run less than 1.8 times on average', () =>
@@ -144,7 +214,7 @@ test('a batch that takes too long runs again in smaller ones, until only the gui
         },
         sizeBytes: () => 1,
       })
-      const results = await Promise.allSettled(['a', 'hung', 'b', 'c'].map(insert))
+      const results = await Promise.allSettled(['a', 'hung', 'b', 'c'].map((id) => insert(id)))
       expect(results.map(codeOf)).toEqual(['kept', 'unavailable', 'kept', 'kept'])
       expect(await organizationIds(store)).toEqual(['a', 'b', 'c'])
     },

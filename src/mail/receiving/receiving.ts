@@ -277,10 +277,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       return fileDivided(prepared, shared, perItem)
     const isLong = rows > limits.messages.shortFilingRowsMax
     // A message to oneself changes the sent message, which others of the batch may read.
-    if (!isLong && !recipients.map(withoutTag).includes(envelope.sender)) return fileTogether(prepared)
-    return store.transaction(async (tx) => (await fileBatch(tx, [prepared]))[0] as Receipt[], {
-      fairnessKey: isLong ? fairnessKeyOf(arrival) : undefined,
-    })
+    const isAlone = recipients.map(withoutTag).includes(envelope.sender)
+    return fileTogether(prepared, { isAlone, fairnessKey: isLong ? fairnessKeyOf(arrival) : undefined })
   }
 
   /** Files a message that writes many rows in several transactions. @param perItem rows per recipient */

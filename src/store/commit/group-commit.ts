@@ -61,9 +61,14 @@ export interface TransactionOptions {
   readonly fairnessKey?: string | undefined
 }
 
+export interface BatchOptions extends TransactionOptions {
+  /** It runs with no other item, as one with a fairness key does. */
+  readonly isAlone?: boolean | undefined
+}
+
 export interface GroupCommit {
   transaction<T>(fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
-  batched<Item, Result>(batch: Batch<Item, Result>): (item: Item) => Promise<Result>
+  batched<Item, Result>(batch: Batch<Item, Result>): (item: Item, options?: BatchOptions) => Promise<Result>
   /** The server is stopping: commits with an unknown outcome reject with outcome_unknown after `shutdownGraceMs`. */
   expectClose(): void
   close(): Promise<void>
@@ -100,11 +105,12 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     },
 
     batched<Item, Result>(batch: Batch<Item, Result>) {
-      return (item: Item) => {
+      return (item: Item, { isAlone = false, fairnessKey }: BatchOptions = {}) => {
+        const run = (tx: Tx) => runItem(batch, tx, item)
+        if (isAlone || fairnessKey !== undefined) return enqueue(run, { fairnessKey })
         const key = batch as Batch<unknown, unknown>
         const { batchMembersMax: membersMax } = limits.store
-        const place = { key, item, sizeBytes: batch.sizeBytes(item), membersMax, wasLeftOut: false }
-        return enqueue((tx) => runItem(batch, tx, item), { batch: place })
+        return enqueue(run, { batch: { key, item, sizeBytes: batch.sizeBytes(item), membersMax, wasLeftOut: false } })
       }
     },
 

@@ -1,6 +1,7 @@
 /**
  * The transactions that wait for a group commit (group-commit.ts): short ones in the order of their calls, and long ones
- * round robin over fairness keys.
+ * round robin over fairness keys. Of the short ones, those of different batches may change places: received messages, sends and
+ * outcomes arrive in turns, and would be batches of one otherwise.
  *
  * A group has only short members or only long ones. After a group of long members, waiting short ones get as much time
  * as it took, and at least one group. So a short transaction waits for one group of long ones, however many there are,
@@ -82,7 +83,7 @@ export class MemberQueue<Member extends Queued> {
   }
 
   /**
-   * Takes the next member of this kind, and those behind it that may run with it as one batch.
+   * Takes the next member of this kind, and those behind it that may run with it as one batch, up to the next member of no batch.
    *
    * @param bytesMax size of a batch; one member may be larger
    */
@@ -92,13 +93,17 @@ export class MemberQueue<Member extends Queued> {
     const batch = [first]
     let sizeBytes = first.batch?.sizeBytes ?? 0
     let max = Math.min(membersMax, first.batch?.membersMax ?? 1)
-    while (kind === 'short' && batch.length < max) {
-      const next = this.#short[0]?.batch
-      if (!next || next.key !== first.batch!.key || batch.length >= next.membersMax) break
+    for (let at = 0; kind === 'short' && batch.length < max; ) {
+      const next = this.#short[at]?.batch
+      if (!next) break
+      if (next.key !== first.batch!.key) {
+        at += 1
+        continue
+      }
       sizeBytes += next.sizeBytes
-      if (sizeBytes > bytesMax) break
+      if (batch.length >= next.membersMax || sizeBytes > bytesMax) break
       max = Math.min(max, next.membersMax)
-      batch.push(this.#short.shift()!)
+      batch.push(...this.#short.splice(at, 1))
     }
     return batch
   }

@@ -91,8 +91,6 @@ export function createAppendMessage(needs: AppendNeeds): AppendMessage {
     run: (tx, batch) => fileBatch(tx, needs, batch),
     sizeBytes: ({ content }) => content.sizeBytes,
   })
-  const fileAlone = (prepared: Prepared, fairnessKey: string | undefined) =>
-    store.transaction(async (tx) => (await fileBatch(tx, needs, [prepared]))[0]!, { fairnessKey })
 
   return async function appendMessage(owner, target, message) {
     const inbox = await requireInbox(store.db, owner.actor, 'message_update', owner.inboxId)
@@ -110,10 +108,8 @@ export function createAppendMessage(needs: AppendNeeds): AppendMessage {
       const { parsed } = content
       const isLong = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) > limits.messages.shortFilingRowsMax
       // In Sent, a message may be one that another of the batch files.
-      const isAlone = isLong || target.kind === 'sent'
-      const appended = await (isAlone
-        ? fileAlone(prepared, isLong ? turn.fairnessKey : undefined)
-        : fileTogether(prepared))
+      const isAlone = target.kind === 'sent'
+      const appended = await fileTogether(prepared, { isAlone, fairnessKey: isLong ? turn.fairnessKey : undefined })
       if (appended.isKnown) await content.discard()
       return appended
     } catch (error) {
