@@ -7,7 +7,7 @@ import { createFetchAttachments } from '../mail/sending/compose/fetch-attachment
 import { createFileSent } from '../mail/sending/compose/file-sent.ts'
 import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
-import { createCountSend } from '../mail/sending/compose/send-caps.ts'
+import { createCountSends } from '../mail/sending/compose/send-caps.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
 import { createAppendDraft } from '../mail/sending/drafts/append-draft.ts'
 import { createPrepareRevision } from '../mail/sending/drafts/draft-content.ts'
@@ -33,8 +33,8 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
   const { limits } = config
   const { contents, prepareContent, discardBlobs, downloads } = shared
   const composeMail = createComposeMail({ config, random, eventLoop })
-  const countSend = createCountSend({ config, node: config.databaseUrl === undefined ? 'only' : randomUUID() })
-  const fileSent = createFileSent({ ...context, ...shared, countSend })
+  const countSends = createCountSends({ config, node: config.databaseUrl === undefined ? 'only' : randomUUID() })
+  const fileSent = createFileSent({ ...context, ...shared, countSends })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
   const attachmentsOf = createForwardedAttachments({ store, contents })

@@ -63,6 +63,8 @@ export interface SelectRows {
 
 /** Locks the rows of one table until the commit, in the order of a column. PostgreSQL only: SQLite has one writer. */
 export interface RowLock {
+  /** Whether other nodes may take the same lock (`Tx.forShare`). */
+  readonly isShared?: true
   /** The alias of the table in `sql`. */
   readonly of: string
   readonly orderBy: string

@@ -28,7 +28,7 @@ export const storeLimits = {
   batchMembersMax: {
     default: 50,
     unit: 'count',
-    description: 'Received messages that are filed by the same statements.',
+    description: 'Messages that are filed by the same statements: received ones, or sent ones.',
   },
   batchBytesMax: {
     default: 4 * MIB,

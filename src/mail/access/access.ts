@@ -88,11 +88,20 @@ export async function assertKeysUnchanged(tx: Tx, actors: readonly Actor[]): Pro
     if (actor.kind === 'system') continue
     const { apiKeyId } = actor
     if (!rows.has(apiKeyId)) rows.set(apiKeyId, await apiKeys.shareLockById(tx, apiKeyId))
-    const row = rows.get(apiKeyId)
-    if (!row || isExpired(row, tx.now) || !hasSameKey(actor, row)) throw new MailError('unknown_api_key', {})
-    if (!hasSamePermissions(actor, row)) {
-      throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
-    }
+    requireUnchanged(actor, rows.get(apiKeyId), tx.now)
+  }
+}
+
+/**
+ * The same for a key whose row the caller has read and locked.
+ *
+ * @param row undefined: it was deleted
+ * @param now epoch ms
+ */
+export function requireUnchanged(actor: KeyActor, row: ApiKeyRow | undefined, now: number): void {
+  if (!row || isExpired(row, now) || !hasSameKey(actor, row)) throw new MailError('unknown_api_key', {})
+  if (!hasSamePermissions(actor, row)) {
+    throw new MailError('forbidden', { detail: 'The permissions of the key have just changed; retry the request' })
   }
 }
 

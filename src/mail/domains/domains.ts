@@ -23,7 +23,10 @@ export interface Domains {
   isOurs(domain: string): Promise<boolean>
   /** Whether a tenant has verified this domain, or one above it that allows subdomains; or it is the shared one. */
   isHeld(domain: string): Promise<boolean>
-  /** Returns the key for mail of the domain with this id; undefined if it was deleted. Cached in memory. */
+  /**
+   * Returns the key for mail of the domain with this id; undefined if it was deleted. It is cached in memory, also after that: the
+   * transaction that sends the mail checks the domain (sending/compose/require-sendable.ts).
+   */
   signingKey(domainId: string): Promise<SigningKey | undefined>
 }
 
@@ -58,11 +61,10 @@ export function createDomains({ store }: { readonly store: Store }): Domains {
     isOurs: async (domain) => (await findReceiving(store.db, domain)) !== undefined,
 
     async signingKey(domainId) {
-      const row = await domains.getById(store.db, domainId)
-      if (!row) return undefined
       const known = signingKeys.get(domainId)
       if (known) return known
-      const key = await readSigningKey(store.db, row)
+      const row = await domains.getById(store.db, domainId)
+      const key = row && (await readSigningKey(store.db, row))
       if (key) signingKeys.set(domainId, key)
       return key
     },

@@ -17,6 +17,7 @@ import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as messages from '../../store/tables/messages-table.ts'
 import * as rulesTable from '../../store/tables/notification-rules-table.ts'
+import { lockSender } from '../../store/tables/sender-inboxes-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import { hiddenClasses, parsePermissions } from '../access/permissions.ts'
 import { countRates } from '../access/rates.ts'
@@ -63,7 +64,7 @@ export function createNotifyByMail(needs: NotifyByMailNeeds): JobHandler {
     const { raw, selector } = await compose(notification)
     try {
       await store.transaction(async (tx) => {
-        const current = await inboxes.lockById(tx, inbox.id)
+        const current = await lockSender(tx, inbox.id)
         if (!current || (await submissions.listByIds(tx, [messageId])).length > 0) return
         await requireSendable(tx, current, recipients, limits)
         await countRates(tx, [mailsOf(current)])

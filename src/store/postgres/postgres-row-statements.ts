@@ -66,8 +66,9 @@ function compile(statement: RowStatement<never>): CompiledForPostgres {
 }
 
 /** A lock cannot be taken inside `lateral`: the select is joined with the given rows instead. */
-function lockingSelect(sql: string, given: string, { of, orderBy, skipLocked }: RowLock): string {
+function lockingSelect(sql: string, given: string, { of, orderBy, skipLocked, isShared }: RowLock): string {
   const end = sql.lastIndexOf(' where ') // a column may be a subquery with a condition of its own
   const joined = `${sql.slice(0, end)}, ${given}${sql.slice(end)}`
-  return `${joined} order by ${orderBy} for no key update of ${of}${skipLocked ? ' skip locked' : ''}`
+  const lock = isShared ? 'for share' : 'for no key update'
+  return `${joined} order by ${orderBy} ${lock} of ${of}${skipLocked ? ' skip locked' : ''}`
 }

@@ -1,6 +1,7 @@
 /** Queries for API keys. Rows only: mail/access decides what a key may do. */
 import type { Db, Tx } from '../handles.ts'
 import { prepareLock, prepareQuery } from '../prepared-query.ts'
+import { selectRows } from '../row-statements.ts'
 import type { ApiKeyRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -26,6 +27,13 @@ export async function shareLockById(tx: Tx, id: string): Promise<ApiKeyRow | und
   const [row] = await sharedById(tx, { id })
   return row
 }
+
+/** The same for many keys. */
+export const selectAndShareLock = selectRows<Pick<ApiKeyRow, 'id'>, ApiKeyRow>(
+  { id: 'text' },
+  'select api_keys.* from api_keys where api_keys.id = :id',
+  { of: 'api_keys', orderBy: 'api_keys.id', skipLocked: false, isShared: true },
+)
 
 /** Reads the key and locks it until the commit, before a change. */
 export async function lockById(tx: Tx, id: string): Promise<ApiKeyRow | undefined> {

@@ -138,6 +138,12 @@ export const hasInboundLists = `coalesce((select 1 from list_entries
   order by list_entries.direction limit 1
 ), 0) as has_inbound_lists`
 
+/** The same for sent mail. */
+export const hasSendLists = `coalesce((select 1 from list_entries
+  where list_entries.organization_id = inboxes.organization_id and list_entries.direction = 'send'
+  order by list_entries.entry limit 1
+), 0) as has_send_lists`
+
 export type ScopeLookup = Pick<ListEntryRow, 'scope_id'>
 
 export type EntryLookup = Pick<ListEntryRow, 'scope_id' | 'entry'>

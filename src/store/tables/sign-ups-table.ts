@@ -12,6 +12,11 @@ export async function get(db: Db, organizationId: string): Promise<SignUpRow | u
   return row
 }
 
+/** A column for a select of inboxes: 1 if the organization was created by a sign-up, and its human is not verified. */
+export const isUnverified = `coalesce((select 1 from sign_ups
+  where sign_ups.organization_id = inboxes.organization_id and sign_ups.verified_at is null
+), 0) as is_unverified`
+
 /** Reads the row and locks it until the commit, before a change. */
 export async function lock(tx: Tx, organizationId: string): Promise<SignUpRow | undefined> {
   return tx

@@ -21,8 +21,12 @@ const insertRecipients = insertRows('recipients', {
   ...{ created_at: 'bigint', updated_at: 'bigint' },
 })
 
-export async function insert(tx: Tx, submission: SubmissionRow, recipients: readonly RecipientRow[]): Promise<void> {
-  await tx.runRows([rowStep(insertSubmissions, [submission]), rowStep(insertRecipients, recipients)])
+export async function insert(
+  tx: Tx,
+  submissions: readonly SubmissionRow[],
+  recipients: readonly RecipientRow[],
+): Promise<void> {
+  await tx.runRows([rowStep(insertSubmissions, submissions), rowStep(insertRecipients, recipients)])
 }
 
 const byIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>

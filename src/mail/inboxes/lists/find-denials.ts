@@ -10,7 +10,6 @@ import {
   type Denial,
   denialsOf,
   type KnownEntries,
-  type ListedInbox,
   type ListQuestion,
   scopesOf,
 } from './list-rules.ts'
@@ -61,17 +60,6 @@ async function readEntries(
     },
     hasAllowed: (scopeId, direction) => withAllowed.has(nameOf(scopeId, direction)),
   }
-}
-
-/** Returns the recipients to which the inbox may not send, with the reason. */
-export async function findSendDenials(
-  tx: Tx,
-  inbox: ListedInbox,
-  recipients: readonly string[],
-): Promise<readonly Denial[]> {
-  if (!(await listEntries.isAnyListed(tx, inbox.organization_id, 'send'))) return []
-  const [denials] = await findDenials(tx, [{ inbox, direction: 'send', addresses: recipients }])
-  return denials!
 }
 
 /** Of the parts, only an entry can contain a space, and it is the last one. */

@@ -19,6 +19,8 @@ export interface Filing {
    * inbox already has is recognised, and a new one gets the Message-ID of its header if that is free.
    */
   readonly apiMessageId?: string
+  /** The Message-ID of its header was made for it just now: no other message has or names it. */
+  readonly hasNewId?: boolean
   /** It is filed even if the inbox has the same message already; otherwise as without `apiMessageId`. */
   readonly isCopy?: true
   /** In no header: only the sender may see these. */

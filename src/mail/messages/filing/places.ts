@@ -145,7 +145,7 @@ function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {
     headerHash,
     headerApiId: messageId === undefined ? undefined : headerApiIdOf(messageId, headerHash!),
     references: referencesOf(ancestry),
-    lookups: lookupHashes(ancestry),
+    lookups: lookupHashes(filing.hasNewId ? { ...ancestry, messageId: undefined } : ancestry),
   }
 }
 

@@ -17,6 +17,7 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import { lockSender } from '../../../store/tables/sender-inboxes-table.ts'
 import * as verifiedSenders from '../../../store/tables/verified-senders-table.ts'
 import { hiddenClasses } from '../../access/permissions.ts'
 import { countRates, type Rate, refuseExceeded } from '../../access/rates.ts'
@@ -64,7 +65,7 @@ export function createSendChallenge(needs: SendChallengeNeeds): JobHandler {
       const token = random(TOKEN_BYTES).toString('base64url')
       const { raw, selector } = await compose(challenge, token)
       await store.transaction(async (tx) => {
-        const current = await inboxes.lockById(tx, inbox.id)
+        const current = await lockSender(tx, inbox.id)
         if (!current || (await isAsked(tx, challenge, tx.now))) return
         const max = limits.challenges.sendersPerInboxMax
         if ((await verifiedSenders.countOfInbox(tx, inbox.id, max)) >= max) {

@@ -1,7 +1,12 @@
 /**
  * Stores a signed message in one transaction with its submission, one queue row per recipient, the event, and the result for
  * the idempotency key. All mail that inboxes send ends here: what the API has composed (submit.ts), and what a mail
- * program has composed (raw/raw-sending.ts). It checks in that transaction who may send what to whom.
+ * program has composed (raw/raw-sending.ts). It checks in that transaction who may send what to whom (admit-sends.ts).
+ *
+ *   admit all → begin each → file all → enqueue all → end each
+ *
+ * Messages of the API that are sent at the same time are stored as a batch (docs/adr/0086): what takes one statement for all
+ * is done for all. A list of one is the normal case.
  */
 import type { Config } from '../../../config/settings.ts'
 import type { Address } from '../../../formats/address/address.ts'
@@ -12,11 +17,10 @@ import type { Metrics } from '../../../metrics.ts'
 import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
-import type { Store } from '../../../store/store.ts'
+import type { BatchResult, Store } from '../../../store/store.ts'
 import { labelsOf, type NewMessageRow, type StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import * as placedMessages from '../../../store/tables/placed-messages-table.ts'
 import { selectByReferences } from '../../../store/tables/thread-references-table.ts'
-import { assertKeyUnchanged, lockInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
 import { messageHeld, messageSent } from '../../events/log/message-events.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
@@ -29,11 +33,11 @@ import { recordReply } from '../../messages/labels/record-reply.ts'
 import type { Removal } from '../../messages/removal.ts'
 import { lookupHashes } from '../../messages/threads/threading.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
-import { enqueueSubmission } from '../queue/enqueue-submission.ts'
+import { enqueueSubmissions, type NewSubmission } from '../queue/enqueue-submission.ts'
+import { createAdmitSends, isAdmitted, type NotAdmitted } from './admit-sends.ts'
 import type { DroppedRecipient, Sent } from './outgoing.ts'
-import { isBeyondBudget, LOOP_GUARD } from './reply-loops.ts'
-import { requireSendable } from './require-sendable.ts'
-import type { CountSend } from './send-caps.ts'
+import { type Answered, isBeyondBudget, LOOP_GUARD } from './reply-loops.ts'
+import type { CountSends } from './send-caps.ts'
 
 /** A signed message and its envelope. */
 export interface SentMail {
@@ -85,7 +89,7 @@ export type FileSent = (actor: Actor, mail: SentMail) => Promise<Sent>
 interface FileSentNeeds {
   readonly store: Store
   readonly config: Pick<Config, 'threadRepliesMax' | 'limits'>
-  readonly countSend: CountSend
+  readonly countSends: CountSends
   readonly fileMessages: FileMessages
   readonly removal: Removal
   readonly discardBlobs: DiscardBlobs
@@ -93,6 +97,21 @@ interface FileSentNeeds {
   readonly metrics: Metrics
   /** The clock of the machine, epoch ms. */
   readonly wallClock: () => number
+}
+
+interface ToSend {
+  readonly actor: Actor
+  readonly mail: SentMail
+}
+
+/** A message that is admitted. */
+interface Begun extends ToSend {
+  /** As it is now. */
+  readonly inbox: InboxRow
+  readonly heldBy: Actor | undefined
+  readonly filing: Filing
+  /** To discard after the commit. */
+  readonly blobs: readonly (string | null)[]
 }
 
 interface Stored extends Pick<Sent, 'messageId' | 'threadId'> {
@@ -105,21 +124,23 @@ interface Stored extends Pick<Sent, 'messageId' | 'threadId'> {
   readonly isRepeated: boolean
 }
 
+interface Done {
+  readonly result: Sent
+  readonly heldBy: Actor | undefined
+  readonly blobs: readonly (string | null)[]
+  readonly isRepeated: boolean
+}
+
 export function createFileSent(needs: FileSentNeeds): FileSent {
-  const { store, config, countSend, fileMessages, removal, discardBlobs, log, metrics, wallClock } = needs
+  const { store, config, countSends, fileMessages, removal, discardBlobs, log, metrics, wallClock } = needs
   const { limits } = config
+  const admitSends = createAdmitSends({ countSends, limits })
+  const sendTogether = store.batched<ToSend, Done>({ run: sendBatch, sizeBytes: ({ mail }) => mail.content.sizeBytes })
 
   return async function fileSent(actor, mail) {
     const { inbox, content, recipients } = mail
     try {
-      const { parsed } = content
-      const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + recipients.length
-      const fairnessKey =
-        rows > limits.messages.shortFilingRowsMax
-          ? turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id }).fairnessKey
-          : undefined
-      const done = await store.transaction((tx) => send(tx, actor, mail), { fairnessKey })
-      const { result, blobs, heldBy, isRepeated } = done
+      const { result, blobs, heldBy, isRepeated } = await sendTogether({ actor, mail }, optionsOf(mail))
       metrics.messagesSent.inc()
       const line = {
         messageId: result.messageId,
@@ -139,29 +160,79 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     }
   }
 
-  async function send(tx: Tx, actor: Actor, mail: SentMail) {
-    const { recipients, keyClaim, first, last, isHeld = false, dropped } = mail
-    await assertKeyUnchanged(tx, actor)
-    const inbox = await lockInbox(tx, actor, mail.permission, mail.inbox.id)
-    await requireSendable(tx, inbox, recipients, limits)
-    await countSend(tx, inbox)
+  function optionsOf({ inbox, content: { parsed }, recipients, messageId, first, last }: SentMail) {
+    const rows = rowsOfContent(parsed) + rowsOfFiling(parsed, limits) + recipients.length
+    const isLong = rows > limits.messages.shortFilingRowsMax
+    const turn = turnOf({ organizationId: inbox.organization_id, podId: inbox.pod_id })
+    return {
+      // Drafts and messages of mail programs change other rows, which another message of the batch may read.
+      isAlone: messageId === undefined || first !== undefined || last !== undefined,
+      fairnessKey: isLong ? turn.fairnessKey : undefined,
+    }
+  }
+
+  async function sendBatch(tx: Tx, batch: readonly ToSend[]): Promise<readonly BatchResult<Done>[]> {
+    const admitted = await admitSends(tx, batch)
+    const begun: Begun[] = []
+    for (const [index, toSend] of batch.entries()) {
+      const inbox = admitted[index]!
+      if (isAdmitted(inbox)) begun.push(await begin(tx, toSend, inbox, begun))
+    }
+    if (begun.length === 0) return admitted as NotAdmitted[]
+
+    const filed = await fileMessages(
+      tx,
+      begun.map(({ filing }) => filing),
+    )
+    const stored: Stored[] = []
+    for (const [index, send] of begun.entries()) stored.push(await storedAs(tx, send, filed[index]!))
+    await enqueueSubmissions(
+      tx,
+      begun.map((send, index) => submissionOf(tx, send, stored[index]!)),
+    )
+    const done = new Map<SentMail, Done>()
+    for (const [index, send] of begun.entries()) done.set(send.mail, await end(tx, send, stored[index]!))
+    return batch.map(({ mail }, index) => done.get(mail) ?? (admitted[index] as NotAdmitted))
+  }
+
+  /** @param earlier those of the same batch that are sent before it */
+  async function begin(tx: Tx, { actor, mail }: ToSend, inbox: InboxRow, earlier: readonly Begun[]): Promise<Begun> {
+    const { first, isHeld = false, content, messageId } = mail
     const blobs = (await first?.(tx)) ?? []
-    const isLoop = !isHeld && (await isBeyondBudget(tx, await answered(tx, mail), config))
+    const answers = await answered(tx, mail)
+    const isLoop = !isHeld && (await isBeyondBudget(tx, answers, config, repliesIn(answers.threadId, earlier)))
     const heldBy = isLoop ? LOOP_GUARD : isHeld ? actor : undefined
-    const stored = await fileOnce(tx, inbox, mail, heldBy)
-    await enqueueSubmission(tx, {
+    const filing: Filing = {
+      inbox,
+      content,
+      labels: [...(heldBy ? [] : ['sent']), ...mail.labels],
+      ...(messageId !== undefined && { apiMessageId: messageId, hasNewId: true }),
+      bcc: mail.bcc,
+      threadId: mail.threadId,
+      authentication: { result: 'own' },
+      verifiedDomain: splitAddress(inbox.address).domain,
+    }
+    return { actor, mail, inbox, heldBy, filing, blobs }
+  }
+
+  function submissionOf(tx: Tx, { mail, inbox, heldBy }: Begun, { id, contentId }: Stored): NewSubmission {
+    return {
       id: tx.newId(),
       kind: 'message',
-      message_id: stored.id,
-      content_id: stored.contentId,
+      message_id: id,
+      content_id: contentId,
       dkim_selector: mail.selector,
       inbox,
       sender: mail.envelopeSender,
-      recipients,
+      recipients: mail.recipients,
       ...(mail.needsSmtpUtf8 && { needsSmtpUtf8: true }),
       ...(heldBy && { heldBy }),
-    })
-    const { id, threadId, messageId, labels } = stored
+    }
+  }
+
+  async function end(tx: Tx, { actor, mail, inbox, heldBy, blobs }: Begun, stored: Stored): Promise<Done> {
+    const { recipients, keyClaim, last, dropped, content } = mail
+    const { id, threadId, messageId, labels, isRepeated } = stored
     const about = {
       id,
       organizationId: inbox.organization_id,
@@ -176,27 +247,15 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
     const result: Sent = { id, messageId, threadId, ...(dropped && { dropped }) }
     // One that is held is sent when it is released (queue-change.ts).
-    if (!heldBy) await recordReply(tx, actorName(actor), inbox, mail.content.parsed.inReplyTo)
+    if (!heldBy) await recordReply(tx, actorName(actor), inbox, content.parsed.inReplyTo)
     await recordResult(tx, keyClaim, result)
     await last?.(tx, result, inbox)
-    return { result, blobs: [...blobs, ...stored.blobs], heldBy, isRepeated: stored.isRepeated }
+    return { result, blobs: [...blobs, ...stored.blobs], heldBy, isRepeated }
   }
 
-  /** Files the message, unless the inbox has sent it before: a program sends it again, or to more recipients. */
-  async function fileOnce(tx: Tx, inbox: InboxRow, mail: SentMail, heldBy: Actor | undefined): Promise<Stored> {
-    const { content, messageId } = mail
-    const labels = [...(heldBy ? [] : ['sent']), ...mail.labels]
-    const filing: Filing = {
-      inbox,
-      content,
-      labels,
-      ...(messageId !== undefined && { apiMessageId: messageId }),
-      bcc: mail.bcc,
-      threadId: mail.threadId,
-      authentication: { result: 'own' },
-      verifiedDomain: splitAddress(inbox.address).domain,
-    }
-    const [filed] = (await fileMessages(tx, [filing])) as [Filed]
+  /** The message may be one that the inbox has sent before: a program sends it again, or to more recipients. */
+  async function storedAs(tx: Tx, { inbox, filing, heldBy }: Begun, filed: Filed): Promise<Stored> {
+    const { labels } = filing
     if (!filed.existing) return { ...filed, labels, blobs: [], isRepeated: false }
     const { header_message_id_hash: idHash, fingerprint } = filed.existing
     const own = await placedMessages.listOwn(tx, { inboxId: inbox.id, idHash: idHash!, fingerprint })
@@ -244,7 +303,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
   }
 
   /** Returns what a message answers: its caller knows it, or its header says it. Some programs write only References. */
-  async function answered(tx: Tx, { inbox, content, messageId, ...mail }: SentMail) {
+  async function answered(tx: Tx, { inbox, content, messageId, ...mail }: SentMail): Promise<Answered> {
     if (messageId !== undefined || config.threadRepliesMax === 'off') return mail
     const { inReplyTo, references } = content.parsed
     const hashes = lookupHashes({ inReplyTo, references })
@@ -254,4 +313,10 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     const nearest = hashes.flatMap((hash) => threads.find((thread) => thread.hash === hash) ?? [])[0]
     return { inReplyTo: inReplyTo[0] ?? references.at(-1), threadId: nearest?.id }
   }
+}
+
+/** Counts the replies in a thread as `countSentReplies` does, which does not see those of the same batch. */
+function repliesIn(threadId: string | undefined, sends: readonly Begun[]): number {
+  const isReply = ({ inReplyTo, references }: PreparedContent['parsed']) => inReplyTo.length + references.length > 0
+  return sends.filter(({ filing }) => filing.threadId === threadId && isReply(filing.content.parsed)).length
 }

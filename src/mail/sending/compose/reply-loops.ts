@@ -57,14 +57,23 @@ export async function requireAnswerableByHeader(
 /**
  * Whether a message is a reply beyond the budget of its inbox in this thread. Runs when the inbox is locked, so that two replies
  * at the same time count each other.
+ *
+ * @param inBatch replies in this thread that the same batch stores before this one
  */
 export async function isBeyondBudget(
   tx: Tx,
-  { inReplyTo, threadId }: { readonly inReplyTo?: string | undefined; readonly threadId?: string | undefined },
+  { inReplyTo, threadId }: Answered,
   { threadRepliesMax, limits }: Pick<Config, 'threadRepliesMax' | 'limits'>,
+  inBatch: number,
 ): Promise<boolean> {
   if (inReplyTo === undefined || threadId === undefined || threadRepliesMax === 'off') return false
   const since = tx.now - limits.sending.threadRepliesMs
   const scan = { since, messagesMax: limits.sending.threadRepliesScannedMax }
-  return (await messages.countSentReplies(tx, threadId, scan)) >= threadRepliesMax
+  return (await messages.countSentReplies(tx, threadId, scan)) + inBatch >= threadRepliesMax
+}
+
+/** What a message answers: a Message-ID, and its thread. */
+export interface Answered {
+  readonly inReplyTo?: string | undefined
+  readonly threadId?: string | undefined
 }

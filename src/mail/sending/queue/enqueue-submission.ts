@@ -1,6 +1,6 @@
 /**
- * Adds a message to the queue: its submission, and one recipient for each envelope address, due at once. Call it in the
- * transaction that stores the message: both are committed or neither.
+ * Adds messages to the queue: the submission of each, and one recipient for each envelope address, due at once. Call it in the
+ * transaction that stores them: both are committed or neither.
  */
 import { splitAddress } from '../../../formats/address/address.ts'
 import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
@@ -26,6 +26,20 @@ export interface NewSubmission
 }
 
 export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Promise<void> {
+  await enqueueSubmissions(tx, [submission])
+}
+
+export async function enqueueSubmissions(tx: Tx, added: readonly NewSubmission[]): Promise<void> {
+  const all = added.map((submission) => ({ ...rowsOf(tx, submission), heldBy: submission.heldBy }))
+  await submissions.insert(
+    tx,
+    all.map(({ row }) => row),
+    all.flatMap(({ recipients }) => recipients),
+  )
+  for (const { heldBy, recipients } of all) if (heldBy) await appendChangeHistory(tx, heldBy, 'hold', recipients)
+}
+
+function rowsOf(tx: Tx, submission: NewSubmission) {
   const { inbox, sender, recipients, needsSmtpUtf8 = false, heldBy, ...columns } = submission
   const row: SubmissionRow = {
     ...columns,
@@ -36,12 +50,13 @@ export async function enqueueSubmission(tx: Tx, submission: NewSubmission): Prom
     created_at: tx.now,
   }
   const state = heldBy ? { state: 'held' as const, last_reply: replyOf(heldBy, 'hold') } : QUEUED
-  const rows = recipients.map((address, position) => ({
-    ...recipientRow(tx, row, inbox.pod_id, address, position),
-    ...state,
-  }))
-  await submissions.insert(tx, row, rows)
-  if (heldBy) await appendChangeHistory(tx, heldBy, 'hold', rows)
+  return {
+    row,
+    recipients: recipients.map((address, position) => ({
+      ...recipientRow(tx, row, inbox.pod_id, address, position),
+      ...state,
+    })),
+  }
 }
 
 const QUEUED = { state: 'queued', last_reply: null } as const

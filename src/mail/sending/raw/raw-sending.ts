@@ -21,7 +21,7 @@ import { requireInbox } from '../../access/access.ts'
 import { actorName, type KeyActor } from '../../access/actor.ts'
 import type { Login } from '../../access/keys/logins.ts'
 import { draftSent } from '../../events/log/draft-events.ts'
-import { findSendDenials } from '../../inboxes/lists/find-denials.ts'
+import { findDenials } from '../../inboxes/lists/find-denials.ts'
 import { findForeign } from '../../inboxes/own-address.ts'
 import { turnOf } from '../../jobs/turn-queue.ts'
 import type { PrepareContent } from '../../messages/content/prepared-content.ts'
@@ -122,7 +122,8 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
 
     async checkRecipient({ inbox }, recipient) {
       if (!(await listEntries.isAnyListed(store.db, inbox.organization_id, 'send'))) return
-      const denials = await store.transaction((tx) => findSendDenials(tx, inbox, [recipient]))
+      const question = { inbox, direction: 'send', addresses: [recipient] } as const
+      const denials = (await store.transaction((tx) => findDenials(tx, [question]))).flat()
       if (denials.length > 0) throw refusalOf(inbox, denials)
     },
 

@@ -1,0 +1,44 @@
+/**
+ * Queries that lock the inboxes of sent mail when it is stored. Rows only. Several inboxes are
+ * locked in the order of their ids.
+ */
+import type { Tx } from '../handles.ts'
+import { rowStep, selectRows } from '../row-statements.ts'
+import type { InboxRow } from '../schema/tenant-rows.ts'
+import { hasSendLists } from './list-entries-table.ts'
+import { isUnverified } from './sign-ups-table.ts'
+
+const inboxByIdLock = { of: 'inboxes', orderBy: 'inboxes.id' } as const
+
+/** An inbox that sends, and what else decides whether it may. */
+export type SenderInboxRow = InboxRow & {
+  /** Its domain, and 1 if that is held; null once it is deleted. */
+  readonly domain: string | null
+  readonly holds_name: number | null
+  /** 1: lists of its organization concern sent mail. */
+  readonly has_send_lists: number
+  /** 1: its organization was created by a sign-up, and its human is not verified. */
+  readonly is_unverified: number
+}
+
+const senderById = `select inboxes.*, domains.domain, domains.holds_name, ${hasSendLists}, ${isUnverified} from inboxes
+  left join domains on domains.id = inboxes.domain_id and domains.deleting_at is null
+  where inboxes.id = :id and inboxes.deleting_at is null`
+
+/** Returns inboxes and locks them. It waits for other nodes. */
+export const selectSenders = selectRows<Pick<InboxRow, 'id'>, SenderInboxRow>({ id: 'text' }, senderById, {
+  ...inboxByIdLock,
+  skipLocked: false,
+})
+
+/** The same without the inboxes that another node has locked. */
+export const selectFreeSenders = selectRows<Pick<InboxRow, 'id'>, SenderInboxRow>({ id: 'text' }, senderById, {
+  ...inboxByIdLock,
+  skipLocked: true,
+})
+
+/** As `lockById`, for an inbox that sends. */
+export async function lockSender(tx: Tx, id: string): Promise<SenderInboxRow | undefined> {
+  const [[row]] = await tx.runRows([rowStep(selectSenders, [{ id }])])
+  return row
+}
