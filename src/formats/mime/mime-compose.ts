@@ -9,7 +9,9 @@
  */
 import { Readable } from 'node:stream'
 import MailComposer from 'nodemailer/lib/mail-composer'
+import type MimeNode from 'nodemailer/lib/mime-node'
 import { type Address, singleLine } from '../address/address.ts'
+import { serializeMime } from './mime-serialize.ts'
 import { isForbiddenHeader } from './protected-headers.ts'
 import { replaceEach, withLineBreaks } from './text-builder.ts'
 
@@ -57,6 +59,9 @@ const FILENAME_CHARS_MAX = 255
 /** Fields are folded at spaces. A longer word is split into encoded words (RFC 2047 §2). */
 const WORD_CHARS_MAX = 900
 
+/** A message with contents up to this size is composed in one turn of the event loop. */
+const ONE_TURN_BYTES = 256 * 1024
+
 /** Of a larger attachment, so much is encoded in one turn of the event loop: about 5 ms. */
 const SLICE_BYTES = 1024 * 1024
 
@@ -67,6 +72,14 @@ const SLICE_BYTES = 1024 * 1024
  * @returns the whole message, ready to be signed and queued
  */
 export async function composeMessage(input: ComposeInput, nextTurn?: () => Promise<void>): Promise<Buffer> {
+  const { text = '', html = '', attachments = [] } = input
+  const contentBytes = attachments.reduce((sum, { bytes }) => sum + bytes.length, text.length + html.length)
+  const tree = mimeTree(input, nextTurn)
+  return contentBytes <= ONE_TURN_BYTES ? serializeMime(tree) : tree.build()
+}
+
+/** Returns the parts of a message, with their header fields. */
+export function mimeTree(input: ComposeInput, nextTurn?: () => Promise<void>): MimeNode {
   const composer = new MailComposer({
     baseBoundary: input.boundary,
     messageId: singleLine(input.messageId),
@@ -92,7 +105,7 @@ export async function composeMessage(input: ComposeInput, nextTurn?: () => Promi
   })
   const root = composer.compile()
   root.keepBcc = true
-  return root.build()
+  return root
 }
 
 /** Returns an object, not text: nodemailer would parse text, and a name could become a second address. */

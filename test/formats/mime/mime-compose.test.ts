@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type ComposeInput, composeMessage } from '../../../src/formats/mime/mime-compose.ts'
+import { type ComposeInput, composeMessage, mimeTree } from '../../../src/formats/mime/mime-compose.ts'
 import { parseMessage } from '../../../src/formats/mime/mime-parse.ts'
 import { isForbiddenHeader } from '../../../src/formats/mime/protected-headers.ts'
 import { decodePart } from '../../../src/formats/mime/transfer-encoding.ts'
@@ -15,6 +15,8 @@ const minimal: ComposeInput = {
 }
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
 const compose = (more: Partial<ComposeInput>) => composeMessage({ ...minimal, ...more })
+/** What nodemailer itself writes. */
+const written = (more: Partial<ComposeInput>) => mimeTree({ ...minimal, ...more }).build()
 const roundTrip = async (more: Partial<ComposeInput>) => {
   const raw = await compose(more)
   return { raw, parsed: parseMessage(raw, LIMITS) }
@@ -128,6 +130,7 @@ test.each<[string, Partial<ComposeInput>]>([
 ])('with %s a message can be sent', async (_, more) => {
   const { raw, parsed } = await roundTrip(more)
   expectSendable(raw)
+  expect(raw.equals(await written(more)), raw.toString()).toBe(true)
   expect(parsed.from).toHaveLength(1)
   expect(parsed.attachments).toHaveLength(more.attachments?.length ?? 0)
   for (const [index, sent] of (more.attachments ?? []).entries())
@@ -193,6 +196,20 @@ describe('injection', () => {
   })
 })
 
+test.each([
+  ['short lines', 'one\r\ntwo\r\n'],
+  ['a long line', 'The quick brown fox jumps over the lazy dog, '.repeat(40).trim()],
+  ['long lines', 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)],
+  ['spaces and tabs before line ends', 'a \nb\t\n   \nc'.repeat(30)],
+  ['letters with accents', 'Grüße aus Köln,'.repeat(40)],
+  ['another script', '验证码是 123456。'.repeat(40)],
+  ['signs of equality', '=3D=\n=20='.repeat(40)],
+])('a text with %s is written as nodemailer writes it', async (_, text) => {
+  for (const more of [{ text }, { text, html: `<p>${text}</p>` }]) {
+    expect((await compose(more)).equals(await written(more)), JSON.stringify(more)).toBe(true)
+  }
+})
+
 test('random fields always give a sendable message with one sender', async () => {
   const random = seededRandom(7)
   const alphabet = [...'aé😀 \t\r\n\0<>",;:=?()@\\\u2028.-', '=?utf-8?q?=0d?=', '\ud800', 'x'.repeat(1200)]
@@ -211,6 +228,7 @@ test('random fields always give a sendable message with one sender', async () =>
     }
     const { raw, parsed } = await roundTrip(more)
     expectSendable(raw)
+    if (i % 10 === 0) expect(raw.equals(await written(more)), JSON.stringify(more)).toBe(true)
     expect(
       parsed.from.map((each) => each.address),
       JSON.stringify(more),
