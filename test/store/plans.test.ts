@@ -114,6 +114,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   ['list an inbox', (db) => messageScans.scan(db, criteria, page), 'messages_by_inbox'],
   ['list an inbox, next page', (db) => messageScans.scan(db, criteria, next), 'messages_by_inbox'],
+  ['list an inbox, with its rows', (db) => messageScans.scanItems(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
   ['list the attachments of threads', (db) => threads.contentsOf(db, ['t', 'u'], 100), 'messages_with_attachments'],
   [

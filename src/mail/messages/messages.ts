@@ -38,7 +38,7 @@ import type {
   MessageWithSource,
 } from './views/message.ts'
 import { requireMessage } from './views/message-lookup.ts'
-import { showMessages } from './views/message-views.ts'
+import { showMessagesOf } from './views/message-views.ts'
 
 /**
  * `inbox` is an address or an id; `ref` is a message's id, or its Message-ID with or without brackets. All calls throw
@@ -107,9 +107,10 @@ export function createMessages(needs: MessagesNeeds): Messages {
         criteria,
         substrings: [filter.from, filter.to, filter.subject, filter.text === undefined ? [] : [filter.text]],
         scan: async (keyset) => (isNobodys(filter) ? [] : messageScans.scan(store.db, criteria, keyset)),
+        scanRows: async (keyset) => (isNobodys(filter) ? [] : messageScans.scanItems(store.db, criteria, keyset)),
         listByIds: (ids) => messages.listItemsByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
-        show: (rows) => showMessages(store.db, rows, inbox),
+        show: (rows) => showMessagesOf(store.db, inbox, rows),
       })
     },
 
