@@ -23,7 +23,7 @@ const RESOLUTION_MS = 5
 const path = process.env.BENCH_PROBE
 const collect = (globalThis as { gc?: () => void }).gc
 
-if (path !== undefined) {
+if (path) {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delay.enable()
   const beyond = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)

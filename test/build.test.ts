@@ -56,6 +56,13 @@ test('with --enable-source-maps, a stack trace of the bundle names the sources',
   expect(stack).not.toMatch(/dist\/[^\n]*\.js/)
 })
 
+test('packages that the server never loads are not in the bundle', () => {
+  const start = textOf('dist/start.js')
+  expect(start).toMatch(/^\/\/ node_modules\/fastify\//m)
+  for (const name of ['ajv', 'ajv-formats', 'light-my-request', '@fastify/ajv-compiler'])
+    expect(start, name).not.toMatch(new RegExp(`^// node_modules/${name}/`, 'm'))
+})
+
 test('a program in ASCII has the same texts and patterns', () => {
   const program = String.raw`[
     'é – 验证码 😀', "\é\\é\\\é", ${'`'}ü$${'{1}'}\—${'`'}, { ключ: 'ключ' },

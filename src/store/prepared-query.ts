@@ -122,18 +122,34 @@ function prepare<Handle extends Db, Values extends object, Row>(
   }
 }
 
-/** Appends all texts and numbers to `given`. @returns everything else, as a text */
+/** Appends all texts and numbers to `given`. @returns everything else, as a text; "" for a text or a number */
 function readValues(value: unknown, given: unknown[]): string {
   if (value === undefined || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) return readList(value, given)
   if (isGroup(value)) {
     if (isExpression(value)) return EXPRESSION
-    const isList = Array.isArray(value)
-    let shape = isList ? '[' : '{'
-    for (const key in value) shape += `${isList ? '' : key}:${readValues(value[key as never], given)},`
+    let shape = '{'
+    for (const key in value) shape += `${key}:${readValues(value[key as never], given)},`
     return `${shape}}`
   }
   given.push(value)
   return ''
+}
+
+/** Texts and numbers are counted: most lists consist of them, and a page of 50 has three of them with the ids of its rows. */
+function readList(list: readonly unknown[], given: unknown[]): string {
+  let shape = '['
+  let count = 0
+  for (const item of list) {
+    const other = readValues(item, given)
+    if (other === '') {
+      count += 1
+      continue
+    }
+    shape += `${count}${other},`
+    count = 0
+  }
+  return `${shape}${count}]`
 }
 
 /** Returns a copy, with replacements for the values that `readValues` appends, in the same order. */

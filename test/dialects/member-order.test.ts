@@ -67,3 +67,14 @@ test.each<[string, object, readonly string[]]>([
 ])('the members of a whole message of %s are in this order', (_name, shown, expected) => {
   expect(Object.keys(JSON.parse(JSON.stringify(shown)))).toEqual(expected)
 })
+
+const { text: _text, extractedText: _extractedText, ...withoutText } = view.message
+
+test.each<[string, Message]>([
+  ['with all members', message],
+  ['without text', withoutText],
+])('a message %s whose texts are JSON already has the same bytes', (_name, whole) => {
+  expect(agentMail.messageJson(view.encoded(whole)).toString()).toBe(JSON.stringify(agentMail.message(whole)))
+  const withIds = { ...message, ...whole, id: uuid(1), inboxId: uuid(3), threadId: uuid(4) }
+  expect(inboxai.messageJson(view.encoded(withIds)).toString()).toBe(JSON.stringify(inboxai.message(withIds)))
+})

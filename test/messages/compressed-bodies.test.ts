@@ -4,10 +4,11 @@ import { expect, test } from 'vitest'
 import {
   type Bodies,
   compressBodies,
+  DECODED,
   decompressBodies,
   decompressHead,
-  decompressInSteps,
   decompressText,
+  ENCODED,
 } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { fill } from '../formats/linear.ts'
 
@@ -51,9 +52,28 @@ test.each(read)('bodies are read back unchanged, and their size is that of their
   const nextTurn = async () => {
     turns += 1
   }
-  expect(await decompressInSteps(compressed, nextTurn)).toEqual(bodies)
+  expect(await DECODED.decompressInSteps(compressed, nextTurn)).toEqual(bodies)
   expect(turns).toBe(3)
 })
+
+const ofNewText: Bodies = { headers: [], text: 'a","html":"b', isTruncated: true, extractedText: 'a","html":"b' }
+const others: Bodies[] = [{ headers: [] }, { headers, isTruncated: true }, ofNewText]
+test.each([...read, ...others, { headers, text: 'a\\', html: '\\"', extractedText: '"]]' }])(
+  'texts are read as the JSON that they are stored as',
+  async (bodies) => {
+    const { headers, isTruncated, ...texts } = bodies
+    const json = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, JSON.stringify(text)]))
+    const textsOf = (encoded: ReturnType<typeof ENCODED.decompress>) =>
+      Object.fromEntries(Object.entries(encoded.texts).map(([name, bytes]) => [name, bytes?.toString()]))
+
+    const compressed = compressBodies(bodies)
+    const encoded = ENCODED.decompress(compressed.bytes, compressed.sizeBytes)
+    expect([encoded.headers, encoded.isTruncated, textsOf(encoded)]).toEqual([headers, isTruncated, json])
+    expect(ENCODED.searchedTexts(encoded)).toEqual({ text: texts.text, html: texts.html })
+    const inSteps = await ENCODED.decompressInSteps(compressed, async () => undefined)
+    expect(textsOf(inSteps)).toEqual(json)
+  },
+)
 
 test.each([allNew, allNewOfHtml, largeNew])('texts that are equal are stored once', (bodies) => {
   const json = inflateRawSync(compressBodies(bodies).bytes).toString()

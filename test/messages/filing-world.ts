@@ -101,7 +101,10 @@ export function mailIn(store: TestStore) {
   })
   const fileSent = createFileSent({
     ...{ store, fileMessages, discardBlobs, log, metrics, wallClock: Date.now },
-    ...{ config: { threadRepliesMax: 'off', limits }, countSend: async () => undefined },
+    ...{
+      config: { threadRepliesMax: 'off', limits },
+      countSends: async (_tx, inboxes) => inboxes.map(() => undefined),
+    },
     removal: createRemoval({ limits }),
   })
 

@@ -2,9 +2,11 @@
  * Tests that the write-ahead log stays short although the writer never pauses, that its file is used again, and that a failing
  * checkpoint blocks no writer.
  */
+import { once } from 'node:events'
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import BetterSqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
@@ -27,25 +29,28 @@ test('a writer that never pauses does not make the log grow without limit', asyn
   expect(await organizationIds(store)).toEqual(ids)
 })
 
-test('the file of the log is overwritten', async () => {
-  await using folder = await temporaryFolder()
-  const file = join(folder.path, 'some.db')
+/** Opens a database with one table, and returns a function that writes so many pages and waits for the checkpoint that follows. */
+function openWithCheckpointer(file: string, checkpointIdleMs: number) {
   const database = new BetterSqlite(file)
   for (const setting of ['journal_mode = wal', 'wal_autocheckpoint = 0']) database.pragma(setting)
   database.exec('create table t (bytes blob)')
-  const checkpointer = new Checkpointer({
-    file,
-    checkpointPages: 20,
-    log: createLog('silent'),
-    metrics: createMetrics(),
-  })
+  const log = createLog('silent')
+  const checkpointer = new Checkpointer({ file, checkpointPages: 20, checkpointIdleMs, log, metrics: createMetrics() })
   const insert = database.prepare('insert into t values (zeroblob(?))')
-  const reader = new BetterSqlite(file)
+  const walState = () => (database.pragma('wal_checkpoint(noop)') as [WalState])[0]
   const commit = async (pages: number) => {
     insert.run(pages * 4_096)
-    checkpointer.afterCommit((database.pragma('wal_checkpoint(noop)') as WalState[])[0]!)
+    checkpointer.afterCommit(walState())
     await checkpointer.whenIdle()
   }
+  return { database, checkpointer, commit, walState }
+}
+
+test('the file of the log is overwritten', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'some.db')
+  const { database, checkpointer, commit } = openWithCheckpointer(file, 60_000)
+  const reader = new BetterSqlite(file)
   /** Writes so many pages, and as many again before the rest is copied: the reader keeps the first checkpoint from copying all. */
   const writeTwice = async (pages: number) => {
     reader.exec('begin')
@@ -62,6 +67,28 @@ test('the file of the log is overwritten', async () => {
   reader.close()
   database.close()
   await checkpointer.close()
+})
+
+test('the thread ends when it has been idle, and the next checkpoint gets another one', async () => {
+  await using folder = await temporaryFolder()
+  const { database, checkpointer, commit, walState } = openWithCheckpointer(join(folder.path, 'some.db'), 1)
+  const exits: Promise<unknown>[] = []
+  const onWorker = (worker: Worker) => void exits.push(once(worker, 'exit'))
+  process.on('worker', onWorker)
+  try {
+    await commit(25)
+    expect(exits.length).toBe(1)
+    await exits[0]
+    await commit(25)
+    const { log, checkpointed } = walState()
+    expect([exits.length, log - checkpointed]).toEqual([2, 0])
+    // It also waits for a thread that is ending: the last connection that closes copies the log.
+    await checkpointer.close()
+    await exits[1]
+  } finally {
+    process.off('worker', onWorker)
+    database.close()
+  }
 })
 
 // When a checkpoint had copied everything, the next commit began the log again, and the file kept its length until the server stopped.
@@ -89,7 +116,8 @@ test('a checkpoint that fails is counted, retried when the log has grown, and bl
   await using folder = await temporaryFolder()
   const metrics = createMetrics()
   const file = join(folder.path, 'is-not-there.db')
-  const checkpointer = new Checkpointer({ file, checkpointPages: 100, log: createLog('silent'), metrics })
+  const needs = { file, checkpointPages: 100, checkpointIdleMs: 60_000, log: createLog('silent'), metrics }
+  const checkpointer = new Checkpointer(needs)
 
   for (const log of [99, 100, 150, 199, 200]) {
     checkpointer.afterCommit({ busy: 0, log, checkpointed: 0 })

@@ -34,6 +34,7 @@ import * as usage from '../../src/store/tables/usage-table.ts'
 import * as webhookDeliveries from '../../src/store/tables/webhook-deliveries-table.ts'
 import * as lines from '../../src/store/tables/webhook-ordering-table.ts'
 import * as webhooks from '../../src/store/tables/webhooks-table.ts'
+import * as wholeMessages from '../../src/store/tables/whole-messages-table.ts'
 import { openTestStore } from './test-store.ts'
 
 const page = { limit: 50, ascending: false }
@@ -58,6 +59,7 @@ function asTx(db: Db): Tx {
 
 const statements: [name: string, run: (db: Db) => Promise<unknown>, index: string][] = [
   ['get a message', (db) => messages.getByApiId(db, 'i', 'h'), 'messages_api_id'],
+  ['get a message with its bodies', (db) => wholeMessages.getByApiId(db, 'i', 'h', 9), 'messages_api_id'],
   ['find many messages by their Message-IDs', (db) => messages.keysByApiIds(db, 'i', ['h', 'j']), 'messages_api_id'],
   ...[
     ['the newest message', (db: Db) => messages.newestByHeaderId(db, 'i', 'h')] as const,
@@ -133,6 +135,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ],
   ['list an inbox', (db) => messageScans.scan(db, criteria, page), 'messages_by_inbox'],
   ['list an inbox, next page', (db) => messageScans.scan(db, criteria, next), 'messages_by_inbox'],
+  ['list an inbox, with its rows', (db) => messageScans.scanItems(db, criteria, next), 'messages_by_inbox'],
   ['read a thread', (db) => messages.listByThread(db, 't', next), 'messages_by_thread'],
   ['list the attachments of threads', (db) => threads.contentsOf(db, ['t', 'u'], 100), 'messages_with_attachments'],
   [

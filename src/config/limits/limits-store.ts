@@ -1,5 +1,5 @@
 /** Limits of the database, blobs and disk. Part of ../limits.ts. */
-import { DAY, HOUR, KIB, type Limit, MIB, SECOND } from './limit.ts'
+import { DAY, HOUR, KIB, type Limit, MIB, MINUTE, SECOND } from './limit.ts'
 
 export const storeLimits = {
   pollPauseMsMax: {
@@ -167,5 +167,10 @@ export const storeLimits = {
     default: 4_000,
     unit: 'count',
     description: "Pages in SQLite's write-ahead log at which a checkpoint runs.",
+  },
+  checkpointIdleMs: {
+    default: MINUTE,
+    unit: 'milliseconds',
+    description: 'Time without a checkpoint after which the thread that runs them ends.',
   },
 } as const satisfies Record<string, Limit>

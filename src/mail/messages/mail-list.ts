@@ -38,8 +38,8 @@ interface FoundList<Row extends ListedRow, Item> {
   readonly criteria: unknown
   /** A strict maximum rejects longer pages: lists that examine many rows for few results have it. */
   readonly bounds: { readonly default: number; readonly max: number; readonly isStrict: boolean }
-  /** Finds the rows of a page, in its order. */
-  readonly find: (window: PageWindow) => Promise<FoundPage>
+  /** Finds the rows of a page, in its order, and may return rows that it has read meanwhile, by id. */
+  readonly find: (window: PageWindow) => Promise<FoundPage & { readonly rows?: ReadonlyMap<string, Row> }>
   /** The position from which a page after this row continues. */
   readonly positionOf: (row: Row) => PagePosition
   readonly listByIds: (ids: readonly string[]) => Promise<readonly Row[]>
@@ -55,6 +55,8 @@ interface MailList<Row extends ListedRow, Item>
   /** The texts of the filter, each of which must occur. */
   readonly substrings: readonly (readonly string[] | undefined)[]
   readonly scan: (keyset: Keyset) => Promise<ScannedRow[]>
+  /** Scans with all columns, so that few rows need no further statement. Not called if a filter has texts. */
+  readonly scanRows?: (keyset: Keyset) => Promise<(ScannedRow & Row)[]>
 }
 
 /** Rows that one statement loads. A stranger can give each of them a subject of 256 KiB. */
@@ -69,13 +71,23 @@ export async function listMail<Row extends ListedRow, Item>(
   request: PageRequest,
   limits: Limits,
   memory: BodyMemory,
-  { substrings, scan, ...list }: MailList<Row, Item>,
+  { substrings, scan, scanRows, ...list }: MailList<Row, Item>,
 ): Promise<Page<Item>> {
   const isSubstringFilter = substrings.some((texts) => texts !== undefined && texts.length > 0)
   return listFound(request, limits, memory, {
     ...list,
     bounds: pageBounds(limits, isSubstringFilter),
-    find: (window) => fillPage(window, limits, scan),
+    async find(window) {
+      const rows = new Map<string, Row>()
+      const page = await fillPage(window, limits, async (keyset) => {
+        // A page of ROWS_AT_ONCE scans one more, which shows whether there is a next page.
+        if (!scanRows || isSubstringFilter || keyset.limit > ROWS_AT_ONCE + 1) return scan(keyset)
+        const scanned = await scanRows(keyset)
+        for (const row of scanned) rows.set(row.id, row)
+        return scanned
+      })
+      return { ...page, rows }
+    },
     positionOf: ({ timestamp, id }) => ({ key: timestamp, id }),
   })
 }
@@ -101,9 +113,11 @@ export async function listFound<Row extends ListedRow, Item>(
   }
 
   async function load(): Promise<LoadedPage<Row>> {
-    const found = await find(window)
-    const { isCut, ...loaded } = await loadRows(found.ids, listByIds, limits)
-    return { ...loaded, last: isCut ? positionOf(loaded.rows.at(-1)!) : found.last }
+    const { ids, rows, last } = await find(window)
+    const isRead = rows !== undefined && ids.every((id) => rows.has(id))
+    const list = isRead ? async (some: readonly string[]) => some.map((id) => rows.get(id)!) : listByIds
+    const { isCut, ...loaded } = await loadRows(ids, list, limits)
+    return { ...loaded, last: isCut ? positionOf(loaded.rows.at(-1)!) : last }
   }
 }
 

@@ -18,7 +18,7 @@ import { loadRows } from './mail-list.ts'
 import { inOrder } from './scanning.ts'
 import type { MessageItem } from './views/message.ts'
 import { findMessages } from './views/message-lookup.ts'
-import { showMessages } from './views/message-views.ts'
+import { showMessagesOf } from './views/message-views.ts'
 
 /**
  * `refs` are ids or Message-IDs as in messages.ts. Both calls keep their order, and throw not_found for the inbox,
@@ -62,7 +62,7 @@ export function createMessageBatches({ store, limits }: MessageBatchesNeeds): Me
         if (await memory.reserve(bytes)) await recheckAccess(store, actor, [inbox.id])
         rows = (await load()).rows
       }
-      return showMessages(store.db, rows, inbox)
+      return showMessagesOf(store.db, inbox, rows)
     },
 
     async changeLabels(actor, inboxRef, refs, requested) {

@@ -20,7 +20,8 @@ import {
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
-import { showWhole } from './content/bodies.ts'
+import { showWhole, showWholeRow } from './content/bodies.ts'
+import { type BodyForm, DECODED, ENCODED } from './content/compressed-bodies.ts'
 import { type Contents, loadContent } from './content/contents.ts'
 import type { DiscardBlobs } from './content/discard-blobs.ts'
 import type { Downloads } from './content/downloads.ts'
@@ -32,13 +33,14 @@ import type {
   Attachment,
   DownloadedFile,
   DownloadLink,
+  EncodedMessage,
   Message,
   MessageFilter,
   MessageItem,
   MessageWithSource,
 } from './views/message.ts'
-import { requireMessage } from './views/message-lookup.ts'
-import { showMessages } from './views/message-views.ts'
+import { requireMessage, requireWholeMessage } from './views/message-lookup.ts'
+import { showMessagesOf } from './views/message-views.ts'
 
 /**
  * `inbox` is an address or an id; `ref` is a message's id, or its Message-ID with or without brackets. All calls throw
@@ -55,6 +57,8 @@ export interface Messages {
   ): Promise<Page<MessageItem>>
   /** @throws too_many_responses */
   get(actor: Actor, inbox: string, ref: string, memory: BodyMemory): Promise<Message>
+  /** The same for a response in JSON: decoding and encoding its texts would be a fifth of the request. @throws too_many_responses */
+  getEncoded(actor: Actor, inbox: string, ref: string, memory: BodyMemory): Promise<EncodedMessage>
   /**
    * The message with its bytes and a link to them. The bytes are missing if they are more than limits.messages.sourceInJsonBytesMax.
    *
@@ -107,18 +111,19 @@ export function createMessages(needs: MessagesNeeds): Messages {
         criteria,
         substrings: [filter.from, filter.to, filter.subject, filter.text === undefined ? [] : [filter.text]],
         scan: async (keyset) => (isNobodys(filter) ? [] : messageScans.scan(store.db, criteria, keyset)),
+        scanRows: async (keyset) => (isNobodys(filter) ? [] : messageScans.scanItems(store.db, criteria, keyset)),
         listByIds: (ids) => messages.listItemsByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
-        show: (rows) => showMessages(store.db, rows, inbox),
+        show: (rows) => showMessagesOf(store.db, inbox, rows),
       })
     },
 
     async get(actor, inboxRef, ref, memory) {
-      const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      const row = await requireMessage(store.db, actor, inbox.id, ref)
-      const [message] = await showWhole({ store, limits, inbox }, actor, [row], memory)
-      if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
-      return message
+      return read(actor, inboxRef, ref, memory, DECODED)
+    },
+
+    async getEncoded(actor, inboxRef, ref, memory) {
+      return read(actor, inboxRef, ref, memory, ENCODED)
     },
 
     async getWithSource(actor, inboxRef, ref, memory) {
@@ -182,6 +187,20 @@ export function createMessages(needs: MessagesNeeds): Messages {
     },
 
     download: (token) => downloads.open(token),
+  }
+
+  async function read<Form extends object>(
+    actor: Actor,
+    inboxRef: string,
+    ref: string,
+    memory: BodyMemory,
+    form: BodyForm<Form>,
+  ) {
+    const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
+    const row = await requireWholeMessage(store.db, actor, inbox.id, ref, memory.freeBytes)
+    const message = await showWholeRow({ store, limits, inbox }, actor, row, memory, form)
+    if (!message) throw new MailError('not_found', { what: 'Message' }) // deleted or hidden meanwhile
+    return message
   }
 }
 

@@ -10,6 +10,8 @@
  * each fsync writes its new length too. One that is unusually long is shortened by the commit that writes from its beginning
  * (`journal_size_limit` in sqlite-adapter.ts).
  *
+ * The thread ends when it has had nothing to copy for limits.store.checkpointIdleMs, because it takes memory.
+ *
  * Crash: SQLite replays the log when the database is opened. A checkpoint that fails is logged and counted, and a
  * thread that died is started again. The next attempt follows when the log has grown by limits.store.checkpointPages.
  * Stop: `close` waits for the running checkpoint. SQLite copies the rest when the last connection closes.
@@ -35,6 +37,8 @@ export interface WalState {
 interface CheckpointerNeeds {
   file: string
   checkpointPages: number
+  /** Time without a checkpoint after which the thread ends. */
+  checkpointIdleMs: number
   log: Log
   metrics: Metrics
 }
@@ -42,6 +46,9 @@ interface CheckpointerNeeds {
 export class Checkpointer {
   readonly #needs: CheckpointerNeeds
   #thread: Worker | undefined
+  #idleTimer: NodeJS.Timeout | undefined
+  /** Resolves when the last thread that was asked to end has closed its connection. */
+  #ended: Promise<unknown> | undefined
   #answer: { resolve(state: WalState): void; reject(error: unknown): void } | undefined
   #running: Promise<void> | undefined
   /** While set, the writer must not begin. */
@@ -97,12 +104,8 @@ export class Checkpointer {
 
   async close(): Promise<void> {
     await this.whenIdle()
-    const thread = this.#thread
-    if (!thread) return
-    const exited = new Promise((resolve) => thread.once('exit', resolve))
-    thread.ref()
-    thread.postMessage('close' satisfies CheckpointRequest)
-    await exited
+    this.#endThread()
+    await this.#ended
   }
 
   /** Never rejects. */
@@ -128,6 +131,7 @@ export class Checkpointer {
   }
 
   async #ask(request: CheckpointRequest): Promise<WalState> {
+    clearTimeout(this.#idleTimer)
     this.#thread ??= this.#startThread() // on first use: most tests and commands never need it
     const thread = this.#thread
     thread.ref() // the process must not end while a writer waits for this
@@ -138,16 +142,32 @@ export class Checkpointer {
       })
     } finally {
       thread.unref()
+      this.#idleTimer = setTimeout(() => this.#endThread(), this.#needs.checkpointIdleMs).unref()
     }
+  }
+
+  /** The next checkpoint gets another thread. */
+  #endThread(): void {
+    clearTimeout(this.#idleTimer)
+    const thread = this.#thread
+    if (!thread) return
+    this.#thread = undefined
+    this.#ended = new Promise((resolve) => thread.once('exit', resolve))
+    thread.ref() // the process must not end before its connection is closed
+    thread.postMessage('close' satisfies CheckpointRequest)
   }
 
   #startThread(): Worker {
     const thread = startThread(import.meta.url, './checkpoint.thread.ts', { workerData: { file: this.#needs.file } })
     thread.on('message', (state: WalState) => this.#answer?.resolve(state))
-    thread.on('error', (error) => this.#answer?.reject(error))
+    const fail = (error: Error) => {
+      if (this.#thread !== thread) return // it was asked to end, and another one may be running a checkpoint
+      this.#answer?.reject(error)
+    }
+    thread.on('error', fail)
     thread.on('exit', () => {
-      this.#thread = undefined
-      this.#answer?.reject(new Error('the checkpoint thread ended'))
+      fail(new Error('the checkpoint thread ended'))
+      if (this.#thread === thread) this.#thread = undefined
     })
     return thread
   }

@@ -69,8 +69,8 @@ async function open({ config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Pro
 
 function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<DatabaseNeeds, 'clock'>): Database {
   const file = folder.databaseFile
-  const { checkpointPages } = config.limits.store
-  const checkpointer = new Checkpointer({ file, checkpointPages, log, metrics })
+  const { checkpointPages, checkpointIdleMs } = config.limits.store
+  const checkpointer = new Checkpointer({ file, checkpointPages, checkpointIdleMs, log, metrics })
   const endReadTransaction = () => reading.endReadTransaction()
   const writer = new SqliteWriter({
     open: () => openWriting(file, checkpointPages),

@@ -7,6 +7,7 @@ import type { Db } from '../handles.ts'
 import { prepareQuery } from '../prepared-query.ts'
 import { insertRows } from '../row-statements.ts'
 import type { AddressKind, KindAddress, MessageRow } from '../schema/message-rows.ts'
+import { groupSorted } from './grouped-rows.ts'
 
 export const insertOfContents = insertRows('content_addresses', {
   content_id: 'text',
@@ -49,10 +50,18 @@ export async function addressesOf(
 ): Promise<Map<string, KindAddress[]>> {
   if (messages.length === 0) return new Map()
   const contentIds = [...new Set(messages.map((message) => message.content_id))]
-  const byContent = groupBy(await ofContents(db, { contentIds }), ({ content_id }) => content_id)
+  const byContent = groupSorted<KindAddress & { content_id: string }, KindAddress>(
+    await ofContents(db, { contentIds }),
+    (row) => row.content_id,
+    (row) => row,
+  )
   const byMessage = await bccOf(db, messages)
   return new Map(
-    messages.map(({ id, content_id }) => [id, [...(byMessage.get(id) ?? []), ...(byContent.get(content_id) ?? [])]]),
+    messages.map(({ id, content_id }) => {
+      const inHeader = byContent.get(content_id) ?? []
+      const bcc = byMessage.get(id)
+      return [id, bcc ? [...bcc, ...inHeader] : inHeader]
+    }),
   )
 }
 
@@ -64,17 +73,11 @@ export async function bccOf(
   // Only the senders of a message know its Bcc addresses. A received message has an envelope recipient.
   const messageIds = messages.filter((message) => message.envelope_recipient === null).map(({ id }) => id)
   const rows = messageIds.length === 0 ? [] : await bccOfMessages(db, { messageIds })
-  return groupBy<KindAddress & { message_id: string }>(rows, ({ message_id }) => message_id)
-}
-
-function groupBy<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {
-  const groups = new Map<string, Row[]>()
-  for (const row of rows) {
-    const group = groups.get(keyOf(row))
-    if (group) group.push(row)
-    else groups.set(keyOf(row), [row])
-  }
-  return groups
+  return groupSorted<KindAddress & { message_id: string }, KindAddress>(
+    rows,
+    (row) => row.message_id,
+    (row) => row,
+  )
 }
 
 /**

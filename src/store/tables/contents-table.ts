@@ -117,11 +117,22 @@ export async function parsedSizesOfMessages(db: Db, messageIds: readonly string[
   return new Map(rows.map((row) => [row.id, row.parsed_size_bytes]))
 }
 
+/** The columns of a parsed form, besides the id; `parsed` is null if it has more than `bytesMax` bytes before compression. */
+export function parsedColumns(bytesMax: number) {
+  const parsed = sql<Uint8Array | null>`case when contents.parsed_size_bytes <= ${bytesMax} then contents.parsed end`
+  return [
+    'contents.parsed_blob_key',
+    'contents.parsed_size_bytes',
+    'contents.parsed_head_bytes',
+    'contents.verification',
+    parsed.as('parsed'),
+  ] as const
+}
+
 const parsedUpTo = prepareQuery((db, { ids, bytesMax }: { ids: readonly string[]; bytesMax: number }) =>
   db
     .selectFrom('contents')
-    .select(['id', 'parsed_blob_key', 'parsed_size_bytes', 'parsed_head_bytes', 'verification'])
-    .select(sql<Uint8Array | null>`case when parsed_size_bytes <= ${bytesMax} then parsed end`.as('parsed'))
+    .select(['contents.id', ...parsedColumns(bytesMax)])
     .where('id', 'in', ids),
 )
 

@@ -6,7 +6,7 @@ import type { AddressKind } from '../schema/message-rows.ts'
 import { hasAddress } from './addresses-table.ts'
 import { conjunction, containing } from './conditions.ts'
 import { type Keyset, onePage } from './keyset.ts'
-import type { StoredMessageRow } from './messages-table.ts'
+import { ITEM_COLUMNS, type MessageItemRow, type StoredMessageRow } from './messages-table.ts'
 
 export interface MessageCriteria {
   readonly inboxId: string
@@ -48,10 +48,27 @@ const preparedScan = prepareQuery((db, { criteria, keyset }: { criteria: Message
   scanQuery(db, criteria, keyset),
 )
 
+/** The same for criteria without substrings, with the columns of lists: of a few rows, one statement takes less time than two. */
+export async function scanItems(
+  db: Db,
+  criteria: MessageCriteria,
+  keyset: Keyset,
+): Promise<(ScannedRow & MessageItemRow)[]> {
+  return preparedItems(db, { criteria, keyset })
+}
+
+const preparedItems = prepareQuery((db, { criteria, keyset }: { criteria: MessageCriteria; keyset: Keyset }) =>
+  scannedRows(db, criteria, keyset).select(ITEM_COLUMNS),
+)
+
 function scanQuery(db: Db, criteria: MessageCriteria, keyset: Keyset) {
+  return scannedRows(db, criteria, keyset).select('id')
+}
+
+function scannedRows(db: Db, criteria: MessageCriteria, keyset: Keyset) {
   return db
     .selectFrom('messages')
-    .select(['id', 'timestamp as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
+    .select(['timestamp as sortKey', sql<unknown>`${conjunction(matchers(criteria))}`.as('matches')])
     .where('inbox_id', '=', criteria.inboxId)
     .$if(criteria.before !== undefined, (query) => query.where('timestamp', '<', criteria.before!))
     .$if(criteria.after !== undefined, (query) => query.where('timestamp', '>', criteria.after!))

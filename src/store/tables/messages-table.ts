@@ -12,6 +12,7 @@ import {
   updateRows,
 } from '../row-statements.ts'
 import type { MessageRow } from '../schema/message-rows.ts'
+import { groupSorted } from './grouped-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
 export type NewMessageRow = Omit<MessageRow, 'number'>
@@ -126,9 +127,12 @@ export async function listByIds(db: Db, ids: readonly string[]): Promise<StoredM
   return ids.length === 0 ? [] : byIds(db, { ids })
 }
 
-/** The columns of a message in a list, besides those that decide who may see it. */
-const ITEM_COLUMNS = [
-  ...(['id', 'organization_id', 'pod_id', 'inbox_id', 'thread_id', 'content_id', 'api_message_id'] as const),
+/**
+ * The columns of a message in a list, besides those that decide who may see it, and those that all messages of an inbox share:
+ * each column of a page of 50 takes about 10 us.
+ */
+export const ITEM_COLUMNS = [
+  ...(['id', 'thread_id', 'content_id', 'api_message_id'] as const),
   ...([
     'subject',
     'preview',
@@ -151,6 +155,9 @@ const ITEM_COLUMNS = [
 ] as const
 
 export type MessageItemRow = Pick<StoredMessageRow, (typeof ITEM_COLUMNS)[number]>
+
+/** The columns that all messages of an inbox share. */
+export type InboxColumns = Pick<StoredMessageRow, 'organization_id' | 'pod_id' | 'inbox_id'>
 
 const itemsByIds = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
   db.selectFrom('messages').select(ITEM_COLUMNS).where('id', 'in', ids),
@@ -378,20 +385,16 @@ const labels = prepareQuery((db, { messageIds }: { messageIds: readonly string[]
 )
 
 export async function labelsOf(db: Db, messageIds: readonly string[]): Promise<Map<string, string[]>> {
-  const byMessage = new Map<string, string[]>()
-  if (messageIds.length === 0) return byMessage
-  for (const row of await labels(db, { messageIds })) append(byMessage, row.message_id, row.label)
-  return byMessage
+  const rows = messageIds.length === 0 ? [] : await labels(db, { messageIds })
+  return groupSorted(
+    rows,
+    (row) => row.message_id,
+    (row) => row.label,
+  )
 }
 
 /** Deletes messages with their labels and Bcc addresses. */
 export async function remove(tx: Tx, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   await tx.deleteFrom('messages').where('id', 'in', ids).execute()
-}
-
-function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
-  const list = map.get(key)
-  if (list) list.push(value)
-  else map.set(key, [value])
 }

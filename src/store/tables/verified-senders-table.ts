@@ -10,7 +10,7 @@ export type AnsweredRow = VerifiedSenderRow & { verified_at: number }
 interface ClaimedMessage {
   readonly id: string
   readonly inbox_id: string
-  readonly sender_claim: string | null
+  readonly sender_claim: string
 }
 
 const answered = prepareQuery((db, { inboxIds, claims }: { inboxIds: readonly string[]; claims: readonly string[] }) =>
@@ -22,18 +22,17 @@ const answered = prepareQuery((db, { inboxIds, claims }: { inboxIds: readonly st
     .where('verified_at', 'is not', null),
 )
 
-/** @returns the address of the sender of each message that it has answered for, by the id of the message; mostly no statement */
+/** @returns the address of the sender of each message that it has answered for, by the id of the message */
 export async function ofMessages(db: Db, messages: readonly ClaimedMessage[]): Promise<ReadonlyMap<string, string>> {
-  const claiming = messages.filter((message) => message.sender_claim !== null)
-  if (claiming.length === 0) return new Map()
+  if (messages.length === 0) return new Map()
   const rows = await answered(db, {
-    inboxIds: [...new Set(claiming.map((message) => message.inbox_id))],
-    claims: [...new Set(claiming.map((message) => message.sender_claim!))],
+    inboxIds: [...new Set(messages.map((message) => message.inbox_id))],
+    claims: [...new Set(messages.map((message) => message.sender_claim))],
   })
   const addressOf = ({ inbox_id, sender_claim }: ClaimedMessage) =>
     rows.find((row) => row.inbox_id === inbox_id && row.claim === sender_claim)?.address
   return new Map(
-    claiming.flatMap((message) => {
+    messages.flatMap((message) => {
       const address = addressOf(message)
       return address === undefined ? [] : [[message.id, address] as const]
     }),

@@ -9,7 +9,7 @@ import { mergeLimits, withLimits } from '../../../src/config/limits.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import type { BodyMemory } from '../../../src/mail/access/body-memory.ts'
 import { anyone, type CoreStub, type Edge, startEdge } from './edge.ts'
-import { message } from './sample-views.ts'
+import { encoded, message } from './sample-views.ts'
 
 const MIB = 1024 * 1024
 /** More than an operating system buffers for a connection that is not read. */
@@ -29,13 +29,13 @@ let loaded = 0
 const gate = new EventEmitter()
 const core: CoreStub = {
   messages: {
-    async get(_actor: unknown, _inbox: unknown, ref: string, memory: BodyMemory) {
-      if (ref === 'small') return message
+    async getEncoded(_actor: unknown, _inbox: unknown, ref: string, memory: BodyMemory) {
+      if (ref === 'small') return encoded(message)
       if (ref === 'late') await once(gate, 'open')
       await memory.reserve(LARGE)
       loaded += 1
       if (ref === 'early') await once(gate, 'open')
-      return { ...message, html }
+      return encoded({ ...message, html })
     },
     // Its memory is not reserved.
     list: async () => ({ items: [{ ...message, subject: html }], limit: 1 }),

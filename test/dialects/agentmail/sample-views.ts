@@ -1,7 +1,7 @@
 /** A message, a thread and events as the core returns them, with every optional member set. */
 import type { Event } from '../../../src/mail/events/log/event.ts'
 import type { ThreadItem } from '../../../src/mail/messages/threads/thread.ts'
-import type { Message } from '../../../src/mail/messages/views/message.ts'
+import type { EncodedMessage, Message } from '../../../src/mail/messages/views/message.ts'
 
 export const AT = Date.UTC(2026, 10, 21, 10, 30, 0, 7)
 
@@ -49,6 +49,22 @@ export const message: Message = {
     ['Subject', 'hello'],
     ['received', 'from b'],
   ],
+}
+
+/** Returns a message as the core returns it for a response in JSON. */
+export function encoded(whole: Message): EncodedMessage {
+  const { text, html, textFromHtml, extractedText, extractedHtml, ...others } = whole
+  const json = (value: string | undefined) => (value === undefined ? undefined : Buffer.from(JSON.stringify(value)))
+  return {
+    ...others,
+    texts: {
+      text: json(text),
+      html: json(html),
+      textFromHtml: json(textFromHtml),
+      extractedText: json(extractedText),
+      extractedHtml: json(extractedHtml),
+    },
+  }
 }
 
 export const thread: ThreadItem = {

@@ -23,13 +23,13 @@ const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 
  */
 export function createDialectOf(dialects: readonly [Dialect, ...Dialect[]]): (url: string | undefined) => Dialect {
   const beginnings = dialects.flatMap((dialect) =>
-    (dialect.paths ?? [dialect.prefix]).map((beginning) => ({ beginning, dialect })),
+    (dialect.paths ?? [dialect.prefix]).map((beginning) => ({ beginning, below: `${beginning}/`, dialect })),
   )
   const longestFirst = beginnings.toSorted((one, other) => other.beginning.length - one.beginning.length)
   return (url) => {
     const path = pathOf(url)
-    const isOf = ({ beginning, dialect }: (typeof beginnings)[number]) =>
-      path === beginning || path.startsWith(`${beginning}/`) || path === dialect.live?.path
+    const isOf = ({ beginning, below, dialect }: (typeof beginnings)[number]) =>
+      path === beginning || path.startsWith(below) || path === dialect.live?.path
     return longestFirst.find(isOf)?.dialect ?? dialects[0]
   }
 }

@@ -5,7 +5,8 @@
  * slow. The time of last use stays in memory and is written each minute, since a write per read would cost more than
  * the read.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import type { RequestRate } from '../../../errors/resource-errors.ts'
 import { MailError } from '../../../errors.ts'
 import type { ApiKeyRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
@@ -62,7 +63,7 @@ export function createCredentials({ store, clock, requestRates }: CredentialsNee
       }
       uses.set(row.id, now)
       const requestRate = await requestRates.count(row)
-      return { ...(await readActor(row)), ...(requestRate && { requestRate }) }
+      return readActor(row, requestRate)
     },
 
     async authenticatePassword(password) {
@@ -90,25 +91,28 @@ export function createCredentials({ store, clock, requestRates }: CredentialsNee
     },
   }
 
-  async function readActor(row: ApiKeyRow): Promise<KeyActor> {
+  async function readActor(row: ApiKeyRow, requestRate?: RequestRate): Promise<KeyActor> {
     const inbox = row.inbox_id === null ? undefined : await inboxes.getById(store.db, row.inbox_id)
-    return toActor(row, inbox?.address)
+    return toActor(row, inbox?.address, requestRate)
   }
 }
 
 /** SHA-256 (hex), the form in which a key is stored and looked up. */
 export function hashKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex')
+  return hash('sha256', key)
 }
 
-function toActor(row: ApiKeyRow, inboxAddress: string | undefined): KeyActor {
-  return {
+function toActor(row: ApiKeyRow, inboxAddress: string | undefined, requestRate: RequestRate | undefined): KeyActor {
+  const actor: { -readonly [Name in keyof KeyActor]: KeyActor[Name] } = {
     kind: 'key',
     apiKeyId: row.id,
     organizationId: row.organization_id,
-    ...(row.pod_id !== null && { podId: row.pod_id }),
-    ...(row.inbox_id !== null && { inboxId: row.inbox_id }),
-    ...(inboxAddress !== undefined && { inboxAddress }),
-    ...(row.permissions !== null && { permissions: new Set(parsePermissions(row.permissions)) }),
   }
+  // Not as conditional spreads, which take longer, in every request.
+  if (row.pod_id !== null) actor.podId = row.pod_id
+  if (row.inbox_id !== null) actor.inboxId = row.inbox_id
+  if (inboxAddress !== undefined) actor.inboxAddress = inboxAddress
+  if (row.permissions !== null) actor.permissions = new Set(parsePermissions(row.permissions))
+  if (requestRate !== undefined) actor.requestRate = requestRate
+  return actor
 }

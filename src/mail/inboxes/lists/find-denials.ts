@@ -6,13 +6,7 @@ import type { Tx } from '../../../store/handles.ts'
 import { rowStep } from '../../../store/row-statements.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import { entriesMatching } from './list-entry.ts'
-import {
-  type Denial,
-  denialsOf,
-  type KnownEntries,
-  type ListQuestion,
-  scopesOf,
-} from './list-rules.ts'
+import { type Denial, denialsOf, type KnownEntries, type ListQuestion, scopesOf } from './list-rules.ts'
 
 type ListedAddresses = Pick<ListQuestion, 'inbox' | 'addresses'>
 

@@ -13,13 +13,14 @@ import type { Verification } from '../../../formats/verification/verification.ts
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import { listByIds, type StoredMessageRow } from '../../../store/tables/messages-table.ts'
+import type { WholeMessageRow } from '../../../store/tables/whole-messages-table.ts'
 import { recheckAccess } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { BodyMemory } from '../../access/body-memory.ts'
 import { isReadable } from '../readable.ts'
-import type { Message } from '../views/message.ts'
+import type { Message, MessageItem } from '../views/message.ts'
 import { type KnownInbox, showMessages } from '../views/message-views.ts'
-import { type Bodies, decompressBodies, decompressHead, decompressInSteps } from './compressed-bodies.ts'
+import { type Bodies, type BodyForm, DECODED, decompressBodies, decompressHead } from './compressed-bodies.ts'
 import { findVerification } from './parsed-message.ts'
 
 /** JSON that is decompressed and parsed, over several small messages, before other work runs. */
@@ -36,6 +37,10 @@ interface BodySource {
   readonly inbox?: KnownInbox
 }
 
+interface WholeSource extends BodySource {
+  readonly store: Pick<Store, 'db' | 'blobs' | 'transaction'>
+}
+
 /**
  * Returns messages with their bodies, in the order of the rows. Messages that were deleted, or hidden from the actor,
  * while it waited for memory are missing.
@@ -44,23 +49,73 @@ interface BodySource {
  * @throws too_many_responses; unknown_api_key, forbidden or not_found when the actor lost its access while it waited
  */
 export async function showWhole(
-  source: BodySource & { readonly store: Pick<Store, 'transaction'> },
+  source: WholeSource,
   actor: Actor,
   rows: readonly StoredMessageRow[],
   memory: BodyMemory,
   readAgain = (ids: readonly string[]) => listByIds(source.store.db, ids),
 ): Promise<Message[]> {
-  const { db } = source.store
   // Bodies that are small together are loaded with their sizes, in one statement.
   const bytesMax = Math.floor(memory.freeBytes / Math.max(rows.length, 1))
-  const stored = await contents.listParsedUpTo(db, contentIds(rows), bytesMax)
+  const stored = await contents.listParsedUpTo(source.store.db, contentIds(rows), bytesMax)
+  return showStored(source, actor, { rows, stored, bytesMax, readAgain }, memory, DECODED)
+}
+
+/**
+ * Returns a message that was read with its bodies.
+ *
+ * @param row has bodies of at most `memory.freeBytes`
+ * @returns undefined if the message was deleted or hidden meanwhile
+ * @throws as showWhole
+ */
+export async function showWholeRow<Form extends object>(
+  source: WholeSource,
+  actor: Actor,
+  row: WholeMessageRow,
+  memory: BodyMemory,
+  form: BodyForm<Form>,
+): Promise<Shown<Form> | undefined> {
+  const readAgain = (ids: readonly string[]) => listByIds(source.store.db, ids)
+  const found = { rows: [row], stored: [parsedOf(row)], bytesMax: memory.freeBytes, readAgain }
+  const [message] = await showStored(source, actor, found, memory, form)
+  return message
+}
+
+type Shown<Form> = MessageItem & Verification & Form
+
+function parsedOf(row: WholeMessageRow): contents.ParsedRow {
+  return {
+    id: row.content_id,
+    parsed: row.parsed,
+    parsed_blob_key: row.parsed_blob_key,
+    parsed_size_bytes: row.parsed_size_bytes,
+    parsed_head_bytes: row.parsed_head_bytes,
+    verification: row.verification,
+  }
+}
+
+interface StoredMessages {
+  readonly rows: readonly StoredMessageRow[]
+  /** Their contents, with bodies of at most `bytesMax`. */
+  readonly stored: readonly contents.ParsedRow[]
+  readonly bytesMax: number
+  readonly readAgain: (ids: readonly string[]) => Promise<readonly StoredMessageRow[]>
+}
+
+async function showStored<Form extends object>(
+  source: WholeSource,
+  actor: Actor,
+  { rows, stored, bytesMax, readAgain }: StoredMessages,
+  memory: BodyMemory,
+  form: BodyForm<Form>,
+): Promise<Shown<Form>[]> {
   const sizes = new Map(stored.map((row) => [row.id, row.parsed_size_bytes]))
   const sizeBytes = rows.reduce((sum, row) => sum + (sizes.get(row.content_id) ?? 0), 0)
   const hasWaited = await memory.reserve(sizeBytes)
   const isLoaded = !hasWaited && stored.every((row) => row.parsed_size_bytes <= bytesMax)
   const present = hasWaited ? await stillReadable() : rows
-  const parsed = isLoaded ? stored : await contents.getParsed(db, contentIds(present))
-  return show(source, present, parsed, (row) => load(source, row, memory))
+  const parsed = isLoaded ? stored : await contents.getParsed(source.store.db, contentIds(present))
+  return show(source, present, parsed, form, (row) => load(source, row, memory, form))
 
   async function stillReadable(): Promise<readonly StoredMessageRow[]> {
     await recheckAccess(source.store, actor, [...new Set(rows.map((row) => row.inbox_id))])
@@ -90,7 +145,7 @@ export async function showBounded(
 ): Promise<Map<string, BoundedMessage>> {
   const stored = await contents.getParsed(source.store.db, contentIds(rows))
   const withoutBodies = new Set<string>()
-  const messages = await show(source, rows, stored, async (parsed) => {
+  const messages = await show(source, rows, stored, DECODED, async (parsed) => {
     if (parsed.parsed_size_bytes > bytesMax && parsed.parsed_head_bytes > 0) {
       const head = decompressHead(await readParsed(source, parsed, parsed.parsed_head_bytes))
       if (parsed.parsed_size_bytes - head.sizeBytes > bytesMax) {
@@ -123,25 +178,30 @@ export async function headersOf(
 }
 
 /** @param read returns the bodies of a content */
-async function show(
+async function show<Form extends object>(
   { store, limits, inbox }: BodySource,
   rows: readonly StoredMessageRow[],
   stored: readonly contents.ParsedRow[],
-  read: (row: contents.ParsedRow) => Promise<Bodies>,
-): Promise<Message[]> {
+  form: BodyForm<Form>,
+  read: (row: contents.ParsedRow) => Promise<Form>,
+): Promise<Shown<Form>[]> {
   const items = await showMessages(store.db, rows, inbox)
   const subjects = new Map(rows.map((row) => [row.content_id, row.subject ?? undefined]))
-  const byContent = new Map<string, Bodies & Verification>()
+  const byContent = new Map<string, Form & Verification>()
   let turnBytes = 0
   for (const row of stored) {
     if (turnBytes > TURN_BYTES) {
       await setImmediate() // let other work run: callers often request hundreds of messages
       turnBytes = 0
     }
-    const isSearched = row.verification === null // which takes several times as long
+    // A message without stored codes and links is searched each time it is shown, which takes several times as long.
+    const isSearched = row.verification === null
     turnBytes += isSearched ? TURN_BYTES + 1 : row.parsed_size_bytes + MESSAGE_BYTES
     const bodies = await read(row)
-    byContent.set(row.id, Object.assign(bodies, verificationOf(row.verification, subjects.get(row.id), bodies, limits)))
+    const verification = isSearched
+      ? findVerification({ subject: subjects.get(row.id), ...form.searchedTexts(bodies) }, limits)
+      : (JSON.parse(row.verification!) as Verification)
+    byContent.set(row.id, Object.assign(bodies, verification))
   }
   return items.flatMap((item, index) => {
     const bodies = byContent.get(rows[index]!.content_id)
@@ -149,21 +209,15 @@ async function show(
   })
 }
 
-/** A message without stored codes and links is searched each time it is shown. */
-function verificationOf(
-  found: string | null,
-  subject: string | undefined,
-  { text, html }: Bodies,
-  limits: Limits,
-): Verification {
-  if (found !== null) return JSON.parse(found) as Verification
-  return findVerification({ subject, text, html }, limits)
-}
-
-async function load(source: BodySource, row: contents.ParsedRow, memory: BodyMemory): Promise<Bodies> {
+async function load<Form>(
+  source: BodySource,
+  row: contents.ParsedRow,
+  memory: BodyMemory,
+  form: BodyForm<Form>,
+): Promise<Form> {
   const bytes = await readParsed(source, row)
-  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX) return decompressBodies(bytes, row.parsed_size_bytes)
-  return decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
+  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX) return form.decompress(bytes, row.parsed_size_bytes)
+  return form.decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
 }
 
 /** Returns the first bytes of the compressed bodies; all without `length`. */

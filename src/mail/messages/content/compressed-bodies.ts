@@ -147,6 +147,38 @@ function bodiesOf(json: string): Bodies {
   return bodies
 }
 
+/** The texts of bodies, each as JSON in UTF-8. */
+export type EncodedTexts = { readonly [Name in TextName]?: Buffer | undefined }
+type TextName = Exclude<keyof Bodies, 'headers' | 'isTruncated'>
+
+/** Bodies whose texts are not decoded. */
+export interface EncodedBodies extends Pick<Bodies, 'headers' | 'isTruncated'> {
+  readonly texts: EncodedTexts
+}
+
+/**
+ * Returns the bodies of a document of `jsonOfBodies`, without decoding their texts. Between two members is `","`, which no text contains:
+ * its quotes are escaped.
+ */
+function encodedBodiesOf(json: Buffer): EncodedBodies {
+  const { fields, end } = readFields(json)
+  const texts: { -readonly [Name in TextName]?: Buffer | undefined } = {}
+  let at = end
+  while (json[at] === COMMA) {
+    const nameEnd = json.indexOf(QUOTE, at + 2)
+    const name = json.toString('latin1', at + 2, nameEnd)
+    const start = nameEnd + 2
+    if (name === 'isAllNewText') texts.extractedText = texts.text ?? texts.textFromHtml
+    if (name === 'isAllNewHtml') texts.extractedHtml = texts.html
+    if (json[start] === QUOTE) {
+      const next = json.indexOf('","', start + 1, 'latin1')
+      at = next < 0 ? json.length - 1 : next + 1
+      texts[name as TextName] = json.subarray(start, at)
+    } else at = start + 'true'.length
+  }
+  return { ...fields, texts }
+}
+
 function isFirstOfPair(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff
 }
@@ -181,20 +213,29 @@ function memberOf(json: Buffer, name: 'text' | 'textFromHtml'): string | undefin
 
 /** Returns the header of a small message. It parses nothing else of the document. */
 export function decompressFields(bytes: Uint8Array, sizeBytes: number): Pick<Bodies, 'headers' | 'isTruncated'> {
-  const json = inflateRawSync(bytes, inflateOptions(sizeBytes))
-  // Inside of a string the quote would be escaped.
-  let end = json.indexOf(LAST_FIELD, 0, 'latin1')
-  while (end > 0 && isEscaped(json, end)) end = json.indexOf(LAST_FIELD, end + 1, 'latin1')
-  if (end < 0) return JSON.parse(json.toString()) as Bodies
-  const rest = end + LAST_FIELD.length
-  const isTruncated = json.toString('latin1', rest, rest + TRUNCATED.length) === TRUNCATED
-  const { headers } = JSON.parse(`${json.toString('utf8', 0, rest)}}`) as Bodies
-  return { headers, ...(isTruncated && { isTruncated }) }
+  return readFields(inflateRawSync(bytes, inflateOptions(sizeBytes))).fields
 }
 
+/** Reads what is before the texts of a document. @returns also the index of the byte after it */
+function readFields(json: Buffer): { fields: Pick<Bodies, 'headers' | 'isTruncated'>; end: number } {
+  let rest = NO_FIELDS.length
+  if (json.toString('latin1', 0, rest) !== NO_FIELDS) {
+    // Inside of a string the quote would be escaped.
+    let last = json.indexOf(LAST_FIELD, 0, 'latin1')
+    while (isEscaped(json, last)) last = json.indexOf(LAST_FIELD, last + 1, 'latin1')
+    rest = last + LAST_FIELD.length
+  }
+  const { headers } = JSON.parse(`${json.toString('utf8', 0, rest)}}`) as Bodies
+  const isTruncated = json.toString('latin1', rest, rest + TRUNCATED.length) === TRUNCATED
+  if (!isTruncated) return { fields: { headers }, end: rest }
+  return { fields: { headers, isTruncated }, end: rest + TRUNCATED.length }
+}
+
+const NO_FIELDS = '{"headers":[]'
 const LAST_FIELD = '"]]'
 const TRUNCATED = ',"isTruncated":true'
 
+const COMMA = ','.charCodeAt(0)
 const QUOTE = '"'.charCodeAt(0)
 const BACKSLASH = '\\'.charCodeAt(0)
 
@@ -213,23 +254,59 @@ function inflateOptions(sizeBytes: number | undefined) {
 /** The least that zlib accepts. */
 const CHUNK_BYTES_MIN = 64
 
-/**
- * Decompresses a large message without blocking the event loop for long.
- *
- * @param nextTurn resolves when the next step may run
- */
-export async function decompressInSteps(
-  { bytes, sizeBytes }: Pick<CompressedBodies, 'bytes' | 'sizeBytes'>,
-  nextTurn: () => Promise<void>,
-): Promise<Bodies> {
-  // One output buffer: zlib would otherwise call back for each 16 KiB, and allocate a second buffer if this one is full.
-  const json = await promisify(inflateRaw)(bytes, { chunkSize: sizeBytes + 1 })
-  await nextTurn()
-  const text = json.toString()
-  await nextTurn()
-  const bodies = bodiesOf(text)
-  await nextTurn()
-  return bodies
+/** How the bodies of messages are shown. */
+export interface BodyForm<Form> {
+  decompress(bytes: Uint8Array, sizeBytes: number): Form
+  /**
+   * Decompresses a large message without blocking the event loop for long.
+   *
+   * @param nextTurn resolves when the next step may run
+   */
+  decompressInSteps(
+    compressed: Pick<CompressedBodies, 'bytes' | 'sizeBytes'>,
+    nextTurn: () => Promise<void>,
+  ): Promise<Form>
+  /** Returns the texts in which codes and links are searched. */
+  searchedTexts(bodies: Form): { readonly text?: string | undefined; readonly html?: string | undefined }
+}
+
+export const DECODED: BodyForm<Bodies> = {
+  decompress: decompressBodies,
+
+  async decompressInSteps(compressed, nextTurn) {
+    const json = await inflateAside(compressed)
+    await nextTurn()
+    const text = json.toString()
+    await nextTurn()
+    const bodies = bodiesOf(text)
+    await nextTurn()
+    return bodies
+  },
+
+  searchedTexts: (bodies) => bodies,
+}
+
+/** For a response in JSON, which would encode each text again as it is stored. */
+export const ENCODED: BodyForm<EncodedBodies> = {
+  decompress: (bytes, sizeBytes) => encodedBodiesOf(inflateRawSync(bytes, inflateOptions(sizeBytes))),
+
+  async decompressInSteps(compressed, nextTurn) {
+    const json = await inflateAside(compressed)
+    await nextTurn()
+    const bodies = encodedBodiesOf(json)
+    await nextTurn()
+    return bodies
+  },
+
+  searchedTexts({ texts }) {
+    const decode = (json: Buffer | undefined) => json && (JSON.parse(json.toString()) as string)
+    return { text: decode(texts.text), html: decode(texts.html) }
+  },
+}
+
+/** One output buffer: zlib would otherwise call back for each 16 KiB, and allocate a second buffer if this one is full. */
+function inflateAside({ bytes, sizeBytes }: Pick<CompressedBodies, 'bytes' | 'sizeBytes'>): Promise<Buffer> {
+  return promisify(inflateRaw)(bytes, inflateOptions(sizeBytes))
 }
 
 /**

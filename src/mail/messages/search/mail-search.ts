@@ -17,7 +17,7 @@ import { createReportDamage } from '../content/damaged-content.ts'
 import { listFound, pageBounds } from '../mail-list.ts'
 import type { ThreadItem } from '../threads/thread.ts'
 import type { MessageItem } from '../views/message.ts'
-import { showMessages, showThreads } from '../views/message-views.ts'
+import { showMessagesOf, showThreads } from '../views/message-views.ts'
 import { type Match, searchMessages } from './search.ts'
 import { type Highlights, parseQuery } from './search-query.ts'
 import { createTextCache } from './text-cache.ts'
@@ -94,7 +94,7 @@ export function createMailSearch({ store, log, limits }: MailSearchNeeds): MailS
         listByIds: (ids) => messagesTable.listItemsByIds(store.db, ids),
         recheck: () => recheckAccess(store, actor, [inbox.id]),
         async show(rows) {
-          const items = await showMessages(store.db, rows, inbox)
+          const items = await showMessagesOf(store.db, inbox, rows)
           return items.map((item) => ({ ...item, highlights: highlights.get(item.id) }))
         },
       })

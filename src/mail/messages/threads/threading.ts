@@ -10,7 +10,7 @@
  * joins the thread of a message to which it replies, whatever its subject; but a thread that only knows its id, or an id
  * that both refer to, it joins only with the same subject (RFC 8621 §3; docs/adr/0040).
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { relayPart } from '../../../formats/ids.ts'
 import { splitSubject } from '../../../formats/reply/reply-context.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -136,5 +136,5 @@ function hashRelayId(relayId: string): string {
  * the database stores each hash several times.
  */
 export function hashId(messageId: string): string {
-  return createHash('sha256').update(messageId).digest('base64url').slice(0, HASH_CHARS)
+  return hash('sha256', messageId, 'base64url').slice(0, HASH_CHARS)
 }

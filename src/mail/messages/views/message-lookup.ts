@@ -3,6 +3,7 @@ import { MailError } from '../../../errors.ts'
 import { isUuid, pathSafeMessageId, trimMessageId } from '../../../formats/ids.ts'
 import type { Db } from '../../../store/handles.ts'
 import * as messages from '../../../store/tables/messages-table.ts'
+import * as wholeMessages from '../../../store/tables/whole-messages-table.ts'
 import type { Actor } from '../../access/actor.ts'
 import { isReadable } from '../readable.ts'
 import { hashId } from '../threads/threading.ts'
@@ -14,17 +15,48 @@ export async function requireMessage(
   inboxId: string,
   ref: string,
 ): Promise<messages.StoredMessageRow> {
-  const row = await find(db, inboxId, ref)
+  const row = await find(ref, {
+    byApiId: (hash) => messages.getByApiId(db, inboxId, hash),
+    byId: (id) => messages.getById(db, inboxId, id),
+  })
+  return requireReadable(actor, row)
+}
+
+/**
+ * The same with the bodies, in the same statement.
+ *
+ * @param bytesMax longer bodies are not loaded
+ */
+export async function requireWholeMessage(
+  db: Db,
+  actor: Actor,
+  inboxId: string,
+  ref: string,
+  bytesMax: number,
+): Promise<wholeMessages.WholeMessageRow> {
+  const row = await find(ref, {
+    byApiId: (hash) => wholeMessages.getByApiId(db, inboxId, hash, bytesMax),
+    byId: (id) => wholeMessages.getById(db, inboxId, id, bytesMax),
+  })
+  return requireReadable(actor, row)
+}
+
+function requireReadable<Row extends { readonly hidden: number }>(actor: Actor, row: Row | undefined): Row {
   if (!row || !isReadable(actor, row)) throw new MailError('not_found', { what: 'Message' })
   return row
 }
 
-async function find(db: Db, inboxId: string, ref: string): Promise<messages.StoredMessageRow | undefined> {
+interface Lookup<Row> {
+  readonly byApiId: (hash: string) => Promise<Row | undefined>
+  readonly byId: (id: string) => Promise<Row | undefined>
+}
+
+async function find<Row>(ref: string, { byApiId, byId }: Lookup<Row>): Promise<Row | undefined> {
   for (const hash of hashesOf(ref)) {
-    const row = await messages.getByApiId(db, inboxId, hash)
+    const row = await byApiId(hash)
     if (row) return row
   }
-  return isUuid(ref) ? messages.getById(db, inboxId, ref) : undefined
+  return isUuid(ref) ? byId(ref) : undefined
 }
 
 /** A message that a reference means. */

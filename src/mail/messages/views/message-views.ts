@@ -22,7 +22,11 @@ import { showPart } from '../threads/thread-part.ts'
 import { showAttachment } from './attachment.ts'
 import type { Attachment, MessageItem } from './message.ts'
 
-export type KnownInbox = Pick<InboxRow, 'id' | 'address'>
+/** The inbox of a message. */
+export type KnownInbox = Pick<InboxRow, 'id' | 'address' | 'organization_id' | 'pod_id'>
+
+type ItemRow = messages.MessageItemRow
+type ItemRowOfAnyInbox = ItemRow & messages.InboxColumns
 
 /**
  * Returns messages in the order of the rows.
@@ -31,8 +35,28 @@ export type KnownInbox = Pick<InboxRow, 'id' | 'address'>
  */
 export async function showMessages(
   db: Db,
-  rows: readonly messages.MessageItemRow[],
+  rows: readonly ItemRowOfAnyInbox[],
   inbox?: KnownInbox,
+): Promise<MessageItem[]> {
+  if (inbox) return showMessagesOf(db, inbox, rows)
+  const addresses = await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
+  return showItems(db, rows, (row) => ({
+    id: row.inbox_id,
+    organization_id: row.organization_id,
+    pod_id: row.pod_id,
+    address: addresses.get(row.inbox_id) ?? '',
+  }))
+}
+
+/** The same for rows that do not name their inbox. */
+export async function showMessagesOf(db: Db, inbox: KnownInbox, rows: readonly ItemRow[]): Promise<MessageItem[]> {
+  return showItems(db, rows, () => inbox)
+}
+
+async function showItems<Row extends ItemRow>(
+  db: Db,
+  rows: readonly Row[],
+  inboxOf: (row: Row) => KnownInbox,
 ): Promise<MessageItem[]> {
   const labels = await messages.labelsOf(
     db,
@@ -43,22 +67,22 @@ export async function showMessages(
     db,
     rows.filter((row) => row.has_attachments === 1).map((row) => row.content_id),
   )
-  const inboxAddresses = inbox
-    ? new Map([[inbox.id, inbox.address]])
-    : await inboxes.addresses(db, [...new Set(rows.map((row) => row.inbox_id))])
   const authenticationOf = parseOnce<Authentication>()
-  const senders = await verifiedSenders.ofMessages(db, rows)
+  const claiming = rows.filter((row) => row.sender_claim !== null)
+  const claims = claiming.map((row) => ({ id: row.id, inbox_id: inboxOf(row).id, sender_claim: row.sender_claim! }))
+  const senders = await verifiedSenders.ofMessages(db, claims)
 
   return rows.map((row) => {
+    const inbox = inboxOf(row)
     const { from, reply_to: replyTo, to, cc, bcc } = addressesByKind(addresses.get(row.id) ?? [])
     const [inReplyTo] = parseIds(row.in_reply_to)
     const verifiedSender = senders.get(row.id)
     const item: { -readonly [Name in keyof MessageItem]: MessageItem[Name] } = {
       id: row.id,
-      organizationId: row.organization_id,
-      podId: row.pod_id,
-      inboxId: row.inbox_id,
-      inboxAddress: inboxAddresses.get(row.inbox_id) ?? '',
+      organizationId: inbox.organization_id,
+      podId: inbox.pod_id,
+      inboxId: inbox.id,
+      inboxAddress: inbox.address,
       threadId: row.thread_id,
       messageId: row.api_message_id,
       labels: labels.get(row.id) ?? [],
@@ -130,7 +154,7 @@ export async function showThreads(
 
   const whole = rows.map((row) => {
     const everyone = participants.get(row.id) ?? []
-    return {
+    const thread: { -readonly [Name in keyof ThreadItem]: ThreadItem[Name] } = {
       id: row.id,
       organizationId: row.organization_id,
       podId: row.pod_id,
@@ -138,12 +162,8 @@ export async function showThreads(
       inboxAddress: inboxAddresses.get(row.inbox_id) ?? '',
       labels: labels.get(row.id) ?? [],
       timestamp: row.timestamp,
-      ...(row.received_timestamp !== null && { receivedTimestamp: row.received_timestamp }),
-      ...(row.sent_timestamp !== null && { sentTimestamp: row.sent_timestamp }),
       senders: everyone.filter((one) => one.kind === 'sender').map((one) => one.display),
       recipients: everyone.filter((one) => one.kind === 'recipient').map((one) => one.display),
-      ...(row.subject !== null && { subject: row.subject }),
-      ...(row.preview !== null && { preview: row.preview }),
       attachments: (contentIds.get(row.id) ?? []).flatMap((contentId) => attachments.get(contentId) ?? []),
       lastMessageId: row.last_message_id,
       messageCount: row.message_count,
@@ -151,6 +171,11 @@ export async function showThreads(
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }
+    if (row.received_timestamp !== null) thread.receivedTimestamp = row.received_timestamp
+    if (row.sent_timestamp !== null) thread.sentTimestamp = row.sent_timestamp
+    if (row.subject !== null) thread.subject = row.subject
+    if (row.preview !== null) thread.preview = row.preview
+    return thread
   })
   const shown = await Promise.all(whole.map((thread, index) => withoutHidden(thread, rows[index]!)))
   return shown.filter((thread) => thread !== undefined)

@@ -4,7 +4,7 @@ import type { Verification } from '../../../formats/verification/verification.ts
 import type { HiddenLabel } from '../../access/permissions.ts'
 import type { AttachmentSnapshot } from '../../events/log/message-events.ts'
 import type { Authentication } from '../authentication.ts'
-import type { Bodies } from '../content/compressed-bodies.ts'
+import type { Bodies, EncodedBodies } from '../content/compressed-bodies.ts'
 import type { SpamVerdict } from '../spam-verdict.ts'
 
 export type Attachment = AttachmentSnapshot
@@ -52,6 +52,9 @@ export interface MessageItem {
 
 /** A message with its bodies. */
 export interface Message extends MessageItem, Verification, Bodies {}
+
+/** The same with texts that are JSON already. */
+export interface EncodedMessage extends MessageItem, Verification, EncodedBodies {}
 
 export interface MessageWithSource extends DownloadLink {
   readonly message: Message

@@ -63,6 +63,8 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
   const queue = createMemoryQueue(limits)
   const turns = createRoundRobin()
   const counted = new WeakMap<FastifyRequest, Counted>()
+  /** For one text at a time. */
+  const utf8 = Buffer.allocUnsafeSlow(UTF8_BYTES_PER_CHAR_MAX * smallResponseBytesMax)
 
   return {
     memoryOf(request, reply) {
@@ -81,12 +83,13 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
 
     send(request, reply, payload) {
       // A response to HEAD is only measured.
-      if (request.method === 'HEAD' || !isLarge(payload, smallResponseBytesMax)) {
+      const body = request.method === 'HEAD' ? payload : encoded(payload)
+      if (request.method === 'HEAD' || !isLarge(body, smallResponseBytesMax)) {
         releaseMemory(request)
         const progressed = watch(request, reply)
-        return isStream(payload) ? passThrough(payload, progressed) : payload
+        return isStream(body) ? passThrough(body, progressed) : body
       }
-      return sendLarge(request, reply, payload)
+      return sendLarge(request, reply, body)
     },
 
     unanswered: releaseMemory,
@@ -107,6 +110,16 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
     queue.resize(response, response.isClosed ? 0 : bytes.length)
     reply.header('content-length', bytes.length)
     return bytesInChunks(bytes, watch(request, reply, response))
+  }
+
+  /**
+   * Encodes texts that may be small, once: Fastify would encode one to measure it, Node to send it, and this file to find out whether it
+   * is small.
+   */
+  function encoded(payload: unknown): unknown {
+    if (typeof payload !== 'string') return payload
+    if (payload.length <= SHORT_CHARS_MAX || payload.length > smallResponseBytesMax) return payload
+    return Buffer.from(utf8.subarray(0, utf8.write(payload))) // a copy
   }
 
   function countedOf(request: FastifyRequest, reply: FastifyReply): Counted {
@@ -169,9 +182,15 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
   }
 }
 
-/** @returns false for a stream, which is sent as fast as it is read, and never in memory as a whole */
-function isLarge(payload: unknown, bytesMax: number): payload is string | Buffer {
-  if (Buffer.isBuffer(payload)) return payload.length > bytesMax
-  // Measuring a long string takes a while.
-  return typeof payload === 'string' && (payload.length > bytesMax || Buffer.byteLength(payload) > bytesMax)
+const UTF8_BYTES_PER_CHAR_MAX = 3
+
+/** Shorter texts are sent as they are: they take less time than another piece of memory. */
+const SHORT_CHARS_MAX = 2_048
+
+/**
+ * @param body as `encoded` returns it
+ * @returns false for a stream, which is sent as fast as it is read, and never in memory as a whole
+ */
+function isLarge(body: unknown, bytesMax: number): body is string | Buffer {
+  return (Buffer.isBuffer(body) || typeof body === 'string') && body.length > bytesMax
 }

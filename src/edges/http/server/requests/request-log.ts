@@ -68,8 +68,8 @@ export function createRequestLog({ log, metrics, dialectOf, clientAddress }: Req
         status,
         ms: Math.round(ms * 10) / 10,
         client,
-        ...(request.actor && { apiKeyId: request.actor.apiKeyId }),
-        ...(!reply.raw.writableFinished && { aborted: true }),
+        apiKeyId: request.actor?.apiKeyId, // if it is undefined, it is not written
+        aborted: reply.raw.writableFinished ? undefined : true,
       },
       'request',
     )
@@ -110,5 +110,7 @@ function withoutKeys(path: string): string {
 
 /** Returns the URL without its query string. */
 export function pathOf(url: string | undefined): string {
-  return (url ?? '').split('?', 1)[0]!
+  if (url === undefined) return ''
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
 }

@@ -10,6 +10,7 @@ import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { WaitForMessage } from '../../../../../mail/messages/wait/wait-for-message.ts'
 import type { RecipientStatuses } from '../../../../../mail/sending/queue/recipient-statuses.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { sendJson } from '../../../server/json-response.ts'
 import { access } from '../../../server/route-access.ts'
 import type { Rule } from '../openapi/openapi-schemas.ts'
 import {
@@ -31,8 +32,8 @@ import {
   MessageLabels,
   MessageLabelsBatch,
   MessageList,
-  message,
   messageBatch,
+  messageJson,
   messageLabels,
   messageLabelsBatch,
   messageList,
@@ -192,7 +193,8 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
   app.get(one, { schema: get, config: access('message_read') }, async (request, reply) => {
     const { actor, params } = request
     const memory = responses.memoryOf(request, reply)
-    return message(await messages.get(actor, params.inbox_id, params.message_id, memory))
+    const found = await messages.getEncoded(actor, params.inbox_id, params.message_id, memory)
+    return sendJson(reply, messageJson(found))
   })
 
   app.patch(one, { schema: update, config: access('message_update') }, async ({ actor, params, body }) => {

@@ -1,8 +1,10 @@
 /** Messages in lists, and with their bodies (docs/compatibility/agentmail.md). */
 import { Type } from 'typebox'
 import { type Address, formatAddress } from '../../../../../formats/address/address.ts'
+import type { Verification } from '../../../../../formats/verification/verification.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type {
+  EncodedMessage,
   MessageItem as MessageItemView,
   Message as MessageView,
 } from '../../../../../mail/messages/views/message.ts'
@@ -118,13 +120,32 @@ export function messageItem(view: MessageItemView): Wire<typeof MessageItem> {
 export function message(view: MessageView): Wire<typeof Message> {
   // Not { ...messageItem(view), … }: V8 makes a new hidden class for each member that follows a spread, in every call. That took
   // 50 us, a tenth of the request.
-  return Object.assign(messageItem(view), {
-    reply_to: nonEmpty(formatAddresses(view.replyTo)),
-    text: view.text,
-    html: view.html,
-    text_from_html: view.textFromHtml,
-    extracted_text: view.extractedText,
-    extracted_html: view.extractedHtml,
+  return Object.assign(
+    beforeTexts(view),
+    {
+      text: view.text,
+      html: view.html,
+      text_from_html: view.textFromHtml,
+      extracted_text: view.extractedText,
+      extracted_html: view.extractedHtml,
+    },
+    afterTexts(view),
+  )
+}
+
+/** Returns the JSON of a message. */
+export function messageJson(view: EncodedMessage): Buffer {
+  return joinTexts(beforeTexts(view), view.texts, afterTexts(view))
+}
+
+/** Returns the members of a message that precede its texts. */
+export function beforeTexts(view: MessageItemView) {
+  return Object.assign(messageItem(view), { reply_to: nonEmpty(formatAddresses(view.replyTo)) })
+}
+
+/** Returns those that follow its texts. */
+export function afterTexts(view: MessageItemView & Verification & Pick<MessageView, 'headers' | 'isTruncated'>) {
+  return {
     headers: headerMap(view.headers),
     truncated: view.isTruncated,
     codes: view.codes.map(({ code, context, confidence }) => ({ code, context, confidence })),
@@ -133,7 +154,23 @@ export function message(view: MessageView): Wire<typeof Message> {
     spam: view.spam && spam(view.spam),
     verified_domain: view.verifiedDomain,
     verified_sender: view.verifiedSender,
-  })
+  }
+}
+
+/** Returns the JSON of a message with these texts. */
+export function joinTexts(before: object, texts: EncodedMessage['texts'], after: object): Buffer {
+  const pieces: Buffer[] = [Buffer.from(JSON.stringify(before).slice(0, -1))]
+  for (const [name, text] of [
+    ['text', texts.text],
+    ['html', texts.html],
+    ['text_from_html', texts.textFromHtml],
+    ['extracted_text', texts.extractedText],
+    ['extracted_html', texts.extractedHtml],
+  ] as const) {
+    if (text) pieces.push(Buffer.from(`,"${name}":`), text)
+  }
+  pieces.push(Buffer.from(`,${JSON.stringify(after).slice(1)}`))
+  return Buffer.concat(pieces)
 }
 
 export const MessageList = namedPage('ListMessagesResponse', { messages: Type.Array(MessageItem) })

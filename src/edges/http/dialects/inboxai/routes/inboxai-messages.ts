@@ -6,12 +6,13 @@ import { Type } from 'typebox'
 import type { Labels } from '../../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { sendJson } from '../../../server/json-response.ts'
 import { access } from '../../../server/route-access.ts'
 import { mailQuery, readMailFilter, readPage, substringList } from '../../agentmail/query-parameters.ts'
 import { attachmentLink, rawMessage } from '../../agentmail/wire/attachment-wire.ts'
 import { LabelsBody, readLabelChange } from '../../agentmail/wire/labels-wire.ts'
 import { readMessageId, shownMessageId } from '../inboxai-ids.ts'
-import { message, messageList } from '../wire/inboxai-message-wire.ts'
+import { messageJson, messageList } from '../wire/inboxai-message-wire.ts'
 
 interface MessageNeeds extends HttpContext {
   readonly messages: Messages
@@ -42,7 +43,8 @@ export function messageRoutes(app: HttpApp, { messages, labels, publicUrl, respo
   app.get(one, { schema: { params }, config: access('message_read') }, async (request, reply) => {
     const { actor, params } = request
     const id = readMessageId(params.message_id)
-    return message(await messages.get(actor, params.inbox_id, id, responses.memoryOf(request, reply)))
+    const found = await messages.getEncoded(actor, params.inbox_id, id, responses.memoryOf(request, reply))
+    return sendJson(reply, messageJson(found))
   })
 
   app.patch(one, { schema: { params, body: LabelsBody }, config: access('message_update') }, async (request) => {

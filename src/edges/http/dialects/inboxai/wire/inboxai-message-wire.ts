@@ -1,7 +1,7 @@
 /** Messages, threads and what was sent: AgentMail's, with the ids of this dialect (docs/compatibility/inboxai.md). */
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { ThreadItem } from '../../../../../mail/messages/threads/thread.ts'
-import type { Message, MessageItem } from '../../../../../mail/messages/views/message.ts'
+import type { EncodedMessage, Message, MessageItem } from '../../../../../mail/messages/views/message.ts'
 import type { Sent } from '../../../../../mail/sending/compose/outgoing.ts'
 import * as agentMail from '../../agentmail/wire/message-wire.ts'
 import { sentReply } from '../../agentmail/wire/outgoing-wire.ts'
@@ -10,11 +10,17 @@ import * as agentMailThread from '../../agentmail/wire/thread-wire.ts'
 import { shownInboxId, shownMessageId, shownThreadId } from '../inboxai-ids.ts'
 
 export function messageItem(view: MessageItem) {
-  return Object.assign(agentMail.messageItem(view), idsOf(view))
+  return Object.assign(agentMail.messageItem(view), idsOf(view), headerId(view))
 }
 
 export function message(view: Message) {
-  return Object.assign(agentMail.message(view), idsOf(view))
+  return Object.assign(agentMail.message(view), idsOf(view), headerId(view))
+}
+
+/** Returns the JSON of a message. */
+export function messageJson(view: EncodedMessage): Buffer {
+  const before = Object.assign(agentMail.beforeTexts(view), idsOf(view))
+  return agentMail.joinTexts(before, view.texts, Object.assign(agentMail.afterTexts(view), headerId(view)))
 }
 
 function idsOf(view: MessageItem) {
@@ -22,8 +28,11 @@ function idsOf(view: MessageItem) {
     inbox_id: shownInboxId(view.inboxId),
     thread_id: shownThreadId(view.threadId),
     message_id: shownMessageId(view.id),
-    header_message_id: view.messageId,
   }
+}
+
+function headerId(view: MessageItem) {
+  return { header_message_id: view.messageId }
 }
 
 export function messageList(page: Page<MessageItem>) {
@@ -32,11 +41,10 @@ export function messageList(page: Page<MessageItem>) {
 
 /** `last_message_id` is a Message-ID, which finds the message as its id does. */
 export function threadItem(view: ThreadItem) {
-  return {
-    ...agentMailThread.threadItem(view),
+  return Object.assign(agentMailThread.threadItem(view), {
     inbox_id: shownInboxId(view.inboxId),
     thread_id: shownThreadId(view.id),
-  }
+  })
 }
 
 export function thread({ thread, messages }: { readonly thread: ThreadItem; readonly messages: Page<Message> }) {
