@@ -4,19 +4,25 @@ import { startMailboxes } from './mailbox-world.ts'
 
 const MESSAGES = 12
 
-test('a long STORE is shown to other sessions in portions, while it continues', async () => {
-  await using world = await startMailboxes({ mailboxes: { changeMessages: 2, refreshMessages: 4 } })
-  const [account, other] = [await world.logIn(), await world.logIn()]
-  for (let index = 0; index < MESSAGES; index++) await world.receive({ subject: `${index}` })
-  const [mailbox, shown] = [await account.open('INBOX'), await other.open('INBOX')]
-  const before = shown.latest()
-  await mailbox.storeFlags(Array.from(before.uids), { how: 'add', flags: ['\\Seen'] })
-  await mailbox.refresh()
-  const changed: number[] = []
-  for (let step = before.next; step; step = step.snapshot.next) changed.push(step.changed.length)
-  expect(changed).toEqual([4, 4, 4])
-  for (const each of [mailbox, shown]) each.close()
-})
+test.each([
+  { limits: {}, portions: [4, 4, 4] },
+  { limits: { refreshesMax: 2 }, portions: [6, 6] },
+])(
+  'a long STORE is shown to other sessions in portions of $portions, while it continues',
+  async ({ limits, portions }) => {
+    await using world = await startMailboxes({ mailboxes: { changeMessages: 2, refreshMessages: 4, ...limits } })
+    const [account, other] = [await world.logIn(), await world.logIn()]
+    for (let index = 0; index < MESSAGES; index++) await world.receive({ subject: `${index}` })
+    const [mailbox, shown] = [await account.open('INBOX'), await other.open('INBOX')]
+    const before = shown.latest()
+    await mailbox.storeFlags(Array.from(before.uids), { how: 'add', flags: ['\\Seen'] })
+    await mailbox.refresh()
+    const changed: number[] = []
+    for (let step = before.next; step; step = step.snapshot.next) changed.push(step.changed.length)
+    expect(changed).toEqual(portions)
+    for (const each of [mailbox, shown]) each.close()
+  },
+)
 
 test('after STORE of many messages, the counters of threads and inbox fit the labels, and each change has its event', async () => {
   await using world = await startMailboxes({ mailboxes: { changeMessages: 5 } })

@@ -1,7 +1,7 @@
 /** Tests mailboxes through the interface that IMAP's sessions use. */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { FetchedMessage, OpenMailbox, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
-import { FlagSets } from '../../src/mail/mailboxes/views/mailbox-snapshot.ts'
+import { FlagSets } from '../../src/mail/mailboxes/views/flag-sets.ts'
 import { appendedMail, startMailboxes } from './mailbox-world.ts'
 
 const never = new AbortController().signal

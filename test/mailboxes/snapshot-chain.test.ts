@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { FlagSets, type MailboxSnapshot, SnapshotChain } from '../../src/mail/mailboxes/views/mailbox-snapshot.ts'
+import { FlagSets } from '../../src/mail/mailboxes/views/flag-sets.ts'
+import { type MailboxSnapshot, SnapshotChain } from '../../src/mail/mailboxes/views/mailbox-snapshot.ts'
 import { missingFrom } from '../../src/mail/mailboxes/views/vanished-uids.ts'
 import type { ShownEntryRow } from '../../src/store/tables/mailbox-entries-table.ts'
 import { expectBounded } from '../formats/bounded.ts'

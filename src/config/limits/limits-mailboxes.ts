@@ -48,6 +48,12 @@ export const mailboxesLimits = {
     description:
       'Messages of one command whose changes are shown to other sessions together, while the command continues.',
   },
+  refreshesMax: {
+    default: 200,
+    unit: 'count',
+    description:
+      'Times that one command shows its changes while it continues. One on more messages than this many times `refreshMessages` shows more together: each time, flags and MODSEQs of the whole mailbox are copied.',
+  },
   fetchMessages: { default: 200, unit: 'count', description: 'Messages that one statement reads for FETCH.' },
   searchMessages: { default: 500, unit: 'count', description: 'Messages that one statement reads for SEARCH.' },
   searchContentsMax: {

@@ -16,8 +16,9 @@ import { type FetchedMessage, type FetchNeeds, fetchMessages, type WantedItems }
 import { type FlagChange, keywordsOf } from './projection/flag-changes.ts'
 import { type MailboxSearch, searchMailbox } from './search/search-mailbox.ts'
 import type { SearchNeeds } from './search/search-reader.ts'
+import { type Flags, keywordsIn } from './views/flag-sets.ts'
 import type { InboxView, MailboxView } from './views/inbox-view.ts'
-import { type Flags, indexOfUid, keywordsIn, type MailboxSnapshot } from './views/mailbox-snapshot.ts'
+import { indexOfUid, type MailboxSnapshot } from './views/mailbox-snapshot.ts'
 import { missingFrom, rangesOf, type UidRange } from './views/vanished-uids.ts'
 import { requireMailbox } from './visible-mailboxes.ts'
 

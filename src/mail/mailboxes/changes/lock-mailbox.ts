@@ -117,7 +117,8 @@ export async function inTransactions<Result>(
   change: (tx: Tx, some: readonly number[]) => Promise<Result>,
   afterEach?: (result: Result) => Promise<void>,
 ): Promise<Result[]> {
-  const { changeMessages, refreshMessages } = limits.mailboxes
+  const { changeMessages, refreshMessages, refreshesMax } = limits.mailboxes
+  const shownTogether = Math.max(refreshMessages, Math.ceil(uids.length / refreshesMax))
   const fairnessKey = uids.length > SHORT_MAX ? `organization ${keyOf(actor).organizationId}` : undefined
   const results: Result[] = []
   for (let at = 0; at < uids.length; at += changeMessages) {
@@ -125,7 +126,7 @@ export async function inTransactions<Result>(
     const result = await store.transaction((tx) => change(tx, some), { fairnessKey })
     await afterEach?.(result)
     results.push(result)
-    if (refresh && (at % refreshMessages) + changeMessages >= refreshMessages) await refresh()
+    if (refresh && (at % shownTogether) + changeMessages >= shownTogether) await refresh()
   }
   return results
 }

@@ -9,7 +9,8 @@
  */
 import { MailError } from '../../../errors.ts'
 import type { SearchKey } from '../../../formats/imap/search-keys.ts'
-import { type Flags, indexOfUid } from '../views/mailbox-snapshot.ts'
+import type { Flags } from '../views/flag-sets.ts'
+import { indexOfUid } from '../views/mailbox-snapshot.ts'
 import type { Fields } from './search-contents.ts'
 import { dayOf, dayOfDateField, isOnSide } from './search-dates.ts'
 import { filter, firstPosition, inSet, type Positions } from './search-positions.ts'

@@ -18,7 +18,8 @@ import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import type { Feed } from '../../events/feed/feed.ts'
 import { catchUp } from '../catch-up/catch-up.ts'
 import { createProjection, type Projection } from '../projection/mailbox-projection.ts'
-import { FlagSets, indexOfUid, keywordsIn, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
+import { FlagSets, keywordsIn } from './flag-sets.ts'
+import { indexOfUid, type MailboxSnapshot, SnapshotChain } from './mailbox-snapshot.ts'
 
 export interface InboxViewNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
