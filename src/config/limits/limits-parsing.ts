@@ -95,7 +95,7 @@ export const parsingLimits = {
     default: 10,
     unit: 'count',
     description:
-      'How much is added to the nice value of the threads that read large messages, for arriving mail and for mail programs. With 10, such a thread gets a tenth of a core that other threads of the server want, and all of an idle one. Only Linux gives threads a nice value of their own; elsewhere nothing changes.',
+      'How much is added to the nice value of the threads that read large messages, for arriving mail and for mail programs. With 10, such a thread gets about a tenth of the time of each busy thread on the same core, and all of an idle one. Only Linux gives threads a nice value of their own; elsewhere nothing changes.',
   },
   threadStartMs: {
     default: 30 * SECOND,
