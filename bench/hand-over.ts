@@ -19,8 +19,9 @@ const LEFT_MIN = MESSAGES / 20
 const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
 
 interface Slice {
-  readonly perSecond: number
-  /** CPU time per message, us. */
+  readonly count: number
+  readonly tookMs: number
+  /** CPU time, ms. */
   readonly eventLoop: number
   readonly all: number
 }
@@ -51,23 +52,22 @@ try {
       slices.push(measured)
     }
   }
-  for (const { name, slices } of subjects) {
-    const [perSecond, eventLoop, all] = (['perSecond', 'eventLoop', 'all'] as const).map((field) =>
-      Math.round(median(slices.map((each) => each[field]))),
-    )
-    console.log(
-      `${name}: ${perSecond}/s, ${eventLoop} us of the event loop, ${all} us of all threads (${slices.length})`,
-    )
-  }
-  const [now, before] = subjects
+  const totals = subjects.map(({ name, slices }) => {
+    const sum = (field: keyof Slice) => slices.reduce((total, each) => total + each[field], 0)
+    const count = sum('count')
+    const total = {
+      perSecond: count / (sum('tookMs') / 1_000),
+      eventLoop: (sum('eventLoop') / count) * 1_000,
+      all: (sum('all') / count) * 1_000,
+    }
+    const cpu = `${total.eventLoop.toFixed(0)} us of the event loop, ${total.all.toFixed(0)} us of all threads`
+    console.log(`${name}: ${total.perSecond.toFixed(0)}/s, ${cpu} per message (${count} in ${slices.length} slices)`)
+    return total
+  })
+  const [now, before] = totals
   if (now && before) {
     for (const field of ['perSecond', 'eventLoop', 'all'] as const) {
-      const ratios = before.slices.flatMap((each, index) => {
-        const own = now.slices[index]
-        return own ? [own[field] / each[field]] : []
-      })
-      const range = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2)).join('–')
-      console.log(`${field}, compared with before: ${median(ratios).toFixed(2)} (${range})`)
+      console.log(`${field}, compared with before: ${(now[field] / before[field]).toFixed(2)}`)
     }
   }
 } finally {
@@ -107,11 +107,11 @@ async function slice(server: BenchServer): Promise<Slice & { readonly isOver: bo
   const start = performance.now()
   await delay(SLICE_MS)
   const after = await delivered(server)
-  const count = after - before.count
   const measured = {
-    perSecond: count / ((performance.now() - start) / 1_000),
-    eventLoop: ((eventLoopMs(server.pid) - before.eventLoop) / count) * 1_000,
-    all: ((cpuMs(server.pid) - before.all) / count) * 1_000,
+    count: after - before.count,
+    tookMs: performance.now() - start,
+    eventLoop: eventLoopMs(server.pid) - before.eventLoop,
+    all: cpuMs(server.pid) - before.all,
     isOver: MESSAGES - after < LEFT_MIN,
   }
   process.kill(server.pid, 'SIGSTOP')
@@ -122,8 +122,4 @@ async function delivered({ url }: BenchServer): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   const line = /^martlet_recipient_attempts_total\{outcome="delivered"\} (\d+)$/m.exec(text)
   return Number(line?.[1] ?? 0)
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
