@@ -100,7 +100,8 @@ async function planOf(store: TestStore, run: (db: Db) => Promise<unknown>): Prom
 const SCANS = /Seq Scan|\bSCAN (?:list_entries|messages|threads|thread_\w+|inboxes|api_keys|sign_ups)\b/
 
 test('entries, messages, threads and inboxes are found by an index', async () => {
-  await using store = await openTestStore()
+  // Its rows are inserted in one transaction, also on a busy machine.
+  await using store = await openTestStore({ limits: { store: { transactionMs: 60_000 } } })
   const organizationId = await fill(store)
   const entry = { scope_id: 'scope1', entry: 'd1.test' }
   const name = { inbox_id: 'i', hash: 'h' }
