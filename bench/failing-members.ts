@@ -19,6 +19,7 @@ import type { RecipientInboxRow } from '../src/store/tables/inboxes-table.ts'
 import { createParserHere } from '../test/support/parse-here.ts'
 import { createMailPool } from './mail-pool.ts'
 import { openBenchStore } from './open-store.ts'
+import { atLeast, report } from './report.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const MESSAGES = Number(process.env.MESSAGES ?? 2_000)
@@ -73,10 +74,14 @@ try {
     figures.with.push(failing.perSecond)
     runsWith += failing.runs / MESSAGES / ROUNDS
   }
-  const ratio = (median(figures.with) / median(figures.without)).toFixed(2)
-  console.log(`none fails: ${rate(figures.without)}`)
-  console.log(`1 in ${FAILING_EVERY} fails: ${rate(figures.with)}; each message ran ${runsWith.toFixed(2)} times`)
-  console.log(`ratio ${ratio}, goal ${GOAL}`)
+  const ratio = median(figures.with) / median(figures.without)
+  report({
+    what: `filing while 1 message in ${FAILING_EVERY} fails`,
+    measured: `${rate(figures.with)}, each message ran ${runsWith.toFixed(2)} times`,
+    beside: `none fails: ${rate(figures.without)}`,
+    ratio,
+    ...atLeast(ratio, GOAL),
+  })
 
   async function round(failingEvery: number): Promise<{ perSecond: number; runs: number }> {
     const mails: Mail[] = []

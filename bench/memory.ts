@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createMailPool } from './mail-pool.ts'
+import { atMost, report } from './report.ts'
 import { type BenchServer, startBenchServer } from './server.ts'
 import { Session } from './smtp-load.ts'
 
@@ -18,6 +19,7 @@ const INBOXES = Number(process.env.INBOXES ?? 50)
 const SESSIONS = Number(process.env.SESSIONS ?? 20)
 const MINUTES = Number(process.env.MINUTES ?? 5)
 const MINUTE_MS = 60_000
+const [GOAL_MINUTES, GOAL_MB] = [5, 120]
 
 /** The probe has a timer, so that the process would never be idle. */
 const withoutProbe = { BENCH_PROBE: '' }
@@ -33,7 +35,7 @@ try {
   print(`after ${MESSAGES} messages`)
   for (let minute = 1; minute <= MINUTES; minute += 1) {
     await delay(MINUTE_MS)
-    print(`idle for ${minute} min`)
+    print(`idle for ${minute} min`, minute >= GOAL_MINUTES)
   }
 } finally {
   for (const { server } of servers) await server.stop()
@@ -56,11 +58,15 @@ async function deliver({ request, smtpPort }: BenchServer): Promise<void> {
 }
 
 /** proc(5), `smaps_rollup` and `status`. */
-function print(when: string): void {
+function print(when: string, isGoal = false): void {
   for (const { name, server } of servers) {
     const rollup = readFileSync(`/proc/${server.pid}/smaps_rollup`, 'utf8')
     const mb = (field: string) => Math.round(Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(rollup)?.[1]) / 1_024)
     const threads = /^Threads:\s+(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]
-    console.log(`${name}, ${when}: ${mb('Rss')} MB, ${mb('Anonymous')} of them in no file; ${threads} threads`)
+    report({
+      what: `memory ${when}, ${name}`,
+      measured: `${mb('Rss')} MB, ${mb('Anonymous')} of them in no file; ${threads} threads`,
+      ...atMost(mb('Rss'), isGoal ? GOAL_MB : undefined, ' MB'),
+    })
   }
 }

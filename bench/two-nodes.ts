@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { startPostgresServer } from '../test/support/postgres-server.ts'
 import { createMailPool } from './mail-pool.ts'
+import { atLeast, report } from './report.ts'
 import { type BenchServer, cpuMs, startBenchServer } from './server.ts'
 import { load } from './smtp-load.ts'
 
@@ -41,10 +42,14 @@ try {
     figures.one.push(await send([nodes[round % 2]!], ROUND_MS))
     figures.two.push(await send([one, two], ROUND_MS))
   }
-  print('one node', figures.one)
-  print('two nodes', figures.two)
   const ratio = median(figures.two, 'perSecond') / median(figures.one, 'perSecond')
-  console.log(`ratio ${ratio.toFixed(2)}, goal ${GOAL}`)
+  report({
+    what: `two nodes that file into the same ${INBOXES} inboxes`,
+    measured: describe(figures.two),
+    beside: `one node ${describe(figures.one)}`,
+    ratio,
+    ...atLeast(ratio, GOAL),
+  })
 } finally {
   for (const node of nodes) await node.stop()
   await postgres[Symbol.asyncDispose]()
@@ -77,11 +82,9 @@ function median(figures: readonly Figures[], name: keyof Figures): number {
   return figures.map((each) => each[name]).toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]!
 }
 
-function print(name: string, figures: readonly Figures[]): void {
+function describe(figures: readonly Figures[]): string {
   const rates = figures.map(({ perSecond }) => Math.round(perSecond))
   const [low, high] = [Math.min(...rates), Math.max(...rates)]
   const perMessage = median(figures, 'cpuMs').toFixed(2)
-  console.log(
-    `${name}: ${Math.round(median(figures, 'perSecond'))}/s (${low}–${high}), ${perMessage} ms of CPU time of the nodes per message`,
-  )
+  return `${Math.round(median(figures, 'perSecond'))}/s (${low}–${high}), ${perMessage} ms of CPU time of the nodes per message`
 }

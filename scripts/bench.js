@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url'
 /** In this order, with the settings of each. A setting of the environment wins. */
 const RUNS = [
   ...onBoth('inbound'),
-  ['two-nodes'],
-  ['failing-members'],
+  ['two-nodes', { DATABASE: 'postgres' }],
+  ...onBoth('failing-members'),
   ...onBoth('outbound'),
   ['submission'],
   ...onBoth('reads', { MAILBOXES: '1000,1000000' }, { MAILBOXES: '1000' }),
