@@ -95,14 +95,19 @@ test('a message that another client moves at once is stored: APPEND succeeds wit
   // It answered NO, so that mail programs appended the message a second time.
   const { store, inboxId, actor } = world
   let afterCommit: (() => Promise<unknown>) | undefined
+  const thenAct = async <Result>(committed: Promise<Result>): Promise<Result> => {
+    const result = await committed
+    const act = afterCommit
+    afterCommit = undefined
+    await act?.()
+    return result
+  }
   const hooked: Store = Object.create(store, {
-    transaction: {
-      value: async (...args: Parameters<Store['transaction']>) => {
-        const result = await store.transaction(...args)
-        const act = afterCommit
-        afterCommit = undefined
-        await act?.()
-        return result
+    transaction: { value: (...args: Parameters<Store['transaction']>) => thenAct(store.transaction(...args)) },
+    batched: {
+      value(batch: Parameters<Store['batched']>[0]) {
+        const file = store.batched(batch)
+        return (...args: Parameters<typeof file>) => thenAct(file(...args))
       },
     },
   })

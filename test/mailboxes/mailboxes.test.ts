@@ -151,6 +151,25 @@ test('a mailbox for which a node has no memory is not opened; one that grows whi
   expect(await uids()).toEqual([3, 5, 6])
 })
 
+test('a message that is deleted while it was held back does not raise UIDNEXT above others that still are', async () => {
+  // These would get a UID below the UIDNEXT that the session has announced, and would be in its older snapshots.
+  await using world = await startMailboxes({ mailboxes: { openEntriesMax: 2 } })
+  const account = await world.logIn()
+  await account.append('Archive', appendedMail('From: a@x.test\n\narchived\n'))
+  const [inbox, archive] = [await account.open('INBOX'), await account.open('Archive')]
+  await world.receive()
+  const before = await inbox.refresh()
+  await world.receive()
+  const gone = await world.receive()
+  await inbox.refresh()
+  await world.node.labels.change(world.actor, world.inboxId, [gone], { add: ['trash'] })
+  expect((await inbox.refresh()).uidNext).toBe(before.uidNext)
+  archive.close()
+  const after = await inbox.refresh()
+  expect([Array.from(before.uids), Array.from(after.uids)]).toEqual([[1], [1, 2]])
+  expect(after.uidNext).toBeGreaterThan(2)
+})
+
 test('messages that were held back are shown when another mailbox is closed, though nothing happens in theirs', async () => {
   await using world = await startMailboxes({ mailboxes: { openEntriesMax: 2 } })
   const account = await world.logIn()

@@ -57,7 +57,13 @@ test.each(read)('bodies are read back unchanged, and their size is that of their
 })
 
 const ofNewText: Bodies = { headers: [], text: 'a","html":"b', isTruncated: true, extractedText: 'a","html":"b' }
-const others: Bodies[] = [{ headers: [] }, { headers, isTruncated: true }, ofNewText]
+/** Texts that end like the piece between two members: a line of CSV, a greeting above a quote. */
+const likeMembers: Bodies[] = ['"Dear Ann",', '"x",\n\n> b', 'a\\",', 'a\\\\",'].flatMap((text) => [
+  { headers: [['Subject', '"" hi']], text, html: text, extractedText: text, extractedHtml: text },
+  { headers: [['S,', '""']], html: text, textFromHtml: text, extractedText: '"x",' },
+  { headers, text: 'before', html: `${text}x`, extractedText: text },
+])
+const others: Bodies[] = [{ headers: [] }, { headers, isTruncated: true }, ofNewText, ...likeMembers]
 test.each([...read, ...others, { headers, text: 'a\\', html: '\\"', extractedText: '"]]' }])(
   'texts are read as the JSON that they are stored as',
   async (bodies) => {

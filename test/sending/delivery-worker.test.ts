@@ -95,7 +95,7 @@ test('while more is due than may begin, commits cause no polls', async () => {
     store: observeStatements(store, (table) => {
       if (table === 'recipients') reads += 1
     }),
-    limits: withLimits({ delivery: { backlogFlowsMax: 1e-6, pollMs: 600_000 } }),
+    limits: withLimits({ delivery: { backlogFlowsMax: 1e-6, backlogPauseMsMax: 600_000, pollMs: 600_000 } }),
     interrupted: createInterruptedWork(limits),
     contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),

@@ -16,7 +16,8 @@ interface Faults {
 
 export function plantFaults(faults: Faults): string {
   const module = `
-    import { Hash } from 'node:crypto'
+    import crypto from 'node:crypto'
+    import { syncBuiltinESMExports } from 'node:module'
     import { Socket } from 'node:net'
     const faults = ${JSON.stringify(faults)}
     const throwLater = () => setImmediate(() => { throw new Error('planted exception') })
@@ -34,11 +35,20 @@ export function plantFaults(faults: Faults): string {
       if (String(text).includes('planted-rejection')) reject()
       return parse(text, reviver)
     }
-    const { update } = Hash.prototype
-    Hash.prototype.update = function (data, encoding) {
+    const failIfPlanted = (data) => {
       if (data.includes('planted-rejection')) reject()
       if (data.includes('planted-exception')) throwLater()
+    }
+    const { hash, Hash } = crypto
+    const { update } = Hash.prototype
+    Hash.prototype.update = function (data, encoding) {
+      failIfPlanted(data)
       return update.call(this, data, encoding)
-    }`
+    }
+    crypto.hash = (algorithm, data, encoding) => {
+      failIfPlanted(data)
+      return hash(algorithm, data, encoding)
+    }
+    syncBuiltinESMExports()`
   return `--import=data:text/javascript;base64,${Buffer.from(module).toString('base64')}`
 }

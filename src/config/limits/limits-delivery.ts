@@ -156,4 +156,9 @@ export const deliveryLimits = {
     description:
       'Flows that polls of the queue read per millisecond while more is due than may begin. Each commit and each end of a delivery asks for a poll, which reads all flows.',
   },
+  backlogPauseMsMax: {
+    default: 20,
+    unit: 'milliseconds',
+    description: 'Longest pause between two such polls. During a pause no delivery begins, also to other destinations.',
+  },
 } as const satisfies Record<string, Limit>

@@ -151,20 +151,6 @@ export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<InboxSc
     .execute()
 }
 
-const byId = 'select inboxes.* from inboxes where inboxes.id = :id'
-
-/** Returns and locks the inboxes with these ids, also those that are being deleted. It waits for other nodes. */
-export const selectAndLockEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>({ id: 'text' }, byId, {
-  ...inboxLock,
-  skipLocked: false,
-})
-
-/** The same without the inboxes that another node has locked. */
-export const selectAndLockFreeEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>({ id: 'text' }, byId, {
-  ...inboxLock,
-  skipLocked: true,
-})
-
 /** Locks the inbox, also one that is being deleted. @returns undefined when the row no longer exists */
 export async function lockEvenIfDeleting(tx: Tx, id: string): Promise<InboxRow | undefined> {
   return tx.forUpdate(tx.selectFrom('inboxes')).selectAll().where('id', '=', id).executeTakeFirst()

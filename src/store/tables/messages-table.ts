@@ -167,9 +167,7 @@ export async function listItemsByIds(db: Db, ids: readonly string[]): Promise<Me
   return ids.length === 0 ? [] : itemsByIds(db, { ids })
 }
 
-/**
- * A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again.
- */
+/** A message and the state of its thread, which changes whenever one of the thread's messages is hidden or shown again. */
 export interface MessageInThread extends StoredMessageRow {
   readonly thread_message_count: number
   readonly thread_visible_count: number

@@ -1,5 +1,5 @@
 /**
- * Queries that lock the inboxes of sent mail when it is stored. Rows only. Several inboxes are
+ * Queries that lock the inboxes of sent mail when it is stored, and when its deliveries end. Rows only. Several inboxes are
  * locked in the order of their ids.
  */
 import type { Tx } from '../handles.ts'
@@ -33,6 +33,20 @@ export const selectSenders = selectRows<Pick<InboxRow, 'id'>, SenderInboxRow>({ 
 
 /** The same without the inboxes that another node has locked. */
 export const selectFreeSenders = selectRows<Pick<InboxRow, 'id'>, SenderInboxRow>({ id: 'text' }, senderById, {
+  ...inboxByIdLock,
+  skipLocked: true,
+})
+
+const byId = 'select inboxes.* from inboxes where inboxes.id = :id'
+
+/** Returns and locks inboxes, also those that are being deleted. It waits for other nodes. */
+export const selectEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>({ id: 'text' }, byId, {
+  ...inboxByIdLock,
+  skipLocked: false,
+})
+
+/** The same without the inboxes that another node has locked. */
+export const selectFreeEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRow>({ id: 'text' }, byId, {
   ...inboxByIdLock,
   skipLocked: true,
 })

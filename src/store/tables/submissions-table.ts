@@ -171,18 +171,27 @@ interface Leased {
   readonly owner: string
 }
 
-/**
- * Returns those of the recipients that are queued under a lease of their owner, and locks them: another worker may have claimed
- * the others. `history` is the number of entries in the recipient's history.
- */
-export const selectAndLockLeased = selectRows<Leased, Leased & { readonly history: number }>(
-  { id: 'text', owner: 'text' },
-  `select recipients.id, recipients.lease_owner as owner, (
+const leased = `select recipients.id, recipients.lease_owner as owner, (
       select coalesce(max(known.position), 0) from recipient_history as known where known.recipient_id = recipients.id
     ) as history
-    from recipients where recipients.id = :id and recipients.lease_owner = :owner and recipients.state = 'queued'`,
-  { of: 'recipients', orderBy: 'recipients.id', skipLocked: false },
-)
+    from recipients where recipients.id = :id and recipients.lease_owner = :owner and recipients.state = 'queued'`
+const recipientLock = { of: 'recipients', orderBy: 'recipients.id' } as const
+type LeasedRow = Leased & { readonly history: number }
+
+/**
+ * Returns those of the recipients that are queued under a lease of their owner, and locks them: another worker may have claimed
+ * the others. `history` is the number of entries in the recipient's history. It waits for other nodes.
+ */
+export const selectAndLockLeased = selectRows<Leased, LeasedRow>({ id: 'text', owner: 'text' }, leased, {
+  ...recipientLock,
+  skipLocked: false,
+})
+
+/** The same without the recipients that another node has locked. */
+export const selectAndLockFreeLeased = selectRows<Leased, LeasedRow>({ id: 'text', owner: 'text' }, leased, {
+  ...recipientLock,
+  skipLocked: true,
+})
 
 /** Writes the outcomes of recipients and ends their leases. */
 export const updateOutcomes = updateRows('recipients', 'id', {

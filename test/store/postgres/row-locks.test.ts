@@ -13,6 +13,7 @@ import * as domains from '../../../src/store/tables/domains-table.ts'
 import * as idempotency from '../../../src/store/tables/idempotency-table.ts'
 import * as inboxes from '../../../src/store/tables/inboxes-table.ts'
 import * as secrets from '../../../src/store/tables/secrets-table.ts'
+import { selectEvenIfDeleting } from '../../../src/store/tables/sender-inboxes-table.ts'
 import * as tenants from '../../../src/store/tables/tenants-table.ts'
 import { administrate } from '../../support/test-database.ts'
 import { type InboxIds, insertInbox } from '../rows.ts'
@@ -50,7 +51,7 @@ test.each<[what: string, holds: Act, waits: Act]>([
   [
     'an outcome waits while the mail of a deleted inbox is removed',
     (tx, { inbox_id }) => inboxes.lockEvenIfDeleting(tx, inbox_id),
-    (tx, { inbox_id }) => tx.runRows([rowStep(inboxes.selectAndLockEvenIfDeleting, [{ id: inbox_id }])]),
+    (tx, { inbox_id }) => tx.runRows([rowStep(selectEvenIfDeleting, [{ id: inbox_id }])]),
   ],
   [
     'a pod cannot be deleted while a key is created in it',

@@ -216,7 +216,8 @@ export class InboxView {
       const { inboxId } = this
       log.warn({ inboxId, mailboxId: view.mailboxId }, 'new messages of an open mailbox are not shown: openEntriesMax')
     }
-    view.chain!.advance(isHeld ? known : shown, vanished, through)
+    // Not the tombstone of a message that was held: its UID would raise UIDNEXT above those that are still held.
+    view.chain!.advance(isHeld ? known : shown, isHeld ? vanished.filter(isKnown) : vanished, through)
     view.heldSinceSeq = isHeld ? since : undefined
     view.throughSeq = through
     this.#flagSets.sweep(() => [...this.#views.values()].flatMap(({ chain }) => (chain ? [chain.latest.flags] : [])))

@@ -151,14 +151,18 @@ function bodiesOf(json: string): Bodies {
 export type EncodedTexts = { readonly [Name in TextName]?: Buffer | undefined }
 type TextName = Exclude<keyof Bodies, 'headers' | 'isTruncated'>
 
+const NEXT_MEMBER = '","'
+
 /** Bodies whose texts are not decoded. */
 export interface EncodedBodies extends Pick<Bodies, 'headers' | 'isTruncated'> {
   readonly texts: EncodedTexts
 }
 
 /**
- * Returns the bodies of a document of `jsonOfBodies`, without decoding their texts. Between two members is `","`, which no text contains:
- * its quotes are escaped.
+ * Returns the bodies of a document of `jsonOfBodies`, without decoding their texts. Between two members is `","`. A text can end with
+ * these bytes too, but its own quotes are escaped.
+ *
+ * @throws Error when the document is not one of `jsonOfBodies`
  */
 function encodedBodiesOf(json: Buffer): EncodedBodies {
   const { fields, end } = readFields(json)
@@ -166,12 +170,14 @@ function encodedBodiesOf(json: Buffer): EncodedBodies {
   let at = end
   while (json[at] === COMMA) {
     const nameEnd = json.indexOf(QUOTE, at + 2)
+    if (nameEnd < 0) throw new Error('the stored texts of a message are damaged')
     const name = json.toString('latin1', at + 2, nameEnd)
     const start = nameEnd + 2
     if (name === 'isAllNewText') texts.extractedText = texts.text ?? texts.textFromHtml
     if (name === 'isAllNewHtml') texts.extractedHtml = texts.html
     if (json[start] === QUOTE) {
-      const next = json.indexOf('","', start + 1, 'latin1')
+      let next = json.indexOf(NEXT_MEMBER, start + 1, 'latin1')
+      while (next >= 0 && isEscaped(json, next)) next = json.indexOf(NEXT_MEMBER, next + 1, 'latin1')
       at = next < 0 ? json.length - 1 : next + 1
       texts[name as TextName] = json.subarray(start, at)
     } else at = start + 'true'.length

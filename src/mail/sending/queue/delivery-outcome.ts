@@ -16,11 +16,9 @@ import type {
   RecipientState,
   SubmissionRow,
 } from '../../../store/schema/sending-rows.ts'
-import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
-import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import * as messages from '../../../store/tables/messages-table.ts'
+import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import { expireCode } from '../../../store/tables/sign-ups-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import {
@@ -38,6 +36,7 @@ import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { ageStartOf, type BounceNotices, statusOf } from './bounce-notices.ts'
 import { retryDelayMs } from './delivery-retry.ts'
+import { isFound, type KnownRows, leaseKey, lockAndRead, messageOf } from './outcome-rows.ts'
 import { isSuppressing, suppressBounced } from './suppress-bounced.ts'
 
 /** One attempt for some recipients of one submission, and its outcome for each. */
@@ -131,22 +130,20 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     return outcomes
   }
 
-  /** One whose inbox another node has locked does not hold up the others. */
+  /** One whose inbox or recipients another node has locked does not hold up the others. */
   async function recordBatch(tx: Tx, batch: readonly ToRecord[]): Promise<(Recorded | typeof RUN_LATER)[]> {
     const known = await lockAndRead(
       tx,
       batch.map(({ attempted }) => attempted),
     )
-    const isReady = ({ attempted: { submission } }: ToRecord) =>
-      batch.length === 1 || submission.inbox_id === null || known.inboxes.has(submission.inbox_id)
-    const ready = batch.filter(isReady)
+    const ready = batch.length === 1 ? batch : batch.filter(({ attempted }) => isFound(attempted, known))
     const recorded = await recordAll(tx, ready, known)
     const byItem = new Map(ready.map((one, index) => [one, recorded[index]!]))
     return batch.map((one) => byItem.get(one) ?? RUN_LATER)
   }
 
   /** Attempts that end at the same time share the statements for their recipients. Labels and events follow one by one. */
-  async function recordAll(tx: Tx, all: readonly ToRecord[], known: Known): Promise<Recorded[]> {
+  async function recordAll(tx: Tx, all: readonly ToRecord[], known: KnownRows): Promise<Recorded[]> {
     const changed = all.map(({ attempted }) => changesOf(tx, attempted, known))
     await tx.runRows([
       rowStep(
@@ -163,7 +160,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     return recorded
   }
 
-  function changesOf(tx: Tx, attempted: EndedDelivery, { histories }: Known): Changes {
+  function changesOf(tx: Tx, attempted: EndedDelivery, { histories }: KnownRows): Changes {
     const made: Changes = { changes: [], rows: [], history: [], byEvent: new Map(), late: [], suppressed: [] }
     for (const { row, outcome } of attempted.recipients) {
       const historyLength = histories.get(leaseKey(row.id, attempted.owner))
@@ -185,7 +182,7 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     tx: Tx,
     { attempted: { submission, target }, head }: ToRecord,
     { changes, byEvent, late, suppressed }: Changes,
-    known: Known,
+    known: KnownRows,
   ): Promise<Recorded> {
     const { inbox, message } = messageOf(submission, known)
     if (message && inbox) await appendEvents(tx, { message, address: inbox.address }, known.labels, byEvent)
@@ -231,68 +228,8 @@ function hasFewEffects({ submission, recipients }: EndedDelivery): boolean {
   )
 }
 
-/** What outcomes depend on. */
-interface Known {
-  readonly inboxes: ReadonlyMap<string, InboxRow>
-  readonly messages: ReadonlyMap<string, messages.StoredMessageRow>
-  /** The labels of the messages; changed with them. */
-  readonly labels: Map<string, readonly string[]>
-  /** The number of entries in the history of each recipient that is still leased by the owner, by `leaseKey`. */
-  readonly histories: ReadonlyMap<string, number>
-}
-
-/** Two attempts for one recipient may end at the same time. Only one of them has the lease. */
-function leaseKey(recipientId: string, owner: string): string {
-  return `${recipientId} ${owner}`
-}
-
-/**
- * Reads everything in one round trip. Labels and counts of the inboxes will change, so they are locked; and removals lock an inbox
- * and then its recipients, in this order too. For several attempts, inboxes that another node has locked are left out.
- */
-async function lockAndRead(tx: Tx, all: readonly EndedDelivery[]): Promise<Known> {
-  const inboxIds = new Set(all.flatMap(({ submission }) => submission.inbox_id ?? []))
-  const messageIds = [...new Set(all.flatMap(({ submission }) => submission.message_id ?? []))]
-  const [lockedInboxes, leased, found, labelled] = await tx.runRows([
-    rowStep(
-      all.length > 1 ? inboxes.selectAndLockFreeEvenIfDeleting : inboxes.selectAndLockEvenIfDeleting,
-      [...inboxIds].map((id) => ({ id })),
-    ),
-    rowStep(
-      submissions.selectAndLockLeased,
-      all.flatMap(({ recipients, owner }) => recipients.map(({ row: { id } }) => ({ id, owner }))),
-    ),
-    rowStep(
-      messages.selectById,
-      messageIds.map((id) => ({ id })),
-    ),
-    rowStep(
-      messages.selectLabels,
-      messageIds.map((message_id) => ({ message_id })),
-    ),
-  ])
-  const labels = new Map<string, string[]>(messageIds.map((id) => [id, []]))
-  for (const { message_id, label } of labelled) labels.get(message_id)!.push(label)
-  return {
-    inboxes: new Map(lockedInboxes.map((row) => [row.id, row])),
-    messages: new Map(found.map((row) => [row.id, row])),
-    labels,
-    histories: new Map(leased.map(({ id, owner, history }) => [leaseKey(id, owner), history])),
-  }
-}
-
-/**
- * Returns the message whose delivery is recorded; undefined once it is deleted, or its inbox: `inbox.deleted` was its last
- * event, also while the messages are still being removed.
- */
-function messageOf({ inbox_id, message_id }: SubmissionRow, known: Known) {
-  const inbox = inbox_id === null ? undefined : known.inboxes.get(inbox_id)
-  const message = message_id === null || inbox?.deleting_at !== null ? undefined : known.messages.get(message_id)
-  return { inbox, message }
-}
-
 /** A relay that renames messages says so only in its reply. The reply of a stranger's server says nothing. */
-async function addRelayIds(tx: Tx, message: messages.StoredMessageRow, delivered: readonly Affected[]): Promise<void> {
+async function addRelayIds(tx: Tx, message: StoredMessageRow, delivered: readonly Affected[]): Promise<void> {
   const ids = new Set(delivered.map(({ outcome }) => findRelayId(outcome.reply ?? '')))
   for (const id of ids) if (id !== undefined) await addRelayId(tx, message, id)
 }
@@ -348,14 +285,14 @@ async function removeFinishedSubmission(tx: Tx, submission: SubmissionRow): Prom
 
 /** A message and the address of its inbox. */
 interface Addressed {
-  readonly message: messages.StoredMessageRow
+  readonly message: StoredMessageRow
   readonly address: string
 }
 
 async function appendEvents(
   tx: Tx,
   { message, address }: Addressed,
-  labels: Known['labels'],
+  labels: KnownRows['labels'],
   byEvent: ReadonlyMap<RecipientEvent, Affected[]>,
 ): Promise<void> {
   for (const [name, affected] of byEvent) {

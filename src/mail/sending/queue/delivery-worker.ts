@@ -94,7 +94,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     )
     if (claimed.length > 0) await guarded('starting deliveries', () => beginOrRelease(claimed))
     if (isMore) pollLoop.pollSoon()
-    else if (pauseMs > 0) await pause(Math.min(pauseMs, limits.delivery.pollMs))
+    else if (pauseMs > 0) await pause(Math.min(pauseMs, limits.delivery.backlogPauseMsMax))
     return limits.delivery.pollMs
   }
 
