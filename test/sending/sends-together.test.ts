@@ -3,6 +3,7 @@
  * events and counts; and what a batch of them costs the database. Random sends meet in a few inboxes, some are refused.
  */
 import type { Kysely } from 'kysely'
+import pg from 'pg'
 import { afterEach, expect, test, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -13,6 +14,7 @@ import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
 import { hashId } from '../../src/mail/messages/threads/threading.ts'
 import { createFileSent } from '../../src/mail/sending/compose/file-sent.ts'
 import { createCountSends } from '../../src/mail/sending/compose/send-caps.ts'
+import { createRecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import type { Schema } from '../../src/store/schema/schema.ts'
@@ -301,6 +303,60 @@ test('a send that has lost its idempotency key is refused, and the others are st
     sends.flatMap((_, index) => (index === 6 ? [] : `s${index}`)),
   )
 })
+
+notSupported('sqlite', 'it has one node')(
+  'a send, and the outcome of a delivery, wait for an inbox that another node has locked; the others of their batch do not',
+  async () => {
+    // A batch that waited would do so until the test ends.
+    const waiting = { store: { turnMs: 60_000, lockWaitMs: 600_000, transactionMs: 600_000 } }
+    await using store = await openTestStore({ limits: waiting })
+    const locked = await store.transaction((tx) => createSender(tx, 0, undefined))
+    const free = await store.transaction((tx) => createSender(tx, 1, locked.inbox))
+    const sends = [0, 1].map((from): Send => ({ from, key: 'good', recipients: ['cy@x.test'] }))
+    const prepared = await sendingIn(store, NO_CAPS_REACHED)([locked, free], sends)
+    const other = new pg.Client({ connectionString: store.needs.config.databaseUrl })
+    await other.connect()
+    /** @returns what the first one returns, which needs the locked inbox */
+    const whileLocked = async <Result>(acts: readonly (() => Promise<Result>)[]): Promise<Result> => {
+      await other.query('begin')
+      await other.query('select 1 from inboxes where id = $1 for update', [locked.inbox.id])
+      const [first, second] = acts.map((act) => act())
+      await second
+      await other.query('commit')
+      return first!
+    }
+    try {
+      expect(await whileLocked(prepared)).toBe('sent')
+
+      const record = createRecordOutcome({
+        ...{ store, limits, spread: () => 0.5, discardBlobs: async () => undefined },
+        notices: { readHead: async () => Buffer.alloc(0), enqueue: async () => undefined },
+      })
+      const lease = { lease_owner: 'worker', lease_until: Date.now() + 60_000 }
+      await store.transaction((tx) => tx.updateTable('recipients').set(lease).execute())
+      const ended = [locked, free].map(({ inbox: { id } }) => async () => {
+        const ofInbox = store.db.selectFrom('recipients').selectAll().where('inbox_id', '=', id)
+        const row = await ofInbox.executeTakeFirstOrThrow()
+        const ofRow = store.db.selectFrom('submissions').selectAll().where('id', '=', row.submission_id)
+        return { row, submission: await ofRow.executeTakeFirstOrThrow() }
+      })
+      const attempts = await Promise.all(ended.map((read) => read()))
+      const acts = attempts.map(({ row, submission }) => () => {
+        const recipients = [{ row, outcome: { kind: 'delivered' } as const }]
+        return record({ submission, recipients, target: 'direct', owner: 'worker', startedAt: NOW })
+      })
+      expect((await whileLocked(acts)).changes).toMatchObject([{ state: 'delivered' }])
+    } finally {
+      await other.end()
+    }
+    const rows = await store.db.selectFrom('recipient_history').select('outcome').execute()
+    expect(rows.map(({ outcome }) => outcome)).toEqual(['delivered', 'delivered'])
+    const events = await store.db.selectFrom('events').select('type').orderBy('type').execute()
+    expect(events.map(({ type }) => type).filter((type) => /sent|delivered/.test(type))).toEqual([
+      ...['message.delivered', 'message.delivered', 'message.sent', 'message.sent'],
+    ])
+  },
+)
 
 const MESSAGES = 20
 
