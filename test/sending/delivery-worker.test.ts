@@ -117,6 +117,33 @@ test('while more is due than may begin, commits cause no polls', async () => {
   expect(reads).toBe(before)
 })
 
+test('a backlog of one destination delays the first mail to another one by a pause of the queue at most', async () => {
+  await using store = await openTestStore()
+  for (const _mail of ['begun', 'due']) await store.transaction((tx) => insertRecipients(tx, [1]))
+  const begun = [deferred(), deferred()]
+  const worker = createDeliveryWorker({
+    ...{ owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics(), store },
+    // So many flows that the pause would end with the test, without its limit.
+    limits: withLimits({ delivery: { backlogFlowsMax: 1e-6, pollMs: 600_000 } }),
+    interrupted: createInterruptedWork(limits),
+    contents: createContents({ store }),
+    destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
+    targetFor: async () => ({
+      name: 'test',
+      deliver: ({ recipients: [address] }, signal) => {
+        begun[address!.endsWith('@later.test') ? 1 : 0]!.resolve()
+        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    }),
+    recordOutcome: createRecordOutcome(recording(store)),
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  await begun[0]!.promise
+  await store.transaction((tx) => insertRecipients(tx, [1], 'later.test'))
+  await begun[1]!.promise
+})
+
 // Three quick kills of the process used to count three interruptions of the same harmless delivery, which was then held.
 test('what was interrupted twice is not delivered at the start, but later, without a commit or a poll', async () => {
   await using store = await openTestStore()
