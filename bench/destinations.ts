@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startDns, type Zones } from '../test/support/dns-server.ts'
+import { type BenchServer, KEY } from './server.ts'
 
 const SINK = '/usr/sbin/smtp-sink'
 export const SINK_PORT = 2_529
@@ -33,6 +34,19 @@ export async function startDestinations(): Promise<Destinations> {
       await dns[Symbol.asyncDispose]()
     },
   }
+}
+
+const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
+
+/** Sends the message with this number from the inbox `load` over REST: the destinations take turns. */
+export async function sendToDestination({ url }: BenchServer, index: number): Promise<void> {
+  const answer = await fetch(`${url}/v0/inboxes/load@mail.localhost/messages/send`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ to: `zoe@${DOMAINS[index % DOMAINS.length]}`, subject: `Mail ${index}`, text: TEXT }),
+  })
+  if (answer.status !== 200) throw new Error(await answer.text())
+  await answer.arrayBuffer()
 }
 
 /** Waits until the port accepts connections: smtp-sink prints nothing when it is ready. */

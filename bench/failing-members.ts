@@ -9,7 +9,6 @@
  * equally fast twice. Only what was stored counts.
  */
 import { createLog } from '../src/log.ts'
-import { newDomain } from '../src/mail/domains/domains.ts'
 import { createDiscardBlobs } from '../src/mail/messages/content/discard-blobs.ts'
 import { createPrepareContent, type PreparedContent } from '../src/mail/messages/content/prepared-content.ts'
 import { createFiling } from '../src/mail/messages/filing/file-messages.ts'
@@ -17,6 +16,7 @@ import type { Receipt } from '../src/mail/receiving/arrival.ts'
 import { createFileReceived } from '../src/mail/receiving/file-received.ts'
 import type { RecipientInboxRow } from '../src/store/tables/inboxes-table.ts'
 import { createParserHere } from '../test/support/parse-here.ts'
+import { insertInboxes } from './insert-inboxes.ts'
 import { createMailPool } from './mail-pool.ts'
 import { openBenchStore } from './open-store.ts'
 import { atLeast, report } from './report.ts'
@@ -63,7 +63,7 @@ const file = store.batched<Mail, Receipt[]>({
 })
 
 try {
-  const inboxes = await insertInboxes()
+  const inboxes = await createInboxes()
   await bench.analyze()
   await round(0) // until the compiler has optimised the code, a message takes several times as long
   const figures = { with: [] as number[], without: [] as number[] }
@@ -113,32 +113,8 @@ try {
   await bench.close()
 }
 
-async function insertInboxes(): Promise<RecipientInboxRow[]> {
-  await store.transaction(async (tx) => {
-    const times = { created_at: tx.now, updated_at: tx.now }
-    const [organization_id, pod_id, domain_id] = [tx.newId(), tx.newId(), tx.newId()]
-    await tx
-      .insertInto('organizations')
-      .values({ id: organization_id, ...times })
-      .execute()
-    await tx
-      .insertInto('pods')
-      .values({ id: pod_id, organization_id, name: 'bench', is_default: 1, inbox_count: INBOXES, ...times })
-      .execute()
-    await tx
-      .insertInto('domains')
-      .values({ ...newDomain('bench.test', 'm1'), id: domain_id, ...times })
-      .execute()
-    const counts = {
-      ...{ message_count: 0, unread_count: 0, unread_shown_count: 0, unread_unauthenticated_count: 0 },
-      ...{ mails_notifications: 0, thread_count: 0, size_bytes: 0 },
-    }
-    const rows = Array.from({ length: INBOXES }, (_, index) => ({
-      ...{ id: tx.newId(), organization_id, pod_id, domain_id, address: `${index}@bench.test` },
-      ...{ status: 'active' as const, ...counts, ...times },
-    }))
-    await tx.insertInto('inboxes').values(rows).execute()
-  })
+async function createInboxes(): Promise<RecipientInboxRow[]> {
+  await store.transaction((tx) => insertInboxes(tx, INBOXES))
   const rows = await store.db.selectFrom('inboxes').selectAll().execute()
   return rows.map((inbox) => ({ ...inbox, has_inbound_lists: 0, domain: 'bench.test' }))
 }

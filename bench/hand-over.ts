@@ -8,15 +8,14 @@
  * one is stopped meanwhile. The first slice of each is its warm-up.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { DOMAINS, startDestinations } from './destinations.ts'
-import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
+import { sendToDestination, startDestinations } from './destinations.ts'
+import { type BenchServer, cpuMs, eventLoopMs, startBenchServer } from './server.ts'
 
 const MESSAGES = Number(process.env.MESSAGES ?? 4_000)
 const SLICE_MS = Number(process.env.SLICE_MS ?? 1_500)
 const SENDERS = 20
 /** A slice that ends sooner, because the queue is empty, has too few messages. */
 const LEFT_MIN = MESSAGES / 20
-const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
 
 interface Slice {
   readonly count: number
@@ -86,14 +85,7 @@ async function startPaused(cli: string): Promise<BenchServer> {
   await Promise.all(
     Array.from({ length: SENDERS }, async () => {
       while (next < MESSAGES) {
-        const index = next++
-        const answer = await fetch(`${server.url}/v0/inboxes/load@mail.localhost/messages/send`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-          body: JSON.stringify({ to: `zoe@${DOMAINS[index % DOMAINS.length]}`, subject: `Mail ${index}`, text: TEXT }),
-        })
-        if (answer.status !== 200) throw new Error(await answer.text())
-        await answer.arrayBuffer()
+        await sendToDestination(server, next++)
       }
     }),
   )

@@ -15,10 +15,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDovecotThere } from '../test/support/dovecot-auth.ts'
-import { DOMAINS, SINK_PORT, startDestinations } from './destinations.ts'
+import { DOMAINS, SINK_PORT, sendToDestination, startDestinations } from './destinations.ts'
 import { isPostfixThere, startBenchPostfix } from './postfix.ts'
 import { atLeast, report } from './report.ts'
-import { type BenchServer, cpuMs, eventLoopMs, KEY, startBenchServer } from './server.ts'
+import { type BenchServer, cpuMs, eventLoopMs, startBenchServer } from './server.ts'
 import { Session, sampleMail } from './smtp-load.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
@@ -27,7 +27,6 @@ const SENDERS = Number(process.env.SENDERS ?? 20)
 const FROM = 'load@mail.localhost'
 const PASSWORD = 'password-of-this-run'
 const GOALS = { accepted: 2, delivered: 1 }
-const TEXT = 'The quick brown fox jumps over the lazy dog while the mail server signs what it says.\n'.repeat(50)
 
 const destinations = await startDestinations()
 const holding = await startBenchServer()
@@ -101,15 +100,7 @@ try {
 }
 
 async function sendAll(server: BenchServer): Promise<void> {
-  await share(async (index) => {
-    const answer = await fetch(`${server.url}/v0/inboxes/load@mail.localhost/messages/send`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ to: `zoe@${DOMAINS[index % DOMAINS.length]}`, subject: `Mail ${index}`, text: TEXT }),
-    })
-    if (answer.status !== 200) throw new Error(await answer.text())
-    await answer.arrayBuffer()
-  })
+  await share((index) => sendToDestination(server, index))
 }
 
 async function injectAll(open: () => Promise<Session>): Promise<void> {

@@ -11,16 +11,15 @@
  */
 import { withLimits } from '../src/config/limits.ts'
 import { createLog } from '../src/log.ts'
-import { newDomain } from '../src/mail/domains/domains.ts'
 import { type ParsedMail, parseMail } from '../src/mail/messages/content/parsed-message.ts'
 import { createIndexMessages } from '../src/mail/messages/search/index-messages.ts'
 import { type Match, searchMessages } from '../src/mail/messages/search/search.ts'
 import { parseQuery } from '../src/mail/messages/search/search-query.ts'
 import { createSignatureThread } from '../src/mail/messages/search/signature-thread.ts'
 import { createTextCache, type FoldedTexts } from '../src/mail/messages/search/text-cache.ts'
-import type { Tx } from '../src/store/handles.ts'
 import { insertParsedMails } from '../test/support/parsed-mail-rows.ts'
 import { seededRandom } from '../test/support/seeded-random.ts'
+import { insertInboxes } from './insert-inboxes.ts'
 import { openBenchStore } from './open-store.ts'
 import { atMost, report } from './report.ts'
 import { createVariedMail } from './varied-mail.ts'
@@ -122,7 +121,7 @@ async function existingInboxes(): Promise<string[] | undefined> {
 }
 
 async function createInboxes(): Promise<string[]> {
-  const inboxIds = await store.transaction(insertInboxes)
+  const inboxIds = await store.transaction((tx) => insertInboxes(tx, INBOXES))
   const mail = createVariedMail(1, 2_000)
   const parsed: ParsedMail[] = []
   for (let at = 0, other = 0; at < MESSAGES; at += CHUNK) {
@@ -138,46 +137,6 @@ async function createInboxes(): Promise<string[]> {
     }
   }
   return inboxIds
-}
-
-async function insertInboxes(tx: Tx): Promise<string[]> {
-  const times = { created_at: tx.now, updated_at: tx.now }
-  const [organization_id, pod_id, domain_id] = [tx.newId(), tx.newId(), tx.newId()]
-  await tx
-    .insertInto('organizations')
-    .values({ id: organization_id, ...times })
-    .execute()
-  await tx
-    .insertInto('pods')
-    .values({ id: pod_id, organization_id, name: 'bench', is_default: 1, inbox_count: INBOXES, ...times })
-    .execute()
-  await tx
-    .insertInto('domains')
-    .values({ ...newDomain('bench.test', 'm1'), id: domain_id, ...times })
-    .execute()
-  const counts = {
-    message_count: 0,
-    unread_count: 0,
-    unread_shown_count: 0,
-    unread_unauthenticated_count: 0,
-    mails_notifications: 0,
-    thread_count: 0,
-    size_bytes: 0,
-  }
-  const rows = Array.from({ length: INBOXES }, (_, index) => ({
-    ...{
-      id: tx.newId(),
-      organization_id,
-      pod_id,
-      domain_id,
-      address: `${index}@bench.test`,
-      status: 'active' as const,
-    },
-    ...counts,
-    ...times,
-  }))
-  await tx.insertInto('inboxes').values(rows).execute()
-  return rows.map(({ id }) => id)
 }
 
 async function insertMessages(inbox: string, mails: readonly ParsedMail[]): Promise<void> {
