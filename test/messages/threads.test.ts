@@ -22,6 +22,8 @@ interface FiledMail {
   readonly id: string
   readonly threadId: string
   readonly ownId: string
+  /** Under which clients see it: another one if the inbox had a message with its own id. */
+  readonly messageId: string
 }
 
 /** Message-IDs as docs/adr/0007 and 0040 describe them: each belongs to a thread from its first occurrence on. */
@@ -48,16 +50,25 @@ class KnownIds {
     }
   }
 
-  removeThread(threadId: string): void {
+  /** Forgets a thread. An id that a message of another thread has too leads to that one, if clients see the message under it. */
+  removeThread(threadId: string, remaining: Iterable<FiledMail>): void {
     for (const [id, known] of this.#ids) if (known.threadId === threadId) this.#ids.delete(id)
+    for (const mail of remaining) {
+      const { ownId, messageId } = mail
+      if (ownId === messageId && !this.#ids.has(ownId)) this.#ids.set(ownId, { threadId: mail.threadId, isOwn: true })
+    }
   }
 }
 
-test('a Message-ID stays in its thread, also after its message was removed', async () => {
+const timeout = amount({ short: 30_000, long: 600_000 })
+
+test('a Message-ID stays in its thread, also after its message was removed', { timeout }, async () => {
   await using store = await openTestStore()
   const removal = createRemoval({ limits: withLimits({}) })
   const seeds = amount({ short: 8, long: 500 })
-  const firstSeed = Number(process.env.THREADS_SEED ?? Math.floor(Math.random() * 1e6))
+  // With the first of the short form, an id is in two threads when the earlier one is removed.
+  const first = amount({ short: 603_590, long: Math.floor(Math.random() * 1e6) })
+  const firstSeed = Number(process.env.THREADS_SEED ?? first)
   const joined = { existing: 0, ofRemoved: 0 }
 
   for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
@@ -85,7 +96,7 @@ test('a Message-ID stays in its thread, also after its message was removed', asy
         ...(ancestors.length > 0 ? [`References: ${ancestors.toReversed().join(' ')}`] : []),
       ]
       const { id, threadId, messageId } = await fileMail(store, ids, lines, `message ${index}`)
-      const mail = { id, threadId, ownId: name ?? messageId }
+      const mail = { id, threadId, ownId: name ?? messageId, messageId }
       const expected = known.find(mail.ownId, ancestors, subject)
       const threads = new Set([...filed].map((other) => other.threadId))
       const where = `THREADS_SEED=${seed}, message ${index}`
@@ -106,7 +117,7 @@ test('a Message-ID stays in its thread, also after its message was removed', asy
       })
       filed.delete(mail)
       removed.add(mail.ownId)
-      if (![...filed].some(({ threadId }) => threadId === mail.threadId)) known.removeThread(mail.threadId)
+      if (![...filed].some(({ threadId }) => threadId === mail.threadId)) known.removeThread(mail.threadId, filed)
     }
   }
   expect(Math.min(joined.existing, joined.ofRemoved), JSON.stringify(joined)).toBeGreaterThan(0)
