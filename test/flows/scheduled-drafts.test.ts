@@ -66,9 +66,7 @@ test('a draft whose sender is killed before its commit is sent once, after the r
   ])
 
   const third = await start()
-  await expect
-    .poll(async () => (await api(third, ROOT_KEY, 'GET', `${INBOX}/drafts`)).count, { timeout: 20_000 })
-    .toBe(0)
+  await expect.poll(async () => (await api(third, ROOT_KEY, 'GET', `${INBOX}/drafts`)).count).toBe(0)
   third.signal('SIGTERM')
   await third.exited
   const counts = `select (select count(*) from messages), (select count(*) from submissions),

@@ -252,7 +252,7 @@ test('a message is sent by smtps to a stock server with a valid certificate', { 
   const sent = await ask(`/inboxes/${inbox.inbox_id}/messages/send`, mail)
   const path = `/inboxes/${inbox.inbox_id}/messages/${encodeURIComponent(sent.message_id)}/deliveries`
   const history = async () => (await ask(path)).deliveries[0].history
-  await expect.poll(history, { timeout: 20_000 }).toMatchObject([{ outcome: 'delivered', tls: 'TLSv1.3' }])
+  await expect.poll(history).toMatchObject([{ outcome: 'delivered', tls: 'TLSv1.3' }])
   expect(messages).toHaveLength(1)
   expect(messages[0]).toContain('a line\r\n.\r\nand another')
   expect(login).toBe(`ada@relay:${PASSWORD}`)

@@ -373,7 +373,7 @@ test('with two nodes and random failures and takeovers, each inbox gets its even
     await hooks.pass(60_000)
     return (await hooks.states()).filter((state) => state === 'pending' || state === 'waiting').length
   }
-  await expect.poll(waiting, { timeout: 20_000 }).toBe(0)
+  await expect.poll(waiting).toBe(0)
   expect(overlaps).toEqual([])
   for (const seqs of received.values()) expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
   const all = new Set([...received.values()].flat())

@@ -10,7 +10,7 @@ const ROOT = 'am_test_root_key_of_a_small_heap'
 
 // The fingerprint of a request used to turn every byte of its attachments into a number: 50 MiB exhausted a heap of 512
 // MiB.
-test('a large attachment with an Idempotency-Key fits into a small heap', async () => {
+test('a large attachment with an Idempotency-Key fits into a small heap', { timeout: 90_000 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const server = await startServer({

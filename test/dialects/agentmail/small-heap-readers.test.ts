@@ -40,7 +40,9 @@ async function receive(to: readonly string[]): Promise<void> {
 const path = (inbox: string) => `/v0/inboxes/${inbox}/messages/${encodeURIComponent('<large@example.test>')}`
 
 // On a heap of 512 MB, a message of 8 MiB for 12 long polls, or 20 requests for it at once, ended the process.
-test('a large message for many long polls, sockets and readers at once fits into a small heap', async () => {
+test('a large message for many long polls, sockets and readers at once fits into a small heap', {
+  timeout: 90_000,
+}, async () => {
   await small.whileAlive(async () => {
     const socket = await subscribe(server.url, { inbox: inboxes[0]! })
     await socket.nextFrame(({ type }) => type === 'subscribed')
