@@ -34,6 +34,12 @@ export const deliveryLimits = {
     unit: 'count',
     description: 'Flows that one poll of the queue processes. A flow is the mail of one pod to one domain.',
   },
+  checkedRecipientsMax: {
+    default: 200,
+    unit: 'count',
+    description:
+      'Recipients that one transaction compares with the lists of their senders, just before their delivery. Other transactions run between two of these.',
+  },
   retryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
