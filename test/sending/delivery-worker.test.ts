@@ -277,6 +277,77 @@ notSupported('sqlite', 'it has no server to wait for')(
   },
 )
 
+// All recipients of the poll were released, and claimed again at once, again and again.
+test.each([
+  ['destinationOf', 0],
+  ['targetFor', 0],
+  ['targetFor', 1],
+] as const)(
+  'if %s fails for one flow, with %i interruptions, its mail waits, and that of the others is delivered',
+  async (failing, interruptionsBefore) => {
+    await using store = await openTestStore()
+    const domains = ['a.test', 'b.test', 'broken.test', 'c.test', 'd.test']
+    const interrupted = new Map([
+      ['broken.test', interruptionsBefore],
+      ['d.test', 1],
+    ]) // they are delivered one by one
+    for (const domain of domains) {
+      await store.transaction(async (tx) => {
+        await insertRecipients(tx, [1], domain)
+        const interruptions = interrupted.get(domain) ?? 0
+        await tx.updateTable('recipients').set({ interruptions }).where('domain', '=', domain).execute()
+      })
+    }
+    let isBroken = true
+    let failures = 0
+    const failFor = (name: string, domain: string) => {
+      if (name !== failing || !isBroken || domain !== 'broken.test') return
+      failures += 1
+      throw new TypeError('planted')
+    }
+    const start = (errorPauseMs: number) => {
+      const worker = createDeliveryWorker({
+        ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+        limits: withLimits(limits, { delivery: { errorPauseMs, leaseMs: 60_000 } }),
+        interrupted: createInterruptedWork(limits),
+        contents: createContents({ store }),
+        async destinationOf(domain) {
+          failFor('destinationOf', domain)
+          return { name: domain, isLocal: false, concurrencyMax: 1 }
+        },
+        async targetFor({ domain }) {
+          failFor('targetFor', domain)
+          return { name: 'test', deliver: async () => [{ kind: 'delivered' }] }
+        },
+        recordOutcome: createRecordOutcome(recording(store)),
+      })
+      worker.start()
+      onTestFinished(() => worker.stop(0))
+      return worker
+    }
+    const waiting = async () => {
+      const rows = await store.db.selectFrom('recipients').selectAll().where('state', '!=', 'delivered').execute()
+      return rows.map(({ domain, state, lease_owner }) => `${domain} ${state} ${lease_owner}`)
+    }
+    const first = start(600_000)
+    await expect.poll(waiting).toEqual(['broken.test queued null'])
+    const before = failures
+    expect(before).toBeLessThan(5)
+    for (const domain of ['e.test', 'f.test']) {
+      await store.transaction((tx) => insertRecipients(tx, [1], domain)) // its commit causes a poll
+      await expect.poll(waiting).toEqual(['broken.test queued null'])
+    }
+    expect(failures).toBe(before)
+    await first.stop(0)
+
+    const second = start(20)
+    await expect.poll(() => failures).toBeGreaterThan(before + 1) // it is tried again after each pause
+    isBroken = false
+    await expect.poll(waiting).toEqual([])
+    await second.stop(0)
+  },
+)
+
 // A poll claims up to 20,000 recipients, and other transactions waited while one compared them all with the lists.
 test('the lists of many recipients are read in several transactions, and others run between them', async () => {
   await using mail = await sendMail(['ann@a.test', 'bob@b.test', 'cy@c.test', 'dan@b.test', 'eve@e.test'])

@@ -40,6 +40,11 @@ export const deliveryLimits = {
     description:
       'Recipients that one transaction compares with the lists of their senders, just before their delivery. Other transactions run between two of these.',
   },
+  errorPauseMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    description: 'Pause of a flow whose mail an internal error has stopped before its delivery. Other flows go on.',
+  },
   retryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',
