@@ -73,6 +73,10 @@ export function createWalk({ world, prefix, operations, bodies, codeOf, isExpect
   }
 
   return {
+    nameOf,
+    ask,
+    keyWith,
+
     /** @returns the routes that accept a missing or narrow key or one without a flag, or read the body before they refuse it */
     async findUnguarded({ ids, podKey, inboxKey }: Objects): Promise<string[]> {
       const without = new Map<string, string>()

@@ -137,10 +137,10 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
   const db = store.db as unknown as Kysely<Schema>
   const events = await db.selectFrom('events').selectAll().where('inbox_id', 'in', ids).orderBy('seq').execute()
   const messages = await db.selectFrom('messages').selectAll().where('inbox_id', 'in', ids).orderBy('id').execute()
-  const messageIds = messages.map(({ id }) => id)
-  const contentIds = messages.map(({ content_id }) => content_id)
+  const messageIds = orNone(messages.map(({ id }) => id))
+  const contentIds = orNone(messages.map(({ content_id }) => content_id))
   const threads = await db.selectFrom('threads').selectAll().where('inbox_id', 'in', ids).execute()
-  const threadIds = threads.map(({ id }) => id)
+  const threadIds = orNone(threads.map(({ id }) => id))
   const unordered = {
     threads,
     threadLabels: await db.selectFrom('thread_labels').selectAll().where('thread_id', 'in', threadIds).execute(),
@@ -197,6 +197,11 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
   }
 }
 
+/** PostgreSQL refuses an empty list: `in ()`. */
+function orNone(ids: readonly string[]): readonly string[] {
+  return ids.length > 0 ? ids : ['none']
+}
+
 test('a batch has the same result as its messages one by one', async () => {
   const { together, results, batches } = await compareLists({ short: 6, long: 1_000 }, false)
   // The comparison means something only if messages had something to do with each other.
@@ -226,6 +231,9 @@ async function compareLists(lists: { readonly short: number; readonly long: numb
   for (let seed = firstSeed; seed < firstSeed + amount(lists); seed += 1) {
     const items = randomItems(seededRandom(seed), { hasSent: seed % 2 === 0, hasFates })
     const [ofBatched, ofSingle] = [await batched.addTenants(), await oneByOne.addTenants()]
+    if (seed === firstSeed) {
+      expect(await dump(together, ofBatched.inboxes, [])).toEqual(await dump(single, ofSingle.inboxes, []))
+    }
     const results = await batched.run(ofBatched, items)
     const singleResults: unknown[] = []
     for (const item of items) singleResults.push(...(await oneByOne.run(ofSingle, [item])))

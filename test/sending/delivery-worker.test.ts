@@ -7,10 +7,13 @@ import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createBounceNotices } from '../../src/mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome, type RecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
 import { createDeliveryWorker } from '../../src/mail/sending/queue/delivery-worker.ts'
+import { findForbidden } from '../../src/mail/sending/queue/forbidden-recipients.ts'
 import type { DeliveryTarget, Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import type { Tx } from '../../src/store/handles.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import type { Store } from '../../src/store/store.ts'
+import * as listEntries from '../../src/store/tables/list-entries-table.ts'
 import { observeStatements } from '../store/count-statements.ts'
 import { insertRecipients } from '../store/rows.ts'
 import { deferred, openTestStore, type TestStore } from '../store/test-store.ts'
@@ -273,6 +276,110 @@ notSupported('sqlite', 'it has no server to wait for')(
     expect(take()).toEqual({ statements: 17, roundTrips: 5 }) // one of both notifies the other nodes
   },
 )
+
+// All recipients of the poll were released, and claimed again at once, again and again.
+test.each([
+  ['destinationOf', 0],
+  ['targetFor', 0],
+  ['targetFor', 1],
+] as const)(
+  'if %s fails for one flow, with %i interruptions, its mail waits, and that of the others is delivered',
+  async (failing, interruptionsBefore) => {
+    await using store = await openTestStore()
+    const domains = ['a.test', 'b.test', 'broken.test', 'c.test', 'd.test']
+    const interrupted = new Map([
+      ['broken.test', interruptionsBefore],
+      ['d.test', 1],
+    ]) // they are delivered one by one
+    for (const domain of domains) {
+      await store.transaction(async (tx) => {
+        await insertRecipients(tx, [1], domain)
+        const interruptions = interrupted.get(domain) ?? 0
+        await tx.updateTable('recipients').set({ interruptions }).where('domain', '=', domain).execute()
+      })
+    }
+    let isBroken = true
+    let failures = 0
+    const failFor = (name: string, domain: string) => {
+      if (name !== failing || !isBroken || domain !== 'broken.test') return
+      failures += 1
+      throw new TypeError('planted')
+    }
+    const start = (errorPauseMs: number) => {
+      const worker = createDeliveryWorker({
+        ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+        limits: withLimits(limits, { delivery: { errorPauseMs, leaseMs: 60_000 } }),
+        interrupted: createInterruptedWork(limits),
+        contents: createContents({ store }),
+        async destinationOf(domain) {
+          failFor('destinationOf', domain)
+          return { name: domain, isLocal: false, concurrencyMax: 1 }
+        },
+        async targetFor({ domain }) {
+          failFor('targetFor', domain)
+          return { name: 'test', deliver: async () => [{ kind: 'delivered' }] }
+        },
+        recordOutcome: createRecordOutcome(recording(store)),
+      })
+      worker.start()
+      onTestFinished(() => worker.stop(0))
+      return worker
+    }
+    const waiting = async () => {
+      const rows = await store.db.selectFrom('recipients').selectAll().where('state', '!=', 'delivered').execute()
+      return rows.map(({ domain, state, lease_owner }) => `${domain} ${state} ${lease_owner}`)
+    }
+    const first = start(600_000)
+    await expect.poll(waiting).toEqual(['broken.test queued null'])
+    const before = failures
+    expect(before).toBeLessThan(5)
+    for (const domain of ['e.test', 'f.test']) {
+      await store.transaction((tx) => insertRecipients(tx, [1], domain)) // its commit causes a poll
+      await expect.poll(waiting).toEqual(['broken.test queued null'])
+    }
+    expect(failures).toBe(before)
+    await first.stop(0)
+
+    const second = start(20)
+    await expect.poll(() => failures).toBeGreaterThan(before + 1) // it is tried again after each pause
+    isBroken = false
+    await expect.poll(waiting).toEqual([])
+    await second.stop(0)
+  },
+)
+
+// A poll claims up to 20,000 recipients, and other transactions waited while one compared them all with the lists.
+test('the lists of many recipients are read in several transactions, and others run between them', async () => {
+  await using mail = await sendMail(['ann@a.test', 'bob@b.test', 'cy@c.test', 'dan@b.test', 'eve@e.test'])
+  const { store, organizationId: organization_id, submission } = mail
+  await store.transaction((tx) =>
+    listEntries.insertMissing(tx, [
+      {
+        ...{ scope_id: organization_id, organization_id, pod_id: null, inbox_id: null, direction: 'send' },
+        ...{ list_type: 'block', entry: 'b.test', reason: null, read_only: 0, created_at: 1 },
+      },
+    ]),
+  )
+  const order: string[] = []
+  const observed: Store = Object.assign(Object.create(store) as Store, {
+    transaction: <Result>(act: (tx: Tx) => Promise<Result>) =>
+      store.transaction((tx) => {
+        order.push('lists')
+        setImmediate(() => order.push('event loop'))
+        void store.transaction(async () => void order.push('other'))
+        return act(tx)
+      }),
+  })
+
+  const rows = await mail.recipients()
+  const submissions = new Map([[submission.id, submission]])
+  const parts = withLimits({ delivery: { checkedRecipientsMax: 2 } })
+  const forbidden = await findForbidden(observed, rows, submissions, parts)
+  await store.transaction(async () => undefined) // after the other ones
+  expect(rows.map(({ id }) => forbidden.has(id))).toEqual([false, true, false, true, false])
+  expect(order.filter((each) => each !== 'event loop')).toEqual(['lists', 'other', 'lists', 'other', 'lists', 'other'])
+  for (const between of order.join().split('lists,').slice(1, -1)) expect(between).toContain('event loop')
+})
 
 /**
  * Delivers a message to all addresses at once.

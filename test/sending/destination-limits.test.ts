@@ -2,11 +2,14 @@
 
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
+import { createLog } from '../../src/log.ts'
+import { createGuarded } from '../../src/mail/jobs/guarded.ts'
 import {
   type ClaimedRecipients,
   createDestinationLimits,
   type Destination,
 } from '../../src/mail/sending/queue/destination-limits.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { insertRecipients } from '../store/rows.ts'
 import { openTestStore, type TestStore } from '../store/test-store.ts'
 
@@ -24,6 +27,7 @@ function lanesOf(
 ) {
   const destinationLimits = createDestinationLimits({
     ...{ store, owner: 'process', clock: Date.now },
+    guarded: createGuarded('queue', { log: createLog('silent'), metrics: createMetrics() }),
     destinationOf: async (domain) => ({
       name: domain,
       isLocal: false,

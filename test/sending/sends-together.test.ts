@@ -21,11 +21,13 @@ import type { Schema } from '../../src/store/schema/schema.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
+import * as domains from '../../src/store/tables/domains-table.ts'
 import * as idempotency from '../../src/store/tables/idempotency-table.ts'
+import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as listEntries from '../../src/store/tables/list-entries-table.ts'
 import * as signUps from '../../src/store/tables/sign-ups-table.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
-import { openTestStore, type TestStore } from '../store/test-store.ts'
+import { holdOpen, isWaiting, openTestStore, type TestStore } from '../store/test-store.ts'
 import { amount } from '../support/amount.ts'
 import { createParserHere } from '../support/parse-here.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
@@ -91,12 +93,7 @@ async function createSender(tx: Tx, index: number, first: InboxRow | undefined):
     await tx.updateTable('inboxes').set({ organization_id, pod_id }).where('id', '=', ids.inbox_id).execute()
     Object.assign(ids, { organization_id, pod_id })
   }
-  if (index === 2) {
-    const list = { scope_id: ids.inbox_id, direction: 'send', list_type: 'block' } as const
-    await listEntries.insertMissing(tx, [
-      { ...list, ...ids, entry: BLOCKED, read_only: 0, reason: null, created_at: tx.now },
-    ])
-  }
+  if (index === 2) await listEntries.insertMissing(tx, [blockOf(tx, { ...ids, id: ids.inbox_id })])
   if (index === 3) await tx.updateTable('inboxes').set({ status: 'paused' }).where('id', '=', ids.inbox_id).execute()
   if (index === 4) {
     await signUps.insert(tx, {
@@ -125,6 +122,13 @@ async function createSender(tx: Tx, index: number, first: InboxRow | undefined):
     deleted: { kind: 'key' as const, apiKeyId: tx.newId(), organizationId: inbox.organization_id },
   }
   return { inbox, threadId, keys }
+}
+
+function blockOf(tx: Tx, { id, organization_id, pod_id }: Pick<InboxRow, 'id' | 'organization_id' | 'pod_id'>) {
+  return {
+    ...{ scope_id: id, organization_id, pod_id, inbox_id: id, direction: 'send' as const, list_type: 'block' as const },
+    ...{ entry: BLOCKED, read_only: 0 as const, reason: null, created_at: tx.now },
+  }
 }
 
 async function createKey(
@@ -355,6 +359,34 @@ notSupported('sqlite', 'it has one node')(
     expect(events.map(({ type }) => type).filter((type) => /sent|delivered/.test(type))).toEqual([
       ...['message.delivered', 'message.delivered', 'message.sent', 'message.sent'],
     ])
+  },
+)
+
+notSupported('sqlite', 'it has one node')(
+  'a send that waits for its inbox is refused by what another node changes meanwhile: its domain, and its lists',
+  async () => {
+    const waiting = { limits: { store: { lockWaitMs: 600_000, transactionMs: 600_000 } } }
+    await using store = await openTestStore(waiting)
+    await using other = await openTestStore({ ...waiting, dataDir: store.dataDir })
+    const changes: [change: (tx: Tx, inbox: InboxRow) => Promise<unknown>, result: string][] = [
+      [(tx, { domain_id }) => domains.update(tx, domain_id, { holds_name: 0 }), 'domain_not_verified'],
+      [(tx, { domain_id }) => domains.update(tx, domain_id, { deleting_at: tx.now }), 'domain_not_verified'],
+      [(tx, inbox) => listEntries.insertMissing(tx, [blockOf(tx, inbox)]), 'message_rejected'],
+      [async () => undefined, 'sent'],
+    ]
+    for (const [change, expected] of changes) {
+      const sender = await store.transaction((tx) => createSender(tx, 0, undefined))
+      const { inbox } = sender
+      const [send] = await sendingIn(store)([sender], [{ from: 0, key: 'good', recipients: [BLOCKED] }])
+      const locked = await holdOpen(other, async (tx) => {
+        await inboxes.lockById(tx, inbox.id)
+        await change(tx, inbox)
+      })
+      const result = send!()
+      await isWaiting(store)
+      await locked.commit()
+      expect(await result).toBe(expected)
+    }
   },
 )
 

@@ -494,6 +494,39 @@ test('a webhook with long retries continues with the long schedule of its profil
   expect(await states(store)).toEqual(['failed 4'])
 })
 
+// The poll claims for all webhooks in one transaction, which failed as a whole, again and again.
+test('a webhook whose row is damaged delays no other webhook, and is called when it is repaired', async () => {
+  await using store = await openTestStore()
+  const webhooks = await addWebhooks(store, 5)
+  const broken = webhooks[2]!
+  const change = (event_types: string | null) =>
+    store.transaction((tx) => webhookTable.update(tx, broken.id, { event_types }))
+  await change('[')
+  for (const [index, webhook] of webhooks.entries()) await addDeliveries(store, webhook, 1, index + 1)
+  // Interrupted work is claimed one by one, also when it is claimed in parts.
+  const interruptions = { interruptions: 1 }
+  for (const webhook of [webhooks[1]!, broken, webhooks[4]!]) {
+    await addDeliveries(store, webhook, 1, 100 + webhooks.indexOf(webhook), interruptions)
+  }
+  let running = 0
+  const together: number[] = []
+  const fetch = async ({ body }: SafeRequest) => {
+    const isInterrupted = /body 10\d/.test(String(body))
+    if (isInterrupted) together.push(++running)
+    await new Promise((resolve) => setImmediate(resolve))
+    if (isInterrupted) running -= 1
+    return fine
+  }
+  const worker = work(store, fetch, { more: { webhooks: { errorPauseMs: 50, concurrencyMax: 100 } } })
+  await expect
+    .poll(async () => (await rows(store)).filter(({ state }) => state === 'pending').map(({ seq }) => seq))
+    .toEqual([3, 102])
+  await change(null)
+  await expect.poll(async () => new Set(await states(store))).toEqual(new Set(['delivered 1']))
+  await worker.stop(0)
+  expect(together).toEqual([1, 1, 1])
+})
+
 function work(
   store: TestStore | Omit<TestStore, symbol>,
   fetch: (request: SafeRequest) => Promise<SafeResponse>,

@@ -34,6 +34,17 @@ export const deliveryLimits = {
     unit: 'count',
     description: 'Flows that one poll of the queue processes. A flow is the mail of one pod to one domain.',
   },
+  checkedRecipientsMax: {
+    default: 200,
+    unit: 'count',
+    description:
+      'Recipients that one transaction compares with the lists of their senders, just before their delivery. Other transactions run between two of these.',
+  },
+  errorPauseMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    description: 'Pause of a flow whose mail an internal error has stopped before its delivery. Other flows go on.',
+  },
   retryForMs: {
     default: 3 * DAY,
     unit: 'milliseconds',

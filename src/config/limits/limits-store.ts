@@ -28,12 +28,13 @@ export const storeLimits = {
   batchMembersMax: {
     default: 50,
     unit: 'count',
-    description: 'Messages that are filed by the same statements: received ones, or sent ones.',
+    description:
+      'Transactions of one kind that run with the same statements: received messages, sent ones, ones that mail programs append, or outcomes of deliveries.',
   },
   batchBytesMax: {
     default: 4 * MIB,
     unit: 'bytes',
-    description: 'Total size of such messages, if there is more than one.',
+    description: 'Total size of what such transactions store, if there is more than one.',
   },
   transactionQueueMax: {
     default: 10_000,

@@ -102,6 +102,11 @@ export const webhooksLimits = {
     unit: 'milliseconds',
     description: 'Longest pause between requests to a webhook that keeps failing while deliveries are due.',
   },
+  errorPauseMs: {
+    default: 10 * SECOND,
+    unit: 'milliseconds',
+    description: 'Pause of a webhook whose deliveries could not be claimed because of an internal error. Others go on.',
+  },
   retryAfterMsMax: {
     default: DAY,
     unit: 'milliseconds',

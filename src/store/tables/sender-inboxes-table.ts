@@ -25,13 +25,7 @@ const senderById = `select inboxes.*, domains.domain, domains.holds_name, ${hasS
   left join domains on domains.id = inboxes.domain_id and domains.deleting_at is null
   where inboxes.id = :id and inboxes.deleting_at is null`
 
-/** Returns inboxes and locks them. It waits for other nodes. */
-export const selectSenders = selectRows<Pick<InboxRow, 'id'>, SenderInboxRow>({ id: 'text' }, senderById, {
-  ...inboxByIdLock,
-  skipLocked: false,
-})
-
-/** The same without the inboxes that another node has locked. */
+/** Returns inboxes and locks them, without those that another node has locked. */
 export const selectFreeSenders = selectRows<Pick<InboxRow, 'id'>, SenderInboxRow>({ id: 'text' }, senderById, {
   ...inboxByIdLock,
   skipLocked: true,
@@ -53,6 +47,15 @@ export const selectFreeEvenIfDeleting = selectRows<Pick<InboxRow, 'id'>, InboxRo
 
 /** As `lockById`, for an inbox that sends. */
 export async function lockSender(tx: Tx, id: string): Promise<SenderInboxRow | undefined> {
-  const [[row]] = await tx.runRows([rowStep(selectSenders, [{ id }])])
+  const [[free]] = await tx.runRows([rowStep(selectFreeSenders, [{ id }])])
+  return free ?? waitForSender(tx, id)
+}
+
+/**
+ * The same for an inbox that `selectFreeSenders` has not returned: another node has locked it, or it was deleted. PostgreSQL reads what
+ * is joined with the inbox as it was when the statement began, so the one that waits is not the one that reads.
+ */
+export async function waitForSender(tx: Tx, id: string): Promise<SenderInboxRow | undefined> {
+  const [, [row]] = await tx.runRows([rowStep(selectEvenIfDeleting, [{ id }]), rowStep(selectFreeSenders, [{ id }])])
   return row
 }

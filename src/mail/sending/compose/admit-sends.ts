@@ -11,7 +11,7 @@ import { rowStep } from '../../../store/row-statements.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import { Refused, RUN_ALONE, RUN_LATER } from '../../../store/store.ts'
 import { selectAndShareLock } from '../../../store/tables/api-keys-table.ts'
-import { type SenderInboxRow, selectFreeSenders, selectSenders } from '../../../store/tables/sender-inboxes-table.ts'
+import { type SenderInboxRow, selectFreeSenders, waitForSender } from '../../../store/tables/sender-inboxes-table.ts'
 import { requireCovered, requireUnchanged } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import { denialsOf, requireAllowed, requireSendable, type SendQuestion } from './require-sendable.ts'
@@ -81,17 +81,21 @@ export function createAdmitSends({ countSends, limits }: AdmitSendsNeeds): Admit
   }
 }
 
-/** The rows of the keys and inboxes, by id. Keys are locked first, as everywhere. */
+/**
+ * The rows of the keys and inboxes, by id. Keys are locked first, as everywhere. Only a single send waits for an inbox that another
+ * node has locked.
+ */
 async function lockRows(tx: Tx, sends: readonly RequestedSend[]) {
   const keyIds = sends.flatMap(({ actor }) => (actor.kind === 'key' ? [actor.apiKeyId] : []))
   const inboxIds = sends.map(({ mail }) => mail.inbox.id)
   const [keys, inboxes] = await tx.runRows([
     rowStep(selectAndShareLock, eachOnce(keyIds)),
-    rowStep(sends.length > 1 ? selectFreeSenders : selectSenders, eachOnce(inboxIds)),
+    rowStep(selectFreeSenders, eachOnce(inboxIds)),
   ])
+  const waited = sends.length === 1 && inboxes.length === 0 && (await waitForSender(tx, inboxIds[0]!))
   return {
     keys: new Map(keys.map((row) => [row.id, row])),
-    inboxes: new Map(inboxes.map((row) => [row.id, row])),
+    inboxes: new Map([...inboxes, ...(waited ? [waited] : [])].map((row) => [row.id, row])),
   }
 }
 

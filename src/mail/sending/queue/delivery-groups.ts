@@ -38,7 +38,7 @@ export async function groupRecipients(
   const all = claims.flatMap(({ rows }) => rows)
   const submissions = await submissionsTable.listByIds(store.db, [...new Set(all.map((row) => row.submission_id))])
   const byId = new Map(submissions.map((submission) => [submission.id, submission]))
-  const forbidden = await findForbidden(store, all, byId)
+  const forbidden = await findForbidden(store, all, byId, limits)
   const rejectingTarget = createRejectingTarget(all, forbidden)
   const groups = new Map<string, DeliveryGroup>()
   for (const { destination, flow: sender, owner, rows } of claims) {

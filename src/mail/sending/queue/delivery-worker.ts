@@ -10,13 +10,15 @@
  * Temporary failure: the outcome sets the time of the next attempt (delivery-retry.ts).
  * Internal failure (the store, a bug): logged, counted, and left to the lease. A recipient whose attempts end without
  *   an outcome is retried while no other such work runs, and is held after limits.jobs.interruptionsMax of them
- *   (docs/adr/0022).
+ *   (docs/adr/0022). One that stops a delivery before it begins concerns only its flow, which is released and pauses for
+ *   limits.delivery.errorPauseMs.
  * Lost lease (this process hung): the delivery is aborted, and its outcome does not count.
  * Stop: no new claims. Running deliveries get the grace period, then are aborted, and their leases are released.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { waitAtMost } from '../../../deadline.ts'
+import { isTemporary } from '../../../errors.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
@@ -47,9 +49,9 @@ const ABORT_MS = 1_000
 
 export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   const { store, interrupted, clock, log, metrics, limits } = needs
-  const destinationLimits = createDestinationLimits(needs)
-  const running = new Map<DeliveryGroup, Promise<void>>()
   const guarded = createGuarded('queue', { log, metrics })
+  const destinationLimits = createDestinationLimits({ ...needs, guarded })
+  const running = new Map<DeliveryGroup, Promise<void>>()
   const pollLoop = createPollLoop({ name: 'queue', poll: claim, pollMs: limits.delivery.pollMs, limits, log, metrics })
   const renewal = createLeaseRenewal({
     store,
@@ -92,7 +94,7 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       (found) => found.claimed.flatMap(({ rows }) => rows),
       pollLoop.pollSoon,
     )
-    if (claimed.length > 0) await guarded('starting deliveries', () => beginOrRelease(claimed))
+    if (claimed.length > 0) await begin(claimed)
     if (isMore) pollLoop.pollSoon()
     else if (pauseMs > 0) await pause(Math.min(pauseMs, limits.delivery.backlogPauseMsMax))
     return limits.delivery.pollMs
@@ -103,26 +105,37 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     await delay(timeMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined)
   }
 
-  /** Releases recipients whose delivery cannot begin, and throws. */
-  async function beginOrRelease(claimed: readonly ClaimedRecipients[]): Promise<void> {
-    try {
-      await begin(claimed)
-    } catch (error) {
-      await releaseRecipients(store, claimed)
-      throw error
+  /** Never rejects. */
+  async function begin(claimed: readonly ClaimedRecipients[]): Promise<void> {
+    const suspects: Promise<void>[] = []
+    for (const group of await groupOrRelease(claimed)) {
+      const work = start(group)
+      if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
     }
+    const rows = claimed.flatMap((each) => each.rows)
+    if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.ended)
   }
 
-  async function begin(claimed: readonly ClaimedRecipients[]): Promise<void> {
-    const rows = claimed.flatMap((each) => each.rows)
-    const suspects: Promise<void>[] = []
+  /**
+   * Releases recipients whose delivery cannot begin. All are read together. If that fails, each half is read by itself, and so on: an
+   * error of one flow, as a bug or a damaged value causes it, concerns only this flow. Never rejects.
+   */
+  async function groupOrRelease(claimed: readonly ClaimedRecipients[]): Promise<DeliveryGroup[]> {
     try {
-      for (const group of await groupRecipients(claimed, needs)) {
-        const work = start(group)
-        if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
+      return await groupRecipients(claimed, needs)
+    } catch (error) {
+      const concernsAll = isTemporary(error) // most likely the database is away
+      if (!concernsAll && claimed.length > 1) {
+        const middle = Math.ceil(claimed.length / 2)
+        const first = await groupOrRelease(claimed.slice(0, middle))
+        return [...first, ...(await groupOrRelease(claimed.slice(middle)))]
       }
-    } finally {
-      if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.ended)
+      if (!concernsAll) for (const { flow } of claimed) destinationLimits.pauseAfterError(flow)
+      await guarded('starting deliveries', async () => {
+        await releaseRecipients(store, claimed)
+        throw error
+      })
+      return []
     }
   }
 

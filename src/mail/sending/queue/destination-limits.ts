@@ -14,6 +14,7 @@
  * short, each pod gets its share of a domain, and each domain its share of a pod.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { isTemporary } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import {
   claimRecipients,
@@ -26,6 +27,7 @@ import type { RecipientRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as submissionsTable from '../../../store/tables/submissions-table.ts'
 import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
+import type { Guarded } from '../../jobs/guarded.ts'
 
 /** The next hop for mail of a domain, with its concurrency limit. */
 export interface Destination {
@@ -61,6 +63,7 @@ interface DestinationLimitsNeeds {
   readonly clock: () => number
   /** Whether only local mail may be claimed. Default: never. */
   readonly isPaused?: () => Promise<boolean>
+  readonly guarded: Guarded
   readonly limits: Limits
 }
 
@@ -72,6 +75,8 @@ export interface DestinationLimits {
    *   due than may begin
    */
   claim(interrupted: InterruptionBounds): Promise<{ claimed: ClaimedRecipients[]; isMore: boolean; pauseMs: number }>
+  /** Claims nothing of this flow for limits.delivery.errorPauseMs: an error that says nothing about the others has stopped it. */
+  pauseAfterError(flow: submissionsTable.FlowPosition): void
   /** Call when a delivery attempt begins, and `ended` when it ends. */
   began(destination: Destination, sender: Tenant): void
   ended(destination: Destination, sender: Tenant): void
@@ -83,9 +88,12 @@ export function createDestinationLimits({
   owner,
   clock,
   isPaused,
+  guarded,
   limits,
 }: DestinationLimitsNeeds): DestinationLimits {
   const running = new RunningAttempts(limits)
+  /** Flows that an error has stopped, and until when, as performance.now(). */
+  const pausedUntil = new Map<string, number>()
   const skipped = new SkippedFlows()
   let claimCount = 0
   /** The rotation: where it began, where it continues, and whether it has passed the last flow. */
@@ -105,6 +113,7 @@ export function createDestinationLimits({
         leaseNow: store.leaseNow(),
         interrupted,
       })
+      for (const [name, untilMs] of pausedUntil) if (untilMs <= performance.now()) pausedUntil.delete(name)
       const due = await withoutPaused(await withDestinations(page))
       const hasCapacity = due.some(({ destination, flow }) => running.capacity(destination, flow) > 0)
       const { claimed, planned } = hasCapacity
@@ -123,6 +132,7 @@ export function createDestinationLimits({
       return { claimed, isMore: false, pauseMs }
     },
 
+    pauseAfterError,
     began: (destination, sender) => running.add(destination, sender, 1),
     ended: (destination, sender) => running.add(destination, sender, -1),
   }
@@ -137,14 +147,31 @@ export function createDestinationLimits({
     const due: Due[] = []
     let previous = after
     for (const flow of flows) {
-      if (flow.isDue) {
-        const destination = destinations.get(flow.domain) ?? (await destinationOf(flow.domain))
-        destinations.set(flow.domain, destination)
-        due.push({ flow, previous, destination })
+      if (flow.isDue && !pausedUntil.has(nameOf(flow))) {
+        const destination = destinations.get(flow.domain) ?? (await findDestination(flow))
+        if (destination) {
+          destinations.set(flow.domain, destination)
+          due.push({ flow, previous, destination })
+        }
       }
       previous = flow
     }
     return due
+  }
+
+  /** @throws temporary errors: most likely they concern all flows */
+  async function findDestination(flow: submissionsTable.Flow): Promise<Destination | undefined> {
+    try {
+      return await destinationOf(flow.domain)
+    } catch (error) {
+      if (isTemporary(error)) throw error
+      pauseAfterError(flow)
+      return guarded('finding a destination', () => Promise.reject(error))
+    }
+  }
+
+  function pauseAfterError(flow: submissionsTable.FlowPosition): void {
+    pausedUntil.set(nameOf(flow), performance.now() + limits.delivery.errorPauseMs)
   }
 
   /**
@@ -275,6 +302,10 @@ interface Skipped {
 /** Whether a domain is before another one in the order that begins after `last` and continues at the beginning. */
 function comesFirst(domain: string, other: string, last: string): boolean {
   return domain > last === other > last ? domain < other : domain > last
+}
+
+function nameOf({ podId, domain }: submissionsTable.FlowPosition): string {
+  return `${podId} ${domain}`
 }
 
 function isAfter(a: submissionsTable.FlowPosition, b: submissionsTable.FlowPosition): boolean {

@@ -40,6 +40,8 @@ interface WebhookLoad {
 
 export class WebhookLimits {
   readonly #loads = new Map<string, WebhookLoad>()
+  /** Webhooks that an internal error has stopped, and until when, epoch ms. */
+  readonly #stoppedUntil = new Map<string, number>()
   readonly #limits: Limits
   readonly #shares: CapacityShares
   readonly #failingShares: CapacityShares
@@ -52,7 +54,12 @@ export class WebhookLimits {
 
   /** Returns the end of the webhook's pause, epoch ms. */
   pausedUntil(webhookId: string): number {
-    return this.#loads.get(webhookId)?.pausedUntil ?? 0
+    return Math.max(this.#loads.get(webhookId)?.pausedUntil ?? 0, this.#stoppedUntil.get(webhookId) ?? 0)
+  }
+
+  /** Pauses a webhook whose deliveries cannot be claimed, which says nothing about its receiver. */
+  pauseAfterError(webhookId: string, now: number): void {
+    this.#stoppedUntil.set(webhookId, now + this.#limits.webhooks.errorPauseMs)
   }
 
   /** Returns how many more requests may begin. */
@@ -116,6 +123,7 @@ export class WebhookLimits {
   /** Forgets webhooks without work. */
   forgetExcept(webhookIds: ReadonlySet<string>): void {
     for (const [id, load] of this.#loads) if (load.running === 0 && !webhookIds.has(id)) this.#loads.delete(id)
+    for (const id of this.#stoppedUntil.keys()) if (!webhookIds.has(id)) this.#stoppedUntil.delete(id)
   }
 
   #count(load: WebhookLoad, difference: 1 | -1): void {

@@ -11,7 +11,8 @@
  * Failure: the profile's schedule applies (webhook-retry.ts), and the history records the attempt. An internal failure
  *   (the store, a bug) is logged and counted, and the delivery is retried when its lease expires. A delivery whose
  *   attempts end without an outcome is retried while no other such work runs, and fails after
- *   limits.jobs.interruptionsMax of them (docs/adr/0022).
+ *   limits.jobs.interruptionsMax of them (docs/adr/0022). One that stops a claim concerns only its webhook, which pauses for
+ *   limits.webhooks.errorPauseMs.
  * Lease: it is longer than an attempt can last, so it is not renewed. Each claim has a new owner: an attempt that lost
  *   its lease changes nothing.
  * Stop: no new claims. Running requests get the grace period, then are aborted, and their leases are released without
@@ -20,13 +21,20 @@
  */
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
+import { isTemporary } from '../../../errors.ts'
 import { contain } from '../../../fault-boundary.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
+import { type InterruptionBounds, UNINTERRUPTED } from '../../../store/leases.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as webhookDeliveries from '../../../store/tables/webhook-deliveries-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import { createWebhookAttempt, type WebhookAttemptNeeds } from './webhook-attempt.ts'
-import { createWebhookClaims, type Reservation, type WebhookClaimsNeeds } from './webhook-claims.ts'
+import {
+  type ClaimedDeliveries,
+  createWebhookClaims,
+  type Reservation,
+  type WebhookClaimsNeeds,
+} from './webhook-claims.ts'
 import { type LimitedWebhook, WebhookLimits } from './webhook-limits.ts'
 
 export interface WebhookWorker {
@@ -141,7 +149,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     const unused = new Map(wanted.map(({ webhook, capacity }) => [webhook.webhookId, capacity]))
     try {
       const claimed = await interrupted.claimWith(
-        (reserved) => store.transaction((tx) => claimEach(tx, wanted, reserved)),
+        (reserved) => claimTogether(wanted, reserved),
         (found) => found.flatMap(({ rows }) => rows),
         pollLoop.pollSoon,
       )
@@ -158,6 +166,43 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
       for (const [webhookId, capacity] of unused)
         for (let count = 0; count < capacity; count += 1) webhookLimits.leave(webhookId)
     }
+  }
+
+  /**
+   * Claims in one transaction. If it fails, each half is claimed by itself, and so on: an error of one webhook, as a bug or a
+   * damaged value causes it, concerns only this webhook.
+   *
+   * @throws temporary errors: most likely they concern all webhooks, and nothing was claimed
+   */
+  async function claimTogether(
+    wanted: readonly Reservation[],
+    reserved: InterruptionBounds,
+  ): Promise<ClaimedDeliveries[]> {
+    try {
+      return await store.transaction((tx) => claimEach(tx, wanted, reserved))
+    } catch (error) {
+      if (isTemporary(error)) throw error
+      if (wanted.length > 1) return claimHalves(wanted, reserved)
+      webhookLimits.pauseAfterError(wanted[0]!.webhook.webhookId, clock())
+      await guarded('claiming the deliveries of a webhook', () => Promise.reject(error))
+      return []
+    }
+  }
+
+  /** Never rejects: what the first half has claimed must begin. */
+  async function claimHalves(
+    wanted: readonly Reservation[],
+    reserved: InterruptionBounds,
+  ): Promise<ClaimedDeliveries[]> {
+    const middle = Math.ceil(wanted.length / 2)
+    const claimed: ClaimedDeliveries[] = []
+    for (const half of [wanted.slice(0, middle), wanted.slice(middle)]) {
+      const hasInterrupted = claimed.some(({ rows }) => rows.some(interrupted.isInterrupted))
+      const bounds = hasInterrupted ? { ...reserved, interruptionsBelow: UNINTERRUPTED } : reserved
+      const found = await guarded('claiming webhook deliveries', () => claimTogether(half, bounds))
+      claimed.push(...(found ?? []))
+    }
+    return claimed
   }
 
   function begin(owner: string, delivery: WebhookDeliveryRow, webhook: WebhookRow): void {

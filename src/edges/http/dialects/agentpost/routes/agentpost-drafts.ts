@@ -46,7 +46,7 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
     )
   })
 
-  const create = access('draft_create', { conditional: ['draft_send', 'message_read', 'draft_read'] })
+  const create = access('draft_create', { conditional: ['message_read', 'draft_read'] })
   app.post(
     all,
     { schema: { params: inboxParams, body: CreateDraft }, bodyLimit, config: create },
