@@ -75,6 +75,7 @@ export default defineConfig({
               'events',
               'hostile',
               'imap/server',
+              'inboxes',
               'jobs',
               'mailboxes',
               'messages',

@@ -13,6 +13,7 @@ import { applyMetadata } from '../src/mail/inboxes/inbox-metadata.ts'
 import { checkRules } from '../src/mail/notifications/notification-rule.ts'
 import { requireNoLoop } from '../src/mail/receiving/policy/mail-loops.ts'
 import { checkMessage } from '../src/mail/sending/compose/checked-message.ts'
+import { createComposeMail } from '../src/mail/sending/compose/compose-mail.ts'
 import { checkNewUpload } from '../src/mail/sending/uploads/upload-rules.ts'
 import { applyHeaders, parseWebhookUrl } from '../src/mail/webhooks/config/endpoint.ts'
 
@@ -95,4 +96,17 @@ test('a strict page, and a message whose size is announced, may be as large as t
     readMailCommand(`FROM:<> SIZE=${bytes}`, { messageBytesMax: 1_000, allowsAuthParameter: false })
   expect(mail(1_000)).toMatchObject({ sizeBytes: 1_000 })
   expect(mail(1_001)).toMatchObject({ refusal: { code: 552 } })
+})
+
+test('a message may be composed to exactly the size that is allowed', async () => {
+  const compose = (messageBytesMax: number) =>
+    createComposeMail({
+      config: { messageBytesMax },
+      random: (bytes) => Buffer.alloc(bytes, 1),
+      eventLoop: { nextTurn: async () => undefined },
+    })({ address: 'a@a.test', display_name: null }, { ...send({ text: 'x' }), attachments: [] }, '<a@a.test>', 0)
+  const { length } = await compose(1_000_000)
+  expect(await compose(length)).toHaveLength(length)
+  const refused = { code: 'message_too_large', message: `The message is larger than ${length - 1} bytes` }
+  await expect(compose(length - 1)).rejects.toMatchObject(refused)
 })

@@ -1,9 +1,12 @@
-/** The list of API keys, page by page, and the number of queries that a page needs. */
+/** The list of API keys, page by page, and the number of queries that a page needs; and when each key was last used. */
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import { createApiKeys } from '../../src/mail/access/keys/api-keys.ts'
+import { createApiKeys, keyColumns } from '../../src/mail/access/keys/api-keys.ts'
+import { createCredentials } from '../../src/mail/access/keys/credentials.ts'
+import type { Store } from '../../src/store/store.ts'
+import * as apiKeysTable from '../../src/store/tables/api-keys-table.ts'
 import { countStatements } from '../store/count-statements.ts'
 import { insertInbox } from '../store/rows.ts'
 import { openTestStore } from '../store/test-store.ts'
@@ -59,4 +62,38 @@ test('pages are newest first, and one query reads the addresses of all inboxes',
   const ascending = await apiKeys.list(actor, within, { ascending: true })
   expect(ascending.items.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd'])
   await expect(apiKeys.list(actor, {}, { pageToken })).rejects.toMatchObject({ code: 'invalid_page_token' })
+})
+
+test('a use of a key while the last ones are written is written with the next ones', async () => {
+  await using store = await openTestStore()
+  await store.transaction(async (tx) => {
+    const { organization_id, pod_id } = await insertInbox(tx)
+    const times = { expires_at: null, used_at: null, created_at: 1, updated_at: 1 }
+    await apiKeysTable.insert(tx, {
+      ...{ id: 'key', kind: 'bearer', organization_id, pod_id, inbox_id: null, name: 'key', is_root: 0 },
+      ...{ ...keyColumns('secret'), permissions: null, created_by: 'system:test', ...times },
+    })
+  })
+  const usedAt = async () => (await apiKeysTable.getById(store.db, 'key'))!.used_at
+  let now = 1_000
+  let meanwhile: () => Promise<unknown> = async () => undefined
+  const transaction = (async (run) => {
+    const result = await store.transaction(run)
+    await meanwhile()
+    return result
+  }) as Store['transaction']
+  const credentials = createCredentials({
+    store: { ...store, transaction },
+    clock: () => now,
+    requestRates: { count: async () => undefined },
+  })
+  await credentials.authenticate('secret')
+  meanwhile = () => {
+    now = 2_000
+    return credentials.authenticate('secret')
+  }
+  await credentials.flushUses()
+  expect(await usedAt()).toBe(1_000)
+  await credentials.flushUses()
+  expect(await usedAt()).toBe(2_000)
 })

@@ -98,6 +98,24 @@ test('leased tokens end with the period, and the bucket fills again', async () =
   expect(await permitted()).toBe(41)
 })
 
+test('tokens that are leased before the others are used up are added to them, and all that are left are shown', async () => {
+  await using store = await openTestStore({ leaseClock: () => 10 * MINUTE })
+  const node = nodeOf(store, 400, () => 0)
+  let permitted = 0
+  let waits = 0
+  for (;;) {
+    const taken = node.buckets.take('key')
+    if (typeof taken !== 'boolean') waits += 1
+    if (!(await taken)) break
+    permitted += 1
+    await node.leased
+    // Before the first lease, a node does not know what others have used.
+    if (permitted > 10) expect(node.buckets.tokensOf('key')).toBe(410 - permitted)
+  }
+  expect(permitted).toBe(10 + 400) // its own ones, and those of the row
+  expect([waits, node.statements < 60]).toEqual([1, true]) // only for the first lease
+})
+
 // The row gains these tokens again meanwhile, so that a node that kept them would permit more than the limit.
 test('tokens that a node has leased and not used are dropped after the period', async () => {
   let stored = 10 * MINUTE
@@ -147,12 +165,16 @@ function ratesOf(env: Record<string, string>, clock: () => number) {
 function nodeOf(store: TestStore, max: number, clock: () => number) {
   const node = {
     statements: 0,
+    /** Resolves when the last statement has ended. */
+    leased: undefined as Promise<unknown> | undefined,
     buckets: new SharedBuckets({
       ...{ max, periodMs: MINUTE, keysMax: 10, kind: 'key', clock, log },
       store: {
         transaction: (run) => {
           node.statements += 1
-          return store.transaction(run)
+          const taken = store.transaction(run)
+          node.leased = taken
+          return taken
         },
       },
     }),

@@ -5,6 +5,7 @@ import { EventEmitter, once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { limits } from '../../src/config/limits.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { KEY, startEdge } from './agentmail/edge.ts'
 
@@ -53,6 +54,18 @@ test('header fields that are no list of tokens, or too many, are not allowed', a
       204,
       null,
     ])
+  }
+})
+
+test('the header fields that a page wants to send may have as many characters as the limit', async () => {
+  const max = limits.http.preflightHeadersCharsMax.default
+  for (const [wanted, allowed] of [
+    ['x'.repeat(max), 'x'.repeat(max)],
+    ['x'.repeat(max + 1), null],
+  ] as const) {
+    const headers = { ...page, ...asks, 'access-control-request-headers': wanted }
+    const answer = await open.request('OPTIONS', '/v0/inboxes', { key: '', headers })
+    expect(answer.headers.get('access-control-allow-headers')).toBe(allowed)
   }
 })
 

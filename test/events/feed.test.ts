@@ -326,11 +326,12 @@ test('a key can be used again as soon as its permissions were changed', async ()
   expect(await before.reason()).toBe('revoked')
 })
 
-test('an expired key ends its subscriptions', async () => {
+test('an expired key ends its subscriptions, and a later one at its own time', async () => {
   await using world = await FeedWorld.open()
   const inbox = await world.addInbox()
   const actor = await world.addKey(inbox, { expiresAt: world.time.now + 1_000 })
   const listener = await world.listen(actor)
+  const later = await world.listen(await world.addKey(inbox, { expiresAt: world.time.now + 2_000 }))
   await world.append(sent(inbox))
   await listener.count(1)
   world.time.now += 1_000
@@ -338,6 +339,11 @@ test('an expired key ends its subscriptions', async () => {
   expect(await listener.reason()).toBe('revoked')
   expect(listener.seqs).toEqual([1])
   expect(await (await world.listen(actor)).reason()).toBe('revoked')
+  await later.count(2)
+  world.time.now += 1_000
+  await world.append(sent(inbox))
+  expect(await later.reason()).toBe('revoked')
+  expect(later.seqs).toEqual([1, 2])
 })
 
 test('deleting an inbox or pod ends the subscriptions of its keys', async () => {

@@ -60,6 +60,10 @@ test('a connection with too many pipelined requests is closed', async () => {
   const { socket } = await pipeline(world, [wait, wait, wait, wait, wait])
   await once(socket, 'close')
   await expect.poll(() => listening(world)).toBe(before)
+
+  const { socket: patient, answers } = await pipeline(world, ['/healthz', '/v0/pods', '/v0/pods', '/healthz'])
+  await expect.poll(() => answers().length).toBe(4) // one runs, and three wait
+  patient.destroy()
 })
 
 test('a stop does not wait for pipelined requests that have not started', async () => {

@@ -91,6 +91,16 @@ test('a message that is too large: NO [TOOBIG] at once; one that does not wait i
   await client!.closed
 })
 
+test('a message of exactly the size limit is appended, and one with a byte more is refused', async () => {
+  const server = await start({}, { messageBytesMax: 1_000 })
+  const [client] = await openMailbox(server)
+  const message = (bytes: number) => messageWith('exact', 'x'.repeat(bytes - messageWith('exact', '').length))
+  expect(await client!.append('Work', message(1_000))).toMatchObject({ status: 'OK' })
+  const refused = { status: 'NO', text: '[TOOBIG] the message is too large' }
+  expect(await client!.append('Work', message(1_001))).toMatchObject(refused)
+  expect(await client!.withLiterals('APPEND Work ', message(1_001))).toMatchObject(refused)
+})
+
 test('commands that are BAD end the connection at some time', async () => {
   const server = await start({ badCommandsMax: 3 })
   const client = await ImapClient.open(server.port)

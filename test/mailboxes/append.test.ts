@@ -142,6 +142,17 @@ test('a message that another client moves at once is stored: APPEND succeeds wit
   }
 })
 
+test('a message of exactly the size limit is appended, and one with a byte more is refused, whatever size was announced', async () => {
+  const sized = (bytes: number, sizeBytes = bytes) => {
+    const head = mail('sized')
+    const headBytes = head.replaceAll('\n', '\r\n').length
+    return appended(`${head}${'x'.repeat(bytes - headBytes)}`, { sizeBytes })
+  }
+  await append(account, 'Work', sized(100_000))
+  for (const message of [sized(100_001), sized(100_001, 100_000), sized(100_000, 100_001)])
+    await expect(account.append('Work', message)).rejects.toMatchObject({ code: 'TOOBIG' })
+})
+
 test('a mailbox that does not exist, a message that is too large, and a full inbox refuse APPEND', async () => {
   await expect(account.append('Nowhere', appended(mail('x')))).rejects.toMatchObject({ code: 'TRYCREATE' })
   const large = appended(mail('x'), { sizeBytes: 100_001 })

@@ -29,20 +29,24 @@ test.each([
 test('a message that is moved, appended or removed while its mailbox is renamed', async () => {
   await using world = await startMailboxes()
   const account = await world.logIn()
-  await account.create('old')
+  for (const name of ['old', 'other']) await account.create(name)
   const [kept, moved, removed] = [await world.receive(), await world.receive(), await world.receive()]
   await world.node.labels.change(world.actor, world.inboxId, [kept, removed], { add: ['old'] })
+  const movedAway = await world.receive()
+  await world.node.labels.change(world.actor, world.inboxId, [movedAway], { add: ['old'] })
   const [inbox, source] = [await account.open('INBOX'), await account.open('old')]
   await account.append('old', { ...appendedMail('Subject: appended\n\nx\n'), data: data() })
   await inbox.move(Array.from(inbox.latest().uids), 'new')
   await source.storeFlags([2], { how: 'add', flags: ['\\Deleted'] })
   await source.expunge([2])
+  await source.move([3], 'other')
   await account.list()
   const renamed = await account.open('new')
   expect(renamed.latest().uids).toHaveLength(3) // kept, appended, moved
   expect(await labelsOf(world, moved)).not.toContain('old')
   expect(await labelsOf(world, kept)).toEqual(['new', 'received', 'unread'])
   expect(await labelsOf(world, removed)).toEqual(['received', 'unread'])
+  expect(await labelsOf(world, movedAway)).toEqual(['other', 'received', 'unread'])
 
   /** Begins a rename as another node does, which has not changed the labels of messages yet. */
   async function* data() {

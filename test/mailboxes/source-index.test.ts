@@ -3,9 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
 import { decodeNumbers } from '../../src/formats/search/search-block.ts'
+import { createLog } from '../../src/log.ts'
 import { checkIndexes } from '../../src/mail/messages/search/index-messages.ts'
 import { createIndexSources, INDEX_SOURCES } from '../../src/mail/messages/search/index-sources.ts'
 import { createSignatureThread } from '../../src/mail/messages/search/signature-thread.ts'
+import { createSourceIndex } from '../../src/mail/messages/search/source-index.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import { invalidateSome } from '../../src/store/tables/search-index-table.ts'
@@ -119,4 +121,17 @@ test('a message that cannot be decompressed does not stop the index of the other
   )
   await index()
   expect((await blocks()).flatMap(({ numbers }) => decodeNumbers(numbers))).toContain(number)
+})
+
+test('messages before the first block are read like those after the last one', async () => {
+  const [block] = await blocks()
+  await world.store.transaction((tx) =>
+    tx.updateTable('search_blocks').set({ after_number: 3 }).where('id', '=', block!.id).execute(),
+  )
+  const sourceIndex = createSourceIndex({ store: world.store, clock: Date.now, log: createLog('silent'), limits })
+  const { signal } = new AbortController()
+  expect((await sourceIndex.find(world.inboxId, 'neither here nor there', signal))!.gaps).toEqual([
+    { after: block!.last_number, through: expect.any(Number) },
+    { after: 0, through: 3 },
+  ])
 })

@@ -188,6 +188,30 @@ test('a page of a common word reads a few blocks, and one of an absent word a fe
   expect(await statementsOf('qqqqqqqqqq')).toEqual({ search_blocks: 2, search_chunks: 2, messages: 1 })
 })
 
+// Numbers have the order of commits, and each transaction and node has a time of its own. The newest message was not found by a time after it.
+test('messages are found by their times, also where these are not in the order of their numbers', async () => {
+  await using world = await openSearchWorld()
+  const ids = await world.add(...Array<Mail>(4).fill({ text: 'needle' }))
+  const setTimes = (...times: number[]) =>
+    world.store.transaction(async (tx) => {
+      for (const [index, timestamp] of times.entries())
+        await tx.updateTable('messages').set({ timestamp }).where('id', '=', ids[index]!).execute()
+    })
+  const at = Date.now()
+  const find = (times: { before?: number; after?: number }) =>
+    world.search({ anyOf: [{ columns: ['body'], allOf: ['needle'] }], ...times })
+  const [first, second, third, fourth] = ids
+  await setTimes(at + 151, at + 150, at + 1, at)
+  expect(await find({ before: at + 100 })).toEqual([fourth, third])
+  expect(await find({ after: at + 100 })).toEqual([second, first])
+  expect(await find({ before: at + 151, after: at })).toEqual([third, second])
+  const day = 24 * 60 * 60_000
+  await setTimes(at, at + day, at + 1, at + 2) // by a clock that was wrong for a moment
+  expect(await find({ before: at + 100 })).toEqual([fourth, third, first])
+  await setTimes(at, at - day, at + 1, at + 2)
+  expect(await find({ after: at - 100 })).toEqual([fourth, third, first])
+})
+
 test('an empty query finds nothing', async () => {
   await using world = await openSearchWorld()
   await world.add({ text: 'something' })

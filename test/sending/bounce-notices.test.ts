@@ -172,6 +172,20 @@ test('a release restarts the age that counts for giving up and for the delay not
   expect((await mail.notices())[0]).toContain('Will-Retry-Until: Fri, 27 Nov 2026 10:00:00 +0000')
 })
 
+test('of the mail that does not reach an address, only messages suppress it', async () => {
+  for (const [kind, suppressed] of [
+    ['message', ['bob@example.test']],
+    ['code', []],
+  ] as const) {
+    await using mail = await sendMail(['bob@example.test'])
+    const [row] = await mail.claimed()
+    const ended = { target: 'test', owner: OWNER, startedAt: 0, recipients: [{ row: row!, outcome: never }] }
+    await recorder(mail)({ submission: { ...mail.submission, kind }, ...ended })
+    const entries = await mail.store.db.selectFrom('list_entries').select('entry').execute()
+    expect([kind, entries.map(({ entry }) => entry)]).toEqual([kind, suppressed])
+  }
+})
+
 test('a notice that cannot be delivered causes nothing else and is removed', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await attempt(mail, never)

@@ -237,8 +237,10 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     },
   }
+  // A lease of 60 ms would end on a busy machine, and the delivery would begin again.
   const worker = createDeliveryWorker({
-    ...{ store, limits, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    limits: withLimits({ delivery: { pollMs: 10 } }),
     interrupted: createInterruptedWork(limits),
     contents: createContents({ store }),
     destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),

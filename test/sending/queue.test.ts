@@ -176,9 +176,16 @@ test('one call changes a limited number, reports that there are more, and the ne
     { changed: 2, busy: 0, isMore: true },
     { changed: 1, busy: 1, isMore: false }, // counted once, at the end
   ])
-  for (const named of [{ ids: ['a', 'b', 'c'] }, { addresses: ['a', 'b', 'c'] }]) {
-    await expect(queue.change(actor, {}, 'hold', named)).rejects.toMatchObject({ code: 'validation_error' })
+  const twoAddresses = ['a@example.test', 'b@example.test']
+  for (const named of [{ ids: ['a', 'b'] }, { addresses: twoAddresses }]) {
+    expect(await queue.change(actor, {}, 'hold', named)).toEqual({ changed: 0, busy: 0, isMore: false })
   }
+  for (const named of [{ ids: ['a', 'b', 'c'] }, { addresses: [...twoAddresses, 'c'] }]) {
+    const refused = { code: 'validation_error', message: 'At most 2 recipients can be named in one call' }
+    await expect(queue.change(actor, {}, 'hold', named)).rejects.toMatchObject(refused)
+  }
+  // As many as one call changes: there are no more.
+  expect(await queue.change(actor, {}, 'cancel', { addresses: twoAddresses })).toMatchObject({ isMore: false })
 })
 
 test('only selected recipients are changed', async () => {

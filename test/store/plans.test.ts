@@ -80,8 +80,8 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
       'messages_by_header_id (inbox_id=? AND header_message_id_hash=?)',
     ],
   ]),
-  ['find where a search before a time begins', (db) => search.newestBefore(db, 'i', 1), 'messages_by_inbox'],
-  ['find where a search after a time ends', (db) => search.oldestAfter(db, 'i', 1), 'messages_by_inbox'],
+  ['find where a search before a time begins', (db) => search.oldestAfter(db, 'i', 1), 'messages_by_inbox'],
+  ['find where a search after a time ends', (db) => search.newestBefore(db, 'i', 1), 'messages_by_inbox'],
   [
     'read the messages that a search compares',
     (db) => search.listInRange(db, { inboxId: 'i', after: 1, before: 9, limit: 9 }),

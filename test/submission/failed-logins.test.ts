@@ -25,6 +25,14 @@ test('only the names that failed last are remembered', () => {
   expect(failedLogins.record({ network: 'four', account: 'four' })).toBe(200)
 })
 
+test('a name that fails again is remembered longer than those that do not', () => {
+  const failedLogins = createFailedLogins({ limits, clock: () => 0 })
+  const delays = ['one', 'two', 'three', 'one', 'four', 'one', 'three', 'two'].map((name) =>
+    failedLogins.record({ network: name, account: name }),
+  )
+  expect(delays).toEqual([100, 100, 100, 200, 100, 350, 200, 100]) // only "two" was forgotten, for "four"
+})
+
 test('a right password never waits, also while the answer to a wrong one does', async () => {
   await using server = await startSubmission({
     access: { failedLoginDelayMs: 3_600_000, failedLoginDelayMsMax: 3_600_000 },

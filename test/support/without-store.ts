@@ -10,6 +10,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/events/event-types.test.ts',
   'test/jobs/interrupted-work.test.ts',
   'test/events/bounded-cache.test.ts',
+  'test/inboxes/list-rules.test.ts',
   'test/messages/compressed-bodies.test.ts',
   'test/messages/content-text.test.ts',
   'test/messages/mail-list.test.ts',

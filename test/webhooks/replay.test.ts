@@ -164,6 +164,23 @@ test('the size of a batch of bodies is limited', async () => {
   expect(commits).toBe(5) // 2, 2, 2, 1 and the end
 })
 
+test('a replay has the events from its start on, and none of its end', async () => {
+  await using world = await openHookWorld()
+  const { store, time, limits } = world.feedWorld
+  const first = time.now
+  await world.feedWorld.append(sent(world.inbox))
+  time.now += 1_000
+  await world.feedWorld.append(sent(world.inbox))
+  const id = await world.add()
+  const replays = createReplays({ store, profileName: testProfile.name, clock: time.clock, limits })
+  const countOf = async (after: number, before: number) => {
+    const range = { start: first + after, end: first + before, isDryRun: true }
+    return (await replays.replay(world.owner, {}, id, range)).count
+  }
+  expect([await countOf(0, 1_000), await countOf(0, 1_001)]).toEqual([1, 2])
+  expect([await countOf(1, 1_000), await countOf(1, 1_001)]).toEqual([0, 1])
+})
+
 /** Appends events, then creates a webhook and a replay of them that has not started. Returns the webhook's id. */
 async function webhookWithReplay(world: HookWorld, count: number): Promise<string> {
   await world.feedWorld.append(...Array.from({ length: count }, () => sent(world.inbox)))

@@ -24,6 +24,7 @@ test('a name that looks like another one is refused', async () => {
   const mixed = expect.stringMatching(
     /^400 ValidationError validation_error: username mixes letters of several scripts/,
   )
+  const tooLong = expect.stringMatching(/^400 ValidationError validation_error: username must have 1 to 64 characters/)
   const refused: [string, unknown][] = [
     ['post\u00admaster', invisible], // soft hyphen
     ['ada\u200b', invisible], // zero width space
@@ -46,6 +47,8 @@ test('a name that looks like another one is refused', async () => {
     ['user漢字и', mixed],
     ['adaא', mixed], // Hebrew
     ['ⲁda', mixed], // Coptic, which is not in the table of scripts
+    ['a'.repeat(65), tooLong],
+    ['é'.repeat(33), tooLong], // 66 bytes
   ]
   const answers: [string, unknown][] = []
   for (const [username] of refused) answers.push([username, await create(username)])
@@ -66,6 +69,8 @@ test('a name that looks like another one is refused', async () => {
     'ada漢한글',
     'ı',
     'ᾳ',
+    'a'.repeat(64),
+    'é'.repeat(32),
   ]
   for (const username of allowed)
     expect(await create(username)).toBe(`${username.normalize('NFC').toLowerCase()}@mail.localhost`)

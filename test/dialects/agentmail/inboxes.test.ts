@@ -45,6 +45,10 @@ test('a repeated client_id returns the existing inbox, even if the other fields 
   const first = await world.agentmail.inboxes.create({ username: 'cleo', clientId: 'one' })
   const again = await world.agentmail.inboxes.create({ username: 'dan', clientId: 'one' })
   expect(again).toEqual(first)
+  // Free at once, also while the first one is still being removed.
+  await world.agentmail.inboxes.delete(first.inboxId)
+  const next = await world.agentmail.inboxes.create({ username: 'cleo-2', clientId: 'one' })
+  expect(next.inboxId).toBe('cleo-2@mail.localhost')
 })
 
 // A client_id of another pod used to get 403, and an organization's key got the other pod's inbox.

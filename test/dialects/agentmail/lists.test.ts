@@ -86,6 +86,8 @@ test('a token belongs to its list, and what is no entry is refused', async () =>
     { entry: 'c.test', reason: '\0' },
   ])
     expect((await world.request('POST', `${at}/receive/block`, { body })).status).toBe(400)
+  const longest = { entry: 'c.test', reason: 'x'.repeat(1_000) }
+  expect(await world.request('POST', `${at}/receive/block`, { body: longest })).toMatchObject({ body: longest })
   for (const list of ['other/block', 'send/other'])
     expect((await world.request('GET', `${at}/${list}`)).status).toBe(400)
 })

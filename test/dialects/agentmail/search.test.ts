@@ -68,6 +68,12 @@ test('a search finds messages by subject, addresses and words of the text, newes
     expect((await searchAll(inbox, q)).subjects, q).toEqual(['one'])
   const [byAddress] = (await searchAll(inbox, inbox, { limit: 1 })).found
   expect(byAddress?.highlights).toEqual({ recipients: [`**${inbox}**`] })
+
+  // As many addresses as fragments of a text.
+  const to = Array.from({ length: 5 }, (_, index) => `to${index}@many.test`)
+  await world.smtp.send({ envelope: { from: 'a@x.test', to: inbox }, to, subject: 'to many', text: 'x' })
+  const [toMany] = (await searchAll(inbox, 'many.test')).found
+  expect(toMany?.highlights).toEqual({ recipients: [0, 1, 2].map((index) => `to${index}@**many.test**`) })
 })
 
 test('any text is plain text', async () => {
@@ -218,6 +224,11 @@ test('a thread is found once by any of its visible messages, at every level, in 
     return { items, nextPageToken }
   })
   expect(rest.map(({ threadId }) => threadId)).toEqual([a!.threadId])
+
+  // Neither is one outside of the requested times: its thread is found by an earlier message.
+  const [newest] = (await inboxes.messages.list(addresses[0]!, { limit: 1 })).messages
+  const earlier = await all('inbox', { limit: 1, before: newest!.timestamp })
+  expect(earlier.map(({ subject }) => subject)).toEqual(subjects(0))
 
   // Hidden messages are not found through their thread, and do not show in its fields.
   const { messages } = inboxes

@@ -125,9 +125,10 @@ test('/metrics is open to this machine, and to others only with a key', async ()
   await edge.request('GET', '/v0/nothing')
   const local = await edge.request('GET', '/metrics', { key: null })
   expect(local.body).toContain('martlet_http_requests_total{dialect="agentmail",status="404"} 1')
-  const proxied = { 'x-forwarded-for': '203.0.113.7' }
-  expect((await edge.request('GET', '/metrics', { key: null, headers: proxied })).status).toBe(401)
-  expect((await edge.request('GET', '/metrics', { headers: proxied })).status).toBe(200)
+  for (const proxied of [{ 'x-forwarded-for': '203.0.113.7' }, { forwarded: 'for=203.0.113.7' }]) {
+    expect((await edge.request('GET', '/metrics', { key: null, headers: proxied })).status).toBe(401)
+    expect((await edge.request('GET', '/metrics', { headers: proxied })).status).toBe(200)
+  }
 })
 
 test('a request is logged in one line, without its query and without its key', async () => {

@@ -254,9 +254,16 @@ test('addresses that receive no mail, agents and reserved names are refused', as
   await refuse({ username: 'admin' }, 403)
   await refuse({ username: 'no-reply' }, 403)
   await refuse({ username: 'a@b' }, 400)
-  const body = { username: 'wordy', source: 'x'.repeat(2_049) }
-  const wordy = await world.request('POST', '/v0/agent/sign-up', { key: '', body })
-  expect(wordy).toMatchObject({ status: 400, body: { errors: [{ path: ['source'] }] } })
+  for (const name of ['source', 'referrer']) {
+    const wordy = (chars: number) =>
+      world.request('POST', '/v0/agent/sign-up', {
+        key: '',
+        headers: { 'x-forwarded-for': '192.0.2.20' },
+        body: { username: `wordy-${name}`, [name]: 'x'.repeat(chars) },
+      })
+    expect(await wordy(2_049)).toMatchObject({ status: 400, body: { errors: [{ path: [name] }] } })
+    expect((await wordy(2_048)).status).toBe(200)
+  }
   const { inboxId } = await signUp({ username: 'first-agent' }, '192.0.2.7')
   await refuse({ username: 'second-agent', humanEmail: inboxId }, 400) // it would read the code itself
   await refuse({ username: 'first-agent' }, 403)

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { LimitOverrides } from '../../../src/config/limits.ts'
 import { MailError } from '../../../src/errors.ts'
 import { openEventSource, StreamParser } from '../../support/event-source.ts'
@@ -149,12 +149,21 @@ test('a key has no more streams than its limit, and one that closes or is refuse
   expect((await third.next('subscribed')).lastEventId).toBe('start')
 })
 
-test('an idle client receives heartbeat comments', async () => {
-  const { edge } = await startWithFeed({ streams: { heartbeatMs: 20 } })
+test('an idle client receives a heartbeat comment after each interval, and no sooner', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { feed, edge } = await startWithFeed({ streams: { heartbeatMs: 20_000 } })
   await using _edge = edge
   await using source = await open(edge)
-  await expect.poll(() => source.comments >= 3).toBe(true)
-  expect(source.events.map(({ type }) => type)).toEqual(['subscribed'])
+  await source.next('subscribed')
+  const comments: number[] = []
+  for (const [index, passedMs] of [19_999, 1, 19_999, 1].entries()) {
+    vi.advanceTimersByTime(passedMs)
+    feed.subscriptions[0]!.publish(receivedEvent(index + 1))
+    await source.next('message') // a comment that was sent before it has arrived
+    comments.push(source.comments)
+  }
+  expect(comments).toEqual([0, 1, 1, 2])
 })
 
 // A client that does not read would get nothing but heartbeats in its buffer, and they count in the memory budget.

@@ -51,6 +51,17 @@ test('a stop waits for running requests, refuses new ones, and closes sockets la
   await expect(fetch(`${edge.url}/healthz`)).rejects.toThrow()
 })
 
+test('a handshake whose key is still being looked up when a stop begins is refused', async () => {
+  const lookup = pausedCall(undefined)
+  const edge = await startEdge({ core: { feed: new FakeFeed() }, beforeKey: lookup.call })
+  const refused = expect(openSocket(`${edge.url}/v0`, { authorization: `Bearer ${KEY}` })).rejects.toThrow(/^503/)
+  await expect.poll(lookup.hasStarted).toBe(true)
+  const stopped = edge.server.stop(10_000)
+  lookup.release()
+  await refused
+  await stopped
+})
+
 test('a request that takes longer than the grace period is aborted', async () => {
   const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })

@@ -198,7 +198,10 @@ test('inboxes and pods are added to and removed from a webhook, but the last one
   const pod = await agentmail.pods.create({ name: 'one' })
   for (const username of ['a', 'b']) await agentmail.inboxes.create({ username })
   const [a, b] = ['a@mail.localhost', 'b@mail.localhost']
-  const { webhookId } = await agentmail.webhooks.create({ url, eventTypes: [], inboxIds: [a, a], podIds: [pod.podId] })
+  const twice = [a, a, 'A@Mail.localhost'] // the last one is another spelling
+  const made = await agentmail.webhooks.create({ url, eventTypes: [], inboxIds: twice, podIds: [pod.podId] })
+  const { webhookId } = made
+  expect(made).toMatchObject({ inboxIds: [a], podIds: [pod.podId] })
   const update = (change: object) => agentmail.webhooks.update(webhookId, change)
   expect(await update({ addInboxIds: [b] })).toMatchObject({ inboxIds: [a, b], podIds: [pod.podId] })
   const { body } = await world.request('PATCH', `/v0/webhooks/${webhookId}`, { body: { remove_inbox_ids: [a, b] } })

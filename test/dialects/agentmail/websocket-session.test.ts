@@ -4,10 +4,18 @@
  * read without waiting.
  */
 import { once } from 'node:events'
-import { expect, test } from 'vitest'
-import type { LimitOverrides } from '../../../src/config/limits.ts'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { type LimitOverrides, withLimits } from '../../../src/config/limits.ts'
+import { serveWebSocket } from '../../../src/edges/http/live/websocket-session.ts'
+import { BacklogBudget } from '../../../src/edges/http/server/memory/backlog-budget.ts'
+import { createRoundRobin } from '../../../src/edges/http/server/memory/round-robin.ts'
+import { WritePacer } from '../../../src/edges/http/server/memory/write-pacer.ts'
 import { MailError } from '../../../src/errors.ts'
-import { type Edge, KEY, startEdge } from './edge.ts'
+import { createLog } from '../../../src/log.ts'
+import { createMetrics } from '../../../src/metrics.ts'
+import { anyone, type Edge, KEY, startEdge } from './edge.ts'
 import { FakeFeed } from './fake-feed.ts'
 import { openSocket } from './raw-socket.ts'
 import { message, receivedEvent, thread } from './sample-views.ts'
@@ -327,4 +335,34 @@ test('the handshake accepts the key in the header or the query, the header first
   await expect(openSocket(`${edge.url}/v0/`, { authorization: `Bearer ${KEY}` })).rejects.toThrow(/^404 .*not_found/)
   await expect(openSocket(`${edge.url}/v1`, { authorization: `Bearer ${KEY}` })).rejects.toThrow(/^404 .*not_found/)
   expect(JSON.stringify(edge.log)).not.toContain(KEY)
+})
+
+// No dialect of these tests has one. The socket is real, and says what the operating system would only say after megabytes.
+test('a heartbeat of a dialect is sent while no other data waits to be read', async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const accepted = once(server, 'connection')
+  await using client = await openSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const [socket] = (await accepted) as [WebSocket]
+  let asked = 0
+  let waitingBytes = 1
+  const waiting = () => {
+    asked += 1
+    return waitingBytes
+  }
+  Object.defineProperty(socket, 'bufferedAmount', { get: waiting })
+  const limits = withLimits({ sockets: { heartbeatMs: 10 } })
+  serveWebSocket({
+    ...{ socket, actor: anyone, feed: new FakeFeed(), limits, log: createLog('silent'), metrics: createMetrics() },
+    ...{ budget: new BacklogBudget(limits), pacer: new WritePacer(limits), roundRobin: createRoundRobin() },
+    ...{ stopCode: 1001, disconnect: () => undefined, onFrame: async () => undefined, renderError: () => ({}) },
+    heartbeat: { type: 'ping' },
+  })
+  await expect.poll(() => asked).toBeGreaterThan(3)
+  waitingBytes = 0
+  socket.send('{"type":"written"}')
+  expect(await client.next()).toEqual({ type: 'written' }) // nothing was sent before it
+  expect(await client.next()).toEqual({ type: 'ping' })
+  expect(await client.next()).toEqual({ type: 'ping' })
 })

@@ -189,19 +189,28 @@ type Progress = 'all read' | 'page ends'
 
 /**
  * Returns the numbers between which the messages of the requested times are. Numbers have the order of the commits, and
- * times nearly so: clocks of nodes differ, and a clock can be set back. So the range is wider by limits.events.disorderMs.
+ * times nearly so: clocks of nodes differ, and a clock can be set back. So the range is wider by limits.events.disorderMs,
+ * and its newest message does not end it: one that is a little older may have a higher number. All that follow the first message
+ * behind the range are too late. The same holds for its beginning.
  */
 async function rangeOfTimes(
   db: Db,
   { inboxId, before, after }: Pick<SearchRequest, 'inboxId' | 'before' | 'after'>,
   { events: { disorderMs } }: Limits,
 ): Promise<{ readonly after: number; readonly before: number }> {
-  const newest = before === undefined ? undefined : await index.newestBefore(db, inboxId, before + disorderMs)
-  const oldest = after === undefined ? undefined : await index.oldestAfter(db, inboxId, after - disorderMs)
-  return {
-    before: before === undefined ? Number.MAX_SAFE_INTEGER : (newest ?? 0) + 1,
-    after: after === undefined ? 0 : (oldest ?? Number.MAX_SAFE_INTEGER) - 1,
+  const range = { after: 0, before: Number.MAX_SAFE_INTEGER }
+  const tooLate = before === undefined ? undefined : await index.oldestAfter(db, inboxId, before + disorderMs)
+  if (before !== undefined && tooLate !== undefined) {
+    // The higher number counts: a single message with a wrong time does not hide those that follow it.
+    const newest = await index.newestBefore(db, inboxId, before + disorderMs)
+    range.before = Math.max(tooLate, (newest ?? 0) + 1)
   }
+  const tooEarly = after === undefined ? undefined : await index.newestBefore(db, inboxId, after - disorderMs)
+  if (after !== undefined && tooEarly !== undefined) {
+    const oldest = await index.oldestAfter(db, inboxId, after - disorderMs)
+    range.after = Math.min(tooEarly, (oldest ?? Number.MAX_SAFE_INTEGER) - 1)
+  }
+  return range
 }
 
 function isInTime({ timestamp }: index.SearchableRow, { before, after }: SearchRequest): boolean {
