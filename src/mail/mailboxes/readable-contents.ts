@@ -1,0 +1,29 @@
+/**
+ * Contents as the mailboxes read them: one whose file is lost is damaged, as one that cannot be decoded. To other callers, it does not exist, as one that
+ * was deleted. A mail program must not take it for deleted: its user may still repair the file.
+ */
+import { isMailError } from '../../errors.ts'
+import type { Store } from '../../store/store.ts'
+import { getLocation } from '../../store/tables/contents-table.ts'
+import type { Contents } from '../messages/content/contents.ts'
+import { DamagedContent } from '../messages/content/damaged-content.ts'
+
+interface ReadableNeeds {
+  readonly store: Pick<Store, 'db'>
+  readonly contents: Contents
+}
+
+/** `read` throws DamagedContent when the file is lost, and not_found only when the content was deleted. */
+export function createReadableContents({ store, contents }: ReadableNeeds): Contents {
+  return {
+    async *read(contentId, range) {
+      try {
+        yield* contents.read(contentId, range)
+      } catch (error) {
+        // A row is deleted before its file: while it exists, so must the file.
+        const isLost = isMailError(error, 'not_found') && (await getLocation(store.db, contentId)) !== undefined
+        throw isLost ? new DamagedContent('the file of a message is lost', { cause: error }) : error
+      }
+    },
+  }
+}
