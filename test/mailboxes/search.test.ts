@@ -1,9 +1,11 @@
 /** Tests the keys of SEARCH, one by one, against a small mailbox. */
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
 import type { SearchKey } from '../../src/formats/imap/search-keys.ts'
+import type { Log } from '../../src/log.ts'
 import { firstPosition, inSet } from '../../src/mail/mailboxes/search/search-positions.ts'
+import { createReportDamage, DamagedContent } from '../../src/mail/messages/content/damaged-content.ts'
 import { expectBounded } from '../formats/bounded.ts'
 import { append, appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
@@ -125,6 +127,13 @@ test('all keys of a search together read a limited number of rows', async () => 
   await expect(search(40)).rejects.toMatchObject({ code: 'LIMIT' })
 })
 
+test('a content that is damaged is logged once', () => {
+  const error = vi.fn()
+  const report = createReportDamage({ error } as unknown as Log)
+  for (const id of ['a', 'b', 'a']) report(id, new DamagedContent('lost'))
+  expect(error.mock.calls.map(([{ contentId }]) => contentId)).toEqual(['a', 'b'])
+})
+
 // It was NO [SERVERBUG], so that nothing in the mailbox could be found. One whose file was lost counted as deleted: NOT found it.
 test.each(['damaged', 'lost'])(
   'a message that is %s is in no result that depends on it, and stops no search',
@@ -157,6 +166,17 @@ test.each(['damaged', 'lost'])(
       })
       return [found, damaged]
     }
+    // FETCH was NO [SERVERBUG] or NO [NONEXISTENT], also for the other messages.
+    const fetched = []
+    const wanted = { size: true, envelope: true, bodyStructure: true, source: 'whole' } as const
+    for await (const batch of inbox.fetch(Array.from(latest.uids), wanted, new AbortController().signal))
+      fetched.push(...batch)
+    expect(fetched.map((message) => [message.uid, message.isDamaged, message.source !== undefined])).toEqual([
+      ...[1, 2, 3].map((other) => [other, undefined, true]),
+      [uid, true, false],
+    ])
+    expect(fetched.at(-1)).toMatchObject({ envelope: expect.stringContaining('"dot"'), sizeBytes: expect.any(Number) })
+
     // The header of a message in a file is in its row too.
     const keys = [text('text', 'x-colour: blue'), ...(how === 'lost' ? [] : [header('X-Colour', 'blue')])]
     for (const key of keys) {

@@ -1,6 +1,6 @@
 /**
- * Contents as the mailboxes read them: one whose file is lost is damaged, as one that cannot be decoded. To other callers, it does not exist, as one that
- * was deleted. A mail program must not take it for deleted: its user may still repair the file.
+ * Contents as the mailboxes read them: one whose file is lost or too short is damaged, as one that cannot be decoded. To other callers, a lost one does not exist, as one
+ * that was deleted. A mail program must not take it for deleted: its user may still repair the file.
  */
 import { isMailError } from '../../errors.ts'
 import type { Store } from '../../store/store.ts'
@@ -13,17 +13,25 @@ interface ReadableNeeds {
   readonly contents: Contents
 }
 
-/** `read` throws DamagedContent when the file is lost, and not_found only when the content was deleted. */
+/** `read` throws DamagedContent when the file is lost, or ends before the range; and not_found only when the content was deleted. */
 export function createReadableContents({ store, contents }: ReadableNeeds): Contents {
   return {
     async *read(contentId, range) {
+      let readBytes = 0
       try {
-        yield* contents.read(contentId, range)
+        for await (const chunk of contents.read(contentId, range)) {
+          readBytes += chunk.length
+          yield chunk
+        }
       } catch (error) {
         // A row is deleted before its file: while it exists, so must the file.
         const isLost = isMailError(error, 'not_found') && (await getLocation(store.db, contentId)) !== undefined
         throw isLost ? new DamagedContent('the file of a message is lost', { cause: error }) : error
       }
+      if (!range || readBytes >= range.end - range.start) return
+      const location = await getLocation(store.db, contentId) // the range may end after the message
+      if (location && readBytes < Math.min(range.end, location.size_bytes) - range.start)
+        throw new DamagedContent('the file of a message is too short')
     },
   }
 }

@@ -29,7 +29,7 @@ export interface LargeContent {
 }
 
 export interface LargeStructures {
-  /** @throws not_found when the content was deleted; read_queue_full, shutting_down, unavailable; the reason of the signal */
+  /** @throws not_found when the content was deleted; DamagedContent; read_queue_full, shutting_down, unavailable; the reason of the signal */
   get(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow>
   parts(content: LargeContent, signal: AbortSignal): Promise<ImapPart>
 }
