@@ -11,7 +11,7 @@ export const mailboxesLimits = {
     default: 500,
     unit: 'count',
     description:
-      'Messages that one transaction compares with the mailboxes, when an inbox is first opened for example.',
+      'Messages, drafts and entries that one transaction compares, when an inbox is first opened for example.',
   },
   loadEntries: {
     default: 10_000,
