@@ -67,6 +67,23 @@ test.each(Object.entries(CORPUS))('the corpus, %s: no turn is long', { timeout: 
   await expectShortTurns(make(CORPUS_BYTES).toString('latin1'), { hasFields: true, isDescribed: true })
 })
 
+// Each FETCH took 25 to 140 ms of the event loop.
+test('a small message with a thousand parts: no turn of FETCH is as long as all of its parts', async () => {
+  const client = await ImapClient.logIn(server.current.port, await server.current.createAccount())
+  const part =
+    '--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nx\r\n'
+  await client.append('INBOX', `${MULTIPART}${part.repeat(999)}--b\r\n\r\nthe last\r\n--b--\r\n`)
+  await client.ok('SELECT INBOX')
+  const work = countLoopWork()
+  onTestFinished(work.stop)
+  for (const command of COMMANDS.filter((each) => each.startsWith('FETCH'))) {
+    work.longest()
+    await client.command(command)
+    expect(work.longest(), command).toBeLessThan(UNITS_MAX)
+  }
+  expect(await client.ok('FETCH 1 BODY.PEEK[999]')).toEqual(['1 FETCH (BODY[999] {1}\r\nx)'])
+})
+
 /** @param kind hasFields: thousands, which SEARCH compares one after the other; isDescribed: its structure is long */
 async function expectShortTurns(
   message: string,

@@ -16,7 +16,14 @@ import { DamagedContent, type ReportDamage } from '../../messages/content/damage
 import { readStructure } from '../../messages/content/message-structure.ts'
 import { createSlices } from '../search/search-slices.ts'
 import { type LargeStructures, STRUCTURE_VERSION, storeStructures, structureRow } from './large-structures.ts'
-import { loadBytes, type MessageSource, openSource, type Reading, reportedDamage } from './message-source.ts'
+import {
+  hasManyParts,
+  loadBytes,
+  type MessageSource,
+  openSource,
+  type Reading,
+  reportedDamage,
+} from './message-source.ts'
 
 /** Items that need the store; FLAGS, UID and MODSEQ are in the snapshot. */
 export interface WantedItems {
@@ -167,16 +174,19 @@ async function compute(
     await pause()
     const stored =
       row.structure_of === null ? undefined : await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
-    if (stored) computed.set(id, stored)
-    else if (sizeBytes > limits.mailboxes.sourceBytesMax) {
-      const get = () => needs.largeStructures.get({ id, sizeBytes, turn }, signal)
-      computed.set(id, await tryRead(needs, id, get))
-    } else {
-      const read = async () => structureRow(id, readStructure(await loadBytes(row, needs), limits))
-      const made = await tryRead(needs, id, read)
-      computed.set(id, made)
-      if (typeof made === 'object') toStore.push(made)
+    if (stored) {
+      computed.set(id, stored)
+      continue
     }
+    const isInMemory = sizeBytes <= limits.mailboxes.sourceBytesMax
+    const made = await tryRead(needs, id, async () => {
+      const bytes = isInMemory ? await loadBytes(row, needs) : undefined
+      if (!bytes || hasManyParts(bytes, limits)) return needs.largeStructures.get({ id, sizeBytes, turn }, signal)
+      const read = structureRow(id, readStructure(bytes, limits))
+      toStore.push(read)
+      return read
+    })
+    computed.set(id, made)
   }
   if (toStore.length > 0) await storeStructures(needs, toStore)
   return computed
