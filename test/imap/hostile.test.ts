@@ -291,6 +291,23 @@ test('SEARCH goes on without a message that is damaged, and warns of it', async 
   })
 })
 
+test('FETCH sends everything that can be read, and its answer names the messages that are damaged', async () => {
+  const server = await start()
+  const [client] = await openMailbox(server)
+  const inbox = [...server.store.inboxes.values()][0]!
+  inbox.mailboxes.get('Work')!.messages.get(2)!.isDamaged = true
+  const unreadable = { status: 'NO', text: '[CORRUPTION] messages that cannot be read: UID 2' }
+  const answer = await client!.command('FETCH 1:3 (FLAGS ENVELOPE BODYSTRUCTURE BODY[])')
+  expect(answer).toMatchObject(unreadable)
+  const fetched = (number: number) => answer.untagged.filter((line) => line.startsWith(`${number} FETCH`))
+  for (const number of [1, 3]) expect(fetched(number)).toEqual([expect.stringMatching(/BODYSTRUCTURE .*BODY\[\] \{/s)])
+  // Also that it has been marked as read.
+  expect(fetched(2)).toEqual([expect.stringMatching(/^2 FETCH \(FLAGS \(\\Seen\) ENVELOPE \(.*\)\)$/)])
+  // A program would take a response without a content for an empty message.
+  expect(await client!.command('UID FETCH 2 BODY.PEEK[]')).toMatchObject({ ...unreadable, untagged: [] })
+  expect(await client!.ok('FETCH 2 (ENVELOPE RFC822.SIZE)')).toEqual([expect.stringContaining('RFC822.SIZE')])
+})
+
 test('commands that are sent ahead wait in the network, not in memory', async () => {
   const server = await start({ pipelinedBytesMax: 1_000 })
   const client = await ImapClient.logIn(server.port, await server.createAccount())

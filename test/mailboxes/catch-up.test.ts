@@ -2,20 +2,21 @@
  * Tests how mailboxes follow the log: after random changes, entries and snapshots equal what a full comparison finds, and
  * UIDs never repeat. It detects a lost or doubled change, because the model is computed from the labels alone.
  */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { MailAccount, OpenMailbox, Snapshot } from '../../src/edges/imap/session/mail-store.ts'
 import { expireMessages } from '../../src/mail/accounts/expire-messages.ts'
 import { messagesRemoved } from '../../src/mail/events/log/mailbox-events.ts'
 import { createProjection } from '../../src/mail/mailboxes/projection/mailbox-projection.ts'
-import { openStore } from '../../src/store/store.ts'
+import type { Tx } from '../../src/store/handles.ts'
+import { openStore, type Store } from '../../src/store/store.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as mailboxesTable from '../../src/store/tables/mailboxes-table.ts'
 import { labelsOf } from '../../src/store/tables/messages-table.ts'
 import { amount } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { notSupported } from '../support/test-database.ts'
-import { type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
+import { appendedMail, type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
 
 const NAMES = ['INBOX', 'Archive', 'Sent', 'Spam', 'Trash', 'Work', 'Play']
 
@@ -209,6 +210,82 @@ notSupported('sqlite', 'it has one node')('two nodes give one UID to a message, 
   } finally {
     await node.feed.stop()
     await store.close()
+  }
+})
+
+test('a full comparison has many transactions, each of a limited number of messages, entries and drafts', async () => {
+  // All drafts were compared in one, so that with 33,000 of them all other writers waited for seconds.
+  await using world = await startMailboxes()
+  const { store, inboxId } = world
+  const account = await world.logIn()
+  for (let count = 0; count < 9; count += 1) {
+    await world.receive()
+    await account.append('Drafts', appendedMail(`Subject: ${count}\nMessage-ID: <${count}@x.test>\n\n${count}\n`))
+  }
+  const drafts = await account.open('Drafts')
+  const { uids } = drafts.latest()
+  expect(uids).toHaveLength(9)
+  drafts.close()
+  // Of three, the entry is missing; three others are gone; three are as they were.
+  await store.transaction(async (tx) => {
+    await tx.deleteFrom('mailbox_entries').where('uid', 'in', [1, 2, 3]).where('item_kind', '=', 'revision').execute()
+    const rows = await tx.selectFrom('drafts').select('id').orderBy('id').execute()
+    await tx
+      .deleteFrom('drafts')
+      .where(
+        'id',
+        'in',
+        rows.slice(3, 6).map(({ id }) => id),
+      )
+      .execute()
+    const { last_seq } = await tx.selectFrom('event_log').select('last_seq').executeTakeFirstOrThrow()
+    await tx.updateTable('mailbox_states').set({ compare_seq: last_seq }).execute()
+  })
+
+  const changed: number[] = []
+  const limits = withLimits({ access: { failedLoginDelayMs: 0 }, mailboxes: { compareMessages: 2 } })
+  const counted: Store = Object.create(store, {
+    transaction: {
+      value: (run: Parameters<Store['transaction']>[0]) =>
+        store.transaction(async (tx) => {
+          const before = await entryIds(tx)
+          const result = await run(tx)
+          const after = await entryIds(tx)
+          changed.push(
+            [...before].filter((id) => !after.has(id)).length + [...after].filter((id) => !before.has(id)).length,
+          )
+          return result
+        }),
+    },
+  })
+  const node = await startNode(counted, limits)
+  onTestFinished(() => node.feed.stop())
+  const again = await (await world.logIn(undefined, node)).open('Drafts')
+  expect(Array.from(again.latest().uids)).toEqual([7, 8, 9, 10, 11, 12])
+  expect(Math.max(...changed)).toBe(2)
+  // 9 messages, 9 entries of INBOX, 6 of Drafts, 6 drafts.
+  expect(changed.length).toBeGreaterThanOrEqual(30 / 2)
+  expect(await shownSubjects(again)).toEqual(['6', '7', '8', '0', '1', '2'])
+
+  async function entryIds(tx: Tx): Promise<Set<string>> {
+    const rows = await tx
+      .selectFrom('mailbox_entries')
+      .innerJoin('mailboxes', 'mailboxes.id', 'mailbox_id')
+      .select(['mailbox_id', 'uid'])
+      .where('inbox_id', '=', inboxId)
+      .execute()
+    return new Set(rows.map(({ mailbox_id, uid }) => `${mailbox_id} ${uid}`))
+  }
+
+  async function shownSubjects(mailbox: OpenMailbox): Promise<string[]> {
+    const subjects: string[] = []
+    for await (const batch of mailbox.fetch(
+      Array.from(mailbox.latest().uids),
+      { envelope: true },
+      new AbortController().signal,
+    ))
+      subjects.push(...batch.map(({ envelope }) => /"(\d)"/.exec(envelope!)![1]!))
+    return subjects
   }
 })
 

@@ -1,8 +1,10 @@
 /** Tests mailboxes through the interface that IMAP's sessions use. */
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { withLimits } from '../../src/config/limits.ts'
 import type { FetchedMessage, OpenMailbox, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
 import { FlagSets } from '../../src/mail/mailboxes/views/flag-sets.ts'
-import { appendedMail, startMailboxes } from './mailbox-world.ts'
+import { countStatements } from '../store/count-statements.ts'
+import { appendedMail, startMailboxes, startNode } from './mailbox-world.ts'
 
 const never = new AbortController().signal
 
@@ -171,13 +173,21 @@ test('a message that is deleted while it was held back does not raise UIDNEXT ab
 })
 
 test('messages that were held back are shown when another mailbox is closed, though nothing happens in theirs', async () => {
-  await using world = await startMailboxes({ mailboxes: { openEntriesMax: 2 } })
-  const account = await world.logIn()
+  await using world = await startMailboxes()
+  const { counted, statements } = countStatements(world.store)
+  const node = await startNode(counted, withLimits({ mailboxes: { openEntriesMax: 2 } }))
+  onTestFinished(() => node.feed.stop())
+  const account = await world.logIn(undefined, node)
   await account.append('Archive', appendedMail('From: a@x.test\n\narchived\n'))
   const [inbox, archive] = [await account.open('INBOX'), await account.open('Archive')]
   await world.receive()
   await world.receive()
   expect((await inbox.refresh()).uids).toHaveLength(0)
+  // Each NOOP read all of them again, also if there was memory for one of two.
+  const reads = () => [statements.mailbox_entries, statements.mailbox_tombstones]
+  const before = reads()
+  for (let again = 0; again < 3; again += 1) expect((await inbox.refresh()).uids).toHaveLength(0)
+  expect(reads()).toEqual(before)
   archive.close()
   expect((await inbox.refresh()).uids).toHaveLength(2)
 })

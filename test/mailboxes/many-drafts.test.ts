@@ -10,7 +10,7 @@ const COUNT = 33_000
 
 test('33,000 drafts can be opened, searched, changed and removed', async () => {
   // The labels of more drafts than a statement has parameters could not be read.
-  // All drafts are compared in one transaction, which may take longer than its 5 s when other programs use the machine.
+  // They are inserted in one transaction, which may take longer than its 5 s when other programs use the machine.
   await using world = await startMailboxes({ store: { transactionMs: 60_000 } })
   const { store, inboxId, actor } = world
   const before = await world.logIn()

@@ -1,11 +1,13 @@
 /** Tests the keys of SEARCH, one by one, against a small mailbox. */
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
 import type { SearchKey } from '../../src/formats/imap/search-keys.ts'
+import type { Log } from '../../src/log.ts'
 import { firstPosition, inSet } from '../../src/mail/mailboxes/search/search-positions.ts'
+import { createReportDamage, DamagedContent } from '../../src/mail/messages/content/damaged-content.ts'
 import { expectBounded } from '../formats/bounded.ts'
-import { appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
+import { append, appendedMail, type MailboxWorld, startMailboxes } from './mailbox-world.ts'
 
 let world: MailboxWorld
 let account: MailAccount
@@ -20,7 +22,10 @@ const mails = [
 ]
 
 beforeAll(async () => {
-  world = await startMailboxes({ mailboxes: { searchContentsMax: 10, searchRowsMax: 100 } })
+  world = await startMailboxes({
+    mailboxes: { searchContentsMax: 10, searchRowsMax: 100 },
+    store: { inlineBytesMax: 5_000 },
+  })
   account = await world.logIn()
   for (const [index, raw] of mails.entries()) {
     const flags = index === 0 ? ['\\Seen', 'Work'] : index === 1 ? ['\\Flagged'] : []
@@ -122,31 +127,67 @@ test('all keys of a search together read a limited number of rows', async () => 
   await expect(search(40)).rejects.toMatchObject({ code: 'LIMIT' })
 })
 
-// It was NO [SERVERBUG], so that nothing in the mailbox could be found.
-test('a message that is damaged is in no result that depends on it, and stops no search', async () => {
-  await account.append('INBOX', appendedMail('From: dot@x.test\n\nwill be damaged\n', { flags: ['\\Seen'] }))
-  const newest = world.store.db.selectFrom('messages').select('content_id').orderBy('number', 'desc').limit(1)
-  const { content_id } = await newest.executeTakeFirstOrThrow()
-  const noise = Buffer.from([0xff])
-  await world.store.transaction((tx) =>
-    tx.updateTable('contents').set({ bytes: noise, parsed: noise }).where('id', '=', content_id).execute(),
-  )
-  const latest = await inbox.refresh()
-  const search = async (key: SearchKey) => {
-    let damaged = 0
-    const found = await inbox.search(key, latest, [], new AbortController().signal, (count) => {
-      damaged += count
-    })
-    return [found, damaged]
-  }
-  for (const key of [text('text', 'x-colour: blue'), header('X-Colour', 'blue')]) {
-    const shown = inspect(key)
-    expect(await search(key), shown).toEqual([[2], 1])
-    expect(await search({ key: 'not', of: key }), shown).toEqual([[1, 3], 1])
-    expect(await search({ key: 'not', of: { key: 'not', of: key } }), shown).toEqual([[2], 1])
-    // Other keys decide alone.
-    expect(await search({ key: 'or', keys: [key, flag('\\Seen')] }), shown).toEqual([[1, 2, 4], 0])
-    const some: SearchKey = { key: 'and', keys: [key, flag('\\Flagged')] }
-    expect(await search({ key: 'not', of: some }), shown).toEqual([[1, 3, 4], 0])
-  }
+test('a content that is damaged is logged once', () => {
+  const error = vi.fn()
+  const report = createReportDamage({ error } as unknown as Log)
+  for (const id of ['a', 'b', 'a']) report(id, new DamagedContent('lost'))
+  expect(error.mock.calls.map(([{ contentId }]) => contentId)).toEqual(['a', 'b'])
 })
+
+// It was NO [SERVERBUG], so that nothing in the mailbox could be found. One whose file was lost counted as deleted: NOT found it.
+test.each(['damaged', 'lost'])(
+  'a message that is %s is in no result that depends on it, and stops no search',
+  async (how) => {
+    const body = how === 'lost' ? 'in a file '.repeat(1_000) : 'in a row'
+    const { uid } = await append(account, 'INBOX', appendedMail(`From: dot@x.test\n\n${body}\n`, { flags: ['\\Seen'] }))
+    onTestFinished(async () => {
+      await inbox.storeFlags([uid], { how: 'add', flags: ['\\Deleted'] })
+      await inbox.expunge([uid])
+    })
+    const { id, blob_key } = await world.store.db
+      .selectFrom('messages')
+      .innerJoin('contents', 'contents.id', 'messages.content_id')
+      .select(['contents.id', 'contents.blob_key'])
+      .orderBy('number', 'desc')
+      .limit(1)
+      .executeTakeFirstOrThrow()
+    const noise = Buffer.from([0xff])
+    if (how === 'lost') await world.store.blobs.delete(blob_key!)
+    else {
+      await world.store.transaction((tx) =>
+        tx.updateTable('contents').set({ bytes: noise, parsed: noise }).where('id', '=', id).execute(),
+      )
+    }
+    const latest = await inbox.refresh()
+    const search = async (key: SearchKey) => {
+      let damaged = 0
+      const found = await inbox.search(key, latest, [], new AbortController().signal, (count) => {
+        damaged += count
+      })
+      return [found, damaged]
+    }
+    // FETCH was NO [SERVERBUG] or NO [NONEXISTENT], also for the other messages.
+    const fetched = []
+    const wanted = { size: true, envelope: true, bodyStructure: true, source: 'whole' } as const
+    for await (const batch of inbox.fetch(Array.from(latest.uids), wanted, new AbortController().signal))
+      fetched.push(...batch)
+    expect(fetched.map((message) => [message.uid, message.isDamaged, message.source !== undefined])).toEqual([
+      ...[1, 2, 3].map((other) => [other, undefined, true]),
+      [uid, true, false],
+    ])
+    expect(fetched.at(-1)).toMatchObject({ envelope: expect.stringContaining('"dot"'), sizeBytes: expect.any(Number) })
+
+    // The header of a message in a file is in its row too.
+    const keys = [text('text', 'x-colour: blue'), ...(how === 'lost' ? [] : [header('X-Colour', 'blue')])]
+    for (const key of keys) {
+      const shown = inspect(key)
+      expect(await search(key), shown).toEqual([[2], 1])
+      expect(await search({ key: 'not', of: key }), shown).toEqual([[1, 3], 1])
+      expect(await search({ key: 'not', of: { key: 'not', of: key } }), shown).toEqual([[2], 1])
+      // Other keys decide alone.
+      expect(await search({ key: 'or', keys: [key, flag('\\Seen')] }), shown).toEqual([[1, 2, uid], 0])
+      const some: SearchKey = { key: 'and', keys: [key, flag('\\Flagged')] }
+      expect(await search({ key: 'not', of: some }), shown).toEqual([[1, 3, uid], 0])
+    }
+  },
+)

@@ -191,6 +191,7 @@ create table drafts (
   PRIMARY KEY (id),
   FOREIGN KEY (inbox_id) REFERENCES inboxes(id)
 );
+CREATE INDEX drafts_by_creation ON public.drafts USING btree (inbox_id, id);
 CREATE INDEX drafts_by_inbox ON public.drafts USING btree (inbox_id, updated_at, id);
 CREATE INDEX drafts_by_organization ON public.drafts USING btree (organization_id, updated_at, id);
 CREATE INDEX drafts_by_pod ON public.drafts USING btree (pod_id, updated_at, id);
@@ -350,6 +351,8 @@ create table mailbox_states (
   inbox_id text collate "C" not null,
   seen_seq bigint not null,
   compare_seq bigint,
+  compare_phase text collate "C" not null,
+  compared_id text collate "C" not null,
   compared_number bigint not null,
   last_uid_validity bigint not null,
   PRIMARY KEY (inbox_id),

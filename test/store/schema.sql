@@ -184,6 +184,8 @@ CREATE TABLE drafts (
   updated_at integer not null
 ) strict;
 
+CREATE INDEX drafts_by_creation on drafts (inbox_id, id);
+
 CREATE INDEX drafts_by_inbox on drafts (inbox_id, updated_at, id);
 
 CREATE INDEX drafts_by_organization on drafts (organization_id, updated_at, id);
@@ -350,6 +352,8 @@ CREATE TABLE mailbox_states (
   inbox_id text primary key references inboxes,
   seen_seq integer not null,
   compare_seq integer,
+  compare_phase text not null,
+  compared_id text not null,
   compared_number integer not null,
   last_uid_validity integer not null
 ) strict;

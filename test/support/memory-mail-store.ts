@@ -256,7 +256,11 @@ class MemoryOpenMailbox implements OpenMailbox {
       if (signal.aborted) return
       yield uids.slice(start, start + BATCH).flatMap((uid) => {
         const message = this.#mailbox.messages.get(uid)
-        return message ? [fetched(uid, message, wanted, this.#inbox.largeBytes)] : []
+        if (!message) return []
+        const { source, body, bodyStructure, ...readable } = wanted
+        if (!message.isDamaged || !(source || body || bodyStructure))
+          return [fetched(uid, message, wanted, this.#inbox.largeBytes)]
+        return [{ ...fetched(uid, message, readable, this.#inbox.largeBytes), isDamaged: true }]
       })
     }
   }

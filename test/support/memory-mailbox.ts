@@ -26,7 +26,7 @@ export interface MemoryMessage {
   readonly threadId: string
   readonly preview?: string
   structure?: ImapStructure
-  /** No search can read it. */
+  /** No search and no FETCH can read it. */
   isDamaged?: boolean
 }
 

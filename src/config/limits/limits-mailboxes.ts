@@ -11,7 +11,7 @@ export const mailboxesLimits = {
     default: 500,
     unit: 'count',
     description:
-      'Messages that one transaction compares with the mailboxes, when an inbox is first opened for example.',
+      'Messages, drafts and entries that one transaction compares, when an inbox is first opened for example.',
   },
   loadEntries: {
     default: 10_000,
@@ -93,6 +93,12 @@ export const mailboxesLimits = {
     description: 'Rows of messages that one SEARCH reads, for all of its keys together.',
   },
   searchKeysMax: { default: 1_000, unit: 'count', description: 'Keys of one SEARCH.' },
+  structurePartsMax: {
+    default: 100,
+    unit: 'count',
+    description:
+      'Lines of a message that may begin a MIME part. FETCH reads the structure of a message with more in a thread, as that of a large one.',
+  },
   sourceBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',

@@ -5,7 +5,7 @@
 import { linesInSlices, linesSourceCharsMax } from '../html/html-lines.ts'
 import { charsetOfText, decodeCharset, decodePart, type TextCharset } from '../mime/charset.ts'
 import { fieldText, type HeaderField } from '../mime/header-fields.ts'
-import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
+import { type MimePart, type StructureLimits, scanInSlices } from '../mime/mime-structure.ts'
 import { decodeBytes } from '../mime/transfer-encoding.ts'
 
 export interface MessageTextPiece {
@@ -39,9 +39,9 @@ const ASCII_END = 0x80
 const PAUSE: MessageTextPiece = { isHeader: false, isContinued: true, text: '' }
 
 /**
- * @param raw the whole message. The first piece costs the time for the structure of the message, and the first one of a part that for its
- * transfer encoding, so that those of large messages are made in a thread (mail/messages/content/mail-reader.ts). Other pieces, some of
- * which are empty, cost a few milliseconds each
+ * @param raw the whole message. The first piece of a part costs the time for its transfer encoding, and one of the structure that for its bytes, so
+ * that those of large messages are made in a thread (mail/messages/content/mail-reader.ts). Other pieces, some of which are empty, cost a few
+ * milliseconds each
  */
 export function* messageTexts(raw: Buffer, limits: TextLimits): Generator<MessageTextPiece> {
   yield* textsIn(raw, limits, MESSAGE_DEPTH_MAX, false)
@@ -53,7 +53,7 @@ function* textsIn(
   depthLeft: number,
   isAttached: boolean,
 ): Generator<MessageTextPiece> {
-  const { root, charset } = scanStructure(raw, limits)
+  const { root, charset } = yield* inTurns(scanInSlices(raw, limits))
   yield* textsOf(root)
 
   function* textsOf(part: MimePart): Generator<MessageTextPiece> {

@@ -94,8 +94,20 @@ const BOUNDARY_CHARS_MAX = 998
  */
 const CONTENT_ID_CHARS_MAX = 998
 
+/** Parts after which other work may run. Each costs some 10 µs. */
+const SLICE_PARTS = 50
+
 /** Scans a whole message. Empty input gives an empty text/plain part. */
 export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructure {
+  const slices = scanInSlices(raw, limits)
+  for (;;) {
+    const { done, value } = slices.next()
+    if (done) return value
+  }
+}
+
+/** As scanStructure, and yields after some parts, for callers that let other work run. */
+export function* scanInSlices(raw: Buffer, limits: StructureLimits): Generator<void, MimeStructure> {
   const openBoundaries = new Map<string, OpenMultipart>()
   const multiparts: OpenMultipart[] = []
   const openParts: MimePart[] = [] // from the root to the current part: their ends are not known yet
@@ -117,6 +129,7 @@ export function scanStructure(raw: Buffer, limits: StructureLimits): MimeStructu
     }
     part = readPart(delimiter.lineEnd, delimiter.multipart.defaultType)
     openParts.at(-2)!.children.push(part)
+    if (partCount % SLICE_PARTS === 0) yield
   }
   return { root, charset, truncated }
 

@@ -37,6 +37,7 @@ import { storeFlags } from './changes/store-flags.ts'
 import { createLargeStructures } from './fetch/large-structures.ts'
 import { type OpenMailbox, type OpenMailboxNeeds, openMailbox } from './open-mailbox.ts'
 import { isSystemFlag, keywordsOf } from './projection/flag-changes.ts'
+import { createReadableContents } from './readable-contents.ts'
 import { createSources } from './search/search-sources.ts'
 import { createInboxViews } from './views/inbox-views.ts'
 import { type MailboxInfo, requireMailbox, showMailboxes, visibleMailboxes } from './visible-mailboxes.ts'
@@ -108,12 +109,12 @@ interface MailboxesNeeds
 
 export function createMailboxes(given: MailboxesNeeds): Mailboxes {
   const reportDamage = createReportDamage(given.log)
+  const read = { ...given, contents: createReadableContents(given), reportDamage }
   const needs = {
-    ...given,
-    reportDamage,
+    ...read,
     foldedTexts: createTextCache(given.limits, reportDamage),
-    largeStructures: createLargeStructures(given),
-    sources: createSources({ ...given, reportDamage }),
+    largeStructures: createLargeStructures(read),
+    sources: createSources(read),
     sourceIndex: createSourceIndex(given),
   }
   const { store, config, log } = needs

@@ -5,9 +5,13 @@ export interface MailboxStateRow {
   inbox_id: string
   /** All events up to this one are in the entries. */
   seen_seq: number
-  /** While all messages are compared with the entries: the last event when the comparison began; else null. */
+  /** While all messages and drafts are compared with the entries: the last event when the comparison began; else null. */
   compare_seq: number | null
-  /** Messages with numbers up to this one have been compared. */
+  /** What is compared now: messages with their entries, entries with their messages or drafts, or drafts with their entries. */
+  compare_phase: 'messages' | 'entries' | 'drafts'
+  /** Drafts up to this id have been compared; or the id of the mailbox whose entries are compared. '' before the first. */
+  compared_id: string
+  /** Messages with numbers up to this one have been compared, or entries with UIDs up to this one. */
   compared_number: number
   /** The UIDVALIDITY of the newest mailbox: each gets a higher one (RFC 9051 §2.3.1.1). */
   last_uid_validity: number

@@ -208,20 +208,24 @@ async function contentIdsOf(db: Db, draftId: string): Promise<string[]> {
   return [...parts, ...revisions].map((row) => row.content_id)
 }
 
-/** Lists the drafts of an inbox with their current revision, in the order of their creation. */
-export async function listRevisionsOfInbox(
+/** Lists some drafts of an inbox with their current revision, in the order of their creation. */
+export async function listRevisionsAfter(
   db: Db,
   inboxId: string,
+  afterId: string,
+  limit: number,
 ): Promise<Pick<DraftRow, 'id' | 'revision_id' | 'size_bytes'>[]> {
   return db
     .selectFrom('drafts')
     .select(['id', 'revision_id', 'size_bytes'])
     .where('inbox_id', '=', inboxId)
+    .where('id', '>', afterId)
     .orderBy('id')
+    .limit(limit)
     .execute()
 }
 
-/** As listRevisionsOfInbox, of those drafts whose current revision is one of these. */
+/** As listRevisionsAfter, of those drafts whose current revision is one of these. */
 export async function listCurrentRevisions(
   db: Db,
   inboxId: string,

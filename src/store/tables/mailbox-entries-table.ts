@@ -67,10 +67,6 @@ export async function listByItems(db: Db, itemIds: readonly string[]): Promise<M
   return found
 }
 
-export async function listAll(db: Db, mailboxId: string): Promise<MailboxEntryRow[]> {
-  return db.selectFrom('mailbox_entries').selectAll().where('mailbox_id', '=', mailboxId).orderBy('uid').execute()
-}
-
 /** Returns the different sets of flags in a mailbox. */
 export async function listFlags(db: Db, mailboxId: string): Promise<string[]> {
   const rows = await db
@@ -143,17 +139,47 @@ export async function mapByUids(
   return found
 }
 
-/** Lists some entries whose message does not exist any more. */
-export async function listWithoutMessage(
+/** An entry, and whether its message does not exist any more, or its revision is not that of a draft any more. */
+interface ComparedEntryRow {
+  readonly uid: number
+  readonly isGone: boolean
+}
+
+/** Lists some entries of a mailbox of messages. */
+export async function listWithMessage(
   db: Db,
   mailboxId: string,
   afterUid: number,
   limit: number,
-): Promise<{ readonly uid: number; readonly isGone: boolean }[]> {
+): Promise<ComparedEntryRow[]> {
   const rows = await db
     .selectFrom('mailbox_entries')
     .leftJoin('messages', 'messages.id', 'mailbox_entries.item_id')
     .select(['mailbox_entries.uid', 'messages.id'])
+    .where('mailbox_entries.mailbox_id', '=', mailboxId)
+    .where('mailbox_entries.uid', '>', afterUid)
+    .orderBy('mailbox_entries.uid')
+    .limit(limit)
+    .execute()
+  return rows.map(({ uid, id }) => ({ uid, isGone: id === null }))
+}
+
+/** Lists some entries of Drafts. */
+export async function listWithDraft(
+  db: Db,
+  mailboxId: string,
+  afterUid: number,
+  limit: number,
+): Promise<ComparedEntryRow[]> {
+  const rows = await db
+    .selectFrom('mailbox_entries')
+    .leftJoin('draft_revisions', 'draft_revisions.id', 'mailbox_entries.item_id')
+    .leftJoin('drafts', (join) =>
+      join
+        .onRef('drafts.id', '=', 'draft_revisions.draft_id')
+        .onRef('drafts.revision_id', '=', 'mailbox_entries.item_id'),
+    )
+    .select(['mailbox_entries.uid', 'drafts.id'])
     .where('mailbox_entries.mailbox_id', '=', mailboxId)
     .where('mailbox_entries.uid', '>', afterUid)
     .orderBy('mailbox_entries.uid')

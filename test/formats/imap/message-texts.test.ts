@@ -1,7 +1,9 @@
 /** Tests which texts of a message SEARCH compares, where the tests of SEARCH do not see it: what is read for nothing, and where a text is divided. */
-import { expect, test } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
 import { messageTexts } from '../../../src/formats/imap/message-texts.ts'
 import { decodeCharset } from '../../../src/formats/mime/charset.ts'
+import { countLoopWork } from '../../support/loop-work.ts'
 
 const LIMITS = { depthMax: 10, partsMax: 100, headerBytesMax: 10_000, headerFieldsMax: 100, htmlCharsMax: 1_000 }
 
@@ -16,6 +18,21 @@ test('of a long HTML, the styles behind what is shown are not read', () => {
       .map(({ text }) => text)
       .join(''),
   ).toBe(html)
+})
+
+// The structure of a message with a thousand parts was one piece, which took up to 29 ms.
+test('between two pieces, few parts are read', async () => {
+  const part = '--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nx\r\n'
+  const raw = Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(1_000)}`)
+  const work = countLoopWork()
+  onTestFinished(work.stop)
+  let found = ''
+  for (const { isHeader, text } of messageTexts(raw, { ...LIMITS, partsMax: 1_000, headerFieldsMax: 10_000 })) {
+    if (!isHeader) found += text
+    await setImmediate()
+  }
+  expect(found).toBe('x'.repeat(999))
+  expect(work.longest()).toBeLessThan(1_500) // 11,200 for all of them
 })
 
 const repeated = (bytes: readonly number[], size: number) =>

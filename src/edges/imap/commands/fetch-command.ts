@@ -1,13 +1,13 @@
 /**
  * FETCH and UID FETCH (RFC 9051 §6.4.5). Flags and UIDs are in the snapshot; the rest comes from the store in batches. A client
- * that does not read pauses the loop.
+ * that does not read pauses the loop. A message that is damaged does not stop it: the answer at the end names it (docs/adr/0094).
  */
-import type { FetchCommand, FetchItemName } from '../grammar/imap-command.ts'
+import type { FetchCommand, FetchItem, FetchItemName } from '../grammar/imap-command.ts'
 import { formatDateTime } from '../grammar/imap-date.ts'
-import { countPositions, normalise, type PositionRange, positionOf } from '../grammar/message-set.ts'
+import { countPositions, formatSet, normalise, type PositionRange, positionOf } from '../grammar/message-set.ts'
 import { formatUtf8 } from '../grammar/response-strings.ts'
 import type { ImapSession } from '../session/imap-session.ts'
-import type { FetchedMessage, Snapshot } from '../session/mail-store.ts'
+import { type FetchedMessage, ImapRefusal, type Snapshot } from '../session/mail-store.ts'
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
 import { BrokenLiteral, type FetchedSource, writeContent } from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
@@ -26,10 +26,20 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   }
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
   const marked = plan.marksSeen ? await markSeen(session, selected, ranges) : undefined
-  const isComplete = await fetchFromStore(session, selected, plan, ranges, marked)
+  const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges, marked)
+  // RFC 5530 §3, CORRUPTION: not SERVERBUG, which programs take for something that passes
+  if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
   if (!isComplete && !command.isUid) return 'NO [EXPUNGEISSUED] some of these messages have been expunged'
   return 'OK FETCH completed'
+}
+
+/** A response has so many UIDs of messages that cannot be read. */
+const NAMED_UIDS_MAX = 100
+
+function someOf(uids: readonly number[]): string {
+  const rest = uids.length - NAMED_UIDS_MAX
+  return `${formatSet(uids.slice(0, NAMED_UIDS_MAX))}${rest > 0 ? `, and ${rest} more` : ''}`
 }
 
 /** RFC 7162 §3.2.6: VANISHED names all of the UIDs in the set that have vanished, also those above the last one. */
@@ -122,17 +132,24 @@ async function markSeen(
   return { uids: new Set(uids), snapshot }
 }
 
-/** @returns whether every message still existed */
+interface Sent {
+  /** Every message still existed. */
+  readonly isComplete: boolean
+  /** UIDs of messages of which something that was wanted is damaged. */
+  readonly unreadable: readonly number[]
+}
+
 async function fetchFromStore(
   session: ImapSession,
   selected: SelectedMailbox,
   plan: FetchPlan,
   ranges: readonly PositionRange[],
   marked: Marked | undefined,
-): Promise<boolean> {
+): Promise<Sent> {
   const { believed, mailbox } = selected
   const wantedCount = countPositions(ranges)
-  if (wantedCount === 0) return true
+  const unreadable: number[] = []
+  if (wantedCount === 0) return { isComplete: true, unreadable }
   const find = createPositionFinder(believed.uids)
   let count = 0
   for await (const batch of mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)) {
@@ -140,55 +157,112 @@ async function fetchFromStore(
       const position = find(message.uid)
       if (position === -1) continue
       count += 1
-      const root = plan.needsStructure ? await message.source!.structure() : undefined
-      const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
-      const mark = session.output.mark()
-      try {
-        const written = writeMessage(session, selected, plan, { position, message, source, marked })
-        if (written) await written
-      } catch (error) {
-        // A response that cannot be completed must not be seen by the client.
-        throw session.output.rollBack(mark) ? error : new BrokenLiteral(error)
+      const response = beginResponse(session, selected, plan, { position, message, marked })
+      if (!(await writeWhole(session, selected, plan, response))) {
+        writeReadable(session, selected, response)
+        unreadable.push(message.uid)
       }
       if (session.output.isFull) await session.breathe()
     }
   }
-  return count === wantedCount
+  return { isComplete: count === wantedCount, unreadable }
 }
 
-interface MessageContext {
-  readonly position: number
+/** One FETCH response. */
+interface Response {
+  readonly number: number
+  readonly items: readonly FetchItem[]
   readonly message: FetchedMessage
-  readonly source: FetchedSource | undefined
-  readonly marked: Marked | undefined
+  /** Where the flags are. */
+  readonly snapshot: Snapshot
+  readonly position: number
 }
 
-/** Items are written in their order. @returns a promise once an item needs one */
-function writeMessage(
+/** Announces the keywords of the message. */
+function beginResponse(
   session: ImapSession,
   selected: SelectedMailbox,
   { items }: FetchPlan,
-  context: MessageContext,
-): Promise<void> | undefined {
-  const { marked, message } = context
+  {
+    position,
+    message,
+    marked,
+  }: { readonly position: number; readonly message: FetchedMessage; readonly marked: Marked | undefined },
+): Response {
   const isMarked = marked?.uids.has(message.uid) === true
   const at = isMarked ? positionOf(marked.snapshot.uids, message.uid) : -1
   // A message that vanished after it was marked has its old flags.
-  const [snapshot, position] = at === -1 ? [selected.believed, context.position] : [marked!.snapshot, at]
+  const shown = at === -1 ? { snapshot: selected.believed, position } : { snapshot: marked!.snapshot, position: at }
   const all = isMarked ? withFlags(session, items) : items
   if (all.some(({ item }) => item === 'FLAGS')) {
-    const announcement = selected.announce(snapshot.flags[position]!, snapshot)
+    const announcement = selected.announce(shown.snapshot.flags[shown.position]!, shown.snapshot)
     if (announcement !== '') session.output.write(announcement)
   }
-  session.output.write(`* ${context.position + 1} FETCH (`)
+  return { number: position + 1, items: all, message, ...shown }
+}
+
+/** @returns false, and has written nothing, if something of the message cannot be read */
+async function writeWhole(
+  session: ImapSession,
+  selected: SelectedMailbox,
+  plan: FetchPlan,
+  response: Response,
+): Promise<boolean> {
+  const { message } = response
+  if (message.isDamaged) return false
+  const { output } = session
+  const mark = output.mark()
+  try {
+    const root = plan.needsStructure ? await message.source!.structure() : undefined
+    const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
+    const written = writeItems(session, selected, response, source)
+    if (written) await written
+    return true
+  } catch (error) {
+    // A response that cannot be completed must not be seen by the client.
+    if (!output.rollBack(mark)) throw new BrokenLiteral(error)
+    if (error instanceof ImapRefusal && error.code === 'CORRUPTION') return false
+    throw error
+  }
+}
+
+/** Writes the items that need no bytes of the message, unless it is only the UID: a program could take that for an empty message. */
+function writeReadable(session: ImapSession, selected: SelectedMailbox, response: Response): void {
+  const { message } = response
+  const items = response.items.filter((each) => !('isPeek' in each) && isKnown(each.item, message))
+  if (items.every(({ item }) => item === 'UID')) return
+  writeItems(session, selected, { ...response, items }, undefined)
+}
+
+function isKnown(item: FetchItemName, { envelope, body, bodyStructure }: FetchedMessage): boolean {
+  switch (item) {
+    case 'ENVELOPE':
+      return envelope !== undefined
+    case 'BODY':
+      return body !== undefined
+    case 'BODYSTRUCTURE':
+      return bodyStructure !== undefined
+    default:
+      return true
+  }
+}
+
+/** Items are written in their order. @returns a promise once an item needs one */
+function writeItems(
+  session: ImapSession,
+  selected: SelectedMailbox,
+  { number, items, message, snapshot, position }: Response,
+  source: FetchedSource | undefined,
+): Promise<void> | undefined {
+  session.output.write(`* ${number} FETCH (`)
   return writeFrom(0)
 
   function writeFrom(first: number): Promise<void> | undefined {
-    for (let i = first; i < all.length; i++) {
-      const item = all[i]!
+    for (let i = first; i < items.length; i++) {
+      const item = items[i]!
       if (i > 0) session.output.write(' ')
       if ('isPeek' in item) {
-        const written = writeContent(session, item, context.source!)
+        const written = writeContent(session, item, source!)
         if (written) return written.then(() => writeFrom(i + 1))
         continue
       }

@@ -94,24 +94,27 @@ async function writeStreamed(
     session.output.write(`${label} ""`)
     return
   }
+  // First the last byte: a file that is lost or too short would break the literal off, and with it the connection, each time that a program asks.
+  await readToEnd(source.read(end - 1, end))
   session.output.write(`${label} {${end - start}}\r\n`)
   await writeChunks(session, source.read(start, end), end - start)
 }
 
-/** @throws if there are not exactly `sizeBytes`; the literal cannot be completed then, so the connection must end */
+async function readToEnd(chunks: AsyncIterable<Buffer>): Promise<void> {
+  const reading = chunks[Symbol.asyncIterator]()
+  while (!(await reading.next()).done);
+}
+
+/** @throws if there are not exactly `sizeBytes`; if some were written, the literal cannot be completed, so the connection must end */
 async function writeChunks(session: ImapSession, chunks: AsyncIterable<Buffer>, sizeBytes: number): Promise<void> {
   let written = 0
-  try {
-    for await (const chunk of chunks) {
-      written += chunk.length
-      if (written > sizeBytes) break
-      session.output.writeBytes(chunk)
-      await session.output.flush()
-    }
-  } catch (error) {
-    throw new BrokenLiteral(error)
+  for await (const chunk of chunks) {
+    written += chunk.length
+    if (written > sizeBytes) break
+    session.output.writeBytes(chunk)
+    await session.output.flush()
   }
-  if (written !== sizeBytes) throw new BrokenLiteral(new Error(`${written} of ${sizeBytes} bytes of a literal exist`))
+  if (written !== sizeBytes) throw new Error(`${written} of ${sizeBytes} bytes of a literal exist`)
 }
 
 /** A literal whose size was announced cannot be completed: nothing that follows would be understood. */

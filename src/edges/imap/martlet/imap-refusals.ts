@@ -2,6 +2,7 @@
 import type { ErrorKind } from '../../../errors/error-definition.ts'
 import { type ErrorCode, MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
+import { DamagedContent } from '../../../mail/messages/content/damaged-content.ts'
 import { ImapRefusal, type RefusalCode } from '../session/mail-store.ts'
 
 const byCode: Partial<Record<ErrorCode, RefusalCode>> = {
@@ -44,6 +45,7 @@ export function refusalFor(error: unknown, log: Log, isTarget = false): unknown 
     if (isTarget && code === 'mailbox_not_found') return new ImapRefusal('TRYCREATE', message)
     return new ImapRefusal(byCode[code] ?? byKind[kind], message)
   }
+  if (error instanceof DamagedContent) return new ImapRefusal('CORRUPTION', 'What is stored of a message is damaged')
   log.error({ err: error }, 'an IMAP command failed')
   return new ImapRefusal('SERVERBUG', 'The server has a problem; try again later')
 }

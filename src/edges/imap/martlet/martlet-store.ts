@@ -7,7 +7,13 @@ import type { Logins } from '../../../mail/access/keys/logins.ts'
 import type { Feed } from '../../../mail/events/feed/feed.ts'
 import type { MailboxAccount, Mailboxes } from '../../../mail/mailboxes/mailboxes.ts'
 import type { OpenMailbox as CoreMailbox } from '../../../mail/mailboxes/open-mailbox.ts'
-import { ImapRefusal, type MailAccount, type MailStore, type OpenMailbox } from '../session/mail-store.ts'
+import {
+  type FetchedMessage,
+  ImapRefusal,
+  type MailAccount,
+  type MailStore,
+  type OpenMailbox,
+} from '../session/mail-store.ts'
 import { refusalFor } from './imap-refusals.ts'
 
 interface MartletStoreNeeds {
@@ -67,7 +73,7 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
       latest: () => mailbox.latest(),
       refresh: () => translated(() => mailbox.refresh()),
       onChange: (listener) => mailbox.onChange(listener),
-      fetch: (uids, wanted, signal) => translatedBatches(mailbox.fetch(uids, wanted, signal)),
+      fetch: (uids, wanted, signal) => translatedFetch(mailbox.fetch(uids, wanted, signal)),
       storeFlags: (uids, change, unchangedSince) => translated(() => mailbox.storeFlags(uids, change, unchangedSince)),
       copy: (uids, target) => translated(() => mailbox.moveTo(target, uids, false), true),
       move: (uids, target) => translated(() => mailbox.moveTo(target, uids, true), true),
@@ -87,9 +93,21 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
     }
   }
 
-  async function* translatedBatches<T>(batches: AsyncIterable<T>): AsyncGenerator<T, void> {
+  async function* translatedFetch(batches: AsyncIterable<readonly FetchedMessage[]>) {
+    for await (const batch of translatedItems(batches)) yield batch.map(showMessage)
+  }
+
+  /** What is not in memory is read later. */
+  function showMessage(message: FetchedMessage): FetchedMessage {
+    const { source } = message
+    if (!source || source.bytes) return message
+    const read = (start: number, end: number) => translatedItems(source.read(start, end))
+    return { ...message, source: { ...source, read, structure: () => translated(source.structure) } }
+  }
+
+  async function* translatedItems<T>(items: AsyncIterable<T>): AsyncGenerator<T, void> {
     try {
-      yield* batches
+      yield* items
     } catch (error) {
       throw refusalFor(error, log)
     }

@@ -28,6 +28,7 @@ export type RefusalCode =
   | 'AUTHORIZATIONFAILED'
   | 'CANNOT'
   | 'CONTACTADMIN'
+  | 'CORRUPTION'
   | 'EXPUNGEISSUED'
   | 'INUSE'
   | 'LIMIT'
@@ -233,6 +234,8 @@ export interface WantedItems {
 /** Has what was wanted. */
 export interface FetchedMessage {
   readonly uid: number
+  /** What needs the bytes of the message is missing, because they are damaged or lost. */
+  readonly isDamaged?: true
   /** Epoch ms. */
   readonly internalDate?: number
   readonly saveDate?: number
@@ -254,9 +257,9 @@ export interface MessageSource {
   readonly sizeBytes: number
   /** All of it, or the header block if that was wanted; undefined when it is too large for memory: use `read`. */
   readonly bytes: Buffer | undefined
-  /** Bytes [start, end). */
+  /** Bytes [start, end). @throws ImapRefusal CORRUPTION if they are damaged, lost, or fewer */
   read(start: number, end: number): AsyncIterable<Buffer>
-  /** The parts of the message; `bytes` need not be in memory. */
+  /** The parts of the message; `bytes` need not be in memory. @throws ImapRefusal CORRUPTION */
   structure(): Promise<ImapPart>
 }
 

@@ -3,7 +3,7 @@
  * was seen, gives new entries their UIDs in the order of these events, and writes tombstones for those that left. So a
  * message that arrives costs nothing here, and an inbox that no mail program opens has no entries.
  *
- * All messages are compared with the entries instead when an inbox is opened for the first time, when retention has purged
+ * All messages and drafts are compared with the entries instead when an inbox is opened for the first time, when retention has purged
  * events that were not seen, and when a label that messages may have gets or loses a mailbox. Both are done in steps of one short transaction
  * each, under the lock of the inbox; every node can do the next step.
  *
@@ -12,6 +12,7 @@
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { MailboxRow, MailboxStateRow } from '../../../store/schema/mailbox-rows.ts'
+import { listRevisionsAfter } from '../../../store/tables/drafts-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import * as mailboxesTable from '../../../store/tables/mailboxes-table.ts'
@@ -56,10 +57,15 @@ export async function catchUp(tx: Tx, inboxId: string, limits: Limits): Promise<
  *   changes before
  */
 async function beginComparison(tx: Tx, state: MailboxStateRow, compareSeq: number): Promise<MailboxStateRow> {
-  const change = { compare_seq: compareSeq, compared_number: 0 }
+  const change = { compare_seq: compareSeq, ...COMPARISON_START }
   await mailboxesTable.updateState(tx, state.inbox_id, change)
   return { ...state, ...change }
 }
+
+/** How far a comparison has come. */
+type ComparisonPosition = Pick<MailboxStateRow, 'compare_phase' | 'compared_id' | 'compared_number'>
+
+const COMPARISON_START: ComparisonPosition = { compare_phase: 'messages', compared_id: '', compared_number: 0 }
 
 interface Step {
   readonly tx: Tx
@@ -78,7 +84,7 @@ async function createState(tx: Tx, inboxId: string): Promise<MailboxStateRow> {
     inbox_id: inboxId,
     seen_seq: 0,
     compare_seq: last_seq,
-    compared_number: 0,
+    ...COMPARISON_START,
     last_uid_validity: validity,
   }
   await mailboxesTable.insertState(tx, state)
@@ -99,38 +105,104 @@ async function createState(tx: Tx, inboxId: string): Promise<MailboxStateRow> {
   return state
 }
 
-/** Compares some messages; after the last one, also what has no message any more. @returns whether all were compared */
+/**
+ * Compares some messages with their entries, then entries with their messages or drafts, then drafts with their entries. What changes meanwhile has events
+ * after `compareSeq`.
+ *
+ * @returns whether all were compared
+ */
 async function compareNext(step: Step, state: MailboxStateRow, compareSeq: number): Promise<boolean> {
-  const { tx, inboxId, mailboxes, projection, limits } = step
-  const limit = limits.mailboxes.compareMessages
-  const rows = await placedMessages.listPlacedAfter(tx, inboxId, state.compared_number, limit)
+  const { tx, inboxId, mailboxes, limits } = step
   const changes = new EntryChanges(mailboxes)
-  await compareMessages(tx, rows, () => compareSeq, projection, changes)
-  const isLast = rows.length < limit
-  if (isLast) {
-    // Nothing can be missing when there were no entries before.
-    if (state.seen_seq > 0) await removeOrphans(step, compareSeq, changes)
-    await compareDrafts(tx, draftsOf(mailboxes), compareSeq, projection, changes)
+  const comparison: Comparison = { step, compareSeq, changes, isFirst: state.seen_seq === 0 }
+  let position: ComparisonPosition | undefined = state
+  for (let left = limits.mailboxes.compareMessages; position && left > 0; ) {
+    const compared: Compared = await comparePhase(comparison, position, left)
+    position = compared.next
+    left -= Math.max(1, compared.rows)
   }
   await changes.write(tx, step.floorSeq)
-  await mailboxesTable.updateState(
-    tx,
-    inboxId,
-    isLast ? { seen_seq: compareSeq, compare_seq: null } : { compared_number: rows.at(-1)!.number },
-  )
-  return isLast
+  const { compare_phase, compared_id, compared_number } = position ?? COMPARISON_START
+  const next = { compare_phase, compared_id, compared_number }
+  await mailboxesTable.updateState(tx, inboxId, position ? next : { ...next, seen_seq: compareSeq, compare_seq: null })
+  return position === undefined
 }
 
-async function removeOrphans({ tx, mailboxes, limits }: Step, modseq: number, changes: EntryChanges): Promise<void> {
-  const limit = limits.mailboxes.compareMessages
-  for (const mailbox of mailboxes) {
-    if (mailbox.kind === 'drafts') continue
-    for (let afterUid = 0; ; ) {
-      const entries = await entriesTable.listWithoutMessage(tx, mailbox.id, afterUid, limit)
-      for (const { uid, isGone } of entries) if (isGone) changes.remove({ mailbox_id: mailbox.id, uid }, modseq)
-      if (entries.length < limit) break
-      afterUid = entries.at(-1)!.uid
-    }
+interface Comparison {
+  readonly step: Step
+  readonly compareSeq: number
+  readonly changes: EntryChanges
+  /** There were no entries before. */
+  readonly isFirst: boolean
+}
+
+interface Compared {
+  readonly rows: number
+  /** undefined: all were compared. */
+  readonly next: ComparisonPosition | undefined
+}
+
+function comparePhase(comparison: Comparison, position: ComparisonPosition, limit: number): Promise<Compared> {
+  switch (position.compare_phase) {
+    case 'messages':
+      return compareSomeMessages(comparison, position, limit)
+    case 'entries':
+      return compareSomeEntries(comparison, position, limit)
+    case 'drafts':
+      return compareSomeDrafts(comparison, position, limit)
+  }
+}
+
+async function compareSomeMessages(
+  { step, compareSeq, changes, isFirst }: Comparison,
+  { compared_number }: ComparisonPosition,
+  limit: number,
+): Promise<Compared> {
+  const { tx, inboxId, projection } = step
+  const rows = await placedMessages.listPlacedAfter(tx, inboxId, compared_number, limit)
+  await compareMessages(tx, rows, () => compareSeq, projection, changes)
+  const next =
+    rows.length === limit
+      ? { ...COMPARISON_START, compared_number: rows.at(-1)!.number }
+      : // Nothing can be missing when there were no entries before.
+        { ...COMPARISON_START, compare_phase: isFirst ? ('drafts' as const) : ('entries' as const) }
+  return { rows: rows.length, next }
+}
+
+/** Removes entries that have no message or draft any more. */
+async function compareSomeEntries(
+  { step, compareSeq, changes }: Comparison,
+  { compared_id, compared_number }: ComparisonPosition,
+  limit: number,
+): Promise<Compared> {
+  const { tx, mailboxes } = step
+  // In the order of their ids. One that was begun may have been deleted meanwhile.
+  const [mailbox, following] = mailboxes.filter(({ id }) => id >= compared_id)
+  if (!mailbox) return { rows: 0, next: { ...COMPARISON_START, compare_phase: 'drafts' } }
+  const list = mailbox.kind === 'drafts' ? entriesTable.listWithDraft : entriesTable.listWithMessage
+  const entries = await list(tx, mailbox.id, mailbox.id === compared_id ? compared_number : 0, limit)
+  for (const { uid, isGone } of entries) if (isGone) changes.remove({ mailbox_id: mailbox.id, uid }, compareSeq)
+  const next: ComparisonPosition =
+    entries.length === limit
+      ? { compare_phase: 'entries', compared_id: mailbox.id, compared_number: entries.at(-1)!.uid }
+      : following
+        ? { compare_phase: 'entries', compared_id: following.id, compared_number: 0 }
+        : { ...COMPARISON_START, compare_phase: 'drafts' }
+  return { rows: entries.length, next }
+}
+
+async function compareSomeDrafts(
+  { step, compareSeq, changes }: Comparison,
+  { compared_id }: ComparisonPosition,
+  limit: number,
+): Promise<Compared> {
+  const { tx, inboxId, mailboxes, projection } = step
+  const rows = await listRevisionsAfter(tx, inboxId, compared_id, limit)
+  await compareDrafts(tx, draftsOf(mailboxes), rows, compareSeq, projection, changes)
+  const isLast = rows.length < limit
+  return {
+    rows: rows.length,
+    next: isLast ? undefined : { ...COMPARISON_START, compare_phase: 'drafts', compared_id: rows.at(-1)!.id },
   }
 }
 

@@ -9,18 +9,25 @@ import * as entriesTable from '../../../store/tables/mailbox-entries-table.ts'
 import { flagsOfDraft, type Projection } from '../projection/mailbox-projection.ts'
 import type { EntryChanges } from './entry-changes.ts'
 
-type CurrentRevision = Awaited<ReturnType<typeof drafts.listRevisionsOfInbox>>[number]
+type CurrentRevision = Awaited<ReturnType<typeof drafts.listRevisionsAfter>>[number]
 
-/** Compares all drafts of the inbox. @param modseq of all changes */
+/**
+ * Compares some drafts with the entries of their current revisions.
+ *
+ * @param modseq of all changes
+ */
 export async function compareDrafts(
   tx: Tx,
   mailbox: MailboxRow,
+  current: readonly CurrentRevision[],
   modseq: number,
   projection: Projection,
   changes: EntryChanges,
 ): Promise<void> {
-  const current = await drafts.listRevisionsOfInbox(tx, mailbox.inbox_id)
-  const entries = await entriesTable.listAll(tx, mailbox.id)
+  const entries = await entriesTable.listByItems(
+    tx,
+    current.map(({ revision_id }) => revision_id),
+  )
   await compare(tx, { mailbox, current, entries, modseqOf: () => modseq }, projection, changes)
 }
 

@@ -5,16 +5,25 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
+import { isMailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { ContentStructureRow } from '../../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as itemsTable from '../../../store/tables/mailbox-items-table.ts'
 import type { Turn } from '../../jobs/turn-queue.ts'
 import type { Contents } from '../../messages/content/contents.ts'
+import { DamagedContent, type ReportDamage } from '../../messages/content/damaged-content.ts'
 import { readStructure } from '../../messages/content/message-structure.ts'
 import { createSlices } from '../search/search-slices.ts'
 import { type LargeStructures, STRUCTURE_VERSION, storeStructures, structureRow } from './large-structures.ts'
-import { loadBytes, type MessageSource, openSource, type Reading } from './message-source.ts'
+import {
+  hasManyParts,
+  loadBytes,
+  type MessageSource,
+  openSource,
+  type Reading,
+  reportedDamage,
+} from './message-source.ts'
 
 /** Items that need the store; FLAGS, UID and MODSEQ are in the snapshot. */
 export interface WantedItems {
@@ -34,6 +43,8 @@ export interface WantedItems {
 /** Has what was wanted. Times are epoch ms. */
 export interface FetchedMessage {
   readonly uid: number
+  /** What needs the bytes of the message is missing, because they are damaged or lost. */
+  readonly isDamaged?: true
   readonly internalDate?: number
   readonly saveDate?: number
   readonly sizeBytes?: number
@@ -52,6 +63,7 @@ export interface FetchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly contents: Contents
   readonly largeStructures: LargeStructures
+  readonly reportDamage: ReportDamage
   readonly log: Log
   readonly limits: Limits
 }
@@ -113,7 +125,9 @@ export async function* fetchMessages(
           messages = []
           bytes = 0
         }
-        messages.push(await showItem(needs, row, { wanted, computed: computed.get(row.content_id), reading }))
+        const message = await showItem(needs, row, { wanted, computed: computed.get(row.content_id), reading })
+        if (!message) continue
+        messages.push(message)
         bytes += row.size_bytes
       }
       yield messages
@@ -123,7 +137,21 @@ export async function* fetchMessages(
   }
 }
 
-const NONE: ReadonlyMap<string, ContentStructureRow> = new Map()
+/** What cannot be read of a content. Other messages are sent all the same. */
+type Unreadable = 'damaged' | 'deleted'
+
+const NONE: ReadonlyMap<string, ContentStructureRow | Unreadable> = new Map()
+
+/** Reads a content, and logs it if it is damaged. */
+async function tryRead<T>(needs: FetchNeeds, contentId: string, read: () => Promise<T>): Promise<T | Unreadable> {
+  try {
+    return await read()
+  } catch (error) {
+    if (isMailError(error, 'not_found')) return 'deleted'
+    if (!(reportedDamage(error, contentId, needs) instanceof DamagedContent)) throw error
+    return 'damaged'
+  }
+}
 
 function groupsOf<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))
@@ -135,10 +163,10 @@ async function compute(
   mailbox: FetchedMailbox,
   missing: readonly itemsTable.FetchedItemRow[],
   { reading, pause }: { readonly reading: Reading; readonly pause: () => Promise<void> | undefined },
-): Promise<ReadonlyMap<string, ContentStructureRow>> {
+): Promise<ReadonlyMap<string, ContentStructureRow | Unreadable>> {
   const { store, limits } = needs
   const { turn, signal } = reading
-  const computed = new Map<string, ContentStructureRow>()
+  const computed = new Map<string, ContentStructureRow | Unreadable>()
   const toStore: ContentStructureRow[] = []
   for (const row of await withBytes(missing)) {
     const { content_id: id, size_bytes: sizeBytes } = row
@@ -146,14 +174,19 @@ async function compute(
     await pause()
     const stored =
       row.structure_of === null ? undefined : await itemsTable.getStructure(store.db, id, STRUCTURE_VERSION)
-    if (stored) computed.set(id, stored)
-    else if (sizeBytes > limits.mailboxes.sourceBytesMax)
-      computed.set(id, await needs.largeStructures.get({ id, sizeBytes, turn }, signal))
-    else {
-      const made = structureRow(id, readStructure(await loadBytes(row, needs), limits))
-      computed.set(id, made)
-      toStore.push(made)
+    if (stored) {
+      computed.set(id, stored)
+      continue
     }
+    const isInMemory = sizeBytes <= limits.mailboxes.sourceBytesMax
+    const made = await tryRead(needs, id, async () => {
+      const bytes = isInMemory ? await loadBytes(row, needs) : undefined
+      if (!bytes || hasManyParts(bytes, limits)) return needs.largeStructures.get({ id, sizeBytes, turn }, signal)
+      const read = structureRow(id, readStructure(bytes, limits))
+      toStore.push(read)
+      return read
+    })
+    computed.set(id, made)
   }
   if (toStore.length > 0) await storeStructures(needs, toStore)
   return computed
@@ -169,6 +202,7 @@ async function compute(
   }
 }
 
+/** @returns undefined if its content was deleted meanwhile */
 async function showItem(
   needs: FetchNeeds,
   row: itemsTable.FetchedItemRow,
@@ -178,15 +212,20 @@ async function showItem(
     reading,
   }: {
     readonly wanted: WantedItems
-    readonly computed: ContentStructureRow | undefined
+    readonly computed: ContentStructureRow | Unreadable | undefined
     readonly reading: Reading
   },
-): Promise<FetchedMessage> {
-  const envelope = row.envelope ?? computed?.envelope
-  const body = row.body ?? computed?.body
-  const bodyStructure = row.body_structure ?? computed?.body_structure
+): Promise<FetchedMessage | undefined> {
+  const open = () => openSource(row, wanted.source!, needs, reading)
+  const source = wanted.source === undefined ? undefined : await tryRead(needs, row.content_id, open)
+  if (computed === 'deleted' || source === 'deleted') return undefined
+  const structure = computed === 'damaged' ? undefined : computed
+  const envelope = row.envelope ?? structure?.envelope
+  const body = row.body ?? structure?.body
+  const bodyStructure = row.body_structure ?? structure?.body_structure
   return {
     uid: row.uid,
+    ...((computed === 'damaged' || source === 'damaged') && { isDamaged: true }),
     ...(wanted.internalDate && { internalDate: row.internal_date }),
     ...(wanted.saveDate && { saveDate: row.saved_at }),
     ...(wanted.size && { sizeBytes: row.size_bytes }),
@@ -195,7 +234,7 @@ async function showItem(
     ...(wanted.envelope && envelope !== undefined && { envelope }),
     ...(wanted.body && body !== undefined && { body }),
     ...(wanted.bodyStructure && bodyStructure !== undefined && { bodyStructure }),
-    ...(wanted.source !== undefined && { source: await openSource(row, wanted.source, needs, reading) }),
+    ...(source !== undefined && source !== 'damaged' && { source }),
   }
 }
 

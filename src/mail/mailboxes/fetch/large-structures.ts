@@ -1,5 +1,5 @@
 /**
- * Structures of messages that are too large for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
+ * Structures of messages that are too large, or have too many parts, for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
  * was read is stored, so that each is read once. Of a message that takes too much memory, what is shown of it, one file, is stored too. Of one that
  * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. One file replaces no structure that another node
  * has read. One that waits for its turn leaves the queue when the last session has left that asked for it. Part of fetch-messages.ts.
@@ -29,7 +29,7 @@ export interface LargeContent {
 }
 
 export interface LargeStructures {
-  /** @throws not_found when the content was deleted; read_queue_full, shutting_down, unavailable; the reason of the signal */
+  /** @throws not_found when the content was deleted; DamagedContent; read_queue_full, shutting_down, unavailable; the reason of the signal */
   get(content: LargeContent, signal: AbortSignal): Promise<ContentStructureRow>
   parts(content: LargeContent, signal: AbortSignal): Promise<ImapPart>
 }

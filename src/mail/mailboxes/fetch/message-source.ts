@@ -7,6 +7,7 @@ import type { FetchedItemRow } from '../../../store/tables/mailbox-items-table.t
 import type { Turn } from '../../jobs/turn-queue.ts'
 import { sourceOf } from '../../messages/content/compressed-source.ts'
 import { type Contents, loadContent } from '../../messages/content/contents.ts'
+import { DamagedContent, type ReportDamage } from '../../messages/content/damaged-content.ts'
 import { structureLimits } from '../../messages/content/message-structure.ts'
 import type { LargeStructures } from './large-structures.ts'
 
@@ -14,14 +15,15 @@ export interface MessageSource {
   readonly sizeBytes: number
   /** All of it, or the header block if that was wanted; undefined when it is too large for memory: use `read`. */
   readonly bytes: Buffer | undefined
-  /** Bytes [start, end). */
+  /** Bytes [start, end). @throws DamagedContent, also if there are fewer */
   read(start: number, end: number): AsyncIterable<Buffer>
-  /** The parts of the message; `bytes` need not be in memory. */
+  /** The parts of the message; `bytes` need not be in memory. @throws DamagedContent */
   structure(): Promise<ImapPart>
 }
 
 interface SourceNeeds {
   readonly contents: Contents
+  readonly reportDamage: ReportDamage
   readonly largeStructures: Pick<LargeStructures, 'parts'>
   readonly limits: Limits
 }
@@ -32,6 +34,12 @@ export interface Reading {
   readonly signal: AbortSignal
 }
 
+/** Logs it if it says that a content is damaged. @returns the error */
+export function reportedDamage(error: unknown, contentId: string, { reportDamage }: Pick<SourceNeeds, 'reportDamage'>) {
+  if (error instanceof DamagedContent) reportDamage(contentId, error)
+  return error
+}
+
 /** Returns the bytes of an item that was read with them, or loads them. */
 export async function loadBytes(row: FetchedItemRow, { contents }: Pick<SourceNeeds, 'contents'>): Promise<Buffer> {
   const { bytes, parsed, content_id } = row
@@ -39,9 +47,22 @@ export async function loadBytes(row: FetchedItemRow, { contents }: Pick<SourceNe
     const source = sourceOf({ bytes, sizeBytes: row.size_bytes, parsed: parsed ?? null })
     return Buffer.from(source.buffer, source.byteOffset, source.byteLength)
   }
-  return loadContent(contents, content_id)
+  return loadContent(contents, content_id, { start: 0, end: row.size_bytes })
 }
 
+const DELIMITER_START = '\n--'
+
+/** Whether the structure of a message takes too long for the event loop: each part takes some 50 µs, and ten times as long at first. */
+export function hasManyParts(bytes: Buffer, { mailboxes }: Limits): boolean {
+  let count = 0
+  for (let at = bytes.indexOf(DELIMITER_START); at !== -1; at = bytes.indexOf(DELIMITER_START, at + 1)) {
+    count += 1
+    if (count > mailboxes.structurePartsMax) return true
+  }
+  return false
+}
+
+/** @throws DamagedContent; not_found when the content was deleted */
 export async function openSource(
   row: FetchedItemRow,
   what: 'head' | 'whole',
@@ -54,12 +75,25 @@ export async function openSource(
   return {
     sizeBytes: row.size_bytes,
     bytes: what === 'whole' ? whole : headOf(whole ?? (await loadStart())),
-    read: (start, end) => contents.read(row.content_id, { start, end }),
-    structure: async () => (whole ? readImapStructure(whole, structureLimits(limits)).root : readParts()),
+    read,
+    structure: async () =>
+      whole && !hasManyParts(whole, limits) ? readImapStructure(whole, structureLimits(limits)).root : readParts(),
   }
 
-  function readParts(): Promise<ImapPart> {
-    return largeStructures.parts({ id: row.content_id, sizeBytes: row.size_bytes, turn }, signal)
+  async function* read(start: number, end: number): AsyncGenerator<Buffer> {
+    try {
+      yield* contents.read(row.content_id, { start, end })
+    } catch (error) {
+      throw reportedDamage(error, row.content_id, needs)
+    }
+  }
+
+  async function readParts(): Promise<ImapPart> {
+    try {
+      return await largeStructures.parts({ id: row.content_id, sizeBytes: row.size_bytes, turn }, signal)
+    } catch (error) {
+      throw reportedDamage(error, row.content_id, needs)
+    }
   }
 
   function loadStart(): Promise<Buffer> {

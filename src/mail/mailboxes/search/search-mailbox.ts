@@ -6,7 +6,7 @@
  *
  * The work is limited, and a search that would need more is refused: no result is wrong. A message of which something that a key needs is damaged
  * is in no result, also not in that of NOT, unless other keys decide alone (OR, AND with another one): a client may delete what it finds.
- * Two exceptions are in docs/adr/0091.
+ * One exception is in docs/adr/0091.
  */
 import { MailError } from '../../../errors.ts'
 import type { SearchKey } from '../../../formats/imap/search-keys.ts'

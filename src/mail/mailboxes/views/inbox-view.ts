@@ -48,6 +48,8 @@ export class MailboxView {
   throughSeq = 0
   /** Messages that were added after this event are not in the chain: this node has too many entries in memory. */
   heldSinceSeq: number | undefined
+  /** How many these are. */
+  heldCount = 0
   readonly listeners = new Set<() => void>()
   #isNotifying = false
   /** There is a newer snapshot than the one of which the listeners are being notified. */
@@ -154,7 +156,8 @@ export class InboxView {
   async #bringUpToDate(): Promise<void> {
     if (!this.#isBehind && (await this.#hasSeenAll())) {
       for (const view of this.#views.values()) {
-        if (view.heldSinceSeq !== undefined && this.#fits(1)) await this.#advance(view)
+        // Nothing has changed: only if there is memory for all of them now, reading them again shows them.
+        if (view.heldSinceSeq !== undefined && this.#fits(view.heldCount)) await this.#advance(view)
       }
       return
     }
@@ -219,6 +222,7 @@ export class InboxView {
     // Not the tombstone of a message that was held: its UID would raise UIDNEXT above those that are still held.
     view.chain!.advance(isHeld ? known : shown, isHeld ? vanished.filter(isKnown) : vanished, through)
     view.heldSinceSeq = isHeld ? since : undefined
+    view.heldCount = isHeld ? shown.length - known.length : 0
     view.throughSeq = through
     this.#flagSets.sweep(() => [...this.#views.values()].flatMap(({ chain }) => (chain ? [chain.latest.flags] : [])))
     // Not for a step without changes.

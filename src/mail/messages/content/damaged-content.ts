@@ -1,5 +1,5 @@
 /**
- * What is stored of a message and cannot be decoded: a disk has damaged it, for example. One such message must not stop what reads many,
+ * What is stored of a message and cannot be decoded, or is lost: a disk has damaged it, for example. One such message must not stop what reads many,
  * as a search does: it goes on with the others.
  */
 import type { Log } from '../../../log.ts'
@@ -29,6 +29,9 @@ export function createReportDamage(log: Log): ReportDamage {
   return (contentId, error) => {
     if (reported.get(contentId)) return
     reported.set(contentId, true, 0)
-    log.error({ err: error, contentId }, 'what is stored of a message is damaged; searches do not find all of it')
+    log.error(
+      { err: error, contentId },
+      'what is stored of a message is damaged or lost; mail programs cannot read it, and searches do not find all of it',
+    )
   }
 }

@@ -39,6 +39,8 @@ export function draftTables({ text, integer, bigint, table, linkTable }: Definit
     `create index drafts_by_organization on drafts (organization_id, updated_at, id)`,
     `create index drafts_by_pod on drafts (pod_id, updated_at, id)`,
     `create index drafts_by_inbox on drafts (inbox_id, updated_at, id)`,
+    // For Drafts of mail programs, which are compared in the order of their creation.
+    `create index drafts_by_creation on drafts (inbox_id, id)`,
     `create unique index drafts_client_id on drafts (inbox_id, client_id) where client_id is not null`,
     `create index drafts_due on drafts (next_attempt_at, id) where send_status = 'scheduled'`,
     `create index drafts_due_by_pod on drafts (pod_id, next_attempt_at, id) where send_status = 'scheduled'`,

@@ -7,6 +7,8 @@ export function mailboxTables({ text, integer, bigint, table, linkTable }: Defin
       inbox_id ${text} primary key references inboxes,
       seen_seq ${bigint} not null,
       compare_seq ${bigint},
+      compare_phase ${text} not null,
+      compared_id ${text} not null,
       compared_number ${bigint} not null,
       last_uid_validity ${bigint} not null
     ) ${table}`,
