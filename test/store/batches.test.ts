@@ -3,7 +3,7 @@
  * they can also be in one batch.
  */
 import { sql } from 'kysely'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import { type BatchResult, Refused, RUN_ALONE, RUN_LATER } from '../../src/store/store.ts'
@@ -183,6 +183,38 @@ test('if one item in a hundred fails, the others run less than 1.8 times on aver
     expect(runs.flat().length).toBeLessThan(1.8 * ids.length)
     expect(runs.length).toBeLessThan(100)
   }))
+
+// Each part had a commit of its own on a slow database, where a batch that fails takes longer than a group may.
+test('the parts of a batch that failed are in the same commit, however long it took to fail', () =>
+  withStore(
+    async (store) => {
+      const now = performance.now.bind(performance)
+      let laterMs = 0
+      using _clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + laterMs)
+      let commits = 0
+      store.onCommit(() => {
+        commits += 1
+      })
+      const insert = store.batched<string, string>({
+        async run(tx, items) {
+          for (const id of items) {
+            await insertOrganization(tx, id)
+            tx.append(event(id))
+          }
+          if (!items.includes('o013')) return items
+          if (items.length > 1) laterMs += 60_000
+          throw new Error('planted')
+        },
+        sizeBytes: () => 1,
+      })
+      const results = await Promise.allSettled(names(20).map((id) => insert(id)))
+      const kept = names(20).filter((id) => id !== 'o013')
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(kept.length)
+      expect(commits).toBe(1)
+      expect(await loggedEvents(store)).toEqual(kept.map((id, index) => [index + 1, id]))
+    },
+    { limits: { store: { groupMs: 30_000, transactionMs: 600_000 } } },
+  ))
 
 test('an item that has to wait runs in the next group, then alone, and the others are stored at once', () =>
   withStore(async (store) => {

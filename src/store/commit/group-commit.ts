@@ -5,7 +5,8 @@
  *   number the events and commit → commit signal → return results to the callers in order
  *
  * A group ends when it has used `limits.store.groupMs`: its callers wait for the last member, and members that arrive
- * meanwhile would prolong the wait. Long transactions have groups of their own (member-queue.ts).
+ * meanwhile would prolong the wait. The time of a batch that fails does not count: its members run again in the same group.
+ * Long transactions have groups of their own (member-queue.ts).
  *
  * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
  * another member of the same group (its name is taken), and a failed commit would remove that row.
@@ -192,13 +193,16 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   async function runMembers(kind: GroupKind, group: Member[]): Promise<void> {
-    const startedAtMs = share.ownTimeMs()
+    let usedMs = 0
     while (group.length < groupMax) {
       const batch = pendingMembers.shiftBatch(kind, groupMax - group.length, limits.store.batchBytesMax)
       if (batch.length === 0) return
+      const doneBefore = group.length
+      const startedAtMs = share.ownTimeMs()
       group.push(...batch)
       const mayContinue = batch.length === 1 ? await runMember(batch[0]!, group) : await runTogether(batch, group)
-      const usedMs = share.ownTimeMs() - startedAtMs
+      // The time of a batch that failed does not count: each of its parts would need a commit of its own.
+      if (group.length > doneBefore) usedMs += share.ownTimeMs() - startedAtMs
       if (!mayContinue || usedMs >= limits.store.groupMs) return // the members have waited long enough for their commit
       await share.yieldIfLong()
     }
