@@ -162,7 +162,7 @@ notSupported('sqlite', 'it has no server to wait for')(
     const inboxes = await createInboxes(store)
     const calls = countPostgresCalls()
     await receive(store, inboxes, undefined, { failing: 7 })
-    expect(calls.take()).toEqual({ statements: 165, roundTrips: 26 })
+    expect(calls.take()).toEqual({ statements: 129, roundTrips: 19 })
   },
 )
 

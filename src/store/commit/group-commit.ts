@@ -37,6 +37,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import type { CommitFailures } from './commit-failures.ts'
 import { createEventLoopShare } from './event-loop-share.ts'
+import { rejoinMembersBehind } from './failing-member.ts'
 import { createMemberIntake } from './member-intake.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { type Batch, type BatchMember, runBatch, runItem } from './run-batch.ts'
@@ -218,7 +219,10 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     // early.
     if (isMailError(outcome.error, 'disk_full')) failures.recordLasting(outcome.error)
     if (adapter.isIoError(outcome.error)) throw outcome.error // the others run again, too: SQLite's advice is to roll back
-    if (!adapter.conflict(outcome.error)) return isInTime
+    if (!adapter.conflict(outcome.error)) {
+      if (member.batch) rejoinMembersBehind(member.batch)
+      return isInTime
+    }
 
     group.pop()
     // To the front, so that it is first next time; or to the end: the others may not need the locked row.

@@ -178,8 +178,8 @@ export class PostgresWriter implements Writer {
 }
 
 /**
- * A plan is kept while its table grows, until the next ANALYZE. One that was made while the table was empty or small would
- * read all of it for each message.
+ * A plan is kept while its table grows, until the next ANALYZE. One for a table that was analyzed while it was empty or small
+ * would read all of it for each message.
  */
 const INDEXES_ONLY = 'set enable_seqscan to off'
 
