@@ -2,6 +2,7 @@
  * Tests what filing costs the database: statements per received message, pages that a commit writes on SQLite, and how often
  * the writer of PostgreSQL waits for the server. All grow unnoticed, and cost more than most of our code.
  */
+import { sql } from 'kysely'
 import { afterEach, expect, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
@@ -17,12 +18,15 @@ import { createParserHere } from '../support/parse-here.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
 import { notSupported } from '../support/test-database.ts'
 import { insertInbox } from './rows.ts'
-import { openTestStore, type TestStore } from './test-store.ts'
+import { asKysely, openTestStore, type TestStore } from './test-store.ts'
 
 const limits = withLimits({})
 const MESSAGES = 20
 /** On a busy machine, a transaction that yields waits for the server once more. */
 const WITHOUT_YIELDS = { limits: { store: { turnMs: 60_000 } } }
+
+/** All that are looked up for a message. */
+const TABLES_OF_FILING = `('contents', 'inboxes', 'messages', 'thread_labels', 'thread_participants', 'thread_references', 'threads')`
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -31,7 +35,7 @@ async function receive(
   store: TestStore,
   inboxes: readonly InboxRow[],
   refersTo?: (index: number) => string,
-  hasLists = false,
+  { hasLists = false, failing }: { readonly hasLists?: boolean; readonly failing?: number } = {},
 ) {
   const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
   const mailParser = createParserHere(limits)
@@ -72,11 +76,14 @@ async function receive(
           isFromQueue: false,
         })),
       )
+      if (items.includes(failing ?? -1)) throw new Error('planted')
       return results satisfies readonly (unknown | typeof RUN_LATER)[]
     },
     sizeBytes: () => 1,
   })
-  await Promise.all(inboxes.map((_inbox, index) => file(index)))
+  const outcomes = await Promise.allSettled(inboxes.map((_inbox, index) => file(index)))
+  const failed = outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))
+  expect(failed).toEqual(failing === undefined ? [] : [failing])
 }
 
 async function createInboxes(store: TestStore): Promise<InboxRow[]> {
@@ -106,7 +113,7 @@ notSupported('postgres', 'its statements are counted by the next test')(
     expect({ rows, statements }).toEqual({ rows: 20, statements: 2 })
     // In organizations with lists for received mail: the address and its domains in three scopes, their allow lists, and
     // whether the inbox has sent the message that is answered.
-    await count(() => receive(store, inboxes, (index) => `first${index}@y.test`, true))
+    await count(() => receive(store, inboxes, (index) => `first${index}@y.test`, { hasLists: true }))
     expect({ rows, statements }).toEqual({ rows: 31, statements: 2 })
   },
 )
@@ -143,7 +150,41 @@ notSupported('sqlite', 'it has no server to wait for')(
     // The threads of replies are read for their events.
     expect(calls.take()).toEqual({ statements: 40, roundTrips: 4 })
     // The entries of lists, and what the messages answer.
-    await receive(store, inboxes, (index) => `first${index}@y.test`, true)
+    await receive(store, inboxes, (index) => `first${index}@y.test`, { hasLists: true })
     expect(calls.take()).toEqual({ statements: 42, roundTrips: 4 })
+  },
+)
+
+notSupported('sqlite', 'it has no server to wait for')(
+  'the number of statements and round trips of a batch in which one message fails does not grow',
+  async () => {
+    await using store = await openTestStore(WITHOUT_YIELDS)
+    const inboxes = await createInboxes(store)
+    const calls = countPostgresCalls()
+    await receive(store, inboxes, undefined, { failing: 7 })
+    expect(calls.take()).toEqual({ statements: 129, roundTrips: 19 })
+  },
+)
+
+// The plan of a prepared statement is kept while its table grows, and an empty table is read whole fastest.
+notSupported('sqlite', 'it plans without the size of a table')(
+  'no table is read whole, even if it was empty when the statement was planned',
+  async () => {
+    await using store = await openTestStore(WITHOUT_YIELDS)
+    const inboxes = await createInboxes(store)
+    const run = (statement: string) =>
+      store.transaction(async (tx) => (await sql.raw(statement).execute(asKysely(tx))).rows)
+    await run('analyze')
+    const read = async () => {
+      await run('select pg_stat_force_next_flush()')
+      return run(
+        `select relname, seq_scan from pg_stat_user_tables where relname in ${TABLES_OF_FILING} order by relname`,
+      )
+    }
+    const before = await read()
+    expect(before).toHaveLength(7)
+    await receive(store, inboxes)
+    await receive(store, inboxes, (index) => `first${index}@x.test`)
+    expect(await read()).toEqual(before)
   },
 )

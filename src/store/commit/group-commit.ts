@@ -5,7 +5,8 @@
  *   number the events and commit → commit signal → return results to the callers in order
  *
  * A group ends when it has used `limits.store.groupMs`: its callers wait for the last member, and members that arrive
- * meanwhile would prolong the wait. Long transactions have groups of their own (member-queue.ts).
+ * meanwhile would prolong the wait. The time of a batch that fails does not count: its members run again in the same group.
+ * Long transactions have groups of their own (member-queue.ts).
  *
  * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
  * another member of the same group (its name is taken), and a failed commit would remove that row.
@@ -36,6 +37,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../handles.ts'
 import type { CommitFailures } from './commit-failures.ts'
 import { createEventLoopShare } from './event-loop-share.ts'
+import { rejoinMembersBehind } from './failing-member.ts'
 import { createMemberIntake } from './member-intake.ts'
 import { type GroupKind, MemberQueue } from './member-queue.ts'
 import { type Batch, type BatchMember, runBatch, runItem } from './run-batch.ts'
@@ -192,13 +194,16 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
   }
 
   async function runMembers(kind: GroupKind, group: Member[]): Promise<void> {
-    const startedAtMs = share.ownTimeMs()
+    let usedMs = 0
     while (group.length < groupMax) {
       const batch = pendingMembers.shiftBatch(kind, groupMax - group.length, limits.store.batchBytesMax)
       if (batch.length === 0) return
+      const doneBefore = group.length
+      const startedAtMs = share.ownTimeMs()
       group.push(...batch)
       const mayContinue = batch.length === 1 ? await runMember(batch[0]!, group) : await runTogether(batch, group)
-      const usedMs = share.ownTimeMs() - startedAtMs
+      // The time of a batch that failed does not count: each of its parts would need a commit of its own.
+      if (group.length > doneBefore) usedMs += share.ownTimeMs() - startedAtMs
       if (!mayContinue || usedMs >= limits.store.groupMs) return // the members have waited long enough for their commit
       await share.yieldIfLong()
     }
@@ -214,7 +219,10 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
     // early.
     if (isMailError(outcome.error, 'disk_full')) failures.recordLasting(outcome.error)
     if (adapter.isIoError(outcome.error)) throw outcome.error // the others run again, too: SQLite's advice is to roll back
-    if (!adapter.conflict(outcome.error)) return isInTime
+    if (!adapter.conflict(outcome.error)) {
+      if (member.batch) rejoinMembersBehind(member.batch)
+      return isInTime
+    }
 
     group.pop()
     // To the front, so that it is first next time; or to the end: the others may not need the locked row.

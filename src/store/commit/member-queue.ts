@@ -21,8 +21,20 @@ export interface BatchPlace {
   readonly sizeBytes: number
   /** The largest batch that the member may be part of: a smaller one after a batch with it has failed. */
   membersMax: number
+  /** The batch that failed with the member, if it may be why (failing-member.ts). */
+  suspects?: Suspects | undefined
+  /** It was in a batch that failed because of a member before it. */
+  hasRejoined?: true
   /** A batch has run without it, because it would have had to wait for another node. */
   wasLeftOut: boolean
+}
+
+/** The members of a batch that failed. */
+export interface Suspects {
+  /** In order. */
+  readonly places: readonly BatchPlace[]
+  /** The size of the first batch that failed with them. */
+  readonly membersMax: number
 }
 
 export type GroupKind = 'short' | 'long'

@@ -1,13 +1,14 @@
 /**
  * Runs several members of a group commit as one batch, in one savepoint (docs/adr/0039). Part of group-commit.ts.
  *
- * If it fails, its members run again in smaller batches, and at last each by itself, so that only a member whose
- * transaction fails gets the error. A batch itself may refuse an item, for which it has written nothing: its caller gets
+ * If it fails, its members run again in smaller batches, and at last each by itself (failing-member.ts), so that only a member
+ * whose transaction fails gets the error. A batch itself may refuse an item, for which it has written nothing: its caller gets
  * the error, and the others are stored. A member that would have to wait is left out. It runs in the next group, when the
  * other node has probably committed; if it is left out again, it runs by itself and waits.
  */
 import assert from 'node:assert/strict'
 import type { Tx } from '../handles.ts'
+import { divideFailedBatch } from './failing-member.ts'
 import type { BatchPlace } from './member-queue.ts'
 import type { Outcome, RunInSavepoint } from './run-member.ts'
 
@@ -44,9 +45,6 @@ export interface BatchMember {
   outcome?: Outcome
 }
 
-/** With two parts instead of four, the items of a batch with one failing item would run three times, not 2.3 times. */
-const PARTS_AFTER_FAILURE = 4
-
 interface BatchOutcome<Member> {
   /** They have an outcome. */
   readonly done: readonly Member[]
@@ -73,8 +71,7 @@ export async function runBatch<Member extends BatchMember>(
   }
   const { outcome, isInTime } = await runInSavepoint(run, isFirst)
   if ('error' in outcome) {
-    const membersMax = Math.ceil(members.length / PARTS_AFTER_FAILURE)
-    for (const { batch } of members) batch!.membersMax = membersMax
+    divideFailedBatch(members.map(({ batch }) => batch!))
     return { done: [], again: members, error: outcome.error, mayContinue: isInTime }
   }
   const results = outcome.value as readonly unknown[]
@@ -85,6 +82,7 @@ export async function runBatch<Member extends BatchMember>(
     const result = results[index]
     if (result === RUN_LATER || result === RUN_ALONE) {
       again.push(member)
+      member.batch!.suspects = undefined
       if (result === RUN_LATER) later.push(member)
       else member.batch!.membersMax = 1
     } else {

@@ -2,8 +2,8 @@
  * Compiles row statements (../row-statements.ts) for PostgreSQL, which runs them once for all rows: `unnest` turns one
  * array per parameter into rows.
  *
- * A select runs inside `lateral`, so that the planner can only look up each row by an index. In a join, it expects many
- * rows and may read the whole table. Bytes are sent in binary, which arrays are not, so that a statement with bytes runs
+ * A select runs inside `lateral`: in a join, the planner expects many rows and may read the whole table. The writer's
+ * setting (postgres-writer.ts) prevents that it does so for each row. Bytes are sent in binary, which arrays are not, so that a statement with bytes runs
  * once per row; it is pipelined and costs no round trip.
  */
 import { strict as assert } from 'node:assert'
