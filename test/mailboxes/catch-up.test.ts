@@ -12,7 +12,7 @@ import { openStore } from '../../src/store/store.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as mailboxesTable from '../../src/store/tables/mailboxes-table.ts'
 import { labelsOf } from '../../src/store/tables/messages-table.ts'
-import { amount } from '../support/amount.ts'
+import { amount, firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { notSupported } from '../support/test-database.ts'
 import { type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
@@ -91,8 +91,12 @@ async function openAll(account: MailAccount): Promise<Session[]> {
   return Promise.all(NAMES.map(async (name) => new Session(await account.open(name))))
 }
 
-test('after random changes by both sides, sessions believe what the labels say', async () => {
-  const random = seededRandom(Number(process.env.TEST_SEED ?? 7))
+const timeout = amount({ short: 30_000, long: 600_000 })
+
+test('after random changes by both sides, sessions believe what the labels say', { timeout }, async () => {
+  const seed = firstSeed('TEST_SEED', 7)
+  console.log(`TEST_SEED=${seed}`)
+  const random = seededRandom(seed)
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
   await using world = await startMailboxes({ mailboxes: { catchUpEvents: 7, compareMessages: 5, changeMessages: 3 } })
   const account = await world.logIn()
