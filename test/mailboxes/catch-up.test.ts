@@ -142,6 +142,21 @@ test('after random changes by both sides, sessions believe what the labels say',
   expect(shown(await openAll(await world.logIn()))).toEqual(shown(sessions))
 })
 
+test('sessions see what left a mailbox while all events were purged, in several steps', async () => {
+  // A later step had deleted the tombstones of an earlier one before the node read them: the messages stayed for ever.
+  await using world = await startMailboxes({ mailboxes: { compareMessages: 1 } })
+  const ids = [await world.receive(), await world.receive(), await world.receive()]
+  const inbox = await (await world.logIn()).open('INBOX')
+  expect(inbox.latest().uids).toHaveLength(3)
+  await world.node.labels.change(world.actor, world.inboxId, ids.slice(0, 2), { add: ['trash'] })
+  await world.store.transaction(async (tx) => {
+    const { last_seq } = await tx.selectFrom('event_log').select('last_seq').executeTakeFirstOrThrow()
+    await tx.updateTable('event_log').set({ floor_seq: last_seq }).execute()
+  })
+  await inbox.refresh()
+  expect(Array.from(inbox.latest().uids)).toEqual([3])
+})
+
 test('UIDs and UIDVALIDITY outlive the process; a restored database has another UIDVALIDITY', async () => {
   await using world = await startMailboxes()
   const first = await world.logIn()
