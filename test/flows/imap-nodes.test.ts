@@ -22,7 +22,11 @@ class SeenUids {
   }
 }
 
-onTwo('a UID means the same message at two nodes that both receive, append, flag and move', async () => {
+onTwo('a UID means the same message at two nodes that both receive, append, flag and move', useBoth, {
+  timeout: amount({ short: 30_000, long: 600_000 }),
+})
+
+async function useBoth(): Promise<void> {
   await using nodes = await startNodes({}, IMAP_ON)
   const account = await createAccount(nodes.one)
   const seen = new SeenUids()
@@ -90,7 +94,7 @@ onTwo('a UID means the same message at two nodes that both receive, append, flag
     expect(new Set(found.map(([uid]) => uid)).size).toBe(found.length)
     return found
   }
-})
+}
 
 async function select(node: World, account: Account, mailbox: string): Promise<ImapClient> {
   const client = await ImapClient.logIn(node.imapPort, account)

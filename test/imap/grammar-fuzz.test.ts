@@ -8,7 +8,7 @@ import { withLimits } from '../../src/config/limits.ts'
 import { parseCommand } from '../../src/edges/imap/grammar/imap-command-parser.ts'
 import { ImapSyntaxError } from '../../src/edges/imap/grammar/imap-syntax.ts'
 import { expectBounded } from '../formats/bounded.ts'
-import { amount } from '../support/amount.ts'
+import { amount, firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { ImapClient } from './imap-client.ts'
 import { startMemoryServer, useServer } from './imap-under-test.ts'
@@ -81,6 +81,12 @@ const WORDS = [
   ],
 ]
 
+function newRandom(short: number): () => number {
+  const seed = firstSeed('TEST_SEED', short)
+  console.log(`TEST_SEED=${seed}`)
+  return seededRandom(seed)
+}
+
 function randomCommand(random: () => number): string {
   const count = Math.floor(random() * 9)
   let text = WORDS[Math.floor(random() * 13)]!
@@ -88,8 +94,10 @@ function randomCommand(random: () => number): string {
   return text
 }
 
-test('the parser ends every input with a command or a syntax error', () => {
-  const random = seededRandom(Number(process.env.TEST_SEED ?? 1))
+const timeout = amount({ short: 30_000, long: 300_000 })
+
+test('the parser ends every input with a command or a syntax error', { timeout }, () => {
+  const random = newRandom(1)
   const limits = withLimits()
   let parsed = 0
   for (let i = 0; i < amount({ short: 20_000, long: 1_000_000 }); i++) {
@@ -131,7 +139,7 @@ test.each([
 const server = useServer(() => startMemoryServer({ imap: { badCommandsMax: 1_000_000 } }))
 
 test('the server answers every command, however it is cut into pieces', async () => {
-  const random = seededRandom(Number(process.env.TEST_SEED ?? 2))
+  const random = newRandom(2)
   const account = await server.current.createAccount()
   for (let round = 0; round < amount({ short: 4, long: 100 }); round++) {
     const client = await ImapClient.logIn(server.current.port, account)

@@ -4,7 +4,7 @@
  * way, every response must fit the belief: a number that does not exist, or an EXPUNGE where none may be, fails at once.
  */
 import { expect, test } from 'vitest'
-import { amount } from '../support/amount.ts'
+import { amount, firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { Believer } from './believer.ts'
 import { ImapClient } from './imap-client.ts'
@@ -104,7 +104,9 @@ async function drive({ port, store, createAccount }: MemoryServer, seed: number,
   for (const { client } of believers) client.destroy()
 }
 
-test.each(Array.from({ length: amount({ short: 3, long: 100 }) }, (_, i) => Number(process.env.TEST_SEED ?? 1) + i))(
+const FIRST = firstSeed('TEST_SEED', 1)
+
+test.each(Array.from({ length: amount({ short: 3, long: 100 }) }, (_, i) => FIRST + i))(
   'what clients believe equals the mailbox (seed %d)',
   (seed) => drive(server.current, seed, amount({ short: 150, long: 1_000 })),
   120_000,

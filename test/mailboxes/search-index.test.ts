@@ -2,6 +2,8 @@
  * Compares SEARCH TEXT and BODY with a comparison of all messages, while the index of whole messages is made, killed, damaged, outdated,
  * and restored from a backup, and messages are deleted, added again and moved: it never changes a result.
  *
+ * SEARCH_SEED repeats a seed:
+ *
  *   TEST_LONG=1 SEARCH_SEED=1 npx vitest run test/mailboxes/search-index.test.ts
  */
 import { rm } from 'node:fs/promises'
@@ -15,13 +17,15 @@ import { copyDatabase } from '../../src/store/sqlite/sqlite-backup.ts'
 import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import * as messages from '../../src/store/tables/messages-table.ts'
 import { asKysely, openTestStore, temporaryFolder } from '../store/test-store.ts'
+import { firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { databaseName } from '../support/test-database.ts'
 import { appendedMail, type MailboxNode, startMailboxes, startNode } from './mailbox-world.ts'
 
 const isLong = process.env.TEST_LONG === '1'
 const STEPS = isLong ? 300 : 16
-const SEEDS = process.env.SEARCH_SEED ? [Number(process.env.SEARCH_SEED)] : isLong ? [1, 2, 3, 4, 5] : [1]
+const FIRST = firstSeed('SEARCH_SEED', 1)
+const SEEDS = isLong && !process.env.SEARCH_SEED ? [0, 1, 2, 3, 4].map((more) => FIRST + more) : [FIRST]
 const LIMITS = {
   search: { indexPauseMs: 0, sourceCheckMs: 0, purgeDelayMs: 0, sourceMessagesMin: 5, sourceSignaturesMax: 8 },
 }

@@ -11,7 +11,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Schema } from '../../src/store/schema/schema.ts'
 import type { InboxRow } from '../../src/store/schema/tenant-rows.ts'
 import { asKysely, databaseUrlOf, loggedEvents, openTestStore, type TestStore } from '../store/test-store.ts'
-import { amount } from '../support/amount.ts'
+import { amount, firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { administrate, notSupported } from '../support/test-database.ts'
 import {
@@ -225,13 +225,13 @@ async function compareLists(lists: { readonly short: number; readonly long: numb
   onTestFinished(() => together[Symbol.asyncDispose]())
   await using single = await openTestStore({ clock })
   const [batched, oneByOne] = [mailIn(together), mailIn(single)]
-  const firstSeed = Number(process.env.FILING_SEED ?? amount({ short: 1, long: Math.floor(Math.random() * 1e6) }))
+  const first = firstSeed('FILING_SEED', 1)
   let shown = ''
 
-  for (let seed = firstSeed; seed < firstSeed + amount(lists); seed += 1) {
+  for (let seed = first; seed < first + amount(lists); seed += 1) {
     const items = randomItems(seededRandom(seed), { hasSent: seed % 2 === 0, hasFates })
     const [ofBatched, ofSingle] = [await batched.addTenants(), await oneByOne.addTenants()]
-    if (seed === firstSeed) {
+    if (seed === first) {
       expect(await dump(together, ofBatched.inboxes, [])).toEqual(await dump(single, ofSingle.inboxes, []))
     }
     const results = await batched.run(ofBatched, items)

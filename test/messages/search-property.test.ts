@@ -2,6 +2,8 @@
  * Compares searches with a comparison of all messages, through random insertions, deletions, label changes, jobs that are
  * killed, restarts, damage, restored backups and a second node: the index and the order of events never change a result.
  *
+ * SEARCH_SEED repeats a seed:
+ *
  *   TEST_LONG=1 SEARCH_SEED=1 npx vitest run test/messages/search-property.test.ts
  */
 import { rm } from 'node:fs/promises'
@@ -11,13 +13,15 @@ import { expect, test } from 'vitest'
 import type { SearchClause } from '../../src/mail/messages/search/search.ts'
 import { copyDatabase } from '../../src/store/sqlite/sqlite-backup.ts'
 import { asKysely, openTestStore, type TestStore, temporaryFolder } from '../store/test-store.ts'
+import { firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { databaseName } from '../support/test-database.ts'
 import { openSearchWorld } from './search-world.ts'
 
 const isLong = process.env.TEST_LONG === '1'
 const STEPS = isLong ? 600 : 25
-const SEEDS = process.env.SEARCH_SEED ? [Number(process.env.SEARCH_SEED)] : isLong ? [1, 2, 3, 4, 5] : [1]
+const FIRST = firstSeed('SEARCH_SEED', 1)
+const SEEDS = isLong && !process.env.SEARCH_SEED ? [0, 1, 2, 3, 4].map((more) => FIRST + more) : [FIRST]
 const WORDS = 'report invoice rapport 验证码 重要邮件 zürich straße alpha alphabet beta 🎉party needle x ne'.split(' ')
 
 interface Model {

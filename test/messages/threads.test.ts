@@ -13,7 +13,7 @@ import * as messages from '../../src/store/tables/messages-table.ts'
 import { FeedWorld } from '../events/feed-world.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { loggedEvents, openTestStore } from '../store/test-store.ts'
-import { amount } from '../support/amount.ts'
+import { amount, firstSeed } from '../support/amount.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { fileMail } from './file-mail.ts'
 
@@ -67,11 +67,10 @@ test('a Message-ID stays in its thread, also after its message was removed', { t
   const removal = createRemoval({ limits: withLimits({}) })
   const seeds = amount({ short: 8, long: 500 })
   // With the first of the short form, an id is in two threads when the earlier one is removed.
-  const first = amount({ short: 603_590, long: Math.floor(Math.random() * 1e6) })
-  const firstSeed = Number(process.env.THREADS_SEED ?? first)
+  const first = firstSeed('THREADS_SEED', 603_590)
   const joined = { existing: 0, ofRemoved: 0 }
 
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
+  for (let seed = first; seed < first + seeds; seed += 1) {
     const random = seededRandom(seed)
     const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)]!
     const ids = await store.transaction(insertInbox)

@@ -28,7 +28,7 @@ import * as listEntries from '../../src/store/tables/list-entries-table.ts'
 import * as signUps from '../../src/store/tables/sign-ups-table.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { holdOpen, isWaiting, openTestStore, type TestStore } from '../store/test-store.ts'
-import { amount } from '../support/amount.ts'
+import { amount, firstSeed } from '../support/amount.ts'
 import { createParserHere } from '../support/parse-here.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -262,14 +262,14 @@ test('sends at the same time have the same result as one after the other', async
   await using together = await openTestStore({ clock: () => NOW })
   await using single = await openTestStore({ clock: () => NOW })
   const [prepareTogether, prepareSingle] = [sendingIn(together), sendingIn(single)]
-  const firstSeed = Number(process.env.SENDS_SEED ?? amount({ short: 1, long: Math.floor(Math.random() * 1e6) }))
+  const first = firstSeed('SENDS_SEED', 1)
   const seen = new Map<string, number>()
   let commits = 0
   together.onCommit(() => {
     commits += 1
   })
 
-  for (let seed = firstSeed; seed < firstSeed + amount({ short: 3, long: 500 }); seed += 1) {
+  for (let seed = first; seed < first + amount({ short: 3, long: 500 }); seed += 1) {
     const sends = randomSends(seededRandom(seed), 24)
     const [ofTogether, ofSingle] = [await createSenders(together), await createSenders(single)]
     const [atOnce, inTurn] = [await prepareTogether(ofTogether, sends), await prepareSingle(ofSingle, sends)]

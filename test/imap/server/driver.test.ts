@@ -4,7 +4,7 @@
  * says. A UID never means another message.
  */
 import { expect, test } from 'vitest'
-import { amount } from '../../support/amount.ts'
+import { amount, firstSeed } from '../../support/amount.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 import { Believer } from '../believer.ts'
 import { ImapClient } from '../imap-client.ts'
@@ -160,7 +160,9 @@ async function drive({ world, port, createAccount }: MartletUnderTest, seed: num
   }
 }
 
-test.each(Array.from({ length: amount({ short: 1, long: 20 }) }, (_, i) => Number(process.env.TEST_SEED ?? 1) + i))(
+const FIRST = firstSeed('TEST_SEED', 1)
+
+test.each(Array.from({ length: amount({ short: 1, long: 20 }) }, (_, i) => FIRST + i))(
   'what every session believes equals the inbox (seed %d)',
   (seed) => drive(server.current, seed, amount({ short: 80, long: 600 })),
   300_000,

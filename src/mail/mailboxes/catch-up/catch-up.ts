@@ -29,6 +29,8 @@ export interface CaughtUp {
   /** false: call it again. */
   readonly isComplete: boolean
   readonly seenSeq: number
+  /** Events up to this one were purged, and tombstones of changes up to it may be. */
+  readonly floorSeq: number
   readonly mailboxes: readonly MailboxRow[]
   readonly projection: Projection
 }
@@ -44,12 +46,13 @@ export async function catchUp(tx: Tx, inboxId: string, limits: Limits): Promise<
   const mailboxes = await mailboxesTable.listByInbox(tx, inboxId)
   const projection = createProjection(mailboxes)
   const step = { tx, inboxId, mailboxes, projection, floorSeq: log.floor_seq, limits }
+  const found = { mailboxes, projection, floorSeq: log.floor_seq }
   if (state.compare_seq !== null) {
     const isCompared = await compareNext(step, state, state.compare_seq)
-    return { isComplete: false, seenSeq: isCompared ? state.compare_seq : state.seen_seq, mailboxes, projection }
+    return { ...found, isComplete: false, seenSeq: isCompared ? state.compare_seq : state.seen_seq }
   }
   const seenSeq = await followEvents(step, state, log.last_seq)
-  return { isComplete: seenSeq >= log.last_seq, seenSeq, mailboxes, projection }
+  return { ...found, isComplete: seenSeq >= log.last_seq, seenSeq }
 }
 
 /**

@@ -97,6 +97,8 @@ export class InboxView {
   #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
   /** The entries in the database are right up to this event; undefined: unknown. */
   #seenSeq: number | undefined
+  /** Tombstones of changes up to this event may have been deleted. */
+  #floorSeq = 0
   /** A refresh has failed: a chain may lack changes that the entries have. */
   #isBehind = false
   #running: Promise<void> | undefined
@@ -188,6 +190,7 @@ export class InboxView {
       })
       this.#known = { rows: step.mailboxes, projection: step.projection }
       this.#seenSeq = step.seenSeq
+      this.#floorSeq = step.floorSeq
       if (step.isComplete) return
       await setImmediate()
     }
@@ -205,11 +208,12 @@ export class InboxView {
     const since = view.heldSinceSeq ?? view.throughSeq
     // Entries first: one that vanishes before the second statement is among the tombstones.
     const changed = await entriesTable.listChanged(store.db, view.mailboxId, since)
-    const left = await entriesTable.listVanished(store.db, view.mailboxId, since)
+    const left = new Set(await entriesTable.listVanished(store.db, view.mailboxId, since))
+    if (since < this.#floorSeq) for (const uid of await this.#listMissing(view)) left.add(uid)
     const before = view.latest()
     // A mailbox that was deleted has no tombstones any more.
     const isGone = !this.#known.rows.some(({ id }) => id === view.mailboxId)
-    const vanished = isGone ? Array.from(before.uids) : left
+    const vanished = isGone ? Array.from(before.uids) : [...left]
     const shown = isGone ? [] : changed.filter(({ hidden }) => (hidden & view.hiddenMask) === 0)
     const isKnown = (uid: number) => indexOfUid(before.uids, uid) !== undefined
     const known = shown.filter(({ uid }) => isKnown(uid))
@@ -227,6 +231,15 @@ export class InboxView {
     this.#flagSets.sweep(() => [...this.#views.values()].flatMap(({ chain }) => (chain ? [chain.latest.flags] : [])))
     // Not for a step without changes.
     if (view.latest().flags !== before.flags) void view.notify()
+  }
+
+  /** Returns the UIDs in the chain that have no entry any more. */
+  async #listMissing(view: MailboxView): Promise<Set<number>> {
+    const missing = new Set(view.latest().uids)
+    await this.#readEntries(view.mailboxId, (page) => {
+      for (const { uid } of page) missing.delete(uid)
+    })
+    return missing
   }
 
   /** Whether this node has memory for so many more entries. */
@@ -289,22 +302,28 @@ export class InboxView {
     if (view.users === 0 && this.#views.get(key) === view) this.#views.delete(key)
   }
 
-  /** Reads the entries in pages, because SQLite runs a statement on the event loop. */
   async #load(view: MailboxView, mailbox: MailboxRow): Promise<void> {
-    const { store, limits } = this.#needs
-    const limit = limits.mailboxes.loadEntries
     const highestModseq = this.#seenSeq!
     const entries: entriesTable.ShownEntryRow[] = []
-    for (let afterUid = 0; ; ) {
-      const page = await entriesTable.listAfter(store.db, view.mailboxId, afterUid, limit)
+    await this.#readEntries(view.mailboxId, (page) => {
       for (const entry of page) if ((entry.hidden & view.hiddenMask) === 0) entries.push(entry)
       this.#checkSpace(entries.length)
-      if (page.length < limit) break
+    })
+    view.throughSeq = highestModseq
+    view.chain = new SnapshotChain(entries, { uidNext: mailbox.uid_next, highestModseq }, this.#flagSets)
+  }
+
+  /** In pages, because SQLite runs a statement on the event loop. */
+  async #readEntries(mailboxId: string, take: (page: readonly entriesTable.ShownEntryRow[]) => void): Promise<void> {
+    const { store, limits } = this.#needs
+    const limit = limits.mailboxes.loadEntries
+    for (let afterUid = 0; ; ) {
+      const page = await entriesTable.listAfter(store.db, mailboxId, afterUid, limit)
+      take(page)
+      if (page.length < limit) return
       afterUid = page.at(-1)!.uid
       await setImmediate()
     }
-    view.throughSeq = highestModseq
-    view.chain = new SnapshotChain(entries, { uidNext: mailbox.uid_next, highestModseq }, this.#flagSets)
   }
 
   /** Calls the listener when `latest()` has changed. @returns stops it */
