@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { LimitOverrides } from '../../src/config/limits.ts'
-import { ImapClient } from './imap-client.ts'
+import { ImapRefusal } from '../../src/edges/imap/session/mail-store.ts'
+import { type Answer, ImapClient } from './imap-client.ts'
 import { type MemoryServer, messageWith, openMailbox, startMemoryServer } from './imap-under-test.ts'
 
 async function start(imap: LimitOverrides['imap'] = {}, options = {}): Promise<MemoryServer> {
@@ -278,6 +279,36 @@ test('an error of the store is NO [SERVERBUG], and the session goes on', async (
   for (const response of answer.untagged) expect(response).toMatch(/^1 FETCH \(.*\)$/s)
   await client!.ok('NOOP')
   expect(server.logged.some((line) => line.includes('IMAP command failed'))).toBe(true)
+})
+
+test('FETCH goes on without a message that is deleted while it waits for its structure', async () => {
+  // It was NO [NONEXISTENT], and the messages after it were not sent.
+  const server = await start()
+  const [client] = await openMailbox(server)
+  const inbox = [...server.store.inboxes.values()][0]!
+  const deleted = inbox.mailboxes.get('Work')!.messages.get(2)!
+  Object.defineProperty(deleted, 'structure', { get: () => { throw new ImapRefusal('NONEXISTENT', 'deleted') } }) // biome-ignore format: one line
+  const numbers = ({ untagged }: Answer) => untagged.map((line) => line.slice(0, line.indexOf(' ')))
+  const answer = await client!.command('FETCH 1:3 BODY.PEEK[1]')
+  expect(answer).toMatchObject({ status: 'NO', text: expect.stringMatching(/^\[EXPUNGEISSUED\]/) })
+  expect(numbers(answer)).toEqual(['1', '3'])
+  const byUid = await client!.command('UID FETCH 1:3 BODY.PEEK[1]')
+  expect([byUid.status, numbers(byUid)]).toEqual(['OK', ['1', '3']])
+})
+
+test('a client that leaves in the middle of a literal is no error', async () => {
+  const server = await start()
+  const account = await server.createAccount()
+  const inbox = server.store.inboxes.get(account.user)!
+  inbox.largeBytes = 1_000
+  inbox.inbox.append([{ raw: Buffer.alloc(50_000_000, 'x') }])
+  const client = await ImapClient.logIn(server.port, account)
+  await client.ok('SELECT INBOX')
+  client.send('x FETCH 1 BODY.PEEK[]\r\n')
+  await once(client.socket, 'data')
+  client.destroy()
+  await expect.poll(() => inbox.openCount).toBe(0)
+  expect(server.logged.filter((line) => line.includes('IMAP connection failed'))).toEqual([])
 })
 
 test('SEARCH goes on without a message that is damaged, and warns of it', async () => {

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { MailAccount, OpenMailbox, Snapshot } from '../../src/edges/imap/session/mail-store.ts'
 import { expireMessages } from '../../src/mail/accounts/expire-messages.ts'
-import { messagesRemoved } from '../../src/mail/events/log/mailbox-events.ts'
+import { mailboxesChanged, messagesRemoved } from '../../src/mail/events/log/mailbox-events.ts'
 import { createProjection } from '../../src/mail/mailboxes/projection/mailbox-projection.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
@@ -91,6 +91,16 @@ function shown(sessions: readonly Session[]): Map<string, string[]> {
 async function openAll(account: MailAccount): Promise<Session[]> {
   return Promise.all(NAMES.map(async (name) => new Session(await account.open(name))))
 }
+
+async function subjectsOf(mailbox: OpenMailbox): Promise<string[]> {
+  const subjects: string[] = []
+  const uids = Array.from(mailbox.latest().uids)
+  for await (const batch of mailbox.fetch(uids, { envelope: true }, new AbortController().signal))
+    subjects.push(...batch.map(({ envelope }) => /"(\d)"/.exec(envelope!)![1]!))
+  return subjects
+}
+
+const MEMORY = { freeBytes: 1_000_000, reserve: async () => false, nextTurn: async () => undefined }
 
 const FIRST = firstSeed('TEST_SEED', 7)
 const SEEDS = Array.from({ length: amount({ short: 1, long: 10 }) }, (_, index) => FIRST + index)
@@ -284,7 +294,7 @@ test('a full comparison has many transactions, each of a limited number of messa
   expect(Math.max(...changed)).toBe(2)
   // 9 messages, 9 entries of INBOX, 6 of Drafts, 6 drafts.
   expect(changed.length).toBeGreaterThanOrEqual(30 / 2)
-  expect(await shownSubjects(again)).toEqual(['6', '7', '8', '0', '1', '2'])
+  expect(await subjectsOf(again)).toEqual(['6', '7', '8', '0', '1', '2'])
 
   async function entryIds(tx: Tx): Promise<Set<string>> {
     const rows = await tx
@@ -295,17 +305,111 @@ test('a full comparison has many transactions, each of a limited number of messa
       .execute()
     return new Set(rows.map(({ mailbox_id, uid }) => `${mailbox_id} ${uid}`))
   }
+})
 
-  async function shownSubjects(mailbox: OpenMailbox): Promise<string[]> {
-    const subjects: string[] = []
-    for await (const batch of mailbox.fetch(
-      Array.from(mailbox.latest().uids),
-      { envelope: true },
-      new AbortController().signal,
-    ))
-      subjects.push(...batch.map(({ envelope }) => /"(\d)"/.exec(envelope!)![1]!))
-    return subjects
+test('what changes between two steps of a comparison is shown as after it, and nothing twice', async () => {
+  await using world = await startMailboxes()
+  const { store, inboxId, actor, node: other } = world
+  const account = await world.logIn()
+  for (const name of ['Work', 'Play']) await account.create(name)
+  const ids: string[] = []
+  for (let count = 0; count < 6; count += 1) ids.push(await world.receive())
+  const relabel = (some: readonly string[], change: { add?: string[]; remove?: string[] }) =>
+    other.labels.change(actor, inboxId, some, change)
+  await relabel(ids.slice(0, 3), { add: ['work'] })
+  await relabel(ids.slice(2, 5), { add: ['play'] })
+  const drafts: string[] = []
+  const write = async (subject: string) => {
+    const draft = await other.drafts.create(actor, inboxId, { to: ['bob@x.test'], subject }, MEMORY)
+    drafts.push(draft.id)
   }
+  for (let count = 0; count < 6; count += 1) await write(`${count}`)
+  const before = new Map<string, Snapshot>()
+  const session = new Session(await account.open('Drafts'))
+  for (const name of ['INBOX', 'Drafts', 'Play']) {
+    const mailbox = await account.open(name)
+    before.set(name, mailbox.latest())
+    mailbox.close()
+  }
+  const beginComparison = async (tx: Tx) => {
+    tx.append(mailboxesChanged((await inboxes.lockById(tx, inboxId))!, { isUnused: false }))
+  }
+  await store.transaction(beginComparison)
+
+  const state = () => store.db.selectFrom('mailbox_states').selectAll().executeTakeFirstOrThrow()
+  const work = await store.db.selectFrom('mailboxes').select('id').where('name', '=', 'Work').executeTakeFirstOrThrow()
+  // One after the other, each after the first step to which it applies. The first one makes another comparison follow.
+  const changes: { after(at: Awaited<ReturnType<typeof state>>): boolean; change(): Promise<unknown> }[] = [
+    {
+      // One entry is compared, others are not.
+      after: ({ compare_phase, compared_id, compared_number }) =>
+        compare_phase === 'entries' && compared_id === work.id && compared_number > 0,
+      change: () =>
+        store.transaction(async (tx) => {
+          await tx.deleteFrom('mailbox_entries').where('mailbox_id', '=', work.id).execute()
+          await mailboxesTable.remove(tx, work.id)
+          await beginComparison(tx)
+        }),
+    },
+    {
+      after: ({ compare_phase, compared_number }) => compare_phase === 'messages' && compared_number > 0,
+      change: async () => {
+        await relabel([ids[0]!, ids[5]!], { add: ['play'] })
+        await relabel([ids[4]!], { add: ['trash'], remove: ['play'] })
+      },
+    },
+    {
+      after: ({ compare_phase, compared_id }) => compare_phase === 'drafts' && compared_id !== '',
+      change: async () => {
+        const update = (id: string, subject: string) => other.drafts.update(actor, inboxId, id, { subject }, MEMORY)
+        await update(drafts[0]!, '6')
+        await update(drafts[5]!, '7')
+        await other.drafts.delete(actor, inboxId, drafts[1]!)
+        await other.drafts.delete(actor, inboxId, drafts[4]!)
+        await write('8')
+      },
+    },
+  ]
+  const limits = withLimits({ access: { failedLoginDelayMs: 0 }, mailboxes: { compareMessages: 2 } })
+  const interrupted: Store = Object.create(store, {
+    transaction: {
+      value: async (run: Parameters<Store['transaction']>[0]) => {
+        const result = await store.transaction(run)
+        const at = await state()
+        if (at.compare_seq !== null && changes[0]?.after(at)) await changes.shift()!.change()
+        return result
+      },
+    },
+  })
+  const node = await startNode(interrupted, limits)
+  onTestFinished(() => node.feed.stop())
+  const compared = await world.logIn(undefined, node)
+  const shownBy = async (from: MailAccount) =>
+    Promise.all(
+      [...before.keys()].map(async (name) => {
+        const { uids, flags, modseqs } = (await from.open(name)).latest()
+        return { name, uids: Array.from(uids), flags, modseqs: Array.from(modseqs) }
+      }),
+    )
+  const shownHere = await shownBy(compared)
+  expect(changes).toEqual([])
+  const fresh = await startNode(store, limits)
+  onTestFinished(() => fresh.feed.stop())
+  expect(await shownBy(await world.logIn(undefined, fresh))).toEqual(shownHere)
+  const wanted = await expected(world)
+  for (const { name, uids, flags } of shownHere) {
+    const vanished = await (await compared.open(name)).vanishedSince(before.get(name)!.highestModseq, [
+      { first: 1, last: before.get(name)!.uidNext - 1 },
+    ])
+    const isIn = (uid: number) => vanished.some(({ first, last }) => first <= uid && uid <= last)
+    const old = Array.from(before.get(name)!.uids)
+    expect(old.filter(isIn), name).toEqual(old.filter((uid) => !uids.includes(uid)))
+    if (name !== 'Drafts') expect(flags.map((set) => set.join(' ')).toSorted(), name).toEqual(wanted.get(name))
+  }
+  await session.follow()
+  expect([...session.believed.keys()]).toEqual(shownHere[1]!.uids)
+  // The comparison found 7 and 8; 6 was behind it, and followed with its event.
+  expect(await subjectsOf(session.mailbox)).toEqual(['2', '3', '7', '8', '6'])
 })
 
 test('events that name more messages than a statement has parameters are followed', async () => {

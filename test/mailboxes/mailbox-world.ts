@@ -17,6 +17,7 @@ import { createFeed } from '../../src/mail/events/feed/feed.ts'
 import { createMailboxes } from '../../src/mail/mailboxes/mailboxes.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
+import type { MailReader } from '../../src/mail/messages/content/mail-reader.ts'
 import { createPrepareBytes } from '../../src/mail/messages/content/prepared-bytes.ts'
 import { createPrepareContent } from '../../src/mail/messages/content/prepared-content.ts'
 import { createFiling } from '../../src/mail/messages/filing/file-messages.ts'
@@ -63,7 +64,11 @@ export type MailboxNode = Awaited<ReturnType<typeof startNode>>
 
 const NO_SOURCE = { kind: 'new' as const, columns: { source_id: null, source_message_id: null } }
 
-export async function startNode(store: Store, limits = withLimits({})) {
+export async function startNode(
+  store: Store,
+  limits = withLimits({}),
+  mailReader: Pick<MailReader, 'readStructure' | 'readTexts'> = createReaderHere(limits),
+) {
   const log = createLog((process.env.TEST_LOG_LEVEL as 'silent') ?? 'silent')
   const metrics = createMetrics()
   const clock = Date.now
@@ -101,7 +106,7 @@ export async function startNode(store: Store, limits = withLimits({})) {
   const mailboxes = createMailboxes({
     ...{ store, feed, contents, log, limits, removal, discardBlobs, prepareContent, fileMessages, clock, config },
     appendDraft,
-    mailReader: createReaderHere(limits),
+    mailReader,
   })
   const credentials = createCredentials({ store, clock, requestRates: { count: async () => undefined } })
   const logins = createLogins({ store, credentials, limits })

@@ -2,8 +2,11 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { FetchedMessage, OpenMailbox, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
+import { createLog } from '../../src/log.ts'
 import { FlagSets } from '../../src/mail/mailboxes/views/flag-sets.ts'
+import { createMailReader } from '../../src/mail/messages/content/mail-reader.ts'
 import { countStatements } from '../store/count-statements.ts'
+import { rejection } from '../store/test-store.ts'
 import { appendedMail, startMailboxes, startNode } from './mailbox-world.ts'
 
 const never = new AbortController().signal
@@ -201,4 +204,48 @@ test('users of an inbox create as many mailboxes as the limit allows, with names
   await expect(account.create('three')).rejects.toMatchObject({ code: 'LIMIT' })
   await account.delete('two')
   await account.create('three')
+})
+
+test('messages that another session expunges while they are fetched are left out', async () => {
+  // Their rows were listed before: they had the structure "undefined".
+  await using world = await startMailboxes()
+  for (let count = 0; count < 20; count += 1) await world.receive()
+  const account = await world.logIn()
+  const inbox = await account.open('INBOX')
+  const found: FetchedMessage[] = []
+  for await (const batch of inbox.fetch(Array.from(inbox.latest().uids), { bodyStructure: true }, never)) {
+    if (found.length === 0) {
+      const other = await account.open('INBOX')
+      await other.storeFlags([19, 20], { how: 'add', flags: ['\\Deleted'] })
+      await other.expunge()
+      await other.refresh()
+    }
+    found.push(...batch)
+  }
+  expect(found.map(({ uid }) => uid)).toEqual(Array.from({ length: 18 }, (_, index) => index + 1))
+  expect(found.filter(({ bodyStructure }) => !bodyStructure?.startsWith('("text" "plain"'))).toEqual([])
+})
+
+test('what the thread cannot read now is refused, also of a message in memory; messages without parts do not need it', async () => {
+  await using world = await startMailboxes()
+  const limits = withLimits({ mailboxes: { readsWaitingMax: 0 } })
+  const threads = { start: () => expect.fail('nothing may wait for the thread'), end: async () => undefined }
+  const node = await startNode(world.store, limits, createMailReader({ limits, threads, log: createLog('silent') }))
+  onTestFinished(() => node.feed.stop())
+  const lines = '\n--b\n\nx'.repeat(limits.mailboxes.structurePartsMax + 1)
+  const multipart = 'Content-Type: multipart/mixed; boundary=b\n'
+  const account = await world.logIn(undefined, node)
+  for (const header of [multipart, 'Content-Type: text/x-patch\n', 'Subject: without a type\n'])
+    await account.append('INBOX', appendedMail(`${header}\n${lines}\n`))
+  const inbox = await account.open('INBOX')
+  const [parts, ...others] = await fetchAll(inbox, { source: 'whole' })
+  expect(parts!.source!.bytes).toBeInstanceOf(Buffer)
+  expect(await rejection(parts!.source!.structure())).toMatchObject({ name: 'ImapRefusal', code: 'UNAVAILABLE' })
+  for (const { source } of others) expect(await source!.structure()).toMatchObject({ headerStart: 0 })
+
+  await account.append('Trash', appendedMail(`${multipart}\n${lines}\n`, { flags: ['\\Deleted'] }))
+  const trash = await (await world.logIn()).open('Trash')
+  const [waiting] = await fetchAll(trash, { source: 'whole' })
+  await trash.expunge()
+  expect(await rejection(waiting!.source!.structure())).toMatchObject({ name: 'ImapRefusal', code: 'NONEXISTENT' })
 })

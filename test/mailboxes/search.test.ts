@@ -1,4 +1,5 @@
 /** Tests the keys of SEARCH, one by one, against a small mailbox. */
+import { truncate } from 'node:fs/promises'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { MailAccount, OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
@@ -135,10 +136,11 @@ test('a content that is damaged is logged once', () => {
 })
 
 // It was NO [SERVERBUG], so that nothing in the mailbox could be found. One whose file was lost counted as deleted: NOT found it.
-test.each(['damaged', 'lost'])(
+test.each(['damaged', 'lost', 'too short'])(
   'a message that is %s is in no result that depends on it, and stops no search',
   async (how) => {
-    const body = how === 'lost' ? 'in a file '.repeat(1_000) : 'in a row'
+    const isInFile = how !== 'damaged'
+    const body = isInFile ? 'in a file '.repeat(1_000) : 'in a row'
     const { uid } = await append(account, 'INBOX', appendedMail(`From: dot@x.test\n\n${body}\n`, { flags: ['\\Seen'] }))
     onTestFinished(async () => {
       await inbox.storeFlags([uid], { how: 'add', flags: ['\\Deleted'] })
@@ -153,6 +155,7 @@ test.each(['damaged', 'lost'])(
       .executeTakeFirstOrThrow()
     const noise = Buffer.from([0xff])
     if (how === 'lost') await world.store.blobs.delete(blob_key!)
+    else if (isInFile) await truncate(world.store.blobs.fileOf(blob_key!)!, 5_000)
     else {
       await world.store.transaction((tx) =>
         tx.updateTable('contents').set({ bytes: noise, parsed: noise }).where('id', '=', id).execute(),
@@ -178,7 +181,7 @@ test.each(['damaged', 'lost'])(
     expect(fetched.at(-1)).toMatchObject({ envelope: expect.stringContaining('"dot"'), sizeBytes: expect.any(Number) })
 
     // The header of a message in a file is in its row too.
-    const keys = [text('text', 'x-colour: blue'), ...(how === 'lost' ? [] : [header('X-Colour', 'blue')])]
+    const keys = [text('text', 'x-colour: blue'), ...(isInFile ? [] : [header('X-Colour', 'blue')])]
     for (const key of keys) {
       const shown = inspect(key)
       expect(await search(key), shown).toEqual([[2], 1])

@@ -1,4 +1,5 @@
 /** Tests when the index of whole messages is made and what it saves. That it changes no result: search-index.test.ts. */
+import { truncate } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { OpenMailbox } from '../../src/edges/imap/session/mail-store.ts'
@@ -14,7 +15,10 @@ import { invalidateSome } from '../../src/store/tables/search-index-table.ts'
 import { countStatements } from '../store/count-statements.ts'
 import { appendedMail, type MailboxWorld, startMailboxes, startNode } from './mailbox-world.ts'
 
-const LIMITS = { search: { indexPauseMs: 0, sourceCheckMs: 0, purgeDelayMs: 0, sourceMessagesMin: 8 } }
+const LIMITS = {
+  store: { inlineBytesMax: 5_000 },
+  search: { indexPauseMs: 0, sourceCheckMs: 0, purgeDelayMs: 0, sourceMessagesMin: 8 },
+}
 const limits = withLimits(LIMITS)
 const thread = createSignatureThread(limits)
 
@@ -121,6 +125,31 @@ test('a message that cannot be decompressed does not stop the index of the other
   )
   await index()
   expect((await blocks()).flatMap(({ numbers }) => decodeNumbers(numbers))).toContain(number)
+})
+
+test('a message whose file is too short is read by each search, which reports it', async () => {
+  // Its signature was that of the rest: no search for other words read it, and NOT found it.
+  const account = await world.logIn()
+  await account.append('INBOX', appendedMail(`From: a@x.test\n\n${'in a file\n'.repeat(1_000)}`))
+  const { db } = world.store
+  const { blob_key } = await db
+    .selectFrom('contents')
+    .select('blob_key')
+    .where('blob_key', 'is not', null)
+    .executeTakeFirstOrThrow()
+  await truncate(world.store.blobs.fileOf(blob_key!)!, 5_000)
+  await receive(8)
+  await index()
+  const node = await startNode(world.store, limits)
+  const inbox = await (await world.logIn(undefined, node)).open('INBOX')
+  const key = { key: 'text', in: 'text', value: 'neither here nor there' } as const
+  const { signal } = new AbortController()
+  let damaged = 0
+  await inbox.search(key, inbox.latest(), [], signal, (count) => {
+    damaged += count
+  })
+  expect(damaged).toBe(2)
+  await node.feed.stop()
 })
 
 test('messages before the first block are read like those after the last one', async () => {

@@ -97,19 +97,19 @@ export const mailboxesLimits = {
     default: 100,
     unit: 'count',
     description:
-      'Lines of a message that may begin a MIME part. FETCH reads the structure of a message with more in a thread, as that of a large one.',
+      'Lines of a message that may begin a MIME part. FETCH reads the structure of a multipart message with more in a thread, as that of a large one.',
   },
   sourceBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
     description:
-      'Largest message that is in memory as a whole while it is sent to a mail program. Larger ones are read in pieces, and in a thread when their structure or their texts are needed.',
+      'Largest message that is in memory as a whole while it is sent to a mail program. Larger ones are read in pieces, and in a thread when their structure or their texts are needed. Smaller ones with more parts than `mailboxes.structurePartsMax` are read in this thread too, for their structure.',
   },
   readsWaitingMax: {
     default: 500,
     unit: 'count',
     description:
-      'Large messages that wait for the thread that reads their structure or texts for mail programs. A further one is refused with NO [UNAVAILABLE], or replaces one of the organization that has the most.',
+      'Messages that wait for the thread that reads their structure or texts for mail programs: large ones, and those with many parts. A further one is refused with NO [UNAVAILABLE], or replaces one of the organization that has the most.',
   },
   readsPerOrganizationMax: {
     default: 50,
@@ -120,7 +120,7 @@ export const mailboxesLimits = {
     default: MINUTE,
     unit: 'milliseconds',
     description:
-      'Time for which a large message may wait for this thread, or a SEARCH for its turn, before the command is refused.',
+      'Time for which a message may wait for this thread, or a SEARCH for its turn, before the command is refused.',
   },
   unreadableMs: {
     default: HOUR,

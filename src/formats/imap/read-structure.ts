@@ -3,7 +3,8 @@
  * in messages, whose depth is limited: the time is linear in the size of the message. For 50 MB it can be seconds, so that large
  * messages are read in a thread (mail/messages/content/mail-reader.ts).
  */
-import { readHeaderBlock } from '../mime/header-fields.ts'
+import { readContentType } from '../mime/content-fields.ts'
+import { fieldValue, readHeaderBlock } from '../mime/header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime-structure.ts'
 import { type ScannedPart, showsLines, writeBodyStructure } from './body-structure.ts'
 import { envelopeOf } from './envelope.ts'
@@ -35,6 +36,24 @@ export function readImapStructure(raw: Buffer, limits: StructureLimits): ImapStr
     bodyStructure: write(true),
     root: toImapPart(scanned),
   }
+}
+
+/** Bytes of a header in which `mayHaveParts` looks for Content-Type. */
+const TYPE_SEARCH_BYTES = 32 * 1024
+
+/** Whether a message may have parts, or is one message in another: true also if that takes more than a look at its first bytes. */
+export function mayHaveParts(raw: Buffer): boolean {
+  const beginning = raw.subarray(0, TYPE_SEARCH_BYTES)
+  const { fields, bodyStart } = readHeaderBlock(beginning, 0, beginning.length)
+  // A line that was cut is no field: the header may go on after it.
+  if (!beginning.includes(LF, bodyStart)) return true
+  // Of several, the one whose boundary occurs is used.
+  return fields.some((field) => {
+    if (field.name.toLowerCase() !== 'content-type') return false
+    const search = { isOpen: () => false, bytesLeft: 0 }
+    const { type = '' } = readContentType([fieldValue(beginning, field)], Buffer.alloc(0), search)
+    return type.startsWith('multipart/') || type.startsWith('message/')
+  })
 }
 
 /** ENVELOPE of a message whose header cannot be read. */

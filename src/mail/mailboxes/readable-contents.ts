@@ -28,9 +28,10 @@ export function createReadableContents({ store, contents }: ReadableNeeds): Cont
         const isLost = isMailError(error, 'not_found') && (await getLocation(store.db, contentId)) !== undefined
         throw isLost ? new DamagedContent('the file of a message is lost', { cause: error }) : error
       }
-      if (!range || readBytes >= range.end - range.start) return
+      const start = range?.start ?? 0
+      if (range && readBytes >= range.end - start) return
       const location = await getLocation(store.db, contentId) // the range may end after the message
-      if (location && readBytes < Math.min(range.end, location.size_bytes) - range.start)
+      if (location && readBytes < Math.min(range?.end ?? location.size_bytes, location.size_bytes) - start)
         throw new DamagedContent('the file of a message is too short')
     },
   }

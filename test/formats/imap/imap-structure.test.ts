@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Section } from '../../../src/formats/imap/imap-parts.ts'
 import { RESPONSE_CHARS_MAX } from '../../../src/formats/imap/imap-response-budget.ts'
-import { readEnvelope, readImapStructure } from '../../../src/formats/imap/read-structure.ts'
+import { mayHaveParts, readEnvelope, readImapStructure } from '../../../src/formats/imap/read-structure.ts'
 import { sectionRange, selectHeaderFields } from '../../../src/formats/imap/sections.ts'
 
 const LIMITS = { depthMax: 20, partsMax: 100, headerBytesMax: 64 * 1024, headerFieldsMax: 1_000 }
@@ -191,4 +191,20 @@ test('HEADER.FIELDS keeps fields as they are, folded and repeated ones too', () 
   const names = new Set(['received', 'x'])
   expect(selectHeaderFields(header, names, false).toString()).toBe('Received: a\r\nreceived: b\r\nX: y\r\n\r\n')
   expect(selectHeaderFields(header, names, true).toString()).toBe('Subject: one\r\n two\r\n\r\n')
+})
+
+test.each([
+  ['without a type', 'Subject: a patch\n\n--- a/file\n', false],
+  ['text', 'Content-Type: text/x-patch; boundary=b\n\n--b\n', false],
+  ['a type that cannot be read', 'Content-Type: nothing\n\n--b\n', false],
+  ['a multipart', 'Content-TYPE : Multipart/mixed; boundary=b\n\n--b\n', true],
+  ['a multipart without a subtype', 'Content-Type: multipart; boundary=b\n\n--b\n', true],
+  ['a message', 'Content-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=b\n\n--b\n', true],
+  ['several types', 'Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=b\n\n--b\n', true],
+  ['after a line of a mailbox file', 'From ann@x.test Mon Feb  7\nContent-Type: multipart/mixed\n\n--b\n', true],
+  ['a header that is long', `X: ${'x'.repeat(40_000)}\nContent-Type: text/plain\n\n--b\n`, true],
+  ['a header with many fields', `${'a: b\n'.repeat(10_000)}Content-Type: text/plain\n\n--b\n`, true],
+  ['a header without an end', 'Content-Type: text/plain', true],
+])('a message that may have parts: %s', (_, message, expected) => {
+  expect(mayHaveParts(bytes(message))).toBe(expected)
 })

@@ -6,6 +6,7 @@ import type { FetchCommand, FetchItem, FetchItemName } from '../grammar/imap-com
 import { formatDateTime } from '../grammar/imap-date.ts'
 import { countPositions, formatSet, normalise, type PositionRange, positionOf } from '../grammar/message-set.ts'
 import { formatUtf8 } from '../grammar/response-strings.ts'
+import { ConnectionEnded } from '../session/byte-input.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { type FetchedMessage, ImapRefusal, type Snapshot } from '../session/mail-store.ts'
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
@@ -156,9 +157,10 @@ async function fetchFromStore(
     for (const message of batch) {
       const position = find(message.uid)
       if (position === -1) continue
-      count += 1
       const response = beginResponse(session, selected, plan, { position, message, marked })
-      if (!(await writeWhole(session, selected, plan, response))) {
+      const outcome = await writeWhole(session, selected, plan, response)
+      if (outcome !== 'vanished') count += 1
+      if (outcome === 'damaged') {
         writeReadable(session, selected, response)
         unreadable.push(message.uid)
       }
@@ -201,15 +203,17 @@ function beginResponse(
   return { number: position + 1, items: all, message, ...shown }
 }
 
-/** @returns false, and has written nothing, if something of the message cannot be read */
+/** `damaged`: something of the message cannot be read. `vanished`: it was deleted while it was sent. Of both, nothing was written. */
+type Outcome = 'written' | 'damaged' | 'vanished'
+
 async function writeWhole(
   session: ImapSession,
   selected: SelectedMailbox,
   plan: FetchPlan,
   response: Response,
-): Promise<boolean> {
+): Promise<Outcome> {
   const { message } = response
-  if (message.isDamaged) return false
+  if (message.isDamaged) return 'damaged'
   const { output } = session
   const mark = output.mark()
   try {
@@ -217,11 +221,13 @@ async function writeWhole(
     const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
     const written = writeItems(session, selected, response, source)
     if (written) await written
-    return true
+    return 'written'
   } catch (error) {
+    if (error instanceof ConnectionEnded) throw error // the client has left: nothing is wrong here
     // A response that cannot be completed must not be seen by the client.
     if (!output.rollBack(mark)) throw new BrokenLiteral(error)
-    if (error instanceof ImapRefusal && error.code === 'CORRUPTION') return false
+    if (error instanceof ImapRefusal && error.code === 'CORRUPTION') return 'damaged'
+    if (error instanceof ImapRefusal && error.code === 'NONEXISTENT') return 'vanished'
     throw error
   }
 }

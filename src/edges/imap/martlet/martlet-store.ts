@@ -97,10 +97,10 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
     for await (const batch of translatedItems(batches)) yield batch.map(showMessage)
   }
 
-  /** What is not in memory is read later. */
+  /** What is not in memory is read later, and the structure of some messages that are, in a thread. */
   function showMessage(message: FetchedMessage): FetchedMessage {
     const { source } = message
-    if (!source || source.bytes) return message
+    if (!source) return message
     const read = (start: number, end: number) => translatedItems(source.read(start, end))
     return { ...message, source: { ...source, read, structure: () => translated(source.structure) } }
   }

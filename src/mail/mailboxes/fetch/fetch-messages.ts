@@ -100,8 +100,8 @@ export async function* fetchMessages(
   const withBytes = wanted.source !== undefined
   const batch = withBytes ? SOURCES_AT_ONCE : limits.mailboxes.fetchMessages
   const options = { isDrafts: mailbox.isDrafts, withEnvelope, withStructure, withBytes, version: STRUCTURE_VERSION }
-  const reading = { turn: mailbox.turn, signal }
   const pause = createSlices(limits.mailboxes.sliceMs)
+  const reading = { turn: mailbox.turn, signal, pause }
   for (let at = 0; at < uids.length; at += batch) {
     signal.throwIfAborted()
     if (at > 0) await setImmediate()
@@ -115,7 +115,7 @@ export async function* fetchMessages(
     let bytes = 0
     for (const group of isAnyMissing ? groupsOf(shown, SOURCES_AT_ONCE) : [shown]) {
       const missing = isAnyMissing ? group.filter(isMissing) : []
-      const computed = missing.length > 0 ? await compute(needs, mailbox, missing, { reading, pause }) : NONE
+      const computed = missing.length > 0 ? await compute(needs, mailbox, missing, reading) : NONE
       for (const row of group) {
         const pausing = pause()
         if (pausing) await pausing
@@ -162,10 +162,10 @@ async function compute(
   needs: FetchNeeds,
   mailbox: FetchedMailbox,
   missing: readonly itemsTable.FetchedItemRow[],
-  { reading, pause }: { readonly reading: Reading; readonly pause: () => Promise<void> | undefined },
+  reading: Reading,
 ): Promise<ReadonlyMap<string, ContentStructureRow | Unreadable>> {
   const { store, limits } = needs
-  const { turn, signal } = reading
+  const { turn, signal, pause } = reading
   const computed = new Map<string, ContentStructureRow | Unreadable>()
   const toStore: ContentStructureRow[] = []
   for (const row of await withBytes(missing)) {
@@ -202,7 +202,7 @@ async function compute(
   }
 }
 
-/** @returns undefined if its content was deleted meanwhile */
+/** @returns undefined if the message or its content was deleted meanwhile */
 async function showItem(
   needs: FetchNeeds,
   row: itemsTable.FetchedItemRow,
@@ -223,6 +223,7 @@ async function showItem(
   const envelope = row.envelope ?? structure?.envelope
   const body = row.body ?? structure?.body
   const bodyStructure = row.body_structure ?? structure?.body_structure
+  if (computed !== 'damaged' && lacksWanted(wanted, { envelope, body, bodyStructure })) return undefined
   return {
     uid: row.uid,
     ...((computed === 'damaged' || source === 'damaged') && { isDamaged: true }),
@@ -236,6 +237,17 @@ async function showItem(
     ...(wanted.bodyStructure && bodyStructure !== undefined && { bodyStructure }),
     ...(source !== undefined && source !== 'damaged' && { source }),
   }
+}
+
+type StructureItem = 'envelope' | 'body' | 'bodyStructure'
+
+/** Whether something is missing that every message has once its bytes were read: another session has expunged this one since its row was listed. */
+function lacksWanted(wanted: WantedItems, shown: Readonly<Record<StructureItem, string | undefined>>): boolean {
+  return (
+    (wanted.envelope === true && shown.envelope === undefined) ||
+    (wanted.body === true && shown.body === undefined) ||
+    (wanted.bodyStructure === true && shown.bodyStructure === undefined)
+  )
 }
 
 /** RFC 8970 §3.1. */

@@ -1,7 +1,7 @@
 /** The bytes of a message or draft for FETCH: in memory, or read in pieces from a blob if it is large. */
 import type { Limits } from '../../../config/limits.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
-import { readImapStructure } from '../../../formats/imap/read-structure.ts'
+import { mayHaveParts, readImapStructure } from '../../../formats/imap/read-structure.ts'
 import { readHeaderBlock } from '../../../formats/mime/header-fields.ts'
 import type { FetchedItemRow } from '../../../store/tables/mailbox-items-table.ts'
 import type { Turn } from '../../jobs/turn-queue.ts'
@@ -28,10 +28,12 @@ interface SourceNeeds {
   readonly limits: Limits
 }
 
-/** For whom a message is read. */
+/** For whom messages are read. */
 export interface Reading {
   readonly turn: Turn
   readonly signal: AbortSignal
+  /** Lets other work run when a slice of time is over (search-slices.ts). */
+  readonly pause: () => Promise<void> | undefined
 }
 
 /** Logs it if it says that a content is damaged. @returns the error */
@@ -52,12 +54,15 @@ export async function loadBytes(row: FetchedItemRow, { contents }: Pick<SourceNe
 
 const DELIMITER_START = '\n--'
 
-/** Whether the structure of a message takes too long for the event loop: each part takes some 50 µs, and ten times as long at first. */
+/**
+ * Whether the structure of a message takes too long for the event loop: each part takes some 50 µs, and ten times as long at first.
+ * Patches, signatures and SQL dumps have such lines too, but most of them in messages without parts.
+ */
 export function hasManyParts(bytes: Buffer, { mailboxes }: Limits): boolean {
   let count = 0
   for (let at = bytes.indexOf(DELIMITER_START); at !== -1; at = bytes.indexOf(DELIMITER_START, at + 1)) {
     count += 1
-    if (count > mailboxes.structurePartsMax) return true
+    if (count > mailboxes.structurePartsMax) return mayHaveParts(bytes)
   }
   return false
 }
@@ -67,7 +72,7 @@ export async function openSource(
   row: FetchedItemRow,
   what: 'head' | 'whole',
   needs: SourceNeeds,
-  { turn, signal }: Reading,
+  { turn, signal, pause }: Reading,
 ): Promise<MessageSource> {
   const { contents, largeStructures, limits } = needs
   const isLoaded = row.size_bytes <= limits.mailboxes.sourceBytesMax
@@ -76,8 +81,13 @@ export async function openSource(
     sizeBytes: row.size_bytes,
     bytes: what === 'whole' ? whole : headOf(whole ?? (await loadStart())),
     read,
-    structure: async () =>
-      whole && !hasManyParts(whole, limits) ? readImapStructure(whole, structureLimits(limits)).root : readParts(),
+    structure: () => (whole && !hasManyParts(whole, limits) ? scan(whole) : readParts()),
+  }
+
+  /** A batch may have several of them. */
+  async function scan(bytes: Buffer): Promise<ImapPart> {
+    await pause()
+    return readImapStructure(bytes, structureLimits(limits)).root
   }
 
   async function* read(start: number, end: number): AsyncGenerator<Buffer> {

@@ -55,6 +55,7 @@ export function createIndexSources(needs: IndexSourcesNeeds): JobHandler {
     if (size_bytes > limits.mailboxes.sourceBytesMax) return fullSignature()
     try {
       const bytes = await loadContent(contents, content_id)
+      if (bytes.length < size_bytes) return fullSignature() // its file is too short: as one that is lost
       const sources = [{ bytes, sizeBytes: bytes.length, parsed: null }]
       const [signed] = await thread.run({ name: 'sign sources', sources, limits: sourceLimits })
       return signed!
