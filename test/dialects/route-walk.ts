@@ -5,7 +5,7 @@
 import { fastify, type RouteOptions } from 'fastify'
 import type { Dialect, HttpApp, HttpContext } from '../../src/edges/http/server/http-dialect.ts'
 import type { OperationAccess } from '../../src/mail/access/operation-access.ts'
-import { permissions as allPermissions } from '../../src/mail/access/permissions.ts'
+import { permissions as allPermissions, type Permission } from '../../src/mail/access/permissions.ts'
 import type { World } from '../support/world.ts'
 
 export interface Operation extends OperationAccess {
@@ -44,6 +44,18 @@ export async function operationsOf({ prefix, routes }: Dialect): Promise<Operati
   })
 }
 
+/** A request that needs a flag which other requests of its route do not need. */
+export interface Condition {
+  /** By method and path without the prefix, as in `WalkNeeds.bodies`. */
+  readonly name: string
+  readonly flag: Permission
+  readonly body?: object
+  /** Makes the object that it is about. */
+  readonly make?: () => Promise<Ids>
+  /** Without the flag it is done too, and its response lacks this member. Otherwise it is refused. */
+  readonly shows?: string
+}
+
 interface WalkNeeds {
   readonly world: World
   readonly prefix: string
@@ -73,10 +85,6 @@ export function createWalk({ world, prefix, operations, bodies, codeOf, isExpect
   }
 
   return {
-    nameOf,
-    ask,
-    keyWith,
-
     /** @returns the routes that accept a missing or narrow key or one without a flag, or read the body before they refuse it */
     async findUnguarded({ ids, podKey, inboxKey }: Objects): Promise<string[]> {
       const without = new Map<string, string>()
@@ -112,6 +120,36 @@ export function createWalk({ world, prefix, operations, bodies, codeOf, isExpect
         ] as const) {
           const { status, body } = await ask(operation, ids, bodies[nameOf(operation)], own.podKey)
           if (status !== 404) problems.push(`${nameOf(operation)} (${kind}): ${status} ${JSON.stringify(body)}`)
+        }
+      }
+      return problems
+    },
+
+    /**
+     * Sends requests that need a further flag, with it and without it. The other functions send one request to each route, which needs
+     * none of these flags.
+     *
+     * @returns the flags that a route declares and no condition uses, or the other way round, and the requests that get another answer
+     */
+    async findConditional({ ids }: Objects, conditions: readonly Condition[]): Promise<string[]> {
+      const declared = operations.flatMap((operation) =>
+        (operation.conditional ?? []).map((flag) => `${nameOf(operation)} ${flag}`),
+      )
+      const tested = conditions.map(({ name, flag }) => `${name} ${flag}`)
+      const problems = [
+        ...declared.filter((each) => !tested.includes(each)).map((each) => `${each}: no condition`),
+        ...tested.filter((each) => !declared.includes(each)).map((each) => `${each}: not declared`),
+      ]
+      for (const { name, flag, body = bodies[name], make, shows } of conditions) {
+        const operation = operations.find((each) => nameOf(each) === name)!
+        for (const flags of [[flag], []]) {
+          const key = await keyWith([...operation.permissions, ...flags])
+          const answer = await ask(operation, { ...ids, ...(await make?.()) }, body, key)
+          const isDone = answer.status < 300 && (shows === undefined || shows in answer.body === flags.length > 0)
+          const isRefused = answer.status === 403 && codeOf(answer.body) === 'missing_permission'
+          const isRight = flags.length > 0 || shows !== undefined ? isDone : isRefused
+          if (!isRight)
+            problems.push(`${name} with [${flags}] of [${flag}]: ${answer.status} ${JSON.stringify(answer.body)}`)
         }
       }
       return problems

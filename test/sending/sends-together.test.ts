@@ -420,6 +420,6 @@ notSupported('sqlite', 'it has no server to wait for')(
     const send = await sendAll(store, [await store.transaction((tx) => createSender(tx, 0, undefined))])
     const calls = countPostgresCalls()
     expect(await send()).toEqual(Array(MESSAGES).fill('sent'))
-    expect(calls.take()).toEqual({ statements: 41, roundTrips: 6 })
+    expect(calls.take()).toEqual({ statements: 22, roundTrips: 6 })
   },
 )

@@ -146,13 +146,13 @@ notSupported('sqlite', 'it has no server to wait for')(
     const inboxes = await createInboxes(store)
     const calls = countPostgresCalls()
     await receive(store, inboxes)
-    expect(calls.take()).toEqual({ statements: 37, roundTrips: 4 })
+    expect(calls.take()).toEqual({ statements: 18, roundTrips: 4 })
     await receive(store, inboxes, (index) => `first${index}@x.test`)
     // The threads of replies are read for their events.
-    expect(calls.take()).toEqual({ statements: 40, roundTrips: 4 })
+    expect(calls.take()).toEqual({ statements: 21, roundTrips: 4 })
     // The entries of lists, and what the messages answer.
     await receive(store, inboxes, (index) => `first${index}@y.test`, { hasLists: true })
-    expect(calls.take()).toEqual({ statements: 42, roundTrips: 4 })
+    expect(calls.take()).toEqual({ statements: 23, roundTrips: 4 })
   },
 )
 
@@ -163,7 +163,7 @@ notSupported('sqlite', 'it has no server to wait for')(
     const inboxes = await createInboxes(store)
     const calls = countPostgresCalls()
     await receive(store, inboxes, undefined, { failing: 7 })
-    expect(calls.take()).toEqual({ statements: 129, roundTrips: 19 })
+    expect(calls.take()).toEqual({ statements: 92, roundTrips: 19 })
   },
 )
 

@@ -153,21 +153,8 @@ export class PostgresConnection implements DatabaseConnection {
 
   /** Runs a row statement for some rows. @returns the rows that it returned */
   async runRows({ statement, rows }: RowStep): Promise<unknown[]> {
-    const { sql, parameters, takesArrays } = compileRows(statement)
-    const each = rows as readonly Record<string, unknown>[]
-    if (takesArrays) {
-      const arrays = parameters.map((name) => each.map((row) => row[name]))
-      return (await this.query(sql, arrays)).rows
-    }
-    const results = await Promise.all(
-      each.map((row) =>
-        this.query(
-          sql,
-          parameters.map((name) => row[name]),
-        ),
-      ),
-    )
-    return results.flatMap((result) => result.rows)
+    const { sql, valuesOf } = compileRows(statement)
+    return (await this.query(sql, valuesOf(rows))).rows
   }
 
   streamQuery(): never {

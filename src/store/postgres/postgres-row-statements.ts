@@ -3,44 +3,52 @@
  * array per parameter into rows.
  *
  * A select runs inside `lateral`: in a join, the planner expects many rows and may read the whole table. The writer's
- * setting (postgres-writer.ts) prevents that it does so for each row. Bytes are sent in binary, which arrays are not, so that a statement with bytes runs
- * once per row; it is pipelined and costs no round trip.
+ * setting (postgres-writer.ts) prevents that it does so for each row. An array of bytes is sent in binary: as text, which
+ * the driver sends for arrays, it would have twice the size.
  */
-import { strict as assert } from 'node:assert'
 import {
   type CompiledRows,
   compileOnce,
   conflictClause,
+  type ParameterType,
   type RowLock,
   type RowStatement,
   replaceParameters,
   returningClause,
 } from '../row-statements.ts'
 
-export interface CompiledForPostgres extends CompiledRows {
-  /** Whether each parameter is an array with the values of all rows; otherwise the statement is for one row. */
-  readonly takesArrays: boolean
+interface CompiledForPostgres extends CompiledRows {
+  /** Returns the values of the parameters: each an array with a value of each row. */
+  readonly valuesOf: (rows: readonly object[]) => unknown[]
 }
 
-export const compileRows = compileOnce(compile)
+const SQL_TYPES = { text: 'text', integer: 'integer', bigint: 'bigint', bytes: 'bytea' } satisfies Record<
+  ParameterType,
+  string
+>
 
-function compile(statement: RowStatement<never>): CompiledForPostgres {
-  const types = Object.entries(statement.parameters)
-  const names = types.map(([name]) => name)
+export const compileRows = compileOnce((statement): CompiledForPostgres => {
+  const parameters = Object.entries(statement.parameters)
+  const valuesOf = (rows: readonly object[]) =>
+    parameters.map(([name, type]) => {
+      const values = (rows as readonly Record<string, unknown>[]).map((row) => row[name])
+      return type === 'bytes' ? bytesArray(values as (Uint8Array | null)[]) : values
+    })
+  return { sql: compile(statement), parameters: parameters.map(([name]) => name), valuesOf }
+})
+
+function compile(statement: RowStatement<never>): string {
+  const names = Object.keys(statement.parameters)
   const columns = names.join(', ')
-  const arrays = types.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')
+  const types = Object.values(statement.parameters).map((type) => SQL_TYPES[type])
+  const arrays = types.map((type, index) => `$${index + 1}::${type}[]`).join(', ')
   const given = `unnest(${arrays}) as given (${columns})`
-  const takesArrays = types.every(([, type]) => type !== 'bytes')
-  assert(takesArrays || statement.kind === 'insert', 'only an insert can have bytes')
-  const whole = (sql: string) => ({ sql, parameters: names, takesArrays })
 
   switch (statement.kind) {
     case 'insert': {
       const { table, onConflict, returning } = statement
       const clauses = conflictClause(table, onConflict) + returningClause(returning)
-      const values = names.map((_name, index) => `$${index + 1}`).join(', ')
-      const source = takesArrays ? `select * from ${given}` : `values (${values})`
-      return whole(`insert into ${table} (${columns}) ${source}${clauses}`)
+      return `insert into ${table} (${columns}) select * from ${given}${clauses}`
     }
     case 'update': {
       const { table, keys, add } = statement
@@ -48,19 +56,19 @@ function compile(statement: RowStatement<never>): CompiledForPostgres {
         .filter((name) => !keys.includes(name))
         .map((name) => `${name} = ${add.includes(name) ? `${table}.${name} + given.${name}` : `given.${name}`}`)
       const condition = keys.map((key) => `${table}.${key} = given.${key}`).join(' and ')
-      return whole(`update ${table} set ${changes.join(', ')} from ${given} where ${condition}`)
+      return `update ${table} set ${changes.join(', ')} from ${given} where ${condition}`
     }
     case 'delete': {
       const { table } = statement
       const condition = names.map((name) => `${table}.${name} = given.${name}`).join(' and ')
-      return whole(`delete from ${table} using ${given} where ${condition}`)
+      return `delete from ${table} using ${given} where ${condition}`
     }
     case 'select': {
       const sql = replaceParameters(statement.sql, (name) => `given.${name}`)
       const { lock } = statement
-      return whole(
-        lock ? lockingSelect(sql, given, lock) : `select found.* from ${given} cross join lateral (${sql}) as found`,
-      )
+      return lock
+        ? lockingSelect(sql, given, lock)
+        : `select found.* from ${given} cross join lateral (${sql}) as found`
     }
   }
 }
@@ -71,4 +79,23 @@ function lockingSelect(sql: string, given: string, { of, orderBy, skipLocked, is
   const joined = `${sql.slice(0, end)}, ${given}${sql.slice(end)}`
   const lock = isShared ? 'for share' : 'for no key update'
   return `${joined} order by ${orderBy} ${lock} of ${of}${skipLocked ? ' skip locked' : ''}`
+}
+
+/** The type of the elements of `bytea[]` (pg_type). */
+const BYTEA_OID = 17
+
+/** Encodes `bytea[]` in PostgreSQL's binary format: dimensions, whether there are nulls, type, size and first index, then the values. */
+function bytesArray(values: readonly (Uint8Array | null)[]): Buffer {
+  const parts: Uint8Array[] = [int32(1, values.includes(null) ? 1 : 0, BYTEA_OID, values.length, 1)]
+  for (const value of values) {
+    if (value) parts.push(int32(value.length), value)
+    else parts.push(int32(-1))
+  }
+  return Buffer.concat(parts)
+}
+
+function int32(...values: readonly number[]): Buffer {
+  const buffer = Buffer.allocUnsafe(4 * values.length)
+  for (const [index, value] of values.entries()) buffer.writeInt32BE(value, 4 * index)
+  return buffer
 }

@@ -77,6 +77,16 @@ test('objects of another pod are not found, and neither is anything by an id of 
   expect(await walk.findUnscoped(own, foreign)).toEqual([])
 })
 
+test('a flag that only some requests need is declared by their route, and these are refused, or show less, without it', async () => {
+  expect(
+    await walk.findConditional(own, [
+      { name: 'POST /inboxes', flag: 'api_key_create', shows: 'credential_id' },
+      { name: 'PATCH /inboxes/:inbox_id', flag: 'message_delete', body: { retention_days: 30 } },
+      { name: 'PATCH /webhooks/:webhook_id', flag: 'message_read', body: { event_types: ['message.sent'] } },
+    ]),
+  ).toEqual([])
+})
+
 test('every route works with exactly the permissions that it declares', async () => {
   expect(await walk.findUndeclared(own, foreign)).toEqual([])
 })
