@@ -64,6 +64,14 @@ export function isTemporary(error: unknown): error is MailError {
   return error instanceof MailError && error.kind === 'temporary'
 }
 
+/**
+ * Whether an error most likely stops all work of the server, and not only the one that got it: the database or the disk failed, or a stop
+ * left the outcome of a commit unknown.
+ */
+export function concernsAllWork(error: unknown): error is MailError {
+  return isTemporary(error) || isMailError(error, 'outcome_unknown')
+}
+
 /** Aborts the start: configuration, data folder or port. Its message is the sentence that the operator reads. */
 export class StartupError extends Error {
   override readonly name = 'StartupError'

@@ -210,6 +210,13 @@ test('messages are found by their times, also where these are not in the order o
   expect(await find({ before: at + 100 })).toEqual([fourth, third, first])
   await setTimes(at, at - day, at + 1, at + 2)
   expect(await find({ after: at - 100 })).toEqual([fourth, third, first])
+  // The same, while the others are not in order either.
+  await setTimes(at, at + day, at + 2, at + 1)
+  expect(await find({ before: at + 100 })).toEqual([fourth, third, first])
+  await setTimes(at + 2, at + day, at + 1, at)
+  expect(await find({ before: at + 100 })).toEqual([fourth, third, first])
+  await setTimes(at + 1, at, at - day, at + 2)
+  expect(await find({ after: at - 100 })).toEqual([fourth, second, first])
 })
 
 test('an empty query finds nothing', async () => {

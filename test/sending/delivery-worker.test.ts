@@ -1,22 +1,24 @@
 /** Tests the delivery worker on a real store, with a target whose failures the test sets. */
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { MailError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createBounceNotices } from '../../src/mail/sending/queue/bounce-notices.ts'
 import { createRecordOutcome, type RecordOutcome } from '../../src/mail/sending/queue/delivery-outcome.ts'
-import { createDeliveryWorker } from '../../src/mail/sending/queue/delivery-worker.ts'
+import { createDeliveryWorker, type DeliveryWorker } from '../../src/mail/sending/queue/delivery-worker.ts'
 import { findForbidden } from '../../src/mail/sending/queue/forbidden-recipients.ts'
 import type { DeliveryTarget, Outcome } from '../../src/mail/sending/targets/delivery-target.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Tx } from '../../src/store/handles.ts'
+import type { RecipientRow } from '../../src/store/schema/sending-rows.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as listEntries from '../../src/store/tables/list-entries-table.ts'
 import { observeStatements } from '../store/count-statements.ts'
 import { insertRecipients } from '../store/rows.ts'
-import { deferred, openTestStore, type TestStore } from '../store/test-store.ts'
+import { deferred, insertOrganization, openTestStore, type TestStore } from '../store/test-store.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
 import { notSupported } from '../support/test-database.ts'
 import { OWNER, sendMail } from './sent-mail.ts'
@@ -342,6 +344,7 @@ test.each([
     expect(failures).toBe(before)
     await first.stop(0)
 
+    await store.transaction((tx) => tx.updateTable('recipients').set({ next_attempt_at: 1 }).execute())
     const second = start(20)
     await expect.poll(() => failures).toBeGreaterThan(before + 1) // it is tried again after each pause
     isBroken = false
@@ -374,13 +377,126 @@ test('the lists of many recipients are read in several transactions, and others 
   })
 
   const rows = await mail.recipients()
+  // The third one belongs to an organization without lists: its mail waited for all of these transactions.
+  rows[2] = { ...rows[2]!, organization_id: 'other', inbox_id: 'other inbox' }
+  const claims = rows.map((row) => ({ flow: { organizationId: row.organization_id }, rows: [row] }))
   const submissions = new Map([[submission.id, submission]])
-  const parts = withLimits({ delivery: { checkedRecipientsMax: 2 } })
-  const forbidden = await findForbidden(observed, rows, submissions, parts)
+  const known: string[] = []
+  const forbidden = new Set<string>()
+  for await (const part of findForbidden(
+    observed,
+    claims,
+    submissions,
+    withLimits({ delivery: { checkedRecipientsMax: 2 } }),
+  )) {
+    known.push(part.claims.map((claim) => claims.indexOf(claim)).join())
+    order.push(`known ${known.at(-1)}`)
+    for (const id of part.rejections.keys()) forbidden.add(id)
+  }
   await store.transaction(async () => undefined) // after the other ones
   expect(rows.map(({ id }) => forbidden.has(id))).toEqual([false, true, false, true, false])
-  expect(order.filter((each) => each !== 'event loop')).toEqual(['lists', 'other', 'lists', 'other', 'lists', 'other'])
+  const expected = ['known 2', 'lists', 'other', 'known 0,1', 'lists', 'other', 'known 3,4']
+  expect(order.filter((each) => each !== 'event loop')).toEqual(expected)
   for (const between of order.join().split('lists,').slice(1, -1)) expect(between).toContain('event loop')
+})
+
+// One organization with many listed recipients delayed those of all others.
+test('organizations with lists take turns', async () => {
+  await using mail = await sendMail(['ann@a.test', 'bob@b.test', 'cy@c.test'])
+  const { store, submission } = mail
+  const entry = (organization_id: string) => ({
+    ...{ scope_id: organization_id, organization_id, pod_id: null, inbox_id: null, direction: 'send' as const },
+    ...{ list_type: 'block' as const, entry: 'b.test', reason: null, read_only: 0, created_at: 1 },
+  })
+  await store.transaction(async (tx) => {
+    await insertOrganization(tx, 'other')
+    await listEntries.insertMissing(tx, [entry(mail.organizationId), entry('other')])
+  })
+  const rows = await mail.recipients()
+  rows[2] = { ...rows[2]!, organization_id: 'other', inbox_id: 'other inbox' }
+  const claims = rows.map((row) => ({ flow: { organizationId: row.organization_id }, rows: [row] }))
+  const parts: number[][] = []
+  const found = findForbidden(
+    ...([store, claims, new Map([[submission.id, submission]])] as const),
+    withLimits({ delivery: { checkedRecipientsMax: 1 } }),
+  )
+  for await (const part of found) parts.push(part.claims.map((claim) => claims.indexOf(claim)))
+  expect(parts).toEqual([[], [0], [2], [1]])
+})
+
+// The commit of the release caused the next poll, which claimed the same recipients again, as fast as possible.
+test('after a temporary error, what was claimed is released, what could begin has begun, and the queue pauses', async () => {
+  await using store = await openTestStore()
+  for (const domain of ['a.test', 'broken.test', 'c.test', 'down.test', 'e.test']) {
+    await store.transaction((tx) => insertRecipients(tx, [1], domain))
+  }
+  let claims = 0
+  let isDown = true
+  const start = (pollPauseMsMax: number) =>
+    startWorker(store, {
+      more: { store: { pollPauseMsMax }, delivery: { errorPauseMs: 1, leaseMs: 60_000, pollMs: 300_000 } },
+      fail({ domain }) {
+        if (domain === 'broken.test' && isDown) throw new TypeError('planted')
+        if (domain !== 'down.test') return
+        claims += 1
+        if (isDown) throw new MailError('unavailable', {})
+      },
+    })
+  const queued = async () => {
+    const rows = await store.db.selectFrom('recipients').selectAll().where('state', '=', 'queued').execute()
+    return rows.map(({ domain, lease_owner }) => `${domain} ${lease_owner}`).sort()
+  }
+  const released = ['broken.test null', 'down.test null', 'e.test null']
+  const first = start(300_000)
+  await expect.poll(queued).toEqual(released)
+  for (let commits = 0; commits < 10; commits += 1) {
+    await store.transaction((tx) => insertOrganization(tx, `organization ${commits}`)) // its commit is a signal
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(claims).toBe(1)
+  expect(await queued()).toEqual(released)
+  await first.stop(0)
+
+  const second = start(5)
+  await expect.poll(() => claims).toBeGreaterThan(2) // it is tried again after each pause
+  isDown = false
+  await expect.poll(queued).toEqual([])
+  await second.stop(0)
+})
+
+// All mail of the flow waited: the recipients of the message that cannot be sent are due longest, and were claimed first each time.
+test('a submission that cannot begin delays the others of its flow by one pause at most', async () => {
+  await using store = await openTestStore()
+  const broken = await store.transaction((tx) => insertRecipients(tx, [1, 1, 1]))
+  await store.transaction((tx) => insertRecipients(tx, [2]))
+  const worker = startWorker(store, {
+    more: { delivery: { errorPauseMs: 50, leaseMs: 60_000 } },
+    fail({ id }) {
+      if (broken.includes(id)) throw new TypeError('planted')
+    },
+  })
+  const delivered = async () => {
+    const rows = await store.db.selectFrom('recipients').select('id').where('state', '=', 'delivered').execute()
+    return rows.length
+  }
+  await expect.poll(delivered).toBe(1)
+  await worker.stop(0)
+
+  // It begins what is claimed together with it, and the flow does not pause.
+  await store.transaction((tx) => tx.updateTable('recipients').set({ next_attempt_at: 1 }).execute())
+  await store.transaction((tx) => insertRecipients(tx, [0]))
+  startWorker(store, {
+    more: { delivery: { errorPauseMs: 600_000, leaseMs: 60_000 } },
+    fail({ id }) {
+      if (broken.includes(id)) throw new TypeError('planted')
+    },
+  })
+  await expect.poll(delivered).toBe(2)
+  await store.transaction((tx) => insertRecipients(tx, [3]))
+  await expect.poll(delivered).toBe(3)
+  expect(await store.db.selectFrom('recipients').select('interruptions').distinct().execute()).toEqual([
+    { interruptions: 0 },
+  ])
 })
 
 /**
@@ -446,6 +562,28 @@ function recording(store: Store) {
   const contents = createContents({ store })
   const notices = createBounceNotices({ contents, hostname: 'mx.example.test', log: createLog('silent'), limits })
   return { store, discardBlobs: async () => undefined, notices, limits, spread: () => 0.5 }
+}
+
+/** Starts a worker whose deliveries succeed, if they begin: `fail` may throw. */
+function startWorker(
+  store: TestStore,
+  { more, fail }: { more: LimitOverrides; fail: (row: RecipientRow) => void },
+): DeliveryWorker {
+  const worker = createDeliveryWorker({
+    ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    limits: withLimits(limits, more),
+    interrupted: createInterruptedWork(limits),
+    contents: createContents({ store }),
+    destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 2 }),
+    async targetFor(row) {
+      fail(row)
+      return { name: 'test', deliver: async ({ recipients }) => recipients.map(() => ({ kind: 'delivered' })) }
+    },
+    recordOutcome: createRecordOutcome(recording(store)),
+  })
+  worker.start()
+  onTestFinished(() => worker.stop(0))
+  return worker
 }
 
 /** Runs a worker on one due recipient until that many outcomes are written. */

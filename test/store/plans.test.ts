@@ -83,6 +83,11 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['find where a search before a time begins', (db) => search.oldestAfter(db, 'i', 1), 'messages_by_inbox'],
   ['find where a search after a time ends', (db) => search.newestBefore(db, 'i', 1), 'messages_by_inbox'],
   [
+    'find the numbers of messages near the end of a search by time',
+    (db) => search.numbersAt(db, 'i', { from: 1, through: 2, limit: 3 }),
+    'messages_by_inbox',
+  ],
+  [
     'read the messages that a search compares',
     (db) => search.listInRange(db, { inboxId: 'i', after: 1, before: 9, limit: 9 }),
     'messages_by_number',

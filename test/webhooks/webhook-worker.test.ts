@@ -4,6 +4,7 @@
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
+import { MailError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { createCancelPending } from '../../src/mail/webhooks/delivery/cancel-pending.ts'
@@ -525,6 +526,24 @@ test('a webhook whose row is damaged delays no other webhook, and is called when
   await expect.poll(async () => new Set(await states(store))).toEqual(new Set(['delivered 1']))
   await worker.stop(0)
   expect(together).toEqual([1, 1, 1])
+})
+
+// It counted as an error of the one webhook, which paused for errorPauseMs.
+test('if the outcome of a claim is unknown, its webhook does not pause', async () => {
+  await using store = await openTestStore()
+  const [webhook] = await addWebhooks(store, 1)
+  await addDeliveries(store, webhook!, 1)
+  let failures = 0
+  const failing: Omit<TestStore, symbol> = Object.assign(Object.create(store) as TestStore, {
+    transaction: (...args: Parameters<TestStore['transaction']>) => {
+      if (failures > 0) return store.transaction(...args)
+      failures += 1
+      throw new MailError('outcome_unknown', {})
+    },
+  })
+  work(failing, async () => fine, { more: { webhooks: { errorPauseMs: 600_000 } } })
+  await expect.poll(() => states(store)).toEqual(['delivered 1'])
+  expect(failures).toBe(1)
 })
 
 function work(

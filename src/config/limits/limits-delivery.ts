@@ -43,7 +43,8 @@ export const deliveryLimits = {
   errorPauseMs: {
     default: 10 * SECOND,
     unit: 'milliseconds',
-    description: 'Pause of a flow whose mail an internal error has stopped before its delivery. Other flows go on.',
+    description:
+      'Time after which a submission is due again whose delivery could not begin because of an internal error. Its flow pauses as long if none of its submissions could begin. Others go on.',
   },
   retryForMs: {
     default: 3 * DAY,

@@ -17,7 +17,7 @@ export const storeLimits = {
     default: 100,
     unit: 'milliseconds',
     description:
-      'Time after which a group commit takes no more transactions, without the time for which it lets other work run.',
+      'Time after which a group commit takes no more transactions, without the time for which it lets other work run. Batches that fail count apart: they may take store.transactionMs.',
   },
   turnMs: {
     default: 3,

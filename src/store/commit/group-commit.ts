@@ -5,7 +5,8 @@
  *   number the events and commit → commit signal → return results to the callers in order
  *
  * A group ends when it has used `limits.store.groupMs`: its callers wait for the last member, and members that arrive
- * meanwhile would prolong the wait. The time of a batch that fails does not count: its members run again in the same group.
+ * meanwhile would prolong the wait. The time of batches that fail does not count, because their members run again in the same
+ * group; but they end it when they have taken `limits.store.transactionMs`, as long as a single transaction may take.
  * Long transactions have groups of their own (member-queue.ts).
  *
  * No caller gets a result before the commit, not even one whose function threw: it may have failed because of a row of
@@ -195,6 +196,7 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
 
   async function runMembers(kind: GroupKind, group: Member[]): Promise<void> {
     let usedMs = 0
+    let failedMs = 0
     while (group.length < groupMax) {
       const batch = pendingMembers.shiftBatch(kind, groupMax - group.length, limits.store.batchBytesMax)
       if (batch.length === 0) return
@@ -202,9 +204,11 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       const startedAtMs = share.ownTimeMs()
       group.push(...batch)
       const mayContinue = batch.length === 1 ? await runMember(batch[0]!, group) : await runTogether(batch, group)
-      // The time of a batch that failed does not count: each of its parts would need a commit of its own.
-      if (group.length > doneBefore) usedMs += share.ownTimeMs() - startedAtMs
-      if (!mayContinue || usedMs >= limits.store.groupMs) return // the members have waited long enough for their commit
+      const tookMs = share.ownTimeMs() - startedAtMs
+      if (group.length > doneBefore) usedMs += tookMs
+      else failedMs += tookMs // apart: each part of this batch would need a commit of its own
+      const isLong = usedMs >= limits.store.groupMs || failedMs >= limits.store.transactionMs
+      if (!mayContinue || isLong) return // the members have waited long enough for their commit
       await share.yieldIfLong()
     }
   }

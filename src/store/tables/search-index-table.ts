@@ -216,30 +216,48 @@ const preparedNumbers = prepareQuery((db, { inboxId, numbers }: { inboxId: strin
   searchable(db, inboxId).where('messages.number', 'in', numbers).orderBy('messages.number', 'desc'),
 )
 
-/** Returns the number of the newest message before a time. */
-export async function newestBefore(db: Db, inboxId: string, timestamp: number): Promise<number | undefined> {
-  const row = await db
+export type NumberAndTime = Pick<SearchableRow, 'number' | 'timestamp'>
+
+/** Returns the newest message before a time. */
+export async function newestBefore(db: Db, inboxId: string, timestamp: number): Promise<NumberAndTime | undefined> {
+  return db
     .selectFrom('messages')
-    .select('number')
+    .select(['number', 'timestamp'])
     .where('inbox_id', '=', inboxId)
     .where('timestamp', '<', timestamp)
     .orderBy('timestamp', 'desc')
     .limit(1)
     .executeTakeFirst()
-  return row?.number
 }
 
-/** Returns the number of the oldest message after a time. */
-export async function oldestAfter(db: Db, inboxId: string, timestamp: number): Promise<number | undefined> {
-  const row = await db
+/** Returns the oldest message after a time. */
+export async function oldestAfter(db: Db, inboxId: string, timestamp: number): Promise<NumberAndTime | undefined> {
+  return db
     .selectFrom('messages')
-    .select('number')
+    .select(['number', 'timestamp'])
     .where('inbox_id', '=', inboxId)
     .where('timestamp', '>', timestamp)
     .orderBy('timestamp')
     .limit(1)
     .executeTakeFirst()
-  return row?.number
+}
+
+/** Returns the numbers of messages whose times are in [from, through]. */
+export async function numbersAt(
+  db: Db,
+  inboxId: string,
+  { from, through, limit }: { from: number; through: number; limit: number },
+): Promise<number[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .select('number')
+    .where('inbox_id', '=', inboxId)
+    .where('timestamp', '>=', from)
+    .where('timestamp', '<=', through)
+    .orderBy('timestamp') // as the index has it
+    .limit(limit)
+    .execute()
+  return rows.map(({ number }) => number)
 }
 
 /**

@@ -205,6 +205,19 @@ export const insertHistory = insertRows('recipient_history', {
   ...{ enhanced_code: 'text', reply: 'text', remote: 'text', tls: 'text', started_at: 'bigint', ended_at: 'bigint' },
 })
 
+/** Makes recipients that the owner has under a lease due at this time. */
+export async function postpone(
+  tx: Tx,
+  { owner, ids, until }: { owner: string; ids: readonly string[]; until: number },
+): Promise<void> {
+  await tx
+    .updateTable('recipients')
+    .set({ next_attempt_at: until })
+    .where('lease_owner', '=', owner)
+    .where('id', 'in', ids)
+    .execute()
+}
+
 /** Records the server that the owner's delivery to these recipients talks to. */
 export async function recordServer(
   tx: Tx,

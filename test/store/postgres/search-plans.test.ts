@@ -62,6 +62,7 @@ test('the queries of searches and batches find their rows by an index', async ()
     ['message_bcc_pkey', (db) => addresses.bccOf(db, [{ id: 'm9', envelope_recipient: null }])],
     ['messages_by_inbox', (db) => search.newestBefore(db, inboxId, 9_000)],
     ['messages_by_inbox', (db) => search.oldestAfter(db, inboxId, 9_000)],
+    ['messages_by_inbox', (db) => search.numbersAt(db, inboxId, { from: 8_000, through: 9_000, limit: 1_001 })],
     [
       'search_blocks_by_inbox',
       (db) => search.listBlocks(db, { inboxId, kind: 'text', textFunction: 't', before: 9_000, limit: 64 }),

@@ -76,6 +76,9 @@ const COMPARED_AT_ONCE = 50
 const BLOCKS_AT_FIRST = 4
 const BLOCKS_AT_ONCE = 64
 
+/** Messages near the beginning or end of a range of times whose numbers are read. */
+const NUMBERS_MAX = 1_000
+
 interface SearchNeeds {
   readonly store: Pick<Store, 'db' | 'transaction'>
   readonly foldedTexts: FoldedTexts
@@ -190,8 +193,8 @@ type Progress = 'all read' | 'page ends'
 /**
  * Returns the numbers between which the messages of the requested times are. Numbers have the order of the commits, and
  * times nearly so: clocks of nodes differ, and a clock can be set back. So the range is wider by limits.events.disorderMs,
- * and its newest message does not end it: one that is a little older may have a higher number. All that follow the first message
- * behind the range are too late. The same holds for its beginning.
+ * and all that follow the first message behind it are too late. That one may have a wrong time, so the range also contains the
+ * newest messages before it: those within disorderMs of the newest one, in whatever order. The same holds for its beginning.
  */
 async function rangeOfTimes(
   db: Db,
@@ -200,17 +203,24 @@ async function rangeOfTimes(
 ): Promise<{ readonly after: number; readonly before: number }> {
   const range = { after: 0, before: Number.MAX_SAFE_INTEGER }
   const tooLate = before === undefined ? undefined : await index.oldestAfter(db, inboxId, before + disorderMs)
-  if (before !== undefined && tooLate !== undefined) {
-    // The higher number counts: a single message with a wrong time does not hide those that follow it.
+  if (before !== undefined && tooLate) {
     const newest = await index.newestBefore(db, inboxId, before + disorderMs)
-    range.before = Math.max(tooLate, (newest ?? 0) + 1)
+    const numbers = newest ? await numbersAt(newest.timestamp - disorderMs, newest.timestamp) : []
+    if (numbers) range.before = Math.max(tooLate.number, ...numbers.map((number) => number + 1))
   }
   const tooEarly = after === undefined ? undefined : await index.newestBefore(db, inboxId, after - disorderMs)
-  if (after !== undefined && tooEarly !== undefined) {
+  if (after !== undefined && tooEarly) {
     const oldest = await index.oldestAfter(db, inboxId, after - disorderMs)
-    range.after = Math.min(tooEarly, (oldest ?? Number.MAX_SAFE_INTEGER) - 1)
+    const numbers = oldest ? await numbersAt(oldest.timestamp, oldest.timestamp + disorderMs) : []
+    if (numbers) range.after = Math.min(tooEarly.number, ...numbers.map((number) => number - 1))
   }
   return range
+
+  /** @returns undefined when there are too many: then the range has no end there, and more is compared */
+  async function numbersAt(from: number, through: number): Promise<number[] | undefined> {
+    const numbers = await index.numbersAt(db, inboxId, { from, through, limit: NUMBERS_MAX + 1 })
+    return numbers.length > NUMBERS_MAX ? undefined : numbers
+  }
 }
 
 function isInTime({ timestamp }: index.SearchableRow, { before, after }: SearchRequest): boolean {

@@ -10,21 +10,28 @@
  * Temporary failure: the outcome sets the time of the next attempt (delivery-retry.ts).
  * Internal failure (the store, a bug): logged, counted, and left to the lease. A recipient whose attempts end without
  *   an outcome is retried while no other such work runs, and is held after limits.jobs.interruptionsMax of them
- *   (docs/adr/0022). One that stops a delivery before it begins concerns only its flow, which is released and pauses for
- *   limits.delivery.errorPauseMs.
+ *   (docs/adr/0022). One that stops a delivery before it begins concerns only its submission, which is due again after
+ *   limits.delivery.errorPauseMs; its flow pauses as long if nothing of it could begin (docs/adr/0093).
+ * Database away: what was claimed is released, and the poll loop pauses.
  * Lost lease (this process hung): the delivery is aborted, and its outcome does not count.
  * Stop: no new claims. Running deliveries get the grace period, then are aborted, and their leases are released.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { waitAtMost } from '../../../deadline.ts'
-import { isTemporary } from '../../../errors.ts'
+import { concernsAllWork } from '../../../errors.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
-import { type DeliveryGroup, type DeliveryGroupsNeeds, groupRecipients, releaseRecipients } from './delivery-groups.ts'
+import {
+  type DeliveryGroup,
+  type DeliveryGroupsNeeds,
+  groupRecipients,
+  halve,
+  releaseRecipients,
+} from './delivery-groups.ts'
 import { type ClaimedRecipients, createDestinationLimits, type Destination } from './destination-limits.ts'
 import { createRunDelivery, type RunDeliveryNeeds } from './run-delivery.ts'
 
@@ -42,6 +49,14 @@ interface DeliveryNeeds extends DeliveryGroupsNeeds, RunDeliveryNeeds {
   readonly isPaused?: () => Promise<boolean>
   /** Prefix of this worker's lease owners; unique across nodes and restarts. */
   readonly owner: string
+}
+
+type Flow = ClaimedRecipients['flow']
+
+/** A claim of one submission whose delivery could not begin. */
+interface Failed {
+  readonly claim: ClaimedRecipients
+  readonly error: unknown
 }
 
 /** Time for targets to close their connections after they are aborted. */
@@ -105,38 +120,66 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     await delay(timeMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined)
   }
 
-  /** Never rejects. */
+  /** @throws errors that concern all work, when what could begin has begun and the rest is released: so the poll loop pauses */
   async function begin(claimed: readonly ClaimedRecipients[]): Promise<void> {
     const suspects: Promise<void>[] = []
-    for (const group of await groupOrRelease(claimed)) {
+    const onGroup = (group: DeliveryGroup) => {
       const work = start(group)
       if (group.rows.some(interrupted.isInterrupted)) suspects.push(work)
     }
-    const rows = claimed.flatMap((each) => each.rows)
-    if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.ended)
+    try {
+      await groupEach(claimed, onGroup)
+    } finally {
+      const rows = claimed.flatMap((each) => each.rows)
+      if (rows.some(interrupted.isInterrupted)) void Promise.all(suspects).then(interrupted.ended)
+    }
   }
 
   /**
-   * Releases recipients whose delivery cannot begin. All are read together. If that fails, each half is read by itself, and so on: an
-   * error of one flow, as a bug or a damaged value causes it, concerns only this flow. Never rejects.
+   * Reads what the deliveries of all claims need in common. If that fails, each half is read by itself, and so on: an error of one
+   * submission, as a bug or a damaged value causes it, concerns only this submission.
    */
-  async function groupOrRelease(claimed: readonly ClaimedRecipients[]): Promise<DeliveryGroup[]> {
+  async function groupEach(
+    claimed: readonly ClaimedRecipients[],
+    onGroup: (group: DeliveryGroup) => void,
+  ): Promise<void> {
+    const parts = [claimed]
+    const begun = new Set<Flow>()
+    const failed: Failed[] = []
     try {
-      return await groupRecipients(claimed, needs)
-    } catch (error) {
-      const concernsAll = isTemporary(error) // most likely the database is away
-      if (!concernsAll && claimed.length > 1) {
-        const middle = Math.ceil(claimed.length / 2)
-        const first = await groupOrRelease(claimed.slice(0, middle))
-        return [...first, ...(await groupOrRelease(claimed.slice(middle)))]
+      for (let part = parts.shift(); part; part = parts.shift()) {
+        const left = new Set(part)
+        try {
+          for await (const { claims, groups } of groupRecipients(part, needs)) {
+            for (const claim of claims) left.delete(claim)
+            for (const { flow } of claims) begun.add(flow)
+            for (const group of groups) onGroup(group)
+          }
+        } catch (error) {
+          if (concernsAllWork(error)) {
+            const rest = [...left, ...parts.flat()]
+            await guarded('releasing recipients', () => releaseRecipients(store, rest))
+            throw error
+          }
+          const halves = halve([...left])
+          if (halves) parts.unshift(...halves)
+          else for (const claim of left) failed.push({ claim, error })
+        }
       }
-      if (!concernsAll) for (const { flow } of claimed) destinationLimits.pauseAfterError(flow)
-      await guarded('starting deliveries', async () => {
-        await releaseRecipients(store, claimed)
-        throw error
-      })
-      return []
+    } finally {
+      await postpone(failed, begun)
     }
+  }
+
+  /** Never rejects. A flow of which nothing has begun pauses as well: the cause may concern all of its mail. */
+  async function postpone(failed: readonly Failed[], begun: ReadonlySet<Flow>): Promise<void> {
+    const errorOf = new Map(failed.map(({ claim, error }) => [claim.flow, error]))
+    for (const [flow, error] of errorOf) {
+      if (!begun.has(flow)) destinationLimits.pauseAfterError(flow)
+      await guarded('starting deliveries', () => Promise.reject(error))
+    }
+    const claims = failed.map(({ claim }) => claim)
+    await guarded('releasing recipients', () => releaseRecipients(store, claims, limits.delivery.errorPauseMs))
   }
 
   /** @returns a promise that never rejects */

@@ -14,7 +14,7 @@
  * short, each pod gets its share of a domain, and each domain its share of a pod.
  */
 import type { Limits } from '../../../config/limits.ts'
-import { isTemporary } from '../../../errors.ts'
+import { concernsAllWork } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import {
   claimRecipients,
@@ -159,12 +159,12 @@ export function createDestinationLimits({
     return due
   }
 
-  /** @throws temporary errors: most likely they concern all flows */
+  /** @throws errors that concern all work */
   async function findDestination(flow: submissionsTable.Flow): Promise<Destination | undefined> {
     try {
       return await destinationOf(flow.domain)
     } catch (error) {
-      if (isTemporary(error)) throw error
+      if (concernsAllWork(error)) throw error
       pauseAfterError(flow)
       return guarded('finding a destination', () => Promise.reject(error))
     }

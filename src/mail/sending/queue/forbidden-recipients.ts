@@ -15,13 +15,24 @@ import type { DeliveryTarget } from '../targets/delivery-target.ts'
 /** Why each is rejected, by the id of the recipient. */
 export type Rejections = ReadonlyMap<string, string>
 
-/** @param submissions those of the rows, by their ids */
-export async function findForbidden(
+interface Claim {
+  readonly flow: { readonly organizationId: string }
+  readonly rows: readonly RecipientRow[]
+}
+
+/**
+ * Yields all claims, each when it is known which of its recipients are rejected: first those that no list may concern, so that their
+ * mail does not wait for the others, then some after each transaction that reads lists.
+ *
+ * @param submissions those of the rows, by their ids
+ */
+export async function* findForbidden<C extends Claim>(
   store: Store,
-  rows: readonly RecipientRow[],
+  claims: readonly C[],
   submissions: ReadonlyMap<string, SubmissionRow>,
   limits: Limits,
-): Promise<Rejections> {
+): AsyncGenerator<{ readonly claims: readonly C[]; readonly rejections: Rejections }> {
+  const rows = claims.flatMap((claim) => claim.rows)
   // Notices of Martlet itself go to an inbox, and are no mail of it.
   const sent = rows.filter((row) => row.inbox_id !== null && submissions.get(row.submission_id)?.kind === 'message')
   const byInbox = groupByInbox(sent)
@@ -35,13 +46,45 @@ export async function findForbidden(
     if (await listEntries.isAnyListed(store.db, id, 'send')) continue
     organizations.delete(id) // almost always: it has no such list
   }
-  const listed = [...byInbox.values()].flat().filter((row) => organizations.has(row.organization_id))
-  // Other transactions run between the parts.
-  for (let at = 0; at < listed.length; at += limits.delivery.checkedRecipientsMax) {
-    const part = listed.slice(at, at + limits.delivery.checkedRecipientsMax)
-    for (const [id, reason] of await deniedByLists(store, part)) rejections.set(id, reason)
+  const listed = new Set([...byInbox.values()].flat().filter((row) => organizations.has(row.organization_id)))
+  const isListed = (claim: Claim) => claim.rows.some((row) => listed.has(row))
+  yield { claims: claims.filter((claim) => !isListed(claim)), rejections }
+  const { checkedRecipientsMax } = limits.delivery
+  for (const part of partsOf(inTurns(claims.filter(isListed)), checkedRecipientsMax)) {
+    const compared = part.flatMap((claim) => claim.rows).filter((row) => listed.has(row))
+    // Other transactions run between these.
+    for (let at = 0; at < compared.length; at += checkedRecipientsMax) {
+      const denied = await deniedByLists(store, compared.slice(at, at + checkedRecipientsMax))
+      for (const [id, reason] of denied) rejections.set(id, reason)
+    }
+    yield { claims: part, rejections }
   }
-  return rejections
+}
+
+/** Orders claims so that organizations take turns. */
+function inTurns<C extends Claim>(claims: readonly C[]): C[] {
+  const counts = new Map<string, number>()
+  const turns = claims.map((claim) => {
+    const turn = counts.get(claim.flow.organizationId) ?? 0
+    counts.set(claim.flow.organizationId, turn + 1)
+    return { claim, turn }
+  })
+  return turns.sort((a, b) => a.turn - b.turn).map(({ claim }) => claim)
+}
+
+/** Divides claims into parts of at most so many recipients. A claim with more is a part of its own. */
+function partsOf<C extends Claim>(claims: readonly C[], recipientsMax: number): C[][] {
+  const parts: C[][] = []
+  let recipients = 0
+  for (const claim of claims) {
+    recipients += claim.rows.length
+    if (parts.length > 0 && recipients <= recipientsMax) parts.at(-1)!.push(claim)
+    else {
+      parts.push([claim])
+      recipients = claim.rows.length
+    }
+  }
+  return parts
 }
 
 async function deniedByLists(store: Store, rows: readonly RecipientRow[]): Promise<Rejections> {

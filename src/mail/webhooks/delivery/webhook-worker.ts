@@ -21,7 +21,7 @@
  */
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
-import { isTemporary } from '../../../errors.ts'
+import { concernsAllWork } from '../../../errors.ts'
 import { contain } from '../../../fault-boundary.ts'
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import { type InterruptionBounds, UNINTERRUPTED } from '../../../store/leases.ts'
@@ -172,7 +172,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
    * Claims in one transaction. If it fails, each half is claimed by itself, and so on: an error of one webhook, as a bug or a
    * damaged value causes it, concerns only this webhook.
    *
-   * @throws temporary errors: most likely they concern all webhooks, and nothing was claimed
+   * @throws errors that concern all work; if the outcome of the commit is unknown, what it claimed is left to its leases
    */
   async function claimTogether(
     wanted: readonly Reservation[],
@@ -181,7 +181,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     try {
       return await store.transaction((tx) => claimEach(tx, wanted, reserved))
     } catch (error) {
-      if (isTemporary(error)) throw error
+      if (concernsAllWork(error)) throw error
       if (wanted.length > 1) return claimHalves(wanted, reserved)
       webhookLimits.pauseAfterError(wanted[0]!.webhook.webhookId, clock())
       await guarded('claiming the deliveries of a webhook', () => Promise.reject(error))
