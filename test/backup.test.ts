@@ -39,7 +39,7 @@ async function start(env: Readonly<Record<string, string>>): Promise<ServerProce
 
 function run(args: readonly string[], env: Readonly<Record<string, string>>) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    const options = { env: { PATH: process.env.PATH, ...env }, timeout: 50_000 }
+    const options = { env: { PATH: process.env.PATH, ...env }, timeout: 20_000 }
     execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     )
@@ -85,9 +85,7 @@ async function sendUntil(server: ServerProcess, isOver: () => boolean): Promise<
 
 const mailOf = (subject: string, text = 'x') => ({ from: 'ann@example.test', to: 'ada@mail.localhost', subject, text })
 
-test('a backup of a busy server is restored, complete and paused, to an empty folder', {
-  timeout: 90_000,
-}, async () => {
+test('a backup of a busy server is restored, complete and paused, to an empty folder', async () => {
   await using relay = new FakeMx({ on: (line) => (line.startsWith('MAIL') ? '451 4.3.2 later' : undefined) })
   await relay.listen('127.0.0.1', 0)
   const folder = await temporaryFolder()

@@ -79,7 +79,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>): Pr
     execFile(
       process.execPath,
       [cli, ...args],
-      { env: { PATH: process.env.PATH, ...env }, timeout: 50_000 },
+      { env: { PATH: process.env.PATH, ...env }, timeout: 20_000 },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     )
   })

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { blocksOf } from './support/page-blocks.ts'
 import { startWorld } from './support/world.ts'
 
-test('the script copies inboxes and lists, and a second run changes nothing', { timeout: 90_000 }, async () => {
+test('the script copies inboxes and lists, and a second run changes nothing', async () => {
   await using from = await startWorld()
   await using to = await startWorld()
   const { inboxes, lists } = from.agentmail

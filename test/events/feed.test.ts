@@ -388,7 +388,7 @@ test('after many failures the log is still read every second poll interval', asy
   await using world = await FeedWorld.open({ events: { pollMs: 40 } }, (store) => observeStatements(store, fail))
   const listener = await world.listen(await world.addKey(await world.addInbox()))
   isGone = true
-  await expect.poll(() => failedAt.length).toBeGreaterThan(8)
+  await expect.poll(() => failedAt.length, { timeout: 10_000 }).toBeGreaterThan(8)
   isGone = false
   const pausesMs = failedAt.slice(1).map((at, index) => at - failedAt[index]!)
   expect(Math.min(...pausesMs.slice(-3))).toBeLessThan(40 * 4)

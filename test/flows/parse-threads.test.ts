@@ -42,9 +42,7 @@ test('no message is parsed on the event loop: while no thread can start, none is
   expect((await world.agentmail.inboxes.messages.list(ada.inboxId)).count).toBe(0)
 })
 
-test('a message that ends its thread is stored with its header and recognised when it is sent again; others are parsed', {
-  timeout: 90_000,
-}, async () => {
+test('a message that ends its thread is stored with its header and recognised when it is sent again; others are parsed', async () => {
   await using world = await startWorld({ limits: { parsing: POISONOUS } })
   const ada = await inboxOf(world)
   const peers = await Promise.all(Array.from({ length: 12 }, () => RawClient.inData(world.smtpPort, ada.email)))

@@ -237,7 +237,7 @@ test.skipIf(!isInstalled('mbsync'))('mbsync: both directions; the second run cha
   )
   const sync = async () => {
     const env = { ...process.env, HOME: home }
-    const { stdout, stderr } = await run('mbsync', ['-c', settings, '-V', 'all'], { env, timeout: 50_000 })
+    const { stdout, stderr } = await run('mbsync', ['-c', settings, '-V', 'all'], { env, timeout: 20_000 })
     return stdout + stderr
   }
   /** File names of a Maildir, with their flags, by subject. */

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 
 /** The time after which a missing text counts as an error. */
-const TEXT_TIMEOUT_MS = 40_000
+const TEXT_TIMEOUT_MS = 20_000
 
 export interface ProcessOutput {
   /** All output so far, without carriage returns and colours. */

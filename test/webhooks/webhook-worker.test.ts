@@ -182,7 +182,7 @@ test('a webhook that was disabled while the worker claimed is served as soon as 
   await expect.poll(() => claims).toBe(1)
   await set(1)
   worker.signalPending([webhook!.id])
-  await expect.poll(() => states(store)).toEqual(['delivered 1'])
+  await expect.poll(() => states(store), { timeout: 3_000 }).toEqual(['delivered 1'])
   await worker.stop(0)
 })
 
@@ -469,7 +469,9 @@ test('a profile can disable a webhook after some failures in a row, of any deliv
   const statuses = [500, 500, 200, 500, 500, 500]
   const fetch = async () => ({ ...fine, status: statuses.shift()! })
   const worker = work(store, fetch, { profile: { failuresMax: 3 }, more: { webhooks: { endpointConcurrencyMax: 1 } } })
-  await expect.poll(async () => (await webhookTable.getById(store.db, webhook!.id))!.is_enabled).toBe(0)
+  await expect
+    .poll(async () => (await webhookTable.getById(store.db, webhook!.id))!.is_enabled, { timeout: 10_000 })
+    .toBe(0)
   await worker.stop(1_000)
   expect(await webhookTable.getById(store.db, webhook!.id)).toMatchObject({ failures: 3, disabled_reason: 'failing' })
 })

@@ -62,7 +62,7 @@ async function stuck(subscription: FakeSubscription): Promise<void> {
       pulled = subscription.pulled
       return unchanged === 4
     },
-    { interval: 25, timeout: 40_000 },
+    { interval: 25, timeout: 20_000 },
   )
 }
 

@@ -550,7 +550,7 @@ test('a schedule whose key is gone, or that cannot be sent, fails with a reason,
   await world.agentmail.inboxes.apiKeys.delete(inboxId, gone.api_key_id)
   const status = async (id: string) => (await world.request('GET', `${path}/${id}`)).body
   await expect
-    .poll(() => status(draftId))
+    .poll(() => status(draftId), { timeout: 5_000 })
     .toMatchObject({
       send_status: 'failed',
       send_error: 'The API key that scheduled it was deleted or has expired',

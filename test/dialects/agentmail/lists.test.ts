@@ -151,17 +151,19 @@ test('the entries of a deleted inbox or pod are removed', async () => {
   await agentmail.inboxes.delete(inboxId)
   await expect(agentmail.inboxes.lists.list(inboxId, 'send', 'allow')).rejects.toMatchObject(notFound)
   await expect
-    .poll(() =>
-      agentmail.pods.delete(podId).then(
-        () => 'deleted',
-        () => 'in use',
-      ),
+    .poll(
+      () =>
+        agentmail.pods.delete(podId).then(
+          () => 'deleted',
+          () => 'in use',
+        ),
+      { timeout: 10_000 },
     )
     .toBe('deleted')
   if (databaseName() === 'sqlite') {
     const database = new BetterSqlite(join(world.dataDir, 'martlet.db'), { readonly: true })
     const count = database.prepare('select count(*) from list_entries where pod_id = ?').pluck()
-    await expect.poll(() => count.get(podId)).toBe(0)
+    await expect.poll(() => count.get(podId), { timeout: 10_000 }).toBe(0)
     database.close()
   }
   // A new inbox with this address has lists of its own.

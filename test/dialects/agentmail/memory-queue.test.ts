@@ -185,7 +185,7 @@ test('a response that begins after others wait has no more time than another', a
   wait(queue, 50, 'ann', admitted)
   queue.resize(late, 110) // rendered, and larger than what was reserved
   late.progressedAtMs = performance.now()
-  await expect.poll(() => admitted, { timeout: 20_000 }).toEqual(['ann'])
+  await expect.poll(() => admitted, { timeout: 5_000 }).toEqual(['ann'])
   expect(late.isCutOff).toBe(true)
 })
 

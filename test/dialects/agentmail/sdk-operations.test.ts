@@ -50,7 +50,7 @@ beforeAll(async () => {
     attachments: [{ filename: 'a.txt', content: 'YQ==', contentType: 'text/plain' }],
   })
   const labels = async () => (await client.inboxes.messages.get(ada, sent.messageId)).labels
-  await vi.waitUntil(async () => (await labels()).includes('delivered'), { timeout: 40_000 })
+  await vi.waitUntil(async () => (await labels()).includes('delivered'), { timeout: 20_000 })
 })
 
 afterAll(() => world[Symbol.asyncDispose]())
