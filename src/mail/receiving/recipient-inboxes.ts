@@ -24,7 +24,7 @@ export interface RecipientInboxes {
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
    *
    * @param skipLocked leaves out those that another node has locked
-   * @returns those that exist and whose domains are still held, by recipient
+   * @returns those that exist and whose recipient is in a domain that is still held, by recipient
    */
   lock(
     tx: Tx,
@@ -66,7 +66,7 @@ export function createRecipientInboxes({
       const found = new Map<string, inboxes.RecipientInboxRow>()
       for (const recipient of recipients) {
         const inbox = byAddress.get(withoutTag(recipient))
-        // An inbox of an earlier owner of the domain has no domain that is held; one below a domain is decided below.
+        // An inbox of an earlier owner of the domain has no domain that is held; it and one below a domain are decided below.
         if (inbox && inbox.domain === splitAddress(inbox.address).domain) found.set(recipient, inbox)
       }
       // Few recipients have an address that is not the inbox's own, or wait, so only these cost further statements.

@@ -105,16 +105,16 @@ export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow |
 export type RecipientInboxRow = InboxRow & {
   /** 1: lists of its organization concern received mail. */
   readonly has_inbound_lists: number
-  /** Its domain, which is held: that of its address, or one above it. */
-  readonly domain: string
+  /** Its domain: that of its address, or one above it; null if it is not held: then it gets mail only for aliases and as a catch-all. */
+  readonly domain: string | null
 }
 
 const byAddress = `select inboxes.*, ${hasInboundLists}, domains.domain from inboxes
-  join domains on domains.id = inboxes.domain_id
-  where inboxes.address = :address and inboxes.deleting_at is null and domains.holds_name = 1`
+  left join domains on domains.id = inboxes.domain_id and domains.holds_name = 1
+  where inboxes.address = :address and inboxes.deleting_at is null`
 const inboxLock = { of: 'inboxes', orderBy: 'inboxes.address' } as const
 
-/** Returns the inboxes with these addresses whose domains are held, and locks them, without those that another node has locked. */
+/** Returns the inboxes with these addresses and locks them, without those that another node has locked. */
 export const selectAndLockFree = selectRows<Pick<InboxRow, 'address'>, RecipientInboxRow>(
   { address: 'text' },
   byAddress,
