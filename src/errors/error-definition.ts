@@ -14,7 +14,7 @@ export type ErrorKind =
   | 'rate_limited' // too many at once or per second
   | 'temporary' // caused by this server or its environment; the same request can succeed later
   | 'unknown' // it is not known whether the request was done: close the connection without a response, as a crash would
-  | 'internal' // a bug; only the log has details
+  | 'internal' // a bug, or damaged data; only the log has details
 
 /** One entry of the catalogue. */
 export interface ErrorDefinition<Params> {

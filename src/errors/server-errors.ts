@@ -33,6 +33,11 @@ export const serverErrors = {
       'The connection to the database broke during a commit, and the server stopped before the outcome was known',
     fix: 'No caller gets this error: the connection is closed without a response.',
   }),
+  content_damaged: define({
+    kind: 'internal',
+    message: () => 'What is stored of this message or file is damaged or lost, so it cannot be read',
+    fix: 'The operator must repair it or restore it from a backup; the server log has its id. Calls that do not need its bytes work.',
+  }),
   internal_error: define({
     kind: 'internal',
     message: () => 'Internal error; the details are in the server log',

@@ -31,18 +31,21 @@ export type SendingParts = ReturnType<typeof createSendingParts>
 export function createSendingParts({ shared, outbound, ...context }: SendingPartsNeeds) {
   const { config, store, random, clock, eventLoop } = context
   const { limits } = config
-  const { contents, prepareContent, discardBlobs, downloads } = shared
+  const { contents, readableContents, prepareContent, discardBlobs, downloads } = shared
   const composeMail = createComposeMail({ config, random, eventLoop })
   const countSends = createCountSends({ config, node: config.databaseUrl === undefined ? 'only' : randomUUID() })
   const fileSent = createFileSent({ ...context, ...shared, countSends })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
-  const attachmentsOf = createForwardedAttachments({ store, contents })
+  const attachmentsOf = createForwardedAttachments({ store, contents: readableContents })
   const sources = createDraftSources({ store, attachmentsOf, limits })
   const prepareBytes = createPrepareBytes({ store, discardBlobs })
   const draftParts = createDraftParts({ contents, prepareBytes, limits })
   const tokens = createSignedTokens({ store, random, name: 'uploads' })
-  const uploads = createUploads({ store, config, prepareBytes, contents, downloads, discardBlobs, tokens, clock })
+  const uploads = createUploads({
+    ...{ store, config, prepareBytes, downloads, discardBlobs, tokens, clock },
+    contents: readableContents,
+  })
   const fetchAttachments = createFetchAttachments({ download: outbound.download, limits })
   const signRaw = createSignRaw({ ...context, ...shared })
   return {

@@ -61,7 +61,7 @@ interface ServicesNeeds extends ServerContext {
 export function createServices({ shared, sendingParts, outbound, workers, makePrivateKey, ...context }: ServicesNeeds) {
   const { config, store, clock, wallClock, random } = context
   const { limits, allowPrivateNetworks } = config
-  const { feed, contents, downloads, discardBlobs, removal, senderTrust, webhookProfiles } = shared
+  const { feed, readableContents, downloads, discardBlobs, removal, senderTrust, webhookProfiles } = shared
   const { routing, fetch } = outbound
   const { signalPending } = workers.webhooks
   const { signalScheduled } = workers.scheduler
@@ -125,7 +125,15 @@ export function createServices({ shared, sendingParts, outbound, workers, makePr
     }),
     verifyHuman: createVerifyHuman({ store, humanCodes, sharedDomain: config.domain, log: context.log, limits }),
 
-    messages: createMessages({ store, contents, downloads, removal, discardBlobs, senderTrust, limits }),
+    messages: createMessages({
+      store,
+      contents: readableContents,
+      downloads,
+      removal,
+      discardBlobs,
+      senderTrust,
+      limits,
+    }),
     senderTrust,
     waitForMessage: createWaitForMessage({ store, feed, limits }),
     mailSearch: createMailSearch({ store, log: context.log, limits }),

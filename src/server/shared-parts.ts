@@ -14,12 +14,14 @@ import { createDomains } from '../mail/domains/domains.ts'
 import { createFeed } from '../mail/events/feed/feed.ts'
 import { createOutboundPause } from '../mail/jobs/outbound-pause.ts'
 import { createContents } from '../mail/messages/content/contents.ts'
+import { createReportDamage } from '../mail/messages/content/damaged-content.ts'
 import { createDiscardBlobs } from '../mail/messages/content/discard-blobs.ts'
 import { createDownloads } from '../mail/messages/content/downloads.ts'
 import { createMailParser } from '../mail/messages/content/mail-parser.ts'
 import { createMailReader } from '../mail/messages/content/mail-reader.ts'
 import { type ParseThreads, parseThreads } from '../mail/messages/content/parse-worker.ts'
 import { createPrepareContent } from '../mail/messages/content/prepared-content.ts'
+import { createReadableContents } from '../mail/messages/content/readable-contents.ts'
 import { createFiling } from '../mail/messages/filing/file-messages.ts'
 import { createRemoval } from '../mail/messages/removal.ts'
 import { createSignatureThread } from '../mail/messages/search/signature-thread.ts'
@@ -63,6 +65,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const { config, store, log, metrics, clock, wallClock, random, eventLoop } = context
   const { limits } = config
   const contents = createContents({ store })
+  const readableContents = createReadableContents({ store, contents })
   const mailParser = createMailParser({ limits, threads, log, metrics })
   const mailReader = createMailReader({ limits, threads, log })
   const discardBlobs = createDiscardBlobs({ store, log })
@@ -105,9 +108,10 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     mailParser,
     mailReader,
     contents,
+    readableContents,
     downloads: createDownloads({
-      store,
-      contents,
+      ...{ store, reportDamage: createReportDamage(log) },
+      contents: readableContents,
       tokens: createSignedTokens({ store, random, name: 'downloads' }),
       clock,
       limits,

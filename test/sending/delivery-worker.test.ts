@@ -302,6 +302,8 @@ test.each([
         await tx.updateTable('recipients').set({ interruptions }).where('domain', '=', domain).execute()
       })
     }
+    const lines: string[] = []
+    const log = createLog('error', { write: (line) => void lines.push(line) })
     let isBroken = true
     let failures = 0
     const failFor = (name: string, domain: string) => {
@@ -311,7 +313,7 @@ test.each([
     }
     const start = (errorPauseMs: number) => {
       const worker = createDeliveryWorker({
-        ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+        ...{ store, owner: 'worker', clock: Date.now, log, metrics: createMetrics() },
         limits: withLimits(limits, { delivery: { errorPauseMs, leaseMs: 60_000 } }),
         interrupted: createInterruptedWork(limits),
         contents: createContents({ store }),
@@ -343,6 +345,14 @@ test.each([
     }
     expect(failures).toBe(before)
     await first.stop(0)
+    const { submission_id } = await store.db
+      .selectFrom('recipients')
+      .select('submission_id')
+      .where('domain', '=', 'broken.test')
+      .executeTakeFirstOrThrow()
+    const submission = failing === 'targetFor' ? submission_id : undefined // a destination is that of a whole flow
+    const named = lines.map((line) => JSON.parse(line)).map((line) => [line.domain, line.submission])
+    expect(named).toEqual([['broken.test', submission]])
 
     await store.transaction((tx) => tx.updateTable('recipients').set({ next_attempt_at: 1 }).execute())
     const second = start(20)

@@ -23,7 +23,10 @@ async function openUploadWorld(limits: LimitOverrides = {}) {
   const discardBlobs = createDiscardBlobs({ store, log: createLog('silent') })
   const { clock } = world.time
   const tokensOf = (name: string) => createSignedTokens({ store, random: randomBytes, name })
-  const downloads = createDownloads({ store, contents, tokens: tokensOf('downloads'), clock, limits: world.limits })
+  const downloads = createDownloads({
+    ...{ store, contents, clock, limits: world.limits, reportDamage: () => undefined },
+    tokens: tokensOf('downloads'),
+  })
   const uploads = createUploads({
     ...{ store, contents, downloads, discardBlobs, clock },
     config: { limits: world.limits, messageBytesMax: 1_000_000 },

@@ -120,6 +120,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
         const scope = await scopeOf(tx, actor, 'domain_create', within)
         const podId = scope.podId ?? null
         if (podId !== null && !(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' })
+        await tenants.lockOrganization(tx, scope.organizationId)
         const existing = await findOrCheck(tx, scope, wanted)
         if (existing) return show(tx, existing)
         await requireVerified(tx, scope.organizationId, 'claim domains')

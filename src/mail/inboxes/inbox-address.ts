@@ -64,7 +64,7 @@ export function parseInboxAddress(username: string, domain: string): string {
   const isShort = Buffer.byteLength(localPart) <= USERNAME_BYTES_MAX
   if (address === undefined || !isShort || !/^[^@+"/%?#]+$/.test(localPart)) {
     throw invalid(
-      'username must have 1 to 64 characters: no spaces, none of @ + / % ? # ", and no dot at the start or end',
+      'username must have 1 to 64 bytes in UTF-8: no spaces, none of @ + / % ? # ", and no dot at the start or end',
     )
   }
   if (INVISIBLE.test(localPart)) throw invalid('username contains an invisible character')

@@ -241,6 +241,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
   async function requireInboxesWithin(tx: Tx, organizationId: string): Promise<void> {
     const max = config.organizationInboxesMax
     if (max === 0) return
+    await tenants.lockOrganization(tx, organizationId)
     const count = await tenants.countInboxes(tx, organizationId)
     if (count <= max) return
     const postmaster = await inboxes.getByAddress(tx, postmasterAddress(sharedDomain))

@@ -24,7 +24,7 @@ export interface RecipientInboxes {
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
    *
    * @param skipLocked leaves out those that another node has locked
-   * @returns those that exist and whose domains are still held, by recipient
+   * @returns those that exist and whose recipient is in a domain that is still held, by recipient
    */
   lock(
     tx: Tx,
@@ -59,37 +59,71 @@ export function createRecipientInboxes({
     },
 
     async lock(tx, recipients, { skipLocked }) {
-      const select = skipLocked ? inboxes.selectAndLockFree : inboxes.selectAndLock
-      const lock = async (addresses: readonly string[]) => {
-        const rows = [...new Set(addresses)].sort().map((address) => ({ address }))
-        const [locked] = await tx.runRows([rowStep(select, rows)])
-        return new Map(locked.map((inbox) => [inbox.address, inbox]))
-      }
-      const byAddress = await lock(recipients.map(withoutTag))
+      const own = [...new Set(recipients.map(withoutTag))].sort()
+      // A single inbox is tried without a wait. Several are waited for in their order, before any is read.
+      const isWaiting = !skipLocked && own.length > 1
+      const byAddress = await (isWaiting ? waitForInboxes(tx, own) : lockFree(tx, own))
       const found = new Map<string, inboxes.RecipientInboxRow>()
       for (const recipient of recipients) {
         const inbox = byAddress.get(withoutTag(recipient))
-        // An inbox of an earlier owner of the domain has no domain that is held; one below a domain is decided below.
+        // An inbox of an earlier owner of the domain has no domain that is held; it and one below a domain are decided below.
         if (inbox && inbox.domain === splitAddress(inbox.address).domain) found.set(recipient, inbox)
       }
-      // Few recipients have an address that is not the inbox's own, so only these cost further statements.
+      // Few recipients have an address that is not the inbox's own, or wait, so only these cost further statements.
       for (const recipient of recipients) {
         if (found.has(recipient)) continue
-        const own = await findOwn(tx, recipient)
-        // Another node may have locked the inbox that has this address: then it is left out.
-        if (own?.address === withoutTag(recipient)) {
-          const inbox = byAddress.get(own.address)
-          if (inbox) found.set(recipient, inbox)
-          continue
-        }
-        if (!own && !(await isRoleName(tx, recipient))) continue
-        const address = own?.address ?? postmaster
-        const inbox = byAddress.get(address) ?? (await lock([address])).get(address)
+        const inbox = await lockOther(tx, recipient, { byAddress, skipLocked })
         if (inbox) found.set(recipient, inbox)
       }
       return found
     },
   }
+
+  /**
+   * Locks the inbox of a recipient that has not been found by its own address. After a wait it is looked up again: another node may have
+   * given the address to another inbox, or have deleted its domain.
+   */
+  async function lockOther(
+    tx: Tx,
+    recipient: string,
+    { byAddress, skipLocked }: { readonly byAddress: Locked; readonly skipLocked: boolean },
+  ): Promise<inboxes.RecipientInboxRow | undefined> {
+    let known = byAddress
+    let waitedFor: string | undefined
+    for (;;) {
+      const address = await addressOf(tx, recipient)
+      if (address === undefined) return undefined
+      if (known.has(address) || address === waitedFor) return known.get(address)
+      const isTried = known === byAddress && address === withoutTag(recipient)
+      const free = isTried ? known : await lockFree(tx, [address])
+      if (free.has(address) || skipLocked) return free.get(address)
+      known = await waitForInboxes(tx, [address])
+      waitedFor = address
+    }
+  }
+
+  /** Returns the address of the inbox that gets mail for a recipient. */
+  async function addressOf(tx: Tx, recipient: string): Promise<string | undefined> {
+    const own = await findOwn(tx, recipient)
+    if (own) return own.address
+    return (await isRoleName(tx, recipient)) ? postmaster : undefined
+  }
+}
+
+type Locked = ReadonlyMap<string, inboxes.RecipientInboxRow>
+
+/** Locks inboxes without those that another node has locked. */
+async function lockFree(tx: Tx, addresses: readonly string[]): Promise<Locked> {
+  const rows = addresses.map((address) => ({ address }))
+  const [locked] = await tx.runRows([rowStep(inboxes.selectAndLockFree, rows)])
+  return new Map(locked.map((inbox) => [inbox.address, inbox]))
+}
+
+/** Waits for other nodes and locks inboxes. One statement waits, and the next one reads what other nodes have committed. */
+async function waitForInboxes(tx: Tx, addresses: readonly string[]): Promise<Locked> {
+  const rows = addresses.map((address) => ({ address }))
+  const [, locked] = await tx.runRows([rowStep(inboxes.waitAndLock, rows), rowStep(inboxes.selectAndLockFree, rows)])
+  return new Map(locked.map((inbox) => [inbox.address, inbox]))
 }
 
 /**

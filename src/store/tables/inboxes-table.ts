@@ -105,29 +105,30 @@ export async function lockByAddress(tx: Tx, address: string): Promise<InboxRow |
 export type RecipientInboxRow = InboxRow & {
   /** 1: lists of its organization concern received mail. */
   readonly has_inbound_lists: number
-  /** Its domain, which is held: that of its address, or one above it. */
-  readonly domain: string
+  /** Its domain: that of its address, or one above it; null if it is not held: then it gets mail only for aliases and as a catch-all. */
+  readonly domain: string | null
 }
 
 const byAddress = `select inboxes.*, ${hasInboundLists}, domains.domain from inboxes
-  join domains on domains.id = inboxes.domain_id
-  where inboxes.address = :address and inboxes.deleting_at is null and domains.holds_name = 1`
+  left join domains on domains.id = inboxes.domain_id and domains.holds_name = 1
+  where inboxes.address = :address and inboxes.deleting_at is null`
 const inboxLock = { of: 'inboxes', orderBy: 'inboxes.address' } as const
 
-/** Returns the inboxes with these addresses whose domains are held, and locks them. It waits for other nodes. */
-export const selectAndLock = selectRows<Pick<InboxRow, 'address'>, RecipientInboxRow>({ address: 'text' }, byAddress, {
-  ...inboxLock,
-  skipLocked: false,
-})
-
-/** The same without the inboxes that another node has locked. */
+/** Returns the inboxes with these addresses and locks them, without those that another node has locked. */
 export const selectAndLockFree = selectRows<Pick<InboxRow, 'address'>, RecipientInboxRow>(
   { address: 'text' },
   byAddress,
-  {
-    ...inboxLock,
-    skipLocked: true,
-  },
+  { ...inboxLock, skipLocked: true },
+)
+
+/**
+ * Locks the inboxes with these addresses. It waits for other nodes. PostgreSQL reads what is joined with an inbox as it was when the
+ * statement began, so this statement waits and `selectAndLockFree`, after it, reads.
+ */
+export const waitAndLock = selectRows<Pick<InboxRow, 'address'>, Pick<InboxRow, 'address'>>(
+  { address: 'text' },
+  'select inboxes.address from inboxes where inboxes.address = :address and inboxes.deleting_at is null',
+  { ...inboxLock, skipLocked: false },
 )
 
 const lockedById = prepareLock('forUpdate', (db, { id }: { id: string }) =>
@@ -139,7 +140,7 @@ export async function lockById(tx: Tx, id: string): Promise<InboxRow | undefined
   return row
 }
 
-/** Locks inboxes, in the order of `selectAndLock`. @returns those that exist, without those that are being deleted */
+/** Locks inboxes, in the order of `waitAndLock`. @returns those that exist, without those that are being deleted */
 export async function lockByIds(tx: Tx, ids: readonly string[]): Promise<InboxScopeRow[]> {
   if (ids.length === 0) return []
   return tx

@@ -26,6 +26,14 @@ export async function getFirstOrganization(db: Db): Promise<OrganizationRow | un
     .executeTakeFirst()
 }
 
+/**
+ * Locks the organization until the commit, so that one node at a time counts what it has and adds to it. Lock it after all other
+ * rows, so that two nodes cannot deadlock.
+ */
+export async function lockOrganization(tx: Tx, id: string): Promise<void> {
+  await tx.forUpdate(tx.selectFrom('organizations')).select('id').where('id', '=', id).executeTakeFirst()
+}
+
 export async function insertOrganization(tx: Tx, row: OrganizationRow): Promise<void> {
   await tx.insertInto('organizations').values(row).execute()
 }

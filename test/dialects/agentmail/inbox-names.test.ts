@@ -24,7 +24,9 @@ test('a name that looks like another one is refused', async () => {
   const mixed = expect.stringMatching(
     /^400 ValidationError validation_error: username mixes letters of several scripts/,
   )
-  const tooLong = expect.stringMatching(/^400 ValidationError validation_error: username must have 1 to 64 characters/)
+  const tooLong = expect.stringMatching(
+    /^400 ValidationError validation_error: username must have 1 to 64 bytes in UTF-8/,
+  )
   const refused: [string, unknown][] = [
     ['post\u00admaster', invisible], // soft hyphen
     ['ada\u200b', invisible], // zero width space

@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MailError } from '../../../errors.ts'
 import type { WorkQueue } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
+import { DamagedContent } from '../../../mail/messages/content/damaged-content.ts'
 import type { Dialect } from './http-dialect.ts'
 import { addRateHeaders } from './rate-headers.ts'
 import { loggedPath } from './requests/request-log.ts'
@@ -117,6 +118,7 @@ export function writeFailure(socket: Duplex, dialect: Dialect, error: MailError,
  */
 export function toMailError(error: unknown): MailError {
   if (error instanceof MailError) return error
+  if (error instanceof DamagedContent) return new MailError('content_damaged', {}, { cause: error })
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
 
   switch (code) {

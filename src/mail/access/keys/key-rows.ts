@@ -49,6 +49,7 @@ export async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void
  * @throws limit_exceeded
  */
 export async function checkKeyCount(tx: Tx, { organizationId, podId }: Scope, limits: Limits): Promise<void> {
+  await tenants.lockOrganization(tx, organizationId)
   if (podId !== undefined) {
     const { apiKeysPerPodMax: max } = limits.access
     if ((await apiKeys.countOfPod(tx, podId, max)) >= max) {

@@ -160,12 +160,13 @@ async function requireOwner(db: Db, actor: Actor, permission: Permission, within
   return { id: podId ?? organizationId, organizationId, ...(podId !== undefined && { podId }) }
 }
 
-/** As requireOwner, and locks the inbox or pod: it is not deleted, and its lists do not grow over the limit meanwhile. */
+/** As requireOwner, and locks the inbox, pod or organization: it is not deleted, and its lists do not grow over the limit meanwhile. */
 async function lockOwner(tx: Tx, actor: Actor, within: Within): Promise<ListOwner> {
   if (within.inbox !== undefined) await lockInbox(tx, actor, 'list_entry_create', within.inbox)
   const owner = await requireOwner(tx, actor, 'list_entry_create', within)
-  const isPod = owner.podId !== undefined && owner.inbox === undefined
-  if (isPod && !(await tenants.lockPod(tx, owner.id))) throw new MailError('not_found', { what: 'Pod' }) // just deleted
+  if (owner.inbox !== undefined) return owner
+  if (owner.podId === undefined) await tenants.lockOrganization(tx, owner.id)
+  else if (!(await tenants.lockPod(tx, owner.id))) throw new MailError('not_found', { what: 'Pod' }) // just deleted
   return owner
 }
 

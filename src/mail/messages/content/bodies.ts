@@ -21,7 +21,9 @@ import { isReadable } from '../readable.ts'
 import type { Message, MessageItem } from '../views/message.ts'
 import { type KnownInbox, showMessages } from '../views/message-views.ts'
 import { type Bodies, type BodyForm, DECODED, decompressBodies, decompressHead } from './compressed-bodies.ts'
+import { decodeStored } from './damaged-content.ts'
 import { findVerification } from './parsed-message.ts'
+import { lostOrDeleted } from './readable-contents.ts'
 
 /** JSON that is decompressed and parsed, over several small messages, before other work runs. */
 const TURN_BYTES = 64 * 1024
@@ -215,8 +217,11 @@ async function load<Form>(
   memory: BodyMemory,
   form: BodyForm<Form>,
 ): Promise<Form> {
-  const bytes = await readParsed(source, row)
-  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX) return form.decompress(bytes, row.parsed_size_bytes)
+  const bytes = await readParsed(source, row).catch(async (error: unknown) => {
+    throw await lostOrDeleted(source.store.db, row.id, error)
+  })
+  if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX)
+    return decodeStored(() => form.decompress(bytes, row.parsed_size_bytes))
   return form.decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
 }
 

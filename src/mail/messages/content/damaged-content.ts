@@ -18,20 +18,24 @@ export function decodeStored<T>(decode: () => T): T {
   }
 }
 
-/** Logs that a content is damaged: once per process, because every search of its inbox finds it again. */
-export type ReportDamage = (contentId: string, error: DamagedContent) => void
+/**
+ * Logs that a content is damaged: once per process, because every search of its inbox finds it again.
+ *
+ * @param about further members of the line, such as the id of the message
+ */
+export type ReportDamage = (contentId: string, error: DamagedContent, about?: Readonly<Record<string, string>>) => void
 
 /** Contents of which a process remembers that it has logged them. */
 const REPORTED_MAX = 10_000
 
 export function createReportDamage(log: Log): ReportDamage {
   const reported = new BoundedCache<string, true>({ bytesMax: Number.POSITIVE_INFINITY, countMax: REPORTED_MAX })
-  return (contentId, error) => {
+  return (contentId, error, about) => {
     if (reported.get(contentId)) return
     reported.set(contentId, true, 0)
     log.error(
-      { err: error, contentId },
-      'what is stored of a message is damaged or lost; mail programs cannot read it, and searches do not find all of it',
+      { err: error, contentId, ...about },
+      'what is stored of a message is damaged or lost; clients cannot read it, and searches do not find all of it',
     )
   }
 }

@@ -19,7 +19,8 @@ import type { SignedTokens } from '../../access/signed-tokens.ts'
 import type { Tenant } from '../../jobs/capacity-shares.ts'
 import type { DownloadedFile, DownloadLink } from '../views/message.ts'
 import { createAttachmentText, hasText, type TextSource } from './attachment-text.ts'
-import type { Contents } from './contents.ts'
+import { type Contents, loadContent } from './contents.ts'
+import { DamagedContent, type ReportDamage } from './damaged-content.ts'
 
 type Target =
   /** Without attachmentId: the raw message. */
@@ -41,13 +42,18 @@ type VerifiedTarget = Target & { readonly isText: boolean }
 export interface Downloads {
   /** @param file what an attachment is, if its text may be offered too */
   link(target: Target, file?: Pick<TextSource, 'contentType' | 'sizeBytes'>): Promise<DownloadLink>
-  /** @throws not_found for an invalid or expired token, and when the message or draft was deleted */
+  /**
+   * @throws not_found for an invalid or expired token, and when the message or draft was deleted; DamagedContent, also if the last byte
+   *   cannot be read
+   */
   open(token: string): Promise<DownloadedFile>
 }
 
 interface DownloadsNeeds {
   readonly store: Store
+  /** `createReadableContents`. */
   readonly contents: Contents
+  readonly reportDamage: ReportDamage
   readonly tokens: SignedTokens
   readonly clock: () => number
   readonly limits: Limits
@@ -60,7 +66,10 @@ const UPLOAD = 'upload:'
 /** The last field of the token for the text of an attachment. */
 const TEXT = 'text'
 
-export function createDownloads({ store, contents, tokens, clock, limits }: DownloadsNeeds): Downloads {
+/** A shorter file is read once, into memory. */
+const AT_ONCE_BYTES_MAX = 64 * 1024
+
+export function createDownloads({ store, contents, reportDamage, tokens, clock, limits }: DownloadsNeeds): Downloads {
   const textOf = createAttachmentText(limits)
 
   return {
@@ -97,7 +106,7 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
     const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
     if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
     if (target.attachmentId === undefined) {
-      const bytes = contents.read(message.content_id)
+      const bytes = await read(message.content_id, { start: 0, end: message.size_bytes }, { messageId: message.id })
       return {
         contentType: 'message/rfc822',
         disposition: 'attachment',
@@ -115,7 +124,7 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
       contentType: part.content_type,
       disposition: isActiveContent(part.content_type) ? 'attachment' : part.disposition,
       sizeBytes: part.size_bytes,
-      bytes: decodePartStream(contents.read(message.content_id, range), part.transfer_encoding),
+      bytes: decodePartStream(await read(message.content_id, range, { messageId: message.id }), part.transfer_encoding),
       ...(part.charset !== null && { charset: part.charset }),
       tenant: tenantOf(inbox),
     }
@@ -132,7 +141,7 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
       contentType,
       disposition: isActiveContent(contentType.toLowerCase()) ? 'attachment' : (part.disposition ?? 'attachment'),
       sizeBytes: part.size_bytes,
-      bytes: contents.read(part.content_id),
+      bytes: await read(part.content_id, { start: 0, end: part.size_bytes }, { draftId }),
       tenant: tenantOf(inbox),
     }
   }
@@ -145,9 +154,26 @@ export function createDownloads({ store, contents, tokens, clock, limits }: Down
       contentType: upload.content_type,
       disposition: 'attachment',
       sizeBytes: upload.size_bytes!,
-      bytes: contents.read(upload.content_id),
+      bytes: await read(upload.content_id, { start: 0, end: upload.size_bytes! }, { uploadId: id }),
       tenant: { organizationId: upload.organization_id, podId: upload.pod_id },
     }
+  }
+
+  /** Reads the last byte before it returns: once a response has begun, it cannot say any more that the file is lost or too short. */
+  async function read(
+    contentId: string,
+    range: { readonly start: number; readonly end: number },
+    about: Readonly<Record<string, string>>,
+  ): Promise<AsyncIterable<Buffer>> {
+    const { start, end } = range
+    try {
+      if (end - start <= AT_ONCE_BYTES_MAX) return oneChunk(await loadContent(contents, contentId, range))
+      await loadContent(contents, contentId, { start: end - 1, end })
+    } catch (error) {
+      if (error instanceof DamagedContent) reportDamage(contentId, error, about)
+      throw error
+    }
+    return contents.read(contentId, range)
   }
 }
 

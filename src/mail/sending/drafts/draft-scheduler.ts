@@ -176,7 +176,8 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   function begin(work: Running): void {
     const tenant = { organizationId: work.row.organization_id, podId: work.row.pod_id }
     shares.add(tenant, 1)
-    const ended = guarded('sending a scheduled draft', () => contain('job', () => attempt(work))).then(() => {
+    const about = { draftId: work.row.id, inboxId: work.row.inbox_id }
+    const ended = guarded('sending a scheduled draft', () => contain('job', () => attempt(work)), about).then(() => {
       running.delete(work)
       shares.add(tenant, -1)
       if (interrupted.isInterrupted(work.row)) interrupted.ended()

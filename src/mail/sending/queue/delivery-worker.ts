@@ -173,10 +173,15 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
 
   /** Never rejects. A flow of which nothing has begun pauses as well: the cause may concern all of its mail. */
   async function postpone(failed: readonly Failed[], begun: ReadonlySet<Flow>): Promise<void> {
-    const errorOf = new Map(failed.map(({ claim, error }) => [claim.flow, error]))
-    for (const [flow, error] of errorOf) {
+    const counts = new Map<Flow, number>()
+    for (const { claim } of failed) counts.set(claim.flow, (counts.get(claim.flow) ?? 0) + 1)
+    const lastOf = new Map(failed.map((each) => [each.claim.flow, each]))
+    for (const [flow, { claim, error }] of lastOf) {
       if (!begun.has(flow)) destinationLimits.pauseAfterError(flow)
-      await guarded('starting deliveries', () => Promise.reject(error))
+      const count = counts.get(flow)!
+      const of = { domain: flow.domain, submission: claim.rows[0]!.submission_id }
+      const about = { ...of, ...(count > 1 && { failedSubmissions: count }) }
+      await guarded('starting deliveries', () => Promise.reject(error), about)
     }
     const claims = failed.map(({ claim }) => claim)
     await guarded('releasing recipients', () => releaseRecipients(store, claims, limits.delivery.errorPauseMs))
@@ -185,7 +190,8 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
   /** @returns a promise that never rejects */
   function start(group: DeliveryGroup): Promise<void> {
     destinationLimits.began(group.destination, group.sender)
-    const work = guarded('running a delivery', () => runDelivery(group)).finally(() => {
+    const about = { domain: group.rows[0]!.domain, submission: group.submission.id }
+    const work = guarded('running a delivery', () => runDelivery(group), about).finally(() => {
       running.delete(group)
       destinationLimits.ended(group.destination, group.sender)
       pollLoop.pollSoon()

@@ -166,7 +166,7 @@ export function createDestinationLimits({
     } catch (error) {
       if (concernsAllWork(error)) throw error
       pauseAfterError(flow)
-      return guarded('finding a destination', () => Promise.reject(error))
+      return guarded('finding a destination', () => Promise.reject(error), { domain: flow.domain })
     }
   }
 

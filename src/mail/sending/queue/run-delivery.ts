@@ -87,8 +87,10 @@ export function createRunDelivery(
   }: Omit<DeliveryGroup, 'destination' | 'sender'>): Promise<readonly Outcome[] | 'aborted'> {
     const ids = rows.map((row) => row.id)
     const progress = createDeliveryProgress(limits.delivery.showServerAfterMs, (server) =>
-      guarded('recording the server of a delivery', () =>
-        store.transaction((tx) => submissions.recordServer(tx, { owner, ids, server })),
+      guarded(
+        'recording the server of a delivery',
+        () => store.transaction((tx) => submissions.recordServer(tx, { owner, ids, server })),
+        { submission: submission.id },
       ),
     )
     try {

@@ -16,6 +16,7 @@ import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { UploadRow } from '../../../store/schema/upload-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contentsTable from '../../../store/tables/contents-table.ts'
+import { lockOrganization } from '../../../store/tables/tenants-table.ts'
 import * as uploads from '../../../store/tables/uploads-table.ts'
 import { assertKeyUnchanged, hasPermission, keyOf, requireScope, type Scope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
@@ -199,6 +200,7 @@ export function createUploads(needs: UploadsNeeds): Uploads {
   async function checkTotals(tx: Tx, { organizationId, podId }: Scope, bytes: number): Promise<void> {
     const { perOrganizationMax, perOrganizationBytesMax } = limits.uploads
     const of = podId === undefined ? 'an organization' : 'a pod'
+    await lockOrganization(tx, organizationId)
     const at = { now: tx.now, openSince: tx.now - limits.uploads.urlMs }
     for (const share of podId === undefined ? [1] : [1, 2]) {
       const totals = await uploads.totalsOf(tx, { organizationId, podId: share === 1 ? undefined : podId }, at)

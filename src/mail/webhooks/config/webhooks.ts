@@ -11,6 +11,7 @@ import type { Tx } from '../../../store/handles.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
+import { lockOrganization } from '../../../store/tables/tenants-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
@@ -218,6 +219,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
   /** @throws limit_exceeded */
   async function checkWebhookCount(tx: Tx, scope: webhooks.WebhookScope): Promise<void> {
     const { perOrganizationMax, perPodMax } = limits.webhooks
+    await lockOrganization(tx, scope.organizationId)
     const { inOrganization, inPod } = await webhooks.countOf(tx, scope, perOrganizationMax)
     if (inOrganization >= perOrganizationMax) {
       throw new MailError('limit_exceeded', { what: 'webhooks in an organization', max: perOrganizationMax })

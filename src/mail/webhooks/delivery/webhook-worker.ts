@@ -183,8 +183,9 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     } catch (error) {
       if (concernsAllWork(error)) throw error
       if (wanted.length > 1) return claimHalves(wanted, reserved)
-      webhookLimits.pauseAfterError(wanted[0]!.webhook.webhookId, clock())
-      await guarded('claiming the deliveries of a webhook', () => Promise.reject(error))
+      const { webhookId } = wanted[0]!.webhook
+      webhookLimits.pauseAfterError(webhookId, clock())
+      await guarded('claiming the deliveries of a webhook', () => Promise.reject(error), { webhook: webhookId })
       return []
     }
   }
@@ -207,8 +208,10 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
 
   function begin(owner: string, delivery: WebhookDeliveryRow, webhook: WebhookRow): void {
     const webhookId = webhook.id
-    const work = guarded('sending to a webhook', () =>
-      contain('webhook delivery', () => attemptDelivery(owner, delivery, webhook)),
+    const work = guarded(
+      'sending to a webhook',
+      () => contain('webhook delivery', () => attemptDelivery(owner, delivery, webhook)),
+      { webhook: webhookId, delivery: delivery.id },
     ).then((ended) => {
       if (ended?.request) webhookLimits.leaveAfter(webhookId, { ...ended.request, now: clock() })
       else webhookLimits.leave(webhookId)

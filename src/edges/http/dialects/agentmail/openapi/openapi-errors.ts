@@ -63,8 +63,9 @@ const shared: Readonly<Record<number, SharedResponse>> = {
   },
   500: {
     name: 'InternalServerError',
-    description: 'A bug. The log of the server has the details, under the id in `X-Request-Id`.',
-    codes: ['internal_error'],
+    description:
+      'A bug, or stored bytes that are damaged or lost. The log of the server has the details, under the id in `X-Request-Id`.',
+    codes: ['internal_error', 'content_damaged'],
   },
   503: {
     name: 'ServiceUnavailable',

@@ -15,7 +15,10 @@ export const SignUpBody = named('AgentSignupRequest', {
       rule: emailAddress,
     }),
   ),
-  username: Type.String({ description: 'Part before the @ of the new inbox.', rule: username }),
+  username: Type.String({
+    description: 'Part before the @ of the new inbox, of at most 64 bytes in UTF-8.',
+    rule: username,
+  }),
   source: Type.Optional(Type.String({ rule: shortText })),
   referrer: Type.Optional(Type.String({ rule: shortText })),
 })

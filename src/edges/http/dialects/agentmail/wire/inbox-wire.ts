@@ -111,7 +111,8 @@ function readLimits({ quota_bytes, quota_messages, retention_days }: LimitMember
 export const CreateInbox = named('CreateInboxRequest', {
   username: Type.Optional(
     Type.String({
-      description: 'Part before the @. Default: a random one. Names such as admin need a key of the organization.',
+      description:
+        'Part before the @, of at most 64 bytes in UTF-8. Default: a random one. Names such as admin need a key of the organization.',
       rule: usernameRule,
     }),
   ),

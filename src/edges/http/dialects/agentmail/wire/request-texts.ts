@@ -22,13 +22,13 @@ export const isoTime = { format: 'date-time' }
 export const headerName = { pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" }
 export const headerValue = { pattern: '^[!-~](?:[\\t -~]*[!-~])?$' }
 
-/** Other rules for names are in docs/compatibility/agentmail.md: `rules` of the routes. */
+/** `maxLength` counts characters, and the rule bytes: it allows less of other letters than those of ASCII. Other rules for names are in docs/compatibility/agentmail.md: `rules` of the routes. */
 export const username = {
   pattern: '^[^\\s\\u0000-\\u001f@+"/%?#.,:;<>()\\[\\]\\\\]+(?:\\.[^\\s\\u0000-\\u001f@+"/%?#.,:;<>()\\[\\]\\\\]+)*$',
   maxLength: 64,
 }
 export const usernameRules = [
-  'username must have 1 to 64 characters: …',
+  'username must have 1 to 64 bytes in UTF-8: …',
   'username contains …',
   'username mixes letters of several scripts…',
 ]
