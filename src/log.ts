@@ -11,7 +11,8 @@ import type { Config } from './config/settings.ts'
 export type Log = Logger
 
 /** Fields that contain a credential wherever they occur. More people can read the log than may have a key. */
-const REDACTED = ['apiKey', 'api_key', 'authorization', 'key', 'secret', 'password']
+const REDACTED = ['apiKey', 'api_key', 'authorization', 'key', 'secret', 'password'] as const
+const CENSOR = '[redacted]'
 
 /**
  * @param level       the lowest level that is written
@@ -22,10 +23,33 @@ export function createLog(level: Config['logLevel'], destination?: DestinationSt
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
-    redact: { paths: [...REDACTED, ...REDACTED.map((field) => `*.${field}`)], censor: '[redacted]' },
+    formatters: { level: (label: string) => ({ level: label }), log: redactObjects },
+    serializers: { err: (error: Error) => redactFields(pino.stdSerializers.err(error)) },
+    redact: { paths: [...REDACTED], censor: CENSOR },
   }
   return pino(options, destination ?? standardOutput)
+}
+
+/**
+ * Replaces credentials in the objects of a line. The paths `*.key` of pino mean the same, but it parses all of them again for each
+ * object and list of each line, which took half of the time of a line.
+ */
+function redactObjects(line: Record<string, unknown>): Record<string, unknown> {
+  let redacted: Record<string, unknown> | undefined
+  for (const [name, value] of Object.entries(line)) {
+    const shown = name === 'err' ? value : redactFields(value) // its serializer makes an object of an error first
+    if (shown === value) continue
+    redacted ??= { ...line }
+    redacted[name] = shown
+  }
+  return redacted ?? line
+}
+
+/** @returns the value itself, unless it is an object that contains a credential */
+function redactFields(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const found = REDACTED.filter((field) => Object.hasOwn(value, field))
+  return found.length === 0 ? value : { ...value, ...Object.fromEntries(found.map((field) => [field, CENSOR])) }
 }
 
 /** Addresses of one message in a log line, and characters of a text from outside: a message may have 1,000 recipients. */

@@ -176,8 +176,12 @@ export interface Writer {
   /** Leaves no transaction open; closes the connection if necessary. Never rejects. */
   rollback(): Promise<void>
 
-  /** Runs a row statement for some rows. Statements of several calls run in the order of the calls. */
-  runRows(step: RowStep): Promise<unknown[]>
+  /**
+   * Runs a row statement for some rows. Statements of several calls run in the order of the calls.
+   *
+   * @returns the rows that it returned; a promise only if they arrive later
+   */
+  runRows(step: RowStep): unknown[] | Promise<unknown[]>
 
   /** Returns the parts of a Kysely on this connection. */
   kyselyProps(guard: Guard): KyselyProps

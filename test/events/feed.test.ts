@@ -12,6 +12,23 @@ import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import { observeStatements } from '../store/count-statements.ts'
 import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
+test('without subscriptions, a commit is not looked up; the first one that joins gets all that follow', async () => {
+  const read: string[] = []
+  await using world = await FeedWorld.open({}, (store) => observeStatements(store, (table) => void read.push(table)))
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  await setImmediate()
+  read.length = 0
+  await world.append(sent(inbox))
+  for (let turn = 0; turn < 5; turn += 1) await setImmediate()
+  expect(read).toEqual([])
+
+  const listener = await world.listen(actor)
+  await world.append(sent(inbox), sent(inbox))
+  await listener.count(2)
+  expect(listener.seqs).toEqual([(await world.lastSeq()) - 1, await world.lastSeq()])
+})
+
 test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {
   const random = seeded(seed)
   await using world = await FeedWorld.open({ events: { batchMax: 5, backfillBatchMax: 5 }, lists: { scanRowsMax: 7 } })

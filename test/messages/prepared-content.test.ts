@@ -36,12 +36,12 @@ function discardBlobs() {
 
 const { expectMail, parse: parseHere } = createParserHere(limits)
 
-function preparing(parse = parseHere) {
+function preparing(parse = parseHere, inlineBytesMax = limits.store.inlineBytesMax) {
   return createPrepareContent({
     store,
     mailParser: { parse, expectMail },
     discardBlobs: discardBlobs(),
-    limits,
+    limits: withLimits({ store: { inlineBytesMax } }),
   })
 }
 
@@ -60,6 +60,29 @@ async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   for await (const chunk of chunks) read.push(chunk)
   return Buffer.concat(read)
 }
+
+test.each([
+  ['that stays in memory', MAIL.length + HEAD.length],
+  ['that is written to a blob', 100],
+])(
+  'the arrival of a message %s is reported once, with its size, between its last byte and the check',
+  async (_name, inlineBytesMax) => {
+    const steps: (string | number)[] = []
+    async function* chunks() {
+      yield* inChunks(MAIL)
+      steps.push('last byte')
+    }
+    const check = async () => {
+      steps.push('check')
+      return { checked: undefined }
+    }
+    const onArrived = (sizeBytes: number) => steps.push(sizeBytes)
+    const raw = { head: HEAD, chunks: chunks() }
+    const content = await preparing(parseHere, inlineBytesMax)({ ...streamed(), raw, onArrived, check })
+    expect(steps).toEqual(['last byte', MAIL.length, 'check'])
+    await content.discard()
+  },
+)
 
 test.each([
   ['in memory', inMemory, MAIL],

@@ -28,8 +28,9 @@ test('the time to receive a message begins when its last byte has arrived', asyn
       inboxMessagesMax: 0,
       limits: withLimits({}),
     },
-    async prepareContent({ raw, check }) {
+    async prepareContent({ raw, onArrived, check }) {
       if (!Buffer.isBuffer(raw)) for await (const _chunk of raw.chunks) steps.push('bytes arrive')
+      onArrived?.(13)
       await check?.({
         sizeBytes: 0,
         file: undefined,

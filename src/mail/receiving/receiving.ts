@@ -156,10 +156,6 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       store.checkWritable()
       let endTimer: (() => number) | undefined
       let sizeBytes = 0
-      const startTimer = (receivedBytes: number) => {
-        sizeBytes = receivedBytes
-        endTimer = metrics.receiveSeconds.startTimer()
-      }
       let leaveQueue: (() => void) | undefined
       const fairnessKey = fairnessKeyOf(arrival)
       const { head, check } = messageChecks.begin(arrival, envelope, fairnessKey) // while the message arrives
@@ -172,8 +168,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       try {
         const content = await prepareContent({
           fairnessKey,
-          raw: { head, chunks: countBytes(raw, startTimer) },
+          raw: { head, chunks: raw },
           bytesMax: config.messageBytesMax,
+          onArrived(arrivedBytes) {
+            sizeBytes = arrivedBytes
+            endTimer = metrics.receiveSeconds.startTimer()
+          },
           check: checkAndWait,
         })
         const sender = filedSender(content)
@@ -375,16 +375,6 @@ function withDropped({ recipients }: Envelope, filed: Receipt[]): Receipt[] {
   const byRecipient = new Map(filed.map((receipt) => [receipt.recipient, receipt]))
   const dropped = { id: '', messageId: '', isDuplicate: false, isDropped: true } as const
   return recipients.map((recipient) => byRecipient.get(recipient) ?? { recipient, ...dropped })
-}
-
-/** Calls `onEnd` with the number of bytes when the last chunk has arrived. */
-async function* countBytes(chunks: AsyncIterable<Buffer>, onEnd: (sizeBytes: number) => void): AsyncGenerator<Buffer> {
-  let sizeBytes = 0
-  for await (const chunk of chunks) {
-    sizeBytes += chunk.length
-    yield chunk
-  }
-  onEnd(sizeBytes)
 }
 
 /**

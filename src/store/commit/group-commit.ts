@@ -209,7 +209,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       else failedMs += tookMs // apart: each part of this batch would need a commit of its own
       const isLong = usedMs >= limits.store.groupMs || failedMs >= limits.store.transactionMs
       if (!mayContinue || isLong) return // the members have waited long enough for their commit
-      await share.yieldIfLong()
+      const delay = share.yieldIfLong()
+      if (delay) await delay
     }
   }
 
@@ -294,7 +295,8 @@ export function createGroupCommit(needs: GroupCommitNeeds): GroupCommit {
       if (outcome && 'tx' in outcome) resolve(outcome.value)
       else reject(outcome?.error)
       await callersHaveRun()
-      await share.yieldIfLong()
+      const delay = share.yieldIfLong()
+      if (delay) await delay
     }
   }
 

@@ -66,10 +66,7 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
     isWanted = true
     if (isPolling || isPaused || isStopping) return
     isPolling = true // before the first poll, which may call `pollSoon`
-    running = outsideUnits(pollWhileWanted).finally(() => {
-      isPolling = false
-      if (isWanted) pollSoon() // requested between the last poll and here
-    })
+    running = outsideUnits(pollWhileWanted)
   }
 
   /** Never rejects. */
@@ -77,24 +74,26 @@ export function createPollLoop({ name, poll, pollMs, limits, log, metrics, ...ne
     while (isWanted && !isPaused && !isStopping) {
       isWanted = false
       clearTimeout(timer)
-      const waitMs = await pollOnce()
+      let waitMs: number
+      try {
+        waitMs = (await poll()) ?? pollMs
+      } catch (error) {
+        waitMs = pauseAfter(error)
+      }
       if (waitMs === 0 && !isPaused) {
         isWanted = true
         await setImmediate()
       } else if (!isStopping) timer = setTimeout(wake, waitMs).unref()
     }
+    isPolling = false
   }
 
   /** Returns ms until the next poll. */
-  async function pollOnce(): Promise<number> {
-    try {
-      return (await poll()) ?? pollMs
-    } catch (error) {
-      metrics.backgroundErrors.inc({ loop: name })
-      log.error({ err: error, loop: name, ...needs.logFields?.() }, 'poll failed; will retry')
-      isPaused = true
-      return pauseMs
-    }
+  function pauseAfter(error: unknown): number {
+    metrics.backgroundErrors.inc({ loop: name })
+    log.error({ err: error, loop: name, ...needs.logFields?.() }, 'poll failed; will retry')
+    isPaused = true
+    return pauseMs
   }
 
   function wake(): void {

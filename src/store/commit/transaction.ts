@@ -70,19 +70,23 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
   }
 
   async runRows<const Steps extends readonly RowStep[]>(steps: Steps): Promise<StepResults<Steps>> {
-    const sent = steps.map((): Promise<unknown[]>[] => [])
+    const sent = steps.map((): (unknown[] | Promise<unknown[]>)[] => [])
     for (const [index, { statement, rows }] of steps.entries()) {
       for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
         const delay = this.#guard()
         if (delay) await delay
         const part = rows.length <= ROWS_AT_ONCE ? rows : rows.slice(at, at + ROWS_AT_ONCE)
         const result = this.#writer.runRows({ statement, rows: part })
-        result.catch(() => undefined) // awaited below, perhaps after a turn of the event loop
+        if (result instanceof Promise) result.catch(() => undefined) // awaited below, perhaps after a turn of the event loop
         sent[index]!.push(result)
       }
     }
     const results: unknown[][] = []
-    for (const parts of sent) results.push(parts.length === 1 ? await parts[0]! : (await Promise.all(parts)).flat())
+    for (const parts of sent) {
+      const rows: unknown[][] = []
+      for (const part of parts) rows.push(part instanceof Promise ? await part : part)
+      results.push(rows.length === 1 ? rows[0]! : rows.flat())
+    }
     return results as StepResults<Steps>
   }
 

@@ -110,7 +110,7 @@ export class SqliteWriter implements Writer {
 
   giveUp(): void {} // the outcome of a commit is always known
 
-  async runRows(step: RowStep): Promise<unknown[]> {
+  runRows(step: RowStep): unknown[] {
     this.#assertInTransaction()
     return this.#connection.runRows(step)
   }

@@ -21,7 +21,7 @@ export function createMxRules({ config, receiving }: MxRulesNeeds, peer: Peer): 
     extensions: () => [],
     restart: () => undefined,
 
-    async checkSender() {
+    checkSender() {
       receiving.checkWritable()
       return undefined
     },

@@ -27,6 +27,8 @@ const EMPTY = Buffer.alloc(0)
 /** Lines after which other connections run: replies to cheap commands do not leave the microtask queue. */
 const LINES_PER_TURN = 100
 
+type ReadLine = Buffer | 'too long' | undefined
+
 export class CommandStream extends SMTPStream {
   readonly #lineBytesMax: number
   readonly #onChunk: (sizeBytes: number) => void
@@ -65,12 +67,21 @@ export class CommandStream extends SMTPStream {
   /**
    * Reads one line. Call it again only after the line has been answered, and never during `readMailData`.
    *
-   * @returns the line without its end; undefined when the connection has closed, also for a last line without CRLF,
-   *   which is not a command (RFC 5321 §2.3.8)
+   * @returns the line without its end, and no promise if it has arrived already; undefined when the connection has closed, also
+   *   for a last line without CRLF, which is not a command (RFC 5321 §2.3.8)
    */
-  async readLine(): Promise<Buffer | 'too long' | undefined> {
+  readLine(): ReadLine | Promise<ReadLine> {
     this.#linesOfChunk += 1
-    if (this.#linesOfChunk % LINES_PER_TURN === 0) await nextTurn()
+    const isTurnOver = this.#linesOfChunk % LINES_PER_TURN === 0
+    const newline = isTurnOver || this.isClosed ? -1 : this.#unread.indexOf(LF)
+    if (newline === -1 || newline >= this.#lineBytesMax) return this.#readLineInParts(isTurnOver)
+    const line = this.#unread.subarray(0, newline + 1)
+    this.#unread = this.#unread.subarray(newline + 1)
+    return withoutLineEnd(line)
+  }
+
+  async #readLineInParts(isTurnOver: boolean): Promise<ReadLine> {
+    if (isTurnOver) await nextTurn()
     let line: Buffer = EMPTY
     let isTooLong = false
     while (!this.isClosed) {

@@ -64,24 +64,31 @@ export class MailData implements AsyncIterable<Buffer> {
     return this.#isClosed || this.#waitingBytes <= WAITING_BYTES_MAX ? Promise.resolve() : this.#woken()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
+  /** Not a generator, which makes nine promises for a small message. */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
     assert(!this.#hasReader, 'a message is read once')
     this.#hasReader = true
-    try {
-      for (;;) {
-        if (this.#error) throw this.#error
-        const chunk = this.#chunks.shift()
-        if (chunk) {
-          this.#waitingBytes -= chunk.length
-          this.#wake()
-          yield chunk
-        } else if (this.#isEnded || this.#isClosed) return undefined
-        else await this.#woken()
-      }
-    } finally {
-      this.#isClosed = true // also when the reader stops early
-      this.#wake()
+    return {
+      next: () => this.#next(),
+      return: () => this.#finish(), // the reader stops early
     }
+  }
+
+  #next(): Promise<IteratorResult<Buffer, undefined>> {
+    if (this.#error) return Promise.reject(this.#error)
+    const chunk = this.#chunks.shift()
+    if (chunk) {
+      this.#waitingBytes -= chunk.length
+      this.#wake()
+      return Promise.resolve({ value: chunk, done: false })
+    }
+    if (this.#isEnded || this.#isClosed) return this.#finish()
+    return this.#woken().then(() => this.#next())
+  }
+
+  #finish(): Promise<IteratorReturnResult<undefined>> {
+    this.close()
+    return Promise.resolve({ value: undefined, done: true })
   }
 
   #woken(): Promise<void> {

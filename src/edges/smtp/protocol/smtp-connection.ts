@@ -56,8 +56,11 @@ export interface Step {
 export interface Session {
   /** Whether a mail transaction has begun and DATA has not been accepted. */
   readonly isInTransaction: boolean
-  /** @param line one command without its line end; anything a peer can send */
-  handle(line: Buffer | 'too long'): Promise<Step>
+  /**
+   * @param line one command without its line end; anything a peer can send
+   * @returns a promise only if the step has to wait
+   */
+  handle(line: Buffer | 'too long'): Step | Promise<Step>
   /** Called when TLS has become active. RFC 3207 §4.2: commands before it no longer count. */
   restart(): void
 }
@@ -183,33 +186,41 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
   /**
    * Reads and answers one line after the other, until the peer ends its side, the connection closes, or TLS begins. A peer may end
    * its side with its last command, and still waits for the replies: Exim does, after the message and QUIT.
+   *
+   * It awaits only what is not known yet: most commands of a message take less time than the promises of an `await`.
    */
   async #answerLines(parser: CommandStream): Promise<void> {
     for (;;) {
-      const line = await parser.readLine()
+      const read = parser.readLine()
+      const line = read instanceof Promise ? await read : read
       if (line === undefined) break
-      await this.#answerCommand(line, parser)
+      const wasInTransaction = this.#session.isInTransaction
+      const handled = this.#handleCommand(line)
+      const step = handled instanceof Promise ? await handled : handled
+      if (!wasInTransaction && this.#session.isInTransaction) this.#mailBegan()
+      const answered = step.receiveMailData
+        ? this.#receiveMessage(step.reply, step.receiveMailData, parser)
+        : this.#answer(step.reply)
+      if (answered) await answered
+      if (step.next) this.#goOn(step.next)
     }
     if (this._parser === parser && !this._closing) this.close()
   }
 
-  async #answerCommand(line: Buffer | 'too long', parser: CommandStream): Promise<void> {
+  #handleCommand(line: Buffer | 'too long'): Step | Promise<Step> {
     this.#quota.commandReceived()
     this.#activity.commandReceived()
-    const wasInTransaction = this.#session.isInTransaction
     const refusal = this.#refuseCommand()
-    const step: Step = refusal ? { reply: refusal } : await this.#session.handle(line)
-    if (!wasInTransaction && this.#session.isInTransaction) this.#mailBegan()
-    if (step.receiveMailData) {
-      await this.#receiveMessage(step.reply, step.receiveMailData, parser)
-    } else {
-      await this.#answer(step.reply)
-      if (step.next === 'close') this.close()
-      if (step.next === 'startTls') {
-        this.#flush() // the reply must be written in clear text, before TLS has the socket
-        this.upgrade(() => undefined)
-      }
+    return refusal ? { reply: refusal } : this.#session.handle(line)
+  }
+
+  #goOn(next: NonNullable<Step['next']>): void {
+    if (next === 'close') {
+      this.close()
+      return
     }
+    this.#flush() // the reply must be written in clear text, before TLS has the socket
+    this.upgrade(() => undefined)
   }
 
   /** Sends 354, receives the message, and sends the reply to it. */
@@ -219,20 +230,24 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     parser: CommandStream,
   ): Promise<void> {
     this.#isInMessage = true
-    await this.#answer(startMail)
+    const started = this.#answer(startMail)
+    if (started) await started
     const mailData = new MailData()
     const replying = receiveMailData(mailData)
     const isComplete = await parser.readMailData(mailData)
     if (!isComplete && !this._closing && !this._closed) this.close() // nothing is answered
     const reply = await replying
     if (reply.code < 400) this.#activity.messageAccepted()
-    if (isComplete) await this.#answer(reply)
+    const answered = isComplete ? this.#answer(reply) : undefined
+    if (answered) await answered
     this.#isInMessage = false
   }
 
   #mailBegan(): void {
     this.#activity.mailBegan()
-    this._socket.setTimeout(this.#activity.idleTimeoutMs)
+    const { idleTimeoutMs } = this.#activity
+    // Each call makes a new timer; the one that runs begins again with each byte.
+    if (this._socket.timeout !== idleTimeoutMs) this._socket.setTimeout(idleTimeoutMs)
   }
 
   /** Returns the reply to a command that is not passed to the session. */
@@ -241,14 +256,26 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     return this.#lastReply ?? this.#quota.refusal()
   }
 
-  /** Resolves when the next reply can be written: a peer that never reads must not fill our memory. */
-  async #answer(reply: Reply): Promise<void> {
-    if (reply.isDropped) return this.cut()
+  /** @returns undefined, without a promise, if the next reply can be written at once */
+  #answer(reply: Reply): Promise<void> | undefined {
+    this.#send(reply)
+    return this._socket.writableNeedDrain ? this.#drained() : undefined
+  }
+
+  #send(reply: Reply): void {
+    if (reply.isDropped) {
+      this.cut()
+      return
+    }
     this.#quota.replied(reply)
-    if (reply.code === 421) return this.#closeWith(reply) // RFC 5321 §3.8
-    this.#write(reply)
-    if (this.#lastReply) return this.#closeWith(this.#lastReply)
-    if (!this._socket.writableNeedDrain) return
+    const isLast = reply.code === 421 // RFC 5321 §3.8
+    if (!isLast) this.#write(reply)
+    const last = isLast ? reply : this.#lastReply
+    if (last) this.#closeWith(last)
+  }
+
+  /** Resolves when the socket can be written: a peer that never reads must not fill our memory. */
+  async #drained(): Promise<void> {
     this.#isWaitingForDrain = true
     await new Promise<void>((resolve) => this._whenWritable(resolve))
     this.#isWaitingForDrain = false

@@ -55,7 +55,7 @@ export interface SessionRules {
   /** Called when TLS has become active. */
   restart(): void
   /** @returns the refusal of MAIL; undefined: the transaction begins */
-  checkSender(sender: string): Promise<Reply | undefined>
+  checkSender(sender: string): Reply | undefined | Promise<Reply | undefined>
   /**
    * @param address normalised
    * @param mail    what MAIL has said
@@ -98,18 +98,23 @@ export class SmtpSession implements Session {
     this.#rules.restart()
   }
 
-  async handle(line: Buffer | 'too long'): Promise<Step> {
+  handle(line: Buffer | 'too long'): Step | Promise<Step> {
     try {
-      if (this.#rules.handleLine) return await this.#rules.handleLine(line)
-      if (line === 'too long') return { reply: replies.lineTooLong }
-      const command = parseCommandLine(line)
-      return command ? await this.#handleCommand(command) : { reply: replies.unreadable }
+      const step = this.#handleLine(line)
+      return step instanceof Promise ? step.catch((error) => ({ reply: this.#failed(error) })) : step
     } catch (error) {
       return { reply: this.#failed(error) }
     }
   }
 
-  async #handleCommand(command: CommandLine): Promise<Step> {
+  #handleLine(line: Buffer | 'too long'): Step | Promise<Step> {
+    if (this.#rules.handleLine) return this.#rules.handleLine(line)
+    if (line === 'too long') return { reply: replies.lineTooLong }
+    const command = parseCommandLine(line)
+    return command ? this.#handleCommand(command) : { reply: replies.unreadable }
+  }
+
+  #handleCommand(command: CommandLine): Step | Promise<Step> {
     const state = { hasGreeted: this.#hello !== undefined, isInTransaction: this.isInTransaction }
     const own = this.#rules.handle?.(command, state)
     if (own) return own
@@ -120,9 +125,9 @@ export class SmtpSession implements Session {
       case 'HELO':
         return { reply: this.#helloReply(argument, false) }
       case 'MAIL':
-        return { reply: await this.#mail(argument) }
+        return this.#mail(argument)
       case 'RCPT':
-        return { reply: await this.#recipient(argument) }
+        return this.#recipient(argument)
       case 'DATA':
         return this.#data(argument)
       case 'RSET':
@@ -180,37 +185,41 @@ export class SmtpSession implements Session {
     return { reply: replies.startTls, next: 'startTls' }
   }
 
-  async #mail(argument: string): Promise<Reply> {
-    if (!this.#hello) return replies.helloFirst
-    if (this.#transaction) return replies.nestedMail // RFC 5321 §4.1.4
+  #mail(argument: string): Step | Promise<Step> {
+    if (!this.#hello) return { reply: replies.helloFirst }
+    if (this.#transaction) return { reply: replies.nestedMail } // RFC 5321 §4.1.4
     const { allowsAuthParameter } = this.#rules
     const command = readMailCommand(argument, {
       messageBytesMax: this.#needs.config.messageBytesMax,
       allowsAuthParameter,
     })
-    if ('refusal' in command) return command.refusal
-    const refusal = await this.#rules.checkSender(command.sender)
-    if (refusal) return refusal
-    this.#transaction = { ...command, recipients: new Set() }
-    return replies.senderOk
+    if ('refusal' in command) return { reply: command.refusal }
+    const begin = (refusal: Reply | undefined): Step => {
+      if (refusal) return { reply: refusal }
+      this.#transaction = { ...command, recipients: new Set() }
+      return { reply: replies.senderOk }
+    }
+    const refusal = this.#rules.checkSender(command.sender)
+    return refusal instanceof Promise ? refusal.then(begin) : begin(refusal)
   }
 
-  async #recipient(argument: string): Promise<Reply> {
-    if (!this.#hello) return replies.helloFirst
+  #recipient(argument: string): Step | Promise<Step> {
+    if (!this.#hello) return { reply: replies.helloFirst }
     const transaction = this.#transaction
-    if (!transaction) return replies.mailFirst
+    if (!transaction) return { reply: replies.mailFirst }
     const command = parseAddressCommand('TO', argument)
-    if (!command) return replies.syntax('RCPT TO:<address>')
-    for (const key of command.parameters.keys()) return replies.unknownParameter(key)
-    if (!transaction.isSmtpUtf8 && !isAsciiAddress(command.address)) return replies.needsSmtpUtf8
+    if (!command) return { reply: replies.syntax('RCPT TO:<address>') }
+    for (const key of command.parameters.keys()) return { reply: replies.unknownParameter(key) }
+    if (!transaction.isSmtpUtf8 && !isAsciiAddress(command.address)) return { reply: replies.needsSmtpUtf8 }
 
     const address = this.#normaliseRecipient(command.address)
-    if (address === undefined) return replies.badRecipient
-    if (transaction.recipients.has(address)) return replies.recipientOk
-    if (transaction.recipients.size >= this.#rules.recipientsMax) return replies.tooManyRecipients
-    await this.#rules.checkRecipient(address, transaction)
-    transaction.recipients.add(address)
-    return replies.recipientOk
+    if (address === undefined) return { reply: replies.badRecipient }
+    if (transaction.recipients.has(address)) return { reply: replies.recipientOk }
+    if (transaction.recipients.size >= this.#rules.recipientsMax) return { reply: replies.tooManyRecipients }
+    return this.#rules.checkRecipient(address, transaction).then(() => {
+      transaction.recipients.add(address)
+      return { reply: replies.recipientOk }
+    })
   }
 
   /** RFC 5321 §4.5.1: `<postmaster>`, in any case and without a domain, is always a recipient. */

@@ -47,6 +47,8 @@ export interface MailSource<Checked> extends Turn {
   readonly raw: Buffer | { readonly head: Buffer; readonly chunks: AsyncIterable<Uint8Array> }
   /** Maximum size of the message without `head`. */
   readonly bytesMax: number
+  /** Called with the size of the message without `head` when its last byte has arrived. */
+  readonly onArrived?: (sizeBytes: number) => void
   /** false: codes and links are searched for when the message is shown, not now. */
   readonly findsCodes?: boolean
   /** Runs when all bytes are spooled. If it throws, the message is not parsed. */
@@ -93,7 +95,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   const openMemory = createSpoolMemory(limits)
 
   return async function prepareContent<Checked>(source: MailSource<Checked>): Promise<PreparedContent<Checked>> {
-    const { fairnessKey, fairnessPart, raw, bytesMax, findsCodes = true, check } = source
+    const { fairnessKey, fairnessPart, raw, findsCodes = true, check } = source
     const { head, chunks } = Buffer.isBuffer(raw) ? { head: Buffer.alloc(0), chunks: chain([raw]) } : raw
     const blobKeys: (string | null)[] = []
 
@@ -104,7 +106,7 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     mailParser.expectMail()
     const memory = openMemory()
     try {
-      const spooled = await spoolMail(head, bounded(chunks, bytesMax), memory)
+      const spooled = await spoolMail(head, boundedReader(chunks, source), memory)
       blobKeys.push(spooled.blobKey)
       const result = await check?.(access(spooled))
       const arrived = result ? await changeHeader(spooled, result) : spooled
@@ -133,19 +135,18 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     }
   }
 
-  async function spoolMail(head: Buffer, chunks: AsyncIterable<Uint8Array>, memory: SpoolMemory): Promise<SpooledMail> {
+  async function spoolMail(head: Buffer, reader: AsyncIterator<Uint8Array>, memory: SpoolMemory): Promise<SpooledMail> {
     const read: Uint8Array[] = head.length > 0 ? [head] : []
     let sizeBytes = head.length
-    const iterator = chunks[Symbol.asyncIterator]()
     for (;;) {
-      const { value, done } = await iterator.next()
+      const { value, done } = await reader.next()
       if (done) return { bytes: Buffer.concat(read, sizeBytes), blobKey: null, sizeBytes }
       read.push(value)
       sizeBytes += value.length
       if (sizeBytes > limits.store.inlineBytesMax || !memory.reserve(value.length)) break
     }
     memory.release()
-    const { key, ...stored } = await store.blobs.put(chain(read, iterator))
+    const { key, ...stored } = await store.blobs.put(chain(read, reader))
     return { ...stored, bytes: null, blobKey: key }
   }
 
@@ -208,13 +209,26 @@ function keptRanges(removed: NonNullable<CheckedMail<unknown>['removed']>, sizeB
   return starts.map((start, index) => ({ start, end: ends[index]! })).filter(({ start, end }) => start < end)
 }
 
-async function* bounded(source: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, undefined> {
+/** Reads a message, limits its size, and reports its end. */
+function boundedReader(
+  chunks: AsyncIterable<Uint8Array>,
+  { bytesMax, onArrived }: Pick<MailSource<unknown>, 'bytesMax' | 'onArrived'>,
+): AsyncIterator<Uint8Array> {
+  const reader = chunks[Symbol.asyncIterator]()
   let sizeBytes = 0
-  for await (const chunk of source) {
-    sizeBytes += chunk.length
-    if (sizeBytes > bytesMax) throw new MailError('message_too_large', { limitBytes: bytesMax })
-    yield chunk
+  const count = (result: IteratorResult<Uint8Array>) => {
+    if (result.done) onArrived?.(sizeBytes)
+    else {
+      sizeBytes += result.value.length
+      if (sizeBytes > bytesMax) return refuse()
+    }
+    return result
   }
+  async function refuse(): Promise<never> {
+    await reader.return?.()
+    throw new MailError('message_too_large', { limitBytes: bytesMax })
+  }
+  return { next: () => reader.next().then(count) }
 }
 
 async function* chain(first: readonly Uint8Array[], rest?: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -39,7 +39,10 @@ export function createFiling({ limits, domain }: FilingNeeds): FileMessages {
       const { numbers, threadParts } = await (round === 0
         ? writeFirstRound(tx, found, placed, limits)
         : writeRound(tx, inRound, limits))
-      for (const { filing, row } of inRound) await requestIndexing(tx, filing.inbox, numbers.get(row.id)!, limits)
+      for (const { filing, row } of inRound) {
+        const requested = requestIndexing(tx, filing.inbox, numbers.get(row.id)!, limits)
+        if (requested) await requested
+      }
       for (const [message, thread] of await showThreadsOf(tx, inRound, threadParts)) threads.set(message, thread)
     }
 

@@ -39,10 +39,16 @@ const GOLDEN = 0x9e3779b1
  *
  * @param inbox  as it was before this message or a few others
  * @param number of the message
+ * @returns undefined, without a promise, for most messages
  */
-export async function requestIndexing(tx: Tx, inbox: InboxRow, number: number, { search }: Limits): Promise<void> {
-  if (inbox.message_count < BLOCK_TEXTS || (Math.imul(number, GOLDEN) >>> 0) % search.indexEvery !== 0) return
-  await enqueue(tx, { kind: INDEX_MESSAGES, key: inbox.id })
+export function requestIndexing(
+  tx: Tx,
+  inbox: InboxRow,
+  number: number,
+  { search }: Limits,
+): Promise<unknown> | undefined {
+  if (inbox.message_count < BLOCK_TEXTS || (Math.imul(number, GOLDEN) >>> 0) % search.indexEvery !== 0) return undefined
+  return enqueue(tx, { kind: INDEX_MESSAGES, key: inbox.id })
 }
 
 /**
