@@ -172,8 +172,10 @@ async function view(world: World, at: string) {
 
 function movable() {
   let ahead = 0
+  // The clock passes more days than attempts are kept, and the tests count them.
+  const webhooks = { pollMs: 20, retentionMs: 365 * DAY }
   return {
-    options: { clock: () => Date.now() + ahead, limits: { webhooks: { pollMs: 20 }, jobs: { pollMs: 20 } } },
+    options: { clock: () => Date.now() + ahead, limits: { webhooks, jobs: { pollMs: 20 }, store: { sweepMs: 50 } } },
     now: () => Date.now() + ahead,
     pass(ms: number) {
       ahead += ms

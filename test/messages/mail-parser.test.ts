@@ -17,6 +17,7 @@ import { decompressBodies } from '../../src/mail/messages/content/compressed-bod
 import { createMailParser } from '../../src/mail/messages/content/mail-parser.ts'
 import {
   createProgress,
+  type ParseBatch,
   type ParseThread,
   type ParseThreads,
   PROGRESS,
@@ -84,6 +85,37 @@ function countThreads(): { readonly started: Worker[] } {
   process.on('worker', add)
   onTestFinished(() => void process.off('worker', add))
   return { started }
+}
+
+/** Threads that say how many messages each of their batches had, in the order in which they were started. */
+function countBatches() {
+  const started: ParseThread[] = []
+  const exited = new Set<ParseThread>()
+  const batchSizes: number[][] = []
+  const threads: ParseThreads = {
+    ...parseThreads,
+    start(...args) {
+      const thread = parseThreads.start(...args)
+      const sizes: number[] = []
+      const { postMessage } = thread.worker
+      thread.worker.postMessage = (batch: ParseBatch, ...rest) => {
+        sizes.push(batch.tasks.length)
+        postMessage.call(thread.worker, batch, ...(rest as []))
+      }
+      thread.worker.once('exit', () => exited.add(thread))
+      started.push(thread)
+      batchSizes.push(sizes)
+      return thread
+    },
+  }
+  return {
+    threads,
+    started,
+    exited,
+    batchSizes,
+    hasStarted: (index: number) =>
+      expect.poll(() => Atomics.load(started[index]!.progress, PROGRESS.isReady), { timeout: 20_000 }).toBe(1),
+  }
 }
 
 const honest = (subject: string) => `Subject: ${subject}\r\n\r\n${fill('A line of a long report.\r\n', MEGABYTE)}`
@@ -415,13 +447,55 @@ describe('small messages', () => {
     },
   })
 
-  test('that wait are parsed in one batch in one thread', async () => {
-    const { started } = countThreads()
-    const { parse } = openParser()
-    const subjects = Array.from({ length: 40 }, (_, index) => `${index}`)
+  const subjects = Array.from({ length: 40 }, (_, index) => `${index}`)
+  /** Parses these messages, which arrive at once, and checks that each call got its own. */
+  async function parseAll({ parse }: Pick<ReturnType<typeof openParser>, 'parse'>): Promise<void> {
     const parsed = await Promise.all(subjects.map((subject) => parse(small(subject))))
     expect(parsed.map(({ subject }) => subject)).toEqual(subjects)
-    expect(started).toHaveLength(1)
+  }
+
+  test.each([
+    ['they are few', { dividedMin: 41, batchMax: 40 }],
+    ['only one thread is allowed', { smallThreadsMax: 1, batchMax: 40 }],
+  ])('that wait are parsed in one batch in one thread if %s', async (_, parsing) => {
+    const { threads, batchSizes } = countBatches()
+    await parseAll(openParser({ parsing }, threads))
+    expect(batchSizes).toEqual([[40]])
+  })
+
+  test('are divided among two threads if many wait, once the second thread has started', async () => {
+    const { threads, batchSizes, hasStarted } = countBatches()
+    const parser = openParser({ parsing: { dividedMin: 40, batchMax: 40 } }, threads)
+    parser.expectMail()
+    await parseAll(parser)
+    expect(batchSizes).toEqual([[40], []])
+    await hasStarted(1)
+    await parseAll(parser)
+    expect(batchSizes).toEqual([[40, 20], [20]])
+    await parser.parse(small('one'))
+    expect(batchSizes).toEqual([[40, 20, 1], [20]])
+  })
+
+  test('of the other thread are parsed in it, although one ends its own thread', async () => {
+    const { threads, batchSizes, hasStarted } = countBatches()
+    const { logged, expectMail, parse } = openParser(mergeLimits(poisonous, { parsing: { dividedMin: 4 } }), threads)
+    expectMail()
+    const four = ['1', '2', '3', '4']
+    await Promise.all(four.map((subject) => parse(small(subject))))
+    await hasStarted(1)
+    const poison = parse(manyFields(), 'b')
+    const others = await Promise.all(four.slice(1).map((subject) => parse(small(subject))))
+    expect(others.map(({ subject }) => subject)).toEqual(['2', '3', '4'])
+    expect(await poison).toMatchObject({ truncated: true })
+    expect(batchSizes[1]![0]).toBe(2)
+    expect(logged[0]).toMatchObject({ msg: 'a small message ended the parse thread', fairnessKey: 'b' })
+  })
+
+  test('leave no thread behind when all have been idle', async () => {
+    const { threads, started, exited } = countBatches()
+    await parseAll(openParser({ parsing: { dividedMin: 40, idleMs: 200 } }, threads))
+    await expect.poll(() => exited.size, { timeout: 20_000 }).toBe(2)
+    expect(started).toHaveLength(2)
   })
 
   test('are parsed, although one of their batch ends the thread; that one is tried alone, and then only its header is read', async () => {

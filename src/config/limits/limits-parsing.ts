@@ -70,7 +70,18 @@ export const parsingLimits = {
   smallBytesMax: {
     default: 256 * KIB,
     unit: 'bytes',
-    description: 'Largest message that counts as small. Small and large messages are parsed in two threads.',
+    description: 'Largest message that counts as small. Small and large messages are parsed in threads of their own.',
+  },
+  smallThreadsMax: {
+    default: 2,
+    unit: 'count',
+    description:
+      'Threads that parse small messages. The first one starts with the first message, the others when many messages wait. With more than two, the event loop is what limits the rate.',
+  },
+  dividedMin: {
+    default: 4,
+    unit: 'count',
+    description: 'Small messages that must wait before they are divided among several threads.',
   },
   batchMax: { default: 16, unit: 'count', description: 'Small messages that are parsed in one batch.' },
   batchBytesMax: { default: 256 * KIB, unit: 'bytes', description: 'Size of a batch of several small messages.' },

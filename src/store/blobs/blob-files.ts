@@ -25,7 +25,7 @@ const INCOMING = 'incoming'
 const WRITE_BYTES = 256 * KIB
 /**
  * Bytes after which a file is flushed while it is written. The commits of the database flush on the event loop, and wait behind
- * what the disk has to write for this file: up to 80 ms when 50 MiB were flushed at once (docs/benchmarks.md).
+ * what the disk has to write for this file: up to 80 ms when 50 MiB were flushed at once (docs/benchmarks/receiving.md).
  */
 const FLUSH_BYTES = 8 * MIB
 

@@ -1,6 +1,6 @@
 /**
- * Parses messages, and reads who claims to have written them, in two worker threads: small messages in batches
- * (parse-batches.ts), large ones one at a time, round robin over their senders (jobs/turn-queue.ts). So a large message
+ * Parses messages, and reads who claims to have written them, in worker threads: small messages in batches, by one or more threads
+ * (parse-batches.ts), large ones by another one, one at a time, round robin over their senders (jobs/turn-queue.ts). So a large message
  * delays no small one, and its thread has a low priority: on a machine with few cores, everything else would wait for it
  * (docs/adr/0088). No message is parsed on the event loop, because one that takes long, or all memory, would stop every
  * connection.
@@ -89,9 +89,12 @@ interface MailParserNeeds {
 
 export function createMailParser({ limits, threads, log, metrics }: MailParserNeeds): MailParser {
   const { smallBytesMax, smallTimeoutMs, timeoutMs, idleMs, largeNiceLevels } = limits.parsing
-  const smallWorker = createParseWorker({ limits, threads, niceLevels: 0, timeoutMs: smallTimeoutMs, idleMs })
+  const createSmallWorker = () =>
+    createParseWorker({ limits, threads, niceLevels: 0, timeoutMs: smallTimeoutMs, idleMs })
+  const smallWorker = createSmallWorker()
+  const furtherWorkers = Array.from({ length: limits.parsing.smallThreadsMax - 1 }, createSmallWorker)
   const largeWorker = createParseWorker({ limits, threads, niceLevels: largeNiceLevels, timeoutMs, idleMs })
-  const batches = createParseBatches(limits, smallWorker)
+  const batches = createParseBatches(limits, smallWorker, ...furtherWorkers)
   const queue = createTurnQueue({
     waitingMax: limits.parsing.waitingMax,
     waitingPerKeyMax: limits.parsing.waitingPerSenderMax,
@@ -115,7 +118,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     async stop() {
       // On the clock: the listeners have waited for their grace period, so the sender of a message that is still in a thread has gone.
       await waitAtMost(timeoutMs, Promise.all([batches.stop(), queue.stop()]))
-      await Promise.all([smallWorker.end(), largeWorker.end()])
+      await Promise.all([smallWorker, ...furtherWorkers, largeWorker].map((worker) => worker.end()))
     },
   }
 

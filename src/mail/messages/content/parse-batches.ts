@@ -1,9 +1,12 @@
 /**
- * Has small messages read in a thread (`Task` in parse-worker.ts), in the order in which they arrived: all that wait, up to a limit, in one batch. A
- * batch costs the event loop two messages to and from the thread, however many it contains. No message waits for others:
- * while the thread is idle, what has arrived in this turn of the event loop is a batch.
+ * Has small messages read in threads (`Task` in parse-worker.ts), in the order in which they arrived: all that wait, up to a limit, in one batch. A
+ * batch costs the event loop two messages to and from its thread, however many it contains. No message waits for others:
+ * while a thread is idle, what has arrived in this turn of the event loop is a batch.
  *
- * When a message ends the thread, only its call rejects; the other messages of its batch are parsed again.
+ * Many messages that wait are divided among the threads that are idle. The first thread suffices until then, so the others
+ * start only when so many wait, and get messages only when they have started (docs/adr/0096).
+ *
+ * When a message ends its thread, only its call rejects; the other messages of its batch are parsed again.
  *
  * Crash: the queue is in memory only, and its messages were not acknowledged: their senders send them again.
  */
@@ -19,9 +22,11 @@ export interface ParseBatches {
    *   can be started; what `load` throws
    */
   run(sizeBytes: number, load: () => Promise<LoadedTask>): Promise<TaskResult>
-  /** Refuses all messages that wait. Resolves when those of the current batch are parsed. */
+  /** Refuses all messages that wait. Resolves when those of the current batches are parsed. */
   stop(): Promise<void>
 }
+
+type BatchWorker = Pick<ParseWorker, 'start' | 'isReady' | 'run'>
 
 interface WaitingMail {
   readonly sizeBytes: number
@@ -30,10 +35,16 @@ interface WaitingMail {
   reject(error: unknown): void
 }
 
-export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'run'>): ParseBatches {
+/** @param first  starts whenever there is a message */
+export function createParseBatches(
+  limits: Limits,
+  first: BatchWorker,
+  ...others: readonly BatchWorker[]
+): ParseBatches {
   let waiting: WaitingMail[] = []
-  let running: Promise<void> | undefined
+  let isPlanned = false
   let isStopped = false
+  const running = new Map<BatchWorker, Promise<void>>()
 
   return {
     run: (sizeBytes, load) =>
@@ -41,42 +52,63 @@ export function createParseBatches(limits: Limits, worker: Pick<ParseWorker, 'ru
         if (isStopped) throw new MailError('shutting_down', {})
         if (waiting.length >= limits.parsing.smallWaitingMax) throw new MailError('parse_queue_full', {})
         waiting.push({ sizeBytes, load, resolve, reject })
-        begin()
+        planBatches()
       }),
 
     async stop() {
       isStopped = true
       for (const each of waiting) each.reject(new MailError('shutting_down', {}))
       waiting = []
-      await running
+      // A batch whose message ended its thread is followed by one of the others.
+      while (running.size > 0) await Promise.all(running.values())
     },
   }
 
-  function begin(): void {
-    running ??= outsideUnits(parseAll).finally(() => {
-      running = undefined
-      if (waiting.length > 0) begin()
+  function planBatches(): void {
+    if (isPlanned) return
+    isPlanned = true
+    // Other sockets of this turn of the event loop may have a message, too.
+    setImmediate(() => {
+      isPlanned = false
+      outsideUnits(fillWorkers)
     })
   }
 
-  async function parseAll(): Promise<void> {
-    // Other sockets of this turn of the event loop may have a message, too.
-    await new Promise(setImmediate)
-    while (waiting.length > 0) await parseBatch(takeBatch())
+  function fillWorkers(): void {
+    const areMany = waiting.length >= limits.parsing.dividedMin
+    const idle = idleWorkers()
+    for (const [index, worker] of idle.entries()) {
+      if (waiting.length === 0) break
+      const batch = takeBatch(areMany ? Math.ceil(waiting.length / (idle.length - index)) : waiting.length)
+      const parsed = parseBatch(worker, batch).finally(() => {
+        running.delete(worker)
+        fillWorkers()
+      })
+      running.set(worker, parsed)
+    }
+    if (areMany) for (const worker of others) worker.start()
   }
 
-  function takeBatch(): WaitingMail[] {
+  /** Those that have started; or the first one, for which the batch waits if it has not. */
+  function idleWorkers(): BatchWorker[] {
+    const idle = [first, ...others].filter((worker) => !running.has(worker))
+    const started = idle.filter((worker) => worker.isReady())
+    return started.length > 0 ? started : idle.filter((worker) => worker === first)
+  }
+
+  function takeBatch(most: number): WaitingMail[] {
+    const countMax = Math.min(most, limits.parsing.batchMax)
     let bytes = 0
     let count = 0
     for (const { sizeBytes } of waiting) {
       bytes += sizeBytes
-      if (count > 0 && (count >= limits.parsing.batchMax || bytes > limits.parsing.batchBytesMax)) break
+      if (count > 0 && (count >= countMax || bytes > limits.parsing.batchBytesMax)) break
       count += 1
     }
     return waiting.splice(0, count)
   }
 
-  async function parseBatch(batch: readonly WaitingMail[]): Promise<void> {
+  async function parseBatch(worker: BatchWorker, batch: readonly WaitingMail[]): Promise<void> {
     const [mails, loaded] = await loadAll(batch)
     if (mails.length === 0) return
     try {

@@ -48,6 +48,7 @@ parseMail(
   Buffer.from('Content-Type: text/html\r\n\r\n<p>Your code: 123456 <a href="https://a.test/">Verify</a></p>'),
   limits,
 )
+Atomics.store(progress, PROGRESS.isReady, 1)
 
 function run(task: Task, raw: Buffer): TaskResult {
   switch (task) {

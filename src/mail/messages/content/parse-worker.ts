@@ -1,6 +1,6 @@
 /**
  * One worker thread that reads messages, in batches: it parses them, reads who claims to have written them, or reads what
- * mail programs ask for. mail-parser.ts uses one for small messages and one for large ones, mail-reader.ts a third one.
+ * mail programs ask for. mail-parser.ts uses two for small messages and one for large ones, mail-reader.ts a third one.
  *
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
@@ -59,6 +59,8 @@ export type LoadedTask = { readonly task: Task } & (LoadedMail | { readonly file
 export interface ParseWorker {
   /** Starts a thread if there is none: a message is about to arrive. */
   start(): void
+  /** Whether the thread has started and waits for a batch. */
+  isReady(): boolean
   /**
    * Reads messages in this order. There must be only one call at a time. A message in a file must be alone.
    *
@@ -144,10 +146,10 @@ export interface ParseThreadData {
 }
 
 /**
- * Elements of `progress`: the number of the batch that the thread has in memory, how many of its messages are parsed, and the number that the
- * system has given to the thread.
+ * Elements of `progress`: the number of the batch that the thread has in memory, how many of its messages are parsed, the number that the
+ * system has given to the thread, and 1 when it has started.
  */
-export const PROGRESS = { batch: 0, parsedCount: 1, threadId: 2 } as const
+export const PROGRESS = { batch: 0, parsedCount: 1, threadId: 2, isReady: 3 } as const
 
 export function createProgress(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(Object.keys(PROGRESS).length * Int32Array.BYTES_PER_ELEMENT))
@@ -215,6 +217,8 @@ export function createParseWorker({ limits, threads, niceLevels, timeoutMs, idle
       requireThread()
       endLater()
     },
+
+    isReady: () => thread !== undefined && !running && Atomics.load(thread.progress, PROGRESS.isReady) === 1,
 
     async run(mails) {
       assert(!running, 'the thread parses one batch at a time')
