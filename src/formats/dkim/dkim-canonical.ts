@@ -11,44 +11,76 @@ const TAB = 0x09
 
 /**
  * §3.4.4: removes white space at line ends and empty lines at the end, and reduces white space within a line to one
- * space. Lines end in CRLF, even if the input has only LF. One pass. Lines that stay as they are, are copied together, because
- * encoded attachments consist of them.
+ * space. Lines end in CRLF, even if the input has only LF. One pass.
+ *
+ * @returns memory of the body itself if only its end changes, as in most mail: all lines that stay as they are, are copied
+ *          together or not at all
  */
 export function relaxedBody(body: Buffer): Buffer {
+  let changed = changedLine(body, 0)
+  if (!changed) return withoutEmptyLines(body)
   const out = Buffer.allocUnsafe(body.length + loneLineFeeds(body) + 2)
   let length = 0
-  let lengthWithText = 0 // length up to the last line that is not empty
-  let copyFrom = 0 // start of the lines that are not copied yet
-  // offsets of the first space and tab at or after the current line
-  let nextSpace = -1
-  let nextTab = -1
-
-  for (let start = 0; start < body.length; ) {
-    const lineFeed = body.indexOf(LF, start)
-    const next = lineFeed < 0 ? body.length : lineFeed + 1
-    const hasCr = lineFeed > start && body[lineFeed - 1] === CR
-    const end = hasCr ? lineFeed - 1 : lineFeed < 0 ? next : lineFeed
-
-    if (nextSpace < start) nextSpace = indexOrEnd(body, SPACE, start)
-    if (nextTab < start) nextTab = indexOrEnd(body, TAB, start)
-    if (hasCr && nextSpace >= end && nextTab >= end) {
-      if (end > start) lengthWithText = length + end - copyFrom
-    } else {
-      length += body.copy(out, length, copyFrom, start)
-      const lineLength = copyRelaxed(body, start, end, out, length)
-      length += lineLength
-      if (lineLength > 0) lengthWithText = length
-      out[length++] = CR
-      out[length++] = LF
-      copyFrom = next
-    }
-    start = next
+  let copied = 0 // the lines before this offset are in `out`
+  for (; changed; changed = changedLine(body, copied)) {
+    length += body.copy(out, length, copied, changed.start)
+    length += copyRelaxed(body, changed.start, changed.end, out, length)
+    out[length++] = CR
+    out[length++] = LF
+    copied = changed.next
   }
-  body.copy(out, length, copyFrom)
-  if (lengthWithText === 0) return Buffer.alloc(0)
-  out[lengthWithText] = CR
-  out[lengthWithText + 1] = LF
-  return out.subarray(0, lengthWithText + 2)
+  length += body.copy(out, length, copied)
+  return withoutEmptyLines(out.subarray(0, length))
+}
+
+interface Line {
+  readonly start: number
+  /** Before its line break. */
+  readonly end: number
+  readonly next: number
+}
+
+/**
+ * Returns the next line that has another canonical form: one with a tab, with a space that no text follows, or that does not end
+ * in CRLF.
+ *
+ * @param from the start of a line
+ */
+function changedLine(body: Buffer, from: number): Line | undefined {
+  const last = body.length - 1
+  if (from > last) return undefined
+  let start = from
+  let byte = body[from]!
+  for (let at = from; at < last; at++) {
+    const next = body[at + 1]!
+    // Hardly ever true but at line ends. Asking first whether this is a space, as each sixth byte is, takes twice as long.
+    if (byte < CR || byte + next <= 2 * SPACE) {
+      if (byte === TAB || (byte === SPACE && next <= SPACE)) return lineAt(body, start, at)
+      if (byte === LF) {
+        if (!endsInCr(body, start, at)) return lineAt(body, start, at)
+        start = at + 1
+      }
+    }
+    byte = next
+  }
+  return byte === LF && endsInCr(body, start, last) ? undefined : lineAt(body, start, last)
+}
+
+function lineAt(body: Buffer, start: number, inside: number): Line {
+  const lineFeed = body.indexOf(LF, inside)
+  if (lineFeed < 0) return { start, end: body.length, next: body.length }
+  return { start, end: endsInCr(body, start, lineFeed) ? lineFeed - 1 : lineFeed, next: lineFeed + 1 }
+}
+
+function endsInCr(body: Buffer, start: number, end: number): boolean {
+  return end > start && body[end - 1] === CR
+}
+
+/** @param body its lines end in CRLF */
+function withoutEmptyLines(body: Buffer): Buffer {
+  let end = body.length
+  while (end > 2 && body[end - 3] === LF) end -= 2
+  return body.subarray(0, end === 2 ? 0 : end)
 }
 
 /** Canonicalizes a body as `relaxedBody` does, from chunks that are split anywhere; it keeps no text in memory. */
@@ -122,11 +154,6 @@ function copyRelaxed(body: Buffer, start: number, end: number, out: Buffer, outS
     out[outEnd++] = byte
   }
   return outEnd - outStart
-}
-
-function indexOrEnd(body: Buffer, byte: number, from: number): number {
-  const index = body.indexOf(byte, from)
-  return index < 0 ? body.length : index
 }
 
 /** Counts the LFs without a CR before them: each becomes two bytes. */

@@ -85,6 +85,10 @@ const PREFIX = /^(?:xx|x|cs)(?=.{2})/
  * @returns a charset of this file, or the label without punctuation
  */
 export function charsetOfLabel(label: string): CharsetName {
+  return USUAL_LABELS.get(label) ?? readLabel(label)
+}
+
+function readLabel(label: string): CharsetName {
   if (label === '') return UNRELIABLE
   const word = label
     .slice(0, LABEL_CHARS_MAX)
@@ -97,6 +101,13 @@ export function charsetOfLabel(label: string): CharsetName {
 }
 
 const LABEL_CHARS_MAX = 100
+
+/** As they are written in most mail. */
+const USUAL_LABELS: ReadonlyMap<string, CharsetName> = new Map(
+  ['', 'utf-8', 'UTF-8', 'us-ascii', 'US-ASCII', 'iso-8859-1', 'ISO-8859-1', 'windows-1252'].map(
+    (label) => [label, readLabel(label)] as const,
+  ),
+)
 
 function find(name: string): CharsetName | undefined {
   const page = CODE_PAGE.exec(name)?.[1]

@@ -151,6 +151,8 @@ const ENCODINGS: ReadonlyMap<string, string> = new Map([
   ['8bits', '8bit'],
   ['binary', 'binary'],
 ])
+/** As they are written in most mail. */
+const USUAL_ENCODINGS: ReadonlySet<string> = new Set(['7bit', '8bit', 'base64', 'quoted-printable'])
 const IDENTITIES: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary'])
 
 /**
@@ -161,6 +163,8 @@ const IDENTITIES: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary'])
  * @returns `7bit` without one (RFC 2045 §6.1)
  */
 export function readTransferEncoding(values: readonly string[]): string {
+  const [only = '7bit'] = values
+  if (values.length <= 1 && USUAL_ENCODINGS.has(only)) return only
   const text = values.map((value) => parseParameterised(value.slice(0, 1_000)).value).join(' ')
   const words = text.split(/[^a-z0-9]+/).filter((word) => word !== '' && word !== 'x')
   const pairs = words.map((word, index) => word + (words[index + 1] ?? '')) // "base 64", "quoted-printable"

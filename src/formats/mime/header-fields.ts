@@ -130,7 +130,16 @@ function isMboxLine(raw: Buffer, pos: number): boolean {
  * Returns the first field with this name. If a field occurs twice that must occur once, filters use the first one too.
  */
 export function findField(fields: readonly HeaderField[], lowerName: string): HeaderField | undefined {
-  return fields.find((each) => each.name.length === lowerName.length && each.name.toLowerCase() === lowerName)
+  return fields.find((each) => hasName(each, lowerName))
+}
+
+/** Returns all fields with this name. */
+export function findFields(fields: readonly HeaderField[], lowerName: string): HeaderField[] {
+  return fields.filter((each) => hasName(each, lowerName))
+}
+
+function hasName({ name }: HeaderField, lowerName: string): boolean {
+  return name.length === lowerName.length && name.toLowerCase() === lowerName
 }
 
 /**
@@ -140,11 +149,19 @@ export function findField(fields: readonly HeaderField[], lowerName: string): He
  */
 export function fieldValue(raw: Buffer, headerField: HeaderField, charset = ''): string {
   if (headerField.asciiValue !== undefined) return headerField.asciiValue
+  const latin1 = raw.toString('latin1', headerField.valueStart, headerField.end)
+  if (PRINTABLE.test(latin1)) {
+    headerField.asciiValue = unfold(latin1)
+    return headerField.asciiValue
+  }
   const bytes = raw.subarray(headerField.valueStart, headerField.end)
   const value = unfold(decodeHeaderText(bytes, charset))
   if (isAscii(bytes)) headerField.asciiValue = value
   return value
 }
+
+/** ASCII that is the same in every charset, as most values are: without the escapes of 7-bit charsets. */
+const PRINTABLE = /^[\t\r\n -~]*$/
 
 /** Returns the value as a person reads it: on one line, with encoded words decoded. */
 export function fieldText(raw: Buffer, headerField: HeaderField, charset = ''): string {
@@ -153,7 +170,8 @@ export function fieldText(raw: Buffer, headerField: HeaderField, charset = ''): 
 
 /** RFC 5322 §2.2.3: removes line breaks and keeps the white space after them. Lone CRs are removed too. */
 function unfold(value: string): string {
-  return value.replace(/[\r\n]/g, '').trim()
+  const trimmed = value.trim()
+  return /[\r\n]/.test(trimmed) ? trimmed.replace(/[\r\n]/g, '') : trimmed
 }
 
 /** Returns the fields by their names in lower case, each list in the order of the header. */

@@ -15,8 +15,11 @@ export interface ParameterisedValue {
 /** Real messages have up to a dozen. A long file name can be divided into some tens. */
 const PARAMETERS_MAX = 128
 
+const EMPTY: ParameterisedValue = { value: '', parameters: new Map() }
+
 /** Parses an unfolded header value. Malformed parameters are left out. Never throws. */
 export function parseParameterised(text: string): ParameterisedValue {
+  if (text === '') return EMPTY
   const [value, ...rest] = splitOutsideQuotes(text)
   return { value: (value?.text ?? '').trim().toLowerCase(), parameters: parseParameters(rest) }
 }

@@ -17,7 +17,7 @@ import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 import { type FeedbackReport, readFeedbackReport } from './feedback-report.ts'
 import { unflow } from './flowed-text.ts'
-import { fieldText, fieldValue, findField, type HeaderField } from './header-fields.ts'
+import { fieldText, fieldValue, findField, findFields, type HeaderField } from './header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
 import { decodeText } from './part-text.ts'
 import { replaceEach } from './text-builder.ts'
@@ -103,19 +103,17 @@ export function parseMessage(raw: Buffer, limits: ParseLimits): MimeMessage {
   const text = joinBodies(raw, parts.text, limits)
   const html = joinBodies(raw, parts.html, limits, asHtml)
   // Some programs add an empty text to each HTML. It does not stand for the message.
-  const feedbackReport = readFeedbackReport(raw, root, limits)
   const hasText = text !== undefined && (html === undefined || !BLANK.test(text.body))
-  return {
-    ...readFields(raw, root.fields, charset),
-    contentType: root.contentType,
-    ...(root.bodyStart <= ENVELOPE_HEADER_BYTES_MAX && storedEnvelope(envelopeOf(raw, root.fields, charset))),
-    ...(feedbackReport && { feedbackReport }),
-    ...(hasText && { text: text.body }),
-    ...(html && { html: html.body }),
-    attachments: parts.attachments.map((part) => describeAttachment(raw, part)),
-    bodyOffset: root.bodyStart,
-    truncated: truncated || text?.isCut === true || html?.isCut === true || root.fields.length > HEADERS_MAX,
-  }
+  const feedbackReport = readFeedbackReport(raw, root, limits)
+  const envelope = root.bodyStart <= ENVELOPE_HEADER_BYTES_MAX ? envelopeOf(raw, root.fields, charset) : undefined
+  const message: MimeMessage = readFields(raw, root, charset)
+  if (envelope !== undefined && envelope.length <= ENVELOPE_CHARS_MAX) message.envelope = envelope
+  if (feedbackReport) message.feedbackReport = feedbackReport
+  if (hasText) message.text = text.body
+  if (html) message.html = html.body
+  message.attachments = parts.attachments.map((part) => describeAttachment(raw, part))
+  message.truncated = truncated || text?.isCut === true || html?.isCut === true || root.fields.length > HEADERS_MAX
+  return message
 }
 
 /** An ENVELOPE is stored with each message. Of larger headers, which are rare, it is computed when a client asks for it. */
@@ -123,20 +121,16 @@ const ENVELOPE_HEADER_BYTES_MAX = 16 * 1024
 /** FETCH reads those of 200 messages at once. An address of one letter is written as 16, and for From three times. */
 const ENVELOPE_CHARS_MAX = 64 * 1024
 
-function storedEnvelope(envelope: string): { readonly envelope?: string } {
-  return envelope.length <= ENVELOPE_CHARS_MAX ? { envelope } : {}
-}
-
 /** White space and characters without width. */
 const BLANK = /^(?:[\s\u00ad\u200b-\u200d\u2060]|&nbsp;)*$/
 
-type MessageFields = Omit<
-  MimeMessage,
-  'contentType' | 'envelope' | 'feedbackReport' | 'text' | 'html' | 'attachments' | 'bodyOffset' | 'truncated'
->
-
-/** @param charset label of the body, for bytes above 127 */
-function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string): MessageFields {
+/**
+ * Returns a message of which only the header is read. Member by member: V8 gives objects that are made of spreads new hidden
+ * classes again and again.
+ *
+ * @param charset label of the body, for bytes above 127
+ */
+function readFields(raw: Buffer, { fields, contentType, bodyStart }: MimePart, charset: string): MimeMessage {
   const value = (lowerName: string): string => {
     const found = findField(fields, lowerName)
     return found === undefined ? '' : fieldValue(raw, found, charset)
@@ -156,21 +150,26 @@ function readFields(raw: Buffer, fields: readonly HeaderField[], charset: string
   const from = addresses('from')
   const [sender] = addresses('sender', 1)
   const date = parseDateHeader(value('date'))
-  return {
+  const message: MimeMessage = {
     headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each, charset)]),
-    ...(messageId !== undefined && { messageId }),
     inReplyTo: ids('in-reply-to', REFERENCES_MAX),
     references: ids('references', REFERENCES_MAX),
-    ...(subject !== undefined && { subject: fieldText(raw, subject, charset) }),
-    ...(date !== undefined && { date }),
     from,
-    ...(sender !== undefined && { sender }),
     replyTo: addresses('reply-to'),
     to: addresses('to'),
     cc: addresses('cc'),
     bcc: addresses('bcc'),
-    receivedCount: fields.filter(({ name }) => name.length === 8 && name.toLowerCase() === 'received').length,
+    receivedCount: findFields(fields, 'received').length,
+    contentType,
+    attachments: [],
+    bodyOffset: bodyStart,
+    truncated: false,
   }
+  if (messageId !== undefined) message.messageId = messageId
+  if (subject !== undefined) message.subject = fieldText(raw, subject, charset)
+  if (date !== undefined) message.date = date
+  if (sender !== undefined) message.sender = sender
+  return message
 }
 
 /**

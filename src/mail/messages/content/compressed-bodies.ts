@@ -7,6 +7,7 @@
  */
 import { promisify } from 'node:util'
 import { constants, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib'
+import { jsonText } from '../../../formats/mime/json-text.ts'
 
 /** What is stored of the text and header, beside the raw bytes. */
 export interface Bodies {
@@ -55,7 +56,6 @@ const LEVEL = { level: 1 }
 export const SMALL_DEFLATE = { ...LEVEL, windowBits: 14, memLevel: 7, chunkSize: 4096 }
 /** Size of the JSON above which the header gets its own segment. A second segment costs a small message too much time. */
 const ONE_SEGMENT_BYTES_MAX = 64 * 1024
-const PIECE_CHARS = 64 * 1024
 
 export function compressBodies(bodies: Bodies): CompressedBodies {
   return compressJson(jsonOfBodies(bodies))
@@ -70,64 +70,38 @@ export function compressJson({ first, rest, repeatedBytes }: BodiesJson): Compre
   return { bytes, sizeBytes: first.length + rest.length + repeatedBytes, headBytes: head.length }
 }
 
-export function jsonOfBodies({ headers, isTruncated, ...all }: Bodies): BodiesJson {
-  const { extractedText, extractedHtml, ...texts } = all
-  const isAllNewText = extractedText !== undefined && extractedText === (texts.text ?? texts.textFromHtml)
-  const isAllNewHtml = extractedHtml !== undefined && extractedHtml === texts.html
-  const written = {
-    ...texts,
-    ...(extractedText !== undefined && !isAllNewText && { extractedText }),
-    ...(extractedHtml !== undefined && !isAllNewHtml && { extractedHtml }),
-  }
+export function jsonOfBodies(bodies: Bodies): BodiesJson {
+  const { headers, isTruncated, text, html, textFromHtml, extractedText, extractedHtml } = bodies
+  const isAllNewText = extractedText !== undefined && extractedText === (text ?? textFromHtml)
+  const isAllNewHtml = extractedHtml !== undefined && extractedHtml === html
+  const head = Buffer.from(JSON.stringify({ headers, isTruncated }).slice(0, -1))
+  const members: Buffer[] = []
+  let repeatedBytes = 0
+
+  add('text', text, isAllNewText && 'extractedText')
+  add('html', html, isAllNewHtml && 'extractedHtml')
+  add('textFromHtml', textFromHtml, isAllNewText && text === undefined && 'extractedText')
+  if (!isAllNewText) add('extractedText', extractedText)
+  if (!isAllNewHtml) add('extractedHtml', extractedHtml)
   const flags = `${isAllNewText ? ',"isAllNewText":true' : ''}${isAllNewHtml ? ',"isAllNewHtml":true' : ''}`
-  const repeatedAs = new Map<string, string>([
-    ...(isAllNewText ? [[texts.text === undefined ? 'textFromHtml' : 'text', 'extractedText'] as const] : []),
-    ...(isAllNewHtml ? [['html', 'extractedHtml'] as const] : []),
-  ])
-  /** Of a member that is not written again, as if it were. */
-  const repeatedSize = (name: string, sizeBytes: number) => {
-    const other = repeatedAs.get(name)
-    return other === undefined ? 0 : sizeBytes + other.length - name.length
+  members.push(Buffer.from(`${flags}}`))
+  repeatedBytes -= flags.length
+
+  return head.length + sizeOf(members) + repeatedBytes <= ONE_SEGMENT_BYTES_MAX
+    ? { first: Buffer.concat([head, ...members]), repeatedBytes }
+    : { first: head, rest: Buffer.concat(members), repeatedBytes }
+
+  /** @param other a member with the same text, which is not written */
+  function add(name: TextName, value: string | undefined, other: TextName | false = false): void {
+    if (value === undefined) return
+    const pieces = [Buffer.from(`,"${name}":"`), ...jsonText(value), Buffer.from('"')]
+    members.push(...pieces)
+    if (other !== false) repeatedBytes += sizeOf(pieces) + other.length - name.length
   }
-  const head = JSON.stringify({ headers, isTruncated }).slice(0, -1)
-  const chars = sum(Object.values(all).map(({ length }) => length))
-  if (chars <= ONE_SEGMENT_BYTES_MAX) {
-    const members = Object.entries(written).map(([name, text]) => [name, `,"${name}":${JSON.stringify(text)}`] as const)
-    const first = Buffer.from(`${head}${members.map(([, json]) => json).join('')}${flags}}`)
-    const sizes = members.map(([name, json]) =>
-      repeatedAs.has(name) ? repeatedSize(name, Buffer.byteLength(json)) : 0,
-    )
-    const repeatedBytes = sum(sizes) - flags.length
-    if (first.length + repeatedBytes <= ONE_SEGMENT_BYTES_MAX) return { first, repeatedBytes }
-  }
-  const first = Buffer.from(head)
-  const members = Object.entries(written).map(([name, text]) => [name, jsonOfText(name, text)] as const)
-  const rest = Buffer.concat([...members.flatMap(([, pieces]) => pieces), Buffer.from(`${flags}}`)])
-  const sizes = members.map(([name, pieces]) => repeatedSize(name, sum(pieces.map(({ length }) => length))))
-  const repeatedBytes = sum(sizes) - flags.length
-  return first.length + rest.length + repeatedBytes <= ONE_SEGMENT_BYTES_MAX
-    ? { first: Buffer.concat([first, rest]), repeatedBytes }
-    : { first, rest, repeatedBytes }
 }
 
-function sum(sizes: readonly number[]): number {
-  return sizes.reduce((total, size) => total + size, 0)
-}
-
-/**
- * Returns the member as JSON.stringify writes it. The text of a large message is converted in pieces, outside of the JavaScript
- * heap: as one string, a body of control characters takes several times its size, and one allocation of that size beyond the
- * thread's heap limit ends the whole process instead of the thread.
- */
-function jsonOfText(name: string, text: string): Buffer[] {
-  const pieces = [Buffer.from(`,"${name}":"`)]
-  for (let at = 0, end = 0; at < text.length; at = end) {
-    end = at + PIECE_CHARS
-    if (isFirstOfPair(text.charCodeAt(end - 1))) end -= 1 // half of a pair would become an escape
-    pieces.push(Buffer.from(JSON.stringify(text.slice(at, end)).slice(1, -1)))
-  }
-  pieces.push(Buffer.from('"'))
-  return pieces
+function sizeOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((total, { length }) => total + length, 0)
 }
 
 /** Returns the bodies of a document of `jsonOfBodies`. */
@@ -183,10 +157,6 @@ function encodedBodiesOf(json: Buffer): EncodedBodies {
     } else at = start + 'true'.length
   }
   return { ...fields, texts }
-}
-
-function isFirstOfPair(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff
 }
 
 /** @param sizeBytes of the JSON: the output buffer is then not larger than needed */

@@ -13,15 +13,15 @@ const SOURCE_BYTES_MAX = 64 * 1024
 const DICTIONARY_BYTES = 32 * 1024
 /** Of SMALL_DEFLATE. */
 const SMALL_WINDOW_BYTES = 16 * 1024
-const LARGE_WINDOW = { windowBits: 15, memLevel: 8 }
+const LARGE_DEFLATE = { ...SMALL_DEFLATE, windowBits: 15, memLevel: 8 }
 
 /** @returns undefined if the message is too large, or not smaller when it is compressed */
 export function compressSource(source: Uint8Array, { first: bodies, rest }: BodiesJson): Uint8Array | undefined {
   if (source.length > SOURCE_BYTES_MAX || rest !== undefined) return undefined
   const dictionary = bodies.subarray(-DICTIONARY_BYTES)
   // A small window reaches only a part of a long dictionary.
-  const window = dictionary.length <= SMALL_WINDOW_BYTES ? {} : LARGE_WINDOW
-  const compressed = deflateRawSync(source, { ...SMALL_DEFLATE, ...window, dictionary })
+  const options = dictionary.length <= SMALL_WINDOW_BYTES ? SMALL_DEFLATE : LARGE_DEFLATE
+  const compressed = deflateRawSync(source, { ...options, dictionary })
   return compressed.length < source.length ? compressed : undefined
 }
 

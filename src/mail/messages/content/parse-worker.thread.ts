@@ -105,7 +105,13 @@ function jsonOf(result: TaskResult, pieces: Uint8Array[]): string {
     pieces.push(NONE, NONE, NONE)
     return JSON.stringify(result)
   }
-  const { compressedBodies, compressedSource = NONE, searchText, ...mail } = result
+  const { compressedBodies, compressedSource = NONE, searchText } = result
   pieces.push(compressedBodies.bytes, compressedSource, searchText)
-  return JSON.stringify({ ...mail, compressedBodies: { ...compressedBodies, bytes: undefined } })
+  const { sizeBytes, headBytes } = compressedBodies
+  const withoutBytes = {
+    compressedSource: undefined,
+    searchText: undefined,
+    compressedBodies: { sizeBytes, headBytes },
+  }
+  return JSON.stringify({ ...result, ...withoutBytes })
 }

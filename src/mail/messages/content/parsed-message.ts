@@ -71,36 +71,39 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>, findsCod
         ? textFromHtml
         : linesOfHtml(extractedHtml, limits.parsing.htmlTextCharsMax, html)
       : extracted.extractedText
-  const bodies: Bodies = {
-    ...(text !== undefined && { text }),
-    ...(html !== undefined && { html }),
-    ...(textFromHtml && { textFromHtml }),
-    ...(extractedText !== undefined && { extractedText }),
-    ...(extractedHtml !== undefined && { extractedHtml }),
-    headers,
-    ...(truncated && { isTruncated: true }),
-  }
+  const bodies: Building<Bodies> = { headers }
+  if (text !== undefined) bodies.text = text
+  if (html !== undefined) bodies.html = html
+  if (textFromHtml) bodies.textFromHtml = textFromHtml
+  if (extractedText !== undefined) bodies.extractedText = extractedText
+  if (extractedHtml !== undefined) bodies.extractedHtml = extractedHtml
+  if (truncated) bodies.isTruncated = true
   const shown = preview(text ?? textFromHtml, limits.parsing.previewCharsMax)
   const json = jsonOfBodies(bodies)
   const compressedBodies = compressJson(json)
   const compressedSource = compressSource(raw, json)
   const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
   const searched = { addresses: headerAddresses(fields), body: text ?? textFromHtml ?? '' }
-  return {
+  const mail: Building<ParsedMail> = {
     ...fields,
-    ...(shown !== undefined && { preview: shown }),
-    ...(isAutoSubmitted(headers) && { isAutomatic: true as const }),
-    ...(isUnanswerableMail(headers) && { isUnanswerable: true as const }),
-    ...(MESSAGE_KEY.test(idempotencyKey) && { idempotencyKey }),
     fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
     searchText: packContentText(searched, limits.parsing.searchTextCharsMax),
-    ...(findsCodes && {
-      verification: findVerification({ subject: fields.subject, text, html, visibleHtml: readings?.visible }, limits),
-    }),
     compressedBodies,
-    ...(compressedSource && { compressedSource }),
   }
+  // Member by member: V8 gives objects that are made of several spreads new hidden classes again and again.
+  if (shown !== undefined) mail.preview = shown
+  if (isAutoSubmitted(headers)) mail.isAutomatic = true
+  if (isUnanswerableMail(headers)) mail.isUnanswerable = true
+  if (MESSAGE_KEY.test(idempotencyKey)) mail.idempotencyKey = idempotencyKey
+  if (compressedSource) mail.compressedSource = compressedSource
+  if (findsCodes) {
+    const searchedForCodes = { subject: fields.subject, text, html, visibleHtml: readings?.visible }
+    mail.verification = findVerification(searchedForCodes, limits)
+  }
+  return mail
 }
+
+type Building<Result> = { -readonly [Name in keyof Result]: Result[Name] }
 
 /** The limits of what readSenderEvidence reads: of the same header as parseMail. */
 export function evidenceLimits({ parsing }: Pick<Limits, 'parsing'>): EvidenceLimits {
