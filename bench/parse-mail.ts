@@ -13,6 +13,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { inflateRawSync } from 'node:zlib'
+import { unpackContentText } from '../src/mail/messages/search/content-text.ts'
 import { mailShapes } from '../test/hostile/hostile-messages.ts'
 import { seededRandom } from '../test/support/seeded-random.ts'
 import { createMailPool } from './mail-pool.ts'
@@ -106,7 +107,7 @@ function comparable(
     sizeBytes: compressedBodies.sizeBytes,
     isSegmented: compressedBodies.headBytes > 0,
     source: source?.toString('latin1'),
-    searchText: searchText && inflateRawSync(searchText).toString('utf16le'),
+    searchText: unpackContentText(searchText),
   }
 }
 
