@@ -2,7 +2,7 @@
  * Reads one HTML text once for several scans: its tokens, and which of its text a person sees, are the same for all of
  * them, and cost more than what the scans do with them.
  */
-import { createHtmlReader, type HtmlReader, resultOf } from './html-reader.ts'
+import { HtmlReader, resultOf } from './html-reader.ts'
 import { HtmlVisibility } from './html-visibility.ts'
 
 export type HtmlAttributes = Readonly<Record<string, string>>
@@ -32,7 +32,7 @@ export class HtmlPass {
   constructor(message: string) {
     const visibility = new HtmlVisibility(message)
     this.visibility = visibility
-    this.#reader = createHtmlReader(
+    this.#reader = new HtmlReader(
       {
         onopentag: (name, attributes) => {
           for (const scan of this.#active) scan.beforeOpen?.(name)
