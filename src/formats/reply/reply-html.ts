@@ -58,6 +58,7 @@ function quotedElements(
   lines: readonly VisibleLine[],
   kinds: readonly LineKind[],
 ): Range[] {
+  if (!kinds.includes('quoted')) return []
   // ownBefore[i]: own lines with text above line i
   const ownBefore = [0]
   const quotedBefore = [0]
