@@ -11,7 +11,7 @@
  */
 import { BLACK, type Color, isAlike, isTransparent, LINK_BLUE, parseColor, WHITE } from './css-colors.ts'
 import { CELL_TAGS, IGNORED_TAGS } from './html-elements.ts'
-import { type Declarations, StyleSheet } from './style-sheet.ts'
+import { copyOf, type Declarations, hasShortStyles, StyleSheet, styleTexts } from './style-sheet.ts'
 
 /** `ignored`: inside of an element that is not text, such as a script. */
 export type Visibility = 'shown' | 'hidden' | 'ignored'
@@ -29,13 +29,11 @@ interface Inherited {
   readonly visibility: Visibility
 }
 
-/** Attributes that decide what is shown, beside those of the style sheet and of links. */
-const SHOWING_ATTRIBUTES = ['hidden', 'bgcolor', 'color', 'background', 'text']
-
 const ROOT: Inherited = {
   ...{ isIgnored: false, isRemoved: false, isInvisible: false, isTiny: false },
   ...{ color: BLACK, background: WHITE, visibility: 'shown' },
 }
+const IGNORED: Inherited = { ...ROOT, isIgnored: true, visibility: 'ignored' }
 /** The most that is not readable. */
 const FONT_PX_MAX = 2
 const RELATIVE_FONT_MAX = 0.1
@@ -44,18 +42,23 @@ const OPACITY_MAX = 0.1
 const OFF_SCREEN_PX = 500
 const OFF_SCREEN_SHARE = 100
 
+/** What is kept of earlier messages. All of it together takes at most about 20 MB, if a stranger fills it. */
+const RECENT_MAX = 10
+const KNOWN_MAX = 500
+const SHARED_CHARS_MAX = 16_000
+/** No content of a `<style>` element contains it, so contents that are joined by it can be told apart. */
+const STYLE_END = '</style'
+
 type Attributes = Readonly<Record<string, string>>
 
 /** Follows the open elements of one HTML text. */
 export class HtmlVisibility {
-  readonly #sheet: StyleSheet
+  readonly #inheritance: Inheritance
   readonly #open: Inherited[] = [ROOT]
-  /** What is handed down by elements that differ in nothing that counts: most of a message are alike. */
-  readonly #known = new Map<Inherited, Map<Declarations, Inherited>[]>()
 
   /** @param html the whole message: its `<style>` elements apply to each part of it */
   constructor(html: string) {
-    this.#sheet = new StyleSheet(html)
+    this.#inheritance = inheritanceOf(html)
   }
 
   /** Of text at this point. */
@@ -76,34 +79,83 @@ export class HtmlVisibility {
   /** Call it for each opening tag, those of elements without content too. */
   open(name: string, attributes: Attributes): void {
     const outer = this.#open.at(-1)!
-    this.#open.push(outer.isIgnored ? outer : this.#inside(outer, name, attributes))
+    this.#open.push(outer.isIgnored ? outer : this.#inheritance.inside(outer, name, attributes))
   }
 
   /** Call it for each closing tag, also for those that the parser adds. */
   close(): void {
     if (this.#open.length > 1) this.#open.pop()
   }
+}
 
-  #inside(outer: Inherited, name: string, attributes: Attributes): Inherited {
-    if (IGNORED_TAGS.has(name)) return { ...outer, isIgnored: true, visibility: 'ignored' }
+/** What elements hand down in messages with the same `<style>` elements, and no others. */
+class Inheritance {
+  readonly #sheet: StyleSheet
+  /** What is handed down by elements that differ in nothing that counts: most of a message are alike. */
+  readonly #known = new Map<Inherited, Map<Declarations, Inherited>[]>()
+  #knownCount = 0
+
+  /** @param styles the contents of the `<style>` elements */
+  constructor(styles: readonly string[]) {
+    this.#sheet = new StyleSheet(styles)
+  }
+
+  inside(outer: Inherited, name: string, attributes: Attributes): Inherited {
+    if (IGNORED_TAGS.has(name)) return IGNORED
     const css = this.#sheet.declarationsOf(name, attributes)
     const isLink = name === 'a' && 'href' in attributes
-    if (name === 'font' || SHOWING_ATTRIBUTES.some((each) => each in attributes))
+    if (name === 'font' || hasShowingAttribute(attributes) || !hasShortStyles(attributes))
       return inside(outer, css, name, attributes)
     if (css.size === 0 && !isLink) return outer
     const kind = isLink ? ('class' in attributes ? 1 : 2) : isPage(name) ? 3 : CELL_TAGS.has(name) ? 4 : 0
+    const known = this.#known.get(outer)?.[kind]?.get(css)
+    if (known !== undefined) return known
+    const inner = inside(outer, css, name, attributes)
+    this.#remember(outer, kind, css, inner)
+    return inner
+  }
+
+  #remember(outer: Inherited, kind: number, css: Declarations, inner: Inherited): void {
+    if (this.#knownCount >= KNOWN_MAX) {
+      this.#known.clear()
+      this.#knownCount = 0
+    }
+    this.#knownCount += 1
     let byKind = this.#known.get(outer)
     if (byKind === undefined) {
       byKind = []
       this.#known.set(outer, byKind)
     }
     byKind[kind] ??= new Map()
-    const known = byKind[kind].get(css)
-    if (known !== undefined) return known
-    const inner = inside(outer, css, name, attributes)
     byKind[kind].set(css, inner)
-    return inner
   }
+}
+
+/** By the `<style>` elements, oldest first: messages of one sender often have the same, and many have none. */
+const recent = new Map<string, Inheritance>()
+
+function inheritanceOf(html: string): Inheritance {
+  const styles = styleTexts(html)
+  const key = styles.join(STYLE_END)
+  if (key.length > SHARED_CHARS_MAX) return new Inheritance(styles)
+  const known = recent.get(key)
+  if (known !== undefined) return known
+  const own = copyOf(key)
+  const inheritance = new Inheritance(own.split(STYLE_END))
+  if (recent.size >= RECENT_MAX) recent.delete(recent.keys().next().value!)
+  recent.set(own, inheritance)
+  return inheritance
+}
+
+/** Whether an attribute decides what is shown, beside those of the style sheet and of links. */
+function hasShowingAttribute(attributes: Attributes): boolean {
+  return (
+    'hidden' in attributes ||
+    'bgcolor' in attributes ||
+    'color' in attributes ||
+    'background' in attributes ||
+    'text' in attributes
+  )
 }
 
 /** Some senders hide the page until a script shows it. Mail programs put their own element in the place of these. */

@@ -33,7 +33,10 @@ const VALUE_CHARS_MAX = 200
 /** Of all `<style>` elements of a message. */
 const SHEET_CHARS_MAX = 200_000
 const SELECTORS_MAX = 5_000
-const PARSED_MAX = 1_000
+/** Elements of which a sheet remembers the declarations. A sheet can be kept for long. */
+const REMEMBERED_MAX = 200
+/** Characters of `id`, `class` and `style` of such an element. */
+const SHORT_CHARS_MAX = 1_000
 /** Of one element. */
 const CLASSES_MAX = 20
 /** Declarations of one specificity are numbered below this. */
@@ -42,6 +45,8 @@ const ORDERS = 1e9
 const STYLE_ORDER = 6 * ORDERS
 
 const NONE: Declarations = new Map()
+
+type StyledAttributes = Readonly<Record<string, string>>
 
 /** Returns the declarations of a `style` attribute. The last one of a property counts. */
 export function parseDeclarations(style: string): Declarations {
@@ -77,52 +82,39 @@ function longhands(property: string, value: string): (readonly [property: string
 
 export class StyleSheet {
   readonly #rules = new Map<string, Map<string, Declaration>>()
-  /** By the text of a `style` attribute: most elements of a message have the same few. */
-  readonly #parsed = new Map<string, Declarations>()
-  /** By all that the rules look at, likewise. */
-  readonly #merged = new Map<string, Declarations>()
+  /** By all that the rules look at: most elements of a message have the same few styles and classes. */
+  readonly #remembered = new Map<string, Declarations>()
   #ruleCount = 0
 
-  /** Reads the `<style>` elements of a message, wherever they are: they apply to all of it. */
-  constructor(html: string) {
-    let charsLeft = SHEET_CHARS_MAX
-    for (const css of styleElements(html)) {
-      this.#read(withoutComments(css.slice(0, charsLeft)))
-      charsLeft -= css.length
-      if (charsLeft <= 0) return
-    }
+  /** @param texts from `styleTexts` */
+  constructor(texts: readonly string[]) {
+    for (const css of texts) this.#read(withoutComments(css))
   }
 
   /** Returns what applies to an element, by the cascade: rules for tags, then classes, ids and the attribute `style`. */
-  declarationsOf(name: string, attributes: Readonly<Record<string, string>>): Declarations {
+  declarationsOf(name: string, attributes: StyledAttributes): Declarations {
     const { style = '', class: classNames = '', id = '' } = attributes
-    const own = this.#parse(style)
-    if (this.#rules.size === 0) return own
+    if (this.#rules.size === 0 && style === '') return NONE
+    if (!hasShortStyles(attributes)) return this.#merge(name, classNames, id, parseDeclarations(style))
     // With the lengths, because "a" with "b c" must not be "a b" with "c".
-    const key = `${name} ${id.length} ${classNames.length} ${id}${classNames}${style}`
-    const known = this.#merged.get(key)
+    const key = this.#rules.size === 0 ? style : `${name} ${id.length} ${classNames.length} ${id}${classNames}${style}`
+    const known = this.#remembered.get(key)
     if (known !== undefined) return known
-    const declarations = this.#merge(name, classNames.split(/\s+/, CLASSES_MAX), id, own)
-    if (this.#merged.size < PARSED_MAX) this.#merged.set(key, declarations)
+    const declarations = this.#merge(name, classNames, id, parseDeclarations(copyOf(style)))
+    if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear()
+    this.#remembered.set(copyOf(key), declarations)
     return declarations
   }
 
-  #merge(name: string, classes: readonly string[], id: string, own: Declarations): Declarations {
+  #merge(name: string, classNames: string, id: string, own: Declarations): Declarations {
+    if (this.#rules.size === 0) return own
+    const classes = classNames.split(/\s+/, CLASSES_MAX)
     const keys = ['*', name, ...classes.flatMap((each) => [`.${each}`, `${name}.${each}`]), `#${id}`, `${name}#${id}`]
     const rules = keys.flatMap((key) => this.#rules.get(key) ?? [])
     if (rules.length === 0) return own
     const merged = new Map<string, Declaration>()
     for (const rule of [...rules, own]) for (const [property, declaration] of rule) put(merged, property, declaration)
     return merged
-  }
-
-  #parse(style: string): Declarations {
-    if (style === '') return NONE
-    const known = this.#parsed.get(style)
-    if (known !== undefined) return known
-    const declarations = parseDeclarations(style)
-    if (this.#parsed.size < PARSED_MAX) this.#parsed.set(style, declarations)
-    return declarations
   }
 
   #read(css: string): void {
@@ -202,6 +194,28 @@ function lastElement(selector: string): string {
 function unknownColors(declarations: Declarations): Declarations {
   const colors = [...declarations].filter(([property]) => COLOR_PROPERTIES.includes(property))
   return new Map(colors.map(([property, declaration]) => [property, { ...declaration, value: UNKNOWN }]))
+}
+
+/** Returns the contents of the `<style>` elements of a message, wherever they are: they apply to all of it. */
+export function styleTexts(html: string): string[] {
+  const texts: string[] = []
+  let charsLeft = SHEET_CHARS_MAX
+  for (const css of styleElements(html)) {
+    texts.push(css.slice(0, charsLeft))
+    charsLeft -= css.length
+    if (charsLeft <= 0) break
+  }
+  return texts
+}
+
+/** Whether what is derived from the attributes of an element is small enough to be remembered. */
+export function hasShortStyles({ style = '', class: classNames = '', id = '' }: StyledAttributes): boolean {
+  return style.length + classNames.length + id.length <= SHORT_CHARS_MAX
+}
+
+/** Returns the text in memory of its own. A part of a string keeps all of the string: here, the HTML of a message. */
+export function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le')
 }
 
 /** Yields the contents of `<style>` elements that are not in a comment: Outlook's conditional comments have their own. */

@@ -1,4 +1,5 @@
 /** The lines of a message as quoting.ts examines them: which ones are marked as quoted, and where the next text is. */
+import { beginsWithWord } from './quote-line.ts'
 
 export interface QuotableLine {
   text: string
@@ -91,6 +92,7 @@ export class QuotableLines {
 
 /** Whether a line begins with ">". Mailbox files write "From " at the start of a line as ">From ". */
 function isMarkedText(text: string): boolean {
+  if (beginsWithWord(text)) return false
   const mark = /^[\ufeff\u200b-\u200f\u202a-\u202e\u2060-\u2069]*[ \u00a0]{0,3}>/.exec(text.slice(0, 10))
   return mark !== null && !/^>(?:From |[:：])/.test(text.slice(0, 6)) // ">:" is the end of a wrapped attribution
 }

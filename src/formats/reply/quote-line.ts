@@ -38,6 +38,15 @@ function withoutVariants(text: string): string {
     .replace(/[：＜＞＠－]/g, (char) => FULL_WIDTH[char]!)
 }
 
+/**
+ * Whether a line begins with an ASCII letter or digit, as most do, and so with none of the signs of quotes and rules. It
+ * costs less than a regular expression that finds out the same.
+ */
+export function beginsWithWord(line: string): boolean {
+  const code = line.charCodeAt(0)
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
+}
+
 /** Whether a text contains an address, alone or in brackets. The text is a line of limited length. */
 export function hasAddress(text: string): boolean {
   return /[^\s<>()[\]@,;:"]@[^\s<>()[\]@,;:"]{2}/.test(text)

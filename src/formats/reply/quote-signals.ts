@@ -5,7 +5,7 @@
  * Uses tables and plain searches in pieces of limited length, not regular expressions over the whole text: anyone can
  * send a message that makes those slow.
  */
-import { normaliseLine, wordPattern } from './quote-line.ts'
+import { beginsWithWord, normaliseLine, wordPattern } from './quote-line.ts'
 import {
   ANSWERS_BELOW,
   BEGIN_FORWARDED,
@@ -34,9 +34,12 @@ const FORWARD = new Set(FORWARDED)
 const BEGIN_FORWARD = new Set(BEGIN_FORWARDED)
 const DEVICE_WORDS = new Set([...DEVICE_PHRASES, ...DEVICE_NAMES, ...DEVICE_FILLERS].flatMap((each) => each.split(' ')))
 const ANSWERS = wordPattern(ANSWERS_BELOW)
-/** Words of scripts without spaces, longest first, so that none hides a longer one. */
+const WORD = /[\p{L}\p{M}\d]+(?:[-.][\p{L}\p{M}\d]+)*/gu
+/** A character of a script without spaces. */
+const UNSPACED = /[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]/
+/** Words of such scripts, longest first, so that none hides a longer one. */
 const UNSPACED_DEVICE_WORDS = [...DEVICE_WORDS]
-  .filter((word) => /[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]/.test(word))
+  .filter((word) => UNSPACED.test(word))
   .sort((a, b) => b.length - a.length)
 
 /** Whether this is "-----Original Message-----", alone or with more text behind the second dashes. */
@@ -56,6 +59,7 @@ function isBeginForwarded(line: string): boolean {
 
 /** Returns the text between dashes. */
 function separatorText(line: string): string | undefined {
+  if (beginsWithWord(line)) return undefined
   if (!/^[^\p{L}\p{N}>]{0,50}?[-‐‑–—―─_=*~#•]{2}/u.test(line.slice(0, 60))) return undefined
   const text = normaliseLine(line, SEPARATOR_CHARS_MAX)
   const rule = RULE_START.exec(text)
@@ -67,12 +71,12 @@ function separatorText(line: string): string | undefined {
 
 /** Whether this is a line of dashes or underscores, as Outlook writes above a header block. */
 export function isRule(line: string): boolean {
-  return RULE.test(line.trim())
+  return !beginsWithWord(line) && RULE.test(line.trim())
 }
 
 /** Whether this is a title between dashes, in whatever language: "-----Original Appointment-----". */
 export function isTitledRule(line: string): boolean {
-  return /^\s{0,20}-{3,30}[^-]{3,60}-{3,30}\s{0,20}$/.test(line.slice(0, SEPARATOR_CHARS_MAX))
+  return !beginsWithWord(line) && /^\s{0,20}-{3,30}[^-]{3,60}-{3,30}\s{0,20}$/.test(line.slice(0, SEPARATOR_CHARS_MAX))
 }
 
 /**
@@ -84,14 +88,16 @@ export function isDeviceSignature(line: string): boolean {
   const text = normaliseLine(line)
     .replace(/<?https?:\/\/[^\s<>]+>?/g, ' ')
     .replace(/[[\]()]/g, ' ')
-  if (text.length > DEVICE_CHARS_MAX || !DEVICE_PHRASES.some((phrase) => text.includes(phrase))) return false
-  if (!DEVICE_NAMES.some((name) => text.includes(name))) return false
-  return (text.match(/[\p{L}\p{M}\d]+(?:[-.][\p{L}\p{M}\d]+)*/gu) ?? []).every(isDeviceWord)
+  if (text.length > DEVICE_CHARS_MAX) return false
+  // The words first: mostly, the first one decides.
+  for (const [word] of text.matchAll(WORD)) if (!isDeviceWord(word)) return false
+  return DEVICE_PHRASES.some((phrase) => text.includes(phrase)) && DEVICE_NAMES.some((name) => text.includes(name))
 }
 
 function isDeviceWord(word: string): boolean {
   if (DEVICE_WORDS.has(word) || /^\d+$/.test(word)) return true
   if (word.includes('-')) return word.split('-').every((part) => isDeviceWord(part))
+  if (!UNSPACED.test(word)) return false
   const rest = UNSPACED_DEVICE_WORDS.reduce((text, each) => text.replaceAll(each, ' '), word)
   return rest !== word && rest.split(' ').every((part) => part === '' || DEVICE_WORDS.has(part))
 }
@@ -118,8 +124,10 @@ function isPostscript(text: string): boolean {
 }
 
 function isSentence(text: string): boolean {
-  if (/[?。！？؟]$/.test(text)) return true
-  return /[.!।]$/.test(text) && text.split(' ').length >= SENTENCE_WORDS
+  const end = text.slice(-1) // not /[?]$/, which examines each character
+  if (end === '') return false
+  if ('?。！？؟'.includes(end)) return true
+  return '.!।'.includes(end) && text.split(' ').length >= SENTENCE_WORDS
 }
 
 /**

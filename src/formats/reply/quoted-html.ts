@@ -186,7 +186,8 @@ export class QuotedHtmlScan implements HtmlScan {
   }
 
   #endLine(): void {
-    if (this.#line.pieces.length > 0) this.#lines.push(this.#line)
+    if (this.#line.pieces.length === 0) return
+    this.#lines.push(this.#line)
     this.#line = newLine(this.#open)
   }
 

@@ -5,7 +5,7 @@
  * These lines are classified like plain text (quoting.ts). The result is the source without the ranges of the quotes. It
  * is not sanitised; a client that displays it must do that.
  */
-import { createHtmlReader } from '../html/html-reader.ts'
+import { HtmlReader } from '../html/html-reader.ts'
 import { isDeviceSignature, isRule } from './quote-signals.ts'
 import type { Range, ScannedElement, ScannedHtml, VisibleLine } from './quoted-html.ts'
 import { classifyLines, type LineKind } from './quoting.ts'
@@ -58,6 +58,7 @@ function quotedElements(
   lines: readonly VisibleLine[],
   kinds: readonly LineKind[],
 ): Range[] {
+  if (!kinds.includes('quoted')) return []
   // ownBefore[i]: own lines with text above line i
   const ownBefore = [0]
   const quotedBefore = [0]
@@ -87,7 +88,7 @@ function withoutRanges(source: string, ranges: Range[], end: number): string {
 /** Returns the tags that close the elements which are open at the end of the HTML, so that it is complete. */
 function closingTags(html: string): string {
   let tags = ''
-  const reader = createHtmlReader({
+  const reader = new HtmlReader({
     onclosetag(name) {
       if (reader.isAtEnd) tags += `</${name}>`
     },
