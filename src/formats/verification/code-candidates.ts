@@ -63,16 +63,15 @@ export function findCandidates(text: string): CodeCandidate[] {
   return candidates
 }
 
-/** Classes of characters: those of digits and letters are below DASH_CLASS. */
+/** Classes of characters: those of digits and letters are below DASH_CLASS. The last dash is U+2212. */
 const [DIGIT_CLASS, UPPER_CLASS, LOWER_CLASS, DASH_CLASS, OTHER_CLASS] = [0, 1, 2, 3, 4] as const
-const CHAR_CLASSES = new Uint8Array(0x80).fill(OTHER_CLASS)
+const CHAR_CLASSES = new Uint8Array(0x2213).fill(OTHER_CLASS)
 CHAR_CLASSES.fill(DIGIT_CLASS, 0x30, 0x3a).fill(UPPER_CLASS, 0x41, 0x5b).fill(LOWER_CLASS, 0x61, 0x7b)
-for (const dash of `${DASHES}_`) if (dash.charCodeAt(0) < 0x80) CHAR_CLASSES[dash.charCodeAt(0)] = DASH_CLASS
+for (const dash of `${DASHES}_`) CHAR_CLASSES[dash.charCodeAt(0)] = DASH_CLASS
 
 function classAt(text: string, index: number): number {
   const unit = text.charCodeAt(index)
-  if (unit < 0x80) return CHAR_CLASSES[unit]!
-  return DASHES.includes(text[index] ?? ' ') ? DASH_CLASS : OTHER_CLASS
+  return unit < CHAR_CLASSES.length ? CHAR_CLASSES[unit]! : OTHER_CLASS
 }
 
 /**
@@ -116,8 +115,9 @@ function unusualTokens(text: string): Token[] {
  * dot.
  */
 function tokenRun(text: string, tokens: readonly Token[], index: number): Token[] {
-  const run = [tokens[index]!]
-  if (!isGroup(run[0]!) && !PREFIX.test(run[0]!.text)) return run
+  const first = tokens[index]!
+  const run = [first]
+  if (!isGroup(first) && !(first.hasDash && PREFIX.test(first.text))) return run
   for (let next = index + 1; next < tokens.length && run.length < 16; next++) {
     const token = tokens[next]!
     const previous = run.at(-1)!
@@ -129,12 +129,10 @@ function tokenRun(text: string, tokens: readonly Token[], index: number): Token[
 }
 
 /** Whether the token can be a group of a longer code. A word before a number cannot: "PIN 4829". */
-function isGroup({ text }: Token): boolean {
-  return (
-    /^[0-9-]+$/.test(text) ||
-    /^[A-Z]$/.test(text) ||
-    (text.length <= 4 && /^[0-9A-Z]+$/.test(text) && /[0-9]/.test(text))
-  )
+function isGroup({ text, hasDash, digitCount, capitalCount }: Token): boolean {
+  if (hasDash) return /^[0-9-]+$/.test(text)
+  if (digitCount === 0) return text.length === 1 && capitalCount === 1
+  return digitCount === text.length || (text.length <= 4 && digitCount + capitalCount === text.length)
 }
 
 function groupedCandidate(text: string, run: readonly Token[]): CodeCandidate | undefined {
@@ -212,86 +210,84 @@ function isPartOfWord(text: string, start: number, end: number): boolean {
 
 /** Returns the candidate that this would be without the text around it. */
 function shapedCandidate(token: Token): CodeCandidate | undefined {
-  const { start, end, text, hasDash, digitCount } = token
-  const range = { start, end }
-  if (hasDash) return dashedCandidate(range, text, text.split(DASH))
-  if (digitCount === text.length) {
-    const lengthScore = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][digitCount]
-    return lengthScore === undefined
-      ? undefined
-      : { ...range, code: text, shape: 'digits', shapeScore: lengthScore - (isYear(text) ? 1 : 0) }
-  }
-  return digitCount > 0 ? mixedCandidate(range, text) : letterCandidate(range, token)
+  const { text, hasDash, digitCount } = token
+  if (hasDash) return dashedCandidate(token)
+  if (digitCount > 0 && digitCount < text.length) return mixedCandidate(token)
+  if (digitCount === 0) return letterCandidate(token)
+  const lengthScore = [0, 0, 0, 0, 1, 1.2, 2, 1.3, 1.3, 0.3, 0][digitCount]
+  return lengthScore === undefined
+    ? undefined
+    : candidateOf(token, text, 'digits', lengthScore - (isYear(text) ? 1 : 0))
 }
 
-function dashedCandidate(range: Range, token: string, groups: readonly string[]): CodeCandidate | undefined {
+function candidateOf({ start, end }: Range, code: string, shape: Shape, shapeScore: number): CodeCandidate {
+  return { start, end, code, shape, shapeScore }
+}
+
+function dashedCandidate(token: Token): CodeCandidate | undefined {
+  const { text, digitCount, capitalCount } = token
+  const groups = text.split(DASH)
   const joined = groups.join('')
+  const isEven = groups.every((group) => group.length === groups[0]!.length)
+  if (digitCount === joined.length) return dashedDigits(token, groups, joined, isEven)
+  const prefixed = PREFIXED_DIGITS.exec(text)
+  if (prefixed !== null) return candidateOf(token, prefixed[1]!.split(DASH).join(''), 'digits', 1)
+  if (joined.length < 5 || joined.length > 40 || text.includes('_')) return undefined
+  if (groups.length > 2 && digitCount >= 4 && groups.some(isYear)) return undefined // "CVE-2026-0417"
+  if (digitCount + capitalCount === joined.length && joined.length <= 25 && groups.length <= 6) {
+    const shapeScore = digitCount > 0 ? 0.5 : CONSONANTS.test(joined) ? 0.2 : -1.5
+    return candidateOf(token, groups.join('-'), digitCount > 0 ? 'mixed' : 'letters', shapeScore + (isEven ? 0.5 : 0))
+  }
+  if (digitCount > 0 && joined.length <= 20) return candidateOf(token, groups.join('-'), 'mixed', -1.5)
+  if (groups.length > 6 || groups.some((group) => group.length < 2)) return undefined
+  return candidateOf(token, groups.join('-'), 'words', groups.length > 2 ? -1 : -2)
+}
+
+/** A letter that the form shows already, and the code: "G-551927", "G-551-927". */
+const PREFIXED_DIGITS = /^[A-Z][-‐‒–—−]([0-9]{4,8}|[0-9]{3}[-‐‒–—−][0-9]{3}|[0-9]{4}[-‐‒–—−][0-9]{4})$/
+
+function dashedDigits(
+  token: Token,
+  groups: readonly string[],
+  joined: string,
+  isEven: boolean,
+): CodeCandidate | undefined {
   const sizes = groups.map((group) => group.length)
-  if (/^[0-9]+$/.test(joined)) {
-    const isDate =
-      groups.length === 3 &&
-      sizes.join() !== '2,2,2' &&
-      sizes.some((size) => size === 4) &&
-      sizes.some((size) => size <= 2)
-    const isEven = sizes.every((size) => size === sizes[0])
-    const isRange = joined.length === 4 // "from 18-20"
-    if (
-      joined.length < 4 ||
-      joined.length > 10 ||
-      isDate ||
-      (groups.length > 2 && !isEven) ||
-      (sizes[0] === 1 && groups.length < 4)
-    )
-      return undefined
-    return {
-      ...range,
-      code: joined,
-      shape: 'digits',
-      shapeScore: !isEven || isRange ? -1 : joined.length > 8 ? 0 : 1.5,
-    }
-  }
-  const prefixed = /^[A-Z][-‐‒–—−]([0-9]{4,8}|[0-9]{3}[-‐‒–—−][0-9]{3}|[0-9]{4}[-‐‒–—−][0-9]{4})$/.exec(token)
-  if (prefixed !== null) {
-    const code = prefixed[1]!.split(DASH).join('')
-    return { ...range, code, shape: 'digits', shapeScore: 1 }
-  }
-  if (joined.length < 5 || joined.length > 40 || token.includes('_')) return undefined
-  if (groups.length > 2 && groups.some(isYear)) return undefined // "CVE-2026-0417"
-  const code = groups.join('-')
-  if (/^[0-9A-Z]+$/.test(joined) && joined.length <= 25 && groups.length <= 6) {
-    const hasDigits = /[0-9]/.test(joined)
-    const isEven = sizes.every((size) => size === sizes[0])
-    return {
-      ...range,
-      code,
-      shape: hasDigits ? 'mixed' : 'letters',
-      shapeScore: (hasDigits ? 0.5 : CONSONANTS.test(joined) ? 0.2 : -1.5) + (isEven ? 0.5 : 0),
-    }
-  }
-  if (/^[0-9A-Za-z]+$/.test(joined) && /[0-9]/.test(joined) && joined.length <= 20)
-    return { ...range, code, shape: 'mixed', shapeScore: -1.5 }
-  if (groups.length < 2 || groups.length > 6 || sizes.some((size) => size < 2)) return undefined
-  return { ...range, code, shape: 'words', shapeScore: groups.length > 2 ? -1 : -2 }
+  const isDate =
+    groups.length === 3 &&
+    sizes.join() !== '2,2,2' &&
+    sizes.some((size) => size === 4) &&
+    sizes.some((size) => size <= 2)
+  const isRange = joined.length === 4 // "from 18-20"
+  if (
+    joined.length < 4 ||
+    joined.length > 10 ||
+    isDate ||
+    (groups.length > 2 && !isEven) ||
+    (sizes[0] === 1 && groups.length < 4)
+  )
+    return undefined
+  return candidateOf(token, joined, 'digits', !isEven || isRange ? -1 : joined.length > 8 ? 0 : 1.5)
 }
 
 const UNIT =
   /^[0-9]+(?:st|nd|rd|th|am|pm|h|hr|hrs|min|mins|s|sec|ms|kg|g|mg|ml|cl|l|cm|mm|m|km|mi|ft|gb|mb|kb|tb|kwh|px|pt|x|k|mo|er|eme|gbit|mbit|mah|hz|w|v)$/i
 
-function mixedCandidate(range: Range, token: string): CodeCandidate | undefined {
-  if (token.length < 4 || token.length > 12 || UNIT.test(token) || /^[xX]{2,}[0-9]+$/.test(token)) return undefined
-  if (/^[0-9A-Z]+$/.test(token))
-    return { ...range, code: token, shape: 'mixed', shapeScore: token.length <= 8 ? 0.7 : -0.5 }
-  return { ...range, code: token, shape: 'mixed', shapeScore: /^[0-9a-z]+$/.test(token) ? -1 : -1.5 }
+function mixedCandidate(token: Token): CodeCandidate | undefined {
+  const { text, digitCount, capitalCount } = token
+  const { length } = text
+  if (length < 4 || length > 12 || UNIT.test(text) || /^[xX]{2,}[0-9]+$/.test(text)) return undefined
+  if (digitCount + capitalCount === length) return candidateOf(token, text, 'mixed', length <= 8 ? 0.7 : -0.5)
+  return candidateOf(token, text, 'mixed', capitalCount === 0 ? -1 : -1.5)
 }
 
-function letterCandidate(range: Range, { text, capitalCount }: Token): CodeCandidate | undefined {
+function letterCandidate(token: Token): CodeCandidate | undefined {
+  const { text, capitalCount } = token
   const { length } = text
   if (length < 4 || length > 12) return undefined
-  if (capitalCount === length)
-    return { ...range, code: text, shape: 'letters', shapeScore: isPronounceable(text) ? -1.5 : -0.7 }
+  if (capitalCount === length) return candidateOf(token, text, 'letters', isPronounceable(text) ? -1.5 : -0.7)
   if (length > 10 || capitalCount === 1) return undefined
-  const shapeScore = capitalCount === 0 ? -3 : isPronounceable(text) ? -2 : -1.2
-  return { ...range, code: text, shape: 'letters', shapeScore }
+  return candidateOf(token, text, 'letters', capitalCount === 0 ? -3 : isPronounceable(text) ? -2 : -1.2)
 }
 
 /**

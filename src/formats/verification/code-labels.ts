@@ -6,7 +6,7 @@
 import type { CodeCandidate } from './code-candidates.ts'
 import { type CodePosition, endOf, SENTENCE_CHARS } from './code-position.ts'
 import type { CodeText, Label, LabelKind } from './code-text.ts'
-import { within } from './keyword-finder.ts'
+import { firstFrom, within } from './keyword-ranges.ts'
 
 /** A number this close to the start of its sentence may be labelled by the sentence before. */
 const OPENING_CHARS = 16
@@ -19,7 +19,7 @@ const OPENING_WEIGHT = 0.6
 const LABEL_WEIGHT: Readonly<Record<Exclude<LabelKind, 'other'>, number>> = { oneTime: 4.5, code: 3.2, number: 1.4 }
 
 /** The most that a label adds: one for a one-time code directly after the number (labelAfter). */
-export const LABEL_WEIGHT_MAX = LABEL_WEIGHT.oneTime + OPENING_WEIGHT
+const LABEL_WEIGHT_MAX = LABEL_WEIGHT.oneTime + OPENING_WEIGHT
 
 export interface WeightedLabel {
   kind: LabelKind | undefined
@@ -57,6 +57,19 @@ export function labelOf(
   return strongest(beside, above, below)
 }
 
+/**
+ * Returns a weight that the label of a candidate within a sentence (isInSentence) does not exceed. Only keywords in that
+ * sentence, the one before, and the beginning of the next can label it.
+ */
+export function highestLabelWeight({ labels, keywords }: CodeText, { start, end }: CodeCandidate): number {
+  const from = start - 2 * SENTENCE_CHARS
+  const to = end + SENTENCE_CHARS + NEXT_VERB_CHARS
+  if (keywords.has('entry', from, to)) return LABEL_WEIGHT_MAX
+  for (let index = firstFrom(labels, from); index < labels.length && labels[index]!.start < to; index++)
+    if (labels[index]!.kind !== 'other') return LABEL_WEIGHT_MAX
+  return 0
+}
+
 function strongest(...labels: (WeightedLabel | undefined)[]): WeightedLabel {
   return labels.reduce<WeightedLabel>(
     (best, label) => (label !== undefined && label.weight > best.weight ? label : best),
@@ -73,11 +86,11 @@ export const ORIGIN_BOUND_CODE = /@[a-z0-9.-]+ #$/
 
 /** Finds the nearest label before the candidate, in its sentence or row, that does not belong to another number. */
 function labelBefore(source: CodeText, { start }: CodeCandidate, position: CodePosition): WeightedLabel | undefined {
-  const { folded, labels, matches } = source
+  const { folded, labels, keywords } = source
   if (ORIGIN_BOUND_CODE.test(folded.slice(Math.max(position.lineStart, start - 80), start)))
     return { kind: 'oneTime', weight: LABEL_WEIGHT.oneTime, isDirect: true }
-  const found = within(labels, position.sentenceStart, start).filter((label) => label.end <= start)
-  const hasEntryVerb = within(matches, position.sentenceStart, start).some((match) => match.kind === 'entry')
+  const found = within(labels, position.sentenceStart, start)
+  const hasEntryVerb = keywords.has('entry', position.sentenceStart, start)
   let weak: WeightedLabel | undefined
   let other: WeightedLabel | undefined
   for (const label of found.reverse()) {
@@ -146,13 +159,16 @@ function labelAfter(
   return undefined
 }
 
+/** A verb at the beginning of the next sentence ends before this. */
+const NEXT_VERB_CHARS = 24
+
 /** Finds a verb for entering without a noun: "Type 4821 into the app", "4821 eingeben". */
 function entryVerbBeside(
-  { folded, matches }: CodeText,
+  { folded, keywords }: CodeText,
   { start, end }: CodeCandidate,
   position: CodePosition,
 ): WeightedLabel | undefined {
-  const verbs = within(matches, position.sentenceStart, position.sentenceEnd).filter((match) => match.kind === 'entry')
+  const verbs = keywords.within('entry', position.sentenceStart, position.sentenceEnd)
   let weight = 0
   for (const verb of verbs) {
     const gap = verb.end <= start ? folded.slice(verb.end, start) : folded.slice(end, verb.start)
@@ -164,14 +180,10 @@ function entryVerbBeside(
     )
   }
   // "It opens with 4829. Enter it on the screen."
-  const next = within(matches, position.sentenceEnd, Math.min(position.lineEnd, position.sentenceEnd + 24)).find(
-    (match) => match.kind === 'entry',
-  )
+  const nextEnd = Math.min(position.lineEnd, position.sentenceEnd + NEXT_VERB_CHARS)
+  const [next] = keywords.within('entry', position.sentenceEnd, nextEnd)
   if (next !== undefined && next.start - position.sentenceEnd <= 4) weight = Math.max(weight, 2.2)
-  const hasPurpose = within(matches, position.sentenceStart, position.sentenceEnd).some(
-    (match) => match.kind === 'purpose',
-  )
-  if (weight >= 2 && hasPurpose) weight += 0.8
+  if (weight >= 2 && keywords.has('purpose', position.sentenceStart, position.sentenceEnd)) weight += 0.8
   return weight === 0 ? undefined : { kind: 'number', weight, isDirect: false }
 }
 
@@ -184,7 +196,7 @@ function labelAbove(
   position: CodePosition,
   all: readonly CodeCandidate[],
 ): WeightedLabel | undefined {
-  const { text, folded, labels, matches } = source
+  const { text, folded, labels, keywords } = source
   const isOther = within(labels, position.sentenceStart, position.lineEnd).some((label) => label.kind === 'other')
   if (!position.isAlone && !position.isStrong && (isOther || !position.isCell)) return undefined
   const hasLabelText = position.isAfterColon && /[\p{L}]/u.test(text.slice(position.lineStart, start))
@@ -208,7 +220,7 @@ function labelAbove(
       const last = free.at(-1)!
       if (line.length <= 40 || lineEnd - last.end <= 10) return otherLabel(-4)
     }
-    const hasEntryVerb = within(matches, lineStart, lineEnd).some((match) => match.kind === 'entry')
+    const hasEntryVerb = keywords.has('entry', lineStart, lineEnd)
     if (positive !== undefined && positive.kind !== 'other') {
       const isOfOtherNumber = lastNumber !== undefined && lastNumber.start > positive.end && position.isAlone === false
       const weight =
@@ -253,14 +265,14 @@ function rank({ kind }: Label): number {
 
 /** Finds "Enter the code above", or a label below a number in large type. */
 function labelBelow(source: CodeText, position: CodePosition): WeightedLabel | undefined {
-  const { text, folded, labels, matches } = source
+  const { text, folded, labels, keywords } = source
   if (!position.isAlone) return undefined
   const lineStart = position.lineEnd + 1
   const lineEnd = Math.min(endOf(text.indexOf('\n', lineStart), text.length), lineStart + LINE_CHARS_MAX)
   const lineLabels = within(labels, lineStart, lineEnd)
   const line = folded.slice(lineStart, lineEnd)
   const positive = strongestPositive(lineLabels)
-  const hasEntryVerb = within(matches, lineStart, lineEnd).some((match) => match.kind === 'entry')
+  const hasEntryVerb = keywords.has('entry', lineStart, lineEnd)
   const isOther =
     lineLabels.some((label) => label.kind === 'other') && (positive === undefined || positive.kind === 'number')
   if (isOther && line.length <= 24 && !/[0-9]/.test(line) && !hasEntryVerb) return otherLabel(-3)

@@ -6,8 +6,8 @@
 import { type CodeCandidate, isYear } from './code-candidates.ts'
 import { ORIGIN_BOUND_CODE } from './code-labels.ts'
 import type { CodePosition } from './code-position.ts'
-import type { CodeText, KeywordKind, LabelKind } from './code-text.ts'
-import { type KeywordMatch, within } from './keyword-finder.ts'
+import type { CodeText, LabelKind } from './code-text.ts'
+import type { Range } from './keyword-ranges.ts'
 import { type MessageSignals, PERCENT } from './message-signals.ts'
 
 /**
@@ -21,28 +21,26 @@ export function penalties(
   label: LabelKind | undefined,
   signals: MessageSignals,
 ): number {
-  const { text, folded, matches } = source
-  const sentence = within(matches, position.sentenceStart, position.sentenceEnd)
+  const { text, folded, keywords } = source
   let sum = 0
-  if (isStale(source, start, end, position, sentence)) sum -= 6
-  if (sentence.some((match) => match.kind === 'example')) sum -= 6
-  const following = within(matches, end, end + COUNTED_NOUN_CHARS)
-  if (following.some((match) => match.kind === 'counted' && match.start <= end + 1)) sum -= 4
-  const near = within(matches, start - 300, end + 300)
-  const isGoods = near.some((match) => match.kind === 'goods')
-  const isOffer =
-    near.some((match) => match.kind === 'offer') || PERCENT.test(text.slice(Math.max(0, start - 200), end + 200))
+  if (isStale(source, start, end, position)) sum -= 6
+  if (keywords.has('example', position.sentenceStart, position.sentenceEnd)) sum -= 6
+  const following = keywords.within('counted', end, end + COUNTED_NOUN_CHARS)
+  if (following.some((noun) => noun.start <= end + 1)) sum -= 4
+  const [nearStart, nearEnd] = [start - 300, end + 300]
+  const isGoods = keywords.has('goods', nearStart, nearEnd)
+  const isOffer = keywords.has('offer', nearStart, nearEnd) || hasPercentage(text, start - 200, end + 200)
   if (isGoods || (isOffer && signals.isOffer)) sum -= label === 'oneTime' ? 3.5 : 4
   else if (isOffer || signals.isOffer) sum -= label === 'oneTime' ? 0.5 : 2.5
   if (label === 'code' && !signals.mentionsUse) sum -= shape === 'digits' ? 1.3 : 2
-  if (isBookingCode(code, shape) && !signals.isTimed && near.some((match) => match.kind === 'travel')) sum -= 3.5
-  if (near.some((match) => match.kind === 'initialPassword')) sum -= 3
+  if (isBookingCode(code, shape) && !signals.isTimed && keywords.has('travel', nearStart, nearEnd)) sum -= 3.5
+  if (keywords.has('initialPassword', nearStart, nearEnd)) sum -= 3
   if (/^[^\n]{0,3}>/.test(text.slice(position.lineStart, start))) sum -= 4 // quoted
   const before = text.slice(Math.max(0, start - 12), start)
   if (/#\s?$/.test(before) && !ORIGIN_BOUND_CODE.test(folded.slice(Math.max(0, start - 80), start))) sum -= 4
   if (
-    /(?:№|\bn[ro]?[.°º]*|\bnum\.?|\bnr[.:]?|\bno[.:]|n\.º|\bext\.?|\btel\.?|\bid:?|No)\s*$/i.test(before) &&
-    !position.isAlone
+    !position.isAlone &&
+    /(?:№|\bn[ro]?[.°º]*|\bnum\.?|\bnr[.:]?|\bno[.:]|n\.º|\bext\.?|\btel\.?|\bid:?|No)\s*$/i.test(before)
   )
     sum -= 3
   if (label === undefined && !position.isAlone && position.isAfterColon) sum -= 1.5 // its label has no keyword
@@ -59,27 +57,28 @@ function isBookingCode(code: string, shape: CodeCandidate['shape']): boolean {
   return (shape === 'mixed' || shape === 'letters') && /^[0-9A-Z]{5,7}$/.test(code)
 }
 
+/** Percent signs are rare, and faster to find than the pattern. */
+function hasPercentage(text: string, from: number, to: number): boolean {
+  const near = text.slice(Math.max(0, from), to)
+  return near.includes('%') && PERCENT.test(near)
+}
+
 /** Whether the sentence says that this code is no longer valid, and does not say it of another number. */
-function isStale(
-  { folded }: CodeText,
-  start: number,
-  end: number,
-  position: CodePosition,
-  sentence: readonly KeywordMatch<KeywordKind>[],
-): boolean {
-  return sentence.some((match) => {
-    if (match.kind !== 'stale' && match.kind !== 'replacement') return false
-    if (match.end <= start) {
-      const between = folded.slice(match.end, start)
-      const isOtherClause =
-        /[,;:—–。]| - /.test(between) ||
-        sentence.some((each) => each.kind === 'entry' && each.start >= match.end && each.end <= start)
-      return !isOtherClause && !/[0-9]{4}/.test(between)
-    }
-    if (match.kind === 'replacement') return false
-    // "482913 no longer works after 10 minutes" announces when the code expires.
-    return !/[0-9]{4}/.test(folded.slice(end, match.start)) && !TIME_SPAN.test(folded.slice(end, position.sentenceEnd))
-  })
+function isStale({ folded, keywords }: CodeText, start: number, end: number, position: CodePosition): boolean {
+  const stale = keywords.within('stale', position.sentenceStart, position.sentenceEnd)
+  const replacement = keywords.within('replacement', position.sentenceStart, position.sentenceEnd)
+  const isSaidBefore = (match: Range) => {
+    if (match.end > start) return false
+    const between = folded.slice(match.end, start)
+    const isOtherClause = /[,;:—–。]| - /.test(between) || keywords.has('entry', match.end, start)
+    return !isOtherClause && !/[0-9]{4}/.test(between)
+  }
+  // "482913 no longer works after 10 minutes" announces when the code expires.
+  const isSaidAfter = (match: Range) =>
+    match.end > start &&
+    !/[0-9]{4}/.test(folded.slice(end, match.start)) &&
+    !TIME_SPAN.test(folded.slice(end, position.sentenceEnd))
+  return stale.some((match) => isSaidBefore(match) || isSaidAfter(match)) || replacement.some(isSaidBefore)
 }
 
 const TIME_SPAN =

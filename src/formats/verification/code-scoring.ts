@@ -3,7 +3,7 @@
  * penalties for what is not a one-time code (code-penalties.ts).
  */
 import type { CodeCandidate } from './code-candidates.ts'
-import { LABEL_WEIGHT_MAX, labelOf } from './code-labels.ts'
+import { highestLabelWeight, labelOf } from './code-labels.ts'
 import { penalties } from './code-penalties.ts'
 import { type CodePosition, isInSentence, positionOf } from './code-position.ts'
 import type { CodeText } from './code-text.ts'
@@ -22,19 +22,14 @@ export interface ScoredCandidate {
 }
 
 /**
- * Returns a score that a candidate does not exceed, without a look at the labels. Infinity, unless it is a word or letters
- * in the middle of a sentence.
+ * Returns a score that a candidate does not exceed, without a look at its sentence. Infinity, unless it is in the middle of
+ * a sentence of a body.
  */
-export function highestScore(
-  { start, end, code, shape, shapeScore }: CodeCandidate,
-  source: CodeText,
-  signals: MessageSignals,
-): number {
-  const isWord = shape === 'words' || (shape === 'letters' && !code.includes('-'))
-  if (!isWord || shapeScore > 0 || source.isSubject || !isInSentence(source, start, end))
-    return Number.POSITIVE_INFINITY
+export function highestScore(candidate: CodeCandidate, source: CodeText, signals: MessageSignals): number {
+  if (source.isSubject || !isInSentence(source, candidate.start, candidate.end)) return Number.POSITIVE_INFINITY
   const ofMessage = (signals.subjectHasPurpose ? 0.4 : 0) + (signals.isShort ? 0.8 : 0) + subjectLabelWeight(signals)
-  return shapeScore + signals.weight + LABEL_WEIGHT_MAX + ofMessage + WITHIN_SENTENCE + ROUNDING
+  const ofShape = candidate.shapeScore + (isWord(candidate) && !isDashedLetters(candidate) ? WITHIN_SENTENCE : 0)
+  return ofShape + signals.weight + highestLabelWeight(source, candidate) + ofMessage + ROUNDING
 }
 
 /** More than the sums of scores can differ by the order in which they are added. */
@@ -62,8 +57,23 @@ export function scoreCandidates(
   })
 }
 
+/** Returns the same score for an equal candidate in an equal text. */
+export function inSource(scored: ScoredCandidate, source: CodeText): ScoredCandidate {
+  const { candidate, score, isLabelled, isOther, isSeparate } = scored
+  return { candidate, source, score, isLabelled, isOther, isSeparate }
+}
+
 /** A word or letters in the middle of a sentence. */
 const WITHIN_SENTENCE = -4
+
+function isWord({ shape }: CodeCandidate): boolean {
+  return shape === 'words' || shape === 'letters'
+}
+
+/** Whether it may be a code for another device: "BCDF-GHJK". */
+function isDashedLetters({ shape, code }: CodeCandidate): boolean {
+  return shape === 'letters' && code.includes('-')
+}
 
 function subjectLabelWeight({ subjectLabel }: MessageSignals): number {
   return subjectLabel === 'oneTime' ? 0.8 : subjectLabel === 'code' ? 0.5 : 0
@@ -88,10 +98,10 @@ function scoreCandidate(
   if (source.isSubject && label.kind === undefined && position.sentenceStart === candidate.start) score += 1.7
   score += source.isSubject ? 0.3 : subjectLabelWeight(signals)
   score += penalties(source, candidate, position, label.kind, signals)
-  if (candidate.shape === 'words' || candidate.shape === 'letters') {
+  if (isWord(candidate)) {
     const isSetApart =
       position.isAlone || position.isCell || position.isAfterColon || position.isStrong || position.isQuoted
-    const isDeviceCode = candidate.shape === 'letters' && candidate.code.includes('-') && label.weight >= 4
+    const isDeviceCode = isDashedLetters(candidate) && label.weight >= 4
     if (!isSetApart && !isDeviceCode) score += WITHIN_SENTENCE
     if (label.weight < 2) score -= 2
   }

@@ -6,7 +6,8 @@
  */
 
 import { type CodeCandidate, findCandidates } from './code-candidates.ts'
-import { createKeywordFinder, firstFrom, type KeywordMatch } from './keyword-finder.ts'
+import { createKeywordFinder, type KeywordMatch } from './keyword-finder.ts'
+import { firstFrom, KeywordIndex } from './keyword-ranges.ts'
 import { fold } from './keyword-text.ts'
 import { withoutAddresses } from './text-addresses.ts'
 import type { TextRange, VisibleText } from './visible-text.ts'
@@ -76,7 +77,7 @@ export interface CandidateText {
 export interface CodeText extends CandidateText {
   /** `text` in lower case and without accents, with the same offsets. */
   folded: string
-  matches: KeywordMatch<KeywordKind>[]
+  keywords: KeywordIndex<KeywordKind>
   labels: Label[]
 }
 
@@ -86,22 +87,29 @@ export function withCandidates(
   isSubject: boolean,
   same?: CandidateText,
 ): CandidateText {
-  if (same !== undefined) return { ...same, strong }
+  if (same !== undefined) return { text: same.text, candidates: same.candidates, strong, isSubject }
   const text = withoutAddresses(shown)
   return { text, candidates: findCandidates(text), strong, isSubject }
 }
 
 /** @param same  another one with the same text, if there is one */
 export function withLabels(source: CandidateText, same?: CodeText): CodeText {
-  if (same !== undefined) return { ...same, strong: source.strong }
-  const folded = fold(source.text)
-  const matches = findKeywords(folded).filter((match) => !isPartOfProperName(source.text, match))
-  return { ...source, folded, matches, labels: findLabels(folded, matches) }
+  // Not `...`: V8 takes longer to copy properties than to find the labels.
+  const { text, candidates, strong, isSubject } = source
+  if (same !== undefined) {
+    const { folded, keywords, labels } = same
+    return { text, candidates, strong, isSubject, folded, keywords, labels }
+  }
+  const folded = fold(text)
+  const matches = findKeywords(folded).filter((match) => !isPartOfProperName(text, match))
+  const keywords = new KeywordIndex(matches)
+  const labels = findLabels(folded, matches, keywords)
+  return { text, candidates, strong, isSubject, folded, keywords, labels }
 }
 
 /** The country "USA" is not the Spanish verb "usa", and "acme.example" does not announce an example. */
 function isPartOfProperName(text: string, { start, end }: TextRange): boolean {
-  return text[start - 1] === '.' || text.slice(start, end) === 'USA'
+  return text[start - 1] === '.' || (end - start === 3 && text.startsWith('USA', start))
 }
 
 /** The words between the parts of one term: "code de vérification", "code for pick-up", "verification-code". */
@@ -113,11 +121,15 @@ const LINKING_WORDS =
  * only in a text that mentions one-time use, secrecy or an expiry. "Code" beside a word for its purpose ("code to sign
  * in") labels a one-time code, like "verification code".
  */
-function findLabels(folded: string, matches: readonly KeywordMatch<KeywordKind>[]): Label[] {
+function findLabels(
+  folded: string,
+  matches: readonly KeywordMatch<KeywordKind>[],
+  keywords: KeywordIndex<KeywordKind>,
+): Label[] {
   const others = matches.filter((match) => match.kind === 'other' || match.kind === 'goods')
-  const purposes = matches.filter((match) => match.kind === 'purpose')
-  const oneTimes = matches.filter((match) => match.kind === 'oneTime')
-  const mayBeOneTime = matches.some(({ kind }) => kind === 'oneTime' || kind === 'warning' || kind === 'expiry')
+  const purposes = keywords.all('purpose')
+  const oneTimes = keywords.all('oneTime')
+  const mayBeOneTime = [oneTimes, keywords.all('warning'), keywords.all('expiry')].some(({ length }) => length > 0)
   const labels: Label[] = []
   for (const match of matches) {
     const { kind, start, end } = match

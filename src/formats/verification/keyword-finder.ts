@@ -10,18 +10,11 @@
  * any part of one. In scripts that write words without spaces or attach prefixes to them (Chinese, Thai, Arabic, …), a
  * keyword always matches anywhere.
  */
+import type { Range } from './keyword-ranges.ts'
 import { fold, isAlphabetic, isAlphabeticUnit, plainText } from './keyword-text.ts'
 
-/** A half-open range of the text, in UTF-16 units. */
-interface Range {
-  readonly start: number
-  readonly end: number
-}
-
-export interface KeywordMatch<Kind extends string> {
+export interface KeywordMatch<Kind extends string> extends Range {
   readonly kind: Kind
-  readonly start: number
-  readonly end: number
 }
 
 /** A keyword, at the state that its last letter leads to. */
@@ -89,10 +82,8 @@ for (let letter = 1; letter <= 26; letter += 1) {
   ASCII_CLASSES[0x60 + letter] = letter
 }
 
-/** Beyond the end of a text, that of a unit that is not ASCII. (V8 does not optimise an index that is out of bounds.) */
-function classAt(text: string, index: number): number {
-  if (index >= text.length) return NOT_ASCII
-  const unit = text.charCodeAt(index)
+/** Beyond the end of a text, that of a unit that is not ASCII. */
+function classOf(unit: number): number {
   return unit < ASCII_END ? ASCII_CLASSES[unit]! : NOT_ASCII
 }
 
@@ -112,7 +103,7 @@ class Beginnings {
       const slot = slotOf(beginning)
       this.#bits[slot >> 3]! |= 1 << (slot & 7)
     } else if (index < letters.length) {
-      this.add(letters, mayPrecedeLetter, (beginning << CLASS_BITS) | classAt(letters, index), index + 1)
+      this.add(letters, mayPrecedeLetter, (beginning << CLASS_BITS) | classOf(letters.charCodeAt(index)), index + 1)
     } else
       for (let following = 0; following < CLASSES; following += 1) {
         const isLetter = following !== OTHER_ASCII && following !== NOT_ASCII
@@ -206,64 +197,66 @@ function addKeyword<Kind>(keywords: (Keyword<Kind>[] | undefined)[], state: numb
   else keywords[state] = [keyword]
 }
 
+/** Follows the last unit of a text. Begins no keyword, is in none, and is no letter. */
+const NO_UNIT = 0xffff
+
+/**
+ * The units of the text that is searched, and NO_UNIT after them. Each unit is read several times, and V8 reads an array in
+ * less than half of the time of a string, even with the copy. Kept between searches, which are synchronous.
+ */
+let unitsOfText = new Uint16Array(0)
+
+function unitsOf(text: string): Uint16Array {
+  const { length } = text
+  if (unitsOfText.length < length + BEGINNING_UNITS) unitsOfText = new Uint16Array(2 * length + BEGINNING_UNITS)
+  const units = unitsOfText
+  for (let index = 0; index < length; index += 1) units[index] = text.charCodeAt(index)
+  return units.fill(NO_UNIT, length, length + BEGINNING_UNITS)
+}
+
 function findMatches<Kind extends string>({ all, insideWords }: Tries<Kind>, text: string): KeywordMatch<Kind>[] {
   const matches: KeywordMatch<Kind>[] = []
+  const units = unitsOf(text)
   /** The classes of the units from `start` on; at first without the last one. */
   let beginning = 0
   for (let index = 0; index < BEGINNING_UNITS - 1; index += 1)
-    beginning = (beginning << CLASS_BITS) | classAt(text, index)
+    beginning = (beginning << CLASS_BITS) | classOf(units[index]!)
   let isInsideWord = false
   for (let start = 0; start < text.length && matches.length < MATCHES_MAX; start += 1) {
-    beginning = ((beginning << CLASS_BITS) | classAt(text, start + BEGINNING_UNITS - 1)) & BEGINNING_MASK
+    beginning = ((beginning << CLASS_BITS) | classOf(units[start + BEGINNING_UNITS - 1]!)) & BEGINNING_MASK
     const unitClass = beginning >> (CLASS_BITS * (BEGINNING_UNITS - 1))
     const trie = isInsideWord ? insideWords : all
-    if (unitClass === NOT_ASCII || trie.beginnings.mayHave(beginning)) addMatches(matches, trie, text, start)
-    isInsideWord = unitClass === NOT_ASCII ? isAlphabeticUnit(text.charCodeAt(start)) : unitClass !== OTHER_ASCII
+    if (unitClass === NOT_ASCII || trie.beginnings.mayHave(beginning)) addMatches(matches, trie, units, start)
+    isInsideWord = unitClass === NOT_ASCII ? isAlphabeticUnit(units[start]!) : unitClass !== OTHER_ASCII
   }
-  return matches.sort((a, b) => a.start - b.start || b.end - a.end)
+  return matches
 }
 
-/** Follows the last unit of a text. Equal to no unit, and no letter. */
-const NO_UNIT = -1
-
-/** Adds the keywords that begin at `start`. */
+/** Adds the keywords that begin at `start`, the longest first. */
 function addMatches<Kind extends string>(
   matches: KeywordMatch<Kind>[],
   { first, units, next, keywords }: Trie<Kind>,
-  text: string,
+  textUnits: Uint16Array,
   start: number,
 ): void {
-  let state = first[text.charCodeAt(start)]!
+  const longest = matches.length
+  let state = first[textUnits[start]!]!
   if (state === 0) return
   for (let end = start + 1; ; end += 1) {
-    const unit = end < text.length ? text.charCodeAt(end) : NO_UNIT
+    const unit = textUnits[end]!
     const found = keywords[state]
-    if (found !== undefined)
+    if (found !== undefined) {
+      let at = longest
       for (const { kind, mayPrecedeLetter } of found)
-        if (mayPrecedeLetter || !isAlphabeticUnit(unit)) matches.push({ kind, start, end })
+        if (mayPrecedeLetter || !isAlphabeticUnit(unit)) {
+          if (at === matches.length) matches.push({ kind, start, end })
+          else matches.splice(at, 0, { kind, start, end })
+          at += 1
+        }
+    }
     const last = next[state + 1]!
     state = next[state]!
     while (state < last && units[state]! < unit) state += 1
     if (state === last || units[state] !== unit) return
   }
-}
-
-/** Returns the index of the first range that starts at `offset` or later. The ranges are sorted by their start. */
-export function firstFrom(ranges: readonly Range[], offset: number): number {
-  let low = 0
-  let high = ranges.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (ranges[middle]!.start < offset) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** Returns the ranges between two offsets. The ranges are sorted by their start. */
-export function within<T extends Range>(ranges: readonly T[], start: number, end: number): T[] {
-  const found: T[] = []
-  for (let index = firstFrom(ranges, start); index < ranges.length && ranges[index]!.start < end; index++)
-    if (ranges[index]!.end <= end) found.push(ranges[index]!)
-  return found
 }

@@ -1,5 +1,5 @@
 /** Determines how much a message as a whole is about a one-time code, from the keywords near its beginning. */
-import type { CodeText, KeywordKind } from './code-text.ts'
+import type { CodeText, KeywordKind, LabelKind } from './code-text.ts'
 
 /** How much the message as a whole is about a one-time code. */
 export interface MessageSignals {
@@ -22,7 +22,7 @@ export interface MessageSignals {
   isOffer: boolean
 }
 
-const CODE_KEYWORDS: ReadonlySet<KeywordKind> = new Set(['oneTime', 'code', 'number', 'purpose', 'entry'])
+const CODE_KEYWORDS: readonly KeywordKind[] = ['oneTime', 'code', 'number', 'purpose', 'entry']
 
 const SHORT_CHARS = 120
 
@@ -33,28 +33,27 @@ const SIGNAL_CHARS = 4000
 
 /** @param sources  the subject, then the bodies */
 export function signalsOf(sources: readonly CodeText[]): MessageSignals {
-  const kinds = new Set<KeywordKind | 'label:oneTime' | 'label:code'>()
-  for (const { matches, labels } of sources) {
-    for (const match of matches) if (match.start < SIGNAL_CHARS) kinds.add(match.kind)
-    for (const label of labels)
-      if (label.start < SIGNAL_CHARS && (label.kind === 'oneTime' || label.kind === 'code'))
-        kinds.add(`label:${label.kind}`)
-  }
-  const oneIf = (kind: KeywordKind | 'label:oneTime' | 'label:code') => (kinds.has(kind) ? 1 : 0)
-  const labelWeight = oneIf('label:oneTime') * 1.2 || oneIf('label:code') * 0.6
-  const weight =
-    labelWeight + oneIf('purpose') * 0.4 + oneIf('entry') * 0.4 + oneIf('expiry') * 0.4 + oneIf('warning') * 0.4
+  const hasEarly = (kind: KeywordKind) =>
+    sources.some(({ keywords }) => (keywords.all(kind)[0]?.start ?? SIGNAL_CHARS) < SIGNAL_CHARS)
+  const hasEarlyLabel = (kind: LabelKind) =>
+    sources.some(({ labels }) => labels.some((label) => label.kind === kind && label.start < SIGNAL_CHARS))
+  const labelWeight = hasEarlyLabel('oneTime') ? 1.2 : hasEarlyLabel('code') ? 0.6 : 0
+  const [hasEntry, hasExpiry] = [hasEarly('entry'), hasEarly('expiry')]
+  const uses = [hasEarly('purpose'), hasEntry, hasExpiry, hasEarly('warning')]
+  const weight = uses.reduce((sum, isFound) => sum + (isFound ? 0.4 : 0), labelWeight)
   const subject = sources[0]!
   const subjectLabels = subject.labels.map((label) => label.kind)
   return {
-    mayHaveCodes: sources.some(({ matches }) => matches.some(({ kind }) => CODE_KEYWORDS.has(kind))),
+    mayHaveCodes: CODE_KEYWORDS.some((kind) => sources.some(({ keywords }) => keywords.all(kind).length > 0)),
     weight,
     subjectLabel: subjectLabels.includes('oneTime') ? 'oneTime' : subjectLabels.includes('code') ? 'code' : undefined,
-    subjectHasPurpose: subject.matches.some((match) => match.kind === 'purpose'),
-    isTimed: kinds.has('entry') || kinds.has('expiry'),
+    subjectHasPurpose: subject.keywords.all('purpose').length > 0,
+    isTimed: hasEntry || hasExpiry,
     isShort: sources.every(({ text, isSubject }) => isSubject || text.length < SHORT_CHARS),
     mentionsUse: weight > labelWeight,
     isOffer:
-      PERCENT.test(subject.text) || subject.matches.some((match) => match.kind === 'offer' || match.kind === 'goods'),
+      PERCENT.test(subject.text) ||
+      subject.keywords.all('offer').length > 0 ||
+      subject.keywords.all('goods').length > 0,
   }
 }

@@ -10,7 +10,7 @@
 
 import type { CodeCandidate } from './code-candidates.ts'
 import { endOf } from './code-position.ts'
-import { highestScore, type ScoredCandidate, scoreCandidates } from './code-scoring.ts'
+import { highestScore, inSource, type ScoredCandidate, scoreCandidates } from './code-scoring.ts'
 import { type CodeText, withCandidates, withLabels } from './code-text.ts'
 import { oneLine } from './keyword-text.ts'
 import { type MessageSignals, signalsOf } from './message-signals.ts'
@@ -48,11 +48,11 @@ export function findCodes(subject: string, bodies: readonly VisibleText[], conte
     const known = scored[same[index - 1] ?? index]
     // The same candidates in the same text have the same scores if nothing makes one of them stronger.
     const isScored = known !== undefined && source.strong.length === 0 && known[0]?.source.strong.length === 0
-    if (isScored) scored.push(known.map((each) => ({ ...each, source })))
+    if (isScored) scored.push(known.map((each) => inSource(each, source)))
     else scored.push(scoreCandidates(source, source.candidates.filter(isPossible), signals))
   }
   const all = scored.flat()
-  favourSubject(all)
+  favourSubject(all, sources)
   return select(all).map(({ candidate, source, score }) => ({
     code: candidate.code,
     context: contextOf(source.text, candidate, contextCharsMax),
@@ -61,8 +61,8 @@ export function findCodes(subject: string, bodies: readonly VisibleText[], conte
 }
 
 /**
- * Returns a test for the candidates that must be scored. The others are words among words: they cannot reach SCORE_MIN, so
- * that their scores change no result. Most candidates of a long text are such.
+ * Returns a test for the candidates that must be scored. The others are words or numbers within sentences: they cannot reach
+ * SCORE_MIN, so that their scores change no result. Most candidates of a long text are such.
  */
 function possibleCodes(sources: readonly CodeText[], signals: MessageSignals): (candidate: CodeCandidate) => boolean {
   const possible = new Set<string>()
@@ -73,9 +73,10 @@ function possibleCodes(sources: readonly CodeText[], signals: MessageSignals): (
 }
 
 /** Raises the scores in the subject if no body contains anything like a code: then the message is about that number. */
-function favourSubject(all: readonly ScoredCandidate[]): void {
-  const likely = all.filter(({ candidate }) => candidate.shapeScore > 0)
-  if (likely.length > 0 && likely.every(({ source }) => source.isSubject)) for (const each of likely) each.score += 2.2
+function favourSubject(all: readonly ScoredCandidate[], sources: readonly CodeText[]): void {
+  const isLikely = ({ shapeScore }: CodeCandidate) => shapeScore > 0
+  if (sources.some(({ isSubject, candidates }) => !isSubject && candidates.some(isLikely))) return
+  for (const each of all) if (isLikely(each.candidate)) each.score += 2.2
 }
 
 const SCORE_MIN = 5.3

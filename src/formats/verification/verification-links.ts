@@ -7,7 +7,8 @@
  * URLs are returned as written.
  */
 
-import { createKeywordFinder, type KeywordMatch, within } from './keyword-finder.ts'
+import { createKeywordFinder, type KeywordMatch } from './keyword-finder.ts'
+import { within } from './keyword-ranges.ts'
 import { fold, plainText } from './keyword-text.ts'
 import { contextOf, type LinkOccurrence, linesAround, linksIn } from './link-occurrences.ts'
 import { tokenScore } from './link-tokens.ts'

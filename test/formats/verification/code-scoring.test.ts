@@ -1,4 +1,4 @@
-/** Compares the bound by which words are left out of the scoring with the scores that they would have. */
+/** Compares the bound by which words and numbers are left out of the scoring with the scores that they would have. */
 import { expect, test } from 'vitest'
 import { highestScore, scoreCandidates } from '../../../src/formats/verification/code-scoring.ts'
 import { withCandidates, withLabels } from '../../../src/formats/verification/code-text.ts'
@@ -21,6 +21,7 @@ const PARTS = [
     'TOKEN',
     '482913',
   ],
+  ...['4821', 'of 93721 rows', 'and then', 'it opens with', 'that is', '@example.com #482913', '#', '→', '*', '\t'],
   ...[':', '.', ',', '"', '(', ')', '\n', '\n\n', ' '],
 ]
 
