@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { LongFirst } from './test/support/sequencer.ts'
 import { folderVariables } from './test/support/test-folders.ts'
-import { WITHOUT_STORE } from './test/support/without-store.ts'
+import { WITH_STORE, WITHOUT_STORE } from './test/support/without-store.ts'
 
 /** What only one database has: its plans and files, and its ways to fail. */
 const ofSqlite = ['checkpoint', 'data-dir-lock', 'plans', 'sqlite-reader'].map((name) => `test/store/${name}.test.ts`)
@@ -67,23 +67,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           // Everything that has a store below it; the rest cannot tell the difference.
           include: [
-            ...[
-              'access',
-              'domains',
-              'store',
-              'flows',
-              'events',
-              'hostile',
-              'imap/server',
-              'inboxes',
-              'jobs',
-              'mailboxes',
-              'messages',
-              'receiving',
-              'reports',
-              'sending',
-              'webhooks',
-            ].map((folder) => `test/${folder}/**/*.test.ts`),
+            ...WITH_STORE.map((folder) => `${folder}**/*.test.ts`),
             'test/submission/{logins,rules}.test.ts',
             'test/dialects/agentmail/{api-keys,batch,domains,downloads,drafts,hostile,inboxes,lists,messages,metrics,queue,sdk-operations,search,sending,sign-up,tenants,threads,webhooks}.test.ts',
           ],

@@ -13,7 +13,7 @@ import { settings } from '../src/config/settings.ts'
 import { errors } from '../src/errors.ts'
 import { filesBelow, importsOf, packageOf, resolveImport, root, textOf, withoutComments } from './support/imports.ts'
 import './support/program.ts' // waits for the bundle
-import { WITHOUT_STORE } from './support/without-store.ts'
+import { WITH_STORE, WITHOUT_STORE } from './support/without-store.ts'
 
 const sources = filesBelow('src').filter((file) => file.endsWith('.ts'))
 const packageJson = JSON.parse(textOf('package.json'))
@@ -159,11 +159,32 @@ test('tests, benchmarks and scripts import only packages that package.json names
   expect(missing).toEqual([])
 })
 
+/** What opens a database. */
+const OPENS =
+  /\b(startWorld|startNodes|startServer|openTestStore|openStore|temporaryFolder|createTestDatabase|FeedWorld|sendMail)\(/
+/** Files in which only some functions do so: who calls none of those opens no database. */
+const OPENERS = ['test/store/test-store.ts', 'test/support/test-database.ts', 'test/support/world.ts']
+
+/** Whether a test file calls one of these functions, or imports a file that does. */
+function opensDatabase(file: string): boolean {
+  const source = textOf(file)
+  if (OPENS.test(source)) return true
+  return importsOf(source)
+    .map((name) => resolveImport(file, name))
+    .some((path) => path?.startsWith('test/') && path.endsWith('.ts') && !OPENERS.includes(path) && opensDatabase(path))
+}
+
 test('a test file that runs on one database only does not open one', () => {
-  const opens =
-    /\b(startWorld|startNodes|startServer|openTestStore|openStore|temporaryFolder|createTestDatabase|FeedWorld|sendMail)\(/
-  const wrong = WITHOUT_STORE.filter((file) => opens.test(textOf(file)))
+  const wrong = WITHOUT_STORE.filter((file) => OPENS.test(textOf(file)))
   expect(wrong.map((file) => `${file} opens a store: remove it from test/support/without-store.ts`)).toEqual([])
+})
+
+test('a test file that opens no database runs once', () => {
+  const twice = filesBelow('test').filter(
+    (file) => file.endsWith('.test.ts') && WITH_STORE.some((folder) => file.startsWith(folder)),
+  )
+  const wrong = twice.filter((file) => !WITHOUT_STORE.includes(file) && !opensDatabase(file))
+  expect(wrong.map((file) => `${file} opens no store: add it to test/support/without-store.ts`)).toEqual([])
 })
 
 test('docs/dependencies.md gives a reason for each package', () => {

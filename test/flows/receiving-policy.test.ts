@@ -3,11 +3,12 @@
  * untrusted client, a real DNS server, a server that speaks rspamd's protocol, and the API. All tests share one server; each uses
  * addresses and domains of its own.
  */
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { signMessage } from '../../src/formats/dkim/dkim-sign.ts'
 import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
 import { type FakeRspamd, startRspamd } from '../support/fake-rspamd.ts'
+import { knownSigningKey } from '../support/shared-signing-keys.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const SENDER_MAX = 8
@@ -287,8 +288,8 @@ test('subdomains of a domain are one sender', async () => {
 
 test('who sends a signed message of another domain again does not use up the limit of that domain', async () => {
   const honest = permit('honest.example')
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  const privateKey = knownSigningKey()
+  const key = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).toString('base64')
   zones[`s._domainkey.${honest}`] = { TXT: [['v=DKIM1; k=rsa; p=', key.slice(0, 200), key.slice(200)]] }
   const text = `From: a@${honest}\r\nTo: x@mail.localhost\r\nMessage-ID: <signed@${honest}>\r\n\r\nhello\r\n`
   const signing = { domain: honest, selector: 's', privateKey, signedAt: new Date() }

@@ -375,9 +375,10 @@ describe('the index', () => {
     expect(await jobs()).toEqual([{ kind: 'index-messages', key: inbox.inbox_id }])
 
     const row = (await inboxes.getById(store.db, inbox.inbox_id))!
+    const defaults = withLimits({})
     await store.transaction(async (tx) => {
       for (let number = 1; number <= 640; number += 1) {
-        await requestIndexing(tx, { ...row, id: `inbox ${number}` }, number, withLimits({}))
+        await requestIndexing(tx, { ...row, id: `inbox ${number}` }, number, defaults)
       }
     })
     const requests = (await jobs()).filter(({ key }) => key.startsWith('inbox '))

@@ -2,7 +2,7 @@
  * Signing keys that the servers of tests use again and again: a new one takes a tenth of a second of CPU time. Consecutive
  * domains get different keys. Later runs use the same file.
  */
-import { randomUUID } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makePrivateKey } from '../../src/mail/domains/signing-keys.ts'
@@ -21,11 +21,22 @@ export async function nextSigningKey(): Promise<string> {
   return all[given++ % all.length]!
 }
 
+/** Returns the first of the keys, for tests that sign mail by themselves; a new one in the first run. */
+export function knownSigningKey(): KeyObject {
+  const [first] = readKeys() ?? []
+  return first === undefined ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey : createPrivateKey(first)
+}
+
 async function readOrMake(): Promise<readonly string[]> {
+  return readKeys() ?? makeKeys()
+}
+
+/** undefined: there is no file yet. */
+function readKeys(): readonly string[] | undefined {
   try {
     return JSON.parse(readFileSync(FILE, 'utf8'))
   } catch {
-    return makeKeys() // there is no file yet
+    return undefined
   }
 }
 

@@ -1,10 +1,11 @@
 /**
  * Mail with DKIM signatures and ARC seals by mailauth, which shares no code with ours, and the DNS records of its keys. One key of each
- * kind per process: an RSA key takes a tenth of a second.
+ * kind per process.
  */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { dkimSign } from 'mailauth/lib/dkim/sign.js'
 import type { Records } from './dns-server.ts'
+import { knownSigningKey } from './shared-signing-keys.ts'
 
 export interface TestKey {
   readonly privateKey: string
@@ -15,11 +16,10 @@ export interface TestKey {
 const made = new Map<string, TestKey>()
 
 /** @param kind "ed25519", or the bits of an RSA key */
-export function testKey(kind: number | 'ed25519'): TestKey {
+export function testKey(kind: 2048 | 'ed25519'): TestKey {
   const known = made.get(String(kind))
   if (known) return known
-  const { privateKey } =
-    kind === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('rsa', { modulusLength: kind })
+  const privateKey = kind === 'ed25519' ? generateKeyPairSync('ed25519').privateKey : knownSigningKey()
   const key = {
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     record: keyRecord(privateKey),

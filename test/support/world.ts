@@ -19,6 +19,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import type { Lookup } from '../../src/net/fetch/safe-fetch.ts'
 import type { Martlet } from '../../src/server/start.ts'
 import { MAIL_PROGRAMS_OFF } from './free-port.ts'
+import { exchange } from './http-exchange.ts'
 import { ROOT_KEY } from './root-key.ts'
 import { nextSigningKey } from './shared-signing-keys.ts'
 import { sharedThreads } from './shared-threads.ts'
@@ -128,18 +129,19 @@ export class World implements AsyncDisposable {
     { body, headers = {}, key = this.rootKey }: RequestOptions = {},
   ): Promise<Answer> {
     const isRaw = typeof body === 'string' || Buffer.isBuffer(body)
-    const response = await fetch(`${this.url}${path}`, {
+    const answer = await exchange(
+      `${this.url}${path}`,
       method,
-      headers: {
+      {
         ...(key !== '' && { authorization: `Bearer ${key}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body !== undefined && { body: isRaw ? (body as string) : JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json') ?? false
-    return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text, headers: response.headers }
+      body === undefined || isRaw ? (body as string | Buffer | undefined) : JSON.stringify(body),
+    )
+    const isJson = answer.headers.get('content-type')?.includes('json') ?? false
+    const { status, text } = answer
+    return { status, body: isJson && text !== '' ? JSON.parse(text) : text, headers: answer.headers }
   }
 
   /**

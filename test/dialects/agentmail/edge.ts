@@ -13,6 +13,7 @@ import { createEventLoop } from '../../../src/event-loop.ts'
 import { createLog } from '../../../src/log.ts'
 import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import { createMetrics, type Metrics } from '../../../src/metrics.ts'
+import { exchange } from '../../support/http-exchange.ts'
 
 export const KEY = 'am_us_test_key_of_the_edge'
 
@@ -105,18 +106,19 @@ export async function startEdge({
     metrics,
     log: lines,
     async request(method, path, { body, headers = {}, key = KEY } = {}) {
-      const sent = await fetch(url + path, {
+      const answer = await exchange(
+        url + path,
         method,
-        headers: {
+        {
           ...(key !== null && { authorization: `Bearer ${key}` }),
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...headers,
         },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      })
-      const text = await sent.text()
-      const isJson = sent.headers.get('content-type')?.startsWith('application/json')
-      return { status: sent.status, headers: sent.headers, body: isJson ? JSON.parse(text) : text }
+        body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+      )
+      const { status, text } = answer
+      const isJson = answer.headers.get('content-type')?.startsWith('application/json')
+      return { status, headers: answer.headers, body: isJson ? JSON.parse(text) : text }
     },
     async [Symbol.asyncDispose]() {
       await server.stop(100)
