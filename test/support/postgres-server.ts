@@ -73,9 +73,6 @@ export async function startPostgresServer({
       },
       ...{ max_connections: '300', shared_buffers: '64MB', autovacuum: 'off', log_min_messages: 'log' },
       ...{ commit_delay: `${commitMs * 1_000}`, commit_siblings: '0' },
-      // Otherwise each connection plans a statement again for each of its first five executions, and few of them execute one
-      // more often in a test: an eighth of PostgreSQL's CPU time.
-      plan_cache_mode: 'force_generic_plan',
     }
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const server = new Server(
