@@ -12,7 +12,7 @@ import * as apiKeys from '../../src/store/tables/api-keys-table.ts'
 import { observeStatements } from '../store/count-statements.ts'
 import { FeedWorld, type Listener, seeded, sent } from './feed-world.ts'
 
-test('without subscriptions, a commit is not looked up; the first one that joins gets all that follow', async () => {
+test('without subscriptions, a commit causes no read of the log; the first one that joins gets all that follow', async () => {
   const read: string[] = []
   await using world = await FeedWorld.open({}, (store) => observeStatements(store, (table) => void read.push(table)))
   const inbox = await world.addInbox()
@@ -27,6 +27,28 @@ test('without subscriptions, a commit is not looked up; the first one that joins
   await world.append(sent(inbox), sent(inbox))
   await listener.count(2)
   expect(listener.seqs).toEqual([(await world.lastSeq()) - 1, await world.lastSeq()])
+})
+
+test('the first subscription after a while gets each event after its cursor once', async () => {
+  await using world = await FeedWorld.open({ events: { pollMs: 60_000 } })
+  const inbox = await world.addInbox()
+  const actor = await world.addKey(inbox)
+  const before = await world.listen(actor)
+  await world.append(sent(inbox), sent(inbox))
+  await before.count(2)
+  before.abort.abort()
+  await before.ended
+  const { cursor } = before.collected.at(-1)!
+  for (let commit = 0; commit < 3; commit += 1) await world.append(sent(inbox))
+  const listener = await world.listen(actor, { after: cursor })
+  const other = await world.listen(actor)
+  await world.append(sent(inbox))
+  await Promise.all([listener.count(4), other.count(1)])
+  await world.append(sent(inbox))
+  await Promise.all([listener.count(5), other.count(2)])
+  const last = await world.lastSeq()
+  expect(listener.seqs).toEqual([last - 4, last - 3, last - 2, last - 1, last])
+  expect(other.seqs).toEqual([last - 1, last])
 })
 
 test.each([1, 2, 3, 4, 5, 6])('every event is sent once and in order (seed %i)', async (seed) => {

@@ -41,7 +41,8 @@ export const eventsLimits = {
   pollMs: {
     default: SECOND,
     unit: 'milliseconds',
-    description: 'Interval at which the event log is polled when no commit signal arrives.',
+    description:
+      'Interval at which the event log is polled when no commit signal arrives, or nobody subscribes to events.',
   },
   batchMax: { default: 500, unit: 'count', description: 'Events read from the log in one batch.' },
   backfillBatchMax: {

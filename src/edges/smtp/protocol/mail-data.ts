@@ -64,7 +64,10 @@ export class MailData implements AsyncIterable<Buffer> {
     return this.#isClosed || this.#waitingBytes <= WAITING_BYTES_MAX ? Promise.resolve() : this.#woken()
   }
 
-  /** Not a generator, which makes nine promises for a small message. */
+  /**
+   * Call `next` only when the call before has settled. Not a generator, which would queue the calls, but makes nine promises for a small
+   * message.
+   */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
     assert(!this.#hasReader, 'a message is read once')
     this.#hasReader = true

@@ -187,7 +187,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
    * Reads and answers one line after the other, until the peer ends its side, the connection closes, or TLS begins. A peer may end
    * its side with its last command, and still waits for the replies: Exim does, after the message and QUIT.
    *
-   * It awaits only what is not known yet: most commands of a message take less time than the promises of an `await`.
+   * It awaits only promises: most commands of a message take less time than the promises of an `await`.
    */
   async #answerLines(parser: CommandStream): Promise<void> {
     for (;;) {
@@ -202,7 +202,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
         ? this.#receiveMessage(step.reply, step.receiveMailData, parser)
         : this.#answer(step.reply)
       if (answered) await answered
-      if (step.next) this.#goOn(step.next)
+      if (step.next) this.#afterReply(step.next)
     }
     if (this._parser === parser && !this._closing) this.close()
   }
@@ -214,7 +214,7 @@ export class SmtpConnection extends SMTPConnection implements LimitedConnection 
     return refusal ? { reply: refusal } : this.#session.handle(line)
   }
 
-  #goOn(next: NonNullable<Step['next']>): void {
+  #afterReply(next: NonNullable<Step['next']>): void {
     if (next === 'close') {
       this.close()
       return

@@ -276,7 +276,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     let buffered: BufferedEvent | undefined
     let needed: readonly Permission[] = []
     for (const subscription of subscriptions.candidatesFor(row)) {
-      if (!matchesTypeAndScope(subscription.filter, row)) continue
+      // Before an event is made of the row: the first subscriber after a while has all rows of this time.
+      if (!subscription.accepts(row.seq) || !matchesTypeAndScope(subscription.filter, row)) continue
       if (!buffered) {
         const event = toEvent(row, store.epoch) // one object for all subscriptions, and none if no one wants it
         buffered = { event, bytes: memoryOf(row), bytesPerReader: REFERENCE_BYTES, readerCount: 0 }

@@ -98,10 +98,15 @@ export class Subscription {
     return event
   }
 
-  /** Buffers an event for the reader; skips an event that it already has. Returns false when the buffer is full. */
+  /** Whether this event is offered to the reader: not if it already has it. */
+  accepts(seq: number): boolean {
+    return this.#offered !== undefined && seq > this.#offered && !this.isEnded
+  }
+
+  /** Buffers an event for the reader, unless it does not accept it. Returns false when the buffer is full. */
   offer(waiting: BufferedEvent): boolean {
     const { seq } = waiting.event
-    if (this.#offered === undefined || seq <= this.#offered || this.isEnded) return true
+    if (!this.accepts(seq)) return true
     if (this.#buffer.length >= this.#bufferMax) return false
     this.#offered = seq
     this.#buffer.push(waiting)

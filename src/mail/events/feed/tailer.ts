@@ -62,7 +62,8 @@ export class Tailer {
   async start(): Promise<void> {
     this.#position = endOf(await events.requireLog(this.#needs.store.db))
     this.#stopListening = this.#needs.store.onCommit(() => {
-      // Without subscriptions, only the position moves, once per poll interval. One that joins starts at the end of the log, or reads up to it.
+      // Without subscriptions no one needs the events: the position moves once per poll interval. A new subscription starts at the end of
+      // the log, or reads up to it.
       if (this.#needs.countSubscribers() > 0) this.#loop.pollSoon()
     })
     this.#loop.pollSoon()

@@ -225,7 +225,7 @@ function boundedReader(
     return result
   }
   async function refuse(): Promise<never> {
-    await reader.return?.()
+    await reader.return?.().catch(() => undefined) // its error would hide this one
     throw new MailError('message_too_large', { limitBytes: bytesMax })
   }
   return { next: () => reader.next().then(count) }
