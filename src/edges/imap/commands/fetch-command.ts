@@ -27,7 +27,8 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   }
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
   const marked = plan.marksSeen ? await markSeen(session, selected, ranges) : undefined
-  const { isComplete, unreadable } = await fetchAndUnmark(session, selected, plan, ranges, marked)
+  const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges, marked)
+  if (marked) await unmark(selected, marked, unreadable)
   // RFC 5530 §3, CORRUPTION: not SERVERBUG, which programs take for something that passes
   if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
@@ -136,29 +137,9 @@ async function markSeen(
   return { uids: new Set(uids), snapshot }
 }
 
-/** Messages that were marked and not sent are unread again: those that are damaged, and all after an error that ends the command. */
-async function fetchAndUnmark(
-  session: ImapSession,
-  selected: SelectedMailbox,
-  plan: FetchPlan,
-  ranges: readonly PositionRange[],
-  marked: Marked | undefined,
-): Promise<Sent> {
-  const written = new Set<number>()
-  try {
-    const sent = await fetchFromStore(session, selected, plan, { ranges, marked, written })
-    if (marked) await unmark(selected, marked, written)
-    return sent
-  } catch (error) {
-    // Its own error would hide the first one, which may have the same cause.
-    if (marked) await unmark(selected, marked, written).catch(() => undefined)
-    throw error
-  }
-}
-
 /** Other changes of the messages stay: \Seen is removed only if nobody has changed them since. */
-async function unmark({ mailbox }: SelectedMailbox, marked: Marked, written: ReadonlySet<number>): Promise<void> {
-  const uids = [...marked.uids].filter((uid) => !written.has(uid))
+async function unmark({ mailbox }: SelectedMailbox, marked: Marked, unreadable: readonly number[]): Promise<void> {
+  const uids = unreadable.filter((uid) => marked.uids.has(uid))
   if (uids.length === 0) return
   await mailbox.storeFlags(uids, { how: 'remove', flags: ['\\Seen'] }, marked.snapshot.highestModseq)
   await mailbox.refresh() // their flags are reported at the end of this command
@@ -171,18 +152,12 @@ interface Sent {
   readonly unreadable: readonly number[]
 }
 
-interface Fetching {
-  readonly ranges: readonly PositionRange[]
-  readonly marked: Marked | undefined
-  /** UIDs of messages that were sent are added. */
-  readonly written: Set<number>
-}
-
 async function fetchFromStore(
   session: ImapSession,
   selected: SelectedMailbox,
   plan: FetchPlan,
-  { ranges, marked, written }: Fetching,
+  ranges: readonly PositionRange[],
+  marked: Marked | undefined,
 ): Promise<Sent> {
   const { believed, mailbox } = selected
   const wantedCount = countPositions(ranges)
@@ -197,7 +172,6 @@ async function fetchFromStore(
       const response = beginResponse(session, selected, plan, { position, message, marked })
       const outcome = await writeWhole(session, selected, plan, response)
       if (outcome !== 'vanished') count += 1
-      if (outcome === 'written') written.add(message.uid)
       if (outcome === 'damaged') {
         writeReadable(
           session,
