@@ -28,7 +28,6 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
   const marked = plan.marksSeen ? await markSeen(session, selected, ranges) : undefined
   const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges, marked)
-  if (marked) await unmark(selected, marked, unreadable)
   // RFC 5530 §3, CORRUPTION: not SERVERBUG, which programs take for something that passes
   if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
@@ -114,10 +113,7 @@ interface Marked {
   readonly snapshot: Snapshot
 }
 
-/**
- * Sets \Seen before the messages are sent, so that their new flags are in the same responses. `unmark` removes it from those that could
- * not be sent.
- */
+/** Sets \Seen before the messages are sent, so that their new flags are in the same responses. */
 async function markSeen(
   session: ImapSession,
   selected: SelectedMailbox,
@@ -135,14 +131,6 @@ async function markSeen(
     if (at !== -1) session.reported.set(uid, snapshot.modseqs[at]!)
   }
   return { uids: new Set(uids), snapshot }
-}
-
-/** Other changes of the messages stay: \Seen is removed only if nobody has changed them since. */
-async function unmark({ mailbox }: SelectedMailbox, marked: Marked, unreadable: readonly number[]): Promise<void> {
-  const uids = unreadable.filter((uid) => marked.uids.has(uid))
-  if (uids.length === 0) return
-  await mailbox.storeFlags(uids, { how: 'remove', flags: ['\\Seen'] }, marked.snapshot.highestModseq)
-  await mailbox.refresh() // their flags are reported at the end of this command
 }
 
 interface Sent {
@@ -173,11 +161,7 @@ async function fetchFromStore(
       const outcome = await writeWhole(session, selected, plan, response)
       if (outcome !== 'vanished') count += 1
       if (outcome === 'damaged') {
-        writeReadable(
-          session,
-          selected,
-          beginResponse(session, selected, plan, { position, message, marked: undefined }),
-        )
+        writeReadable(session, selected, response)
         unreadable.push(message.uid)
       }
       if (session.output.isFull) await session.breathe()
