@@ -62,11 +62,11 @@ async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 test.each([
-  ['that stays in memory', MAIL.length + HEAD.length, 0],
-  ['that is written to a blob', 100, 1],
+  ['that stays in memory', MAIL.length + HEAD.length, false],
+  ['that is written to a blob', 100, true],
 ])(
   'the arrival of a message %s is reported once, with its size, between its last byte and the check',
-  async (_name, inlineBytesMax, blobs) => {
+  async (_name, inlineBytesMax, isInBlob) => {
     const steps: (string | number)[] = []
     async function* chunks() {
       yield* inChunks(MAIL)
@@ -80,7 +80,7 @@ test.each([
     const raw = { head: HEAD, chunks: chunks() }
     const content = await preparing(parseHere, inlineBytesMax)({ ...streamed(), raw, onArrived, check })
     expect(steps).toEqual(['last byte', MAIL.length, 'check'])
-    expect(await blobKeys()).toHaveLength(blobs)
+    expect((await blobKeys()).length > 0).toBe(isInBlob)
     await content.discard()
   },
 )

@@ -4,6 +4,7 @@ import { MailError } from '../../src/errors.ts'
 import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
+import { DamagedContent } from '../../src/mail/messages/content/damaged-content.ts'
 import { createDraftScheduler } from '../../src/mail/sending/drafts/draft-scheduler.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import * as drafts from '../../src/store/tables/drafts-table.ts'
@@ -12,7 +13,14 @@ import { FeedWorld, type TestInbox } from '../events/feed-world.ts'
 import { deferred, loggedEvents } from '../store/test-store.ts'
 import { draftOf } from './draft-row.ts'
 
-test.each<[string, (tx: Tx, inbox: TestInbox) => Promise<unknown>, object, string[]]>([
+test.each<[string, (tx: Tx, inbox: TestInbox) => Promise<unknown>, object, string[], error?: Error]>([
+  [
+    'because what it forwards is lost has an event',
+    async () => undefined,
+    { send_status: 'failed', send_error: expect.stringContaining('damaged or lost'), lease_owner: null },
+    ['draft.updated'],
+    new DamagedContent('the file of a message is lost'),
+  ],
   ['has an event', async () => undefined, { send_status: 'failed', lease_owner: null }, ['draft.updated']],
   [
     'has none after inbox.deleted, which is the last one of its inbox',
@@ -26,29 +34,32 @@ test.each<[string, (tx: Tx, inbox: TestInbox) => Promise<unknown>, object, strin
     { send_status: 'scheduled', send_error: null, lease_owner: 'another' },
     [],
   ],
-])('a due draft that cannot be sent %s', async (_what, meanwhile, expected, events) => {
-  await using world = await FeedWorld.open()
-  const { store, limits, metrics, time } = world
-  const inbox = await world.addInbox()
-  const key = await world.addKey(inbox)
-  const due = { send_status: 'scheduled', send_at: 0, next_attempt_at: 0, scheduled_by: key.apiKeyId } as const
-  await store.transaction((tx) => drafts.insert(tx, draftOf(inbox, due)))
-  const isTried = deferred()
-  const scheduler = createDraftScheduler({
-    ...{ store, limits, metrics, clock: time.clock, log: createLog('silent'), owner: 'node' },
-    ...{ interrupted: createInterruptedWork(limits), eventLoop: createEventLoop(limits) },
-    ...{ isPaused: async () => false, keyActor: async () => key },
-    sendDraft: {
-      async sendClaimed() {
-        await store.transaction((tx) => meanwhile(tx, inbox))
-        isTried.resolve()
-        throw new MailError('no_recipients', {})
+])(
+  'a due draft that cannot be sent %s',
+  async (_what, meanwhile, expected, events, error = new MailError('no_recipients', {})) => {
+    await using world = await FeedWorld.open()
+    const { store, limits, metrics, time } = world
+    const inbox = await world.addInbox()
+    const key = await world.addKey(inbox)
+    const due = { send_status: 'scheduled', send_at: 0, next_attempt_at: 0, scheduled_by: key.apiKeyId } as const
+    await store.transaction((tx) => drafts.insert(tx, draftOf(inbox, due)))
+    const isTried = deferred()
+    const scheduler = createDraftScheduler({
+      ...{ store, limits, metrics, clock: time.clock, log: createLog('silent'), owner: 'node' },
+      ...{ interrupted: createInterruptedWork(limits), eventLoop: createEventLoop(limits) },
+      ...{ isPaused: async () => false, keyActor: async () => key },
+      sendDraft: {
+        async sendClaimed() {
+          await store.transaction((tx) => meanwhile(tx, inbox))
+          isTried.resolve()
+          throw error
+        },
       },
-    },
-  })
-  scheduler.start()
-  await isTried.promise
-  await scheduler.stop(60_000)
-  expect(await drafts.listByIds(store.db, ['draft'], store.leaseNow())).toMatchObject([expected])
-  expect((await loggedEvents(store)).map(([, type]) => type)).toEqual(events)
-})
+    })
+    scheduler.start()
+    await isTried.promise
+    await scheduler.stop(60_000)
+    expect(await drafts.listByIds(store.db, ['draft'], store.leaseNow())).toMatchObject([expected])
+    expect((await loggedEvents(store)).map(([, type]) => type)).toEqual(events)
+  },
+)

@@ -86,14 +86,17 @@ test.each(['lost', 'too short'])('a download from a file that is %s says so, and
   expect(await statusesOf({ raw: links.raw! })).toEqual({ raw: [404, 'not_found'] })
 })
 
-test('a download of stored bytes that cannot be decoded says so', async () => {
+test.each([
+  ['a download of a message', 100, DAMAGED],
+  ['a large message', 200_000, 200], // it is in a file
+])('%s whose row cannot be decoded says so', async (_what, words, expected) => {
   await using world = await startWorld({ log: createLog('silent') })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
-  await world.smtp.send({ to: inboxId, text: 'hello '.repeat(100), messageId: MESSAGE_ID })
+  await world.smtp.send({ to: inboxId, text: 'hello '.repeat(words), messageId: MESSAGE_ID })
   const { downloadUrl } = await world.agentmail.inboxes.messages.getRaw(inboxId, MESSAGE_ID)
   const noise = world.shared.databaseUrl === undefined ? "x'ff'" : "'\\xff'::bytea"
   await changeRows(world, `update contents set bytes = ${noise}, parsed = ${noise}`)
-  expect(await statusesOf({ downloadUrl })).toEqual({ downloadUrl: DAMAGED })
+  expect(await statusesOf({ downloadUrl })).toEqual({ downloadUrl: expected })
   const path = `/v0/inboxes/${inboxId}/messages/${encodeURIComponent(MESSAGE_ID)}`
   expect(await world.request('GET', path)).toMatchObject({ status: 500, body: { code: 'content_damaged' } })
 })

@@ -21,7 +21,7 @@ import { isReadable } from '../readable.ts'
 import type { Message, MessageItem } from '../views/message.ts'
 import { type KnownInbox, showMessages } from '../views/message-views.ts'
 import { type Bodies, type BodyForm, DECODED, decompressBodies, decompressHead } from './compressed-bodies.ts'
-import { decodeStored } from './damaged-content.ts'
+import { decodeStored, isUndecodable, undecodable } from './damaged-content.ts'
 import { findVerification } from './parsed-message.ts'
 import { lostOrDeleted } from './readable-contents.ts'
 
@@ -175,8 +175,14 @@ export async function headersOf(
   const [stored] = await contents.getParsed(source.store.db, [row.content_id])
   if (!stored) return undefined
   const { parsed_head_bytes: headBytes, parsed_size_bytes: sizeBytes } = stored
-  if (headBytes > 0) return decompressHead(await readParsed(source, stored, headBytes)).bodies.headers
-  return decompressBodies(await readParsed(source, stored), sizeBytes).headers
+  const bytes = await readParsed(source, stored, headBytes > 0 ? headBytes : undefined).catch(
+    async (error: unknown) => {
+      throw await lostOrDeleted(source.store.db, stored.id, error)
+    },
+  )
+  return decodeStored(() =>
+    headBytes > 0 ? decompressHead(bytes).bodies.headers : decompressBodies(bytes, sizeBytes).headers,
+  )
 }
 
 /** @param read returns the bodies of a content */
@@ -222,7 +228,11 @@ async function load<Form>(
   })
   if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX)
     return decodeStored(() => form.decompress(bytes, row.parsed_size_bytes))
-  return form.decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
+  return form
+    .decompressInSteps({ bytes, sizeBytes: row.parsed_size_bytes }, memory.nextTurn)
+    .catch((error: unknown) => {
+      throw isUndecodable(error) ? undecodable(error) : error // not that of a turn that does not come
+    })
 }
 
 /** Returns the first bytes of the compressed bodies; all without `length`. */

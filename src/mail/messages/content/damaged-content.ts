@@ -14,8 +14,17 @@ export function decodeStored<T>(decode: () => T): T {
   try {
     return decode()
   } catch (cause) {
-    throw new DamagedContent('what is stored of a message cannot be decoded', { cause })
+    throw undecodable(cause)
   }
+}
+
+export function undecodable(cause: unknown): DamagedContent {
+  return new DamagedContent('what is stored of a message cannot be decoded', { cause })
+}
+
+/** Whether zlib or JSON.parse threw this error. */
+export function isUndecodable(error: unknown): boolean {
+  return error instanceof SyntaxError || ((error as NodeJS.ErrnoException).code?.startsWith('Z_') ?? false)
 }
 
 /**

@@ -40,6 +40,7 @@ import { CapacityShares, type Tenant } from '../../jobs/capacity-shares.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { InterruptedWork } from '../../jobs/interrupted-work.ts'
 import { createLeaseRenewal } from '../../jobs/lease-renewal.ts'
+import { DamagedContent } from '../../messages/content/damaged-content.ts'
 import type { SendDraft } from './send-draft.ts'
 
 export interface DraftScheduler {
@@ -204,6 +205,8 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   }
 
   async function recordFailure(work: Running, error: unknown): Promise<void> {
+    // Of what it forwards. Another attempt would find the same.
+    if (error instanceof DamagedContent) return fail(work, new MailError('content_damaged', {}).message)
     if (!(error instanceof MailError) || error.kind === 'unknown' || error.kind === 'internal') throw error
     const { row, owner } = work
     if (error.code === 'draft_changed') return // the lease was lost: what happens to the draft is the work of others

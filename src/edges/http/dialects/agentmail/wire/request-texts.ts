@@ -22,7 +22,7 @@ export const isoTime = { format: 'date-time' }
 export const headerName = { pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" }
 export const headerValue = { pattern: '^[!-~](?:[\\t -~]*[!-~])?$' }
 
-/** `maxLength` counts characters, and the rule bytes: it allows less of other letters than those of ASCII. Other rules for names are in docs/compatibility/agentmail.md: `rules` of the routes. */
+/** `maxLength` counts characters, and the rule bytes: names with other letters than those of ASCII have fewer characters. Other rules for names are in docs/compatibility/agentmail.md: `rules` of the routes. */
 export const username = {
   pattern: '^[^\\s\\u0000-\\u001f@+"/%?#.,:;<>()\\[\\]\\\\]+(?:\\.[^\\s\\u0000-\\u001f@+"/%?#.,:;<>()\\[\\]\\\\]+)*$',
   maxLength: 64,
