@@ -491,6 +491,19 @@ describe('small messages', () => {
     expect(logged[0]).toMatchObject({ msg: 'a small message ended the parse thread', fairnessKey: 'b' })
   })
 
+  test('are parsed by one thread if the system has no more', async () => {
+    const { threads, started } = countBatches()
+    const start: ParseThreads['start'] = (...args) => {
+      if (started.length > 0) throw new Error('no more threads')
+      return threads.start(...args)
+    }
+    const parser = openParser({ parsing: { dividedMin: 4 } }, { ...threads, start })
+    parser.expectMail()
+    await parseAll(parser)
+    await parseAll(parser)
+    expect(started).toHaveLength(1)
+  })
+
   test('leave no thread behind when all have been idle', async () => {
     const { threads, started, exited } = countBatches()
     await parseAll(openParser({ parsing: { dividedMin: 40, idleMs: 200 } }, threads))

@@ -86,7 +86,15 @@ export function createParseBatches(
       })
       running.set(worker, parsed)
     }
-    if (areMany) for (const worker of others) worker.start()
+    if (areMany) startOthers()
+  }
+
+  function startOthers(): void {
+    try {
+      for (const worker of others) worker.start()
+    } catch {
+      // The system has no more threads now: those that exist parse all messages.
+    }
   }
 
   /** Those that have started; or the first one, for which the batch waits if it has not. */
