@@ -80,31 +80,39 @@ export function createRecipientInboxes({
   }
 
   /**
-   * Locks the inbox of a recipient that has not been found by its own address. After a wait it is looked up again: another node may have
-   * given the address to another inbox, or have deleted its domain.
+   * Locks the inbox of a recipient that has not been found by its own address. An address counts only if it was looked up after its inbox was
+   * locked: before, another node may have given the alias or the catch-all to another inbox, or have deleted the domain.
    */
   async function lockOther(
     tx: Tx,
     recipient: string,
     { byAddress, skipLocked }: { readonly byAddress: Locked; readonly skipLocked: boolean },
   ): Promise<inboxes.RecipientInboxRow | undefined> {
-    let known = byAddress
+    const locked = new Map(byAddress)
+    let tried = withoutTag(recipient)
     let waitedFor: string | undefined
     for (;;) {
       const address = await addressOf(tx, recipient)
       if (address === undefined) return undefined
-      if (known.has(address) || address === waitedFor) return known.get(address)
-      const isTried = known === byAddress && address === withoutTag(recipient)
-      const free = isTried ? known : await lockFree(tx, [address])
-      if (free.has(address) || skipLocked) return free.get(address)
-      known = await waitForInboxes(tx, [address])
+      if (locked.has(address) || address === waitedFor) return locked.get(address)
+      if (address !== tried) {
+        await add(lockFree(tx, [address]))
+        tried = address
+        if (locked.has(address)) continue
+      }
+      if (skipLocked) return undefined
+      await add(waitForInboxes(tx, [address]))
       waitedFor = address
+    }
+
+    async function add(more: Promise<Locked>): Promise<void> {
+      for (const [address, inbox] of await more) locked.set(address, inbox)
     }
   }
 
   /** Returns the address of the inbox that gets mail for a recipient. */
   async function addressOf(tx: Tx, recipient: string): Promise<string | undefined> {
-    const own = await findOwn(tx, recipient)
+    const own = await findOwn(tx, recipient, inboxes.getReceivingOther)
     if (own) return own.address
     return (await isRoleName(tx, recipient)) ? postmaster : undefined
   }
@@ -131,15 +139,17 @@ async function waitForInboxes(tx: Tx, addresses: readonly string[]): Promise<Loc
  *
  * The domain of an address in a subdomain may not decide about it: another tenant may have verified that name since, or one
  * between.
+ *
+ * @param get finds the inbox; which way is faster depends on the address
  */
-async function findOwn(db: Db, recipient: string): Promise<InboxRow | undefined> {
+async function findOwn(db: Db, recipient: string, get = inboxes.getReceiving): Promise<InboxRow | undefined> {
   const address = withoutTag(recipient)
   const { localPart, domain } = splitAddress(address)
   const caught = ROLE_NAMES.has(localPart) ? '' : domain
-  const inbox = await inboxes.getReceiving(db, { address, domain: caught })
+  const inbox = await get(db, { address, domain: caught })
   if (!inbox) return undefined
   const isOwn = domain === inbox.domain || isDecidedFor(await findReceiving(db, domain), inbox.address_domain_id, inbox)
-  return isOwn ? inbox : inboxes.getReceiving(db, { address: '', domain: caught }) // the catch-all alone
+  return isOwn ? inbox : inboxes.getReceivingOther(db, { address: '', domain: caught }) // the catch-all alone
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -86,7 +86,11 @@ const receivingByAddress = prepareQuery((db, { address, domain }: ReceivingAddre
  */
 export async function getReceiving(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
   const [own] = await receivingByOwnAddress(db, { address: address.address })
-  if (own) return own
+  return own ?? getReceivingOther(db, address)
+}
+
+/** The same with one query: for an address that is probably not the own one of an inbox. */
+export async function getReceivingOther(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
   const [row] = await receivingByAddress(db, address)
   return row
 }
