@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import type { KeyActor } from '../../src/mail/access/actor.ts'
-import { showWhole } from '../../src/mail/messages/content/bodies.ts'
+import { headersOf, showBounded, showWhole } from '../../src/mail/messages/content/bodies.ts'
 import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
+import { DamagedContent } from '../../src/mail/messages/content/damaged-content.ts'
 import { listByIds } from '../../src/store/tables/messages-table.ts'
 import { insertInbox, insertMessage } from '../store/rows.ts'
 import { openTestStore } from '../store/test-store.ts'
@@ -57,4 +58,25 @@ test('a message that is hidden or deleted while its reader waits for memory is n
   )
   expect(changed).toMatchObject([{ id: kept, text: 'x'.repeat(1_000_000) }])
   expect(reserved).toEqual([3 * sizeBytes, 3 * sizeBytes])
+})
+
+// Events found a lost file as an unknown message.
+test('bodies whose file is lost are damaged for all that read them', async () => {
+  await using store = await openTestStore()
+  const { id } = await store.transaction(async (tx) => {
+    const message = await insertMessage(tx, await insertInbox(tx))
+    const sizes = { parsed_size_bytes: 10, parsed_head_bytes: 0 }
+    await tx
+      .updateTable('contents')
+      .set({ parsed_blob_key: 'a'.repeat(32), ...sizes })
+      .execute()
+    return message
+  })
+  const [row] = await listByIds(store.db, [id])
+  const reader: KeyActor = { kind: 'key', apiKeyId: 'key', organizationId: row!.organization_id }
+  const memory = { freeBytes: 1_000, reserve: async () => false, nextTurn: async () => undefined }
+  const source = { store, limits: withLimits() }
+  await expect(showWhole(source, reader, [row!], memory)).rejects.toThrow(DamagedContent)
+  await expect(showBounded(source, [row!], 1_000)).rejects.toThrow(DamagedContent)
+  await expect(headersOf(source, row!)).rejects.toThrow(DamagedContent)
 })

@@ -175,11 +175,7 @@ export async function headersOf(
   const [stored] = await contents.getParsed(source.store.db, [row.content_id])
   if (!stored) return undefined
   const { parsed_head_bytes: headBytes, parsed_size_bytes: sizeBytes } = stored
-  const bytes = await readParsed(source, stored, headBytes > 0 ? headBytes : undefined).catch(
-    async (error: unknown) => {
-      throw await lostOrDeleted(source.store.db, stored.id, error)
-    },
-  )
+  const bytes = await readParsed(source, stored, headBytes > 0 ? headBytes : undefined)
   return decodeStored(() =>
     headBytes > 0 ? decompressHead(bytes).bodies.headers : decompressBodies(bytes, sizeBytes).headers,
   )
@@ -223,9 +219,7 @@ async function load<Form>(
   memory: BodyMemory,
   form: BodyForm<Form>,
 ): Promise<Form> {
-  const bytes = await readParsed(source, row).catch(async (error: unknown) => {
-    throw await lostOrDeleted(source.store.db, row.id, error)
-  })
+  const bytes = await readParsed(source, row)
   if (row.parsed_size_bytes <= AT_ONCE_BYTES_MAX)
     return decodeStored(() => form.decompress(bytes, row.parsed_size_bytes))
   return form
@@ -235,16 +229,20 @@ async function load<Form>(
     })
 }
 
-/** Returns the first bytes of the compressed bodies; all without `length`. */
+/** Returns the first bytes of the compressed bodies; all without `length`. @throws DamagedContent if their file is lost */
 async function readParsed(
   { store }: Pick<BodySource, 'store'>,
-  { parsed, parsed_blob_key: key }: contents.ParsedRow,
+  { id, parsed, parsed_blob_key: key }: contents.ParsedRow,
   length?: number,
 ): Promise<Uint8Array> {
   if (key === null) return parsed!.subarray(0, length)
   const chunks: Uint8Array[] = []
   const range = length === undefined ? undefined : { start: 0, end: length }
-  for await (const chunk of store.blobs.get(key, range)) chunks.push(chunk)
+  try {
+    for await (const chunk of store.blobs.get(key, range)) chunks.push(chunk)
+  } catch (error) {
+    throw await lostOrDeleted(store.db, id, error)
+  }
   return Buffer.concat(chunks)
 }
 
