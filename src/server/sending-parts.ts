@@ -31,7 +31,7 @@ export type SendingParts = ReturnType<typeof createSendingParts>
 export function createSendingParts({ shared, outbound, ...context }: SendingPartsNeeds) {
   const { config, store, random, clock, eventLoop } = context
   const { limits } = config
-  const { contents, readableContents, prepareContent, discardBlobs, downloads } = shared
+  const { readableContents, prepareContent, discardBlobs, downloads } = shared
   const composeMail = createComposeMail({ config, random, eventLoop })
   const countSends = createCountSends({ config, node: config.databaseUrl === undefined ? 'only' : randomUUID() })
   const fileSent = createFileSent({ ...context, ...shared, countSends })
@@ -40,7 +40,7 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
   const attachmentsOf = createForwardedAttachments({ store, contents: readableContents })
   const sources = createDraftSources({ store, attachmentsOf, limits })
   const prepareBytes = createPrepareBytes({ store, discardBlobs })
-  const draftParts = createDraftParts({ contents, prepareBytes, limits })
+  const draftParts = createDraftParts({ contents: readableContents, prepareBytes, limits })
   const tokens = createSignedTokens({ store, random, name: 'uploads' })
   const uploads = createUploads({
     ...{ store, config, prepareBytes, downloads, discardBlobs, tokens, clock },

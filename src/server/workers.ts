@@ -57,7 +57,7 @@ interface WorkersNeeds extends ServerContext {
 export function createWorkers({ shared, sendingParts, outbound, credentials, ...context }: WorkersNeeds) {
   const { config, store, log, metrics, clock, wallClock } = context
   const { limits } = config
-  const { contents, discardBlobs, removal, signatureThread, outboundPause } = shared
+  const { contents, readableContents, discardBlobs, removal, signatureThread, outboundPause } = shared
   const profiles = Object.values(shared.webhookProfiles)
   /** In leases: unique across nodes and restarts. */
   const owner = randomUUID()
@@ -68,7 +68,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
   const delivery = createDeliveryWorker({
     ...common,
     isPaused: outboundPause.isPaused,
-    contents,
+    contents: readableContents,
     recordOutcome: createRecordOutcome({ store, discardBlobs, notices, limits, spread: Math.random }),
     destinationOf: outbound.routing.destinationOf,
     targetFor: outbound.routing.targetFor,

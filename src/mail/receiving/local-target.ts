@@ -7,7 +7,7 @@
  */
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { DeliveryTarget, Outcome } from '../sending/targets/delivery-target.ts'
+import { type DeliveryTarget, failedOutcome, type Outcome } from '../sending/targets/delivery-target.ts'
 import type { Receiving } from './receiving.ts'
 
 interface LocalTargetNeeds {
@@ -51,7 +51,7 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
         } catch (error) {
           if (!(error instanceof MailError) || error.kind === 'internal') {
             log.error({ err: error, submission: submissionId, recipients: to }, 'local delivery failed')
-            return { kind: 'failed_for_now', reply: 'Internal error; will retry' }
+            return failedOutcome(error)
           }
           // An inbox that was deleted or paused since accepts() is refused at the next attempt, by accepts().
           const isRefused = error.code === 'unknown_recipient' || error.code === 'inbox_paused'

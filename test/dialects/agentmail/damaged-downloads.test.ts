@@ -1,11 +1,11 @@
 /** Tests what clients get of a message whose stored bytes are damaged or lost. A client that got 404 took it for deleted. */
 import { randomBytes } from 'node:crypto'
-import { readdir, rm, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm, truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { createLog } from '../../../src/log.ts'
+import { blobFile } from '../../support/blob-file.ts'
 import { changeRows, readRows } from '../../support/test-database.ts'
-import { startWorld, type World } from '../../support/world.ts'
+import { startWorld } from '../../support/world.ts'
 
 const MESSAGE_ID = '<1@x.test>'
 /** Of one attachment, which is sent while it is read; the other one is read at once. */
@@ -41,13 +41,15 @@ async function startWithMessage() {
     world,
     `select messages.id, blob_key, parsed_blob_key from messages join contents on contents.id = messages.content_id`,
   )) as [[string, string, string]]
-  return { world, inboxId, links, lines, id, source: await fileOf(world, source), bodies: await fileOf(world, bodies) }
-}
-
-async function fileOf({ shared }: World, key: string): Promise<string> {
-  const entries = await readdir(shared.blobsDir, { recursive: true, withFileTypes: true })
-  const { parentPath, name } = entries.find((entry) => entry.isFile() && entry.name.endsWith(key))!
-  return join(parentPath, name)
+  return {
+    world,
+    inboxId,
+    links,
+    lines,
+    id,
+    source: await blobFile(world, source),
+    bodies: await blobFile(world, bodies),
+  }
 }
 
 const statusesOf = async (links: Readonly<Record<string, string>>) =>

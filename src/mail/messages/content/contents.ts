@@ -56,10 +56,11 @@ export function readAgain(
   { id, size_bytes }: ContentLocation,
   keptBytesMax: number,
 ): () => AsyncIterable<Buffer> {
+  const range = { start: 0, end: size_bytes }
   let kept: Promise<Buffer> | undefined
   return async function* read() {
-    if (size_bytes > keptBytesMax) return yield* contents.read(id)
-    kept ??= loadContent(contents, id)
+    if (size_bytes > keptBytesMax) return yield* contents.read(id, range)
+    kept ??= loadContent(contents, id, range)
     yield await kept
   }
 }

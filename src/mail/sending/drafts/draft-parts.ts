@@ -30,11 +30,12 @@ export interface PreparedParts {
 export interface DraftParts {
   /** @throws disk_full, unavailable; then nothing is kept */
   prepare(added: Partial<DraftBodies>): Promise<PreparedParts>
-  /** Loads the parts, whose size the caller has reserved. @throws not_found when the draft was changed or deleted */
+  /** Loads the parts, whose size the caller has reserved. @throws not_found when the draft was changed or deleted; DamagedContent */
   read(parts: readonly DraftPartRow[]): Promise<DraftBodies>
 }
 
 interface DraftPartsNeeds {
+  /** `createReadableContents`: a draft whose file is lost must not be taken for a deleted one. */
   readonly contents: Contents
   readonly prepareBytes: PrepareBytes
   readonly limits: Limits
@@ -100,7 +101,7 @@ export function createDraftParts({ contents, prepareBytes, limits }: DraftPartsN
   }
 
   function bytesOf(part: DraftPartRow): Promise<Buffer> {
-    return loadContent(contents, part.content_id)
+    return loadContent(contents, part.content_id, { start: 0, end: part.size_bytes })
   }
 }
 

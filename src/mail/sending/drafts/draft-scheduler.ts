@@ -205,7 +205,7 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   }
 
   async function recordFailure(work: Running, error: unknown): Promise<void> {
-    // Of what it forwards. Another attempt would find the same.
+    // Its own content, or what it forwards. Another attempt would find the same.
     if (error instanceof DamagedContent) return fail(work, new MailError('content_damaged', {}).message)
     if (!(error instanceof MailError) || error.kind === 'unknown' || error.kind === 'internal') throw error
     const { row, owner } = work

@@ -14,7 +14,7 @@ import * as contentsTable from '../../../store/tables/contents-table.ts'
 import * as submissions from '../../../store/tables/submissions-table.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import { type Contents, readAgain } from '../../messages/content/contents.ts'
-import type { Outcome } from '../targets/delivery-target.ts'
+import { failedOutcome, type Outcome } from '../targets/delivery-target.ts'
 import { type DeliveryGroup, releaseRecipients, setAsideTarget } from './delivery-groups.ts'
 import type { EndedDelivery, RecordedOutcomes, RecordOutcome } from './delivery-outcome.ts'
 import { createDeliveryProgress } from './delivery-progress.ts'
@@ -22,6 +22,7 @@ import { logOutcomes } from './outcome-log.ts'
 
 export interface RunDeliveryNeeds {
   readonly store: Store
+  /** `createReadableContents`: a message is not sent without its end. */
   readonly contents: Contents
   readonly recordOutcome: RecordOutcome
   readonly clock: () => number
@@ -109,7 +110,7 @@ export function createRunDelivery(
     } catch (error) {
       if (abort.signal.aborted) return 'aborted'
       log.error({ err: error, submission: submission.id, target: target.name }, 'a delivery target failed')
-      return rows.map(() => ({ kind: 'failed_for_now', reply: 'Internal error; will retry' }))
+      return rows.map(() => failedOutcome(error))
     } finally {
       progress.end()
     }

@@ -1,4 +1,6 @@
 /** The interface of the delivery targets: local inboxes, remote servers, the relay, and capture, which holds mail. */
+import { MailError } from '../../../errors.ts'
+import { DamagedContent } from '../../messages/content/damaged-content.ts'
 
 /** The reply of a remote server (or of Martlet) for one recipient. */
 export interface Outcome {
@@ -25,7 +27,7 @@ export interface Handover {
   /** Normalised addresses, all of them of this target. */
   readonly recipients: readonly string[]
   readonly sizeBytes: number
-  /** Reads the message, from its beginning on each call. */
+  /** Reads the message, from its beginning on each call. @throws DamagedContent, also if its end is missing */
   read(): AsyncIterable<Buffer>
   /** Call it with the name of each server, as `Outcome.remote`, before talking to it. It is shown while that lasts. */
   reached?(server: string): void
@@ -43,4 +45,14 @@ export interface DeliveryTarget {
    * @returns one outcome per recipient, in their order. A throw counts as failed_for_now for all of them.
    */
   deliver(handover: Handover, signal: AbortSignal): Promise<readonly Outcome[]>
+}
+
+/**
+ * The outcome for a recipient after an error of this server. A damaged message is retried too: the operator may repair it, or restore it
+ * from a backup, and if not, its sender gets the reason in the notice at the end.
+ */
+export function failedOutcome(error: unknown): Outcome {
+  const isDamaged = error instanceof DamagedContent
+  const { message } = isDamaged ? new MailError('content_damaged', {}) : { message: 'Internal error' }
+  return { kind: 'failed_for_now', reply: `${message}; will retry` }
 }
