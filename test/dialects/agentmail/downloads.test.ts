@@ -126,7 +126,13 @@ test('texts of one pod let those of another pod take their turn', async () => {
 })
 
 test('an HTML attachment is served as HTML, but its scripts cannot run', async () => {
-  const content = { contentType: 'text/html', disposition: 'inline', sizeBytes: 8, bytes: chunks('<script>') } as const
+  const content = {
+    contentType: 'text/html',
+    disposition: 'inline',
+    sizeBytes: 8,
+    bytes: chunks('<script>'),
+    about: {},
+  } as const
   await using edge = await startEdge({ core: { messages: { download: async () => content } } })
   const { headers, body } = await edge.request('GET', '/v0/downloads/t', { key: null })
   expect(body).toBe('<script>')
@@ -159,11 +165,18 @@ test('content in which a browser may run scripts is downloaded, whatever the mes
   expect(dispositions).toEqual([...active.map(() => 'attachment'), ...passive.map(() => 'inline')])
 })
 
-test('a blob that becomes unreadable aborts the response, and the log reports it', async () => {
-  const content = { contentType: 'text/plain', disposition: 'attachment', sizeBytes: 100, bytes: broken() } as const
+test('a blob that becomes unreadable aborts the response, and the log names the message', async () => {
+  const about = { messageId: 'm1' }
+  const content = {
+    contentType: 'text/plain',
+    disposition: 'attachment',
+    sizeBytes: 100,
+    bytes: broken(),
+    about,
+  } as const
   await using edge = await startEdge({ core: { messages: { download: async () => content } } })
   await expect(edge.request('GET', '/v0/downloads/t')).rejects.toThrow()
-  expect(edge.log.find((line) => line.msg === 'download failed')).toMatchObject({ level: 'error' })
+  expect(edge.log.find((line) => line.msg === 'download failed')).toMatchObject({ level: 'error', ...about })
   expect((await edge.request('GET', '/healthz')).status).toBe(200)
 })
 

@@ -44,6 +44,7 @@ const core: CoreStub = {
       disposition: 'attachment' as const,
       sizeBytes: LARGE,
       bytes: pieces(),
+      about: {},
     }),
   },
   sending: {

@@ -14,8 +14,9 @@ export function sendFile(
   log: Log,
 ): FastifyReply {
   const stream = Readable.from(content.bytes, { objectMode: false })
-  // The header is already sent, so we can only end the response before its Content-Length is reached.
-  stream.on('error', (error) => log.error({ requestId: request.id, err: error }, 'download failed'))
+  // The header is already sent. Ending the connection before the Content-Length is reached is all that HTTP/1.1 has for an error now: the
+  // client must take the response for incomplete (RFC 9112 §8).
+  stream.on('error', (error) => log.error({ requestId: request.id, ...content.about, err: error }, 'download failed'))
   return reply
     .headers({
       'content-type': safeContentType(content.contentType),

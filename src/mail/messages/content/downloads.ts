@@ -66,9 +66,6 @@ const UPLOAD = 'upload:'
 /** The last field of the token for the text of an attachment. */
 const TEXT = 'text'
 
-/** A shorter file is read once, into memory. */
-const AT_ONCE_BYTES_MAX = 64 * 1024
-
 export function createDownloads({ store, contents, reportDamage, tokens, clock, limits }: DownloadsNeeds): Downloads {
   const textOf = createAttachmentText(limits)
 
@@ -95,6 +92,7 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
         disposition: 'inline',
         sizeBytes: bytes.length,
         bytes: oneChunk(bytes),
+        about: file.about,
       }
     },
   }
@@ -105,14 +103,16 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
     const [message] = target ? await messages.listByIds(store.db, [target.messageId]) : []
     const inbox = message && (await inboxes.getById(store.db, message.inbox_id))
     if (!target || !message || !inbox) throw new MailError('not_found', { what: 'Download' })
+    const about = { messageId: message.id }
     if (target.attachmentId === undefined) {
-      const bytes = await read(message.content_id, { start: 0, end: message.size_bytes }, { messageId: message.id })
+      const bytes = await read(message.content_id, { start: 0, end: message.size_bytes }, about)
       return {
         contentType: 'message/rfc822',
         disposition: 'attachment',
         filename: 'message.eml',
         sizeBytes: message.size_bytes,
         bytes,
+        about,
         tenant: tenantOf(inbox),
       }
     }
@@ -124,7 +124,8 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
       contentType: part.content_type,
       disposition: isActiveContent(part.content_type) ? 'attachment' : part.disposition,
       sizeBytes: part.size_bytes,
-      bytes: decodePartStream(await read(message.content_id, range, { messageId: message.id }), part.transfer_encoding),
+      bytes: decodePartStream(await read(message.content_id, range, about), part.transfer_encoding),
+      about,
       ...(part.charset !== null && { charset: part.charset }),
       tenant: tenantOf(inbox),
     }
@@ -142,6 +143,7 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
       disposition: isActiveContent(contentType.toLowerCase()) ? 'attachment' : (part.disposition ?? 'attachment'),
       sizeBytes: part.size_bytes,
       bytes: await read(part.content_id, { start: 0, end: part.size_bytes }, { draftId }),
+      about: { draftId },
       tenant: tenantOf(inbox),
     }
   }
@@ -155,6 +157,7 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
       disposition: 'attachment',
       sizeBytes: upload.size_bytes!,
       bytes: await read(upload.content_id, { start: 0, end: upload.size_bytes! }, { uploadId: id }),
+      about: { uploadId: id },
       tenant: { organizationId: upload.organization_id, podId: upload.pod_id },
     }
   }
@@ -167,7 +170,8 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
   ): Promise<AsyncIterable<Buffer>> {
     const { start, end } = range
     try {
-      if (end - start <= AT_ONCE_BYTES_MAX) return oneChunk(await loadContent(contents, contentId, range))
+      // What is in a row is read as a whole each time, so it is read once.
+      if (end - start <= limits.store.inlineBytesMax) return oneChunk(await loadContent(contents, contentId, range))
       await loadContent(contents, contentId, { start: end - 1, end })
     } catch (error) {
       if (error instanceof DamagedContent) reportDamage(contentId, error, about)

@@ -102,4 +102,6 @@ export interface DownloadedFile {
   readonly disposition: 'inline' | 'attachment'
   readonly sizeBytes: number
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Members of a log line about this file: the id of the message, for example. */
+  readonly about: Readonly<Record<string, string>>
 }
