@@ -153,6 +153,13 @@ test.each(['lost', 'too short'])('FETCH goes on without a message whose file is 
     expect(numbers, items).toEqual(['1', '2', '3'])
     expect(answer.untagged[1], items).toMatch(/^2 FETCH \(UID 2 FLAGS \(\) ENVELOPE \(NIL "(?:lost|too short)" .*\)\)$/)
   }
+  // What was not sent stays unread.
+  expect(await client.command('UID FETCH 1:2 (FLAGS BODY[1]<900000.10>)')).toMatchObject(unreadable)
+  expect(await client.ok('FETCH 1:3 (FLAGS)')).toEqual([
+    '1 FETCH (FLAGS (\\Seen))',
+    '2 FETCH (FLAGS ())',
+    '3 FETCH (FLAGS ())',
+  ])
   // Nothing of it is needed for these.
   await client.ok('FETCH 1:3 (RFC822.SIZE ENVELOPE FLAGS)')
   await client.ok('COPY 2 Archive')

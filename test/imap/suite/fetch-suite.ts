@@ -99,6 +99,22 @@ export function fetchSuite(server: { readonly current: ImapUnderTest }): void {
     expect(await client.ok('FETCH 1 FLAGS')).toEqual(['1 FETCH (FLAGS (\\Seen))'])
   })
 
+  // They are read in batches, and each one has its own change.
+  test('many messages have their new flags in the responses with their content, and in no others', async () => {
+    const messages = Array.from({ length: 40 }, (_, i) => `Subject: ${i + 1}\r\n\r\nhello\r\n`)
+    const client = await openMessage(server.current, messages[0])
+    for (const message of messages.slice(1)) await client.append('Work', message)
+    await client.ok('NOOP')
+    await client.ok('STORE 7,30 +FLAGS.SILENT (\\Seen)')
+    expect(await client.ok('FETCH 1:40 BODY[]')).toEqual(
+      messages.map((message, i) => {
+        const flags = [7, 30].includes(i + 1) ? '' : ' FLAGS (\\Seen)'
+        return `${i + 1} FETCH (BODY[] ${literal(message)}${flags})`
+      }),
+    )
+    expect(await client.ok('SEARCH UNSEEN')).toEqual(['SEARCH'])
+  })
+
   test('macros, ENVELOPE, BODY and BODYSTRUCTURE', async () => {
     const client = await openMessage(server.current)
     const [fast] = await client.ok('FETCH 1 FAST')

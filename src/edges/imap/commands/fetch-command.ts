@@ -10,7 +10,7 @@ import { ConnectionEnded } from '../session/byte-input.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { type FetchedMessage, ImapRefusal, type Snapshot } from '../session/mail-store.ts'
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
-import { BrokenLiteral, type FetchedSource, writeContent } from './fetch-contents.ts'
+import { BrokenLiteral, type FetchedSource, readToEnd, writeContent } from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
 import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
 import { reportVanished, toModseq } from './resynchronise.ts'
@@ -26,8 +26,7 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
     ranges = changedSince(ranges, selected.believed, since)
   }
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
-  const marked = plan.marksSeen ? await markSeen(session, selected, ranges) : undefined
-  const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges, marked)
+  const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges)
   // RFC 5530 §3, CORRUPTION: not SERVERBUG, which programs take for something that passes
   if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
@@ -113,16 +112,22 @@ interface Marked {
   readonly snapshot: Snapshot
 }
 
-/** Sets \Seen before the messages are sent, so that their new flags are in the same responses. */
+/**
+ * Sets \Seen before the messages of a batch are sent, so that their new flags are in the same responses. Those that cannot be read stay
+ * unread.
+ */
 async function markSeen(
   session: ImapSession,
   selected: SelectedMailbox,
-  ranges: readonly PositionRange[],
+  batch: readonly FetchedMessage[],
 ): Promise<Marked | undefined> {
   const { believed, mailbox } = selected
-  const uids = uidsAt(ranges, believed.uids).filter(
-    (uid) => !believed.flags[positionOf(believed.uids, uid)]!.includes('\\Seen'),
-  )
+  const uids: number[] = []
+  for (const message of batch) {
+    const at = positionOf(believed.uids, message.uid)
+    if (at === -1 || believed.flags[at]!.includes('\\Seen')) continue
+    if (await isReadable(message)) uids.push(message.uid)
+  }
   if (uids.length === 0) return undefined
   await mailbox.storeFlags(uids, { how: 'add', flags: ['\\Seen'] })
   const snapshot = await mailbox.refresh()
@@ -131,6 +136,19 @@ async function markSeen(
     if (at !== -1) session.reported.set(uid, snapshot.modseqs[at]!)
   }
   return { uids: new Set(uids), snapshot }
+}
+
+/** Whether the content of a message can be sent. Of one that is not in memory, the last byte is read. */
+async function isReadable({ isDamaged, source }: FetchedMessage): Promise<boolean> {
+  if (isDamaged || !source) return false
+  if (source.bytes || source.sizeBytes === 0) return true
+  try {
+    await readToEnd(source.read(source.sizeBytes - 1, source.sizeBytes))
+    return true
+  } catch (error) {
+    if (error instanceof ImapRefusal && (error.code === 'CORRUPTION' || error.code === 'NONEXISTENT')) return false
+    throw error
+  }
 }
 
 interface Sent {
@@ -145,7 +163,6 @@ async function fetchFromStore(
   selected: SelectedMailbox,
   plan: FetchPlan,
   ranges: readonly PositionRange[],
-  marked: Marked | undefined,
 ): Promise<Sent> {
   const { believed, mailbox } = selected
   const wantedCount = countPositions(ranges)
@@ -154,6 +171,7 @@ async function fetchFromStore(
   const find = createPositionFinder(believed.uids)
   let count = 0
   for await (const batch of mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)) {
+    const marked = plan.marksSeen ? await markSeen(session, selected, batch) : undefined
     for (const message of batch) {
       const position = find(message.uid)
       if (position === -1) continue

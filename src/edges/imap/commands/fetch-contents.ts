@@ -100,7 +100,7 @@ async function writeStreamed(
   await writeChunks(session, source.read(start, end), end - start)
 }
 
-async function readToEnd(chunks: AsyncIterable<Buffer>): Promise<void> {
+export async function readToEnd(chunks: AsyncIterable<Buffer>): Promise<void> {
   const reading = chunks[Symbol.asyncIterator]()
   while (!(await reading.next()).done);
 }
