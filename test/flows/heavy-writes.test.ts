@@ -4,10 +4,12 @@
  *
  * The answers are compared in their order, which shows that a short write did not wait for all of the long ones.
  */
+import { readdir } from 'node:fs/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { MemberQueue, type Queued } from '../../src/store/commit/member-queue.ts'
 import { sharedByFile } from '../support/shared-by-file.ts'
 import type { TestSocket } from '../support/socket-client.ts'
+import { readRows } from '../support/test-database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const addresses = (count: number, domain = 'a.test') =>
@@ -76,6 +78,24 @@ test('a message to many inboxes is stored in parts, between which other writes r
   expect(await receivedBy(socket, to.length - 1)).toEqual(to.slice(1))
   const page = await world.request('GET', '/v0/threads?limit=100')
   expect(page.body.threads.map(({ message_count: count }: { message_count: number }) => count)).toEqual(to.map(() => 1))
+})
+
+// Each part stored a content of its own with the same files: when the inboxes of one part had deleted the message, the others lost it.
+test('the parts of a divided message share one content, whose files stay until the last inbox has deleted it', async () => {
+  await using world = await startWorld({ limits: { messages: { transactionRowsMax: 1 } } })
+  const [ada, bob] = (await createInboxes(world, 2)) as [string, string]
+  const text = 'A line of a long report.\r\n'.repeat(20_000) // more than is stored in a row
+  await world.smtp.send({ envelope: { from: '', to: [ada, bob] }, raw: `Message-ID: <1@a.test>\r\n\r\n${text}` })
+  expect(await readRows(world, 'select count(*) from contents where blob_key is not null')).toEqual([[1]])
+
+  const path = (inbox: string) => `/v0/inboxes/${inbox}/messages/${encodeURIComponent('<1@a.test>')}`
+  const { body } = await world.request('GET', path(ada))
+  const files = await readdir(world.shared.blobsDir, { recursive: true })
+  const deleteThread = () => world.request('DELETE', `/v0/threads/${body.thread_id}?permanent=true`)
+  expect((await deleteThread()).status).toBeLessThan(300)
+  expect((await world.request('GET', path(ada))).status).toBe(404)
+  expect((await world.request('GET', path(bob))).body.text).toContain('A line of a long report.')
+  expect(await readdir(world.shared.blobsDir, { recursive: true })).toEqual(files)
 })
 
 test('an inbox that several recipients of a divided message are gets it once', async () => {

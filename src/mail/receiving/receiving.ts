@@ -252,7 +252,7 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
     const shared = shareContent(content)
     try {
       requireNoLoop(content.parsed, limits)
-      const receipts = await fileAll(prepared, shared)
+      const receipts = await fileAll({ ...prepared, content: shared.content }, shared)
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       for (const { recipient, isDropped } of receipts) {
         if (isDropped)
