@@ -125,6 +125,27 @@ test('an address that does not exist is suppressed for the organization; other f
   expect((await suppressed()).map(({ entry }) => entry)).toEqual(['gone@a.test', 'own@a.test'])
 })
 
+test('a refusal of the sender, or of a message to several recipients, suppresses none of them', async () => {
+  const { socket, send } = await createInbox('fay', ['message.bounced'])
+  const usual = mx.behaviour
+  const before = await suppressed()
+  const refusedAt = async (command: string, to: string[]) => {
+    mx.behaviour = { ...usual, on: (line) => (line.startsWith(command) ? '550 5.1.1 Address rejected' : undefined) }
+    await send(to)
+    const bounced: string[] = []
+    while (bounced.length < to.length)
+      for (const { address } of (await socket.next('message.bounced')).bounce.recipients) bounced.push(address)
+    mx.behaviour = usual
+    expect(bounced.toSorted()).toEqual(to)
+  }
+  await refusedAt('MAIL', ['one@a.test'])
+  await refusedAt('MAIL', ['one@a.test', 'two@a.test'])
+  await refusedAt('.', ['one@a.test', 'two@a.test'])
+  expect(await suppressed()).toEqual(before)
+  await refusedAt('.', ['alone@a.test'])
+  expect((await suppressed()).map(({ entry }) => entry)).toContain('alone@a.test')
+})
+
 test('mail that waits in the queue is rejected when a list denies its recipient', async () => {
   const { inboxId, socket, send } = await createInbox('cleo', ['message.delayed', 'message.rejected', 'label.added'])
   const sent = await send(['later@a.test', 'fine@a.test'])

@@ -465,6 +465,30 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independentl
   expect(all.mxs[0]!.messages).toHaveLength(1)
 })
 
+// RFC 5321 §4.5.3.1.10: each recipient above the limit of an old server bounced.
+test('552 to a recipient is temporary unless it says that the mailbox is full', async () => {
+  const replies: Record<string, string> = {
+    eleventh: '552 5.5.3 Too many recipients',
+    twelfth: '552 Too many recipients',
+    full: '552 5.2.2 Mailbox full',
+  }
+  const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
+  await using all = await withMxs([{ on }], { settings: NO_RETRY })
+  const sent = await all.send(['zoe@a.test', 'eleventh@a.test', 'twelfth@a.test', 'full@a.test'])
+  expect((await all.event('message.delivered')).delivery.recipients).toEqual(['zoe@a.test'])
+  const deliveries = await all.deliveries(sent.messageId)
+  const states = deliveries.map((each: { recipient: string; state: string }) => [
+    each.recipient.split('@')[0],
+    each.state,
+  ])
+  expect(Object.fromEntries(states)).toEqual({
+    zoe: 'delivered',
+    eleventh: 'queued',
+    twelfth: 'queued',
+    full: 'bounced',
+  })
+})
+
 test('when every recipient is refused, no DATA is sent', async () => {
   await using all = await withMxs([{ on: (line) => (/^RCPT/.test(line) ? '550 5.1.1 gone' : undefined) }])
   await all.send(['zoe@a.test', 'bob@a.test'])

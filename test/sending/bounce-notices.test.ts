@@ -86,6 +86,27 @@ test('recipients that fail together are in one notice, queued for the sending in
   ])
 })
 
+test('a notice goes to the envelope sender with its tag, as bounces of other servers do; to no address of others', async () => {
+  await using mail = await sendMail(['bob@example.test', 'cy@example.test'])
+  const [localPart, domain] = mail.address.split('@') as [string, string]
+  const senders = [`${localPart}+job42@${domain}`, `removed-alias@${domain}`]
+  const [first, second] = await mail.claimed()
+  for (const [index, row] of [first!, second!].entries()) {
+    const submission = { ...mail.submission, envelope_sender: senders[index]! }
+    const recipients = [{ row, outcome: never }]
+    await recorder(mail)({ submission, recipients, target: 'test', owner: OWNER, startedAt: 0 })
+  }
+  const queued = await mail.store.db
+    .selectFrom('recipients')
+    .innerJoin('submissions', 'submissions.id', 'recipients.submission_id')
+    .select('recipients.address')
+    .where('submissions.kind', '=', 'bounce')
+    .orderBy('recipients.id')
+    .execute()
+  expect(queued.map(({ address }) => address)).toEqual([senders[0], mail.address])
+  expect((await mail.notices()).map((notice) => /^To: (.*)\r$/m.exec(notice)?.[1])).toEqual([senders[0], mail.address])
+})
+
 test('a late message causes one notice, and an attempt is scheduled for exactly that time', async () => {
   await using mail = await sendMail(['bob@example.test'])
   await attempt(mail, later)

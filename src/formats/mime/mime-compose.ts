@@ -51,6 +51,8 @@ export interface ComposeInput {
 
 /** RFC 2045 §5.1. Strict, because the type from a client is written into a header unchanged. */
 const CONTENT_TYPE = /^[a-z0-9][\w.+-]*\/[a-z0-9][\w.+-]*(?:;\s*[\w-]+=(?:[\w.+:/-]+|"[\w .+:/'()-]*"))*$/i
+const [CR, LF] = Buffer.from('\r\n')
+
 const CONTENT_TYPE_CHARS_MAX = 300
 const CONTENT_ID_CHARS_MAX = 200
 /** The limit of most file systems. The end of a longer name is kept, because it contains the file type. */
@@ -143,13 +145,16 @@ function contentIdText(contentId: string): string {
   return contentId.replace(/[^!-~]|[<>]/g, '').slice(0, CONTENT_ID_CHARS_MAX)
 }
 
+/** RFC 2045 §2.7. A CR without an LF becomes a line break on the way, which breaks the signature. */
 function isSevenBit(bytes: Buffer): boolean {
   let lineLength = 0
+  let previous = 0
   for (const byte of bytes) {
-    if (byte === 0 || byte > 0x7f || lineLength > 998) return false
-    lineLength = byte === 0x0a ? 0 : lineLength + 1
+    if (byte === 0 || byte > 0x7f || lineLength > 998 || (previous === CR && byte !== LF)) return false
+    lineLength = byte === LF ? 0 : lineLength + 1
+    previous = byte
   }
-  return true
+  return previous !== CR
 }
 
 function bodyText(text: string): string {

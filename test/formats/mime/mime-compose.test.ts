@@ -123,6 +123,13 @@ test.each<[string, Partial<ComposeInput>]>([
     'an attached 8-bit message',
     { attachments: [{ contentType: 'message/rfc822', bytes: Buffer.from('Subject: ü\r\n\r\nü') }] },
   ],
+  // 7bit would sign the CR, and the receiver gets a line break instead.
+  ...['Subject: a\r\r\n\r\r\nb\r\r\n', 'Subject: a\r\n\r\nb\rc\r\n', 'Subject: a\r\n\r\nb\r'].map(
+    (attached): [string, Partial<ComposeInput>] => [
+      `an attached message with a CR without LF: ${JSON.stringify(attached)}`,
+      { attachments: [{ contentType: 'message/rfc822', bytes: Buffer.from(attached) }] },
+    ],
+  ),
   [
     'an attached multipart',
     { text: 'a', attachments: [{ contentType: 'multipart/mixed; boundary=x', bytes: Buffer.from('--x') }] },

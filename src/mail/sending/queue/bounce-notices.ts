@@ -14,8 +14,10 @@ import { messageIdFrom } from '../../../formats/ids.ts'
 import type { Log } from '../../../log.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as domains from '../../../store/tables/domains-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
+import { findForeign } from '../../inboxes/own-address.ts'
 import { type Contents, loadContent } from '../../messages/content/contents.ts'
 import { insertUnparsed } from '../../messages/content/insert-content.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
@@ -73,6 +75,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
       if (reported.length === 0 || !canReceiveNotice(submission)) return
       const inbox = await inboxes.getById(tx, submission.inbox_id)
       if (!inbox || (await domains.getById(tx, inbox.domain_id))?.feedback_enabled === 0) return
+      const to = await returnPath(tx, inbox, submission)
       const { domain } = splitAddress(inbox.address)
       const id = tx.newId()
       const mail = composeNotice({
@@ -82,7 +85,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         boundary: tx.newId(),
         reportingMta: hostname,
         fromDomain: domain,
-        to: inbox.address,
+        to,
         recipients: reported.map((each) => noticeRecipient(tx, kind, each)),
         original: { arrivedAt: new Date(submission.created_at), messageId, head },
       })
@@ -94,7 +97,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         dkim_selector: null,
         inbox,
         sender: '',
-        recipients: [inbox.address],
+        recipients: [to],
       })
     },
   }
@@ -113,6 +116,11 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
       ...(kind === 'delay' && { willRetryUntil: new Date(ageStartAt + limits.delivery.retryForMs) }),
     }
   }
+}
+
+/** RFC 5321 §6.1: the envelope sender, perhaps with a plus tag; an alias that was removed since then no longer leads to the inbox. */
+async function returnPath(tx: Tx, inbox: InboxRow, { envelope_sender: sender }: SubmissionRow): Promise<string> {
+  return (await findForeign(tx, inbox, [sender])) === undefined ? sender : inbox.address
 }
 
 /** The start of a recipient's age: a manual release restarts it. */

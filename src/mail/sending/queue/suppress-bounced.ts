@@ -3,19 +3,19 @@
  * them again: senders who repeat such mail lose their reputation. Clients see these entries and cannot delete them.
  *
  * Only failures that concern the address suppress it (RFC 3463 §3.2, X.1), never a refusal by policy, a full mailbox or a
- * fault of the server.
+ * fault of the server, nor a refusal of the sender, or of a message to several recipients.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 
-/** X.1.7 and X.1.8 concern the address of the sender. */
-const ADDRESS_FAILURE = /^5\.1\.(?!0*[78]$)\d{1,3}$/
+/** X.1.7 and X.1.8 concern the address of the sender, and X.1.0 either: Postfix says it to RCPT when it rejects the sender. */
+const ADDRESS_FAILURE = /^5\.1\.(?!0*[078]?$)\d{1,3}$/
 
 /** @param target name of the target: an inbox of this server may be created later, and each send looks it up */
-export function isSuppressing(target: string, { kind, enhancedCode }: Outcome): boolean {
-  return target !== 'local' && kind === 'failed_for_good' && ADDRESS_FAILURE.test(enhancedCode ?? '')
+export function isSuppressing(target: string, { kind, enhancedCode, isOfAll }: Outcome): boolean {
+  return target !== 'local' && kind === 'failed_for_good' && !isOfAll && ADDRESS_FAILURE.test(enhancedCode ?? '')
 }
 
 /** An entry that exists stays as it is. Call it in the transaction that records the failures. */

@@ -15,6 +15,8 @@ export interface Outcome {
   readonly remote?: string
   /** TLS version of the connection, with " (unverified)" when its certificate was not verified. */
   readonly tls?: string
+  /** The server refused the sender, or the message for several recipients: that says nothing about this recipient. */
+  readonly isOfAll?: true
 }
 
 /** One message to deliver to some of its recipients. */

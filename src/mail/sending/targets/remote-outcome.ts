@@ -2,7 +2,8 @@
  * Turns a remote server's reply, or its absence, into an outcome for a recipient, with a text for the agent's owner.
  * Pure.
  *
- * A server's reply decides if there is one: 2xx delivered, 5xx permanent, everything else temporary (RFC 5321 §4.2.1).
+ * A server's reply decides if there is one: 2xx delivered, 5xx permanent (except 552 for too many recipients), everything else
+ * temporary (RFC 5321 §4.2.1).
  * Without a reply, delivery is retried: only DNS can establish a permanent failure.
  */
 import type { MxFailure, MxFailureKind } from '../../../net/dns/mx-failure.ts'
@@ -43,17 +44,27 @@ export function mxOutcome(domain: string, failure: MxFailure): Outcome {
   return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', enhancedCode, reply }
 }
 
-export function smtpOutcome(remote: Remote, result: SmtpResult): Outcome {
+/** @param recipientCount of the message */
+export function smtpOutcome(remote: Remote, result: SmtpResult, recipientCount: number): Outcome {
   if ('failure' in result) return failureOutcome(remote, result.failure)
   const { code, enhancedCode, text } = result.reply
   const facts = { code, ...(enhancedCode !== undefined && { enhancedCode }), ...serverFields(remote) }
   if (code >= 200 && code < 300) return { kind: 'delivered', ...facts, reply: text }
   const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this message' }[result.command]
   // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
-  const isForGood = code >= 500 && code < 600
+  const isForGood = code >= 500 && code < 600 && !isTooManyRecipients(result)
+  const isOfAll = result.command === 'MAIL' || (result.command === 'DATA' && recipientCount > 1)
   return isForGood
-    ? { kind: 'failed_for_good', ...facts, reply: `${remote.name} rejected ${what}: ${text}` }
+    ? {
+        ...{ kind: 'failed_for_good', ...facts, reply: `${remote.name} rejected ${what}: ${text}` },
+        ...(isOfAll && { isOfAll }),
+      }
     : { kind: 'failed_for_now', ...facts, reply: `${remote.name} temporarily rejected ${what}${RETRY}: ${text}` }
+}
+
+/** RFC 5321 §4.5.3.1.10: old servers say 552 instead of 452 to those above their limit. A full mailbox has a code of its own. */
+function isTooManyRecipients({ command, reply }: Extract<SmtpResult, { command: string }>): boolean {
+  return command === 'RCPT' && reply.code === 552 && !/^5\.(2\.[23]|3\.4)$/.test(reply.enhancedCode ?? '')
 }
 
 export function failureOutcome(remote: Remote, failure: SmtpFailure): Outcome {

@@ -40,7 +40,8 @@ export async function handOverSmtp(
       },
       signal,
     )
-    for (const [index, recipient] of left.entries()) outcomes.set(recipient, smtpOutcome(remote, results[index]!))
+    for (const [index, recipient] of left.entries())
+      outcomes.set(recipient, smtpOutcome(remote, results[index]!, left.length))
   }
   return recipients.map((recipient) => outcomes.get(recipient)!)
 }
