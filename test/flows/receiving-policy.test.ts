@@ -4,11 +4,14 @@
  * addresses and domains of its own.
  */
 import { createPublicKey } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { signMessage } from '../../src/formats/dkim/dkim-sign.ts'
 import { type DnsServer, startDns, type Zones } from '../support/dns-server.ts'
 import { type FakeRspamd, startRspamd } from '../support/fake-rspamd.ts'
 import { knownSigningKey } from '../support/shared-signing-keys.ts'
+import { readRows } from '../support/test-database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const SENDER_MAX = 8
@@ -277,6 +280,25 @@ test('a domain that is not the recipient is believed only if it has the message,
   await send(provider, inbox, { raw: report(provider, { ...about, signature }) })
   expect((await socket.next('message.complained')).complaint.recipients).toEqual(['vic@victim.example'])
   expect((await blocked()).status).toBe(200)
+})
+
+// Its peer got an error for the stored report, each time that it repeated it.
+test('a complaint about a message whose bytes are lost is recorded without comparing its signatures', async () => {
+  const wim = await newInbox('wim')
+  const socket = await world.subscribe({ inboxIds: [wim], eventTypes: ['message.complained'] })
+  const attachment = { filename: 'a.txt', content: Buffer.alloc(400_000, 'a').toString('base64') }
+  const sent = await world.agentmail.inboxes.messages.send(wim, {
+    ...{ to: 'xena@lost.example', text: 'hello', attachments: [attachment] },
+  })
+  const [[key]] = (await readRows(
+    world,
+    `select blob_key from contents join messages on messages.content_id = contents.id
+      where blob_key is not null order by contents.created_at desc limit 1`,
+  )) as [[string]]
+  await rm(join(world.shared.blobsDir, key.slice(0, 2), key))
+  const about = { messageId: sent.messageId, sender: wim, signature: 'DKIM-Signature: v=1; b=unknown' }
+  await send(permit('lost.example'), await newInbox('reports3'), { raw: report('lost.example', about) })
+  expect((await socket.next('message.complained')).complaint.recipients).toEqual(['xena@lost.example'])
 })
 
 test('subdomains of a domain are one sender', async () => {

@@ -235,6 +235,46 @@ test('a job whose attempts keep ending without an outcome is set aside for a day
   expect(row).toMatchObject({ run_at: world.time.clock() + setAsideMs, lease_owner: null, interruptions: 0 })
 })
 
+// It ended the process again within the hour, as often as something enqueued it.
+test('a job that is set aside waits, although it is enqueued again', async () => {
+  const { interruptionsMax, setAsideMs } = world.limits.jobs
+  await ask()
+  await world.store.transaction((tx) => tx.updateTable('jobs').set({ interruptions: interruptionsMax }).execute())
+  const desk = new Desk()
+  startRunner('a', desk)
+  const [row] = await until(([row]) => row?.last_error?.startsWith('Set aside') === true)
+  await ask()
+  await ask({ runAt: row!.run_at + MINUTE })
+  expect(await jobRows()).toMatchObject([{ run_at: row!.run_at }])
+  world.time.now += setAsideMs
+  await world.append()
+  const job = await desk.next()
+  await ask()
+  job.resolve()
+  ;(await desk.next()).resolve()
+  await until(none)
+})
+
+// It was deleted with the row: its lease was over, so the job did not count as running.
+test('a job that is enqueued while its lease is over, but its worker still runs, runs once more', async () => {
+  const desk = new Desk()
+  const hanging: Store = Object.create(world.store)
+  startRunner('a', desk, { store: hanging })
+  await ask()
+  const first = await desk.next()
+  let comeBack: (() => void) | undefined
+  const isBack = new Promise<void>((resolve) => (comeBack = resolve))
+  hanging.transaction = (fn) => isBack.then(() => world.store.transaction(fn))
+  world.time.now += 3 * MINUTE
+  await ask() // whose commit makes the runner claim its own job, too
+  comeBack!()
+  first.resolve()
+  const second = await desk.next()
+  expect(second.attempt).toBe(1)
+  second.resolve()
+  await until(none)
+})
+
 test('a claim of a job with an expired lease counts as an interruption', async () => {
   await ask()
   await world.store.transaction((tx) =>

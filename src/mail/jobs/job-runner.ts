@@ -114,7 +114,8 @@ export class JobRunner {
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
         const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, interrupted: reserved })
-        const ids = rows.map((row) => row.id)
+        // One that runs here has begun no attempt: `complete` must still see whether it was enqueued again.
+        const ids = rows.map((row) => row.id).filter((id) => !this.#running.has(id))
         await jobs.countAttempts(tx, ids)
         return rows
       })
@@ -176,7 +177,7 @@ export class JobRunner {
         }
         case 'set aside': {
           const error = 'Set aside: the last attempts ended without an outcome'
-          return jobs.recordFailure(tx, job, { runAt: tx.now + this.#needs.limits.jobs.setAsideMs, error })
+          return jobs.setAside(tx, job, { until: tx.now + this.#needs.limits.jobs.setAsideMs, error })
         }
       }
     })

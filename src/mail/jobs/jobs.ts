@@ -34,8 +34,8 @@ export interface Job {
 export type JobHandler = (job: Job) => Promise<void>
 
 /**
- * Enqueues a job. If a job of this kind and key is already queued, the earlier time counts and its payload is kept. If
- * it is running at this moment, it runs once more afterwards.
+ * Enqueues a job. If a job of this kind and key is already queued, the earlier time counts and its payload is kept; one that is
+ * set aside waits all the same. If it is running at this moment, it runs once more afterwards.
  */
 export async function enqueue(tx: Tx, job: NewJob): Promise<void> {
   await jobs.insertOrJoin(tx, {
@@ -44,6 +44,7 @@ export async function enqueue(tx: Tx, job: NewJob): Promise<void> {
     key: job.key,
     payload: JSON.stringify(job.payload ?? {}),
     run_at: job.runAt ?? tx.now,
+    not_before: null,
     attempts: 0,
     lease_owner: null,
     lease_until: null,

@@ -168,9 +168,10 @@ export function openMailbox(
 
     async vanishedSince(modseq, known) {
       const { uids, uidNext } = await refresh()
+      const vanished = await entriesTable.listVanished(needs.store.db, row.id, modseq)
+      // After them: retention raises the floor before it removes what lies below it, perhaps between the two reads.
       const { floor_seq } = await events.requireLog(needs.store.db)
-      if (modseq < floor_seq) return missingFrom(uids, uidNext, known)
-      return rangesOf(await entriesTable.listVanished(needs.store.db, row.id, modseq), known)
+      return modseq < floor_seq ? missingFrom(uids, uidNext, known) : rangesOf(vanished, known)
     },
 
     search: (search, signal) =>

@@ -11,6 +11,7 @@
  * this runs again. It can run any number of times.
  */
 import type { Limits } from '../../config/limits.ts'
+import { isMailError } from '../../errors.ts'
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import { type FeedbackReport, readSignatures, SIGNED_HEADER_BYTES_MAX } from '../../formats/mime/feedback-report.ts'
 import { type Log, loggedText } from '../../log.ts'
@@ -69,8 +70,18 @@ export function createRecordComplaint({ store, contents, limits, log }: Complain
   async function hasSignature({ content_id }: messages.StoredMessageRow, { signatures }: FeedbackReport) {
     if (signatures.length === 0) return false
     const range = { start: 0, end: SIGNED_HEADER_BYTES_MAX }
-    const own = readSignatures(await loadContent(contents, content_id, range))
-    return own.some((signature) => signatures.includes(signature))
+    try {
+      const own = readSignatures(await loadContent(contents, content_id, range))
+      return own.some((signature) => signatures.includes(signature))
+    } catch (error) {
+      if (isMailError(error, 'unavailable')) throw error // for now
+      // The report is stored: its sender must not repeat it because another message is damaged, or was deleted just now.
+      log.warn(
+        { err: error, contentId: content_id },
+        'a message cannot be read; a complaint about it is compared without its signatures',
+      )
+      return false
+    }
   }
 
   /** @returns the recipients that have complained, without those that are known to */

@@ -9,6 +9,8 @@ export interface JobRow {
   /** JSON. */
   payload: string
   run_at: number
+  /** It is set aside until then, also if it is enqueued again. */
+  not_before: number | null
   attempts: number
   lease_owner: string | null
   lease_until: number | null

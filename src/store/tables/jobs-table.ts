@@ -7,11 +7,12 @@ import type { JobRow } from '../schema/job-rows.ts'
 
 /**
  * Adds a job, or merges it into the existing one of the same kind and key: a job that waits runs at the earlier of both
- * times, and a running job runs once more.
+ * times, but not before the end of the time for which it is set aside, and a running job runs once more.
  */
 export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
-  // An attempt is counted at its start, so a running job with zero attempts was enqueued again since (see `complete`).
-  const isJustJoined = sql<boolean>`jobs.lease_until > ${tx.leaseNow} and jobs.attempts > 0`
+  // An attempt is counted at its start, so a running job with zero attempts was enqueued again since (see `complete`). Its
+  // lease may have expired: until another node claims it, its worker can still complete it.
+  const isJustJoined = sql<boolean>`jobs.lease_owner is not null and jobs.attempts > 0`
   await tx
     .insertInto('jobs')
     .values(row)
@@ -19,6 +20,7 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
       conflict.columns(['kind', 'key']).doUpdateSet({
         attempts: sql<number>`case when ${isJustJoined} then 0 else jobs.attempts end`,
         run_at: sql<number>`case
+          when jobs.not_before > excluded.run_at then jobs.run_at
           when ${isJustJoined} or excluded.run_at < jobs.run_at then excluded.run_at
           else jobs.run_at end`,
       }),
@@ -89,6 +91,15 @@ export async function recordFailure(
   failure: { readonly runAt: number; readonly error: string },
 ): Promise<void> {
   await free(tx, job, { run_at: failure.runAt, last_error: failure.error, interruptions: 0 })
+}
+
+/** Ends the lease; the job does not run before the given time, not even if it is enqueued again. */
+export async function setAside(
+  tx: Tx,
+  job: ClaimedJob,
+  { until, error }: { readonly until: number; readonly error: string },
+): Promise<void> {
+  await free(tx, job, { run_at: until, not_before: until, last_error: error, interruptions: 0 })
 }
 
 /** The server interrupted the job: ends the lease at once, and does not count the attempt. */

@@ -62,7 +62,7 @@ test('a large message for many long polls, sockets and readers at once fits into
 })
 
 // Fifteen clients that requested such a message and read nothing ended the process as well.
-test('clients that request a large message and read nothing leave room for others', async () => {
+test('clients that request a large message and read nothing leave room for others', { timeout: 90_000 }, async () => {
   await small.whileAlive(async () => {
     await receive(inboxes.slice(0, 1))
     const key = JSON.parse((await request(server, 'POST', '/v0/api-keys', {})).text).api_key

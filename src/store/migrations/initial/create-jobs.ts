@@ -9,6 +9,7 @@ export function jobTables({ text, integer, bigint, table }: DefinitionLanguage):
       key ${text} not null,
       payload ${text} not null,
       run_at ${bigint} not null,
+      not_before ${bigint},
       attempts ${integer} not null,
       lease_owner ${text},
       lease_until ${bigint},
