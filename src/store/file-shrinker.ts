@@ -4,7 +4,7 @@
  *   every limits.store.shrinkCheckMs: more than freePagesMax free pages? → a transaction releases shrinkPages of them →
  *   pause → … → truncate the file
  *
- * Each transaction is small and has a group commit of its own, because a full disk fails the whole group.
+ * Each transaction is small, and shares no group commit with short ones, because a full disk fails the whole group.
  * Crash: nothing is lost; the next start continues. Stop: waits for the running transaction.
  */
 import type { Limits } from '../config/limits.ts'

@@ -89,4 +89,10 @@ export const searchLimits = {
     unit: 'milliseconds',
     description: 'Time without work after which the thread of the text index ends.',
   },
+  threadTaskMs: {
+    default: 5 * MINUTE,
+    unit: 'milliseconds',
+    description:
+      'Time for one task of the thread of the text index: the texts or sources of a part of the index. After that, the thread is replaced, and the job is retried later.',
+  },
 } as const satisfies Record<string, Limit>

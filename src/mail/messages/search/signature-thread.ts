@@ -1,8 +1,9 @@
 /**
  * Makes the signatures and blocks of the text index in a thread, so that indexing takes no time from the event loop.
  *
- * The thread starts with the first task, and ends when it has had none for a while. If it dies, its tasks fail, the job
- * that waits for them is retried, and a new thread is started: nothing is stored here.
+ * The thread starts with the first task, and ends when it has had none for a while. If it dies, or takes too long for one task, its
+ * tasks fail, the job that waits for them is retried, and a new thread is started: nothing is stored here. Without this limit, four
+ * tasks that never end would stop all jobs of the server.
  */
 import type { Worker } from 'node:worker_threads'
 import type { Limits } from '../../../config/limits.ts'
@@ -37,6 +38,8 @@ export interface SignatureThread {
 interface StartedThread {
   readonly worker: Worker
   readonly waiting: Map<number, { resolve(result: Uint8Array[]): void; reject(error: unknown): void }>
+  /** Ends the thread when it has answered no task for too long. */
+  watchdog: NodeJS.Timeout | undefined
 }
 
 export function createSignatureThread({ search }: Pick<Limits, 'search'>): SignatureThread {
@@ -53,6 +56,7 @@ export function createSignatureThread({ search }: Pick<Limits, 'search'>): Signa
       try {
         return await new Promise<Uint8Array[]>((resolve, reject) => {
           waiting.set(request.id, { resolve, reject })
+          if (waiting.size === 1) watch(thread!)
           worker.postMessage(request)
         })
       } finally {
@@ -67,15 +71,17 @@ export function createSignatureThread({ search }: Pick<Limits, 'search'>): Signa
 
   function start(): StartedThread {
     const worker = startThread(import.meta.url, './signature.thread.ts')
-    const started: StartedThread = { worker, waiting: new Map() }
+    const started: StartedThread = { worker, waiting: new Map(), watchdog: undefined }
     const { waiting } = started
     const failAll = (error: unknown) => {
+      clearTimeout(started.watchdog)
       for (const { reject } of waiting.values()) reject(error)
       waiting.clear()
     }
     worker.on('message', ({ id, result, error }: SignatureResponse) => {
       const caller = waiting.get(id)
       waiting.delete(id)
+      watch(started)
       if (result) caller?.resolve(result)
       else caller?.reject(error)
     })
@@ -85,6 +91,17 @@ export function createSignatureThread({ search }: Pick<Limits, 'search'>): Signa
       failAll(new Error('the thread of the text index ended'))
     })
     return started
+  }
+
+  /** Tasks run one after the other: the next one, if there is one, begins now. */
+  function watch(watched: StartedThread): void {
+    clearTimeout(watched.watchdog)
+    if (watched.waiting.size === 0) return
+    watched.watchdog = setTimeout(() => {
+      // At once, not when it has ended: the next task must get another thread.
+      if (thread === watched) thread = undefined
+      void watched.worker.terminate()
+    }, search.threadTaskMs).unref()
   }
 
   function endLater(): void {
