@@ -156,6 +156,7 @@ export function createServices({ shared, sendingParts, outbound, workers, makePr
       limits,
     }),
     sendDraft: sendingParts.sendDraft,
+    inboxOfSend: sendingParts.inboxOfSend,
     rawSending: sendingParts.rawSending,
     uploads: sendingParts.uploads,
     outboundPause: shared.outboundPause,
