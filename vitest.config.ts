@@ -69,6 +69,7 @@ export default defineConfig({
           include: [
             ...WITH_STORE.map((folder) => `${folder}**/*.test.ts`),
             'test/submission/{logins,rules}.test.ts',
+            'test/dialects/agentpost/repeated-sends.test.ts',
             'test/dialects/agentmail/{api-keys,batch,domains,downloads,drafts,hostile,inboxes,lists,messages,metrics,queue,sdk-operations,search,sending,sign-up,tenants,threads,webhooks}.test.ts',
           ],
           exclude: [...ofSqlite, ...WITHOUT_STORE],

@@ -35,6 +35,7 @@ export async function insertInboxes(tx: Tx, count: number): Promise<string[]> {
       domain_id,
       address: `${index}@bench.test`,
       status: 'active' as const,
+      created_by: 'system:bench',
     },
     ...counts,
     ...times,

@@ -42,7 +42,7 @@ const SENTENCES = [
   `at most ${count(sockets.perKeyMax)} WebSockets and ${count(streams.perKeyMax)} event streams`,
   `${{ 10: 'ten' }[sockets.framesPerSecondMax]} per second after a burst of ${sockets.framesBurstMax}`,
   `each ${kib(sockets.frameUnitBytes)} of a frame counts as one`,
-  `of the ${webhooks.concurrencyMax} requests to webhooks, the ${delivery.concurrencyMax} deliveries to other servers, the ${delivery.localConcurrencyMax} to local inboxes and the ${webhooks.testsMax} test requests`,
+  `of the ${webhooks.concurrencyMax} requests to webhooks, the ${delivery.concurrencyMax} deliveries to other servers, the ${delivery.localConcurrencyMax} to local inboxes, the ${webhooks.testsMax} test requests and the ${webhooks.replayCountsMax} counts for replays`,
   `some of their requests (${seconds(webhooks.timeoutMs)}) or deliveries (${time(delivery.attemptMs)} at most) end`,
   `at most ${webhooks.perPodMax} webhooks and ${count(access.apiKeysPerPodMax)} API keys`,
   `at most ${count(http.waitsPerKeyMax)} requests waiting for a message or event`,

@@ -15,6 +15,7 @@ import { createDraftParts } from '../mail/sending/drafts/draft-parts.ts'
 import { createDraftSources } from '../mail/sending/drafts/draft-source.ts'
 import { createSendDraft } from '../mail/sending/drafts/send-draft.ts'
 import { createIdempotency } from '../mail/sending/idempotency/idempotency.ts'
+import { createInboxOfSend } from '../mail/sending/idempotency/repeated-send.ts'
 import { createRawSending } from '../mail/sending/raw/raw-sending.ts'
 import { createSignRaw } from '../mail/sending/raw/sign-raw.ts'
 import { createUploads } from '../mail/sending/uploads/uploads.ts'
@@ -52,6 +53,7 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
     submit,
     rawSending: createRawSending({ ...context, prepareContent, signRaw, fileSent, idempotency }),
     idempotency,
+    inboxOfSend: createInboxOfSend({ store }),
     attachmentsOf,
     resolveAttachments: createResolveAttachments({ uploads, fetchAttachments }),
     uploads,

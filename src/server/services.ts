@@ -123,7 +123,7 @@ export function createServices({ shared, sendingParts, outbound, workers, makePr
       log: context.log,
       limits,
     }),
-    verifyHuman: createVerifyHuman({ store, humanCodes, sharedDomain: config.domain, log: context.log, limits }),
+    verifyHuman: createVerifyHuman({ ...context, humanCodes, sharedDomain: config.domain, limits }),
 
     messages: createMessages({
       store,
@@ -156,6 +156,7 @@ export function createServices({ shared, sendingParts, outbound, workers, makePr
       limits,
     }),
     sendDraft: sendingParts.sendDraft,
+    inboxOfSend: sendingParts.inboxOfSend,
     rawSending: sendingParts.rawSending,
     uploads: sendingParts.uploads,
     outboundPause: shared.outboundPause,

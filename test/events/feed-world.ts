@@ -138,7 +138,7 @@ export class FeedWorld implements AsyncDisposable {
       const address = `agent@${domain.domain}`
       const ids = { organization_id: organizationId, pod_id: podId, domain_id: domainId }
       const inbox = { ...ids, address, display_name: null, client_id: null, metadata: null }
-      const { id: inboxId } = await inboxes.insert(tx, { ...inbox, status: 'active' })
+      const { id: inboxId } = await inboxes.insert(tx, { ...inbox, status: 'active', created_by: 'system:test' })
       return { organizationId, podId, inboxId, address }
     })
   }

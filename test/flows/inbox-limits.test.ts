@@ -68,6 +68,17 @@ test('a key of the inbox itself cannot change its limits, and its retention need
   const updating = await keyOf({ name: 'updates', permissions: { inbox_read: true, inbox_update: true } })
   expect((await patch(inboxId, { quota_messages: 2 }, updating)).status).toBe(200)
   expect((await patch(inboxId, { retention_days: 1 }, updating)).status).toBe(403)
+  const creating = await keyOf({ name: 'creates', permissions: { inbox_create: true } })
+  const create = (body: object) => world.request('POST', '/v0/inboxes', { key: creating, body })
+  for (const retention_days of [1, 0]) {
+    const refused = await create({ retention_days })
+    expect([refused.status, refused.body.code, refused.body.fix]).toEqual([
+      403,
+      'missing_permission',
+      expect.stringContaining('message_delete'),
+    ])
+  }
+  expect((await create({ quota_messages: 2, retention_days: null })).status).toBe(200)
   const unlimited = (await world.request('GET', `/v0/inboxes/${inboxId}`)).body
   expect([unlimited.quota_messages, unlimited.retention_days]).toEqual([2, undefined])
 })

@@ -5,7 +5,7 @@ import { findSentDraft, recordSentDraft } from '../../src/mail/sending/idempoten
 import { FeedWorld } from '../events/feed-world.ts'
 
 const KEPT_MS = 3_600_000
-const SENT = { id: '1', messageId: '<1@mail.test>', threadId: 't' }
+const SENT = { id: '1', messageId: '<1@mail.test>', threadId: 't', inboxId: 'inbox' }
 const REQUEST = { text: 'hello' }
 
 test.each([

@@ -10,7 +10,7 @@ import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { FeedWorld } from '../events/feed-world.ts'
 import { draftOf } from './draft-row.ts'
 
-const SENT = { id: '1', messageId: '<1@mail.test>', threadId: 't' }
+const SENT = { id: '1', messageId: '<1@mail.test>', threadId: 't', inboxId: 'inbox' }
 
 // It had the address from the beginning of the submission, beside a message.sent with the new one.
 test('the event of a draft that a mail program sends has the address that its inbox has at the commit', async () => {

@@ -7,7 +7,7 @@ import * as inboxes from '../../src/store/tables/inboxes-table.ts'
 import { FeedWorld } from '../events/feed-world.ts'
 import { draftOf } from './draft-row.ts'
 
-const SENT = { id: '1', messageId: '<1@mail.test>', threadId: 't' }
+const SENT = { id: '1', messageId: '<1@mail.test>', threadId: 't', inboxId: 'inbox' }
 const memory = { freeBytes: 1_000, reserve: notUsed, nextTurn: notUsed }
 
 /** A world with a draft under a lease of "heir". */

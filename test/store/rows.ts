@@ -32,7 +32,7 @@ export async function insertInbox(tx: Tx): Promise<InboxIds> {
     .insertInto('inboxes')
     .values({
       ...{ id: ids.inbox_id, organization_id, pod_id: ids.pod_id, domain_id: domainId },
-      ...{ address: `ada@${domainId}.test`, status: 'active' },
+      ...{ address: `ada@${domainId}.test`, status: 'active', created_by: 'system:test' },
       ...{ message_count: 0, ...NO_UNREAD, mails_notifications: 0, thread_count: 0, size_bytes: 0 },
       ...times,
     })

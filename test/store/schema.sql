@@ -95,6 +95,7 @@ CREATE TABLE domains (
   checked_at integer,
   next_check_at integer,
   lost_at integer,
+  created_by text,
   deleting_at integer,
   created_at integer not null,
   updated_at integer not null
@@ -279,6 +280,7 @@ CREATE TABLE inboxes (
   challenge_senders integer,
   thread_count integer not null,
   size_bytes integer not null,
+  created_by text not null,
   deleting_at integer,
   created_at integer not null,
   updated_at integer not null
@@ -840,6 +842,7 @@ CREATE TABLE webhooks (
   order_state text not null,
   term integer not null,
   start_seq integer not null,
+  created_by text not null,
   deleting_at integer,
   created_at integer not null,
   updated_at integer not null

@@ -38,6 +38,9 @@ export interface NodeOptions {
 /** A worker that does nothing, so that deliveries stay in the table. */
 export const absentWorker: Pick<WebhookWorker, 'signalPending'> = { signalPending: () => undefined }
 
+/** For the count of a replay that is not ended early. */
+export const NO_END = { disconnected: new AbortController().signal, draining: new AbortController().signal }
+
 export const testProfile: WebhookProfile = {
   name: 'test',
   render: async (event) => JSON.stringify({ seq: event.seq, type: event.type }),

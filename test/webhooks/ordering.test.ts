@@ -24,7 +24,7 @@ import type { Store } from '../../src/store/store.ts'
 import { insert, listDueWebhooks } from '../../src/store/tables/webhook-deliveries-table.ts'
 import { lockById } from '../../src/store/tables/webhooks-table.ts'
 import { sent, type TestInbox } from '../events/feed-world.ts'
-import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
+import { type HookWorld, NO_END, openHookWorld, testProfile } from './hook-world.ts'
 
 const fine: SafeResponse = { status: 204, headers: {}, body: '' }
 const broken: SafeResponse = { status: 500, headers: {}, body: '' }
@@ -320,7 +320,7 @@ test('a redelivery keeps its position in the ordering key: the earliest waiting 
   expect(await deliveryLog.redeliver(owner, {}, id, items[1]!.id)).toMatchObject({ state: 'waiting' })
   expect(await deliveryLog.redeliver(owner, {}, id, items[3]!.id)).toMatchObject({ state: 'waiting' })
   const replays = createReplays({ store, profileName: testProfile.name, clock: () => time.now + 1, limits })
-  expect(await replays.replay(owner, {}, id, { start: 1 })).toMatchObject({ count: 2 }) // the others wait anyway
+  expect(await replays.replay(owner, {}, id, { start: 1 }, NO_END)).toMatchObject({ count: 2 }) // the others wait anyway
   await createReplayWebhook({
     ...{ store, profiles: [testProfile], signalPending: hooks.notice, log: createLog('silent'), limits },
   })({ kind: '', payload: {}, attempt: 1, signal: new AbortController().signal, key: id })

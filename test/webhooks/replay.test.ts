@@ -10,7 +10,7 @@ import { createReplays } from '../../src/mail/webhooks/replay/replays.ts'
 import type { Store } from '../../src/store/store.ts'
 import { sent } from '../events/feed-world.ts'
 import { deferred } from '../store/test-store.ts'
-import { type HookWorld, openHookWorld, testProfile } from './hook-world.ts'
+import { type HookWorld, NO_END, openHookWorld, testProfile } from './hook-world.ts'
 
 const start = 1
 
@@ -175,10 +175,53 @@ test('a replay has the events from its start on, and none of its end', async () 
   const replays = createReplays({ store, profileName: testProfile.name, clock: time.clock, limits })
   const countOf = async (after: number, before: number) => {
     const range = { start: first + after, end: first + before, isDryRun: true }
-    return (await replays.replay(world.owner, {}, id, range)).count
+    return (await replays.replay(world.owner, {}, id, range, NO_END)).count
   }
   expect([await countOf(0, 1_000), await countOf(0, 1_001)]).toEqual([1, 2])
   expect([await countOf(1, 1_000), await countOf(1, 1_001)]).toEqual([0, 1])
+})
+
+test('the range of a replay is bounded, also if nothing in it matches', async () => {
+  await using world = await openHookWorld({}, { webhooks: { replayRowsMax: 3 } })
+  const id = await webhookWithReplay(world, 3)
+  await runJob(world, id)
+  await world.feedWorld.append(sent(await world.feedWorld.addInbox())) // of another tenant
+  await expect(requestReplay(world, id)).rejects.toMatchObject({ code: 'query_range_too_wide' })
+})
+
+test('a second replay of a webhook is refused before its events are counted', async () => {
+  await using world = await openHookWorld({}, { webhooks: { replayEventsMax: 3 } })
+  const id = await webhookWithReplay(world, 3)
+  await world.feedWorld.append(sent(world.inbox)) // a count would be refused too
+  await expect(requestReplay(world, id)).rejects.toMatchObject({ code: 'replay_running' })
+})
+
+test.each(['disconnected', 'draining'] as const)('a count that is %s ends, and changes nothing', async (name) => {
+  const pauses = { lists: { scanRowsMax: 1 }, events: { searchPauseMs: 60_000 } } // the test is over before
+  await using world = await openHookWorld({}, pauses)
+  await world.feedWorld.append(sent(world.inbox), sent(world.inbox))
+  const id = await world.add()
+  const end = { ...NO_END, [name]: AbortSignal.abort() }
+  const { store, time, limits } = world.feedWorld
+  const replays = createReplays({ store, profileName: testProfile.name, clock: () => time.now + 1, limits })
+  await expect(replays.replay(world.owner, {}, id, { start }, end)).rejects.toMatchObject({ code: 'shutting_down' })
+  expect(await store.db.selectFrom('webhook_replays').selectAll().execute()).toEqual([])
+})
+
+test('counts at the same time are divided among tenants', async () => {
+  const slow = { lists: { scanRowsMax: 1 }, events: { searchPauseMs: 20 }, webhooks: { replayCountsMax: 1 } }
+  await using world = await openHookWorld({}, slow)
+  await world.feedWorld.append(...Array.from({ length: 20 }, () => sent(world.inbox)))
+  const id = await world.add()
+  const { store, time, limits } = world.feedWorld
+  const replays = createReplays({ store, profileName: testProfile.name, clock: () => time.now + 1, limits })
+  const count = () => replays.replay(world.owner, {}, id, { start, isDryRun: true }, NO_END)
+  const both = await Promise.allSettled([count(), count()])
+  expect(both.sort((one, other) => one.status.localeCompare(other.status))).toMatchObject([
+    { status: 'fulfilled', value: { count: 20 } },
+    { status: 'rejected', reason: { code: 'too_many_at_once' } },
+  ])
+  expect(await count()).toMatchObject({ count: 20 })
 })
 
 /** Appends events, then creates a webhook and a replay of them that has not started. Returns the webhook's id. */
@@ -196,6 +239,7 @@ function requestReplay(world: HookWorld, id: string) {
     {},
     id,
     { start },
+    NO_END,
   )
 }
 

@@ -590,7 +590,14 @@ async function addWebhooks(store: TestStore, count: number, podId?: string): Pro
         ...{ url: `http://hook-${index}.test/`, profile: 'test', event_types: null, pod_ids: null, inbox_ids: null },
         ...{ sender_filter: null, headers: null, secret: 'secret', is_enabled: 1, start_seq: 0, failing_since: null },
         ...{ old_secrets: null, order_state: 'none', term: 0, failed_at: null, failures: 0, has_long_retries: 0 },
-        ...{ disabled_reason: null, permissions: null, deleting_at: null, created_at: tx.now, updated_at: tx.now },
+        ...{
+          disabled_reason: null,
+          permissions: null,
+          created_by: 'system:test',
+          deleting_at: null,
+          created_at: tx.now,
+          updated_at: tx.now,
+        },
       }
       await webhookTable.insert(tx, row)
       made.push(row)

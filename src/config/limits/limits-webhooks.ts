@@ -32,6 +32,17 @@ export const webhooksLimits = {
     unit: 'count',
     description: 'Events in one replay.',
   },
+  replayRowsMax: {
+    default: 5_000_000,
+    unit: 'count',
+    description: 'Events of the log, of all tenants, in the time range of one replay.',
+  },
+  replayCountsMax: {
+    default: 10,
+    unit: 'count',
+    description:
+      'Requests for replays that count their events at the same time. They are divided among pods and organizations.',
+  },
   testsMax: {
     default: 10,
     unit: 'count',

@@ -279,6 +279,12 @@ export async function requireVisible(db: Db, actor: KeyActor, { inbox, pod }: Wi
   if (!row || !covers(actor, row)) throw inboxNotFound(inbox)
 }
 
+/** Whether an inbox is in the key's scope, for an object in it that a call names without its inbox. */
+export async function isInboxVisible(db: Db, actor: KeyActor, inboxId: string): Promise<boolean> {
+  const row = await inboxes.getById(db, inboxId)
+  return row !== undefined && covers(actor, row)
+}
+
 /**
  * Finds the pods that a filter names by id or client_id, with one statement for each of both.
  *

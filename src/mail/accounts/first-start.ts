@@ -67,6 +67,7 @@ async function ensurePostmaster(
     client_id: null,
     metadata: null,
     status: 'active',
+    created_by: ACTOR,
   })
   await tenants.addInboxCount(tx, podId, 1)
 }

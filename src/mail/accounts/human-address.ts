@@ -1,7 +1,7 @@
 /** The address of the human who owns an agent: which ones are accepted, and that an unverified agent sends to it only. */
 import { MailError } from '../../errors.ts'
 import { isSmtpMailbox, normaliseAddress, splitAddress } from '../../formats/address/address.ts'
-import type { Tx } from '../../store/handles.ts'
+import type { Db, Tx } from '../../store/handles.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as listEntries from '../../store/tables/list-entries-table.ts'
 import * as signUps from '../../store/tables/sign-ups-table.ts'
@@ -28,9 +28,9 @@ export function parseHumanAddress(text: string, sharedDomain: string): string {
 }
 
 /** An agent could read a code that is mailed to another agent. @throws validation_error */
-export async function refuseAgent(tx: Tx, address: string): Promise<void> {
-  const inbox = await inboxes.getByAddress(tx, address)
-  if (!inbox || !(await signUps.get(tx, inbox.organization_id))) return
+export async function refuseAgent(db: Db, address: string): Promise<void> {
+  const inbox = await inboxes.getByAddress(db, address)
+  if (!inbox || !(await signUps.get(db, inbox.organization_id))) return
   throw new MailError('validation_error', { detail: 'human_email is the inbox of an agent that signed up', path: PATH })
 }
 

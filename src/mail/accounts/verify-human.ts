@@ -12,7 +12,7 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as signUps from '../../store/tables/sign-ups-table.ts'
 import { assertKeyUnchanged, keyOf, requireKeyScope } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import { countRates } from '../access/rates.ts'
+import { countRates, refuseExceeded } from '../access/rates.ts'
 import { allowOnly, parseHumanAddress, refuseAgent } from './human-address.ts'
 import { type HumanCodes, isExpiredCode, isRightCode, mailsTo } from './human-code.ts'
 
@@ -34,24 +34,31 @@ interface VerifyHumanNeeds {
   readonly store: Store
   readonly humanCodes: HumanCodes
   readonly sharedDomain: string
+  readonly clock: () => number
   readonly log: Log
   readonly limits: Limits
 }
 
-export function createVerifyHuman({ store, humanCodes, sharedDomain, log, limits }: VerifyHumanNeeds): VerifyHuman {
+export function createVerifyHuman(needs: VerifyHumanNeeds): VerifyHuman {
+  const { store, humanCodes, sharedDomain, clock, log, limits } = needs
+
   return {
     async attach(actor, humanEmail) {
       const { organizationId } = keyOf(actor)
       requireKeyScope(keyOf(actor), 'organization')
       const human = parseHumanAddress(humanEmail, sharedDomain)
-      await requireSignedUp(store.db, organizationId)
+      // Before the message is composed and signed; the transaction checks again.
+      const known = await requireSignedUp(store.db, organizationId)
+      await refuseConflict(store.db, known, human, () => signUps.getByHuman(store.db, human))
+      if (!needsCode(known, human, clock())) return human
+      await refuseExceeded(store.db, [mailsTo(human, limits)], clock())
       const code = await humanCodes.prepare(human, (await firstAddress(store.db, organizationId)) ?? 'without a name')
       await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const row = await lockSignedUp(tx, organizationId)
         const isNew = row.human_email !== human
-        await refuseConflict(tx, row, human)
-        if (!isNew && !isExpiredCode(row, tx.now)) return
+        await refuseConflict(tx, row, human, () => signUps.lockByHuman(tx, human))
+        if (!needsCode(row, human, tx.now)) return
         await countRates(tx, [mailsTo(human, limits)])
         const isReplaced = isNew && row.human_email !== null
         await signUps.update(tx, organizationId, {
@@ -96,12 +103,17 @@ export function createVerifyHuman({ store, humanCodes, sharedDomain, log, limits
     return undefined
   }
 
-  /** @throws human_conflict, validation_error */
-  async function refuseConflict(tx: Tx, row: SignUpRow, human: string): Promise<void> {
+  /** @param signUpOf the sign-up of this human @throws human_conflict, validation_error */
+  async function refuseConflict(
+    db: Db,
+    row: SignUpRow,
+    human: string,
+    signUpOf: () => Promise<SignUpRow | undefined>,
+  ): Promise<void> {
     if (row.verified_at !== null) throw conflict('The human is verified, and cannot be replaced')
     if (row.human_email === human) return
-    await refuseAgent(tx, human)
-    if (await signUps.lockByHuman(tx, human)) throw conflict(`${human} is the human of another organization`)
+    await refuseAgent(db, human)
+    if (await signUpOf()) throw conflict(`${human} is the human of another organization`)
     const max = limits.signUp.humanChangesMax
     if (row.human_email !== null && row.human_changes >= max) {
       throw conflict(`The human can be replaced at most ${max} times`)
@@ -110,8 +122,14 @@ export function createVerifyHuman({ store, humanCodes, sharedDomain, log, limits
 }
 
 /** @throws human_conflict */
-async function requireSignedUp(db: Db, organizationId: string): Promise<void> {
-  if (!(await signUps.get(db, organizationId))) throw notSignedUp()
+async function requireSignedUp(db: Db, organizationId: string): Promise<SignUpRow> {
+  const row = await signUps.get(db, organizationId)
+  if (!row) throw notSignedUp()
+  return row
+}
+
+function needsCode(row: SignUpRow, human: string, now: number): boolean {
+  return row.human_email !== human || isExpiredCode(row, now)
 }
 
 /** @throws human_conflict */

@@ -90,6 +90,7 @@ export function newDomain(domain: string, selector: string) {
     checked_at: null,
     next_check_at: null,
     lost_at: null,
+    created_by: null,
     deleting_at: null,
   } as const
 }

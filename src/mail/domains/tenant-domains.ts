@@ -16,7 +16,7 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, keyOf, requireKeyScope, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { parseClientId } from '../access/client-id.ts'
+import { parseClientId, requireRepeatable } from '../access/client-id.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
@@ -62,7 +62,7 @@ export interface DomainRequest extends DomainSwitches {
  */
 export interface TenantDomains {
   /**
-   * @returns the new domain, or the existing one with this client_id
+   * @returns the new domain, or the existing one with this client_id, to a key that has not created it only with `domain_read`
    * @throws validation_error, resource_taken, limit_exceeded, conflicting_provider, not_implemented, too_many_at_once,
    *   organization_unverified
    */
@@ -108,7 +108,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
       const wanted = { domain, clientId }
       // Before the query and the key, which take time; the transaction checks again.
       const known = await findOrCheck(store.db, scope, wanted)
-      if (known) return show(store.db, known)
+      if (known) return repeated(store.db, actor, known)
       await requireVerified(store.db, scope.organizationId, 'claim domains')
       const privateKeyPem = await withinCapacity(scope, async () => {
         if (request.inbound !== false && !request.allowConflictingProvider) await refuseConflict(domain)
@@ -122,7 +122,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
         if (podId !== null && !(await tenants.lockPod(tx, podId))) throw new MailError('not_found', { what: 'Pod' })
         await tenants.lockOrganization(tx, scope.organizationId)
         const existing = await findOrCheck(tx, scope, wanted)
-        if (existing) return show(tx, existing)
+        if (existing) return repeated(tx, actor, existing)
         await requireVerified(tx, scope.organizationId, 'claim domains')
         const row: DomainRow = {
           ...newDomain(domain, `martlet-${random(SELECTOR_BYTES).toString('hex')}`),
@@ -131,6 +131,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
           organization_id: scope.organizationId,
           pod_id: podId,
           client_id: clientId ?? null,
+          created_by: actorName(actor),
           created_at: tx.now,
           updated_at: tx.now,
         }
@@ -263,6 +264,11 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
     const records = await dns.mx(domain).catch(() => []) // what is wrong there, the verification shows
     const isGoogle = records.some(({ exchange }) => /(?:^|\.)(?:google|googlemail)\.com\.?$/i.test(exchange))
     if (isGoogle) throw new MailError('conflicting_provider', { domain, provider: 'Google Workspace' })
+  }
+
+  async function repeated(db: Db, actor: Actor, row: DomainRow): Promise<Domain> {
+    requireRepeatable(actor, row, 'domain_read')
+    return show(db, row)
   }
 
   async function show(db: Db, row: DomainRow): Promise<Domain> {

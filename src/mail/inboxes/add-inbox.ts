@@ -12,11 +12,16 @@ import { releaseAddress } from './release-address.ts'
 import { showInbox } from './show-inbox.ts'
 
 /**
- * @param actor its name, for the event
+ * @param actor its name, for the row and the event
  * @param row   the address is one that `parseInboxAddress` has returned, in the domain of `domain_id`
  * @throws resource_taken, resource_deleting; not_found if the pod has just been deleted; limit_exceeded
  */
-export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, limits: Limits): Promise<Inbox> {
+export async function addInbox(
+  tx: Tx,
+  actor: string,
+  row: Omit<inboxes.NewInboxRow, 'created_by'>,
+  limits: Limits,
+): Promise<Inbox> {
   const { address, pod_id, organization_id } = row
   // Aliases are unique among the addresses of inboxes: with this lock, no other node adds one meanwhile (aliases.ts).
   await domains.lockById(tx, row.domain_id)
@@ -26,7 +31,7 @@ export async function addInbox(tx: Tx, actor: string, row: inboxes.NewInboxRow, 
   if (await inboxes.isAddressUsed(tx, address)) throw new MailError('resource_taken', { what: `The inbox ${address}` })
   if (!(await tenants.lockPod(tx, pod_id))) throw new MailError('not_found', { what: 'Pod' })
   await requireInboxAllowed(tx, organization_id, limits)
-  const inbox = showInbox(await inboxes.insert(tx, row))
+  const inbox = showInbox(await inboxes.insert(tx, { ...row, created_by: actor }))
   await tenants.addInboxCount(tx, pod_id, 1)
   tx.append(inboxCreated({ actor, inbox }))
   return inbox

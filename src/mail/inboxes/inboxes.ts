@@ -28,7 +28,7 @@ import {
   type Scope,
 } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { parseClientId } from '../access/client-id.ts'
+import { parseClientId, requireRepeatable } from '../access/client-id.ts'
 import { addAppPassword } from '../access/keys/app-passwords.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
@@ -48,7 +48,10 @@ import { randomSuffix, randomUsername } from './username.ts'
 export interface Inboxes {
   /**
    * @param within the pod of the new inbox; defaults to the default pod, or the key's own pod
-   * @returns the new inbox, or the existing one if the clientId was used before in this pod
+   * With days of retention also `message_delete`.
+   *
+   * @returns the new inbox, or the existing one if the clientId was used before in this pod, to a key that has not created
+   *   it only with `inbox_read`
    * @throws validation_error, resource_taken, domain_not_available, missing_permission, narrow_key, not_found;
    *         limit_exceeded; forbidden for a reserved name (inbox-address.ts)
    */
@@ -100,12 +103,16 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         requireKeyScope(keyOf(actor), 'pod')
+        if (request.limits?.retentionDays !== null) requireRetentionAllowed(actor, request.limits) // null: as if absent
         await requireLimitsAllowed(tx, actor, request.limits)
         const scope = await requireScope(tx, actor, 'inbox_create', within)
         const podId = scope.podId ?? (await defaultPodId(tx, scope))
         // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
         const existing = clientId === undefined ? undefined : await inboxes.getByClientId(tx, podId, clientId)
-        if (existing) return showInbox(existing)
+        if (existing) {
+          requireRepeatable(actor, existing, 'inbox_read')
+          return showInbox(existing)
+        }
 
         const domainName = (request.domain ?? sharedDomain).toLowerCase()
         const domain = await requireDomain(tx, scope, domainName)
@@ -166,8 +173,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
         await assertKeyUnchanged(tx, actor)
         const row = await lockWithin(tx, actor, 'inbox_update', within, ref)
         if (change.limits) requireKeyScope(keyOf(actor), 'pod')
-        // Otherwise a key that may not delete messages could let them expire.
-        if (change.limits?.retentionDays !== undefined) requirePermission(actor, 'message_delete')
+        requireRetentionAllowed(actor, change.limits)
         await requireLimitsAllowed(tx, actor, change.limits)
         if (change.status === 'paused' && isPostmaster(row)) {
           throw new MailError('forbidden', { detail: 'The postmaster inbox cannot be paused' })
@@ -263,6 +269,11 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
     const merged = applyMetadata(stored === null ? {} : (JSON.parse(stored) as Metadata), change, limits)
     return Object.keys(merged).length === 0 ? null : JSON.stringify(merged)
   }
+}
+
+/** A key that may not delete messages must not let them expire. @throws missing_permission */
+function requireRetentionAllowed(actor: Actor, { retentionDays }: InboxLimits = {}): void {
+  if (retentionDays !== undefined) requirePermission(actor, 'message_delete')
 }
 
 function limitColumns({ quotaBytes, quotaMessages, retentionDays }: InboxLimits = {}) {

@@ -11,11 +11,11 @@ import {
   assertKeyUnchanged,
   hasPermission,
   hiddenMaskFor,
+  isInboxVisible,
   keyOf,
   lockInbox,
   recheckAccess,
   requireInbox,
-  requireVisible,
 } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
 import type { BodyMemory } from '../access/body-memory.ts'
@@ -171,8 +171,8 @@ export function createMessages(needs: MessagesNeeds): Messages {
 
     async inboxOf(actor, id) {
       const [row] = isUuid(id) ? await messages.listByIds(store.db, [id]) : []
-      if (!row) throw new MailError('not_found', { what: 'Message' })
-      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      const isFound = row && (await isInboxVisible(store.db, keyOf(actor), row.inbox_id))
+      if (!isFound) throw new MailError('not_found', { what: 'Message' }) // the same, or it would say that the message exists
       return row.inbox_id
     },
 

@@ -54,6 +54,8 @@ export interface DomainRow {
   next_check_at: number | null
   /** Since when a verified domain lacks its records. */
   lost_at: number | null
+  /** The actor that created it; null: the server itself. */
+  created_by: string | null
   deleting_at: number | null
   created_at: number
   updated_at: number
@@ -121,6 +123,8 @@ export interface InboxRow {
   challenge_senders: number | null
   thread_count: number
   size_bytes: number
+  /** The actor that created it. */
+  created_by: string
   deleting_at: number | null
   created_at: number
   updated_at: number

@@ -38,6 +38,8 @@ export interface WebhookRow {
   disabled_reason: string | null
   /** JSON of the permissions of the key that created or last changed it; null: an unrestricted key. */
   permissions: string | null
+  /** The actor that created it. */
+  created_by: string
   /** When its deletion was requested. From then on, it is hidden and receives nothing. */
   deleting_at: number | null
   created_at: number

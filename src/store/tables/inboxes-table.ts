@@ -310,10 +310,8 @@ export async function listRows(db: Db, ids: readonly string[]): Promise<InboxRow
 }
 
 /** The fields that the caller sets; the other fields of a new inbox are always the same. */
-export type NewInboxRow = Pick<
-  InboxRow,
-  'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'display_name' | 'client_id' | 'metadata' | 'status'
-> &
+export type NewInboxRow = Pick<InboxRow, 'organization_id' | 'pod_id' | 'domain_id' | 'address' | 'created_by'> &
+  Pick<InboxRow, 'display_name' | 'client_id' | 'metadata' | 'status'> &
   Partial<InboxLimitColumns>
 
 /** The columns that replace the settings for one inbox. */

@@ -26,7 +26,11 @@ export async function lock(tx: Tx, organizationId: string): Promise<SignUpRow | 
     .executeTakeFirst()
 }
 
-/** The same for the organization of this human. */
+export async function getByHuman(db: Db, humanEmail: string): Promise<SignUpRow | undefined> {
+  return db.selectFrom('sign_ups').selectAll().where('human_email', '=', humanEmail).executeTakeFirst()
+}
+
+/** The same, and locks the row. */
 export async function lockByHuman(tx: Tx, humanEmail: string): Promise<SignUpRow | undefined> {
   return tx.forUpdate(tx.selectFrom('sign_ups')).selectAll().where('human_email', '=', humanEmail).executeTakeFirst()
 }

@@ -19,7 +19,7 @@ const LARGE = 2 * MIB
 /** Allows four large bodies, of which a key may have two and a pod three. */
 const limits = { http: { largeBodiesBytesMax: 4 * LARGE, smallBodiesBytesMax: MIB, smallBodyBytesMax: 64 * 1024 } }
 const path = '/v0/inboxes/a@b.test/messages/send'
-const sent = { id: 'id', messageId: '<1@x.test>', threadId: 't' }
+const sent = { id: 'id', messageId: '<1@x.test>', threadId: 't', inboxId: 'inbox' }
 const sending = { send: async () => sent }
 
 function keyIn(podId: string, apiKeyId: string): KeyActor {

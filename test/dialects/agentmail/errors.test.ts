@@ -155,7 +155,7 @@ test.each<[string, string, string, object, number, string]>([
   expect(JSON.stringify(answer.body)).not.toMatch(/FST_|at .*:\d+:\d+|node_modules/)
 })
 
-const sent = { id: 'id', messageId: '<1@x.test>', threadId: 't' }
+const sent = { id: 'id', messageId: '<1@x.test>', threadId: 't', inboxId: 'inbox' }
 
 test('only routes that send a message accept the larger body, and the error names the exceeded limit', async () => {
   const limits = { http: { bodyBytesMax: 1_000, sendBodyBytesMax: 5_000 } }

@@ -114,7 +114,7 @@ test.each<[string, string, string, object, string]>([
 })
 
 test('the text, HTML and attachments of a message may be as long as the request body', async () => {
-  const sent = { id: 'id', messageId: '<1@x.test>', threadId: 't' }
+  const sent = { id: 'id', messageId: '<1@x.test>', threadId: 't', inboxId: 'inbox' }
   await using edge = await startEdge({
     limits: { http: { textCharsMax: 30 } },
     core: { sending: { send: async () => sent } },

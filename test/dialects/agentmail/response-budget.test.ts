@@ -50,7 +50,7 @@ const core: CoreStub = {
   sending: {
     async forward(_actor: unknown, _inbox: unknown, _parent: unknown, _message: unknown, memory: BodyMemory) {
       await memory.reserve(LARGE)
-      return { id: 'id', messageId: '<sent@b.test>', threadId: 'thread' }
+      return { id: 'id', messageId: '<sent@b.test>', threadId: 'thread', inboxId: 'inbox' }
     },
   },
 }

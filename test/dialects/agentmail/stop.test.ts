@@ -22,7 +22,7 @@ function pausedCall<Result>(result: Result) {
 }
 
 test('a stop waits for running requests, refuses new ones, and closes sockets last', async () => {
-  const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't' })
+  const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't', inboxId: 'inbox' })
   const feed = new FakeFeed()
   const edge = await startEdge({ core: { sending: { send: sending.call }, feed } })
   const headers = { authorization: `Bearer ${KEY}` }
@@ -63,7 +63,7 @@ test('a handshake whose key is still being looked up when a stop begins is refus
 })
 
 test('a request that takes longer than the grace period is aborted', async () => {
-  const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't' })
+  const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't', inboxId: 'inbox' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })
   const send = edge.request('POST', '/v0/inboxes/a@b.test/messages/send', { body: { to: 'c@d.test' } })
   const cutOff = expect(send).rejects.toThrow()
@@ -89,7 +89,7 @@ test('a second stop waits for the first', async () => {
 })
 
 test('a request whose client has disconnected does not delay a stop', async () => {
-  const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't' })
+  const sending = pausedCall({ id: 'id', messageId: '<1@h>', threadId: 't', inboxId: 'inbox' })
   const edge = await startEdge({ core: { sending: { send: sending.call } } })
   const request = httpRequest(`${edge.url}/v0/inboxes/a@b.test/messages/send`, {
     method: 'POST',

@@ -84,6 +84,8 @@ test('a flag that only some requests need is declared by their route, and these 
     return { draft_id: data.find(({ subject }: { subject: string | null }) => subject === 'later').id as string }
   }
   await post(`/api/v1/inboxes/${inboxId}/drafts`, { to: 'a@b.test', client_id: 'of-another-key' })
+  await post('/api/v1/inboxes', { client_id: 'of-another-key' })
+  await post('/api/v1/domains', { domain: 'x.example', client_id: 'of-another-key' })
   const [drafts, upload] = ['POST /inboxes/:inbox_id/drafts', 'POST /attachments/upload-url']
   const conditions: Condition[] = [
     { name: 'POST /inboxes/:inbox_id/messages', flag: 'message_read', shows: 'labels' },
@@ -91,6 +93,8 @@ test('a flag that only some requests need is declared by their route, and these 
     { name: 'PATCH /drafts/:draft_id', flag: 'draft_send', make: scheduled },
     { name: drafts, flag: 'message_read', body: { in_reply_to: messageId, text_body: 'x' } },
     { name: drafts, flag: 'draft_read', body: { to: 'a@b.test', client_id: 'of-another-key' } },
+    { name: 'POST /inboxes', flag: 'inbox_read', body: { client_id: 'of-another-key' } },
+    { name: 'POST /domains', flag: 'domain_read', body: { domain: 'x.example', client_id: 'of-another-key' } },
     { name: 'PATCH /webhooks/:webhook_id', flag: 'message_read', body: { event_types: ['message.sent'] } },
     { name: upload, flag: 'message_send' },
     { name: upload, flag: 'draft_create' },

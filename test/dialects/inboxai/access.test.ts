@@ -78,10 +78,23 @@ test('objects of another pod are not found, and neither is anything by an id of 
 })
 
 test('a flag that only some requests need is declared by their route, and these are refused, or show less, without it', async () => {
+  const url = 'http://127.0.0.1:9/'
+  for (const [path, body] of [
+    ['inboxes', {}],
+    ['domains', { domain: 'x.example' }],
+    ['webhooks', { url }],
+  ] as const) {
+    const made = await world.request('POST', `/api/v0/${path}`, { body: { ...body, client_id: 'of-another-key' } })
+    expect(made.status, path).toBe(200)
+  }
   expect(
     await walk.findConditional(own, [
       { name: 'POST /inboxes', flag: 'api_key_create', shows: 'credential_id' },
       { name: 'PATCH /inboxes/:inbox_id', flag: 'message_delete', body: { retention_days: 30 } },
+      { name: 'POST /inboxes', flag: 'message_delete', body: { retention_days: 30 } },
+      { name: 'POST /inboxes', flag: 'inbox_read', body: { client_id: 'of-another-key' } },
+      { name: 'POST /domains', flag: 'domain_read', body: { domain: 'x.example', client_id: 'of-another-key' } },
+      { name: 'POST /webhooks', flag: 'webhook_read', body: { url, client_id: 'of-another-key' } },
       { name: 'PATCH /webhooks/:webhook_id', flag: 'message_read', body: { event_types: ['message.sent'] } },
     ]),
   ).toEqual([])

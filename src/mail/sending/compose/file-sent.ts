@@ -245,7 +245,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
     }
     const event = heldBy ? messageHeld : messageSent
     tx.append(event({ actor: actorName(heldBy ?? actor), message: about, timestamp: tx.now, recipients }))
-    const result: Sent = { id, messageId, threadId, ...(dropped && { dropped }) }
+    const result: Sent = { id, messageId, threadId, inboxId: inbox.id, ...(dropped && { dropped }) }
     // One that is held is sent when it is released (queue-change.ts).
     if (!heldBy) await recordReply(tx, actorName(actor), inbox, content.parsed.inReplyTo)
     await recordResult(tx, keyClaim, result)

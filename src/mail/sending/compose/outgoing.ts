@@ -68,6 +68,7 @@ export interface Sent {
   /** The id that AgentMail's clients use. */
   readonly messageId: string
   readonly threadId: string
+  readonly inboxId: string
   /** Only for a reply whose parent has such addresses. */
   readonly dropped?: readonly DroppedRecipient[]
 }

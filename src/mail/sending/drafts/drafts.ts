@@ -12,13 +12,13 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import {
   assertKeyUnchanged,
+  isInboxVisible,
   keyOf,
   lockInbox,
   recheckAccess,
   requireInbox,
   requirePermission,
   requireScope,
-  requireVisible,
 } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { BodyMemory, RequestMemory } from '../../access/body-memory.ts'
@@ -33,7 +33,7 @@ import type { ThreadedMessage } from '../compose/compose-mail.ts'
 import { findSentDraft } from '../idempotency/sent-drafts.ts'
 import type { Draft, DraftFilter, DraftItem, NewDraft } from './draft.ts'
 import type { PreparedRevision } from './draft-content.ts'
-import { refuseIfSending, requireDraft } from './draft-lookup.ts'
+import { draftNotFound, refuseIfSending, requireDraft } from './draft-lookup.ts'
 import { type PreparedParts, sizeOfParts } from './draft-parts.ts'
 import { checkSendAt, requireMaySchedule, scheduleColumns, UNSCHEDULED } from './draft-schedule.ts'
 import type { DraftSource, DraftSources } from './draft-source.ts'
@@ -177,8 +177,8 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
 
     async inboxOf(actor, id) {
       const [row] = await drafts.listByIds(store.db, [id], store.leaseNow())
-      if (!row) throw new MailError('not_found', { what: 'Draft' })
-      await requireVisible(store.db, keyOf(actor), { inbox: row.inbox_id })
+      const isFound = row && (await isInboxVisible(store.db, keyOf(actor), row.inbox_id))
+      if (!isFound) throw draftNotFound() // the same, or it would say that the draft exists
       return row.inbox_id
     },
 

@@ -14,8 +14,8 @@ import * as events from '../../../store/tables/events-table.ts'
 import { lockOrganization } from '../../../store/tables/tenants-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
-import type { Actor, Within } from '../../access/actor.ts'
-import { parseClientId } from '../../access/client-id.ts'
+import { type Actor, actorName, type Within } from '../../access/actor.ts'
+import { parseClientId, requireRepeatable } from '../../access/client-id.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import { checkEventFilter, checkEventType } from '../../events/feed/subscription-filter.ts'
@@ -37,7 +37,8 @@ import { showWebhook, showWebhooks } from './webhook-views.ts'
  */
 export interface Webhooks {
   /**
-   * The webhook gets events that are committed from now on. A repeated client_id in its scope returns the existing one.
+   * The webhook gets events that are committed from now on. A repeated client_id in its scope returns the existing one,
+   * to a key that has not created it only with `webhook_read`.
    *
    * @throws limit_exceeded
    */
@@ -93,7 +94,10 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const scope = await requireScope(tx, actor, 'webhook_create', within)
         const existing =
           clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, profile.name, clientId)
-        if (existing) return showWebhook(tx, existing)
+        if (existing) {
+          requireRepeatable(actor, existing, 'webhook_read')
+          return showWebhook(tx, existing)
+        }
 
         const key = narrowed(keyOf(actor), scope)
         const { eventTypes = [] } = request
@@ -126,6 +130,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           disabled_reason: null,
           sender_filter: formatSenders(request.senders),
           permissions: permissionsOf(key),
+          created_by: actorName(actor),
           deleting_at: null,
           created_at: tx.now,
           updated_at: tx.now,

@@ -4,8 +4,11 @@
  *
  * Retention limits a replay: a range that begins before the earliest event in the log is rejected, with the time of
  * that event.
+ *
+ * A count reads the log of all tenants, so the range of one is bounded, few run at once, and it pauses as other searches
+ * of the log do. It ends when its client has disconnected.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Db, Tx } from '../../../store/handles.ts'
@@ -15,8 +18,10 @@ import * as events from '../../../store/tables/events-table.ts'
 import * as webhookReplays from '../../../store/tables/webhook-replays-table.ts'
 import { assertKeyUnchanged } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
+import type { RequestWait } from '../../events/feed/long-poll.ts'
 import { checkEventType } from '../../events/feed/subscription-filter.ts'
 import { lastSeqBefore } from '../../events/log/seq-at-time.ts'
+import { CapacityShares } from '../../jobs/capacity-shares.ts'
 import { REPLAY_WEBHOOK } from '../../jobs/job-kinds.ts'
 import { enqueue } from '../../jobs/jobs.ts'
 import { formatList } from '../config/filter-change.ts'
@@ -53,10 +58,16 @@ export interface Replays {
    * A job sends the events of a time range, in log order, whether or not they were sent to the webhook before. Event
    * ids stay the same.
    *
-   * @throws validation_error, range_expired (the log does not go back to `start`), webhook_disabled, replay_running
+   * @param request.isDryRun is answered during another replay too
+   * @param end when the count ends early
+   * @throws validation_error, range_expired (the log does not go back to `start`), query_range_too_wide, webhook_disabled,
+   *   replay_running, too_many_at_once; shutting_down when it ended early
    */
-  replay(actor: Actor, within: Within, ref: string, request: ReplayRequest): Promise<Replay>
+  replay(actor: Actor, within: Within, ref: string, request: ReplayRequest, end: CountEnd): Promise<Replay>
 }
+
+/** Signals that end a count: the client has disconnected, or the server must respond now. */
+export type CountEnd = Pick<RequestWait, 'disconnected' | 'draining'>
 
 interface ReplayNeeds {
   readonly store: Store
@@ -67,8 +78,11 @@ interface ReplayNeeds {
 }
 
 export function createReplays({ store, profileName, clock, limits }: ReplayNeeds): Replays {
+  const { replayEventsMax, replayRowsMax, replayCountsMax } = limits.webhooks
+  const shares = new CapacityShares(replayCountsMax)
+
   return {
-    async replay(actor, within, ref, request) {
+    async replay(actor, within, ref, request, countEnd) {
       const end = request.end ?? clock()
       checkRange(request, end)
       const isDryRun = request.isDryRun ?? false
@@ -77,15 +91,18 @@ export function createReplays({ store, profileName, clock, limits }: ReplayNeeds
         ref,
         profile: profileName,
       })
-      if (!isDryRun) checkEnabled(webhook)
+      if (!isDryRun) {
+        checkEnabled(webhook)
+        await refuseIfRunning(store.db, webhook) // before the count; the transaction checks again
+      }
       const wanted = await asRow(store.db, webhook, request, end)
-      const count = await countOf(webhook, wanted)
+      const count = await withinCapacity(webhook, () => countOf(webhook, wanted, countEnd))
       if (!isDryRun) {
         await store.transaction(async (tx) => {
           await assertKeyUnchanged(tx, actor)
           const { row: locked } = await lockWebhook(tx, actor, 'webhook_update', { within, ref, profile: profileName })
           checkEnabled(locked)
-          if (await webhookReplays.getOf(tx, locked.id)) throw new MailError('replay_running', {})
+          await refuseIfRunning(tx, locked)
           await begin(tx, locked, wanted)
         })
       }
@@ -116,11 +133,32 @@ export function createReplays({ store, profileName, clock, limits }: ReplayNeeds
     }
   }
 
-  /** @throws validation_error when there are too many */
-  async function countOf(webhook: WebhookRow, wanted: Wanted): Promise<number> {
+  /** @throws too_many_at_once */
+  async function withinCapacity(webhook: WebhookRow, count: () => Promise<number>): Promise<number> {
+    const owner = { organizationId: webhook.organization_id, podId: webhook.pod_id }
+    if (shares.capacity(owner) === 0) {
+      throw new MailError('too_many_at_once', { what: 'requests for a replay', max: replayCountsMax })
+    }
+    shares.add(owner, 1)
+    try {
+      return await count()
+    } finally {
+      shares.add(owner, -1)
+    }
+  }
+
+  /** @throws validation_error when there are too many; query_range_too_wide, shutting_down */
+  async function countOf(webhook: WebhookRow, wanted: Wanted, { disconnected, draining }: CountEnd): Promise<number> {
+    if (wanted.through_seq - wanted.position_seq > replayRowsMax) {
+      const detail = `The log has more than ${replayRowsMax} events of all tenants in this time range; choose a shorter one`
+      throw new MailError('query_range_too_wide', { detail })
+    }
     let count = 0
+    let rowsRead = 0
     let position = wanted.position_seq
     while (position < wanted.through_seq) {
+      // Nobody reads the response of a client that has disconnected.
+      if (disconnected.aborted || draining.aborted) throw new MailError('shutting_down', {})
       const found = await selectReplayed(
         store.db,
         webhook,
@@ -128,12 +166,18 @@ export function createReplays({ store, profileName, clock, limits }: ReplayNeeds
         { eventsMax: limits.events.batchMax, rowsMax: limits.lists.scanRowsMax },
       )
       count += found.events.length
+      rowsRead += found.throughSeq - position
       position = found.throughSeq
-      if (count > limits.webhooks.replayEventsMax) {
-        const detail = `A replay can have at most ${limits.webhooks.replayEventsMax} events; choose a shorter time range or fewer event types`
+      if (count > replayEventsMax) {
+        const detail = `A replay can have at most ${replayEventsMax} events; choose a shorter time range or fewer event types`
         throw new MailError('validation_error', { detail, path: ['start'] })
       }
-      await setImmediate() // let other work run
+      if (rowsRead < limits.lists.scanRowsMax)
+        await setImmediate() // let other work run
+      else {
+        await delay(limits.events.searchPauseMs)
+        rowsRead = 0
+      }
     }
     return count
   }
@@ -141,6 +185,11 @@ export function createReplays({ store, profileName, clock, limits }: ReplayNeeds
 
 /** The fields of a replay before its row exists. */
 type Wanted = Omit<WebhookReplayRow, 'id' | 'term' | 'created_at'>
+
+/** @throws replay_running */
+async function refuseIfRunning(db: Db, webhook: WebhookRow): Promise<void> {
+  if (await webhookReplays.getOf(db, webhook.id)) throw new MailError('replay_running', {})
+}
 
 async function begin(tx: Tx, webhook: WebhookRow, wanted: Wanted): Promise<void> {
   await webhookReplays.insert(tx, { id: tx.newId(), ...wanted, term: webhook.term, created_at: tx.now })

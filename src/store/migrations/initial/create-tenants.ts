@@ -44,6 +44,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       checked_at ${bigint},
       next_check_at ${bigint},
       lost_at ${bigint},
+      created_by ${text},
       deleting_at ${bigint},
       created_at ${bigint} not null,
       updated_at ${bigint} not null
@@ -104,6 +105,7 @@ export function tenantTables({ text, integer, bigint, table, linkTable }: Defini
       challenge_senders ${integer},
       thread_count ${bigint} not null,
       size_bytes ${bigint} not null,
+      created_by ${text} not null,
       deleting_at ${bigint},
       created_at ${bigint} not null,
       updated_at ${bigint} not null

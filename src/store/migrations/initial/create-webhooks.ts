@@ -28,6 +28,7 @@ export function webhookTables({ text, integer, bigint, bytes, table }: Definitio
       order_state ${text} not null,
       term ${integer} not null,
       start_seq ${bigint} not null,
+      created_by ${text} not null,
       deleting_at ${bigint},
       created_at ${bigint} not null,
       updated_at ${bigint} not null

@@ -159,7 +159,7 @@ export function agentMail(needs: AgentMailNeeds): Dialect {
         listRoutes(keyed, needs)
         verifiedSenderRoutes(keyed, needs)
         webhookRoutes(keyed, needs)
-        webhookDeliveryRoutes(keyed, needs)
+        webhookDeliveryRoutes(keyed, { ...needs, ...context })
         threadRoutes(keyed, { ...needs, ...context })
         messageRoutes(keyed, { ...needs, ...context, limits })
         sendingRoutes(keyed, { ...needs, ...context, limits })

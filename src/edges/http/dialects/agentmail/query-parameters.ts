@@ -3,11 +3,11 @@
  * a comma-separated text (the Go CLI) and `key[]` or `key[0]` (docs/compatibility/agentmail.md).
  */
 import { type TSchema, Type } from 'typebox'
-import { MailError } from '../../../../errors.ts'
 import type { PageRequest } from '../../../../mail/access/paging/page-tokens.ts'
 import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permissions.ts'
 import type { HttpApp } from '../../server/http-dialect.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
+import { readTime } from '../../server/requests/read-time.ts'
 import { reportUnknown, type UnknownMember } from '../../server/requests/unknown-members.ts'
 import { EventType, filterList, filterText, label, timeText } from './wire/request-texts.ts'
 
@@ -209,28 +209,7 @@ export function readEventFilter({ event_types, inbox_ids, pod_ids }: EventFilter
   return { eventTypes: event_types, inboxIds: inbox_ids, podIds: pod_ids }
 }
 
-/** A date with or without a time, with an offset or in UTC. A "+" may have been decoded to a space. */
-const ISO_TIME =
-  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
-
 /** Parses a date or a cursor. No cursor begins like a date. */
 export function readTimeOrCursor(name: string, text: string | undefined): number | string | undefined {
   return text === undefined || /^\d{4}-/.test(text) ? readTime(name, text) : text
-}
-
-/**
- * @param name name of the parameter, for the error
- * @returns epoch ms; undefined if the parameter is missing
- * @throws validation_error
- */
-export function readTime(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const [, date, time, , east, west] = ISO_TIME.exec(text) ?? []
-  const offset = (east ? `+${east}` : west)?.replace(/(\d{2}):?(\d{2})$/, '$1:$2')
-  const ms = date === undefined ? Number.NaN : Date.parse(`${date}T${time ?? '00:00'}${offset ?? 'Z'}`)
-  if (!Number.isNaN(ms)) return ms
-  throw new MailError('validation_error', {
-    detail: `${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z`,
-    path: [name],
-  })
 }

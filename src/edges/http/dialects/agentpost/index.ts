@@ -16,6 +16,7 @@ import type { EventSubjects } from '../../../../mail/messages/views/event-subjec
 import type { Reports } from '../../../../mail/reports/reports.ts'
 import type { Drafts } from '../../../../mail/sending/drafts/drafts.ts'
 import type { SendDraft } from '../../../../mail/sending/drafts/send-draft.ts'
+import type { InboxOfSend } from '../../../../mail/sending/idempotency/repeated-send.ts'
 import type { Sending } from '../../../../mail/sending/sending.ts'
 import type { Uploads } from '../../../../mail/sending/uploads/uploads.ts'
 import type { Organizations } from '../../../../mail/tenants/organizations.ts'
@@ -54,6 +55,7 @@ export interface AgentPostNeeds {
   readonly sending: Sending
   readonly drafts: Drafts
   readonly sendDraft: SendDraft
+  readonly inboxOfSend: InboxOfSend
   readonly uploads: Uploads
   /** Those of this dialect. */
   readonly webhooks: Webhooks

@@ -64,7 +64,8 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
       'domain must be a domain name like example.com',
     ],
   }
-  app.post(all, { schema: create, config: access('domain_create', keys) }, async ({ actor, params, body }) => {
+  const creating = access('domain_create', { ...keys, conditional: ['domain_read'] })
+  app.post(all, { schema: create, config: creating }, async ({ actor, params, body }) => {
     return domain(await domains.create(actor, withinOf(params), readNewDomain(body)))
   })
 

@@ -7,6 +7,7 @@ import type { Limits } from '../../../../../config/limits.ts'
 import type { EventPages, EventRenderer } from '../../../../../mail/events/history/event-pages.ts'
 import type { LabelLog } from '../../../../../mail/events/history/label-log.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { readTime } from '../../../server/requests/read-time.ts'
 import { access } from '../../../server/route-access.ts'
 import type { EventJson } from '../live/event-json.ts'
 import {
@@ -16,7 +17,6 @@ import {
   pageQuery,
   readEventFilter,
   readPage,
-  readTime,
 } from '../query-parameters.ts'
 import { EventList, eventList } from '../wire/event-list-wire.ts'
 import { InboxEventList, inboxEventList } from '../wire/inbox-event-wire.ts'

@@ -64,7 +64,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
   }
   app.post(
     all,
-    { schema: create, config: access('inbox_create', { narrowestKey: 'pod' }) },
+    {
+      schema: create,
+      config: access('inbox_create', { narrowestKey: 'pod', conditional: ['inbox_read', 'message_delete'] }),
+    },
     async ({ actor, params, body }) => inbox(await inboxes.create(actor, withinOf(params), readNewInbox(body))),
   )
 

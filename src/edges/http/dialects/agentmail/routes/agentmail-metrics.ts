@@ -4,9 +4,10 @@ import type { Limits } from '../../../../../config/limits.ts'
 import type { ReportQuery } from '../../../../../mail/reports/report-query.ts'
 import type { Reports } from '../../../../../mail/reports/reports.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { readTime } from '../../../server/requests/read-time.ts'
 import { access } from '../../../server/route-access.ts'
 import type { Rule } from '../openapi/openapi-schemas.ts'
-import { INTEGER_MAX, readTime } from '../query-parameters.ts'
+import { INTEGER_MAX } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   EventMetrics,

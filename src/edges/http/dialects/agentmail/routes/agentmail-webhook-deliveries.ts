@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { WebhookTests } from '../../../../../mail/webhooks/delivery/test-request.ts'
 import type { WebhookDeliveryLog } from '../../../../../mail/webhooks/delivery/webhook-delivery-log.ts'
 import type { Replays } from '../../../../../mail/webhooks/replay/replays.ts'
-import type { HttpApp } from '../../../server/http-dialect.ts'
+import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { readPage } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
@@ -27,7 +27,7 @@ import { readWebhookId } from '../wire/webhook-wire.ts'
 
 const tags = ['Webhooks']
 
-export interface WebhookDeliveryNeeds {
+export interface WebhookDeliveryNeeds extends Pick<HttpContext, 'longPolls'> {
   readonly webhookDeliveryLog: WebhookDeliveryLog
   readonly replays: Replays
   readonly webhookTestRequests: WebhookTests
@@ -40,7 +40,7 @@ export function webhookDeliveryRoutes(app: HttpApp, needs: WebhookDeliveryNeeds)
 function addRoutes(
   app: HttpApp,
   scopeRoute: ScopeRoute,
-  { webhookDeliveryLog, replays, webhookTestRequests }: WebhookDeliveryNeeds,
+  { webhookDeliveryLog, replays, webhookTestRequests, longPolls }: WebhookDeliveryNeeds,
 ): void {
   const webhookPath = `${scopeRoute.path}/webhooks/:webhook_id`
   const webhook_id = Type.String({ description: 'Id or client_id.' })
@@ -109,14 +109,23 @@ function addRoutes(
     params,
     body: RequestReplay,
     response: ok(Replay),
-    errors: ['range_expired', 'replay_running', 'webhook_disabled'] as const,
+    errors: [
+      'range_expired',
+      'query_range_too_wide',
+      'replay_running',
+      'webhook_disabled',
+      'too_many_at_once',
+    ] as const,
     rules: ['start must be before end', 'A replay can have at most … events; …', 'Unknown event type …'],
   }
   app.post(
     `${webhookPath}/replay`,
     { schema: many, config: access('webhook_update', scopeRoute) },
-    async ({ actor, params, body }) =>
-      replay(await replays.replay(actor, withinOf(params), readWebhookId(params.webhook_id), readReplay(body))),
+    async ({ actor, params, body }, reply) => {
+      const end = longPolls.begin(reply, actor.apiKeyId, 0)
+      const ref = readWebhookId(params.webhook_id)
+      return replay(await replays.replay(actor, withinOf(params), ref, readReplay(body), end))
+    },
   )
 
   const test = {

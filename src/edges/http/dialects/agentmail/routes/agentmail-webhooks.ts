@@ -72,7 +72,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
   }
   app.post(
     all,
-    { schema: create, config: access(['webhook_create', 'message_read'], scopeRoute) },
+    {
+      schema: create,
+      config: access(['webhook_create', 'message_read'], { ...scopeRoute, conditional: ['webhook_read'] }),
+    },
     async ({ actor, params, body }) => {
       rejectOutsideScope(scopeRoute, { pod_ids: body.pod_ids, inbox_ids: body.inbox_ids })
       return webhook(await webhooks.create(actor, withinOf(params), readNewWebhook(body)))

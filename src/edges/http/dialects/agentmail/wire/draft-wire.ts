@@ -8,7 +8,7 @@ import type {
   Draft as DraftView,
   NewDraft,
 } from '../../../../../mail/sending/drafts/draft.ts'
-import { readTime } from '../query-parameters.ts'
+import { readTime } from '../../../server/requests/read-time.ts'
 import { Attachment } from './attachment-wire.ts'
 import { LabelsBody, readLabelChange } from './labels-wire.ts'
 import { addresses, formatAddresses, mailMembers } from './message-wire.ts'

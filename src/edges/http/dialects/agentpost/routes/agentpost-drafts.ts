@@ -5,6 +5,7 @@ import type { Log } from '../../../../../log.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { Drafts } from '../../../../../mail/sending/drafts/drafts.ts'
 import type { SendDraft } from '../../../../../mail/sending/drafts/send-draft.ts'
+import type { InboxOfSend } from '../../../../../mail/sending/idempotency/repeated-send.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { readAttachmentId, readId, readInboxId } from '../prefixed-ids.ts'
@@ -22,6 +23,7 @@ import { answerSent, idempotencyKeyOf } from './agentpost-messages.ts'
 interface DraftNeeds extends HttpContext {
   readonly drafts: Drafts
   readonly sendDraft: SendDraft
+  readonly inboxOfSend: InboxOfSend
   readonly messages: Messages
   readonly limits: Limits
   readonly log: Log
@@ -33,7 +35,7 @@ const inboxParams = Type.Object({ inbox_id: Type.String() })
 const params = Type.Object({ draft_id: Type.String() })
 
 export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
-  const { drafts, sendDraft, limits, responses, bodies } = needs
+  const { drafts, sendDraft, inboxOfSend, limits, responses, bodies } = needs
   const bodyLimit = limits.http.sendBodyBytesMax
 
   const list = { schema: { params: inboxParams, querystring: Type.Object(pageQuery) }, config: access('draft_read') }
@@ -86,9 +88,10 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
   app.post(`${one}/send`, { schema: { params }, config: send }, async (request, reply) => {
     const { actor, params } = request
     const id = readId('drf', params.draft_id)
-    const inbox = await drafts.inboxOf(actor, id)
+    const idempotencyKey = idempotencyKeyOf(request)
+    const inbox = await inboxOfSend(actor, idempotencyKey, () => drafts.inboxOf(actor, id))
     const memory = responses.memoryOf(request, reply)
-    const sent = await sendDraft.send(actor, inbox, id, {}, memory, { idempotencyKey: idempotencyKeyOf(request) })
-    return answerSent(request, reply, { inbox, sent, mail: {} }, needs)
+    const sent = await sendDraft.send(actor, inbox, id, {}, memory, { idempotencyKey })
+    return answerSent(request, reply, { sent, mail: {} }, needs)
   })
 }

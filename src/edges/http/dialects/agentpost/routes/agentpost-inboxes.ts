@@ -23,7 +23,10 @@ export function inboxRoutes(app: HttpApp, { inboxes }: { readonly inboxes: Inbox
 
   app.post(
     '/inboxes',
-    { schema: { body: CreateInbox }, config: access('inbox_create', { narrowestKey: 'pod' }) },
+    {
+      schema: { body: CreateInbox },
+      config: access('inbox_create', { narrowestKey: 'pod', conditional: ['inbox_read'] }),
+    },
     async ({ actor, body }, reply) => {
       const made = await inboxes.create(actor, withinEnvironment(body.environment_id), readNewInbox(body))
       return reply.code(201).send(inbox(made))

@@ -9,8 +9,10 @@ import type { Log } from '../../../../../log.ts'
 import type { Labels } from '../../../../../mail/messages/labels/labels.ts'
 import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { OutgoingMessage, Sent } from '../../../../../mail/sending/compose/outgoing.ts'
+import type { InboxOfSend } from '../../../../../mail/sending/idempotency/repeated-send.ts'
 import type { Sending } from '../../../../../mail/sending/sending.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { readTime } from '../../../server/requests/read-time.ts'
 import { access } from '../../../server/route-access.ts'
 import { readId, readInboxId, shownId } from '../prefixed-ids.ts'
 import {
@@ -28,6 +30,7 @@ interface MessageNeeds extends HttpContext {
   readonly messages: Messages
   readonly labels: Labels
   readonly sending: Sending
+  readonly inboxOfSend: InboxOfSend
   readonly limits: Limits
   readonly log: Log
 }
@@ -35,8 +38,8 @@ interface MessageNeeds extends HttpContext {
 export const listQuery = Type.Object({
   ...pageQuery,
   labels: Type.Optional(TextOrList),
-  before: Type.Optional(Type.String({ format: 'date-time' })),
-  after: Type.Optional(Type.String({ format: 'date-time' })),
+  before: Type.Optional(Type.String()),
+  after: Type.Optional(Type.String()),
 })
 export const LabelsBody = Type.Object({ labels: Type.Array(Type.String()) })
 
@@ -71,11 +74,7 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
     async (request, reply) => {
       const mail = readMail(request.body)
       const inbox = readInboxId(request.params.inbox_id)
-      return answer(request, reply, {
-        inbox,
-        mail,
-        sent: await sending.send(request.actor, inbox, mail, optionsOf(request)),
-      })
+      return answer(request, reply, { mail, sent: await sending.send(request.actor, inbox, mail, optionsOf(request)) })
     },
   )
 
@@ -112,10 +111,9 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
     async (request, reply) => {
       const mail = readReply(request.body)
       const id = readId('msg', request.params.message_id)
-      const inbox = await messages.inboxOf(request.actor, id)
+      const inbox = await inboxOfParent(request, id)
       const memory = responses.memoryOf(request, reply)
       return answer(request, reply, {
-        inbox,
         mail,
         sent: await sending.reply(request.actor, inbox, id, mail, memory, optionsOf(request)),
       })
@@ -128,15 +126,19 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
     async (request, reply) => {
       const mail = readMail(request.body)
       const id = readId('msg', request.params.message_id)
-      const inbox = await messages.inboxOf(request.actor, id)
+      const inbox = await inboxOfParent(request, id)
       const memory = responses.memoryOf(request, reply)
       return answer(request, reply, {
-        inbox,
         mail,
         sent: await sending.forward(request.actor, inbox, id, mail, memory, optionsOf(request)),
       })
     },
   )
+
+  function inboxOfParent(request: FastifyRequest, id: string): Promise<string> {
+    const { actor } = request
+    return needs.inboxOfSend(actor, idempotencyKeyOf(request), () => messages.inboxOf(actor, id))
+  }
 
   function optionsOf(request: FastifyRequest) {
     return { idempotencyKey: idempotencyKeyOf(request), requestMemory: bodies.memoryOf(request) }
@@ -148,7 +150,6 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
 }
 
 interface SentMail {
-  readonly inbox: string
   readonly sent: Sent
   readonly mail: Partial<OutgoingMessage>
 }
@@ -160,15 +161,15 @@ interface SentMail {
 export async function answerSent(
   request: FastifyRequest,
   reply: FastifyReply,
-  { inbox, sent, mail }: SentMail,
+  { sent, mail }: SentMail,
   { messages, responses, log }: Pick<MessageNeeds, 'messages' | 'responses' | 'log'>,
 ) {
   reply.code(201)
   try {
-    return message(await messages.get(request.actor, inbox, sent.id, responses.memoryOf(request, reply)))
+    return message(await messages.get(request.actor, sent.inboxId, sent.id, responses.memoryOf(request, reply)))
   } catch (error) {
     log.debug({ requestId: request.id, err: error }, 'a sent message could not be read for the response')
-    return sentMessage(inbox.includes('@') ? inbox : shownId('inb', inbox), sent, mail)
+    return sentMessage(sent, mail)
   }
 }
 
@@ -187,8 +188,8 @@ interface ListQuery {
 export function readListFilter({ labels, before, after }: ListQuery) {
   return {
     labels: readTexts(labels),
-    before: before === undefined ? undefined : Date.parse(before),
-    after: after === undefined ? undefined : Date.parse(after),
+    before: readTime('before', before),
+    after: readTime('after', after),
     include: ['unauthenticated'] as const,
   }
 }

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { shownEventTypes } from '../../../../../mail/events/log/seven-types.ts'
 import type { EventPoint, Reports } from '../../../../../mail/reports/reports.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { readTime } from '../../../server/requests/read-time.ts'
 import { access } from '../../../server/route-access.ts'
 import { readInboxId } from '../prefixed-ids.ts'
 import { time } from '../wire/agentpost-shape-wire.ts'
@@ -11,8 +12,8 @@ import { withinEnvironment } from './agentpost-inboxes.ts'
 const HOUR_MS = 3_600_000
 
 const querystring = Type.Object({
-  start: Type.Optional(Type.String({ format: 'date-time' })),
-  end: Type.Optional(Type.String({ format: 'date-time' })),
+  start: Type.Optional(Type.String()),
+  end: Type.Optional(Type.String()),
   period: Type.Optional(Type.Integer({ minimum: 1, description: 'Seconds. Default: an hour.' })),
   environment_id: Type.Optional(Type.String()),
   inbox_id: Type.Optional(Type.String()),
@@ -62,8 +63,8 @@ function withinOf({ environment_id, inbox_id }: MetricsQuery) {
 
 function readQuery({ start, end, period }: MetricsQuery) {
   return {
-    start: start === undefined ? undefined : Date.parse(start),
-    end: end === undefined ? undefined : Date.parse(end),
+    start: readTime('start', start),
+    end: readTime('end', end),
     periodMs: period === undefined ? HOUR_MS : period * 1_000,
   }
 }

@@ -113,7 +113,7 @@ function domainRoutes(app: HttpApp, { domains }: OrganizationNeeds): void {
 
   app.post(
     '/domains',
-    { schema: { body }, config: access('domain_create', podKeys) },
+    { schema: { body }, config: access('domain_create', { ...podKeys, conditional: ['domain_read'] }) },
     async ({ actor, body }, reply) => {
       const { domain: name, client_id: clientId, environment_id } = body
       const made = await domains.create(actor, withinEnvironment(environment_id), { domain: name, clientId })

@@ -43,10 +43,10 @@ export function message(view: Message) {
 }
 
 /** What is known of a sent message without reading it, for a key that may send and not read. */
-export function sentMessage(inboxId: string, sent: Sent, { subject, text, html }: Partial<OutgoingMessage>) {
+export function sentMessage(sent: Sent, { subject, text, html }: Partial<OutgoingMessage>) {
   return {
     id: shownId('msg', sent.id),
-    inbox_id: inboxId,
+    inbox_id: shownId('inb', sent.inboxId),
     thread_id: shownId('thr', sent.threadId),
     direction: 'outbound',
     subject: subject ?? null,

@@ -15,7 +15,10 @@ export function domainRoutes(app: HttpApp, { domains }: { readonly domains: Tena
   const list = { schema: { querystring: Type.Object(pageQuery) }, config: access('domain_read', keys) }
   app.get('/domains', list, async ({ actor, query }) => domainList(await domains.list(actor, {}, readPage(query))))
 
-  const create = { schema: { body: CreateDomain }, config: access('domain_create', keys) }
+  const create = {
+    schema: { body: CreateDomain },
+    config: access('domain_create', { ...keys, conditional: ['domain_read'] }),
+  }
   app.post('/domains', create, async ({ actor, body }) => domain(await domains.create(actor, {}, readNewDomain(body))))
 
   app.get(one, { schema: { params }, config: access('domain_read', keys) }, async ({ actor, params }) =>

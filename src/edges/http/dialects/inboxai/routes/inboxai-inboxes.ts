@@ -20,7 +20,10 @@ export function inboxRoutes(app: HttpApp, { inboxes, mailServers }: InboxNeeds):
   const list = { schema: { querystring: Type.Object(pageQuery) }, config: access('inbox_read') }
   app.get('/inboxes', list, async ({ actor, query }) => inboxList(await inboxes.list(actor, {}, readPage(query))))
 
-  const create = access('inbox_create', { narrowestKey: 'pod', conditional: ['api_key_create'] })
+  const create = access('inbox_create', {
+    narrowestKey: 'pod',
+    conditional: ['inbox_read', 'message_delete', 'api_key_create'],
+  })
   app.post('/inboxes', { schema: { body: CreateInbox }, config: create }, async ({ actor, body }) => {
     const servers = mailServers()
     const appPasswordName = servers.imap || servers.smtp ? CREDENTIALS_NAME : undefined

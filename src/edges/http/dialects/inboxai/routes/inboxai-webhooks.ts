@@ -21,8 +21,8 @@ export function webhookRoutes(app: HttpApp, { webhooks }: { readonly webhooks: W
   const list = { schema: { querystring: Type.Object(pageQuery) }, config: access('webhook_read') }
   app.get('/webhooks', list, async ({ actor, query }) => webhookList(await webhooks.list(actor, {}, readPage(query))))
 
-  const create = { schema: { body: CreateWebhook }, config: access(['webhook_create', 'message_read']) }
-  app.post('/webhooks', create, async ({ actor, body }) =>
+  const create = access(['webhook_create', 'message_read'], { conditional: ['webhook_read'] })
+  app.post('/webhooks', { schema: { body: CreateWebhook }, config: create }, async ({ actor, body }) =>
     webhook(await webhooks.create(actor, {}, readNewWebhook(body))),
   )
 
