@@ -4,6 +4,7 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { CORRELATION_ID } from '../../formats/agentmail-fields.ts'
 import { forwardBody, quotedBody } from '../../formats/reply/reply-compose.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
@@ -180,9 +181,16 @@ export function createSending({
 
 /**
  * Returns what is compared with the earlier request of an idempotency key. A program that repeats all its steps uploads a file
- * again and gets another id, so of an upload only its name and type count.
+ * again and gets another id, so of an upload only its name and type count. Its header fields may be in another order: they are
+ * members of a JSON object. Its correlation id is often made for each request, and does not count, as in mail of mail programs.
  */
-function comparable<Requested extends Pick<OutgoingMessage, 'attachments'>>(message: Requested): Requested {
+function comparable<Requested extends Pick<OutgoingMessage, 'attachments' | 'headers'>>(message: Requested): Requested {
   const attachments = message.attachments?.map((each) => ('uploadId' in each ? { ...each, uploadId: '' } : each))
-  return { ...message, attachments }
+  return { ...message, attachments, headers: message.headers && comparableHeaders(message.headers) }
+}
+
+/** @returns undefined if no field counts: as in a request without fields */
+function comparableHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
+  const names = Object.keys(headers).filter((name) => name.toLowerCase() !== CORRELATION_ID.toLowerCase())
+  return names.length === 0 ? undefined : Object.fromEntries(names.sort().map((name) => [name, headers[name]!]))
 }

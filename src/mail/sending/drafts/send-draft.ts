@@ -22,7 +22,7 @@ import { applyLabels, type LabelChange, parseUserLabels } from '../../messages/l
 import { checkSizes } from '../compose/checked-message.ts'
 import type { Sent } from '../compose/outgoing.ts'
 import type { Submit } from '../compose/submit.ts'
-import { type Idempotency, type KeyClaim, keyUse } from '../idempotency/idempotency.ts'
+import { type Idempotency, type KeyClaim, keyUse, recordResult } from '../idempotency/idempotency.ts'
 import { findSentDraft, recordSentDraft } from '../idempotency/sent-drafts.ts'
 import { asOutgoing, messageOfDraft } from './draft-content.ts'
 import { requireDraft } from './draft-lookup.ts'
@@ -95,7 +95,11 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
     return idempotency.once(keyUse(actor, inbox, options?.idempotencyKey), request, async (keyClaim) => {
       const owner = newOwner()
       const claimed = await claimOrFindSent(actor, inbox.id, ref, owner)
-      if ('sent' in claimed) return claimed.sent
+      if ('sent' in claimed) {
+        // Otherwise the key would be in use until its lease ends, and a repeated call would get 409.
+        await store.transaction((tx) => recordResult(tx, keyClaim, claimed.sent))
+        return claimed.sent
+      }
       const { row } = claimed
       try {
         return await sendClaimed(actor, { row, owner, labels, keyClaim }, memory)
