@@ -3,8 +3,8 @@ import { MailError } from '../../../errors.ts'
 import { isUuid } from '../../../formats/ids.ts'
 import type { Db, LeaseTime } from '../../../store/handles.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
-import { requireScope } from '../../access/access.ts'
-import type { Actor, Within } from '../../access/actor.ts'
+import { requirePermission, requireScope } from '../../access/access.ts'
+import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
 
 /** @throws not_found, also for a draft outside the actor's scope; missing_permission, forbidden */
@@ -22,6 +22,15 @@ export async function requireDraft(
   const row = byId ?? (scope.inboxId && (await drafts.getByClientId(db, scope.inboxId, ref, leaseNow)))
   if (!row) throw draftNotFound()
   return row
+}
+
+/**
+ * A key that has created a draft gets it from calls that create or change it. To any other key this is reading it.
+ *
+ * @throws missing_permission
+ */
+export function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
+  if (row.created_by !== actorName(actor)) requirePermission(actor, 'draft_read')
 }
 
 export function draftNotFound(): MailError {
