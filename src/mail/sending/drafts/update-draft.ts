@@ -17,7 +17,7 @@ import { draftUpdated } from '../../events/log/draft-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { applyLabels, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { type CheckedMessage, checkMessage, checkSizes } from '../compose/checked-message.ts'
-import type { ThreadedMessage } from '../compose/compose-mail.ts'
+import { COMPOSED_COPIES, type ThreadedMessage } from '../compose/compose-mail.ts'
 import type { OutgoingAttachment } from '../compose/outgoing.ts'
 import type { ResolveAttachments } from '../compose/resolve-attachments.ts'
 import type { Draft, DraftChange } from './draft.ts'
@@ -69,8 +69,6 @@ interface NewContent {
 
 /** So often another call may change the draft between reading and writing. */
 const TRIES_MAX = 3
-/** The parts, the composed message, and its copy while it is parsed. */
-const COPIES = 3
 
 export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
   const { store, draftParts, resolveAttachments, prepareRevision, discardBlobs, clock, limits } = needs
@@ -105,7 +103,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     const isNewContent = changesContent(change.request)
     const { kept, replaced } = divideParts(parts, change.request)
     const loaded = isNewContent ? kept : kept.filter((part) => part.kind !== 'attachment')
-    const bytes = sizeOfParts(loaded) * (isNewContent ? COPIES : 1)
+    const bytes = sizeOfParts(loaded) * (isNewContent ? COMPOSED_COPIES : 1)
     if (bytes > memory.freeBytes) await memory.reserve(bytes) // the transaction checks access again
 
     const message = merge(messageOfDraft(row, await draftParts.read(loaded), []), change)
