@@ -5,7 +5,7 @@ import { createPrepareBytes } from '../mail/messages/content/prepared-bytes.ts'
 import { createComposeMail } from '../mail/sending/compose/compose-mail.ts'
 import { createFetchAttachments } from '../mail/sending/compose/fetch-attachments.ts'
 import { createFileSent } from '../mail/sending/compose/file-sent.ts'
-import { createForwardedAttachments } from '../mail/sending/compose/forwarded-attachments.ts'
+import { createOpenForwarded } from '../mail/sending/compose/forwarded-attachments.ts'
 import { createResolveAttachments } from '../mail/sending/compose/resolve-attachments.ts'
 import { createCountSends } from '../mail/sending/compose/send-caps.ts'
 import { createSubmit } from '../mail/sending/compose/submit.ts'
@@ -38,8 +38,8 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
   const fileSent = createFileSent({ ...context, ...shared, countSends })
   const submit = createSubmit({ ...context, ...shared, composeMail, fileSent })
   const idempotency = createIdempotency({ store, limits })
-  const attachmentsOf = createForwardedAttachments({ store, contents: readableContents })
-  const sources = createDraftSources({ store, attachmentsOf, limits })
+  const openForwarded = createOpenForwarded({ store, config, contents: readableContents })
+  const sources = createDraftSources({ store, openForwarded, limits })
   const prepareBytes = createPrepareBytes({ store, discardBlobs })
   const draftParts = createDraftParts({ contents: readableContents, prepareBytes, limits })
   const tokens = createSignedTokens({ store, random, name: 'uploads' })
@@ -54,7 +54,7 @@ export function createSendingParts({ shared, outbound, ...context }: SendingPart
     rawSending: createRawSending({ ...context, prepareContent, signRaw, fileSent, idempotency }),
     idempotency,
     inboxOfSend: createInboxOfSend({ store }),
-    attachmentsOf,
+    openForwarded,
     resolveAttachments: createResolveAttachments({ uploads, fetchAttachments }),
     uploads,
     sources,

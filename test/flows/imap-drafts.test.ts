@@ -129,6 +129,25 @@ test.each([true, false])('edited in a mail program and sent over submission (new
   await expectSentOnce(writer, subject)
 })
 
+// Only drafts that a call had sent were remembered: an agent that repeated its calls sent the message again.
+test('an agent that repeats its calls after a person has sent its draft sends nothing', async () => {
+  const { world, mx } = server
+  const { user, password } = await createAccount(world)
+  const { drafts, messages } = world.agentmail.inboxes
+  const request = { to: ['bob@a.test'], subject: 'by the person', text: 'x', clientId: 'plan' }
+  const { draftId } = await drafts.create(user, request)
+  const program = await openLoggedIn(world, { user, pass: password })
+  const raw = `From: ${user}\nTo: bob@a.test\nSubject: by the person\nX-Martlet-Draft: ${draftId}\n\nx`
+  expect(await sendRaw(program, { from: user, to: ['bob@a.test'], raw })).toMatch(/^250 /)
+  await expect(drafts.create(user, request)).rejects.toMatchObject({ body: { code: 'draft_sent' } })
+  const [message] = (await messages.list(user)).messages
+  const { messageId, threadId } = message!
+  expect(await drafts.send(user, 'plan', {})).toEqual({ messageId, threadId })
+  const arrived = () => mx.messages.filter(({ data }) => data.includes('Subject: by the person\r\n'))
+  await expect.poll(() => arrived().length).toBe(1)
+  expect((await messages.list(user)).count).toBe(1)
+})
+
 test('edited in a mail program and sent over the API', async () => {
   const writer = await draft('approved')
   await edit(writer)

@@ -98,7 +98,7 @@ export async function startNode(
   }
   const drafts = createDrafts({
     ...draftNeeds,
-    sources: { find: async () => NO_SOURCE, mergeForward: async (_actor, _row, message) => message },
+    sources: { find: async () => NO_SOURCE, openForward: async () => async (message) => message },
     updateDraft: createUpdateDraft(draftNeeds),
     downloads: { link: async () => ({ token: '', expiresAt: 0 }) } as never,
   })

@@ -22,3 +22,12 @@ export interface BodyMemory {
   /** Resolves in a turn of the event loop in which no other large work runs. */
   nextTurn(): Promise<void>
 }
+
+/** Returns memory that reserves these bytes too each time, since a reservation replaces the one before. */
+export function withMore(memory: BodyMemory, bytes: number): BodyMemory {
+  return {
+    freeBytes: Math.max(0, memory.freeBytes - bytes),
+    reserve: (more) => memory.reserve(more === 0 ? bytes : bytes + more),
+    nextTurn: memory.nextTurn,
+  }
+}

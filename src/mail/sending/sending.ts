@@ -4,22 +4,25 @@
  */
 import type { Limits } from '../../config/limits.ts'
 import { MailError } from '../../errors.ts'
+import { CORRELATION_ID } from '../../formats/agentmail-fields.ts'
 import { forwardBody, quotedBody } from '../../formats/reply/reply-compose.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredMessageRow } from '../../store/tables/messages-table.ts'
 import { requireInbox, requirePermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
-import type { BodyMemory, RequestMemory } from '../access/body-memory.ts'
+import { type BodyMemory, type RequestMemory, withMore } from '../access/body-memory.ts'
 import { listAddressesOf } from '../inboxes/own-address.ts'
 import { showWhole } from '../messages/content/bodies.ts'
 import type { Message } from '../messages/views/message.ts'
 import { requireMessage } from '../messages/views/message-lookup.ts'
 import { showMessages } from '../messages/views/message-views.ts'
-import { type CheckedMessage, checkMessage } from './compose/checked-message.ts'
+import { type CheckedMessage, checkMessage, checkSizes } from './compose/checked-message.ts'
 import type { ThreadedMessage } from './compose/compose-mail.ts'
-import type { OutgoingAttachment, OutgoingMessage, OutgoingReply, Sent } from './compose/outgoing.ts'
+import type { OpenForwarded } from './compose/forwarded-attachments.ts'
+import type { OutgoingMessage, OutgoingReply, RequestedAttachment, Sent } from './compose/outgoing.ts'
 import { mustBeAnswerable, requireAnswerable } from './compose/reply-loops.ts'
+import { requireActive } from './compose/require-sendable.ts'
 import type { ResolveAttachments } from './compose/resolve-attachments.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
@@ -58,7 +61,7 @@ export interface Sending {
   /**
    * Appends the original body and attachments. The subject is `Fwd: …` unless given; the thread is the parent's.
    *
-   * @param memory for the original body
+   * @param memory for the original body and attachments
    * @throws also too_many_responses
    */
   forward(
@@ -75,8 +78,7 @@ interface SendingNeeds {
   readonly store: Store
   readonly submit: Submit
   readonly idempotency: Idempotency
-  /** Returns the decoded attachments of a message. */
-  readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
+  readonly openForwarded: OpenForwarded
   readonly resolveAttachments: ResolveAttachments
   readonly limits: Limits
 }
@@ -85,7 +87,7 @@ export function createSending({
   store,
   submit,
   idempotency,
-  attachmentsOf,
+  openForwarded,
   resolveAttachments,
   limits,
 }: SendingNeeds): Sending {
@@ -139,18 +141,23 @@ export function createSending({
       const request = { endpoint: 'forward', inbox: inbox.id, parent: parentRef, message: comparable(message) }
       return idempotency.once(keyOf(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
-        const parent = await readWhole(actor, row, memory)
+        // What can be refused is refused before anything is loaded.
+        requireReady(inbox)
+        const checked = checkMessage(message, limits)
+        const forwarded = await openForwarded(row, checked.attachments.map(knownSize))
+        // A URL may be slow, and others wait for the memory that is reserved next.
+        const own = await resolveAttachments(actor, inbox, checked.attachments, options.requestMemory)
+        const parent = await readWhole(actor, row, withMore(memory, forwarded.memoryBytes))
         const { subject, ...place } = deriveForward(row, parent)
-        const outgoing = {
-          ...message,
+        const added = {
           subject: message.subject ?? subject,
           ...forwardBody(originalOf(parent), addedBodies(message)),
-          attachments: [...(message.attachments ?? []), ...(await attachmentsOf(row))],
         }
-        return submitNow(actor, inbox, { ...checkMessage(outgoing, limits), ...place }, keyClaim, {
-          ...options,
-          isHeld: message.isHeld,
-        })
+        checkSizes({ ...message, ...added }, limits)
+        const attachments = [...own, ...(await forwarded.read())]
+        const whole = { ...checked, ...added, ...place, attachments }
+        const { isHeld } = message
+        return submit(actor, { inbox, message: whole, permission: 'message_send', keyClaim, isHeld })
       })
     },
   }
@@ -166,9 +173,16 @@ export function createSending({
     keyClaim: KeyClaim,
     { requestMemory, isHeld }: SendOptions & Pick<OutgoingMessage, 'isHeld'>,
   ): Promise<Sent> {
+    requireReady(inbox)
     const attachments = await resolveAttachments(actor, inbox, checked.attachments, requestMemory)
     const message = { ...checked, attachments }
     return submit(actor, { inbox, message, permission: 'message_send', keyClaim, isHeld })
+  }
+
+  /** Before attachments are loaded or fetched: the transaction checks again. */
+  function requireReady(inbox: InboxRow): void {
+    store.checkWritable()
+    requireActive(inbox)
   }
 
   async function readWhole(actor: Actor, row: StoredMessageRow, memory: BodyMemory): Promise<Message> {
@@ -178,11 +192,23 @@ export function createSending({
   }
 }
 
+/** Returns 0 for an attachment that has not been loaded. */
+function knownSize(attachment: RequestedAttachment): number {
+  return 'bytes' in attachment ? attachment.bytes.length : 0
+}
+
 /**
  * Returns what is compared with the earlier request of an idempotency key. A program that repeats all its steps uploads a file
- * again and gets another id, so of an upload only its name and type count.
+ * again and gets another id, so of an upload only its name and type count. Its header fields may be in another order: they are
+ * members of a JSON object. Its correlation id is often made for each request, and does not count, as in mail of mail programs.
  */
-function comparable<Requested extends Pick<OutgoingMessage, 'attachments'>>(message: Requested): Requested {
+function comparable<Requested extends Pick<OutgoingMessage, 'attachments' | 'headers'>>(message: Requested): Requested {
   const attachments = message.attachments?.map((each) => ('uploadId' in each ? { ...each, uploadId: '' } : each))
-  return { ...message, attachments }
+  return { ...message, attachments, headers: message.headers && comparableHeaders(message.headers) }
+}
+
+/** @returns undefined if no field counts: as in a request without fields */
+function comparableHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
+  const names = Object.keys(headers).filter((name) => name.toLowerCase() !== CORRELATION_ID.toLowerCase())
+  return names.length === 0 ? undefined : Object.fromEntries(names.sort().map((name) => [name, headers[name]!]))
 }

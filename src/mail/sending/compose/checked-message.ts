@@ -80,9 +80,7 @@ export function checkSizes(
   if (replyTo.length > limits.sending.recipientsMax) {
     throw invalid(`A message can have at most ${limits.sending.recipientsMax} addresses in reply_to`, 'reply_to')
   }
-  if (attachments.length > limits.sending.attachmentsMax) {
-    throw invalid(`A message can have at most ${limits.sending.attachmentsMax} attachments`, 'attachments')
-  }
+  checkAttachmentCount(attachments.length, limits)
   const headerTexts = [
     more.subject ?? '',
     ...to,
@@ -99,6 +97,12 @@ export function checkSizes(
     if (value.length <= limits.sending.textCharsMax) continue
     throw invalid(`${field} can have at most ${limits.sending.textCharsMax} characters; attach what is longer`, field)
   }
+}
+
+/** @throws validation_error */
+export function checkAttachmentCount(count: number, { sending }: Pick<Limits, 'sending'>): void {
+  if (count <= sending.attachmentsMax) return
+  throw invalid(`A message can have at most ${sending.attachmentsMax} attachments`, 'attachments')
 }
 
 /** Returns the envelope recipients: each address once, in order. */

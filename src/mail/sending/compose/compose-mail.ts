@@ -43,6 +43,9 @@ export type ComposeMail = (
 
 const BOUNDARY_BYTES = 12
 
+/** So much memory a message takes until it is stored: its parts, the composed message, and its copy while it is parsed. */
+export const COMPOSED_COPIES = 3
+
 export function createComposeMail({ config, random, eventLoop }: ComposeMailNeeds): ComposeMail {
   return async function composeMail(inbox, message, messageId, now, isDraft = false) {
     checkSize(sizeBytesMin(message))

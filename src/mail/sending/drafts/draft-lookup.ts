@@ -5,6 +5,7 @@ import type { Db, LeaseTime } from '../../../store/handles.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
+import { requireRepeatable } from '../../access/client-id.ts'
 import type { Permission } from '../../access/permissions.ts'
 
 /** @throws not_found, also for a draft outside the actor's scope; missing_permission, forbidden */
@@ -22,6 +23,15 @@ export async function requireDraft(
   const row = byId ?? (scope.inboxId && (await drafts.getByClientId(db, scope.inboxId, ref, leaseNow)))
   if (!row) throw draftNotFound()
   return row
+}
+
+/**
+ * A key that has created a draft gets it from calls that create or change it. To any other key this is reading it.
+ *
+ * @throws missing_permission
+ */
+export function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
+  requireRepeatable(actor, row, 'draft_read')
 }
 
 export function draftNotFound(): MailError {

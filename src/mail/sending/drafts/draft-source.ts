@@ -6,22 +6,23 @@
 import type { Limits } from '../../../config/limits.ts'
 import { isMailError, MailError } from '../../../errors.ts'
 import { forwardBody } from '../../../formats/reply/reply-compose.ts'
-import type { DraftKind, DraftRow } from '../../../store/schema/draft-rows.ts'
+import type { DraftKind, DraftPartRow, DraftRow } from '../../../store/schema/draft-rows.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import { requirePermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
-import type { BodyMemory } from '../../access/body-memory.ts'
+import { type BodyMemory, withMore } from '../../access/body-memory.ts'
 import { listAddressesOf } from '../../inboxes/own-address.ts'
 import { showWhole } from '../../messages/content/bodies.ts'
 import { requireMessage } from '../../messages/views/message-lookup.ts'
 import { showMessages } from '../../messages/views/message-views.ts'
 import type { DefaultRecipients } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
-import type { OutgoingAttachment } from '../compose/outgoing.ts'
+import type { OpenForwarded } from '../compose/forwarded-attachments.ts'
 import { addedBodies, deriveForward, deriveReply, originalOf, type ThreadPlace } from '../compose/source-message.ts'
 import type { NewDraft } from './draft.ts'
+import { attachmentsOf } from './draft-views.ts'
 
 /** What a new draft gets from its source. */
 export interface DraftSource {
@@ -38,22 +39,25 @@ export interface DraftSources {
   /** @throws validation_error, no_recipients; not_found, missing_permission for the source */
   find(actor: Actor, inbox: InboxRow, draft: NewDraft): Promise<DraftSource>
   /**
-   * Returns the message with the body and the attachments of the message that it forwards.
+   * Reads the body of the message that a draft forwards, when there is memory for it and for its attachments.
    *
+   * @param parts of the draft, which have not been read
    * @param memory its reservation is added to that of the draft
-   * @throws not_found when the source was deleted; missing_permission, too_many_responses
+   * @throws not_found when the source was deleted; missing_permission, validation_error, message_too_large, too_many_responses
    */
-  mergeForward(actor: Actor, row: DraftRow, message: ThreadedMessage, memory: BodyMemory): Promise<ThreadedMessage>
+  openForward(actor: Actor, row: DraftRow, parts: readonly DraftPartRow[], memory: BodyMemory): Promise<MergeForward>
 }
+
+/** Returns the message of a draft with the body and the attachments of the message that it forwards. */
+type MergeForward = (message: ThreadedMessage) => Promise<ThreadedMessage>
 
 interface DraftSourcesNeeds {
   readonly store: Store
-  /** Returns the decoded attachments of a message. */
-  readonly attachmentsOf: (row: StoredMessageRow) => Promise<OutgoingAttachment[]>
+  readonly openForwarded: OpenForwarded
   readonly limits: Limits
 }
 
-export function createDraftSources({ store, attachmentsOf, limits }: DraftSourcesNeeds): DraftSources {
+export function createDraftSources({ store, openForwarded, limits }: DraftSourcesNeeds): DraftSources {
   return {
     async find(actor, inbox, draft) {
       const { inReplyTo, forwardOf, toAll } = draft
@@ -79,16 +83,20 @@ export function createDraftSources({ store, attachmentsOf, limits }: DraftSource
       return { kind: toAll ? 'reply_all' : 'reply', columns, place, subject, defaults: { to, cc } }
     },
 
-    async mergeForward(actor, row, message, memory) {
+    async openForward(actor, row, parts, memory) {
       requirePermission(actor, 'message_read')
       const source = await requireSource(actor, row)
-      const [parent] = await showWhole({ store, limits }, actor, [source], memory)
+      const forwarded = await openForwarded(
+        source,
+        attachmentsOf(parts).map((part) => part.size_bytes),
+      )
+      const [parent] = await showWhole({ store, limits }, actor, [source], withMore(memory, forwarded.memoryBytes))
       if (!parent) throw sourceNotFound()
-      return {
+      return async (message) => ({
         ...message,
         ...forwardBody(originalOf(parent), addedBodies(message)),
-        attachments: [...message.attachments, ...(await attachmentsOf(source))],
-      }
+        attachments: [...message.attachments, ...(await forwarded.read())],
+      })
     },
   }
 

@@ -17,7 +17,6 @@ import {
   lockInbox,
   recheckAccess,
   requireInbox,
-  requirePermission,
   requireScope,
 } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
@@ -33,7 +32,7 @@ import type { ThreadedMessage } from '../compose/compose-mail.ts'
 import { findSentDraft } from '../idempotency/sent-drafts.ts'
 import type { Draft, DraftFilter, DraftItem, NewDraft } from './draft.ts'
 import type { PreparedRevision } from './draft-content.ts'
-import { draftNotFound, refuseIfSending, requireDraft } from './draft-lookup.ts'
+import { draftNotFound, refuseIfSending, requireDraft, requireShown } from './draft-lookup.ts'
 import { type PreparedParts, sizeOfParts } from './draft-parts.ts'
 import { checkSendAt, requireMaySchedule, scheduleColumns, UNSCHEDULED } from './draft-schedule.ts'
 import type { DraftSource, DraftSources } from './draft-source.ts'
@@ -80,7 +79,8 @@ export interface Drafts {
   /** Needs `draft_read`. */
   attachment(actor: Actor, within: Within, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /**
-   * Needs `draft_update`; with sendAt, or if the draft is scheduled, also `draft_send`.
+   * Needs `draft_update`; with sendAt, or if the draft is scheduled, also `draft_send`; for a draft of another key also `draft_read`. A
+   * change that changes nothing is no event.
    *
    * @throws draft_sending, draft_changed, and as create
    */
@@ -299,9 +299,4 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
   async function bodiesOf(draftId: string) {
     return (await drafts.listParts(store.db, [draftId])).filter((part) => part.kind !== 'attachment')
   }
-}
-
-/** A key that creates a draft gets it again with the same client_id. To any other key this is reading it. */
-function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
-  if (row.created_by !== actorName(actor)) requirePermission(actor, 'draft_read')
 }

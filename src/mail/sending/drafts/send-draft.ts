@@ -1,7 +1,7 @@
 /**
  * Sends a draft: it becomes a message, in one transaction that files and enqueues the message and removes the draft.
  *
- *   claim (a lease) → load the parts → merge what a forward forwards → submit, which removes the draft if the lease still
+ *   claim (a lease) → reserve memory → load the parts → merge what a forward forwards → submit, which removes the draft if the lease still
  *   belongs to this call
  *
  * While it is being sent, no other call changes, deletes or sends it. Crash: the lease expires, and the draft is as it was.
@@ -16,13 +16,15 @@ import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { assertKeyUnchanged, lockInbox, requireInbox } from '../../access/access.ts'
 import { type Actor, actorName } from '../../access/actor.ts'
-import type { BodyMemory } from '../../access/body-memory.ts'
+import { type BodyMemory, withMore } from '../../access/body-memory.ts'
 import { draftSent } from '../../events/log/draft-events.ts'
 import { applyLabels, type LabelChange, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { checkSizes } from '../compose/checked-message.ts'
+import { COMPOSED_COPIES } from '../compose/compose-mail.ts'
 import type { Sent } from '../compose/outgoing.ts'
+import { requireActive } from '../compose/require-sendable.ts'
 import type { Submit } from '../compose/submit.ts'
-import { type Idempotency, type KeyClaim, keyUse } from '../idempotency/idempotency.ts'
+import { type Idempotency, type KeyClaim, keyUse, recordResult } from '../idempotency/idempotency.ts'
 import { findSentDraft, recordSentDraft } from '../idempotency/sent-drafts.ts'
 import { asOutgoing, messageOfDraft } from './draft-content.ts'
 import { requireDraft } from './draft-lookup.ts'
@@ -72,9 +74,6 @@ interface SendDraftNeeds {
   readonly limits: Limits
 }
 
-/** The parts, the composed message, and its copy while it is parsed. */
-const COPIES = 3
-
 export function createSendDraft(needs: SendDraftNeeds): SendDraft {
   const { store, submit, idempotency, sources, draftParts, newOwner, clock, limits } = needs
   return { send, sendClaimed }
@@ -95,7 +94,11 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
     return idempotency.once(keyUse(actor, inbox, options?.idempotencyKey), request, async (keyClaim) => {
       const owner = newOwner()
       const claimed = await claimOrFindSent(actor, inbox.id, ref, owner)
-      if ('sent' in claimed) return claimed.sent
+      if ('sent' in claimed) {
+        // Otherwise the key would be in use until its lease ends, and a repeated call would get 409.
+        await store.transaction((tx) => recordResult(tx, keyClaim, claimed.sent))
+        return claimed.sent
+      }
       const { row } = claimed
       try {
         return await sendClaimed(actor, { row, owner, labels, keyClaim }, memory)
@@ -138,12 +141,19 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
   async function sendClaimed(actor: Actor, claimed: ClaimedDraft, memory: BodyMemory): Promise<Sent> {
     const { row, owner, keyClaim } = claimed
     const inbox = await requireInbox(store.db, actor, 'draft_send', row.inbox_id)
+    store.checkWritable()
+    requireActive(inbox)
+    const stored = (await drafts.labelsOf(store.db, [row.id])).get(row.id) ?? []
+    const labels = changedLabels(stored, claimed.labels)
+    // What can be refused is refused before anything is loaded, and before memory is reserved for it.
+    checkSizes(asOutgoing(messageOfDraft(row, { attachments: [] }, labels)), limits)
     const parts = await drafts.listParts(store.db, [row.id])
-    const bytes = sizeOfParts(parts) * COPIES
-    if (bytes > memory.freeBytes) await memory.reserve(bytes) // the transaction checks access again
-    const labels = (await drafts.labelsOf(store.db, [row.id])).get(row.id) ?? []
-    const own = messageOfDraft(row, await draftParts.read(parts), changedLabels(labels, claimed.labels))
-    const message = row.kind === 'forward' ? await sources.mergeForward(actor, row, own, withMore(memory, bytes)) : own
+    const bytes = sizeOfParts(parts) * COMPOSED_COPIES
+    const isForward = row.kind === 'forward'
+    const mergeForward = isForward && (await sources.openForward(actor, row, parts, withMore(memory, bytes)))
+    if (!mergeForward && bytes > memory.freeBytes) await memory.reserve(bytes) // the transaction checks access again
+    const own = messageOfDraft(row, await draftParts.read(parts), labels)
+    const message = mergeForward ? await mergeForward(own) : own
     checkSizes(asOutgoing(message), limits)
     return submit(actor, {
       inbox,
@@ -171,14 +181,5 @@ export function createSendDraft(needs: SendDraftNeeds): SendDraft {
       detail: `A message can have at most ${max} labels`,
       path: ['add_labels'],
     })
-  }
-}
-
-/** Adds the memory of the draft to each reservation, since a reservation replaces the one before. */
-function withMore(memory: BodyMemory, bytes: number): BodyMemory {
-  return {
-    freeBytes: Math.max(0, memory.freeBytes - bytes),
-    reserve: (more) => memory.reserve(more === 0 ? bytes : bytes + more),
-    nextTurn: memory.nextTurn,
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Changes a draft. A change of its content composes another revision before the transaction; if another call has changed
+ * Changes a draft, and shows it. A change of its content composes another revision before the transaction; if another call has changed
  * the draft meanwhile, this one starts again with the draft as it is then.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { DraftPartRow } from '../../../store/schema/draft-rows.ts'
+import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as contents from '../../../store/tables/contents-table.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
@@ -16,12 +17,12 @@ import { draftUpdated } from '../../events/log/draft-events.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import { applyLabels, parseUserLabels } from '../../messages/labels/label-rules.ts'
 import { type CheckedMessage, checkMessage, checkSizes } from '../compose/checked-message.ts'
-import type { ThreadedMessage } from '../compose/compose-mail.ts'
+import { COMPOSED_COPIES, type ThreadedMessage } from '../compose/compose-mail.ts'
 import type { OutgoingAttachment } from '../compose/outgoing.ts'
 import type { ResolveAttachments } from '../compose/resolve-attachments.ts'
 import type { Draft, DraftChange } from './draft.ts'
 import { asOutgoing, messageOfDraft, type PreparedRevision, type PrepareRevision } from './draft-content.ts'
-import { draftNotFound, refuseIfSending, requireDraft } from './draft-lookup.ts'
+import { draftNotFound, refuseIfSending, requireDraft, requireShown } from './draft-lookup.ts'
 import { type DraftParts, type PreparedParts, sizeOfParts } from './draft-parts.ts'
 import { checkSendAt, requireMaySchedule, scheduleColumns } from './draft-schedule.ts'
 import { showDraft } from './draft-views.ts'
@@ -68,8 +69,6 @@ interface NewContent {
 
 /** So often another call may change the draft between reading and writing. */
 const TRIES_MAX = 3
-/** The parts, the composed message, and its copy while it is parsed. */
-const COPIES = 3
 
 export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
   const { store, draftParts, resolveAttachments, prepareRevision, discardBlobs, clock, limits } = needs
@@ -78,8 +77,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     checkSendAt(request.sendAt, clock(), limits)
     const valid = checkChange(request, limits)
     const inbox = await requireInbox(store.db, actor, 'draft_update', inboxRef)
-    // Before anything is fetched. Each try reads it again.
-    await requireDraft(store.db, store.leaseNow(), actor, 'draft_update', { inbox: inbox.id }, ref)
+    await requireChangeable(actor, inbox, ref) // before anything is fetched; each try reads it again
     const added = await resolveAttachments(actor, inbox, valid.checked.attachments, requestMemory)
     const change = { ...valid, added }
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
@@ -98,14 +96,14 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     memory: BodyMemory,
   ): Promise<Draft | undefined> {
     const inbox = await requireInbox(store.db, actor, 'draft_update', inboxRef)
-    const row = await requireDraft(store.db, store.leaseNow(), actor, 'draft_update', { inbox: inbox.id }, ref)
+    const row = await requireChangeable(actor, inbox, ref)
     refuseIfSending(row)
     requireMaySchedule(actor, row.send_status, change.request.sendAt)
     const parts = await drafts.listParts(store.db, [row.id])
     const isNewContent = changesContent(change.request)
     const { kept, replaced } = divideParts(parts, change.request)
     const loaded = isNewContent ? kept : kept.filter((part) => part.kind !== 'attachment')
-    const bytes = sizeOfParts(loaded) * (isNewContent ? COPIES : 1)
+    const bytes = sizeOfParts(loaded) * (isNewContent ? COMPOSED_COPIES : 1)
     if (bytes > memory.freeBytes) await memory.reserve(bytes) // the transaction checks access again
 
     const message = merge(messageOfDraft(row, await draftParts.read(loaded), []), change)
@@ -148,6 +146,13 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     }
   }
 
+  /** A change shows the whole draft, so it is also reading it. */
+  async function requireChangeable(actor: Actor, inbox: InboxRow, ref: string): Promise<drafts.LeasedDraftRow> {
+    const row = await requireDraft(store.db, store.leaseNow(), actor, 'draft_update', { inbox: inbox.id }, ref)
+    requireShown(actor, row)
+    return row
+  }
+
   async function write(
     tx: Tx,
     actor: Actor,
@@ -165,7 +170,9 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     requireMaySchedule(actor, row.send_status, sendAt)
     if (row.revision_id !== seen.revision_id) return undefined
 
-    await changeLabels(tx, row.id, change)
+    const isRelabelled = await changeLabels(tx, row.id, change)
+    const isRescheduled = sendAt !== undefined && (sendAt !== null || row.send_status !== null)
+    if (!isRelabelled && !isRescheduled && !content) return { row, blobs: [] }
     const unused: string[] = []
     const revisionId = content ? tx.newId() : row.revision_id
     if (content) {
@@ -176,7 +183,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     }
     const columns = {
       ...(content && { ...content.revision.columns, revision_id: revisionId }),
-      ...(sendAt !== undefined && scheduleColumns(tx, actor, sendAt)),
+      ...(isRescheduled && scheduleColumns(tx, actor, sendAt)),
     }
     await drafts.update(tx, row.id, columns)
     const draft = { ...row, ...columns, is_leased: 0, updated_at: tx.now }
@@ -188,10 +195,12 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     }
   }
 
-  async function changeLabels(tx: Tx, draftId: string, { labels: { add, remove } }: CheckedChange): Promise<void> {
-    if (add.length + remove.length === 0) return
+  /** @returns whether they are others now */
+  async function changeLabels(tx: Tx, draftId: string, { labels: { add, remove } }: CheckedChange): Promise<boolean> {
+    if (add.length + remove.length === 0) return false
     const current = (await drafts.labelsOf(tx, [draftId])).get(draftId) ?? []
-    const { labels } = applyLabels(current, { add, remove })
+    const { added, removed, labels } = applyLabels(current, { add, remove })
+    if (added.length + removed.length === 0) return false
     const max = limits.messages.labelsPerMessageMax
     if (labels.length > max && add.length > 0) {
       throw new MailError('validation_error', {
@@ -200,6 +209,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
       })
     }
     await drafts.setLabels(tx, draftId, labels)
+    return true
   }
 
   async function discard(content: NewContent | undefined, error?: unknown): Promise<void> {

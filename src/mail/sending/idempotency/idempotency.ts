@@ -41,7 +41,9 @@ export interface Idempotency {
   /**
    * Runs `send` unless this key has already completed one.
    *
-   * @param request everything that makes two sends the same: endpoint, inbox, content
+   * @param request everything that makes two sends the same: endpoint, inbox, content. Its members are hashed in their order, so
+   *   the caller sorts an object whose members a client may write in any order
+   * @param send calls recordResult in the transaction of its result, whichever way it succeeds
    * @throws validation_error for a malformed key; idempotency_conflict when the key was used for
    *   another request, or its request is still running
    */

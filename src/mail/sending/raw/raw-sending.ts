@@ -32,6 +32,7 @@ import { refusalOf, requireActive } from '../compose/require-sendable.ts'
 import { refuseIfSending } from '../drafts/draft-lookup.ts'
 import { type DraftReference, findMatchingDraft } from '../drafts/matching-draft.ts'
 import { type Idempotency, keyUse } from '../idempotency/idempotency.ts'
+import { recordSentDraft } from '../idempotency/sent-drafts.ts'
 import type { SignedRaw, SignRaw } from './sign-raw.ts'
 
 /** A draft that is removed because its message is sent. */
@@ -53,6 +54,18 @@ async function completeDraft(tx: Tx, inbox: InboxRow, header: DraftReference): P
   refuseIfSending(row)
   const unused = (await drafts.remove(tx, row.id)) ?? []
   return { row, blobs: await contents.removeUnused(tx, unused) }
+}
+
+/** To the agent that wrote it, the draft was sent as if by a call (../drafts/send-draft.ts). */
+async function recordCompletion(
+  tx: Tx,
+  actor: KeyActor,
+  inbox: InboxRow,
+  draft: DraftRow,
+  message: Sent,
+): Promise<void> {
+  tx.append(draftSent({ actor: actorName(actor), inboxAddress: inbox.address, draft, message }))
+  await recordSentDraft(tx, inbox, draft.client_id, message)
 }
 
 /** The inbox that sends, and its envelope sender. */
@@ -153,7 +166,7 @@ export function createRawSending(needs: RawSendingNeeds): RawSending {
         },
         last: async (tx: Tx, message: Sent, locked: InboxRow) => {
           const { row: draft } = completed
-          if (draft) tx.append(draftSent({ actor: actorName(actor), inboxAddress: locked.address, draft, message }))
+          if (draft) await recordCompletion(tx, actor, locked, draft, message)
         },
         needsSmtpUtf8: isSmtpUtf8 && header.hasUtf8,
       }

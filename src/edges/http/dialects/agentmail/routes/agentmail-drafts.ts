@@ -141,7 +141,7 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
   }
   app.patch(
     one,
-    { schema: update, bodyLimit, config: access('draft_update', { conditional: scheduling }) },
+    { schema: update, bodyLimit, config: access('draft_update', { conditional: [...scheduling, 'draft_read'] }) },
     async (request, reply) => {
       const { actor, params, body } = request
       const memory = responses.memoryOf(request, reply)

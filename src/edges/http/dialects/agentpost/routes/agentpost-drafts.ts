@@ -66,7 +66,7 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
     return draft(await drafts.get(request.actor, {}, readId('drf', request.params.draft_id), memory))
   })
 
-  const update = access('draft_update', { conditional: ['draft_send'] })
+  const update = access('draft_update', { conditional: ['draft_send', 'draft_read'] })
   app.patch(one, { schema: { params, body: UpdateDraft }, bodyLimit, config: update }, async (request, reply) => {
     const { actor, params, body } = request
     const id = readId('drf', params.draft_id)
