@@ -14,7 +14,8 @@
  *   limits.delivery.errorPauseMs; its flow pauses as long if nothing of it could begin (docs/adr/0093).
  * Database away: what was claimed is released, and the poll loop pauses.
  * Lost lease (this process hung): the delivery is aborted, and its outcome does not count.
- * Stop: no new claims. Running deliveries get the grace period, then are aborted, and their leases are released.
+ * Stop: no new claims. Running deliveries, and outcomes that cannot be written, get the grace period; then deliveries are aborted,
+ *   and their leases are released.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
