@@ -4,7 +4,8 @@
  *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove row
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
- *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice.
+ *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice; one that must not
+ *   ends its job in the transaction of its work.
  * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMsMax. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
@@ -28,7 +29,7 @@ import type { Store } from '../../store/store.ts'
 import * as jobs from '../../store/tables/jobs-table.ts'
 import { createGuarded } from './guarded.ts'
 import type { InterruptedWork } from './interrupted-work.ts'
-import type { Job, JobHandler } from './jobs.ts'
+import type { EndableJob, EndingJobHandler } from './jobs.ts'
 import { createLeaseRenewal, type LeaseRenewal } from './lease-renewal.ts'
 
 const RETRY_FACTOR = 4
@@ -38,7 +39,7 @@ const ERROR_CHARS_MAX = 1_000
 interface RunnerNeeds {
   readonly store: Store
   /** Keyed by kind. Jobs of other kinds are left for nodes that know them. */
-  readonly handlers: Readonly<Record<string, JobHandler>>
+  readonly handlers: Readonly<Record<string, EndingJobHandler>>
   readonly interrupted: InterruptedWork
   /** Identifies this process; different from that of all other processes, including earlier ones. */
   readonly owner: string
@@ -143,10 +144,13 @@ export class JobRunner {
   }
 
   async #attempt(row: JobRow, signal: AbortSignal): Promise<JobOutcome> {
-    const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
+    const job: Omit<EndableJob, 'payload'> = {
+      ...{ kind: row.kind, key: row.key, attempt: row.attempts + 1, signal },
+      complete: (tx) => jobs.completeWithWork(tx, { id: row.id, owner: this.#needs.owner }),
+    }
     if (row.interruptions >= this.#needs.limits.jobs.interruptionsMax) return this.#setAside(row)
     try {
-      const payload = JSON.parse(row.payload) as Job['payload']
+      const payload = JSON.parse(row.payload) as EndableJob['payload']
       await contain('job', () => this.#needs.handlers[row.kind]!({ ...job, payload }))
       return { name: 'done' }
     } catch (error) {
