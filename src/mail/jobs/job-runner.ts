@@ -12,7 +12,7 @@
  *   limits.jobs.setAsideMs (docs/adr/0022).
  * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
  * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
- *   that does not end within limits.server.shutdownGraceMs keeps its lease, so that no other node runs it at the same
+ *   that does not end within the grace period keeps its lease, so that no other node runs it at the same
  *   time.
  */
 
@@ -85,13 +85,14 @@ export class JobRunner {
     this.#renewal.start()
   }
 
-  /** Resolves when no handler is running any more, or when limits.server.shutdownGraceMs have passed. */
-  async stop(): Promise<void> {
+  /** Resolves when no handler is running any more, or after the grace period. */
+  async stop(graceMs = this.#needs.limits.server.shutdownGraceMs): Promise<void> {
+    const endsAtMs = performance.now() + graceMs
     this.#stopListening?.()
     await this.#loop.stop()
     const running = [...this.#running.values()]
     for (const { abort } of running) abort.abort(new Error('the server stops'))
-    await waitAtMost(this.#needs.limits.server.shutdownGraceMs, Promise.all(running.map(({ ended }) => ended)))
+    await waitAtMost(endsAtMs - performance.now(), Promise.all(running.map(({ ended }) => ended)))
     this.#renewal.stop()
   }
 

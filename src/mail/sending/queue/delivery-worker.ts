@@ -89,10 +89,11 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     },
 
     async stop(graceMs) {
+      const endsAtMs = performance.now() + graceMs
       stopping.abort()
       stopListening?.()
       await pollLoop.stop()
-      await waitAtMost(graceMs, Promise.all(running.values()))
+      await waitAtMost(endsAtMs - performance.now(), Promise.all(running.values()))
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
       await waitAtMost(ABORT_MS, Promise.all(running.values())) // a delivery that ignores the abort is left to its lease
       renewal.stop()
