@@ -15,6 +15,7 @@ import { IMAP_ON } from './imap/martlet-under-test.ts'
 import { FakeMx } from './support/fake-mx.ts'
 import { MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
+import { recordSyncs } from './support/recorded-syncs.ts'
 import { type ServerProcess, startServer } from './support/server-process.ts'
 
 /** A user id that exists everywhere, and is not ours. */
@@ -238,6 +239,36 @@ test('a restore refuses the write-ahead log of a killed server, and removes what
     'ada@mail.localhost',
     'postmaster@mail.localhost',
   ])
+})
+
+// The files were flushed, but not the folders in which their new folders are: a power loss could remove all of them.
+test('a first start and a restore flush each folder in which they create one', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, file] = ['first', 'martlet.tar'].map((name) => join(folder, name)) as [string, string]
+  const ofStart = recordSyncs(join(folder, 'start.txt'))
+  const server = await start(settings(dataDir, { NODE_OPTIONS: ofStart.nodeOptions }))
+  expect(ofStart.paths()).toEqual(expect.arrayContaining([folder, dataDir, join(dataDir, 'blobs')]))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', 'large '.repeat(100_000)))
+  expect((await run(['backup', file], settings(dataDir))).code).toBe(0)
+  server.signal('SIGKILL')
+  await server.exited
+
+  const parent = join(folder, 'new')
+  const [restored, blobs] = [join(parent, 'data'), join(parent, 'data/blobs')]
+  for (const [name, flushed] of [
+    ['restore', [folder, parent, restored, blobs]],
+    ['restore after one that was killed', [restored, blobs]], // its folders exist
+  ] as const) {
+    const syncs = recordSyncs(join(folder, `${name}.txt`))
+    const { code } = await run(['restore', file], settings(restored, { NODE_OPTIONS: syncs.nodeOptions }))
+    expect(code).toBe(0)
+    const ofBlobs = (await readdir(blobs)).map((each) => join(blobs, each))
+    expect(ofBlobs.length).toBeGreaterThan(0)
+    expect(syncs.paths()).toEqual(expect.arrayContaining([...flushed, ...ofBlobs]))
+    await rm(join(restored, 'martlet.db'))
+  }
 })
 
 // Each check of an archive was covered by another one, so a test stayed green without it.

@@ -67,6 +67,8 @@ async function extract(
       if (entry.path === DATABASE) await writeFile(unfinished, read(entry))
       if (entry.path === ROOT_KEY) await writeRootKey(dataDir, (await text(read(entry))).trim())
     }
+    // A restore that was killed may have created the folders of blobs, but not have flushed it.
+    if (entries.some(({ path }) => blobKeyOf(path) !== undefined)) await syncFolder(blobsDir)
     pauseRestored(unfinished, Date.now())
     await rename(unfinished, databaseFile)
     await syncFolder(dataDir)
