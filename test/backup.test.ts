@@ -1,7 +1,7 @@
 /** Tests `martlet backup` and `martlet restore` as an operator uses them: separate processes, beside a running server. */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, truncateSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
@@ -15,6 +15,7 @@ import { IMAP_ON } from './imap/martlet-under-test.ts'
 import { FakeMx } from './support/fake-mx.ts'
 import { MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
+import { recordSyncs } from './support/recorded-syncs.ts'
 import { type ServerProcess, startServer } from './support/server-process.ts'
 
 /** A user id that exists everywhere, and is not ours. */
@@ -189,7 +190,9 @@ test('backup and restore overwrite nothing, and refuse what is not a complete ba
   expect((await run(['restore', file], settings(dataDir))).stderr).toContain('is in use by another Martlet process')
   server.signal('SIGTERM')
   await server.exited
-  expect((await run(['restore', file], settings(dataDir))).stderr).toContain('contains a database; move it away')
+  expect((await run(['restore', file], settings(dataDir))).stderr).toMatch(
+    /contains a database, or a part of one \(martlet\.db\); move all/,
+  )
 
   truncateSync(file, (await stat(file)).size - 4_096)
   const truncated = await run(['restore', file], settings(other))
@@ -199,6 +202,73 @@ test('backup and restore overwrite nothing, and refuse what is not a complete ba
   expect((await run(['backup', `${file}2`], settings(other, postgres))).stderr).toContain('use pg_dump')
   const restored = runRestore(loadConfig(settings(other, postgres)), file, process.stdout)
   await expect(restored).rejects.toThrow('use pg_dump')
+})
+
+// Only the size of martlet.db was checked. SQLite wrote the log of the server before into the restored database.
+test('a restore refuses the write-ahead log of a killed server, and removes what a killed restore left', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, file] = ['data', 'martlet.tar'].map((name) => join(folder, name)) as [string, string]
+  const database = join(dataDir, 'martlet.db')
+  const server = await start(settings(dataDir))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  expect((await run(['backup', file], settings(dataDir))).code).toBe(0)
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'later' })
+  server.signal('SIGKILL')
+  await server.exited
+  const { size } = await stat(`${database}-wal`)
+  expect(size).toBeGreaterThan(0)
+
+  await rename(database, join(folder, 'old.db'))
+  const refused = await run(['restore', file], settings(dataDir))
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/\(martlet\.db-wal, martlet\.db-shm\); move all/),
+  })
+  // A server that found an empty database there would delete the log, and with it the only copy of acknowledged mail.
+  expect(await readdir(dataDir)).not.toContain('martlet.db')
+  expect((await stat(`${database}-wal`)).size).toBe(size)
+
+  // A restore that was killed while it changed the unfinished database leaves its log. The name below has the log of the server.
+  await rename(`${database}-wal`, `${database}.restoring-wal`)
+  await writeFile(`${database}-wal`, '')
+  expect(await run(['restore', file], settings(dataDir))).toMatchObject({ code: 0, stderr: '' })
+  expect((await readdir(dataDir)).filter((name) => name.startsWith('martlet'))).toEqual(['martlet.db'])
+  const restored = await start(settings(dataDir))
+  const { inboxes } = await clientOf(restored, dataDir)('GET', '/v0/inboxes')
+  expect(inboxes.map(({ email }: { email: string }) => email)).toEqual([
+    'ada@mail.localhost',
+    'postmaster@mail.localhost',
+  ])
+})
+
+// The files were flushed, but not the folders in which their new folders are: a power loss could remove all of them.
+test('a first start and a restore flush each folder in which they create one', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, file] = ['first', 'martlet.tar'].map((name) => join(folder, name)) as [string, string]
+  const ofStart = recordSyncs(join(folder, 'start.txt'))
+  const server = await start(settings(dataDir, { NODE_OPTIONS: ofStart.nodeOptions }))
+  expect(ofStart.paths()).toEqual(expect.arrayContaining([folder, dataDir, join(dataDir, 'blobs')]))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', 'large '.repeat(100_000)))
+  expect((await run(['backup', file], settings(dataDir))).code).toBe(0)
+  server.signal('SIGKILL')
+  await server.exited
+
+  const parent = join(folder, 'new')
+  const [restored, blobs] = [join(parent, 'data'), join(parent, 'data/blobs')]
+  for (const [name, flushed] of [
+    ['restore', [folder, parent, restored, blobs]],
+    ['restore after one that was killed', [restored, blobs]], // its folders exist
+  ] as const) {
+    const syncs = recordSyncs(join(folder, `${name}.txt`))
+    const { code } = await run(['restore', file], settings(restored, { NODE_OPTIONS: syncs.nodeOptions }))
+    expect(code).toBe(0)
+    const ofBlobs = (await readdir(blobs)).map((each) => join(blobs, each))
+    expect(ofBlobs.length).toBeGreaterThan(0)
+    expect(syncs.paths()).toEqual(expect.arrayContaining([...flushed, ...ofBlobs]))
+    await rm(join(restored, 'martlet.db'))
+  }
 })
 
 // Each check of an archive was covered by another one, so a test stayed green without it.

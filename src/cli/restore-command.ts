@@ -3,15 +3,16 @@
  *
  * The database gets its name last. A crash before that leaves blobs that no row refers to, and no database: restore again.
  */
-import { open, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { statSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { writeRootKey } from '../server/root-key-file.ts'
 import { blobFile } from '../store/blobs/blob-files.ts'
 import { makePrivateFolder, syncFolder } from '../store/folders.ts'
-import { lockDataDir } from '../store/sqlite/data-dir-lock.ts'
+import { filesBeside, lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, describeBlobCount, openArchive, ROOT_KEY } from './backup-archive.ts'
 import { checkSqlite } from './backup-command.ts'
@@ -55,27 +56,52 @@ async function extract(
   { entries, read }: Archive,
   databaseFile: string,
 ): Promise<void> {
-  const { size } = await stat(databaseFile)
-  if (size > 0) {
-    throw new StartupError(`${dataDir} contains a database; move it away, or set MARTLET_DATA_DIR to a new folder`)
-  }
   const unfinished = `${databaseFile}.restoring`
+  await requireNoDatabase(dataDir, databaseFile)
   try {
+    // Empty ones, and those of a restore that was killed: SQLite would use them with the new files of the same names.
+    await removeAll([...filesBeside(databaseFile), unfinished, ...filesBeside(unfinished)])
     for (const entry of entries) {
       const key = blobKeyOf(entry.path)
       if (key !== undefined) await writeFile(blobFile(blobsDir, key), read(entry))
       if (entry.path === DATABASE) await writeFile(unfinished, read(entry))
       if (entry.path === ROOT_KEY) await writeRootKey(dataDir, (await text(read(entry))).trim())
     }
+    // A restore that was killed may have created the folders of blobs, but not have flushed it.
+    if (entries.some(({ path }) => blobKeyOf(path) !== undefined)) await syncFolder(blobsDir)
     pauseRestored(unfinished, Date.now())
     await rename(unfinished, databaseFile)
     await syncFolder(dataDir)
   } catch (error) {
     // Also the empty database that locking created: a server that finds it would start as a new one.
-    for (const each of [unfinished, `${unfinished}-wal`, `${unfinished}-shm`, databaseFile])
-      await rm(each, { force: true })
+    await removeAll([unfinished, ...filesBeside(unfinished), databaseFile])
     throw error
   }
+}
+
+/**
+ * The write-ahead log of a server that was killed has mail that is not in martlet.db yet. If only martlet.db was moved away, SQLite
+ * would write that log into the restored database, and damage both.
+ *
+ * @throws StartupError that says what to move away
+ */
+async function requireNoDatabase(dataDir: string, databaseFile: string): Promise<void> {
+  // Locking creates an empty file. SQLite deletes the log beside an empty database, so it must not stay there.
+  if (sizeOf(databaseFile) === 0) await rm(databaseFile, { force: true })
+  const found = [databaseFile, ...filesBeside(databaseFile)].filter((file) => sizeOf(file) > 0)
+  // The -shm file is only an index of the log, which SQLite makes again.
+  if (found.every((file) => file.endsWith('-shm'))) return
+  const problem = `${dataDir} contains a database, or a part of one (${found.map((file) => basename(file)).join(', ')})`
+  const remedy = 'move all of these files away together, or set MARTLET_DATA_DIR to a new folder'
+  throw new StartupError(`${problem}; ${remedy}`)
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}
+
+async function removeAll(files: readonly string[]): Promise<void> {
+  for (const file of files) await rm(file, { force: true })
 }
 
 /** Writes a file durably; a file of an interrupted restore is replaced. */

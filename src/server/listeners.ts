@@ -80,7 +80,11 @@ export function createListeners({ shared, services, credentials, tls, ...needs }
             mtaStsPolicy: config.mtaSts === 'off' ? undefined : mtaStsPolicy(config.hostname, config.mtaSts),
           },
           readyDetails: async () => ((await shared.outboundPause.isPaused()) ? { outbound: 'paused' } : {}),
-          beforeSocketsClose: () => shared.feed.stop(),
+          async beforeSocketsClose() {
+            // They have begun to stop with this listener, so these calls only wait.
+            await Promise.all([smtp, submission, submissions, imap, imaps].map((each) => each?.stop(0)))
+            await shared.feed.stop()
+          },
           dialects: [
             agentMail({ ...services, webhooks: services.webhooks.agentmail, config, log, metrics, credentials }),
             assmbl({ ...services, webhooks: services.webhooks.assmbl, config, log, credentials }),

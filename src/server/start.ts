@@ -1,6 +1,6 @@
 /**
  * The composition root: opens the store, builds the shared parts, workers, services and listeners, starts them in order
- * and stops them in reverse.
+ * and stops them (stop-list.ts).
  */
 import { randomBytes } from 'node:crypto'
 import { listenAddresses } from '../config/listen-address.ts'
@@ -84,7 +84,7 @@ export interface MartletNeeds {
  * @throws StartupError with a sentence for the operator; nothing keeps running
  */
 export async function startMartlet(needs: MartletNeeds): Promise<Martlet> {
-  const stops = createStopList(needs.log)
+  const stops = createStopList(needs.log, needs.config.limits.server.shutdownGraceMs)
   try {
     return await startAll(needs, stops)
   } catch (error) {
@@ -98,7 +98,6 @@ async function startAll(
   stops: StopList,
 ) {
   const { config, log, metrics } = given
-  const { shutdownGraceMs } = config.limits.server
   const random = randomBytes
   const eventLoop = createEventLoop(config.limits)
   const wallClock = given.clock ?? given.wallClock ?? Date.now
@@ -120,8 +119,8 @@ async function startAll(
   const requestRates = createRequestRates({ config, store, log, clock: () => performance.now(), wallClock })
   const credentials = createCredentials({ store, clock: wallClock, requestRates })
   const shared = createSharedParts({ ...context, parseThreads })
-  stops.add('mail parser', () => shared.mailParser.stop())
-  stops.add('mail reader', () => shared.mailReader.stop())
+  stops.add('mail parser', (graceMs) => shared.mailParser.stop(graceMs))
+  stops.add('mail reader', (graceMs) => shared.mailReader.stop(graceMs))
   stops.add('spam check', async () => shared.closeSpamCheck())
   stops.add('thread of the text index', () => shared.signatureThread.stop())
   const outbound = createOutbound({ config, log, shared, lookup })
@@ -154,20 +153,21 @@ async function startAll(
   // Unlike the others, it stops earlier than this list says: the HTTP listener stops it before it closes its sockets.
   stops.add('event feed', () => shared.feed.stop())
   workers.delivery.start()
-  stops.add('delivery worker', () => workers.delivery.stop(shutdownGraceMs))
+  stops.addWorking('delivery worker', workers.delivery.stop)
   workers.scheduler.start()
-  stops.add('scheduler of drafts', () => workers.scheduler.stop(shutdownGraceMs))
+  stops.addWorking('scheduler of drafts', workers.scheduler.stop)
   workers.webhooks.start()
-  stops.add('webhook worker', () => workers.webhooks.stop(shutdownGraceMs))
+  stops.addWorking('webhook worker', workers.webhooks.stop)
   await workers.foldEvents.open()
   await workers.dispatch.start()
-  stops.add('webhook dispatch', () => workers.dispatch.stop())
+  stops.addWorking('webhook dispatch', () => workers.dispatch.stop())
   workers.jobs.start()
-  stops.add('jobs', () => workers.jobs.stop())
-  stops.add('sweeps', workers.sweeps.start())
+  stops.addWorking('jobs', (graceMs) => workers.jobs.stop(graceMs))
+  stops.add('counts in memory', workers.sweeps.flush) // after the listeners, which count
+  stops.addWorking('sweeps', workers.sweeps.start())
 
-  // Listeners. A shutdown closes SMTP first, then requests, then the feed, then sockets, so that subscribers still get
-  // the events of the last messages and requests (the HTTP listener stops the feed: `beforeSocketsClose`).
+  // Listeners. During a shutdown, the HTTP listener waits for its requests and for the others, then stops the feed, and then closes
+  // its sockets, so that subscribers still get the events of the last messages and requests (`beforeSocketsClose`).
   let isStarted = false
   const requireStarted = () => {
     if (!isStarted) throw new Error('not every listener is open yet')
@@ -175,17 +175,17 @@ async function startAll(
   const listeners = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
   const { http, smtp, submission, submissions, imap, imaps } = listeners
   const listening = await http?.listen()
-  if (http) stops.add('HTTP listener', () => http.stop(shutdownGraceMs))
+  if (http) stops.addWorking('HTTP listener', http.stop)
   const accepting = await smtp?.listen()
-  if (smtp) stops.add('SMTP listener', () => smtp.stop(shutdownGraceMs))
+  if (smtp) stops.addWorking('SMTP listener', smtp.stop)
   const submitting = await submission?.listen()
-  if (submission) stops.add('submission listener', () => submission.stop(shutdownGraceMs))
+  if (submission) stops.addWorking('submission listener', submission.stop)
   const submittingTls = await submissions?.listen()
-  if (submissions) stops.add('submissions listener', () => submissions.stop(shutdownGraceMs))
+  if (submissions) stops.addWorking('submissions listener', submissions.stop)
   const reading = await imap?.listen()
-  if (imap) stops.add('IMAP listener', () => imap.stop(shutdownGraceMs))
+  if (imap) stops.addWorking('IMAP listener', imap.stop)
   const readingTls = await imaps?.listen()
-  if (imaps) stops.add('IMAPS listener', () => imaps.stop(shutdownGraceMs))
+  if (imaps) stops.addWorking('IMAPS listener', imaps.stop)
   isStarted = true
 
   return {

@@ -129,7 +129,16 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     log,
     limits,
   })
-  return { delivery, scheduler, webhooks, dispatch, foldEvents, checkDomain, jobs, sweeps: { start: startSweeps } }
+  return {
+    delivery,
+    scheduler,
+    webhooks,
+    dispatch,
+    foldEvents,
+    checkDomain,
+    jobs,
+    sweeps: { start: startSweeps, flush },
+  }
 
   /** @returns a function that stops the sweeps */
   function startSweeps(): () => Promise<void> {
@@ -155,10 +164,12 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
       expireMessages({ ...needs, config, removal, discardBlobs }, signal),
     )
     sweeps.every(limits.server.usedAtFlushMs, 'key uses', () => credentials.flushUses())
-    return async () => {
-      await sweeps.stop()
-      await credentials.flushUses()
-      await shared.refusals.flush(true)
-    }
+    return () => sweeps.stop()
+  }
+
+  /** Writes what was counted in memory since the last sweep. */
+  async function flush(): Promise<void> {
+    await credentials.flushUses()
+    await shared.refusals.flush(true)
   }
 }

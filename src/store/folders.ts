@@ -1,10 +1,11 @@
 /** Folders of the server's own files: creates them, finds them, and makes changes in them durable. */
-import { mkdirSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Creates a folder with its parents. Not by mkdir's `recursive`: below /proc, where no folder can be created, Node repeats
+ * Creates a folder with its parents, durably: after a crash, a file that was flushed in a new folder could be lost with the folder
+ * (fsync(2)). Not by mkdir's `recursive`: below /proc, where no folder can be created, Node repeats
  * that call forever (mkdir reports ENOENT although the parent exists).
  *
  * @throws the error of the file system
@@ -19,6 +20,23 @@ export function makePrivateFolder(folder: string): void {
       // Another node may have created it just now.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
+    syncParent(each)
+  }
+}
+
+function syncParent(folder: string): void {
+  let parent: number
+  try {
+    parent = openSync(dirname(folder), 'r')
+  } catch (error) {
+    // A folder of others, in which this user may create folders, but which it may not read.
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return
+    throw error
+  }
+  try {
+    fsyncSync(parent)
+  } finally {
+    closeSync(parent)
   }
 }
 

@@ -105,6 +105,49 @@ test('a rule mails its recipients, in the name of the inbox, about no automatic 
   expect(JSON.stringify(queued.body)).toContain('notification')
 })
 
+// The queued mail was what a repeated job recognised, and it is removed when it is delivered.
+test('a notification whose job cannot be ended is not mailed twice', async () => {
+  const agent = await makeAgent(world)
+  const owner = await makeAgent(world)
+  const rule = { id: 'mail', channels: { email: { recipients: [owner.address] } } }
+  await agent.request('PUT', '/notifications', [rule])
+  const inbox = async () => (await owner.request('GET', '/inbox')).body.items
+  const jobs = (condition: string) =>
+    readRows(world, `select key from jobs where kind = 'notify-by-mail' and ${condition}`)
+  const queued = () =>
+    readRows(
+      world,
+      "select id from submissions where kind = 'notification' and envelope_sender = '' and id in (select submission_id from recipients where state = 'queued')",
+    )
+  await refuseToEndJobs(world)
+  await receiveMail(world, agent, { subject: 'once' })
+  await expect
+    .poll(async () => (await inbox()).length + (await jobs('last_error is not null')).length)
+    .toBeGreaterThan(0)
+  await expect.poll(queued).toEqual([])
+  await changeRows(world, END_REFUSAL[world.shared.databaseUrl === undefined ? 'sqlite' : 'postgres'])
+  // What the end of a lease does, or the time of the next try.
+  await changeRows(world, "update jobs set lease_until = 0, run_at = 0 where kind = 'notify-by-mail'")
+  await world.smtp.send({ to: owner.address, subject: 'a commit', text: 'x', from: 'x@other.test' })
+  await expect.poll(() => jobs('true')).toEqual([])
+  await expect.poll(queued).toEqual([])
+  const subjects = async () => (await inbox()).map(({ Subject }: { Subject: string }) => Subject).toSorted()
+  await expect.poll(subjects).toEqual(['New message: once', 'a commit'])
+})
+
+/** Until then, a transaction that deletes a job of this kind fails. */
+async function refuseToEndJobs({ shared, dataDir }: World): Promise<void> {
+  const isSqlite = shared.databaseUrl === undefined
+  await changeRows({ shared, dataDir }, isSqlite ? REFUSE_IN_SQLITE : REFUSE_IN_POSTGRES)
+}
+
+const REFUSE_IN_SQLITE = `create trigger refuse before delete on jobs when old.kind = 'notify-by-mail'
+  begin select raise(abort, 'planted'); end`
+const REFUSE_IN_POSTGRES = `create function refuse() returns trigger language plpgsql as $$
+    begin if old.kind = 'notify-by-mail' then raise exception 'planted'; end if; return old; end $$;
+  create trigger refuse before delete on jobs for each row execute function refuse()`
+const END_REFUSAL = { sqlite: 'drop trigger refuse', postgres: 'drop trigger refuse on jobs' } as const
+
 test('hidden and deleted messages cause no mail, nor does an inbox without permission to send', async () => {
   const owner = await makeAgent(world)
   const reader = await makeAgent(world, { message_read: true, message_update: true })

@@ -1,16 +1,20 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { LimitOverrides } from '../../src/config/limits.ts'
+import { FakeMx } from '../support/fake-mx.ts'
 import { MAIL_PROGRAMS_OFF } from '../support/free-port.ts'
 import { ROOT_KEY } from '../support/root-key.ts'
 import { startServer } from '../support/server-process.ts'
 import { openSocket } from '../support/socket-client.ts'
-import { createTestDatabase } from '../support/test-database.ts'
+import { createTestDatabase, readRows } from '../support/test-database.ts'
+import { startWebhookSink } from '../support/webhook-sink.ts'
 
-async function startHere() {
+async function startHere(more: Readonly<Record<string, string>> = {}, limits?: LimitOverrides) {
   const dataDir = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const database = await createTestDatabase('started', dataDir)
@@ -18,10 +22,11 @@ async function startHere() {
   const env = {
     ...{ MARTLET_DATA_DIR: dataDir, MARTLET_DATABASE_URL: database.url ?? '', MARTLET_ROOT_KEY: ROOT_KEY },
     ...{ MARTLET_HTTP_PORT: '0', MARTLET_SMTP_PORT: '0', ...MAIL_PROGRAMS_OFF },
+    ...more,
   }
-  const server = await startServer(env)
+  const server = await startServer(env, limits)
   onTestFinished(() => server.signal('SIGKILL'))
-  return { server, env }
+  return { server, env, stored: { dataDir, shared: { databaseUrl: database.url, blobsDir: join(dataDir, 'blobs') } } }
 }
 
 async function createInbox(url: string, username: string): Promise<string> {
@@ -85,6 +90,63 @@ test('a server stops even when no process reads its log any more', async () => {
 
   expect(await server.exited).toBe(0)
 })
+
+// Each component had a grace period of its own, one after the other, and the workers claimed until their turn came.
+test('a stop has one grace period for all that hangs, and claims nothing meanwhile', async () => {
+  const graceMs = 2_000
+  await using relay = new FakeMx({ on: (line) => (line.startsWith('MAIL') ? 'hang' : undefined) })
+  await relay.listen('127.0.0.1', 0)
+  const answers: ServerResponse[] = []
+  await using sink = await startWebhookSink((response) => void answers.push(response))
+  const { server, stored } = await startHere(
+    {
+      ...{ MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` },
+      MARTLET_ALLOW_PRIVATE_NETWORKS: 'true',
+    },
+    { server: { shutdownGraceMs: graceMs }, webhooks: { endpointConcurrencyMax: 2 } },
+  )
+  const address = await createInbox(server.url, 'ada')
+  const post = (path: string, body: unknown) => request(server.url, path, JSON.stringify(body))
+  expect((await post('/v0/webhooks', { url: sink.url, event_types: ['message.received'] })).status).toBe(200)
+  const smtp = await dialogue(server.smtpPort)
+  await smtp.say('EHLO test.example')
+  const begin = async (subject: string) => {
+    for (const line of ['MAIL FROM:<ann@example.test>', `RCPT TO:<${address}>`, 'DATA']) await smtp.say(line)
+    smtp.write(`Subject: ${subject}\r\n\r\n`)
+  }
+  for (const subject of ['first', 'second', 'third']) {
+    await begin(subject)
+    expect(await smtp.say('.')).toMatch(/^250 /)
+  }
+  await sink.count(2) // the third waits for the end of one of both
+  expect((await post(`/v0/inboxes/${address}/messages/send`, { to: 'eve@example.test', text: 'x' })).status).toBe(200)
+  await relay.until(() => relay.commands.some((command) => command.startsWith('MAIL')))
+  await begin('never complete')
+  const hanging = request(server.url, '/v0/inboxes', neverEnding()).catch(() => undefined)
+
+  const startedAt = performance.now()
+  server.signal('SIGTERM')
+  await refused(server.smtpPort)
+  answers[0]!.writeHead(204).end()
+  expect(await server.exited).toBe(0)
+  // One for each of SMTP, HTTP, webhooks and the relay would be four.
+  expect(performance.now() - startedAt).toBeLessThan(3 * graceMs)
+  await hanging
+  expect(sink.calls).toHaveLength(2)
+  const leases = (table: string) =>
+    readRows(stored, `select count(*) from ${table} where lease_owner is not null or interruptions > 0`)
+  expect([await leases('recipients'), await leases('webhook_deliveries')]).toEqual([[[0]], [[0]]])
+})
+
+/** Sends the beginning of a body. */
+function neverEnding(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('{"username":')) })
+}
+
+function request(url: string, path: string, body: string | ReadableStream<Uint8Array>): Promise<Response> {
+  const headers = { authorization: `Bearer ${ROOT_KEY}`, 'content-type': 'application/json' }
+  return fetch(`${url}${path}`, { method: 'POST', headers, body, duplex: 'half' } as RequestInit)
+}
 
 /** Opens an SMTP session in which the test writes the commands. */
 async function dialogue(port: number) {

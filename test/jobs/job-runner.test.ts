@@ -5,7 +5,7 @@ import { withLimits } from '../../src/config/limits.ts'
 import { createLog } from '../../src/log.ts'
 import { createInterruptedWork } from '../../src/mail/jobs/interrupted-work.ts'
 import { JobRunner } from '../../src/mail/jobs/job-runner.ts'
-import { enqueue, type Job, type NewJob } from '../../src/mail/jobs/jobs.ts'
+import { type EndableJob, enqueue, type NewJob } from '../../src/mail/jobs/jobs.ts'
 import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
 import type { JobRow } from '../../src/store/schema/job-rows.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -25,10 +25,10 @@ afterEach(async () => {
 
 /** A job handler for tests: jobs queue up, and the test resolves or rejects each one. */
 class Desk {
-  readonly #jobs: (Job & { resolve: () => void; reject: (error: unknown) => void })[] = []
+  readonly #jobs: (EndableJob & { resolve: () => void; reject: (error: unknown) => void })[] = []
   #arrived: (() => void) | undefined
 
-  readonly handler = (job: Job) =>
+  readonly handler = (job: EndableJob) =>
     new Promise<void>((resolve, reject) => {
       job.signal.addEventListener('abort', () => reject(job.signal.reason))
       this.#jobs.push({ ...job, resolve, reject })
@@ -115,6 +115,30 @@ test('two jobs of the same kind and key become one, at the earlier time', async 
   world.time.now += MINUTE
   ;(await desk.next()).resolve()
   await until(none)
+})
+
+test('a job that ends in the transaction of its work does not run again, unless it was enqueued again', async () => {
+  const desk = new Desk()
+  startRunner('a', desk)
+  await ask()
+  const first = await desk.next()
+  expect(await world.store.transaction((tx) => first.complete(tx))).toBe(true)
+  expect(await jobRows()).toEqual([])
+  first.resolve()
+
+  await ask({ key: 'again' })
+  const second = await desk.next()
+  await ask({ key: 'again' })
+  expect(await world.store.transaction((tx) => second.complete(tx))).toBe(true)
+  await world.append() // a commit makes the runner poll
+  second.resolve()
+  const third = await desk.next()
+  expect(third).toMatchObject({ key: 'again', attempt: 1 })
+
+  await world.store.transaction((tx) => tx.updateTable('jobs').set({ lease_owner: 'another node' }).execute())
+  expect(await world.store.transaction((tx) => third.complete(tx))).toBe(false)
+  expect(await jobRows()).toHaveLength(1)
+  third.resolve()
 })
 
 // The second request was deleted with the row of the first, which could already have passed the new work.

@@ -256,6 +256,43 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
   expect(await store.db.selectFrom('recipient_history').select('id').execute()).toEqual([])
 })
 
+// During a stop, an outcome was dropped after one failed write, and the next start delivered the message again.
+test.each([
+  ['while there is time', { pollMs: 10, graceMs: 60_000 }],
+  ['once more at its end', { pollMs: 600_000, graceMs: 10 }],
+])('an outcome that cannot be written during a stop is written again, %s', async (_when, { pollMs, graceMs }) => {
+  await using store = await openTestStore()
+  await store.transaction((tx) => insertRecipients(tx, [1]))
+  const [begun, accepted] = [deferred(), deferred()]
+  const record = createRecordOutcome(recording(store))
+  let failures = 1
+  const worker = createDeliveryWorker({
+    ...{ store, owner: 'worker', clock: Date.now, log: createLog('silent'), metrics: createMetrics() },
+    limits: withLimits({ delivery: { pollMs } }),
+    interrupted: createInterruptedWork(limits),
+    contents: createContents({ store }),
+    destinationOf: async (domain) => ({ name: domain, isLocal: false, concurrencyMax: 1 }),
+    targetFor: async () => ({
+      name: 'test',
+      async deliver() {
+        begun.resolve()
+        await accepted.promise
+        return [{ kind: 'delivered', code: 250, reply: 'ok' }]
+      },
+    }),
+    async recordOutcome(attempted) {
+      if (failures-- > 0) throw new MailError('unavailable', {})
+      return record(attempted)
+    },
+  })
+  worker.start()
+  await begun.promise
+  const stopped = worker.stop(graceMs)
+  accepted.resolve()
+  await stopped
+  expect(await states(store)).toEqual([{ state: 'delivered', attempts: 1, lease_owner: null }])
+})
+
 notSupported('postgres', 'its round trips are counted by the next test')(
   'the number of statements per delivery does not grow, and is smaller for deliveries that are claimed together',
   async () => {

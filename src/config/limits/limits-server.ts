@@ -27,6 +27,6 @@ export const serverLimits = {
   shutdownGraceMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
-    description: 'Time for running work to finish when the server stops.',
+    description: 'Time for running work to finish when the server stops, for all of its parts together.',
   },
 } as const satisfies Record<string, Limit>

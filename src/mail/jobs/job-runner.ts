@@ -4,14 +4,15 @@
  *   commit signal or poll interval → claim due jobs (a lease, renewed while the handler runs) → handler → remove row
  *
  * Crash: the lease expires and the job is claimed again, here or on another node. A SQLite node clears its leases at
- *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice.
+ *   start, so its jobs are due at once. Handlers depend only on the state that they find, and may run twice; one that must not
+ *   ends its job in the transaction of its work.
  * Failure: logged, counted, and retried after 1, 4, 16 … minutes up to limits.jobs.retryMsMax. A job is never given
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
  *   limits.jobs.setAsideMs (docs/adr/0022).
  * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
  * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
- *   that does not end within limits.server.shutdownGraceMs keeps its lease, so that no other node runs it at the same
+ *   that does not end within the grace period keeps its lease, so that no other node runs it at the same
  *   time.
  */
 
@@ -28,7 +29,7 @@ import type { Store } from '../../store/store.ts'
 import * as jobs from '../../store/tables/jobs-table.ts'
 import { createGuarded } from './guarded.ts'
 import type { InterruptedWork } from './interrupted-work.ts'
-import type { Job, JobHandler } from './jobs.ts'
+import type { EndableJob, EndingJobHandler } from './jobs.ts'
 import { createLeaseRenewal, type LeaseRenewal } from './lease-renewal.ts'
 
 const RETRY_FACTOR = 4
@@ -38,7 +39,7 @@ const ERROR_CHARS_MAX = 1_000
 interface RunnerNeeds {
   readonly store: Store
   /** Keyed by kind. Jobs of other kinds are left for nodes that know them. */
-  readonly handlers: Readonly<Record<string, JobHandler>>
+  readonly handlers: Readonly<Record<string, EndingJobHandler>>
   readonly interrupted: InterruptedWork
   /** Identifies this process; different from that of all other processes, including earlier ones. */
   readonly owner: string
@@ -84,13 +85,14 @@ export class JobRunner {
     this.#renewal.start()
   }
 
-  /** Resolves when no handler is running any more, or when limits.server.shutdownGraceMs have passed. */
-  async stop(): Promise<void> {
+  /** Resolves when no handler is running any more, or after the grace period. */
+  async stop(graceMs = this.#needs.limits.server.shutdownGraceMs): Promise<void> {
+    const endsAtMs = performance.now() + graceMs
     this.#stopListening?.()
     await this.#loop.stop()
     const running = [...this.#running.values()]
     for (const { abort } of running) abort.abort(new Error('the server stops'))
-    await waitAtMost(this.#needs.limits.server.shutdownGraceMs, Promise.all(running.map(({ ended }) => ended)))
+    await waitAtMost(endsAtMs - performance.now(), Promise.all(running.map(({ ended }) => ended)))
     this.#renewal.stop()
   }
 
@@ -144,10 +146,13 @@ export class JobRunner {
   }
 
   async #attempt(row: JobRow, signal: AbortSignal): Promise<JobOutcome> {
-    const job: Omit<Job, 'payload'> = { kind: row.kind, key: row.key, attempt: row.attempts + 1, signal }
+    const job: Omit<EndableJob, 'payload'> = {
+      ...{ kind: row.kind, key: row.key, attempt: row.attempts + 1, signal },
+      complete: (tx) => jobs.completeWithWork(tx, { id: row.id, owner: this.#needs.owner }),
+    }
     if (row.interruptions >= this.#needs.limits.jobs.interruptionsMax) return this.#setAside(row)
     try {
-      const payload = JSON.parse(row.payload) as Job['payload']
+      const payload = JSON.parse(row.payload) as EndableJob['payload']
       await contain('job', () => this.#needs.handlers[row.kind]!({ ...job, payload }))
       return { name: 'done' }
     } catch (error) {

@@ -27,11 +27,25 @@ export interface Job {
   readonly signal: AbortSignal
 }
 
+/** A job that its handler can end before it resolves. */
+export interface EndableJob extends Job {
+  /**
+   * Ends the job in the transaction of its last work: both are committed or neither. For work that a second run could not recognise
+   * as done. The handler must resolve after that.
+   *
+   * @returns false if the job was lost to another node, which does the work: change nothing
+   */
+  complete(tx: Tx): Promise<boolean>
+}
+
 /**
  * Runs a job. If it resolves, the job is done and does not run again, even if `signal` has aborted. If it throws, the
  * job is retried. After a crash, a finished job may run again, so the handler must depend only on the state it finds.
  */
 export type JobHandler = (job: Job) => Promise<void>
+
+/** The same for work that must not be done twice: the handler ends the job in the transaction of this work. */
+export type EndingJobHandler = (job: EndableJob) => Promise<void>
 
 /**
  * Enqueues a job. If a job of this kind and key is already queued, the earlier time counts and its payload is kept; one that is

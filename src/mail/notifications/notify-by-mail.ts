@@ -6,7 +6,8 @@
  * automatic (RFC 3834 §5). No automatic message causes a notification, so two inboxes cannot notify each other for ever. It
  * obeys what limits the inbox: its lists, its state, and limits.notifications.mailsPerHourMax.
  *
- * Crash, stop: the job runs again. The submission has the id of the message, so it is queued once.
+ * Crash, stop: the job runs again. It ends in the transaction that queues the mail, so it is queued once: the submission is deleted when
+ * the mail is delivered, and proves nothing then.
  */
 import type { Config } from '../../config/settings.ts'
 import { MailError } from '../../errors.ts'
@@ -22,7 +23,7 @@ import * as submissions from '../../store/tables/submissions-table.ts'
 import { hiddenClasses, parsePermissions } from '../access/permissions.ts'
 import { countRates } from '../access/rates.ts'
 import type { Domains } from '../domains/domains.ts'
-import type { JobHandler } from '../jobs/jobs.ts'
+import type { EndingJobHandler } from '../jobs/jobs.ts'
 import { insertUnparsed } from '../messages/content/insert-content.ts'
 import type { SenderTrust } from '../messages/sender-trust.ts'
 import type { MessageItem } from '../messages/views/message.ts'
@@ -53,11 +54,11 @@ interface Notification {
   readonly recipients: readonly string[]
 }
 
-export function createNotifyByMail(needs: NotifyByMailNeeds): JobHandler {
+export function createNotifyByMail(needs: NotifyByMailNeeds): EndingJobHandler {
   const { store, senderTrust, log } = needs
   const { limits } = needs.config
 
-  return async function notifyByMail({ key: messageId }) {
+  return async function notifyByMail({ key: messageId, complete }) {
     const notification = await findNotification(messageId)
     if (!notification) return
     const { inbox, recipients } = notification
@@ -66,6 +67,7 @@ export function createNotifyByMail(needs: NotifyByMailNeeds): JobHandler {
       await store.transaction(async (tx) => {
         const current = await lockSender(tx, inbox.id)
         if (!current || (await submissions.listByIds(tx, [messageId])).length > 0) return
+        if (!(await complete(tx))) return
         await requireSendable(tx, current, recipients, limits)
         await countRates(tx, [mailsOf(current)])
         await enqueueSubmission(tx, {

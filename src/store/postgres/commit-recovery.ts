@@ -2,12 +2,15 @@
  * Commit recovery: looks up the outcome of a commit whose response was lost, before any caller gets a result. A message
  * that was stored must not get 451, and one that was not stored must not get 250.
  *
- *   new connection → still running? terminate it → ended: does its mark exist? → committed, or not committed
+ *   new connection → still running? terminate it, unless it is committing → ended: does its mark exist? → committed, or not committed
  *
  * `pg_xact_status` shows that the transaction has ended. The mark that each transaction writes in its first statement
  * shows whether it was committed. The status alone is not enough: after a crash that lost the end of the write-ahead
  * log, PostgreSQL reuses the ids of the lost transactions, and we would mistake the status of another for ours.
- * Server unreachable: retries as long as the caller waits. The caller's signal ends it with outcome_unknown.
+ * The mark is found by a write of its own. If a commit has to wait for a standby (synchronous_standby_names), the commit of this write
+ * has to wait for the same standby and for all that was written before, so the transaction counts only when the standby has it
+ * (docs/adr/0098). A session that is committing is left alone: to terminate it would only end its wait.
+ * Server or standby unreachable: retries as long as the caller waits. The caller's signal ends it with outcome_unknown.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MailError } from '../../errors.ts'
@@ -67,12 +70,16 @@ export class CommitRecovery {
    */
   async findOutcome(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
     const { connect, log, retryMsMax, signal } = this.#needs
+    let isWaitLogged = false
     for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         this.#connection ??= await connect()
         const connection = this.#connection
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
-        await end(connection, lost.xid)
+        if ((await endUnlessCommitting(connection, lost.xid)) && !isWaitLogged) {
+          isWaitLogged = true
+          log.warn({ xid: lost.xid }, 'the commit still runs in PostgreSQL, or waits for a standby; waiting for it')
+        }
       } catch (error) {
         log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
         this.#connection?.destroy()
@@ -100,21 +107,33 @@ async function isOver(connection: PostgresConnection, xid: string): Promise<bool
   }
 }
 
-/** Reads the mark in a separate statement, because a snapshot from before the commit would not show it. */
+/**
+ * Looks for the mark in a separate statement, because a snapshot from before the commit would not show it. It writes, so that it waits for
+ * a standby: after a crash, or when its session was terminated, a commit is visible without the standby. The number stays, so that it
+ * can be repeated.
+ */
 async function isMarked(connection: PostgresConnection, { writer, number }: LostTransaction): Promise<boolean> {
-  const { rows } = await connection.query<{ number: number }>('select number from commit_marks where writer = $1', [
-    writer,
-  ])
-  return rows[0]?.number === number
+  const { rowCount } = await connection.query(
+    'update commit_marks set marked_at = now() where writer = $1 and number = $2',
+    [writer, number],
+  )
+  return rowCount === 1
 }
 
 /**
- * Terminates the session of the lost transaction: the server may not have noticed yet that the connection is lost, and
- * the session still has all its locks. A session that is committing at this moment ends after the commit.
+ * Terminates the session of the lost transaction, unless it is committing: the server may not have noticed yet that the connection is
+ * lost, and the session still has all its locks. The wait event is compared too, since an operator can turn off `track_activities`.
+ *
+ * @returns whether the session is committing
  */
-async function end(connection: PostgresConnection, xid: string): Promise<void> {
-  await connection.query(
-    'select pg_terminate_backend(pid) from pg_stat_activity where backend_xid = $1::text::xid8::xid',
+async function endUnlessCommitting(connection: PostgresConnection, xid: string): Promise<boolean> {
+  const { rows } = await connection.query<{ is_committing: boolean }>(
+    `select is_committing, case when not is_committing then pg_terminate_backend(pid) end
+     from (
+       select pid, (state = 'active' and query = 'commit') or coalesce(wait_event = 'SyncRep', false) as is_committing
+       from pg_stat_activity where backend_xid = $1::text::xid8::xid
+     ) as session`,
     [xid],
   )
+  return rows.some((row) => row.is_committing)
 }

@@ -20,7 +20,16 @@ export function lockFile(folder: string): string {
 
 /** Returns the paths of the database and of the files that SQLite keeps beside it. Not all of them always exist. */
 export function databaseFiles(folder: string): string[] {
-  return ['', '-wal', '-shm'].map((suffix) => join(folder, `${DATABASE_FILE}${suffix}`))
+  const file = join(folder, DATABASE_FILE)
+  return [file, ...filesBeside(file)]
+}
+
+/**
+ * Returns the paths of the files that SQLite may keep beside a database file. What a process that was killed left in them is a
+ * part of that database, and SQLite writes it into any other file that gets the name of the database.
+ */
+export function filesBeside(databaseFile: string): string[] {
+  return ['-wal', '-shm', '-journal'].map((suffix) => `${databaseFile}${suffix}`)
 }
 
 export interface DataDirLock {

@@ -63,6 +63,8 @@ export function pauseRestored(file: string, now: number): void {
     if (found !== 'ok') throw new StartupError(`The database of the backup is damaged: ${found}`)
     database.prepare('insert into outbound_pause (id, paused_at) values (1, ?) on conflict do nothing').run(now)
     for (const sql of RAISE_UID_VALIDITY) database.exec(sql)
+    // Closing it would do that too, but without an error if it fails, and the log does not get the final name of the database.
+    database.pragma('wal_checkpoint(truncate)')
   } catch (error) {
     if (sqliteCode(error) === undefined) throw error
     throw new StartupError(`The database of the backup cannot be used: ${(error as Error).message}`, { cause: error })

@@ -84,6 +84,28 @@ export async function complete(tx: Tx, { id, owner }: ClaimedJob): Promise<void>
   await free(tx, { id, owner }, { last_error: null, interruptions: 0 })
 }
 
+/**
+ * Success, in the transaction of the job's last work. A job that was enqueued again meanwhile stays under its lease: `complete`
+ * follows when its handler has ended.
+ *
+ * @returns false if the lease was lost: another worker runs the job
+ */
+export async function completeWithWork(tx: Tx, { id, owner }: ClaimedJob): Promise<boolean> {
+  const isOwn = { id, lease_owner: owner }
+  const { numDeletedRows } = await tx
+    .deleteFrom('jobs')
+    .where((eb) => eb.and(isOwn))
+    .where('attempts', '>', 0)
+    .executeTakeFirstOrThrow()
+  if (numDeletedRows > 0n) return true
+  const left = await tx
+    .selectFrom('jobs')
+    .select('id')
+    .where((eb) => eb.and(isOwn))
+    .executeTakeFirst()
+  return left !== undefined
+}
+
 /** Failure: ends the lease; the job is retried at the given time. */
 export async function recordFailure(
   tx: Tx,

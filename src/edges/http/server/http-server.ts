@@ -65,7 +65,7 @@ export interface HttpServerNeeds {
   readonly readyDetails?: () => Promise<object>
   /** The links in mails to senders; undefined: there are no such pages. */
   readonly senderChallenges?: SenderChallenges
-  /** Called during a shutdown when no request is running any more: the feed sends its remaining events and ends. */
+  /** Called during a shutdown when no request is running any more: when no mail arrives either, the feed sends its last events and ends. */
   readonly beforeSocketsClose?: () => Promise<void>
   /** The first dialect responds to paths that belong to no dialect. */
   readonly dialects: readonly [Dialect, ...Dialect[]]

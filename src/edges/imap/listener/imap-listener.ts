@@ -31,7 +31,7 @@ export interface ImapListener {
   listen(): Promise<{ port: number }>
   /** undefined until it listens. */
   port(): number | undefined
-  /** Resolves when every connection has closed, at the latest after `graceMs`. */
+  /** Resolves when every connection has closed, at the latest after `graceMs`. Later calls return the first promise. */
   stop(graceMs: number): Promise<void>
 }
 
@@ -90,6 +90,7 @@ function createImapListener(needs: ImapServersNeeds, role: Role): ImapListener {
   const name = role.isImplicitTls ? 'IMAPS' : 'IMAP'
   const open = new Set<ImapConnection>()
   let isStopping = false
+  let stopped: Promise<void> | undefined
   let secureContext = createSecureContext({ ...tls.current(), minVersion: TLS_MIN })
   let sweep: NodeJS.Timeout | undefined
 
@@ -169,7 +170,12 @@ function createImapListener(needs: ImapServersNeeds, role: Role): ImapListener {
     }
   }
 
-  async function stop(graceMs: number): Promise<void> {
+  function stop(graceMs: number): Promise<void> {
+    stopped ??= stopNow(graceMs)
+    return stopped
+  }
+
+  async function stopNow(graceMs: number): Promise<void> {
     isStopping = true
     stopRenewal()
     if (!server.listening) return

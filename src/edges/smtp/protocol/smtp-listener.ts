@@ -41,7 +41,7 @@ export interface SmtpListener {
   listen(): Promise<{ port: number }>
   /** undefined until it listens. */
   port(): number | undefined
-  /** Resolves when every connection has closed, at the latest after `graceMs`. */
+  /** Resolves when every connection has closed, at the latest after `graceMs`. Later calls return the first promise. */
   stop(graceMs: number): Promise<void>
 }
 
@@ -78,6 +78,7 @@ export function createSmtpListener(needs: SmtpListenerNeeds, role: SmtpRole): Sm
   const { limits } = config
   const open = new Set<SmtpConnection>()
   let isStopping = false
+  let stopped: Promise<void> | undefined
 
   const server = new LibraryServer(
     {
@@ -150,7 +151,12 @@ export function createSmtpListener(needs: SmtpListenerNeeds, role: SmtpRole): Sm
     }
   }
 
-  async function stop(graceMs: number): Promise<void> {
+  function stop(graceMs: number): Promise<void> {
+    stopped ??= stopNow(graceMs)
+    return stopped
+  }
+
+  async function stopNow(graceMs: number): Promise<void> {
     isStopping = true
     stopRenewal()
     if (!server.server.listening) return

@@ -76,8 +76,8 @@ export interface MailParser {
    * @throws as `parse`
    */
   readEvidence(mail: UncheckedMail): Promise<SenderEvidence | undefined>
-  /** Refuses the messages that wait, and finishes those that are being parsed, unless that takes too long. */
-  stop(): Promise<void>
+  /** Refuses the messages that wait, and finishes those that are being parsed, unless that takes too long, or longer than `graceMs`. */
+  stop(graceMs?: number): Promise<void>
 }
 
 interface MailParserNeeds {
@@ -115,9 +115,9 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
 
     readEvidence: (mail) => run('readEvidence', mail, async () => undefined),
 
-    async stop() {
-      // On the clock: the listeners have waited for their grace period, so the sender of a message that is still in a thread has gone.
-      await waitAtMost(timeoutMs, Promise.all([batches.stop(), queue.stop()]))
+    async stop(graceMs = timeoutMs) {
+      // On the clock: the listeners have closed their connections, so the sender of a message that is still in a thread has gone.
+      await waitAtMost(Math.min(graceMs, timeoutMs), Promise.all([batches.stop(), queue.stop()]))
       await Promise.all([smallWorker, ...furtherWorkers, largeWorker].map((worker) => worker.end()))
     },
   }

@@ -50,7 +50,8 @@ export interface MailReader {
   readStructure(mail: ReadMail): Promise<ReadStructure>
   /** @returns undefined: it has ended the thread, now or a while ago @throws as `readStructure` */
   readTexts(mail: ReadMail): Promise<PackedTexts | undefined>
-  stop(): Promise<void>
+  /** Finishes what is being read, unless that takes too long, or longer than `graceMs`. */
+  stop(graceMs?: number): Promise<void>
 }
 
 interface MailReaderNeeds {
@@ -84,8 +85,8 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
       return queue.run(mail, async () => (isKnown() ? undefined : readTexts(mail)), mail.signal)
     },
 
-    async stop() {
-      await waitAtMost(timeoutMs, queue.stop())
+    async stop(graceMs = timeoutMs) {
+      await waitAtMost(Math.min(graceMs, timeoutMs), queue.stop())
       await worker.end()
     },
   }

@@ -112,8 +112,9 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
     signalScheduled: pollLoop.pollSoon,
 
     async stop(graceMs) {
+      const endsAtMs = performance.now() + graceMs
       await pollLoop.stop()
-      await waitAtMost(graceMs, Promise.all(running.values()))
+      await waitAtMost(endsAtMs - performance.now(), Promise.all(running.values()))
       renewal.stop()
     },
   }

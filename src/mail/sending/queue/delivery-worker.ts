@@ -14,7 +14,8 @@
  *   limits.delivery.errorPauseMs; its flow pauses as long if nothing of it could begin (docs/adr/0093).
  * Database away: what was claimed is released, and the poll loop pauses.
  * Lost lease (this process hung): the delivery is aborted, and its outcome does not count.
- * Stop: no new claims. Running deliveries get the grace period, then are aborted, and their leases are released.
+ * Stop: no new claims. Running deliveries, and outcomes that cannot be written, get the grace period; then deliveries are aborted,
+ *   and their leases are released.
  * Must not: parse mail, decide who may send, or know what a target does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -88,10 +89,11 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
     },
 
     async stop(graceMs) {
+      const endsAtMs = performance.now() + graceMs
       stopping.abort()
       stopListening?.()
       await pollLoop.stop()
-      await waitAtMost(graceMs, Promise.all(running.values()))
+      await waitAtMost(endsAtMs - performance.now(), Promise.all(running.values()))
       for (const group of running.keys()) group.abort.abort(new Error('the server stops'))
       await waitAtMost(ABORT_MS, Promise.all(running.values())) // a delivery that ignores the abort is left to its lease
       renewal.stop()

@@ -65,16 +65,18 @@ export function createRunDelivery(
   }
 
   /**
-   * Retries while the store is unavailable. An outcome that is not recorded would deliver an accepted message again.
+   * Retries while the store is unavailable, during a stop until the end of its grace period, and then once more. An outcome that is
+   * not recorded would deliver an accepted message again.
    */
   async function recordWhileLeased(attempted: EndedDelivery, lost: AbortSignal): Promise<RecordedOutcomes> {
     for (;;) {
+      const isLast = lost.aborted
       try {
         return await recordOutcome(attempted)
       } catch (error) {
-        if (!isTemporary(error) || isStopping() || lost.aborted) throw error
+        if (!isTemporary(error) || isLast) throw error
         log.warn({ err: error, submission: attempted.submission.id }, 'an outcome cannot be written yet; will retry')
-        await delay(limits.delivery.pollMs)
+        await delay(limits.delivery.pollMs, undefined, { signal: lost }).catch(() => undefined) // aborted: at once
       }
     }
   }

@@ -85,8 +85,8 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     resume: () => pollLoop.pollSoon(),
 
     async stop(graceMs) {
-      await pollLoop.stop()
       const grace = setTimeout(() => abort.abort(), graceMs)
+      await pollLoop.stop()
       await Promise.all(running) // an aborted request ends at once
       clearTimeout(grace)
     },
