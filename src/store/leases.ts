@@ -103,10 +103,14 @@ export async function claimRecipients(
   return inDueOrder(rows, ({ next_attempt_at }) => next_attempt_at)
 }
 
-/** Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first. */
+/**
+ * Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first.
+ *
+ * @param claim  except: ids of jobs that are not claimed
+ */
 export async function claimJobs(
   tx: Tx,
-  claim: ClaimRequest & { readonly kinds: readonly string[] },
+  claim: ClaimRequest & { readonly kinds: readonly string[]; readonly except?: readonly string[] },
 ): Promise<Selectable<JobRow>[]> {
   if (claim.kinds.length === 0) return []
   const rows = tx
@@ -114,6 +118,7 @@ export async function claimJobs(
     .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('run_at', '<=', tx.now)
     .where('kind', 'in', claim.kinds)
+    .$if(claim.except !== undefined && claim.except.length > 0, (query) => query.where('id', 'not in', claim.except!))
     .where(isClaimable(tx, claim))
     .orderBy('run_at')
     .orderBy('id')

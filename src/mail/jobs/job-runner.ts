@@ -97,11 +97,7 @@ export class JobRunner {
   }
 
   async #poll(): Promise<undefined> {
-    for (const row of await this.#claim()) {
-      // One of our own jobs, whose lease expired while the process hung: this claim renews it, and its handler continues.
-      if (!this.#running.has(row.id)) this.#start(row)
-      else if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.ended()
-    }
+    for (const row of await this.#claim()) this.#start(row)
   }
 
   async #claim(): Promise<JobRow[]> {
@@ -110,14 +106,15 @@ export class JobRunner {
     if (limit <= 0) return []
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
     const bounds = interrupted.bounds(this.#loop.pollSoon)
-    const due = { kinds: this.#kinds, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
+    // One that runs here is ours, also when its lease is over because the process hung: the next renewal prolongs it.
+    const except = [...this.#running.keys()]
+    const due = { kinds: this.#kinds, except, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
     if (!(await jobs.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
-        const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, interrupted: reserved })
-        // One that runs here has begun no attempt: `complete` must still see whether it was enqueued again.
-        const ids = rows.map((row) => row.id).filter((id) => !this.#running.has(id))
+        const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, except, interrupted: reserved })
+        const ids = rows.map((row) => row.id)
         await jobs.countAttempts(tx, ids)
         return rows
       })

@@ -30,6 +30,8 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
 
 interface DueJobs {
   readonly kinds: readonly string[]
+  /** Ids of jobs that do not count. */
+  readonly except: readonly string[]
   readonly now: number
   readonly leaseNow: LeaseTime
   readonly interrupted: InterruptionBounds
@@ -47,6 +49,7 @@ const anyDue = prepareQuery(
     db,
     {
       kinds,
+      except,
       now,
       leaseNow,
       restriction,
@@ -57,6 +60,7 @@ const anyDue = prepareQuery(
       .select('id')
       .where('run_at', '<=', now)
       .where('kind', 'in', kinds)
+      .$if(except.length > 0, (query) => query.where('id', 'not in', except))
       .where(isFree(leaseNow))
       .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
       .limit(1),
