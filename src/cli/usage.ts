@@ -83,7 +83,8 @@ value beside the one in DNS; exit with 1 unless the domain is verified. ${ANY_SE
     usage: 'list|hold|release|cancel|retry [options]',
     summary: 'list or change the recipients that wait for delivery',
     details: `  queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json] [--url URL]
-      list recipients that wait for delivery; queued includes those that are being delivered
+      list recipients that wait for delivery; queued includes those that are being delivered; --json: every member, one
+      recipient per line
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
       [--via relay|direct] [--json] [--url URL]
       hold: stop delivery; release: deliver held recipients (through the relay or directly to the domain's mail servers);
