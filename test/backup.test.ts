@@ -1,7 +1,7 @@
 /** Tests `martlet backup` and `martlet restore` as an operator uses them: separate processes, beside a running server. */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, truncateSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
@@ -226,6 +226,13 @@ test('an archive with missing, foreign or damaged contents leaves no database', 
     await expect(restored, reason).rejects.toThrow(reason)
     for (const name of ['martlet.db', 'martlet.db.restoring', '../evil'])
       expect(existsSync(join(dataDir, name)), `${reason}: ${name}`).toBe(false)
+  }
+  const note = join(folder, 'note.txt')
+  await writeFile(note, 'a list of things to do\n'.repeat(100))
+  for (const bytes of [2_300, 23, 0]) {
+    truncateSync(note, bytes)
+    const restored = runRestore(loadConfig(settings(folder)), note, process.stdout)
+    await expect(restored).rejects.toThrow(`${note} is not a backup made by martlet backup`)
   }
   const whole = join(folder, '5.tar')
   truncateSync(whole, (await stat(whole)).size - 1_024) // the two empty blocks that end an archive
