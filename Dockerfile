@@ -30,7 +30,7 @@ EXPOSE 8080 2525 2587 2465 2143 2993
 # 2525 in the container; publish it as 25, where other mail servers look for it; 2587 as 587, 2465 as 465,
 # 2143 as 143 and 2993 as 993, for mail programs.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.MARTLET_HTTP_PORT || 8080) + '/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # A stop finishes what runs, within 30 s: give it `--stop-timeout 40`.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "dist/cli.js"]

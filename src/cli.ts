@@ -29,9 +29,14 @@ async function main(args: readonly string[]): Promise<number> {
   if (command !== 'serve') ignoreGoneReader()
   const code = await run(command, rest)
   if (code !== undefined) return code
-  if (!isCommand(command)) process.stderr.write(`martlet: unknown command "${command}"\n\n`)
+  const problem = isCommand(command) ? unusable([command, ...rest]) : `unknown command "${command}"`
+  process.stderr.write(`martlet: ${problem}\n\n`)
   process.stderr.write(usage(command))
   return 2
+}
+
+function unusable(words: readonly string[]): string {
+  return `"${words.slice(0, 2).join(' ')}" is no command, or has too few or too many arguments`
 }
 
 /** @returns the exit code; undefined: print the usage */
@@ -201,12 +206,14 @@ async function rebuildIndex(config: Config, args: readonly string[]): Promise<nu
 
 /** A server that cannot start writes the reason to its log, which must stay one JSON object per line. */
 async function report(error: Error, command = 'serve'): Promise<void> {
-  const isExpected =
-    error instanceof StartupError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+  const isUsage = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+  const isExpected = error instanceof StartupError || isUsage
+  // Node explains how a positional argument may begin with "-", which none of ours does.
+  const message = isUsage ? `${error.message.split('. To specify')[0]}; see martlet ${command} --help` : error.message
   const isForLog = command === 'serve' && process.stdout.isTTY !== true
-  if (isForLog) (await import('./log.ts')).createLog('fatal').fatal(isExpected ? {} : { err: error }, error.message)
+  if (isForLog) (await import('./log.ts')).createLog('fatal').fatal(isExpected ? {} : { err: error }, message)
   if (isForLog && process.stderr.isTTY !== true) return
-  process.stderr.write(isExpected ? `martlet: ${error.message}\n` : `${error.stack}\n`)
+  process.stderr.write(isExpected ? `martlet: ${message}\n` : `${error.stack}\n`)
 }
 
 try {

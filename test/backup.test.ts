@@ -297,6 +297,13 @@ test('an archive with missing, foreign or damaged contents leaves no database', 
     for (const name of ['martlet.db', 'martlet.db.restoring', '../evil'])
       expect(existsSync(join(dataDir, name)), `${reason}: ${name}`).toBe(false)
   }
+  const note = join(folder, 'note.txt')
+  await writeFile(note, 'a list of things to do\n'.repeat(100))
+  for (const bytes of [2_300, 23, 0]) {
+    truncateSync(note, bytes)
+    const restored = runRestore(loadConfig(settings(folder)), note, process.stdout)
+    await expect(restored).rejects.toThrow(`${note} is not a backup made by martlet backup`)
+  }
   const whole = join(folder, '5.tar')
   truncateSync(whole, (await stat(whole)).size - 1_024) // the two empty blocks that end an archive
   await expect(runRestore(loadConfig(settings(folder)), whole, process.stdout)).rejects.toThrow('it is truncated')

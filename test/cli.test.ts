@@ -302,6 +302,8 @@ test('check before the first start lists every check, creates nothing, and exits
     'ok    database',
     'ok    DKIM',
     'ok    disk',
+    'ok    relay',
+    'ok    DNS',
     '',
   ])
   expect(code).toBe(0)
@@ -443,6 +445,13 @@ test('queue calls the running server', async () => {
   })
 })
 
+test('an error of the server is shown with what it advises', async () => {
+  const { env, server } = await runningServer()
+  const failed = await run(['app-password', 'create', 'nobody@mail.localhost', '--url', server.url], env)
+  expect(failed).toMatchObject({ code: 1, stdout: '' })
+  expect(failed.stderr).toMatch(/rejected the request: Inbox not found\. .*nobody@mail\.localhost/)
+})
+
 test('search rebuild and unsuppress call the running server', async () => {
   const { env, server } = await runningServer()
   expect(await run(['search', 'rebuild', '--url', server.url], env)).toEqual({
@@ -475,12 +484,21 @@ test('help is printed on request and after an unknown command', async () => {
     'backup',
     'restore',
     'key',
+    'app-password',
+    'domain',
     'queue',
   ]) {
     const help = await run([command, '--help'], { MARTLET_HTTP_PORT: 'wrong' })
     expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^Usage: martlet ${command}\\b`)) })
+    for (const line of help.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(145)
   }
   expect((await run(['queue', 'list', '--help'], {})).stdout).toContain('--state queued|held')
   expect((await run(['--version'], {})).stdout).toBe(`${packageJson.version}\n`)
+  expect((await run(['queue', 'frob', '--all'], {})).stderr).toMatch(
+    /^martlet: "queue frob" is no command, .*\n\nUsage: martlet queue/,
+  )
+  expect((await run(['key', 'create', '--nme', 'x'], {})).stderr).toBe(
+    "martlet: Unknown option '--nme'; see martlet key --help\n",
+  )
   expect(await run(['sevre'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: martlet') })
 })

@@ -37,6 +37,10 @@ test('a person adds a domain, sees what is wrong in DNS, and verifies it', async
       '  cli.test TXT "v=spf1 a:mail.localhost ~all"',
       `  ${selector}._domainkey.cli.test TXT "${dkim}"`,
       '  _dmarc.cli.test TXT "v=DMARC1; p=reject"',
+      'The MX record moves all mail of the domain to this server. If other servers receive mail for it, add a subdomain instead,',
+      'or only send from it: martlet domain add cli.test --send-only',
+      'A name has one SPF record: if there is one, insert the second word of the one above into it.',
+      'p=none and p=quarantine are accepted, too: p=reject also applies to the mail that other servers send from the domain.',
       'Then run: martlet domain check cli.test',
       '',
     ].join('\n'),
@@ -65,6 +69,26 @@ test('a person adds a domain, sees what is wrong in DNS, and verifies it', async
   expect(JSON.parse(await domain('list', '--json'))).toMatchObject({ domain: 'cli.test', status: 'VERIFIED' })
   expect(await domain('add', 'cli.test')).toBe(added)
   await expect(domain('check', 'nobody.test')).rejects.toThrow(/Domain not found/)
+  await expect(domain('check', 'mail.localhost')).rejects.toThrow(/martlet check looks at the one of the server itself/)
+
+  const other = { preference: 1, exchange: 'old.test' }
+  zones['cli.test'] = { ...zones['cli.test'], MX: [other, { preference: 10, exchange: 'mail.localhost' }] }
+  expect(await domain('check', 'cli.test')).toContain(
+    [
+      'INVALID  cli.test MX (value_mismatch)',
+      '         expected  10 mail.localhost',
+      '         in DNS    1 old.test',
+      '         in DNS    10 mail.localhost',
+      '         another MX is preferred: senders use the lowest number first',
+      '',
+    ].join('\n'),
+  )
+  const sendOnly = await domain('add', 'cli.test', '--send-only')
+  expect(sendOnly).not.toContain('MX')
+  expect(sendOnly).toContain('cli.test TXT "v=spf1 a:mail.localhost ~all"')
+  expect(await domain('check', 'cli.test')).toMatch(/^cli\.test {2}VERIFIED\nVALID/)
+  expect(await domain('add', 'quiet.test', '--send-only')).not.toContain('MX')
+  await expect(domain('check', 'cli.test', '--send-only')).rejects.toThrow('--send-only is an option of')
   await expect(domain('check')).rejects.toThrow('Name one domain to check')
   expect(await domain('delete', 'cli.test')).toBe('exit 2')
 })

@@ -8,6 +8,8 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -120,3 +122,19 @@ async function install(folder: string, tarball: string): Promise<void> {
   await chmod(join(home, declared.bin.martlet), 0o755) // npm does this for the files in "bin"
   await writeFile(join(folder, 'package.json'), '{}')
 }
+
+// The health check asked port 8080, whatever the setting said.
+test('the health check of the container asks the port that is configured', async () => {
+  const [, command] = /^HEALTHCHECK [^\n]*\\\n +CMD (\[.*\])$/m.exec(textOf('Dockerfile'))!
+  const [program, ...args] = JSON.parse(command!) as [string, ...string[]]
+  expect(program).toBe('node')
+  let status = 200
+  const server = createServer((_request, response) => response.writeHead(status).end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const env = { ...process.env, MARTLET_HTTP_PORT: String((server.address() as AddressInfo).port) }
+  const check = async () => (await once(spawn(process.execPath, args, { env, stdio: 'inherit' }), 'exit'))[0]
+  expect(await check()).toBe(0)
+  status = 503
+  expect(await check()).toBe(1)
+})

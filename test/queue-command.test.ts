@@ -5,6 +5,7 @@ import { runQueue } from '../src/cli/queue-command.ts'
 import { openServerClient } from '../src/cli/server-client.ts'
 import { loadConfig } from '../src/config/settings.ts'
 import { FakeMx } from './support/fake-mx.ts'
+import { freePort } from './support/free-port.ts'
 import { startWorld } from './support/world.ts'
 
 function commandLine(world: { readonly url: string; readonly rootKey: string }) {
@@ -73,6 +74,22 @@ test('list prints a table, and no text in it can move the cursor', async () => {
   expect(await queue('list', '--domain', 'example.com')).not.toContain('ann@')
   expect(await queue('list', '--state', 'queued')).toBe('Nothing in the queue matches.\n')
   expect(await queue('list', '--state', 'queued', '--json')).toBe('')
+})
+
+test('list shows the whole reason why a message is not delivered, and shortens other texts', async () => {
+  const closed = await freePort()
+  const env = { MARTLET_RELAY_URL: `smtp://127.0.0.1:${closed}`, MARTLET_OUTBOUND: 'relay' }
+  await using world = await startWorld({ env })
+  const queue = commandLine(world)
+  await world.agentmail.inboxes.create({ username: 'ada' })
+  await world.agentmail.inboxes.messages.send('ada@mail.localhost', {
+    to: 'ann@example.test',
+    subject: 'x'.repeat(100),
+    text: 'x',
+  })
+  await expect
+    .poll(() => queue('list'))
+    .toMatch(/ {2}x{39}… .* {2}The relay 127\.0\.0\.1 cannot be reached: connection refused; will retry\n$/)
 })
 
 test('list --json prints every member, one recipient per line, over all pages', async () => {

@@ -1,5 +1,5 @@
 /**
- * Runs README.md and docs/tutorial.md: every block of commands is executed in order, in a separate folder, with a server
+ * Runs README.md, docs/tutorial.md and docs/curl.md: every block of commands is executed in order, in a separate folder, with a server
  * started as described, and every block of output is compared with the real one (support/page-reader.ts).
  *
  * The README gives one agent in two languages. Each test follows the page as a reader who chooses one of them.
@@ -56,6 +56,12 @@ test('the commands of the tutorial work and print what it shows', { timeout }, a
   const reader = await createReader()
   onTestFinished(() => reader.leave())
   await reader.follow(blocksOf(textOf('docs/tutorial.md')))
+})
+
+test('the commands of the page about curl work and print what it shows', { timeout }, async () => {
+  const reader = await createReader()
+  onTestFinished(() => reader.leave())
+  await reader.follow(blocksOf(textOf('docs/curl.md')))
 })
 
 test("the README's agent in TypeScript has no type errors", async () => {

@@ -10,6 +10,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { StartupError } from '../errors.ts'
 import {
+  isTarHeader,
   readTarHeader,
   TAR_BLOCK_BYTES,
   TAR_END,
@@ -90,7 +91,7 @@ export async function openArchive(file: string): Promise<Archive> {
     throw new StartupError(`${file} cannot be read (${error.code})`)
   })
   try {
-    const found = await listEntries(handle)
+    const found = await listEntries(handle, file)
     const entries = found.map(({ entry }) => entry)
     const offsetOf = new Map(found.map(({ entry, offset }) => [entry, offset]))
     const read = (entry: TarEntry) => readRange(handle, offsetOf.get(entry)!, entry.sizeBytes)
@@ -103,12 +104,13 @@ export async function openArchive(file: string): Promise<Archive> {
   }
 }
 
-async function listEntries(handle: FileHandle): Promise<{ entry: TarEntry; offset: number }[]> {
+async function listEntries(handle: FileHandle, file: string): Promise<{ entry: TarEntry; offset: number }[]> {
   const { size } = await handle.stat()
   const found: { entry: TarEntry; offset: number }[] = []
   for (let position = 0; ; ) {
     const block = Buffer.alloc(TAR_BLOCK_BYTES)
     const { bytesRead } = await handle.read(block, 0, TAR_BLOCK_BYTES, position)
+    if (position === 0 && !isTarHeader(block)) throw new StartupError(`${file} is not a backup made by martlet backup`)
     if (bytesRead < TAR_BLOCK_BYTES) throw new Error('it is truncated')
     const entry = readTarHeader(block)
     if (!entry) return found

@@ -1,6 +1,6 @@
 /**
  * `martlet check`: reports whether a start would succeed, or whether the running server is healthy. It checks ports, TLS files,
- * database and disk. It creates and changes nothing, so that any user can run it at any time; only the ports are opened for
+ * database, disk, the DNS records of the server's domain, and the login at the relay. It creates and changes nothing, so that any user can run it at any time; only the ports are opened for
  * a moment. The configuration was checked when it was loaded.
  */
 import { access, constants, statfs } from 'node:fs/promises'
@@ -18,6 +18,7 @@ import { domainWarning } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
 import { publicKeyOf, readSigningKey } from '../mail/domains/signing-keys.ts'
+import { tryRelay } from '../mail/sending/targets/relay-target.ts'
 import { readTlsFiles } from '../server/certificate-source.ts'
 import { checkPortFree } from '../server/free-ports.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
@@ -27,14 +28,18 @@ import { type Inspection, inspectStore } from '../store/inspection.ts'
 import { describeDatabase } from '../store/postgres/postgres-preflight.ts'
 import * as domains from '../store/tables/domains-table.ts'
 import { getPausedAt } from '../store/tables/outbound-pause-table.ts'
+import { checkDns } from './check-dns.ts'
 import { findServer, type RunningServer } from './running-server.ts'
+
+/** A person waits for it; a delivery waits longer. */
+const RELAY_CHECK_MS = 15_000
 
 /** @returns the exit status: 0 when all is well, even if it prints warnings */
 export async function runCheck(config: Config, output: { write(text: string): unknown }): Promise<number> {
   const opened = inspectStore(config)
   const inspection = await opened.catch(() => undefined) // the check of the database reports the error
   const server = await findServer(config, inspection?.isInUse)
-  const checks: [name: string, check: () => Promise<string>][] = [
+  const checks: (readonly [name: string, check: () => Promise<string>])[] = [
     ['configuration', async () => 'valid'],
     ['server', async () => server.description],
     ['HTTP port', () => checkPort(httpAddress(config), server.hasHttp)],
@@ -45,8 +50,10 @@ export async function runCheck(config: Config, output: { write(text: string): un
     ['IMAPS port', () => checkPort(imapsAddress(config), server.hasImaps)],
     ['TLS files', () => checkTlsFiles(config)],
     ['database', async () => describeContents(config, await opened)],
-    ['DKIM', async () => describeDkim(config, await opened)],
+    // Without a database, the failure above says why.
+    ...(inspection ? ([['DKIM', () => describeDkim(config, inspection)]] as const) : []),
     ['disk', () => checkDisk(config)],
+    ['relay', () => checkRelay(config)],
   ]
   let failures = 0
   for (const [name, check] of checks) {
@@ -56,6 +63,10 @@ export async function runCheck(config: Config, output: { write(text: string): un
       failures += 1
       output.write(`FAIL  ${name}: ${(error as Error).message}\n`)
     }
+  }
+  for (const { level, text } of await checkDns(config, await dkimKeyOf(config, inspection))) {
+    if (level === 'FAIL') failures += 1
+    output.write(`${level.padEnd(5)} DNS: ${text}\n`)
   }
   const warning = domainWarning(config)
   if (warning !== undefined) output.write(`warn  domain: ${warning}\n`)
@@ -98,10 +109,28 @@ function describeContents(config: Config, { db, notReadReason }: Inspection): st
  */
 async function describeDkim(config: Config, { db, notReadReason }: Inspection): Promise<string> {
   if (notReadReason !== undefined) return `the key of ${config.domain} was not read: ${notReadReason}`
-  const [domain] = db ? await domains.listHolders(db, [config.domain]) : []
-  const key = db && domain && (await readSigningKey(db, domain))
+  const key = await dkimKeyOf(config, { db })
   if (!key) return `the key of ${config.domain} is generated at the first start`
-  return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${publicKeyOf(key)}"`
+  return `${key.recordName} TXT "v=DKIM1; k=rsa; p=${key.publicKey}"`
+}
+
+async function dkimKeyOf({ domain }: Config, inspection: Pick<Inspection, 'db'> | undefined) {
+  const db = inspection?.db
+  const [row] = db ? await domains.listHolders(db, [domain]) : []
+  const key = db && row && (await readSigningKey(db, row))
+  return key && { recordName: key.recordName, selector: row.dkim_selector, publicKey: publicKeyOf(key) }
+}
+
+/** Connects and logs in, and sends nothing. */
+async function checkRelay({ relay, hostname, limits }: Config): Promise<string> {
+  if (!relay) return 'not set'
+  const signal = AbortSignal.timeout(RELAY_CHECK_MS)
+  const fault = await tryRelay({ relay, hostname, limits }, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+    return `The relay ${relay.host} does not answer within ${RELAY_CHECK_MS / 1000} seconds`
+  })
+  if (fault !== undefined) throw new Error(fault)
+  return `${relay.host}:${relay.port} accepts ${relay.auth ? 'the user name and password' : 'a session'}`
 }
 
 /** The folder of large messages can be on another disk, which may not be mounted, or read-only. */

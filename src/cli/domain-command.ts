@@ -6,6 +6,7 @@ import type { Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { StartupError } from '../errors.ts'
 import { isLocalhost } from '../host-name.ts'
+import { isOutranked } from '../mail/domains/domain-records.ts'
 import { RequestRejected, type ServerClient } from './server-client.ts'
 import { printable } from './terminal-text.ts'
 
@@ -16,7 +17,7 @@ interface ShownDomain {
   readonly reason?: string
   readonly usable_until?: string
   readonly records: readonly {
-    readonly type: string
+    readonly type: 'MX' | 'TXT'
     readonly name: string
     readonly value: string
     readonly priority?: number
@@ -32,7 +33,7 @@ interface ShownDomain {
   }[]
 }
 
-const options = { json: { type: 'boolean' }, url: { type: 'string' } } as const
+const options = { 'send-only': { type: 'boolean' }, json: { type: 'boolean' }, url: { type: 'string' } } as const
 const PAGE_ITEMS = 500
 
 /**
@@ -51,22 +52,38 @@ export async function runDomain(
   if (action === 'list' && positionals.length === 0) return list(await open(values.url), values, out)
   if (!['add', 'check'].includes(action)) return 2
   if (domain === undefined || positionals.length > 1) throw new StartupError(`Name one domain to ${action}`)
+  const isSendOnly = values['send-only'] === true
+  if (isSendOnly && action !== 'add') throw new StartupError('--send-only is an option of martlet domain add')
   const client = await open(values.url)
   const path = `/v0/domains/${encodeURIComponent(domain)}`
-  if (action === 'check') await client.request('POST', `${path}/verify`)
-  const shown = (action === 'add' ? await add(client, domain, path) : await client.request('GET', path)) as ShownDomain
+  if (action === 'check') await verify(client, path)
+  const shown = (
+    action === 'add' ? await add(client, domain, isSendOnly) : await client.request('GET', path)
+  ) as ShownDomain
   if (values.json) out.write(`${JSON.stringify(shown)}\n`)
   else out.write(action === 'add' ? instructions(shown) : report(shown))
   return action === 'check' && shown.status !== 'VERIFIED' ? 1 : 0
 }
 
-/** A repeated call shows the records again. */
-async function add(client: ServerClient, domain: string, path: string): Promise<unknown> {
+async function verify(client: ServerClient, path: string): Promise<void> {
   try {
-    return await client.request('POST', '/v0/domains', { domain })
+    await client.request('POST', `${path}/verify`)
   } catch (error) {
-    if (error instanceof RequestRejected && error.code === 'resource_taken') return client.request('GET', path)
-    throw error
+    if (!(error instanceof RequestRejected) || error.code !== 'not_found') throw error
+    const advice =
+      'martlet domain list shows all domains; martlet check looks at the one of the server itself (MARTLET_DOMAIN)'
+    throw new RequestRejected(`${error.message}. ${advice}`, error.code)
+  }
+}
+
+/** A repeated call shows the records again. */
+async function add(client: ServerClient, domain: string, isSendOnly: boolean): Promise<unknown> {
+  try {
+    return await client.request('POST', '/v0/domains', { domain, ...(isSendOnly && { inbound_enabled: false }) })
+  } catch (error) {
+    if (!(error instanceof RequestRejected) || error.code !== 'resource_taken') throw error
+    const path = `/v0/domains/${encodeURIComponent(domain)}`
+    return isSendOnly ? client.request('PATCH', path, { inbound_enabled: false }) : client.request('GET', path)
   }
 }
 
@@ -100,11 +117,25 @@ function instructions(shown: ShownDomain): string {
   const recommended = (shown.recommended_records ?? []).map(
     ({ type, name, value, priority }) => `  ${name} ${type} ${type === 'CNAME' ? value : data(value, priority)}`,
   )
+  const has = (isWanted: (record: ShownDomain['records'][number]) => boolean) => shown.records.some(isWanted)
+  const advice = [
+    ...(has(({ type }) => type === 'MX')
+      ? [
+          'The MX record moves all mail of the domain to this server. If other servers receive mail for it, add a subdomain instead,',
+          `or only send from it: martlet domain add ${shown.domain} --send-only`,
+        ]
+      : []),
+    ...(has(({ value }) => value.startsWith('v=spf1 '))
+      ? ['A name has one SPF record: if there is one, insert the second word of the one above into it.']
+      : []),
+    'p=none and p=quarantine are accepted, too: p=reject also applies to the mail that other servers send from the domain.',
+  ]
   const isUnreachable = shown.records.some(({ type, value }) => type === 'MX' && isLocalhost(value))
   return [
     ...(isUnreachable ? ['No other server can reach this one under its name: set MARTLET_HOSTNAME first.'] : []),
     'Publish these DNS records:',
     ...records.map((line) => `  ${line}`),
+    ...advice,
     ...(recommended.length === 0
       ? []
       : ['These help mail programs and other servers; they are not checked:', ...recommended]),
@@ -123,6 +154,9 @@ function report(shown: ShownDomain): string {
       title,
       `         expected  ${data(value, priority)}`,
       ...(found.length > 0 ? found : ['         in DNS    nothing']),
+      ...(isOutranked({ type, value }, seen)
+        ? ['         another MX is preferred: senders use the lowest number first']
+        : []),
     ]
   })
   return [`${shown.domain}  ${stateOf(shown)}`, ...lines, ''].join('\n')

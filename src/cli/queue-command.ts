@@ -29,7 +29,8 @@ const actions = {
 } as const
 
 /**
- * Fits most values. Longer ones are truncated, because a table with wrapped lines is unreadable; `--json` shows all.
+ * Fits most values. Longer ones are truncated, so that the columns after them stay in place; `--json` shows all. The last column
+ * is never truncated: it says why a message is still in the queue.
  */
 const COLUMN_CHARS_MAX = 40
 const PAGE_ITEMS = 500
@@ -128,7 +129,7 @@ function table(recipients: readonly Recipient[]): string {
       nextAttempt(each),
       each.delivering_to === undefined ? (each.last_reply ?? '') : `Now at ${each.delivering_to}`,
     ]),
-  ].map((row) => row.map(cell))
+  ].map((row) => row.map((text, column) => (column === row.length - 1 ? printable(text) : cell(text))))
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   return rows
     .map(

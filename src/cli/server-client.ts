@@ -54,8 +54,13 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
       })
       const json: unknown = await response.json().catch(() => undefined)
       if (response.ok && (json !== undefined || response.status === 204)) return json
-      const { message = `status ${response.status}`, code } = (json ?? {}) as { message?: string; code?: string }
-      throw new RequestRejected(`${base} rejected the request: ${message}`, code)
+      const {
+        message = `status ${response.status}`,
+        fix,
+        code,
+      } = (json ?? {}) as { message?: string; fix?: string; code?: string }
+      const advice = fix === undefined ? '' : `. ${fix}`
+      throw new RequestRejected(`${base} rejected the request: ${message}${advice}`, code)
     },
   }
 }

@@ -30,20 +30,23 @@ applies to all servers with this database, until "martlet resume" ends it.`,
     name: 'unsuppress',
     usage: 'ADDRESS [--organization ID] [--url URL]',
     summary: 'let the running server send again to an address to which mail bounced',
-    details: `Without --organization: in all organizations. Exits with 1 if the address is not suppressed. ${ANY_SERVER}`,
+    details: `Without --organization: in all organizations. Exits with 1 if the address is not suppressed.
+${ANY_SERVER}`,
   },
   {
     name: 'search',
     usage: 'rebuild [--url URL]',
     summary: 'make the text index again on the running server',
-    details: `The index repairs itself; use this if a search misses a message. ${ANY_SERVER}`,
+    details: `The index repairs itself; use this if a search misses a message.
+${ANY_SERVER}`,
   },
   { name: 'migrate', usage: '', summary: 'migrate the database schema and exit' },
   {
     name: 'check',
     usage: '',
-    summary: 'check configuration, ports, disk and database; exit with 1 if a check fails',
-    details: 'It creates and changes nothing, and can run beside the server. It prints the DKIM record to publish.',
+    summary: 'check configuration, ports, disk, database, DNS and relay; exit with 1 if a check fails',
+    details: `It creates and changes nothing, and can run beside the server. It prints the DKIM record to publish, looks at the DNS records of
+MARTLET_DOMAIN and MARTLET_HOSTNAME, and logs in at the relay without sending anything.`,
   },
   {
     name: 'backup',
@@ -62,28 +65,33 @@ applies to all servers with this database, until "martlet resume" ends it.`,
     name: 'key',
     usage: 'create [--name NAME] [--url URL]',
     summary: 'create an API key on the running server',
-    details: ANY_SERVER,
+    details: `The key may do everything in the organization. The API makes keys that may do less (docs/permissions.md).
+${ANY_SERVER}`,
   },
   {
     name: 'app-password',
     usage: 'create|list|rotate|delete INBOX [ID] [--name NAME] [--json] [--url URL]',
     summary: 'manage the passwords with which mail programs open an inbox',
     details: `create: make a password for the inbox, and print it; it is shown only once. rotate: replace a password; the old one stops
-working at once. delete: revoke it. The user name of the mail program is the address of the inbox. ${ANY_SERVER}`,
+working at once. delete: revoke it. The user name of the mail program is the address of the inbox.
+${ANY_SERVER}`,
   },
   {
     name: 'domain',
-    usage: 'list|add|check [DOMAIN] [--json] [--url URL]',
+    usage: 'list|add|check [DOMAIN] [--send-only] [--json] [--url URL]',
     summary: 'list, add or check domains of the organization',
-    details: `add: claim a domain, and print the DNS records to publish. check: look at its DNS records now, and print the expected
-value beside the one in DNS; exit with 1 unless the domain is verified. ${ANY_SERVER}`,
+    details: `add: claim a domain, and print the DNS records to publish; with --send-only none for receiving mail (also for a domain that
+was added before). check: look at its DNS records now, and print the expected
+value beside the one in DNS; exit with 1 unless the domain is verified.
+${ANY_SERVER}`,
   },
   {
     name: 'queue',
     usage: 'list|hold|release|cancel|retry [options]',
     summary: 'list or change the recipients that wait for delivery',
     details: `  queue list [--state queued|held] [--domain DOMAIN] [--inbox ADDRESS] [--json] [--url URL]
-      list recipients that wait for delivery; queued includes those that are being delivered
+      list recipients that wait for delivery; queued includes those that are being delivered; --json: every member, one
+      recipient per line
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
       [--via relay|direct] [--json] [--url URL]
       hold: stop delivery; release: deliver held recipients (through the relay or directly to the domain's mail servers);

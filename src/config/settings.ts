@@ -71,7 +71,7 @@ export const settings = {
   host: fixed({
     variable: 'MARTLET_HOST',
     default: '127.0.0.1',
-    description: 'Address on which all ports listen.',
+    description: 'Address on which all ports listen. Outgoing mail leaves from the address that the system chooses.',
     read: (value) => value,
   }),
   httpPort: fixed({

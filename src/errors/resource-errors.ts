@@ -81,6 +81,7 @@ export const resourceErrors = {
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,
+    fix: 'Wait until it is gone (GET gets 404), then repeat the request; this takes seconds, or minutes for much mail.',
   }),
   domain_not_verified: define<{ domain: string }>({
     kind: 'unprocessable',
@@ -101,7 +102,7 @@ export const resourceErrors = {
   domain_not_available: define<{ domain: string }>({
     kind: 'unprocessable',
     message: (p) => `This key cannot create inboxes in the domain "${p.domain}"`,
-    fix: 'Omit the domain to use the shared one.',
+    fix: 'Omit the domain to use the shared one, or add the domain with POST /v0/domains and verify it.',
   }),
   thread_too_large: define<{ messagesMax: number }>({
     kind: 'unprocessable',

@@ -25,7 +25,8 @@ test('a deleted inbox disappears from every route at once, and its name is free 
   for (;;) {
     const again = await world.request('POST', '/v0/inboxes', { body: { username: 'ada' } })
     if (again.status === 200) break
-    expect(again).toMatchObject({ status: 409, body: { code: 'resource_deleting' } })
+    const fix = expect.stringMatching(/^Wait until it is gone/)
+    expect(again).toMatchObject({ status: 409, body: { code: 'resource_deleting', fix } })
   }
 })
 

@@ -55,6 +55,12 @@ export function tarHeader({ path, sizeBytes }: TarEntry, mtimeMs: number): Buffe
   return block
 }
 
+/** Whether the block has the mark of this format; a file without it is no archive. */
+export function isTarHeader(block: Buffer): boolean {
+  const [offset] = fields.magic
+  return block.toString('latin1', offset, offset + 5) === 'ustar'
+}
+
 /** @returns undefined at the end of the archive. @throws when the block is no header of a regular file */
 export function readTarHeader(block: Buffer): TarEntry | undefined {
   if (block.every((byte) => byte === 0)) return undefined

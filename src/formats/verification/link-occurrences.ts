@@ -1,7 +1,7 @@
 /** Finds the URLs of a body, in its text and in the links of its HTML, with their labels. */
 
 import { oneLine } from './keyword-text.ts'
-import { tokenScore } from './link-tokens.ts'
+import { namesToken, tokenScore } from './link-tokens.ts'
 import { ADDRESS_MASK, addressesIn, withoutAddresses } from './text-addresses.ts'
 import type { VisibleText } from './visible-text.ts'
 
@@ -21,13 +21,13 @@ export interface LinkOccurrence {
 const URLS_MAX = 50
 const URL_CHARS_MAX = 4000
 
-/** Finds the URLs that contain a token or one of the codes. */
+/** Finds the URLs that contain a token or one of the codes, or a parameter that is named as a token. */
 export function linksIn(body: VisibleText, codes: readonly string[]): LinkOccurrence[] {
   const { text, links } = body
   const found: LinkOccurrence[] = []
   const add = (url: string, start: number, end: number, linkText: () => string) => {
     const containsCode = codes.some((code) => code.length >= 4 && url.includes(code))
-    if (!containsCode && tokenScore(url) === 0) return
+    if (!containsCode && tokenScore(url) === 0 && !namesToken(url)) return
     found.push({ url, containsCode, linkText: linkText(), body, start, end })
   }
   for (const { url, linkText, start, end } of links) {

@@ -5,6 +5,19 @@ const TOKEN_PARAMETERS =
 const OTHER_PARAMETERS =
   /^(?:utm_.*|lang|locale|hl|ref|source|src|campaign|medium|e|email|mail|redirect|next|continue|return|returnurl|page|p|q|v|version|from|lc|gclid|fbclid)$/i
 
+/** Parameters that carry a token and hardly anything else, so that a short value may be one. */
+const CERTAIN_PARAMETERS =
+  /^(?:(?:[a-z]{1,20}[_-])?(?:token|secret|otp|nonce|hash|sig|signature|jwt)|code|key|t|tk|tok|vt|(?:confirm|verif|activat|invit|reset|access|auth|login|magic)[a-z]{0,8}[_-]?(?:token|code|key))$/i
+
+/** Whether a parameter is a token by its name, although its value may be a word or a short number. */
+export function namesToken(url: string): boolean {
+  const query = url.split('#', 1)[0]!.split('?', 2)[1] ?? ''
+  return query
+    .split(/[&;]/)
+    .slice(0, 50)
+    .some((pair) => /=./.test(pair) && CERTAIN_PARAMETERS.test(pair.slice(0, Math.min(40, pair.indexOf('=')))))
+}
+
 /** Returns 0 for a URL without a token, and up to 2 for one that very probably has one. */
 export function tokenScore(url: string): number {
   const [address = '', fragment = ''] = url.split('#', 2)

@@ -3,7 +3,8 @@
  * password, accepts or approves.
  *
  * Every URL gets a score for the words of its text, the words in the URL itself, the words around it and the subject.
- * A URL without a token verifies nothing. The URL of a click tracker contains no words, so the words around it decide.
+ * A URL without a token verifies nothing. A short token, such as in /verify?token=abc, counts if both the URL and its text say that
+ * it verifies. The URL of a click tracker contains no words, so the words around it decide.
  * URLs are returned as written.
  */
 
@@ -51,6 +52,8 @@ interface ScoredLink {
   /** Whether nothing in its text or URL says that it does something else. */
   isPossible: boolean
   isRefusal: boolean
+  /** False for a URL whose token is too short to be recognised, and about which nothing else says that it verifies. */
+  mayHaveToken: boolean
 }
 
 /**
@@ -74,7 +77,8 @@ export function findLinks(
     (isOtherTopic ? 4 : subjectKinds.has('other') && !subjectKinds.has('action') ? 1.5 : 0)
 
   const matches = new Map(bodies.map((body) => [body, matchesIn(body)]))
-  const all = mergeSame(occurrences.map((occurrence) => scoreLink(occurrence, matches.get(occurrence.body)!)))
+  const scored = occurrences.map((occurrence) => scoreLink(occurrence, matches.get(occurrence.body)!))
+  const all = mergeSame(scored.filter((each) => each.mayHaveToken))
   for (const each of all) each.score += subjectScore
   if (!isOtherTopic) favourCounterparts(all)
   const possible = all.filter(({ isPossible }) => isPossible)
@@ -156,6 +160,7 @@ function scoreLink(occurrence: LinkOccurrence, matches: Matches): ScoredLink {
   const near = kindsOf(around)
   const inUrl = urlKinds(url)
   let score = containsCode ? 4 : tokenScore(url)
+  const mayHaveToken = score > 0 || (inUrl.has('action') && inLinkText.has('action'))
   if (inLinkText.has('refusal')) score -= 8
   else if (inLinkText.has('other')) score += inLinkText.has('action') || containsCode ? 0.5 : -3
   else if (inLinkText.has('action')) score += 4
@@ -168,7 +173,13 @@ function scoreLink(occurrence: LinkOccurrence, matches: Matches): ScoredLink {
   if (near.has('refusal')) score -= 2 // "If it wasn't you, reset your password"
   if (near.has('other') && !inLinkText.has('action') && !containsCode) score -= 1
   const isRefusal = inLinkText.has('refusal') || inUrl.has('other')
-  return { occurrence, score, isPossible: !isRefusal && (containsCode || !inLinkText.has('other')), isRefusal }
+  return {
+    occurrence,
+    score,
+    isPossible: !isRefusal && (containsCode || !inLinkText.has('other')),
+    isRefusal,
+    mayHaveToken,
+  }
 }
 
 function urlKinds(url: string): Set<'action' | 'other'> {

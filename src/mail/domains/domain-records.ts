@@ -124,6 +124,15 @@ function checkMx(hostname: string, seen: readonly SeenRecord[]): RecordCheck {
   return seen.some(isOurs) ? VALID : MISMATCH
 }
 
+/** Whether the record of this server is there, and senders use another one, because its preference is a lower number. */
+export function isOutranked(
+  { type, value }: Pick<ExpectedRecord, 'type' | 'value'>,
+  seen: readonly SeenRecord[],
+): boolean {
+  if (type !== 'MX' || checkMx(value, seen) === VALID) return false
+  return seen.some((each) => bareHostName(each.value) === value)
+}
+
 /** RFC 7208 §4.5: two SPF records are an error. */
 function checkSpf(term: string | undefined, seen: readonly SeenRecord[]): RecordCheck {
   const records = compared('spf', seen)

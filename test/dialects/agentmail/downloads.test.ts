@@ -34,7 +34,9 @@ test('a link works until it expires, and a forged token never works', async () =
     expect(answer, path).toMatchObject({ status: 404, body: { code: 'not_found' } })
   }
   now += 60_000
-  expect((await fetch(downloadUrl)).status).toBe(404)
+  const expired = await fetch(downloadUrl)
+  expect(expired.status).toBe(404)
+  expect(await expired.json()).toMatchObject({ fix: expect.stringMatching(/^Links expire \(expires_at\)/) })
 })
 
 test('a link uses the public URL', async () => {

@@ -15,6 +15,7 @@ test('the page at / says what runs and how to get a key, links the documentation
   const { version } = JSON.parse(textOf('package.json'))
   expect(page.body).toContain(`Version ${version}`)
   expect(page.body).toContain('root-key')
+  expect(page.body).not.toContain('npx') // outside the clone, it may run another package
   expect(page.body).not.toMatch(/https?:|src=|<script|<link/)
 
   const links = [...page.body.matchAll(/href="([^"]+)"/g)].map(([, href]) => href)

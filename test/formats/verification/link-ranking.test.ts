@@ -41,3 +41,25 @@ test('line breaks inside a URL are removed', () => {
     'https://a.example/confirm?token=9f0c1ab27e',
   ])
 })
+
+// Servers under development send such links: a person who tries Martlet with one got none.
+test.each([
+  'https://shop.example.com/verify?token=abc',
+  'https://shop.example.com/confirm?t=1',
+  'https://shop.example.com/reset-password?email=ann%40example.org&reset_token=abc',
+])('a short token is accepted if the URL and its text say that it verifies: %s', (url) => {
+  const textOf = (words: string) =>
+    extractVerification({ text: `Hello,\n\n${words}: ${url}\n` }).links.map(({ url }) => url)
+  expect(textOf('Confirm your email address')).toEqual([url])
+  expect(urlsOf(`<p>Hello</p><a href="${url.replaceAll('&', '&amp;')}">Verify your email</a>`)).toEqual([url])
+  expect(textOf('Our opening hours')).toEqual([])
+})
+
+test.each([
+  'https://shop.example.com/verify',
+  'https://shop.example.com/verify?token=',
+  'https://shop.example.com/verify?country_code=us&step=1',
+  'https://shop.example.com/start?token=abc',
+])('a URL without a token, or one that says nothing, is not accepted for the words around it: %s', (url) => {
+  expect(urlsOf(`<a href="${url.replaceAll('&', '&amp;')}">Verify your email</a>`, 'Verify your email')).toEqual([])
+})

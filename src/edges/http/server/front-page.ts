@@ -12,6 +12,7 @@ import type { HttpApp } from './http-dialect.ts'
 /** Pages in the order in which a newcomer needs them. An installation may lack them. */
 const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['tutorial.md', 'Tutorial: an agent that receives a message and answers it'],
+  ['curl.md', 'The API with curl, on one page'],
   ['events.md', 'Events: WebSocket, event stream, webhooks, long polls'],
   ['browsers.md', 'In the browser: origins, tokens for pages, a React component'],
   ['compatibility/agentmail.md', 'What clients of AgentMail find here'],
@@ -63,7 +64,8 @@ function renderPage(): string {
 <h1>Martlet is running</h1>
 <p>Version ${packageVersion()}. This is the API of a mail server for agents: programs use it with an API key.</p>
 <p>The first key is in the file <code>root-key</code> in the server's data folder, which is <code>data</code> unless
-<code>MARTLET_DATA_DIR</code> says otherwise. On the machine of the server, <code>npx martlet key create</code> makes more.</p>
+<code>MARTLET_DATA_DIR</code> says otherwise. On the machine of the server, in the folder of the program,
+<code>node dist/cli.js key create</code> makes more.</p>
 <ul>
 <li><a href="docs">API reference</a>, also as a file: <a href="v0/openapi.json">OpenAPI 3.1</a></li>
 ${pages.map(([file, about]) => `<li><a href="docs/${file}">${about}</a></li>\n`).join('')}</ul>

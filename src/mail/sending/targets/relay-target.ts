@@ -32,8 +32,8 @@ export interface RelayTarget extends DeliveryTarget {
 }
 
 export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetNeeds): RelayTarget {
-  const remote: Remote = { name: `The relay ${relay.host}`, endpoint: `${relay.host}:${relay.port}` }
-  const pool = createSmtpPool({ open, limits })
+  const remote = remoteOf(relay)
+  const pool = createSmtpPool({ open: (signal) => openSession({ relay, hostname, limits }, signal), limits })
 
   return {
     name: 'relay',
@@ -55,33 +55,61 @@ export function createRelayTarget({ relay, hostname, log, limits }: RelayTargetN
       }
     } catch (error) {
       if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
-      const outcome = error instanceof SmtpFailure ? sessionOutcome(error) : error.outcome
+      const outcome = error instanceof SmtpFailure ? sessionOutcome(remote, error) : error.outcome
       log.warn({ relay: remote.endpoint, reply: outcome.reply }, 'the relay rejected the session or cannot be reached')
       return handover.recipients.map(() => outcome)
     }
   }
+}
 
-  async function open(signal: AbortSignal): Promise<SmtpClientSession> {
-    const { host, port, isImplicitTls, auth } = relay
-    const socket = await connectSocket({ host, port, timeoutMs: limits.delivery.connectMs }, signal).catch((error) => {
-      signal.throwIfAborted()
-      throw new RelayUnreachable(remote, error)
-    })
-    // RFC 8314 §3: only the relay may read the password. A connection to this same machine has no network in between.
-    const startTls = auth && !isLoopback(host) ? 'required' : 'opportunistic'
-    const tls = isImplicitTls ? 'implicit' : startTls
-    return SmtpClientSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
+/**
+ * Opens a session as a delivery does, and ends it without a message.
+ *
+ * @returns why the relay cannot be used, as a sentence; undefined if it can
+ * @throws the signal's reason
+ */
+export async function tryRelay(
+  needs: Pick<RelayTargetNeeds, 'relay' | 'hostname' | 'limits'>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const session = await openSession(needs, signal)
+    session.quit()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof SmtpFailure || error instanceof RelayUnreachable)) throw error
+    const { reply } = error instanceof SmtpFailure ? sessionOutcome(remoteOf(needs.relay), error) : error.outcome
+    return reply?.replace('; will retry', '')
   }
+}
 
-  function sessionOutcome(failure: SmtpFailure): Outcome {
-    const outcome = failureOutcome(remote, failure)
-    const { stage, reply } = failure
-    // The reply may repeat what we sent: a password that is wrong here may be valid elsewhere.
-    if (stage !== 'login' || !reply) return outcome
-    const what = "does not accept this server's user name and password; the operator must correct MARTLET_RELAY_URL"
-    const codes = [reply.code, reply.enhancedCode].filter((code) => code !== undefined).join(' ')
-    return { ...outcome, reply: `${remote.name} ${what}; will retry (${codes})` }
-  }
+function remoteOf({ host, port }: Relay): Remote {
+  return { name: `The relay ${host}`, endpoint: `${host}:${port}` }
+}
+
+async function openSession(
+  { relay, hostname, limits }: Pick<RelayTargetNeeds, 'relay' | 'hostname' | 'limits'>,
+  signal: AbortSignal,
+): Promise<SmtpClientSession> {
+  const { host, port, isImplicitTls, auth } = relay
+  const socket = await connectSocket({ host, port, timeoutMs: limits.delivery.connectMs }, signal).catch((error) => {
+    signal.throwIfAborted()
+    throw new RelayUnreachable(remoteOf(relay), error)
+  })
+  // RFC 8314 §3: only the relay may read the password. A connection to this same machine has no network in between.
+  const startTls = auth && !isLoopback(host) ? 'required' : 'opportunistic'
+  const tls = isImplicitTls ? 'implicit' : startTls
+  return SmtpClientSession.open({ socket, hostname: host, clientName: hostname, tls, auth, limits }, signal)
+}
+
+function sessionOutcome(remote: Remote, failure: SmtpFailure): Outcome {
+  const outcome = failureOutcome(remote, failure)
+  const { stage, reply } = failure
+  // The reply may repeat what we sent: a password that is wrong here may be valid elsewhere.
+  if (stage !== 'login' || !reply) return outcome
+  const what = "does not accept this server's user name and password; the operator must correct MARTLET_RELAY_URL"
+  const codes = [reply.code, reply.enhancedCode].filter((code) => code !== undefined).join(' ')
+  return { ...outcome, reply: `${remote.name} ${what}; will retry (${codes})` }
 }
 
 class RelayUnreachable extends Error {

@@ -123,6 +123,9 @@ function fixOf(error: MailError): string | undefined {
   if (isMailError(error, 'not_found') && error.params.name !== undefined) {
     return `There is no ${error.params.what.toLowerCase()} ${error.params.name.toWellFormed()} in the scope of this key.`
   }
+  if (isMailError(error, 'not_found') && error.params.what === 'Download') {
+    return 'Links expire (expires_at): request the attachment or the raw message again for a new one.'
+  }
   if (isMailError(error, 'narrow_key')) return `${error.fix} This call needs ${keysFor[error.params.narrowestKey]}.`
   return error.fix
 }
