@@ -176,6 +176,8 @@ test('a message that fails the policy reject is refused with 5.7.26, and nothing
 test.each([
   ['several From fields', 'a@f1.example\r\nFrom: b@f1.example'],
   ['several addresses in From', 'a@f1.example, b@f1.example'],
+  ['several addresses in one mailbox of From', '<ceo@bank.example> Ann <a@f1.example>'],
+  ['several addresses without brackets', 'ceo@bank.example a@f1.example'],
   ['no address in From', 'Ann'],
 ])('%s are never confirmed', async (_what, from) => {
   Object.assign(zones, { 'f1.example': PERMITS })
@@ -183,6 +185,16 @@ test.each([
   expect(message.labels).toEqual(['received', 'unauthenticated', 'unread'])
   expect(message.verified_domain).toBeUndefined()
   expect(message.authentication).toMatchObject({ result: 'unauthenticated', spf: { result: 'pass' } })
+})
+
+test.each([
+  ['junk in brackets', 'Ann <x> <a@f2.example>'],
+  ['an address in brackets, twice', '<a@f2.example> <a@f2.example>'],
+  ['the address of somebody else as a name', 'ann@other.example <a@f2.example>'],
+])('a From with %s is confirmed as one without', async (_what, from) => {
+  Object.assign(zones, { 'f2.example': PERMITS })
+  const { message } = await deliver(mailFrom(from), 'a@f2.example')
+  expect(message).toMatchObject({ verified_domain: 'f2.example', authentication: { result: 'pass' } })
 })
 
 /** Its domain rejects what it has not confirmed; `evil.example` has confirmed the message. */

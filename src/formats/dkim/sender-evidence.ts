@@ -4,7 +4,7 @@
  * (mail/messages/content/parse-worker.thread.ts), so its result must survive as JSON. Nothing is verified here.
  */
 import type { Address } from '../address/address.ts'
-import { parseAddressList } from '../address/address-list.ts'
+import { parseAuthorAddresses } from '../address/author-addresses.ts'
 import { authservIdOf } from '../mime/authentication-results.ts'
 import { fieldValue, findField, findHeaderStart, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
 import { readSpamSigns, type SpamSigns } from '../mime/spam-signs.ts'
@@ -18,7 +18,7 @@ export interface SenderEvidence {
    * that begin with white space, and the first line of a file of mbox.
    */
   readonly headerStart: number
-  /** The addresses that mail programs show as the sender: those of the first From field. */
+  /** The addresses that mail programs show as the sender, or some of them: those of the first From field. */
   readonly from: readonly Address[]
   /** RFC 5322 §3.6 requires exactly one. */
   readonly fromFieldCount: number
@@ -60,7 +60,7 @@ export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderE
   const arc = readArcSets(raw, fields, mail, limits.arcSetsMax)
   return {
     headerStart: fields.length > 0 ? headerStart : 0, // without a header, they are text
-    from: from ? parseAddressList(fieldValue(raw, from), ADDRESSES_MAX) : [],
+    from: from ? parseAuthorAddresses(fieldValue(raw, from), ADDRESSES_MAX) : [],
     fromFieldCount: named('from').length,
     signatures: signatureFields.slice(0, limits.signaturesMax).map(read),
     unreadSignatureCount: Math.max(0, signatureFields.length - limits.signaturesMax),
