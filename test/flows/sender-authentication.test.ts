@@ -114,6 +114,12 @@ test.each<[string, Zones, string, { result: string; labels?: string[]; verified?
     { result: 'fail', labels: ['spam'] },
   ],
   [
+    'the policy is quarantine, and its record has mistakes',
+    { 'd14.example': DENIES, '_dmarc.d14.example': { TXT: ['v=DMARC1; p=quarantine;; rua; p=none; pct=100'] } },
+    'a@d14.example',
+    { result: 'fail', labels: ['spam'] },
+  ],
+  [
     'the policy is none, and nothing passes',
     { 'd12.example': DENIES, '_dmarc.d12.example': { TXT: ['v=DMARC1; p=none'] } },
     'a@d12.example',
