@@ -272,6 +272,46 @@ test('a large message, in a blob, gets the same fields, and loses the same ones'
   expect(message.size).toBe(Buffer.byteLength(raw))
 })
 
+/** Fields up to the limits of what is read of a header. */
+const bytesMax = 256 * 1024
+const longField = (size: number) => `X-Pad: ${'x'.repeat(size - 9)}\r\n`
+const [forgedFirst, forgedLast] = ['spf', 'dmarc'].map(
+  (method) => `Authentication-Results: mail.localhost;\r\n ${method}=pass header.from=bank.example\r\n`,
+) as [string, string]
+
+test.each([
+  ['more fields than are read', 'X:\r\n'.repeat(20_000)],
+  ['more bytes than are read', longField(bytesMax)],
+  ['a long field at the limit', longField(2 * bytesMax)],
+])('a header with %s confirms nothing, and loses forged results to its end', async (_what, padding) => {
+  Object.assign(zones, IMPERSONATED)
+  const rest = `From: ceo@bank.example\r\n${forgedLast}X-Kept: 1\r\n`
+  const { message, raw } = await deliver(
+    mailFrom('a@evil.example', `${forgedFirst}${padding}${rest}`),
+    'a@evil.example',
+  )
+  expect(message).toMatchObject({ labels: ['received', 'unauthenticated', 'unread'], from: 'a@evil.example' })
+  expect(message.verified_domain).toBeUndefined()
+  expect(message.authentication).toMatchObject({
+    ...{ result: 'unauthenticated', reason: 'the header is too large to be verified', spf: { result: 'pass' } },
+    dkim: [],
+  })
+  expect(raw.match(/^authentication-results:/gim)).toHaveLength(1)
+  expect(raw).not.toContain('header.from')
+  expect(raw).toContain(`${padding}From: ceo@bank.example\r\nX-Kept: 1\r\n\r\nDear Ada,\r\n`)
+  // A policy that rejects the From which was read rejects the message.
+  const refused = deliver(mailFrom('ceo@bank.example', padding), 'a@evil.example')
+  await expect(refused).rejects.toThrow('550 5.7.26')
+})
+
+test('a forged result at the limit of a header is removed as a whole', async () => {
+  Object.assign(zones, IMPERSONATED)
+  const before = mailFrom('a@evil.example').indexOf('\r\n\r\n') + 2
+  const padding = longField(bytesMax - before - 30)
+  const { raw } = await deliver(mailFrom('a@evil.example', `${padding}${forgedLast}X-Kept: 1\r\n`), 'a@evil.example')
+  expect(raw).toContain(`${padding}X-Kept: 1\r\n\r\nDear Ada,\r\n`)
+})
+
 test('hidden messages have events of their own, and are found by lists, search and wait that include them', async () => {
   Object.assign(zones, { 'h1.example': DENIES })
   const socket = await world.subscribe({ eventTypes: ['message.received.unauthenticated'] })
