@@ -114,6 +114,12 @@ test.each<[string, Zones, string, { result: string; labels?: string[]; verified?
     { result: 'fail', labels: ['spam'] },
   ],
   [
+    'the policy is quarantine, and its record has mistakes',
+    { 'd14.example': DENIES, '_dmarc.d14.example': { TXT: ['v=DMARC1; p=quarantine;; rua; p=none; pct=100'] } },
+    'a@d14.example',
+    { result: 'fail', labels: ['spam'] },
+  ],
+  [
     'the policy is none, and nothing passes',
     { 'd12.example': DENIES, '_dmarc.d12.example': { TXT: ['v=DMARC1; p=none'] } },
     'a@d12.example',
@@ -176,6 +182,8 @@ test('a message that fails the policy reject is refused with 5.7.26, and nothing
 test.each([
   ['several From fields', 'a@f1.example\r\nFrom: b@f1.example'],
   ['several addresses in From', 'a@f1.example, b@f1.example'],
+  ['several addresses in one mailbox of From', '<ceo@bank.example> Ann <a@f1.example>'],
+  ['several addresses without brackets', 'ceo@bank.example a@f1.example'],
   ['no address in From', 'Ann'],
 ])('%s are never confirmed', async (_what, from) => {
   Object.assign(zones, { 'f1.example': PERMITS })
@@ -183,6 +191,16 @@ test.each([
   expect(message.labels).toEqual(['received', 'unauthenticated', 'unread'])
   expect(message.verified_domain).toBeUndefined()
   expect(message.authentication).toMatchObject({ result: 'unauthenticated', spf: { result: 'pass' } })
+})
+
+test.each([
+  ['junk in brackets', 'Ann <x> <a@f2.example>'],
+  ['an address in brackets, twice', '<a@f2.example> <a@f2.example>'],
+  ['the address of somebody else as a name', 'ann@other.example <a@f2.example>'],
+])('a From with %s is confirmed as one without', async (_what, from) => {
+  Object.assign(zones, { 'f2.example': PERMITS })
+  const { message } = await deliver(mailFrom(from), 'a@f2.example')
+  expect(message).toMatchObject({ verified_domain: 'f2.example', authentication: { result: 'pass' } })
 })
 
 /** Its domain rejects what it has not confirmed; `evil.example` has confirmed the message. */
@@ -252,6 +270,46 @@ test('a large message, in a blob, gets the same fields, and loses the same ones'
   expect(raw).toContain('dkim=pass header.d=big.example')
   expect(raw.endsWith(body)).toBe(true)
   expect(message.size).toBe(Buffer.byteLength(raw))
+})
+
+/** Fields up to the limits of what is read of a header. */
+const bytesMax = 256 * 1024
+const longField = (size: number) => `X-Pad: ${'x'.repeat(size - 9)}\r\n`
+const [forgedFirst, forgedLast] = ['spf', 'dmarc'].map(
+  (method) => `Authentication-Results: mail.localhost;\r\n ${method}=pass header.from=bank.example\r\n`,
+) as [string, string]
+
+test.each([
+  ['more fields than are read', 'X:\r\n'.repeat(20_000)],
+  ['more bytes than are read', longField(bytesMax)],
+  ['a long field at the limit', longField(2 * bytesMax)],
+])('a header with %s confirms nothing, and loses forged results to its end', async (_what, padding) => {
+  Object.assign(zones, IMPERSONATED)
+  const rest = `From: ceo@bank.example\r\n${forgedLast}X-Kept: 1\r\n`
+  const { message, raw } = await deliver(
+    mailFrom('a@evil.example', `${forgedFirst}${padding}${rest}`),
+    'a@evil.example',
+  )
+  expect(message).toMatchObject({ labels: ['received', 'unauthenticated', 'unread'], from: 'a@evil.example' })
+  expect(message.verified_domain).toBeUndefined()
+  expect(message.authentication).toMatchObject({
+    ...{ result: 'unauthenticated', reason: 'the header is too large to be verified', spf: { result: 'pass' } },
+    dkim: [],
+  })
+  expect(raw.match(/^authentication-results:/gim)).toHaveLength(1)
+  expect(raw).not.toContain('header.from')
+  expect(raw).toContain(`${padding}From: ceo@bank.example\r\nX-Kept: 1\r\n\r\nDear Ada,\r\n`)
+  // A policy that rejects the From which was read rejects the message.
+  const refused = deliver(mailFrom('ceo@bank.example', padding), 'a@evil.example')
+  await expect(refused).rejects.toThrow('550 5.7.26')
+})
+
+test('a forged result at the limit of a header is removed as a whole', async () => {
+  Object.assign(zones, IMPERSONATED)
+  const before = mailFrom('a@evil.example').indexOf('\r\n\r\n') + 2
+  const padding = longField(bytesMax - before - 30)
+  const { raw } = await deliver(mailFrom('a@evil.example', `${padding}${forgedLast}X-Kept: 1\r\n`), 'a@evil.example')
+  expect(raw).toContain(`${padding}X-Kept: 1\r\n\r\nDear Ada,\r\n`)
 })
 
 test('hidden messages have events of their own, and are found by lists, search and wait that include them', async () => {

@@ -30,9 +30,11 @@ interface Entry {
   spec: string
   /** Whether `spec` contains an "@". Searching it at each ":" would take quadratic time. */
   hasAt: boolean
-  /** The text between angle brackets. */
+  /** The text between angle brackets; of several, the last one. */
   angle?: string
   comment: string
+  /** What RFC 5322 §3.4 allows in no mailbox: text between earlier brackets, text after brackets, words beside a bare address. */
+  surplus: string
 }
 
 /**
@@ -60,6 +62,8 @@ export interface AddressListVisitor {
   address(address: Address): void
   groupBegins(name: string): void
   groupEnds(): void
+  /** Called after the address of a mailbox that contains more than one mailbox may. @param text undecoded, quotes removed */
+  surplus?(text: string): void
 }
 
 /** Reads a list as `parseAddressList` does, with its groups (RFC 5322 §3.4). */
@@ -97,6 +101,7 @@ export function readAddressList(
     if (address === undefined) return
     count++
     visitor.address(address)
+    if (each.surplus !== '') visitor.surplus?.(each.surplus)
   }
 
   const endGroup = () => {
@@ -125,6 +130,7 @@ export function readAddressList(
       }
     } else if (char === '<') {
       const { end, next } = readAngle(value, pos + 1)
+      if (entry.angle !== undefined) entry.surplus += ` ${entry.angle} `
       entry.angle = value.slice(pos + 1, end).trim()
       pos = next
       continue
@@ -144,8 +150,10 @@ export function readAddressList(
       continue
     }
     const end = endOfPlain(value, pos)
-    entry.phrase += value.slice(pos, end)
-    addToSpec(entry, value.slice(pos, end))
+    const text = value.slice(pos, end)
+    entry.phrase += text
+    addToSpec(entry, text)
+    if (entry.angle !== undefined) entry.surplus += text
     pos = end
   }
   if (count < countMax) endEntry()
@@ -158,7 +166,7 @@ function isBareName({ angle, hasAt, comment, phrase, spec }: Entry): boolean {
 }
 
 function emptyEntry(): Entry {
-  return { phrase: '', spec: '', hasAt: false, comment: '' }
+  return { phrase: '', spec: '', hasAt: false, comment: '', surplus: '' }
 }
 
 function addToSpec(entry: Entry, text: string): void {
@@ -180,7 +188,8 @@ function readEntry(entry: Entry, decode: (text: string) => string): Address | un
   const words = joinAroundDots(spec.split(/\s+/))
   const at = words.findLastIndex((word) => word.includes('@'))
   if (isBroken(words[at]!, words[at + 1])) return toAddress(name, spec)
-  return toAddress(decode(words.filter((_, index) => index !== at).join(' ')), words[at]!)
+  entry.surplus = words.filter((_, index) => index !== at).join(' ')
+  return toAddress(decode(entry.surplus), words[at]!)
 }
 
 /** RFC 2047 §5 forbids encoded words in an address, but some senders encode a whole mailbox. */
@@ -221,7 +230,7 @@ function cleanSpec(spec: string): string {
 }
 
 /** Joins the words of `ann . smith @ host`: RFC 5322 §4.4 allows white space around "." and "@". */
-function joinAroundDots(words: readonly string[]): string[] {
+export function joinAroundDots(words: readonly string[]): string[] {
   const groups: string[][] = []
   let previous: string | undefined
   for (const word of words) {

@@ -4,9 +4,16 @@
  * (mail/messages/content/parse-worker.thread.ts), so its result must survive as JSON. Nothing is verified here.
  */
 import type { Address } from '../address/address.ts'
-import { parseAddressList } from '../address/address-list.ts'
+import { parseAuthorAddresses } from '../address/author-addresses.ts'
 import { authservIdOf } from '../mime/authentication-results.ts'
-import { fieldValue, findField, findHeaderStart, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
+import {
+  fieldValue,
+  findField,
+  findFieldRanges,
+  findHeaderStart,
+  type HeaderField,
+  readHeaderBlock,
+} from '../mime/header-fields.ts'
 import { readSpamSigns, type SpamSigns } from '../mime/spam-signs.ts'
 import { type ArcSets, readArcSets } from './arc-sets.ts'
 import { type DkimSignature, readSignature, type Unverifiable } from './dkim-signature.ts'
@@ -18,17 +25,22 @@ export interface SenderEvidence {
    * that begin with white space, and the first line of a file of mbox.
    */
   readonly headerStart: number
-  /** The addresses that mail programs show as the sender: those of the first From field. */
+  /** The addresses that mail programs show as the sender, or some of them: those of the first From field. */
   readonly from: readonly Address[]
   /** RFC 5322 §3.6 requires exactly one. */
   readonly fromFieldCount: number
+  /** The header is too large to be read to its end: what was not read may be another From. */
+  readonly isHeaderCut: boolean
   /** From the first one on; at most `signaturesMax`. */
   readonly signatures: readonly ((DkimSignature & SignedData) | Unverifiable)[]
   /** Signatures beyond that. */
   readonly unreadSignatureCount: number
   readonly arc?: ArcSets
-  /** The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. */
-  readonly results: readonly { readonly authservId: string; readonly start: number; readonly end: number }[]
+  /**
+   * The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. In a header that is too large,
+   * they are found to its end, without the names of their servers.
+   */
+  readonly results: readonly { readonly authservId?: string; readonly start: number; readonly end: number }[]
   /** For the built-in spam check. */
   readonly signs: SpamSigns
 }
@@ -42,17 +54,20 @@ export interface EvidenceLimits {
 
 /** As many as mail/messages stores. */
 const ADDRESSES_MAX = 1000
+/** Authentication-Results fields that are found in a header that is too large. From the last one on, all of it counts as forged. */
+const RESULTS_MAX = 100
 
 /** @param raw as received, without the fields that this server adds */
 export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderEvidence {
   const headerStart = findHeaderStart(raw, limits.headerBytesMax)
-  const { fields, bodyStart, truncated } = readHeaderBlock(
+  const { fields, end, bodyStart, truncated } = readHeaderBlock(
     raw,
     headerStart,
     limits.headerBytesMax,
     undefined,
     limits.headerFieldsMax,
   )
+  const resultsName = 'authentication-results'
   const named = (lowerName: string) => fields.filter(({ name }) => name.toLowerCase() === lowerName)
   const from = findField(fields, 'from')
   const mail = openSignedMail(raw, fields, bodyStart)
@@ -60,16 +75,19 @@ export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderE
   const arc = readArcSets(raw, fields, mail, limits.arcSetsMax)
   return {
     headerStart: fields.length > 0 ? headerStart : 0, // without a header, they are text
-    from: from ? parseAddressList(fieldValue(raw, from), ADDRESSES_MAX) : [],
+    from: from ? parseAuthorAddresses(fieldValue(raw, from), ADDRESSES_MAX) : [],
     fromFieldCount: named('from').length,
+    isHeaderCut: truncated,
     signatures: signatureFields.slice(0, limits.signaturesMax).map(read),
     unreadSignatureCount: Math.max(0, signatureFields.length - limits.signaturesMax),
     ...(arc && { arc: truncated ? { problem: 'the header is too large' } : arc }),
     signs: readSpamSigns(raw, fields),
-    results: named('authentication-results').map((field) => ({
-      ...{ start: field.start, end: field.end },
-      authservId: authservIdOf(fieldValue(raw, field)).slice(0, 255),
-    })),
+    results: truncated
+      ? findFieldRanges(raw, headerStart, end, { lowerName: resultsName, countMax: RESULTS_MAX })
+      : named(resultsName).map((field) => ({
+          ...{ start: field.start, end: field.end },
+          authservId: authservIdOf(fieldValue(raw, field)).slice(0, 255),
+        })),
   }
 
   function read(field: HeaderField): SenderEvidence['signatures'][number] {

@@ -9,22 +9,39 @@ const TAG_NAME = /^[A-Za-z][A-Za-z0-9_]*$/
 /** Folding white space, as it is in header fields and in DNS records. */
 const WHITE_SPACE = ' \t\r\n'
 
-/** @returns undefined for what is no list: a pair without "=", a malformed name, or a name that occurs twice */
+/**
+ * Reads a list of DKIM or ARC, in which one mistake makes all of it invalid.
+ *
+ * @returns undefined for what is no list: a pair without "=", a malformed name, or a name that occurs twice
+ */
 export function parseTagList(text: string): TagList | undefined {
   const tags = new Map<string, string>()
   const pairs = text.split(';')
-  for (const [index, pair] of pairs.entries()) {
-    const equals = pair.indexOf('=')
-    if (equals < 0) {
-      const isEnd = index === pairs.length - 1 && trimmed(pair) === '' // a semicolon after the last pair
+  for (const [index, written] of pairs.entries()) {
+    const pair = readPair(written)
+    if (pair === undefined) {
+      const isEnd = index === pairs.length - 1 && trimmed(written) === '' // a semicolon after the last pair
       if (isEnd) break
       return undefined
     }
-    const name = trimmed(pair.slice(0, equals))
-    if (!TAG_NAME.test(name) || tags.has(name)) return undefined
-    tags.set(name, trimmed(pair.slice(equals + 1)))
+    if (tags.has(pair.name)) return undefined
+    tags.set(pair.name, pair.value)
   }
   return tags
+}
+
+/** Reads a list of DMARC: what is malformed is left out (RFC 7489 §6.3), and of a name that occurs twice, the first pair counts. */
+export function readTags(text: string): TagList {
+  const tags = new Map<string, string>()
+  for (const pair of text.split(';').map(readPair))
+    if (pair !== undefined && !tags.has(pair.name)) tags.set(pair.name, pair.value)
+  return tags
+}
+
+function readPair(text: string): { name: string; value: string } | undefined {
+  const equals = text.indexOf('=')
+  const name = trimmed(text.slice(0, Math.max(equals, 0)))
+  return TAG_NAME.test(name) ? { name, value: trimmed(text.slice(equals + 1)) } : undefined
 }
 
 /** Splits a list in a value: `from : to : subject`. */

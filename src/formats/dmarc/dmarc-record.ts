@@ -1,5 +1,5 @@
 /** Reads a DMARC record (RFC 7489 §6.3, §6.6.3). Pure. */
-import { parseTagList } from '../dkim/tag-list.ts'
+import { readTags } from '../dkim/tag-list.ts'
 
 export type Policy = 'none' | 'quarantine' | 'reject'
 
@@ -18,10 +18,9 @@ export function isDmarcRecord(text: string): boolean {
   return /^\s*v\s*=\s*DMARC1\s*(?:;|$)/.test(text)
 }
 
-/** @returns undefined if the record asks for nothing */
+/** @returns undefined if the record asks for nothing: neither for a policy nor for reports */
 export function readDmarcRecord(text: string): DmarcRecord | undefined {
-  const tags = parseTagList(text)
-  if (!tags) return undefined
+  const tags = readTags(text)
   const policy = policyOf(tags.get('p'))
   const subdomainPolicy = policyOf(tags.get('sp') ?? tags.get('p'))
   const isStrict = (name: string) => tags.get(name)?.toLowerCase() === 's'

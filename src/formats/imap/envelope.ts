@@ -1,10 +1,11 @@
 /**
  * ENVELOPE (RFC 9051 §7.5.2): header fields in a fixed form. Values stay as they were sent: clients decode encoded words.
- * Addresses are those that REST shows, so that both sides of a mailbox see the same sender.
+ * Addresses are those that REST shows and that authentication has compared, so that both sides of a mailbox see the same sender.
  */
 import { domainToASCII } from 'node:url'
 import { splitAddress } from '../address/address.ts'
 import { readAddressList } from '../address/address-list.ts'
+import { addressFieldValue } from '../mime/address-fields.ts'
 import { fieldsByName, fieldValue, type HeaderField } from '../mime/header-fields.ts'
 import { ResponseBudget } from './imap-response-budget.ts'
 import { headerString, imapString, isAsciiText } from './imap-string.ts'
@@ -26,12 +27,12 @@ export function envelopeOf(
   budget = new ResponseBudget(),
 ): string {
   const byName = fieldsByName(fields)
-  const value = (name: string) => {
+  const value = (name: string, read: typeof addressFieldValue) => {
     const field = byName.get(name)?.[0]
-    return field && fieldValue(raw, field, charset)
+    return field && read(raw, field, charset)
   }
-  const string = (name: string) => budget.take(() => headerString(value(name)))
-  const addresses = (name: string) => addressesOf(value(name), budget)
+  const string = (name: string) => budget.take(() => headerString(value(name, fieldValue)))
+  const addresses = (name: string) => addressesOf(value(name, addressFieldValue), budget)
   // What clients show in lists is written first, so that no long field displaces it.
   const [date, subject, inReplyTo, messageId] = ['date', 'subject', 'in-reply-to', 'message-id'].map(string)
   const [from, to, cc, bcc] = ['from', 'to', 'cc', 'bcc'].map(addresses)

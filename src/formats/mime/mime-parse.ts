@@ -10,6 +10,7 @@ import { parseAddressList } from '../address/address-list.ts'
 import { escapeHtml } from '../html/escape-html.ts'
 import { parseMessageIds } from '../ids.ts'
 import { envelopeOf } from '../imap/envelope.ts'
+import { addressFieldValue, shownFieldText } from './address-fields.ts'
 import { selectParts } from './body-selection.ts'
 import { cutToJsonBytes } from './body-size.ts'
 import { decodeCharset } from './charset.ts'
@@ -17,7 +18,7 @@ import { parseDateHeader } from './date-header.ts'
 import { decodeEncodedWords } from './encoded-words.ts'
 import { type FeedbackReport, readFeedbackReport } from './feedback-report.ts'
 import { unflow } from './flowed-text.ts'
-import { fieldText, fieldValue, findField, findFields, type HeaderField } from './header-fields.ts'
+import { fieldText, fieldValue, findField, findFields } from './header-fields.ts'
 import { type MimePart, type StructureLimits, scanStructure } from './mime-structure.ts'
 import { decodeText } from './part-text.ts'
 import { replaceEach } from './text-builder.ts'
@@ -138,7 +139,10 @@ function readFields(raw: Buffer, { fields, contentType, bodyStart }: MimePart, c
   let addressesLeft = ADDRESSES_MAX
   const addresses = (lowerName: string, countMax = addressesLeft): Address[] => {
     const field = findField(fields, lowerName)
-    const found = field === undefined ? [] : readAddresses(raw, field, charset, Math.min(countMax, addressesLeft))
+    const found =
+      field === undefined
+        ? []
+        : parseAddressList(addressFieldValue(raw, field, charset), Math.min(countMax, addressesLeft))
     addressesLeft -= found.length
     return found
   }
@@ -151,7 +155,7 @@ function readFields(raw: Buffer, { fields, contentType, bodyStart }: MimePart, c
   const [sender] = addresses('sender', 1)
   const date = parseDateHeader(value('date'))
   const message: MimeMessage = {
-    headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, fieldText(raw, each, charset)]),
+    headers: fields.slice(0, HEADERS_MAX).map((each) => [each.name, shownFieldText(raw, each, charset)]),
     inReplyTo: ids('in-reply-to', REFERENCES_MAX),
     references: ids('references', REFERENCES_MAX),
     from,
@@ -170,20 +174,6 @@ function readFields(raw: Buffer, { fields, contentType, bodyStart }: MimePart, c
   if (date !== undefined) message.date = date
   if (sender !== undefined) message.sender = sender
   return message
-}
-
-/**
- * Reads addresses, and their names in the charset of the body. That charset is the sender's choice, and must not decide what is an
- * address: authentication compares addresses without it (formats/dkim/sender-evidence.ts).
- */
-function readAddresses(raw: Buffer, field: HeaderField, charset: string, countMax: number): Address[] {
-  const value = fieldValue(raw, field)
-  const guessed = fieldValue(raw, field, charset)
-  const found = parseAddressList(value, countMax)
-  if (guessed === value) return found
-  const named = parseAddressList(guessed, countMax)
-  const isSame = named.length === found.length && named.every(({ address }, at) => address === found[at]!.address)
-  return isSame ? named : found
 }
 
 function encodedBytes(parts: readonly MimePart[]): number {

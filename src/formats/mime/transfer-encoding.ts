@@ -31,10 +31,14 @@ export function decodePart(raw: Buffer, part: PartLocation): Buffer {
   return decodeBytes(raw.subarray(part.offset, part.offset + part.length), part.encoding)
 }
 
-/** Returns the decoded bytes. With an identity encoding, the result is the same memory, not a copy. */
-export function decodeBytes(encoded: Buffer, encoding: string): Buffer {
+/**
+ * Returns the decoded bytes. With an identity encoding, the result is the same memory, not a copy.
+ *
+ * @param isEnd false: more follows, so that white space at the end is not at the end of a line
+ */
+export function decodeBytes(encoded: Buffer, encoding: string, isEnd = true): Buffer {
   if (encoding === 'base64') return decodeBase64(encoded)
-  if (encoding === 'quoted-printable') return decodeQuotedPrintable(encoded)
+  if (encoding === 'quoted-printable') return decodeQuotedPrintable(encoded, isEnd)
   return encoded
 }
 
@@ -56,7 +60,7 @@ export async function* decodePartStream(source: AsyncIterable<Buffer>, encoding:
     const bytes = buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk])
     const { ready, rest } = splitter(bytes)
     buffered = Buffer.from(rest) // a copy, because the source may reuse its buffer
-    if (ready.length > 0) yield decodeBytes(ready, encoding)
+    if (ready.length > 0) yield decodeBytes(ready, encoding, false)
   }
   if (buffered.length > 0) yield decodeBytes(buffered, encoding)
 }
@@ -79,15 +83,27 @@ const SPLITTERS: Readonly<Record<string, Splitter>> = {
   },
   'quoted-printable': (bytes) => {
     const lineEnd = bytes.lastIndexOf(LF) + 1
-    // A line that is too long is split, except inside an escape such as "=3D".
-    const end = bytes.length - lineEnd > LINE_BYTES_MAX ? endOutsideEscape(bytes) : lineEnd
+    const end = bytes.length - lineEnd > LINE_BYTES_MAX ? endInLine(bytes) : lineEnd
     return { ready: bytes.subarray(0, end), rest: bytes.subarray(end) }
   },
 }
 
-function endOutsideEscape(bytes: Buffer): number {
-  const equals = bytes.lastIndexOf(EQUALS)
-  return equals >= bytes.length - 3 ? equals : bytes.length
+/**
+ * Returns where a line that is too long can be cut: before white space, which is removed if the line ends with it, and before an escape
+ * such as "=3D" or a soft line break that may go on.
+ */
+function endInLine(bytes: Buffer): number {
+  let end = bytes.length
+  while (end > 0 && isPadding(bytes[end - 1]!)) end--
+  if (bytes[end - 1] === EQUALS) end -= 1
+  else if (bytes[end - 2] === EQUALS) end -= 2
+  // No sender pads a line with so much: then white space is text, instead of filling the memory.
+  return bytes.length - end > LINE_BYTES_MAX ? bytes.length : end
+}
+
+/** What can precede the LF of a line end without being text. */
+function isPadding(byte: number): boolean {
+  return byte === SPACE || byte === TAB || byte === CR
 }
 
 /** The entry in BASE64_DIGITS of a byte that is not a base64 digit. */
@@ -180,8 +196,10 @@ function isBase64Byte(byte: number): boolean {
 /**
  * Decodes quoted-printable (RFC 2045 §6.7): removes soft line breaks and white space at line ends (rule 3). A "=" that
  * begins no escape is kept.
+ *
+ * @param isEnd false: more of the same line follows, or `encoded` ends with a line break
  */
-export function decodeQuotedPrintable(encoded: Buffer): Buffer {
+export function decodeQuotedPrintable(encoded: Buffer, isEnd = true): Buffer {
   const decoded = Buffer.allocUnsafe(encoded.length)
   let length = 0
   let trimmedLength = 0 // length up to the last byte that is not unescaped white space
@@ -196,7 +214,7 @@ export function decodeQuotedPrintable(encoded: Buffer): Buffer {
         i += 2
         continue
       }
-      const lineEnd = softBreakEnd(encoded, i + 1)
+      const lineEnd = softBreakEnd(encoded, i + 1, isEnd)
       if (lineEnd > i) {
         trimmedLength = length // white space before a soft line break is part of the text
         i = lineEnd
@@ -208,7 +226,7 @@ export function decodeQuotedPrintable(encoded: Buffer): Buffer {
     decoded[length++] = byte
     if (byte !== SPACE && byte !== TAB) trimmedLength = length
   }
-  return decoded.subarray(0, trimmedLength)
+  return decoded.subarray(0, isEnd ? trimmedLength : length)
 }
 
 /** Returns the byte that two hexadecimal digits encode, or -1. */
@@ -224,10 +242,10 @@ function hexDigit(byte = 0): number {
   return upper >= 0x41 && upper <= 0x46 ? upper - 0x37 : -1
 }
 
-/** Returns the index of the LF that ends a soft line break, or -1. The end of the input counts as a line end. */
-function softBreakEnd(bytes: Buffer, afterEquals: number): number {
+/** Returns the index of the LF that ends a soft line break, or -1. The end of the whole input counts as a line end. */
+function softBreakEnd(bytes: Buffer, afterEquals: number, isEnd: boolean): number {
   let i = afterEquals
   while (bytes[i] === SPACE || bytes[i] === TAB) i++ // RFC 2045 §6.7 rule 3: transport may have padded the line
   if (bytes[i] === CR && bytes[i + 1] === LF) return i + 1
-  return bytes[i] === LF || i >= bytes.length ? i : -1
+  return bytes[i] === LF || (isEnd && i >= bytes.length) ? i : -1
 }

@@ -47,6 +47,20 @@ test('a link uses the public URL', async () => {
   expect(downloadUrl).toMatch(/^https:\/\/mail\.example\.test\/m\/v0\/downloads\//)
 })
 
+test('an attachment in quoted-printable without line breaks is downloaded as it was sent', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const content = 'a  \t'.repeat(150_000)
+  const fields = ['From: a@x.test', 'Message-ID: <1@x.test>', 'Content-Type: application/octet-stream; name=x.bin']
+  const raw = `${fields.join('\r\n')}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${content}=\r\n`
+  await world.smtp.send({ envelope: { from: 'a@x.test', to: inboxId }, raw })
+  const { messages } = world.agentmail.inboxes
+  const { attachments: [attachment] = [] } = await messages.get(inboxId, '<1@x.test>')
+  expect(attachment?.size).toBe(content.length)
+  const { downloadUrl } = await messages.getAttachment(inboxId, '<1@x.test>', attachment!.attachmentId)
+  expect((await (await fetch(downloadUrl)).text()) === content).toBe(true)
+})
+
 test('plain text, HTML and CSV have a second link, to their text in UTF-8', async () => {
   await using world = await startWorld({ limits: { messages: { textUrlBytesMax: 3_000, textUrlCharsMax: 60 } } })
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })

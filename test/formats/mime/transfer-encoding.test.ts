@@ -62,6 +62,31 @@ test('a stream gives the same bytes as a buffer, wherever it is split', async ()
   }
 })
 
+test('so does one with lines that are too long to be buffered', async () => {
+  const random = seededRandom(5)
+  const pieces = [' ', ' ', 'a', '\t', '\r', '=3D', '=', '=4', '=20', '=\r\n', '=  \r\n']
+  for (let i = 0; i < 6; i++) {
+    const line = () => Array.from({ length: 80_000 }, () => random.pick(pieces.slice(0, 9))).join('')
+    const bytes = Buffer.from(`${line()}${random.pick(pieces)}\r\n${line()}${random.pick(pieces)}\n${line()}`)
+    const chunks: Buffer[] = []
+    const source = cutEvenly(bytes, 60_000 + random.below(10_000))
+    for await (const chunk of decodePartStream(source, 'quoted-printable')) chunks.push(chunk)
+    expect(Buffer.concat(chunks).equals(decodeBytes(bytes, 'quoted-printable')), `round ${i}`).toBe(true)
+  }
+})
+
+test('white space that is too long to be buffered is text', async () => {
+  for (const padding of [' ', '\t', ' \r']) {
+    const text = `a=${padding.repeat(200_000)}b`
+    const chunks: Buffer[] = []
+    for await (const chunk of decodePartStream(cutEvenly(Buffer.from(text), 8192), 'quoted-printable')) {
+      expect(chunk.length).toBeLessThan(100_000)
+      chunks.push(chunk)
+    }
+    expect(Buffer.concat(chunks).toString() === text, JSON.stringify(padding)).toBe(true)
+  }
+})
+
 test('a stream without line breaks is passed on without buffering', async () => {
   const line = Buffer.alloc(1024 * 1024, 'a')
   let largest = 0

@@ -66,11 +66,26 @@ test('pct= exempts a share of the mail, which gets the next weaker policy', asyn
   expect(await applied('c.example', 0.99)).toBe('reject')
 })
 
-test('a record that is malformed, or of which there are two, asks for nothing; with rua= it counts as p=none', async () => {
-  const policyOf = async (...records: string[]) =>
-    (await check('a.example', textZone({ '_dmarc.a.example': records }))).finding
+const policyOf = async (...records: string[]) =>
+  (await check('a.example', textZone({ '_dmarc.a.example': records }))).finding
+
+test.each([
+  'v=DMARC1; p=reject;; rua=mailto:x@a.example',
+  'v=DMARC1;; p=reject',
+  'v=DMARC1; p=reject; rua',
+  'v=DMARC1; rua mailto:x@a.example; p=reject;;',
+  'v=DMARC1; p=reject; =x; 1=2; a b=c; é=1',
+  'v=DMARC1; p=reject; p=none',
+  'v=DMARC1; v=DMARC1; p=reject; sp=none; sp=bogus',
+  'v=DMARC1; p=reject; pct=bogus; adkim=x',
+])('of %j, what is malformed is left out', async (record) => {
+  expect(await policyOf(record)).toMatchObject({ result: 'fail', applied: 'reject' })
+})
+
+test('a record without a valid policy, or of which there are two, asks for nothing; with rua= it counts as p=none', async () => {
   expect(await policyOf('v=DMARC1; p=bogus')).toMatchObject({ result: 'permerror' })
-  expect(await policyOf('v=DMARC1; p=reject; p=none')).toMatchObject({ result: 'permerror' })
+  expect(await policyOf('v=DMARC1; p=; p=reject')).toMatchObject({ result: 'permerror' })
+  expect(await policyOf('v=DMARC1; p reject')).toMatchObject({ result: 'permerror' })
   expect(await policyOf('v=DMARC1; p=reject', 'v=DMARC1; p=none')).toMatchObject({ result: 'none' })
   expect(await policyOf('v=DMARC1; rua=mailto:a@a.example')).toMatchObject({ result: 'fail', policy: 'none' })
   expect(await policyOf('v=DMARC1; p=reject; t=y; psd=n; np=reject')).toMatchObject({ applied: 'reject' })

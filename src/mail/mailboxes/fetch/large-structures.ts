@@ -19,7 +19,7 @@ import type { MailReader } from '../../messages/content/mail-reader.ts'
 import type { StructureTexts } from '../../messages/content/message-structure.ts'
 
 /** Increase it when formats/imap writes another ENVELOPE or BODYSTRUCTURE: stored ones are computed again. */
-export const STRUCTURE_VERSION = 3
+export const STRUCTURE_VERSION = 4
 
 /** A content, and whose turn it is when it is read. */
 export interface LargeContent {

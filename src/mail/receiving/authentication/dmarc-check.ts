@@ -91,7 +91,9 @@ async function findRecord(domain: string, own: string, dns: CachedDns): Promise<
     const [text] = texts
     if (text === undefined) continue
     const record = readDmarcRecord(text)
-    return record ? { domain: name, record } : { result: 'permerror', domain: name, reason: 'the record is malformed' }
+    return record
+      ? { domain: name, record }
+      : { result: 'permerror', domain: name, reason: 'the record has no valid policy' }
   }
   return undefined
 }

@@ -32,7 +32,7 @@ export function resultsField(hostname: string, authentication: Authentication, {
 
 /**
  * Returns what must not follow our fields: lines before the header, and fields with our name, which are forged if they arrive
- * from outside (§5).
+ * from outside (§5). If the header is too large, the fields of all servers are removed, which §5 permits.
  *
  * @returns positions, in order
  */
@@ -40,6 +40,8 @@ export function removedParts(
   hostname: string,
   { headerStart, results }: SenderEvidence,
 ): { start: number; end: number }[] {
-  const forged = results.filter(({ authservId }) => authservId === hostname).map(({ start, end }) => ({ start, end }))
+  const forged = results
+    .filter(({ authservId = hostname }) => authservId === hostname)
+    .map(({ start, end }) => ({ start, end }))
   return headerStart > 0 ? [{ start: 0, end: headerStart }, ...forged] : forged
 }

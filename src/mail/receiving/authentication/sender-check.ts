@@ -113,13 +113,16 @@ export function createSenderChecks(needs: SenderChecksNeeds): SenderChecks {
       }
     }
     const nowSeconds = Math.floor(wallClock() / 1_000)
-    const fromDomain = evidence.fromFieldCount === 1 ? singleFromDomain(evidence.from) : undefined
+    const claimed = evidence.fromFieldCount === 1 ? singleFromDomain(evidence.from) : undefined
     const [dkim, arc] = await Promise.all([
       signatures.checkDkim(evidence, nowSeconds, client),
-      checkArc(evidence.arc, fromDomain, { signatures, trustedSealers, nowSeconds, client }),
+      checkArc(evidence.arc, claimed, { signatures, trustedSealers, nowSeconds, client }),
     ])
-    const dmarc =
-      fromDomain === undefined ? undefined : await checkDmarc(fromDomain, spf, dkim, { dns, limits, random })
+    const evaluated = claimed === undefined ? undefined : await checkDmarc(claimed, spf, dkim, { dns, limits, random })
+    // What was not read may be another From. It takes from this one that it is confirmed, but not its policy.
+    const isUncertain = evidence.isHeaderCut && evaluated?.isPass === true
+    const fromDomain = isUncertain ? undefined : claimed
+    const dmarc = isUncertain ? undefined : evaluated
     const findings = {
       ...(fromDomain !== undefined && { fromDomain }),
       spf: { ...spf, isAligned: dmarc?.isSpfAligned === true },
@@ -149,7 +152,7 @@ type Findings = Pick<Authentication, 'fromDomain' | 'spf' | 'dkim' | 'dmarc'>
 /** The result of a message that the domain of From has not confirmed. */
 function unconfirmed(
   { fromDomain, spf, dkim = [], dmarc }: Findings,
-  { fromFieldCount, from }: SenderEvidence,
+  evidence: SenderEvidence,
   owners: ReadonlySet<DomainOwner>,
 ): Pick<Authentication, 'result' | 'reason'> {
   if (dmarc?.result === 'fail' && dmarc.applied !== 'none')
@@ -157,7 +160,7 @@ function unconfirmed(
   if (dmarc?.result === 'temperror') return { result: 'temperror', reason: dmarc.reason ?? LATE }
   if (owners.size > 0) return { result: 'unauthenticated', reason: 'a stranger uses a domain of this server' }
   // Otherwise a second From would be a way around the policy of the domain in the first one (RFC 7489 §6.6.1).
-  if (fromDomain === undefined) return { result: 'unauthenticated', reason: whyNoDomain(fromFieldCount, from.length) }
+  if (fromDomain === undefined) return { result: 'unauthenticated', reason: whyNoDomain(evidence) }
   const all = [spf!, ...dkim]
   if (all.some(({ result }) => result === 'pass'))
     return { result: 'unverified', reason: 'another domain than that of From has confirmed the message' }
@@ -165,7 +168,8 @@ function unconfirmed(
   return { result: 'unauthenticated', reason: 'neither SPF nor DKIM passes' }
 }
 
-function whyNoDomain(fieldCount: number, addressCount: number): string {
-  if (fieldCount > 1) return 'the message has several From fields'
-  return addressCount > 1 ? 'the From has several addresses' : 'the message has no From with a valid address'
+function whyNoDomain({ fromFieldCount, from, isHeaderCut }: SenderEvidence): string {
+  if (fromFieldCount > 1) return 'the message has several From fields'
+  if (from.length > 1) return 'the From has several addresses'
+  return isHeaderCut ? 'the header is too large to be verified' : 'the message has no From with a valid address'
 }
