@@ -124,7 +124,7 @@ function entry(code, isOverSmtp) {
   return [
     `## ${code}`,
     '',
-    `*${error.kind.replaceAll('_', ' ')}* · HTTP ${status} \`${body.name}\`${alias}${smtp ? ` · SMTP ${smtp.code} ${smtp.enhancedCode}` : ''}`,
+    `*${error.kind.replaceAll('_', ' ')}* · HTTP ${status} \`${body.name}\`${alias}${error.endsByItself ? ' with `Retry-After`' : ''}${smtp ? ` · SMTP ${smtp.code} ${smtp.enhancedCode}` : ''}`,
     '',
     `> ${escaped(error.message)}`,
     '',

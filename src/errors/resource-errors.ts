@@ -52,6 +52,7 @@ export const resourceErrors = {
     kind: 'conflict',
     message: () => 'An earlier replay of this webhook is still in progress',
     fix: 'Retry in a moment.',
+    endsByItself: true,
   }),
   range_expired: define<{ from: string }>({
     kind: 'invalid',
@@ -81,6 +82,8 @@ export const resourceErrors = {
   resource_deleting: define<{ what: string }>({
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,
+    fix: 'Retry in a moment. A large inbox takes longer.',
+    endsByItself: true,
   }),
   domain_not_verified: define<{ domain: string }>({
     kind: 'unprocessable',

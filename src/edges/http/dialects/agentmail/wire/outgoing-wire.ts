@@ -100,6 +100,7 @@ export const sendErrors = [
   'not_implemented',
   'domain_not_verified',
   'idempotency_conflict',
+  'idempotency_running',
   'message_too_large',
   'too_many_at_once',
   'parse_queue_full',
