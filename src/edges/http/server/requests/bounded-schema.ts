@@ -21,6 +21,8 @@ export interface RequestSchema {
   /** JSON Schema 2020-12 §8.3 and §8.4: the text is content, for example the HTML of a message or an attachment. */
   readonly contentEncoding?: string
   readonly contentMediaType?: string
+  /** Of an object without declared members: the names that have a meaning. Without it, the caller chooses all names. */
+  readonly knownNames?: readonly string[]
   /** The member exists to be refused. */
   readonly isRefused?: boolean
 }
