@@ -26,6 +26,11 @@ export async function listHolders(db: Db, names: readonly string[]): Promise<Dom
   return names.length === 0 ? [] : holders(db, { names })
 }
 
+/** Returns the shared domains: that of MARTLET_DOMAIN, and those of its earlier values. */
+export async function listShared(db: Db): Promise<Pick<DomainRow, 'id' | 'domain'>[]> {
+  return db.selectFrom('domains').select(['id', 'domain']).where('organization_id', 'is', null).orderBy('id').execute()
+}
+
 /** A scope; a row of another pod is outside. */
 export interface DomainScope {
   readonly organizationId: string
