@@ -23,6 +23,8 @@ export interface RequestSchema {
   readonly contentMediaType?: string
   /** Of an object without declared members: the names that have a meaning. Without it, the caller chooses all names. */
   readonly knownNames?: readonly string[]
+  /** Of a body: members that no client of the service sends, and what to write instead. They are refused. */
+  readonly misnamed?: Readonly<Record<string, string>>
   /** The member exists to be refused. */
   readonly isRefused?: boolean
 }

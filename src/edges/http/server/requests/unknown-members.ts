@@ -56,6 +56,19 @@ export function reportUnknown(
   reply.header('martlet-warning', earlier === undefined ? warning : `${earlier}; ${warning}`)
 }
 
+/**
+ * Refuses a member whose loss changes what the request does: a send with `send_at` would leave at once, and one with `body`
+ * would be empty. The schemas list only names that no client of the service sends.
+ *
+ * @throws validation_error
+ */
+export function requireNoMisnomer({ misnamed = {} }: RequestSchema, body: unknown): void {
+  for (const [name, advice] of Object.entries(misnamed)) {
+    if (!Object.hasOwn(body as object, name) || (body as Record<string, unknown>)[name] === null) continue
+    throw new MailError('validation_error', { detail: `${name} is unknown: ${advice}`, path: [name] })
+  }
+}
+
 /** Returns the members of a valid body that its schema does not know, at most one more than a warning names. */
 export function unknownMembers(schema: RequestSchema | undefined, body: unknown): UnknownMember[] {
   const found: UnknownMember[] = []

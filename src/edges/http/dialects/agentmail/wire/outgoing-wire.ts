@@ -44,25 +44,47 @@ const shared = {
   track_opens: Type.Optional(TrackOpens),
 }
 
-export const SendBody = named('SendMessageRequest', { ...shared, subject: Type.Optional(Type.String()) })
-export const ReplyBody = named('ReplyToMessageRequest', {
-  ...shared,
-  reply_all: Type.Optional(Type.Boolean()),
-  quote_original: Type.Optional(
-    Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
-  ),
-})
+/** Also in drafts. */
+export const misnamed = {
+  body: 'write text or html',
+  from: 'the sender is the inbox in the path',
+}
+const misnamedInSends = {
+  ...misnamed,
+  send_at: 'a send leaves at once. Create a draft with send_at: POST /v0/inboxes/{inbox_id}/drafts',
+}
+
+export const SendBody = named(
+  'SendMessageRequest',
+  { ...shared, subject: Type.Optional(Type.String()) },
+  { misnamed: misnamedInSends },
+)
+export const ReplyBody = named(
+  'ReplyToMessageRequest',
+  {
+    ...shared,
+    reply_all: Type.Optional(Type.Boolean()),
+    quote_original: Type.Optional(
+      Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
+    ),
+  },
+  { misnamed: misnamedInSends },
+)
 
 /** `to`, `cc` and `bcc` follow from the message. */
 const { to, cc, bcc, ...others } = ReplyBody.properties
 const refused = { isRefused: true }
-export const ReplyAllBody = named('ReplyAllMessageRequest', {
-  ...others,
-  to: Type.Optional({ ...to, ...refused }),
-  cc: Type.Optional({ ...cc, ...refused }),
-  bcc: Type.Optional({ ...bcc, ...refused }),
-  reply_all: Type.Optional({ ...others.reply_all, ...refused }),
-})
+export const ReplyAllBody = named(
+  'ReplyAllMessageRequest',
+  {
+    ...others,
+    to: Type.Optional({ ...to, ...refused }),
+    cc: Type.Optional({ ...cc, ...refused }),
+    bcc: Type.Optional({ ...bcc, ...refused }),
+    reply_all: Type.Optional({ ...others.reply_all, ...refused }),
+  },
+  { misnamed: misnamedInSends },
+)
 
 export const SentMessage = named('SendMessageResponse', { message_id: Type.String(), thread_id: Type.String() })
 
