@@ -51,7 +51,7 @@ export class MailError<C extends ErrorCode = ErrorCode> extends Error {
     this.code = code
     this.kind = definition.kind
     this.params = params
-    this.fix = definition.fix
+    this.fix = (params as { readonly fix?: string }).fix ?? definition.fix
     this.endsByItself = definition.endsByItself ?? false
   }
 }

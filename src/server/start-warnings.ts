@@ -9,7 +9,6 @@ import { postmasterAddress } from '../mail/inboxes/inbox-address.ts'
 import type { Db } from '../store/handles.ts'
 import * as apiKeys from '../store/tables/api-keys-table.ts'
 import * as domains from '../store/tables/domains-table.ts'
-import * as inboxes from '../store/tables/inboxes-table.ts'
 import * as tenants from '../store/tables/tenants-table.ts'
 import { readRootKey, rootKeyFile } from './root-key-file.ts'
 
@@ -35,7 +34,7 @@ async function domainWarnings(db: Db, { domain, outbound }: Settings): Promise<s
   const warnings: string[] = []
   for (const former of await domains.listShared(db)) {
     if (former.domain === domain) continue
-    const address = await inboxes.findInDomain(db, former.id, postmasterAddress(former.domain))
+    const address = await domains.findInboxAddress(db, former.id, postmasterAddress(former.domain))
     if (address === undefined) continue
     const isMailed = isLocalhost(former.domain) && outbound !== 'capture'
     const consequence = isMailed

@@ -229,19 +229,6 @@ export async function lockOfOtherDomain(tx: Tx, address: string, domainId: strin
     .executeTakeFirst()
 }
 
-/** Returns the address of any inbox in a domain, except this one. */
-export async function findInDomain(db: Db, domainId: string, except: string): Promise<string | undefined> {
-  const row = await db
-    .selectFrom('inboxes')
-    .select('address')
-    .where('domain_id', '=', domainId)
-    .where('address', '!=', except)
-    .where('deleting_at', 'is', null)
-    .limit(1)
-    .executeTakeFirst()
-  return row?.address
-}
-
 export async function setAddress(tx: Tx, id: string, address: string): Promise<void> {
   await tx.updateTable('inboxes').set({ address, updated_at: tx.now }).where('id', '=', id).execute()
 }

@@ -107,7 +107,8 @@ export const outgoingRules = [
   'The header … is set by the server and cannot be given',
   '… can have at most … characters; attach what is longer',
   'An attachment has either content or url, not both',
-  'An attachment must have content in base64…',
+  'An attachment must have content in base64, or a url',
+  'The content of an attachment is not valid base64',
   'This is not a data: URL with valid data',
   'The url of an attachment must be an http or https URL of at most … characters, or a data: URL',
 ]
