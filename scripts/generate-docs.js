@@ -13,7 +13,7 @@ import { errors, MailError } from '../build/src/errors.js'
 import { permissionsPage } from './permissions-page.js'
 
 /** Placeholders that most messages of their error leave out. */
-const OPTIONAL = new Set(['eventType', 'isAppPassword'])
+const OPTIONAL = new Set(['eventType', 'isAppPassword', 'fix'])
 
 /** Whatever a message asks for is there, under its own name. */
 const placeholders = new Proxy({}, { get: (_target, name) => (OPTIONAL.has(name) ? undefined : `{${String(name)}}`) })
@@ -124,7 +124,7 @@ function entry(code, isOverSmtp) {
   return [
     `## ${code}`,
     '',
-    `*${error.kind.replaceAll('_', ' ')}* · HTTP ${status} \`${body.name}\`${alias}${smtp ? ` · SMTP ${smtp.code} ${smtp.enhancedCode}` : ''}`,
+    `*${error.kind.replaceAll('_', ' ')}* · HTTP ${status} \`${body.name}\`${alias}${error.endsByItself ? ' with `Retry-After`' : ''}${smtp ? ` · SMTP ${smtp.code} ${smtp.enhancedCode}` : ''}`,
     '',
     `> ${escaped(error.message)}`,
     '',

@@ -23,7 +23,7 @@ export async function permissionsPage() {
     '',
     'A key that is created without `permissions` may do everything in its scope: the organization, a pod, or an inbox. With the object, it',
     'may do only what its flags allow: `{"permissions": {"message_read": true, "draft_create": true}}` reads mail and writes drafts, and',
-    'sends nothing. A key grants no flag that it lacks. Unknown flags are ignored; a response shows what was stored. What lacks a flag gets',
+    'sends nothing. A key grants no flag that it lacks. Unknown flags grant nothing and are named in `Martlet-Warning`; a response shows what was stored. What lacks a flag gets',
     '403 `missing_permission`, and `fix` names the flag.',
     '',
     '*Also* marks operations that need the flag only for some requests. `organization key`: a key of a pod or an inbox cannot use the',

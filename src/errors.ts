@@ -42,6 +42,7 @@ export class MailError<C extends ErrorCode = ErrorCode> extends Error {
   readonly kind: ErrorKind
   readonly params: ParamsOf<C>
   readonly fix: string | undefined
+  readonly endsByItself: boolean
 
   constructor(code: C, params: ParamsOf<C>, options?: { cause?: unknown }) {
     const definition = errors[code] as ErrorDefinition<ParamsOf<C>>
@@ -50,7 +51,8 @@ export class MailError<C extends ErrorCode = ErrorCode> extends Error {
     this.code = code
     this.kind = definition.kind
     this.params = params
-    this.fix = definition.fix
+    this.fix = (params as { readonly fix?: string }).fix ?? definition.fix
+    this.endsByItself = definition.endsByItself ?? false
   }
 }
 

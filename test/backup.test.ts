@@ -4,6 +4,7 @@ import { existsSync, truncateSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import BetterSqlite from 'better-sqlite3'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { createArchive } from '../src/cli/backup-archive.ts'
@@ -307,4 +308,31 @@ test('an archive with missing, foreign or damaged contents leaves no database', 
   const whole = join(folder, '5.tar')
   truncateSync(whole, (await stat(whole)).size - 1_024) // the two empty blocks that end an archive
   await expect(runRestore(loadConfig(settings(folder)), whole, process.stdout)).rejects.toThrow('it is truncated')
+})
+
+test('a database of another development version stops a start and a restore, which say how to keep its mail', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, other, file] = ['data', 'other', 'martlet.tar'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const server = await start(settings(dataDir))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', 'large '.repeat(100_000)))
+  server.signal('SIGTERM')
+  await server.exited
+  const database = new BetterSqlite(join(dataDir, 'martlet.db'))
+  database.exec("update schema_migrations set hash = 'of other statements', applied_at = 1764500000000")
+  database.close()
+  expect(await run(['backup', file], settings(dataDir))).toMatchObject({ code: 0 })
+
+  const keep = "created at 2025-11-30T10:53:20.000Z by another development version of Martlet.* git checkout 'HEAD@"
+  const started = await run(['serve'], settings(dataDir))
+  expect(started).toMatchObject({ code: 1, stdout: expect.stringMatching(`The database was ${keep}`) })
+  const restored = await run(['restore', file], settings(other))
+  expect(restored).toMatchObject({ code: 1, stderr: expect.stringMatching(`The database of the backup was ${keep}`) })
+  expect(restored.stderr).toContain('Nothing was restored')
+  expect(await readdir(other)).toEqual(['lock']) // no large message and no root key either
 })

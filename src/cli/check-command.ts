@@ -22,6 +22,7 @@ import { tryRelay } from '../mail/sending/targets/relay-target.ts'
 import { readTlsFiles } from '../server/certificate-source.ts'
 import { checkPortFree } from '../server/free-ports.ts'
 import { rootKeyFile } from '../server/root-key-file.ts'
+import { listStartWarnings } from '../server/start-warnings.ts'
 import { findExposed } from '../store/exposed-files.ts'
 import { existingFolder } from '../store/folders.ts'
 import { type Inspection, inspectStore } from '../store/inspection.ts'
@@ -75,6 +76,8 @@ export async function runCheck(config: Config, output: { write(text: string): un
     const since = new Date(pausedAt).toISOString()
     output.write(`warn  paused: outbound mail and webhooks are paused since ${since}; end this with martlet resume\n`)
   }
+  const warnings = inspection?.db ? await listStartWarnings(inspection.db, config) : []
+  for (const { subject, text } of warnings) output.write(`warn  ${subject}: ${text}\n`)
   await inspection?.close()
   for (const { path, mode, fix } of await findExposed(config, [rootKeyFile(config.dataDir)])) {
     output.write(`warn  permissions: other users of this machine can access ${path} (mode ${mode}); run ${fix}\n`)

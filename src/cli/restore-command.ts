@@ -13,7 +13,7 @@ import { writeRootKey } from '../server/root-key-file.ts'
 import { blobFile } from '../store/blobs/blob-files.ts'
 import { makePrivateFolder, syncFolder } from '../store/folders.ts'
 import { filesBeside, lockDataDir } from '../store/sqlite/data-dir-lock.ts'
-import { pauseRestored } from '../store/sqlite/sqlite-backup.ts'
+import { pauseRestored, requireRestorable } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, describeBlobCount, openArchive, ROOT_KEY } from './backup-archive.ts'
 import { checkSqlite } from './backup-command.ts'
 import { ownerOf } from './ownership.ts'
@@ -61,10 +61,12 @@ async function extract(
   try {
     // Empty ones, and those of a restore that was killed: SQLite would use them with the new files of the same names.
     await removeAll([...filesBeside(databaseFile), unfinished, ...filesBeside(unfinished)])
+    // First: a backup that this version cannot use leaves no message and no root key in the folder.
+    await writeFile(unfinished, read(entries.find(({ path }) => path === DATABASE)!))
+    requireRestorable(unfinished)
     for (const entry of entries) {
       const key = blobKeyOf(entry.path)
       if (key !== undefined) await writeFile(blobFile(blobsDir, key), read(entry))
-      if (entry.path === DATABASE) await writeFile(unfinished, read(entry))
       if (entry.path === ROOT_KEY) await writeRootKey(dataDir, (await text(read(entry))).trim())
     }
     // A restore that was killed may have created the folders of blobs, but not have flushed it.

@@ -2,11 +2,13 @@
  * Calls the running server over HTTP for the command line, with the operator's key. The command line cannot open the
  * database itself: on SQLite, the server process has locked it. Each error is a sentence for the operator.
  */
+import { statSync } from 'node:fs'
 import { localUrl } from '../config/listen-address.ts'
 import { readUrl } from '../config/setting-readers.ts'
 import type { Config } from '../config/settings.ts'
 import { StartupError } from '../errors.ts'
-import { readRootKey } from '../server/root-key-file.ts'
+import { readRootKey, rootKeyFile } from '../server/root-key-file.ts'
+import { databaseFiles } from '../store/sqlite/data-dir-lock.ts'
 
 /** The server has rejected a request. */
 export class RequestRejected extends StartupError {
@@ -36,8 +38,7 @@ export interface ServerClient {
  */
 export async function openServerClient(config: Config, url?: string): Promise<ServerClient> {
   const rootKey = config.rootKey ?? (await readRootKey(config.dataDir))
-  if (rootKey === undefined)
-    throw new StartupError(`No key in ${config.dataDir}; start the server once, or set MARTLET_ROOT_KEY`)
+  if (rootKey === undefined) throw new StartupError(describeMissingKey(config.dataDir))
   const base = readUrl(url, '--url') ?? urlOnThisMachine(config)
   return {
     url: base,
@@ -63,6 +64,20 @@ export async function openServerClient(config: Config, url?: string): Promise<Se
       throw new RequestRejected(`${base} rejected the request: ${message}${advice}`, code)
     },
   }
+}
+
+function describeMissingKey(dataDir: string): string {
+  const [database] = databaseFiles(dataDir) as [string]
+  if (statSync(database, { throwIfNoEntry: false })?.size) {
+    return (
+      `${rootKeyFile(dataDir)} is missing, and a start does not create it again: set MARTLET_ROOT_KEY to the root key. ` +
+      'If the key is lost, start the server with a new one in MARTLET_ROOT_KEY'
+    )
+  }
+  return (
+    `There is no data of a server in ${dataDir}: set MARTLET_DATA_DIR to the data folder of the server, or MARTLET_ROOT_KEY ` +
+    'to its root key. If the server is new, start it once'
+  )
 }
 
 function urlOnThisMachine({ host, httpPort }: Config): string {

@@ -23,6 +23,8 @@ export interface ErrorDefinition<Params> {
   message: (params: Params) => string
   /** What to do about it, if the message alone does not say. */
   fix?: string
+  /** A conflict with something that is in progress: the same request can succeed in a moment, without any change. */
+  endsByItself?: boolean
 }
 
 export function define<Params = Record<never, never>>(definition: ErrorDefinition<Params>): ErrorDefinition<Params> {

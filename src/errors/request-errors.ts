@@ -2,7 +2,12 @@
 import { define } from './error-definition.ts'
 
 export const requestErrors = {
-  validation_error: define<{ detail: string; path?: readonly (string | number)[] }>({
+  validation_error: define<{
+    detail: string
+    path?: readonly (string | number)[]
+    /** What to do about it, if the detail alone does not say. */
+    fix?: string
+  }>({
     kind: 'invalid',
     message: (p) => p.detail,
   }),
@@ -29,7 +34,7 @@ export const requestErrors = {
   body_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The request body is larger than ${p.limitBytes} bytes`,
-    fix: 'Send smaller or fewer attachments, and shorter arrays.',
+    fix: 'Send less in one request. The operator can raise MARTLET_BODY_BYTES_MAX, or MARTLET_MESSAGE_BYTES_MAX for sends and drafts.',
   }),
   body_too_complex: define<{ tokensMax: number }>({
     kind: 'too_large',
@@ -49,7 +54,7 @@ export const requestErrors = {
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The message is larger than ${p.limitBytes} bytes`,
-    fix: 'Send smaller or fewer attachments.',
+    fix: 'Send smaller or fewer attachments. The operator can raise MARTLET_MESSAGE_BYTES_MAX.',
   }),
   cursor_expired: define({
     kind: 'invalid',

@@ -52,6 +52,7 @@ export const resourceErrors = {
     kind: 'conflict',
     message: () => 'An earlier replay of this webhook is still in progress',
     fix: 'Retry in a moment.',
+    endsByItself: true,
   }),
   range_expired: define<{ from: string }>({
     kind: 'invalid',
@@ -82,6 +83,7 @@ export const resourceErrors = {
     kind: 'conflict',
     message: (p) => `${p.what} is being deleted`,
     fix: 'Wait until it is gone (GET gets 404), then repeat the request; this takes seconds, or minutes for much mail.',
+    endsByItself: true,
   }),
   domain_not_verified: define<{ domain: string }>({
     kind: 'unprocessable',

@@ -44,6 +44,7 @@ export const sendingErrors = {
     kind: 'conflict',
     message: () => 'The draft is being sent',
     fix: 'Retry in a moment. A draft that was sent is gone, and its message is in the inbox.',
+    endsByItself: true,
   }),
   // Not a conflict: clients would repeat the call.
   draft_sent: define({
@@ -60,9 +61,16 @@ export const sendingErrors = {
     kind: 'conflict',
     message: () => 'The message is already archived',
   }),
-  idempotency_conflict: define<{ detail: string; isRunning?: boolean }>({
+  idempotency_conflict: define({
     kind: 'conflict',
-    message: (p) => p.detail,
+    message: () => 'This Idempotency-Key was used for another request',
+    fix: 'Use another key for another message. A retry repeats the whole request, with the same path and body.',
+  }),
+  idempotency_running: define({
+    kind: 'conflict',
+    message: () => 'A request with this Idempotency-Key is still running',
+    fix: 'Wait as long as the header Retry-After says, and repeat the request with the same key: the response is then the result of the first one.',
+    endsByItself: true,
   }),
   sender_not_allowed: define<{ sender: string }>({
     kind: 'forbidden',

@@ -28,6 +28,7 @@ import { createSendingParts } from './sending-parts.ts'
 import { createServerClock } from './server-clock.ts'
 import { createServices } from './services.ts'
 import { createSharedParts } from './shared-parts.ts'
+import { listStartWarnings } from './start-warnings.ts'
 import { createStopList, type StopList } from './stop-list.ts'
 import { createWorkers } from './workers.ts'
 
@@ -144,6 +145,7 @@ async function startAll(
   if (startPaused) await shared.outboundPause.begin()
   const isPaused = await shared.outboundPause.isPaused()
   if (isPaused) log.warn('outbound mail and webhooks are paused; "martlet resume" ends this')
+  for (const { text } of await listStartWarnings(store.db, config)) log.warn(text)
   const exposed = await findExposed(config, [rootKeyFile(config.dataDir)])
   for (const each of exposed)
     log.warn(each, 'other users of this machine can access this path; run the command in "fix"')

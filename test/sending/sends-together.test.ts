@@ -298,7 +298,7 @@ test('a send that has lost its idempotency key is refused, and the others are st
   const prepared = await sendingIn(store, NO_CAPS_REACHED)(senders, sends)
   const results = await Promise.all(prepared.map((send) => send()))
   expect(results).toEqual(
-    sends.map(({ idempotencyKey }) => (idempotencyKey === 'lost' ? 'idempotency_conflict' : 'sent')),
+    sends.map(({ idempotencyKey }) => (idempotencyKey === 'lost' ? 'idempotency_running' : 'sent')),
   )
   const rows = await store.db.selectFrom('idempotency_keys').select(['key', 'state']).orderBy('key').execute()
   expect(rows.filter(({ state }) => state === 'running')).toEqual([{ key: 'key6', state: 'running' }])

@@ -39,7 +39,7 @@ export interface SendOptions {
 
 /**
  * Each call resolves when message, queue rows and event are on disk. A message that is held gets `message.held`. All throw validation_error, no_recipients,
- * too_many_recipients, message_too_large, system_label, idempotency_conflict, not_found, missing_permission,
+ * too_many_recipients, message_too_large, system_label, idempotency_conflict, idempotency_running, not_found, missing_permission,
  * message_rejected, automatic_loop, inbox_paused, organization_unverified, rate_limit_exceeded; and disk_full, unavailable, shutting_down, too_many_bodies or too_many_at_once when nothing was
  * accepted.
  */

@@ -257,7 +257,8 @@ function headOf(response: IncomingMessage): Omit<SafeResponse, 'body'> {
 class StaleSocket extends Error {}
 
 function privateIpFailure(address: string): FetchFailed {
-  return new FetchFailed('private_address', `${address} is in a private network, to which this server does not connect`)
+  const reason = 'is in a private network, to which this server does not connect (MARTLET_ALLOW_PRIVATE_NETWORKS)'
+  return new FetchFailed('private_address', `${address} ${reason}`)
 }
 
 /** Returns the text of an error. When Node tries several addresses, its AggregateError has no message of its own. */

@@ -67,14 +67,25 @@ export async function checkMigrations(db: Db, ddl: DefinitionLanguage): Promise<
 
 async function listUnapplied(handle: Kysely<MigrationTable>, ddl: DefinitionLanguage): Promise<readonly Migration[]> {
   // All columns: in a table of an early development version, `hash` is missing.
-  const applied = await handle.selectFrom('schema_migrations').selectAll().orderBy('number').execute()
+  return requireFit(await handle.selectFrom('schema_migrations').selectAll().orderBy('number').execute(), ddl)
+}
+
+/**
+ * Compares the rows of `schema_migrations` with the migrations of this program.
+ *
+ * @param applied all columns, in the order of the numbers
+ * @param isBackup whether the rows are those of a backup that is to be restored
+ * @returns the migrations that have not run
+ * @throws StartupError as `migrate` does
+ */
+export function requireFit(
+  applied: readonly MigrationTable['schema_migrations'][],
+  ddl: DefinitionLanguage,
+  { isBackup = false } = {},
+): readonly Migration[] {
   const known = applied.slice(0, migrations.length)
   if (known.some(({ hash }, index) => hash !== hashOf(migrations[index]!, ddl))) {
-    throw new StartupError(
-      'The database was created by another development version of Martlet, whose tables differ. ' +
-        'There is no migration between development versions: set MARTLET_DATA_DIR to a new folder, or ' +
-        'MARTLET_DATABASE_URL to an empty database',
-    )
+    throw new StartupError(describeForeign(applied[0]!.applied_at, isBackup))
   }
   const newest = applied.at(-1)?.number ?? 0
   if (newest > migrations.length) {
@@ -83,6 +94,20 @@ async function listUnapplied(handle: Kysely<MigrationTable>, ddl: DefinitionLang
     )
   }
   return migrations.slice(newest)
+}
+
+/** The program does not know its commit, but the reflog of a clone knows which commit was in use at the time. */
+function describeForeign(createdAtMs: number, isBackup: boolean): string {
+  const createdAt = new Date(createdAtMs).toISOString()
+  const reason =
+    `The database${isBackup ? ' of the backup' : ''} was created at ${createdAt} by another development version of ` +
+    'Martlet, whose tables differ, and before the first release there is no migration between such versions. '
+  const version = `the version of that time (in a clone: git checkout 'HEAD@{${createdAt}}'; docs/deployment.md, Upgrades)`
+  if (isBackup) return `${reason}Nothing was restored; restore it with ${version}`
+  return (
+    `${reason}Nothing was changed; to keep its mail, run ${version}. To start without it, set MARTLET_DATA_DIR to a new ` +
+    'folder, or MARTLET_DATABASE_URL to an empty database'
+  )
 }
 
 /** Hashes the statements of a migration on this database, ignoring differences in white space. */

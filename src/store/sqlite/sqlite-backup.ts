@@ -5,7 +5,9 @@
 import { statSync } from 'node:fs'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
+import { requireFit } from '../migrations/migrate.ts'
 import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'
+import { sqlite } from './sqlite-adapter.ts'
 import { sqliteCode } from './sqlite-errors.ts'
 
 /** More pages than a database can have. */
@@ -52,19 +54,37 @@ export function listBlobKeys(file: string): string[] {
 }
 
 /**
- * Checks a restored copy, and pauses its outbound mail and webhooks, before a server uses it.
+ * Checks that this version can use a restored copy.
  *
- * @throws StartupError when the copy is damaged, or belongs to another development version
+ * @throws StartupError when it is no database, or belongs to a newer program, or to another development version
+ */
+export function requireRestorable(file: string): void {
+  change(file, (database) => {
+    const applied = database.prepare('select * from schema_migrations order by number').all()
+    requireFit(applied as Parameters<typeof requireFit>[0], sqlite.ddl, { isBackup: true })
+  })
+}
+
+/**
+ * Checks a restored copy for damage, and pauses its outbound mail and webhooks, before a server uses it.
+ *
+ * @throws StartupError when the copy is damaged
  */
 export function pauseRestored(file: string, now: number): void {
-  const database = new BetterSqlite(file, { fileMustExist: true })
-  try {
+  change(file, (database) => {
     const found = database.pragma('quick_check(1)', { simple: true })
     if (found !== 'ok') throw new StartupError(`The database of the backup is damaged: ${found}`)
     database.prepare('insert into outbound_pause (id, paused_at) values (1, ?) on conflict do nothing').run(now)
     for (const sql of RAISE_UID_VALIDITY) database.exec(sql)
     // Closing it would do that too, but without an error if it fails, and the log does not get the final name of the database.
     database.pragma('wal_checkpoint(truncate)')
+  })
+}
+
+function change(file: string, use: (database: BetterSqlite.Database) => void): void {
+  const database = new BetterSqlite(file, { fileMustExist: true })
+  try {
+    use(database)
   } catch (error) {
     if (sqliteCode(error) === undefined) throw error
     throw new StartupError(`The database of the backup cannot be used: ${(error as Error).message}`, { cause: error })

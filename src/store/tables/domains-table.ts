@@ -26,6 +26,24 @@ export async function listHolders(db: Db, names: readonly string[]): Promise<Dom
   return names.length === 0 ? [] : holders(db, { names })
 }
 
+/** Returns the shared domains: that of MARTLET_DOMAIN, and those of its earlier values. */
+export async function listShared(db: Db): Promise<Pick<DomainRow, 'id' | 'domain'>[]> {
+  return db.selectFrom('domains').select(['id', 'domain']).where('organization_id', 'is', null).orderBy('id').execute()
+}
+
+/** Returns the address of any inbox in a domain, except this one. */
+export async function findInboxAddress(db: Db, domainId: string, except: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('inboxes')
+    .select('address')
+    .where('domain_id', '=', domainId)
+    .where('address', '!=', except)
+    .where('deleting_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row?.address
+}
+
 /** A scope; a row of another pod is outside. */
 export interface DomainScope {
   readonly organizationId: string

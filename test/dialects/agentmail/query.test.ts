@@ -154,7 +154,9 @@ test('a member that a body does not know is reported in a header, and refused in
     status: 400,
     body: {
       code: 'validation_error',
-      message: expect.stringMatching(/^hodl is unknown: the members of the body are labels, .*, hold, .*, subject$/),
+      message: expect.stringMatching(
+        /^hodl is unknown: write hold; the members of the body are labels, .*, hold, .*, subject$/,
+      ),
       errors: [{ path: ['hodl'] }],
     },
   })
@@ -178,4 +180,36 @@ test('a member that a body does not know is reported in a header, and refused in
   })
   expect((await world.request('GET', list, { headers: strict })).status).toBe(200)
   expect((await world.request('GET', list, { headers: { 'martlet-strict': 'yes' } })).status).toBe(400)
+})
+
+// A key without the misspelt flag was created without a word, although strict mode refuses what has no effect.
+test('a permission flag that is unknown is reported in a header, and refused in strict mode', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { body: key } = await world.request('POST', '/v0/api-keys', { body: {} })
+  const strict = { 'martlet-strict': 'true' }
+  const permissions = { message_raed: true, thread_read: true, message_send: true } // thread_read: of older clients
+  const calls = [
+    ['POST', '/v0/api-keys'],
+    ['PATCH', `/v0/api-keys/${key.api_key_id}`],
+    ['POST', `/v0/inboxes/${inboxId}/api-keys`],
+    ['POST', `/v0/inboxes/${inboxId}/app-passwords`],
+  ] as const
+  for (const [method, path] of calls) {
+    expect(await world.request(method, path, { body: { permissions }, headers: strict }), path).toMatchObject({
+      status: 400,
+      body: {
+        message: expect.stringMatching(
+          /^permissions.message_raed is unknown: write message_read; the members of permissions are /,
+        ),
+        errors: [{ path: ['permissions', 'message_raed'] }],
+      },
+    })
+    const ignored = await world.request(method, path, { body: { permissions } })
+    expect([ignored.status, ignored.headers.get('martlet-warning')], path).toEqual([
+      200,
+      'unknown members of the body were ignored: permissions.message_raed',
+    ])
+    expect(ignored.body.permissions).toEqual({ message_send: true })
+  }
 })

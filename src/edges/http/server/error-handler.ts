@@ -82,7 +82,7 @@ function retryAfterOf({ params }: MailError): string {
 }
 
 function isTransient(error: MailError): boolean {
-  return error.kind === 'temporary' || error.kind === 'rate_limited'
+  return error.kind === 'temporary' || error.kind === 'rate_limited' || error.endsByItself
 }
 
 /**

@@ -46,7 +46,7 @@ import { createRequestLog, pathOf } from './requests/request-log.ts'
 import { containRequests } from './requests/request-unit.ts'
 import { createLongPolls } from './requests/request-wait.ts'
 import { rewriteUrl } from './requests/rewrite-url.ts'
-import { reportUnknown, unknownMembers } from './requests/unknown-members.ts'
+import { reportUnknown, requireNoMisnomer, unknownMembers } from './requests/unknown-members.ts'
 import { validatorCompiler } from './requests/validation.ts'
 import { senderPageRoutes } from './sender-page.ts'
 import { createSseRegistry } from './sse-registry.ts'
@@ -201,12 +201,9 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
   app.addHook('preHandler', (request, reply, next) => {
     const { body, routeOptions } = request
-    reportUnknown(
-      request,
-      reply,
-      'members of the body',
-      unknownMembers(routeOptions.schema?.body as RequestSchema, body),
-    )
+    const schema = routeOptions.schema?.body as RequestSchema | undefined
+    if (schema) requireNoMisnomer(schema, body)
+    reportUnknown(request, reply, 'members of the body', unknownMembers(schema, body))
     next()
   })
   app.addHook('onSend', (request, reply, payload, next) => {

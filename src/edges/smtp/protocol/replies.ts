@@ -6,7 +6,7 @@
  * neither missing nor repeated.
  */
 import type { ErrorKind } from '../../../errors/error-definition.ts'
-import { type ErrorCode, isMailError, MailError } from '../../../errors.ts'
+import { type ErrorCode, MailError } from '../../../errors.ts'
 import type { Receipt } from '../../../mail/receiving/arrival.ts'
 
 export interface Reply {
@@ -121,6 +121,7 @@ const byCode: Partial<Record<ErrorCode, readonly [number, string]>> = {
   unavailable: [451, '4.3.0'],
   shutting_down: [421, '4.3.2'],
   internal_error: [451, '4.3.0'],
+  idempotency_conflict: [554, '5.6.0'], // another message has the key: a retry cannot help
 }
 
 /** For an entry that is not in `byCode`. A 5xx loses the message, so only errors that no retry can solve get one. */
@@ -137,10 +138,6 @@ export function replyForError(error: unknown): Reply {
   if (!(error instanceof MailError)) return refusal(451, '4.3.0', 'internal_error', 'Internal error; try again later')
   const reason: ErrorCode = error.code
   if (error.kind === 'unknown') return { ...refusal(451, '4.3.0', reason, error.message), isDropped: true }
-  // Another message has the key: a retry cannot help, unless the first attempt is still running.
-  if (isMailError(error, 'idempotency_conflict') && !error.params.isRunning) {
-    return refusal(554, '5.6.0', reason, error.message)
-  }
   const [code, enhancedCode] = byCode[reason] ?? byKind[error.kind] ?? [451, '4.3.0']
   return refusal(code, enhancedCode, reason, error.message)
 }

@@ -2,13 +2,14 @@
  * Turns a subscriber's request into a checked subscription filter: known types, permissions, inboxes and pods in scope.
  * Only this file decides who may receive which event; backfill and live use the same filter.
  */
+import { similarName } from '../../../config/similar-name.ts'
 import { MailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'
 import type { EventRow } from '../../../store/schema/event-rows.ts'
 import { hasPermission, keyOf, requireInboxIds, requirePermission, requirePodIds } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
 import type { Permission } from '../../access/permissions.ts'
-import { getEventType, isSubscribable, standardTypes } from '../log/event-types.ts'
+import { getEventType, isSubscribable, standardTypes, subscribableTypes } from '../log/event-types.ts'
 
 /** A subscriber's request. An empty list means the same as a missing one. */
 export interface EventFilter {
@@ -126,10 +127,18 @@ export function emptyFilter(actor: Actor): CheckedFilter {
   return { ...filterOf(actor, { eventTypes: [], inboxIds: [], podIds: [] }), types: new Set() }
 }
 
+/** A longer name is not compared as a whole. */
+const TYPE_CHARS_MAX = 64
+
 /** @throws validation_error for a type that clients cannot name: an internal one is rejected like an unknown one */
 export function checkEventType(name: string): void {
   if (isSubscribable(name)) return
-  throw new MailError('validation_error', { detail: `Unknown event type "${name}"`, path: ['event_types'] })
+  const meant = similarName(name.slice(0, TYPE_CHARS_MAX), subscribableTypes)
+  throw new MailError('validation_error', {
+    detail: `Unknown event type "${name}"`,
+    path: ['event_types'],
+    fix: meant === undefined ? `The types are ${subscribableTypes.join(', ')}.` : `Write ${meant}.`,
+  })
 }
 
 /** Checks a requested type, and that the actor may receive it. */

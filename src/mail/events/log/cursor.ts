@@ -33,7 +33,11 @@ export function parseCursor(cursor: string, epochNow: string): { readonly seq: n
   const [, version, epoch, digits, mark = ''] = FORM.exec(decode(cursor)) ?? []
   const seq = Number(digits)
   if (version === undefined || !Number.isSafeInteger(seq)) {
-    throw new MailError('validation_error', { detail: 'The cursor is invalid', path: ['after'] })
+    throw new MailError('validation_error', {
+      detail: 'The cursor is invalid',
+      path: ['after'],
+      fix: 'Send the `cursor` of an event (in a stream of server-sent events, its `id`), not its event_id.',
+    })
   }
   if (Number(version) !== VERSION || epoch !== epochNow) throw new MailError('cursor_expired', {})
   return { seq, mark }

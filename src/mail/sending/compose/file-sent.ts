@@ -83,7 +83,7 @@ export interface SentMail {
   readonly beganAt: number
 }
 
-/** @throws not_found, missing_permission, unknown_api_key, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_conflict; the errors of a transaction */
+/** @throws not_found, missing_permission, unknown_api_key, inbox_paused, message_rejected, organization_unverified, rate_limit_exceeded, idempotency_running; the errors of a transaction */
 export type FileSent = (actor: Actor, mail: SentMail) => Promise<Sent>
 
 interface FileSentNeeds {

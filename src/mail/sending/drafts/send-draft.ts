@@ -39,7 +39,7 @@ export interface SendDraft {
    *   was sent gets the result of that send.
    * @param labels what to change in the labels that the message gets from the draft
    * @throws not_found, missing_permission, draft_sending, draft_changed, no_recipients, system_label, validation_error,
-   *   message_too_large, idempotency_conflict, too_many_responses; and disk_full, unavailable or shutting_down when
+   *   message_too_large, idempotency_conflict, idempotency_running, too_many_responses; and disk_full, unavailable or shutting_down when
    *   nothing was sent
    */
   send(

@@ -45,7 +45,7 @@ export interface Idempotency {
    *   the caller sorts an object whose members a client may write in any order
    * @param send calls recordResult in the transaction of its result, whichever way it succeeds
    * @throws validation_error for a malformed key; idempotency_conflict when the key was used for
-   *   another request, or its request is still running
+   *   another request; idempotency_running when its request is still running
    */
   once(use: KeyUse, request: unknown, send: (keyClaim: KeyClaim) => Promise<Sent>): Promise<Sent>
 }
@@ -115,30 +115,24 @@ export function createIdempotency({ store, limits }: IdempotencyNeeds): Idempote
   }
 }
 
-/** @throws idempotency_conflict when it was another request, or is still running */
+/** @throws idempotency_conflict when it was another request; idempotency_running when it is still running */
 function storedResult(row: idempotency.UsedKeyRow, hash: string): Sent {
   if (row.fingerprint !== hash) throw usedForAnother()
   if (row.state === 'done') return JSON.parse(row.result!) as Sent
-  throw new MailError('idempotency_conflict', {
-    detail: 'A request with this Idempotency-Key is still running',
-    isRunning: true,
-  })
+  throw new MailError('idempotency_running', {})
 }
 
 function usedForAnother(): MailError {
-  return new MailError('idempotency_conflict', { detail: 'This Idempotency-Key was used for another request' })
+  return new MailError('idempotency_conflict', {})
 }
 
 /**
  * Stores the result, in the send's own transaction.
- * @throws idempotency_conflict when the attempt has lost its key: nothing is sent
+ * @throws idempotency_running when another attempt has taken over the key: this one sends nothing
  */
 export async function recordResult(tx: Tx, keyClaim: KeyClaim, sent: Sent): Promise<void> {
   if (!keyClaim || (await idempotency.finish(tx, keyClaim, JSON.stringify(sent)))) return
-  throw new MailError('idempotency_conflict', {
-    detail: 'Another request has taken over this Idempotency-Key',
-    isRunning: true,
-  })
+  throw new MailError('idempotency_running', {})
 }
 
 /** @throws validation_error */

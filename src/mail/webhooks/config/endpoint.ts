@@ -47,7 +47,11 @@ export function parseWebhookUrl(text: string, { allowPrivateNetworks, limits }: 
     throw refusal('url must not contain a user name or password; put them into a custom header field', 'url')
   }
   if (!allowPrivateNetworks && isPrivateHost(url.hostname)) {
-    throw refusal('url is in a private network, to which this server does not connect', 'url')
+    throw new MailError('validation_error', {
+      detail: 'url is in a private network, to which this server does not connect',
+      path: ['url'],
+      fix: 'Use a public address. The operator can allow private networks with MARTLET_ALLOW_PRIVATE_NETWORKS=true.',
+    })
   }
   return text
 }

@@ -40,6 +40,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   thread_too_large: 'unprocessable',
   narrow_key: 'forbidden',
   idempotency_conflict: 'conflict',
+  idempotency_running: 'conflict', // a response with Retry-After
   draft_sending: 'conflict',
   draft_changed: 'race_condition',
   human_verified: 'resource_taken',

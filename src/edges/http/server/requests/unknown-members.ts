@@ -5,6 +5,7 @@
  * refused before it changes anything (docs/adr/0056).
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { similarName } from '../../../../config/similar-name.ts'
 import { MailError } from '../../../../errors.ts'
 import type { RequestSchema } from './bounded-schema.ts'
 
@@ -40,9 +41,11 @@ export function reportUnknown(
   if (strict === 'true') {
     const path = first.path.map((name) => (typeof name === 'string' ? readable(name) : name))
     const known = first.known.slice(0, KNOWN_MAX)
+    const meant = similarName(String(path.at(-1)), first.known)
     const shown = [...known, ...(known.length < first.known.length ? ['...'] : [])].join(', ')
     const parent = path.length > 1 ? `members of ${path.slice(0, -1).join('.')}` : what
-    const detail = `${path.join('.')} is unknown: ${shown === '' ? `there are no ${parent}` : `the ${parent} are ${shown}`}`
+    const advice = meant === undefined ? '' : `write ${meant}; `
+    const detail = `${path.join('.')} is unknown: ${advice}${shown === '' ? `there are no ${parent}` : `the ${parent} are ${shown}`}`
     throw new MailError('validation_error', { detail, path })
   }
   const named = unknown
@@ -53,6 +56,19 @@ export function reportUnknown(
   reply.header('martlet-warning', earlier === undefined ? warning : `${earlier}; ${warning}`)
 }
 
+/**
+ * Refuses a member whose loss changes what the request does: a send with `send_at` would leave at once, and one with `body`
+ * would be empty. The schemas list only names that no client of the service sends.
+ *
+ * @throws validation_error
+ */
+export function requireNoMisnomer({ misnamed = {} }: RequestSchema, body: unknown): void {
+  for (const [name, advice] of Object.entries(misnamed)) {
+    if (!Object.hasOwn(body as object, name) || (body as Record<string, unknown>)[name] === null) continue
+    throw new MailError('validation_error', { detail: `${name} is unknown: ${advice}`, path: [name] })
+  }
+}
+
 /** Returns the members of a valid body that its schema does not know, at most one more than a warning names. */
 export function unknownMembers(schema: RequestSchema | undefined, body: unknown): UnknownMember[] {
   const found: UnknownMember[] = []
@@ -60,9 +76,9 @@ export function unknownMembers(schema: RequestSchema | undefined, body: unknown)
   return found
 }
 
-/** An object without declared members, such as the metadata of an inbox, knows every member. */
+/** An object without declared members, such as the metadata of an inbox, knows every member, unless its schema lists names. */
 function addUnknown(schema: RequestSchema, value: unknown, path: UnknownMember['path'], found: UnknownMember[]): void {
-  const { properties, additionalProperties, items, anyOf } = schema
+  const { properties, additionalProperties, items, anyOf, knownNames } = schema
   if (found.length > NAMED_MAX || typeof value !== 'object' || value === null) return
   if (anyOf) {
     addUnknown(closest(anyOf, value), value, path, found)
@@ -73,6 +89,11 @@ function addUnknown(schema: RequestSchema, value: unknown, path: UnknownMember['
       const known = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
       if (known) addUnknown(known, member, [...path, name], found)
       else if (found.length <= NAMED_MAX) found.push({ path: [...path, name], known: namesOf(properties) })
+    }
+  } else if (knownNames) {
+    for (const name of Object.keys(value)) {
+      if (!knownNames.includes(name) && found.length <= NAMED_MAX)
+        found.push({ path: [...path, name], known: knownNames })
     }
   }
 }

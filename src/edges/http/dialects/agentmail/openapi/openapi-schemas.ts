@@ -1,9 +1,11 @@
 /**
  * Converts the schemas of the routes to those of the API description. A schema with a `title` becomes a component of that
- * name. Three further keywords are for this file, and no validator knows them:
+ * name. Five further keywords are not JSON Schema, and no validator knows them:
  *
  * - `rule`: what the core checks beyond the schema, as keywords of JSON Schema. The core refuses with a sentence that says
  *   what to write, which "must match pattern" does not, so these keywords are shown and not compiled.
+ * - `knownNames`: the names that have a meaning in an object without declared members; not shown.
+ * - `misnamed`: members that are refused, and what to write instead; not shown.
  * - `isRefused`: the member exists to be refused, so it is not shown.
  * - `isOurs`: the member is an addition of Martlet; shown as `x-martlet`.
  */
@@ -24,6 +26,8 @@ export interface ShownSchemas {
 interface Source extends Keywords {
   readonly title?: string
   readonly rule?: Rule
+  readonly knownNames?: readonly string[]
+  readonly misnamed?: Readonly<Record<string, string>>
   readonly isRefused?: boolean
   readonly isOurs?: boolean
   readonly type?: string
@@ -59,8 +63,8 @@ export function createShownSchemas(limits: Limits, examples: Readonly<Record<str
   }
 
   function showKeywords(schema: Source): Keywords {
-    const { title, rule, isRefused, isOurs, properties, required, items, additionalProperties, anyOf, ...plain } =
-      schema
+    const { title, rule, knownNames, misnamed, isRefused, isOurs, ...keywords } = schema
+    const { properties, required, items, additionalProperties, anyOf, ...plain } = keywords
     const rules = typeof rule === 'function' ? rule(limits) : rule
     const shown = Object.entries(properties ?? {}).filter(([, member]) => !member.isRefused)
     const names = required?.filter((name) => shown.some(([each]) => each === name))

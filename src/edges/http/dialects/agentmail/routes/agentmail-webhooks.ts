@@ -10,6 +10,7 @@ import { named, nothing, ok } from '../wire/shape-wire.ts'
 import {
   CreateWebhook,
   HeaderNames,
+  misnamed,
   ReplaceWebhook,
   RotateSecret,
   readNewWebhook,
@@ -180,7 +181,8 @@ function inScope<Members extends TProperties>(scopeRoute: ScopeRoute, verb: stri
     name,
     isOutside(scopeRoute, name) ? Type.Optional({ ...(schema as TSchema), isRefused: true }) : schema,
   ])
-  return Type.Unsafe<Static<TObject<Members>>>(named(`${verb}${scope}WebhookRequest`, Object.fromEntries(members)))
+  const title = `${verb}${scope}WebhookRequest`
+  return Type.Unsafe<Static<TObject<Members>>>(named(title, Object.fromEntries(members), { misnamed }))
 }
 
 function isOutside(scopeRoute: ScopeRoute, member: string): boolean {

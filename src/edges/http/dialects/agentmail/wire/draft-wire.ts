@@ -13,7 +13,7 @@ import { Attachment } from './attachment-wire.ts'
 import { LabelsBody, readLabelChange } from './labels-wire.ts'
 import { addresses, formatAddresses, mailMembers } from './message-wire.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
-import { RecipientList, readList, readRecipients, refuseTracking, TrackOpens } from './outgoing-wire.ts'
+import { misnamed, RecipientList, readList, readRecipients, refuseTracking, TrackOpens } from './outgoing-wire.ts'
 import { clientId, label, timeText } from './request-texts.ts'
 import { named, namedPage, nonEmpty, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
@@ -71,23 +71,31 @@ const contentMembers = {
   track_opens: nullable(TrackOpens),
 }
 
-export const CreateDraftBody = named('CreateDraftRequest', {
-  ...contentMembers,
-  labels: nullable(Type.Array(Label)),
-  attachments: nullable(Type.Array(SendAttachment)),
-  in_reply_to: nullable(Type.String({ description: 'Id of the message to answer.' })),
-  forward_of: nullable(Type.String({ description: 'Id of the message to forward.' })),
-  reply_all: nullable(Type.Boolean()),
-  client_id: nullable(Type.String({ rule: clientId })),
-})
+export const CreateDraftBody = named(
+  'CreateDraftRequest',
+  {
+    ...contentMembers,
+    labels: nullable(Type.Array(Label)),
+    attachments: nullable(Type.Array(SendAttachment)),
+    in_reply_to: nullable(Type.String({ description: 'Id of the message to answer.' })),
+    forward_of: nullable(Type.String({ description: 'Id of the message to forward.' })),
+    reply_all: nullable(Type.Boolean()),
+    client_id: nullable(Type.String({ rule: clientId })),
+  },
+  { misnamed },
+)
 
-export const UpdateDraftBody = named('UpdateDraftRequest', {
-  ...contentMembers,
-  add_attachments: nullable(Type.Array(SendAttachment)),
-  remove_attachments: nullable(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'Ids.' })),
-  add_labels: nullable(Type.Union([Label, Type.Array(Label)])),
-  remove_labels: nullable(Type.Union([Label, Type.Array(Label)])),
-})
+export const UpdateDraftBody = named(
+  'UpdateDraftRequest',
+  {
+    ...contentMembers,
+    add_attachments: nullable(Type.Array(SendAttachment)),
+    remove_attachments: nullable(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'Ids.' })),
+    add_labels: nullable(Type.Union([Label, Type.Array(Label)])),
+    remove_labels: nullable(Type.Union([Label, Type.Array(Label)])),
+  },
+  { misnamed },
+)
 
 export const SendDraftBody = named('SendDraftRequest', {
   ...LabelsBody.properties,

@@ -58,7 +58,7 @@ export function readAttachment(
     return { ...fields, contentType: fields.contentType ?? data.contentType, bytes: data.bytes }
   }
   const bytes = parseBase64(text)
-  if (!bytes) throw invalid('An attachment must have content in base64…', [...path, 'content'])
+  if (!bytes) throw invalid('The content of an attachment is not valid base64', [...path, 'content'])
   return { ...fields, bytes }
 }
 

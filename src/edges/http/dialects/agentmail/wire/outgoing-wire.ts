@@ -44,25 +44,47 @@ const shared = {
   track_opens: Type.Optional(TrackOpens),
 }
 
-export const SendBody = named('SendMessageRequest', { ...shared, subject: Type.Optional(Type.String()) })
-export const ReplyBody = named('ReplyToMessageRequest', {
-  ...shared,
-  reply_all: Type.Optional(Type.Boolean()),
-  quote_original: Type.Optional(
-    Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
-  ),
-})
+/** Also in drafts. */
+export const misnamed = {
+  body: 'write text or html',
+  from: 'the sender is the inbox in the path',
+}
+const misnamedInSends = {
+  ...misnamed,
+  send_at: 'a send leaves at once. Create a draft with send_at: POST /v0/inboxes/{inbox_id}/drafts',
+}
+
+export const SendBody = named(
+  'SendMessageRequest',
+  { ...shared, subject: Type.Optional(Type.String()) },
+  { misnamed: misnamedInSends },
+)
+export const ReplyBody = named(
+  'ReplyToMessageRequest',
+  {
+    ...shared,
+    reply_all: Type.Optional(Type.Boolean()),
+    quote_original: Type.Optional(
+      Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
+    ),
+  },
+  { misnamed: misnamedInSends },
+)
 
 /** `to`, `cc` and `bcc` follow from the message. */
 const { to, cc, bcc, ...others } = ReplyBody.properties
 const refused = { isRefused: true }
-export const ReplyAllBody = named('ReplyAllMessageRequest', {
-  ...others,
-  to: Type.Optional({ ...to, ...refused }),
-  cc: Type.Optional({ ...cc, ...refused }),
-  bcc: Type.Optional({ ...bcc, ...refused }),
-  reply_all: Type.Optional({ ...others.reply_all, ...refused }),
-})
+export const ReplyAllBody = named(
+  'ReplyAllMessageRequest',
+  {
+    ...others,
+    to: Type.Optional({ ...to, ...refused }),
+    cc: Type.Optional({ ...cc, ...refused }),
+    bcc: Type.Optional({ ...bcc, ...refused }),
+    reply_all: Type.Optional({ ...others.reply_all, ...refused }),
+  },
+  { misnamed: misnamedInSends },
+)
 
 export const SentMessage = named('SendMessageResponse', { message_id: Type.String(), thread_id: Type.String() })
 
@@ -85,7 +107,8 @@ export const outgoingRules = [
   'The header … is set by the server and cannot be given',
   '… can have at most … characters; attach what is longer',
   'An attachment has either content or url, not both',
-  'An attachment must have content in base64…',
+  'An attachment must have content in base64, or a url',
+  'The content of an attachment is not valid base64',
   'This is not a data: URL with valid data',
   'The url of an attachment must be an http or https URL of at most … characters, or a data: URL',
 ]
@@ -100,6 +123,7 @@ export const sendErrors = [
   'not_implemented',
   'domain_not_verified',
   'idempotency_conflict',
+  'idempotency_running',
   'message_too_large',
   'too_many_at_once',
   'parse_queue_full',

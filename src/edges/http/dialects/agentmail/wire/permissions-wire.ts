@@ -7,10 +7,14 @@ import { Type } from 'typebox'
 import { isPermission, type Permission, permissions } from '../../../../../mail/access/permissions.ts'
 import { mapOf } from './shape-wire.ts'
 
+/** Flags of AgentMail until July 2026. Clients of that time send them, and they mean nothing. */
+const FORMER = ['thread_read', 'thread_delete']
+
 export const Permissions = mapOf(Type.Boolean(), {
+  knownNames: [...permissions, ...FORMER],
   title: 'ApiKeyPermissions',
   maxProperties: 1_000, // in requests and responses: one component
-  description: `Allowlist of flags; unknown ones are ignored. Without it, everything in scope is allowed. ${permissions.join(', ')}.`,
+  description: `Allowlist of flags; unknown ones grant nothing. Without it, everything in scope is allowed. ${permissions.join(', ')}.`,
 })
 
 type Flags = Readonly<Record<string, boolean>>

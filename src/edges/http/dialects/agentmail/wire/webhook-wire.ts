@@ -82,21 +82,27 @@ export function webhookList(page: Page<WebhookView>): Wire<typeof WebhookList> {
   return { ...pageHead(page), webhooks: page.items.map(webhook) }
 }
 
-export const CreateWebhook = named('CreateWebhookRequest', {
-  url: Url,
-  event_types: Type.Optional(EventTypes),
-  pod_ids: OptionalTexts,
-  inbox_ids: OptionalTexts,
-  client_id: Type.Optional(
-    Type.String({
-      description: 'Another request with the same client_id returns the existing webhook.',
-      rule: clientId,
-    }),
-  ),
-  headers: Type.Optional(Headers),
-  enabled: Type.Optional(Type.Boolean()),
-  ordered: Ordered,
-})
+export const misnamed = { events: 'write event_types' }
+
+export const CreateWebhook = named(
+  'CreateWebhookRequest',
+  {
+    url: Url,
+    event_types: Type.Optional(EventTypes),
+    pod_ids: OptionalTexts,
+    inbox_ids: OptionalTexts,
+    client_id: Type.Optional(
+      Type.String({
+        description: 'Another request with the same client_id returns the existing webhook.',
+        rule: clientId,
+      }),
+    ),
+    headers: Type.Optional(Headers),
+    enabled: Type.Optional(Type.Boolean()),
+    ordered: Ordered,
+  },
+  { misnamed },
+)
 
 export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
   return {
@@ -111,19 +117,23 @@ export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
   }
 }
 
-export const UpdateWebhook = named('UpdateWebhookRequest', {
-  url: Type.Optional(Url),
-  event_types: Type.Optional({
-    ...EventTypes,
-    description: 'Replaces the event types. An empty array changes nothing.',
-  }),
-  add_pod_ids: OptionalTexts,
-  remove_pod_ids: OptionalTexts,
-  add_inbox_ids: OptionalTexts,
-  remove_inbox_ids: OptionalTexts,
-  enabled: Type.Optional(Type.Boolean()),
-  ordered: Ordered,
-})
+export const UpdateWebhook = named(
+  'UpdateWebhookRequest',
+  {
+    url: Type.Optional(Url),
+    event_types: Type.Optional({
+      ...EventTypes,
+      description: 'Replaces the event types. An empty array changes nothing.',
+    }),
+    add_pod_ids: OptionalTexts,
+    remove_pod_ids: OptionalTexts,
+    add_inbox_ids: OptionalTexts,
+    remove_inbox_ids: OptionalTexts,
+    enabled: Type.Optional(Type.Boolean()),
+    ordered: Ordered,
+  },
+  { misnamed },
+)
 
 export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookChange {
   return {

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox'
 import type { Draft, DraftChange, DraftItem, NewDraft } from '../../../../../mail/sending/drafts/draft.ts'
 import { readId, shownAttachmentId, shownId } from '../prefixed-ids.ts'
 import { addressObject, Recipients, readRecipients } from './address-wire.ts'
-import { mailMembers, readAttachmentKey, readMail } from './agentpost-message-wire.ts'
+import { mailMembers, misnamed, readAttachmentKey, readMail } from './agentpost-message-wire.ts'
 import { time } from './agentpost-shape-wire.ts'
 
 export function draftItem(view: DraftItem) {
@@ -33,12 +33,15 @@ export function draft(view: Draft) {
   return { ...draftItem(view), text_body: view.text ?? null, html_body: view.html ?? null }
 }
 
-export const CreateDraft = Type.Object({
-  ...mailMembers,
-  labels: Type.Optional(Type.Array(Type.String())),
-  in_reply_to: Type.Optional(Type.String()),
-  client_id: Type.Optional(Type.String()),
-})
+export const CreateDraft = Type.Object(
+  {
+    ...mailMembers,
+    labels: Type.Optional(Type.Array(Type.String())),
+    in_reply_to: Type.Optional(Type.String()),
+    client_id: Type.Optional(Type.String()),
+  },
+  { misnamed },
+)
 
 export function readNewDraft({ in_reply_to, client_id, ...mail }: Static<typeof CreateDraft>): NewDraft {
   const inReplyTo = in_reply_to === undefined ? undefined : readId('msg', in_reply_to)
@@ -50,17 +53,20 @@ const TextChange = (contentMediaType: string) =>
   Type.Optional(Type.Union([Type.String({ contentMediaType }), Type.Null()]))
 
 /** `attachments` are added; those of the draft are removed by their ids. */
-export const UpdateDraft = Type.Object({
-  to: RecipientChange,
-  cc: RecipientChange,
-  bcc: RecipientChange,
-  reply_to: RecipientChange,
-  subject: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  text_body: TextChange('text/plain'),
-  html_body: TextChange('text/html'),
-  attachments: mailMembers.attachments,
-  remove_attachments: Type.Optional(Type.Array(Type.String())),
-})
+export const UpdateDraft = Type.Object(
+  {
+    to: RecipientChange,
+    cc: RecipientChange,
+    bcc: RecipientChange,
+    reply_to: RecipientChange,
+    subject: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    text_body: TextChange('text/plain'),
+    html_body: TextChange('text/html'),
+    attachments: mailMembers.attachments,
+    remove_attachments: Type.Optional(Type.Array(Type.String())),
+  },
+  { misnamed },
+)
 
 export function readDraftChange(body: Static<typeof UpdateDraft>, removed: readonly string[] | undefined): DraftChange {
   const recipients = (given: Static<typeof UpdateDraft>['to']) => (given === null ? null : readRecipients(given))

@@ -100,14 +100,25 @@ const recipients = {
 
 export const mailMembers = { ...recipients, subject: Type.Optional(Type.String()), ...bodies }
 
-export const SendBody = Type.Object({ ...mailMembers, labels: Type.Optional(Type.Array(Type.String())) })
+/** Also in drafts. The client packages send any member. */
+export const misnamed = {
+  text: 'write text_body',
+  html: 'write html_body',
+  body: 'write text_body or html_body',
+  send_at: 'this API has no scheduled sends',
+}
 
-export const ReplyBody = Type.Object({
-  ...recipients,
-  ...bodies,
-  reply_all: Type.Optional(Type.Boolean()),
-  labels: Type.Optional(Type.Array(Type.String())),
-})
+export const SendBody = Type.Object({ ...mailMembers, labels: Type.Optional(Type.Array(Type.String())) }, { misnamed })
+
+export const ReplyBody = Type.Object(
+  {
+    ...recipients,
+    ...bodies,
+    reply_all: Type.Optional(Type.Boolean()),
+    labels: Type.Optional(Type.Array(Type.String())),
+  },
+  { misnamed },
+)
 
 type Bodies = Static<typeof ReplyBody> & { readonly subject?: string }
 

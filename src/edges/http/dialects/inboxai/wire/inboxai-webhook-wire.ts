@@ -20,7 +20,8 @@ export function webhookList(page: Page<Webhook>) {
   return { ...pageHead(page), webhooks: page.items.map(webhook) }
 }
 
-export const CreateWebhook = agentMail.CreateWebhook
+/** inboxai does not show the members, so none is refused as misnamed. */
+export const CreateWebhook = Type.Object(agentMail.CreateWebhook.properties)
 
 /** `inbox_ids` replaces all: AgentMail's API only adds and removes. */
 export const UpdateWebhook = Type.Object({

@@ -1,0 +1,67 @@
+/** Tests members whose loss changes what a request does: they are refused, while other unknown members are only reported. */
+import { expect, test } from 'vitest'
+import { startWorld } from '../support/world.ts'
+
+const mail = { to: 'cy@example.test', subject: 's', text: 'x' }
+
+// `send_at` sent at once, `body` sent an empty mail, and `events` subscribed to everything.
+test('a misnamed member of a send, a draft or a webhook is refused with the name to write', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { messageId } = await world.agentmail.inboxes.messages.send(inboxId, { ...mail, to: [inboxId] })
+  const messages = `/v0/inboxes/${inboxId}/messages`
+  const message = `${messages}/${encodeURIComponent(messageId)}`
+  const { body: draft } = await world.request('POST', `/v0/inboxes/${inboxId}/drafts`, { body: mail })
+  const { body: hook } = await world.request('POST', '/v0/webhooks', { body: { url: 'http://127.0.0.1:9/' } })
+  const later = new Date(Date.now() + 86_400_000).toISOString()
+  const cases: readonly [method: string, path: string, body: object, name: string, advice: string][] = [
+    ['POST', `${messages}/send`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
+    ['POST', `${messages}/send`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
+    ['POST', `${messages}/send`, { ...mail, from: 'eve@example.test' }, 'from', 'the sender is the inbox'],
+    ['POST', `${message}/reply`, { text: 'x', send_at: later }, 'send_at', 'Create a draft with send_at'],
+    ['POST', `${message}/reply-all`, { body: 'x' }, 'body', 'write text or html'],
+    ['POST', `${message}/forward`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
+    ['POST', `/v0/inboxes/${inboxId}/drafts`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
+    ['PATCH', `/v0/inboxes/${inboxId}/drafts/${draft.draft_id}`, { body: 'x' }, 'body', 'write text or html'],
+    ['POST', '/v0/webhooks', { url: 'http://127.0.0.1:9/', events: ['message.sent'] }, 'events', 'write event_types'],
+    ['PATCH', `/v0/webhooks/${hook.webhook_id}`, { events: ['message.sent'] }, 'events', 'write event_types'],
+  ]
+  const before = (await world.agentmail.inboxes.messages.list(inboxId)).count
+  for (const [method, path, body, name, advice] of cases) {
+    expect(await world.request(method, path, { body }), `${method} ${path} ${name}`).toMatchObject({
+      status: 400,
+      body: {
+        code: 'validation_error',
+        message: expect.stringMatching(new RegExp(`^${name} is unknown: .*${advice}`)),
+        errors: [{ path: [name] }],
+      },
+    })
+  }
+  expect((await world.agentmail.inboxes.messages.list(inboxId)).count).toBe(before)
+  // Unset members, and others that are unknown, as newer clients may send them.
+  const fine = await world.request('POST', `${messages}/send`, { body: { ...mail, send_at: null, priority: 1 } })
+  expect([fine.status, fine.headers.get('martlet-warning')]).toEqual([200, expect.stringContaining('priority')])
+  const scheduled = { ...mail, send_at: later }
+  expect((await world.request('POST', `/v0/inboxes/${inboxId}/drafts`, { body: scheduled })).status).toBe(200)
+})
+
+// The client packages of AgentPost pass every member on, and the mail was empty.
+test('AgentPost: the members of a text that AgentMail has are refused with the name to write', async () => {
+  await using world = await startWorld()
+  const { body: inbox } = await world.request('POST', '/api/v1/inboxes', { body: { username: 'ada' } })
+  const to = [{ email: 'cy@example.test' }]
+  const { body: draft } = await world.request('POST', `/api/v1/inboxes/${inbox.id}/drafts`, { body: { to } })
+  const refused = async (method: string, path: string, body: object, sentence: string) =>
+    expect(await world.request(method, `/api/v1${path}`, { body }), `${method} ${path}`).toMatchObject({
+      status: 400,
+      body: { error: { code: 'validation_error', message: sentence } },
+    })
+  const send = `/inboxes/${inbox.id}/messages`
+  await refused('POST', send, { to, text: 'x' }, 'text is unknown: write text_body')
+  await refused('POST', send, { to, html: '<p>x' }, 'html is unknown: write html_body')
+  await refused('POST', send, { to, body: 'x' }, 'body is unknown: write text_body or html_body')
+  await refused('POST', `/inboxes/${inbox.id}/drafts`, { to, text: 'x' }, 'text is unknown: write text_body')
+  await refused('PATCH', `/drafts/${draft.id}`, { text: 'x' }, 'text is unknown: write text_body')
+  const sent = await world.request('POST', `/api/v1${send}`, { body: { to, text_body: 'x' } })
+  expect([sent.status, sent.body.text_body]).toEqual([201, 'x'])
+})
