@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { startDns } from './support/dns-server.ts'
 import { MAIL_PROGRAMS_OFF } from './support/free-port.ts'
 import { cli } from './support/program.ts'
 import { ROOT_KEY } from './support/root-key.ts'
@@ -47,7 +48,8 @@ const warningsOf = (stdout: string, subject: string) =>
 
 // An agent of the README kept its address in mail.localhost, and wrote to other servers with it.
 test('inboxes in the domain of an earlier MARTLET_DOMAIN are reported, once there are any', async () => {
-  const env = { ...(await settings()), MARTLET_ROOT_KEY: ROOT_KEY }
+  await using dns = await startDns({ 'mail.delta.test': 'fails' }) // which is no reason for the check to fail
+  const env = { ...(await settings()), MARTLET_ROOT_KEY: ROOT_KEY, MARTLET_DNS_SERVERS: dns.address }
   const moved = { ...env, MARTLET_DOMAIN: 'mail.delta.test' }
   expect(warningsOf((await run(['check'], moved)).stdout, 'domain')).toEqual([]) // only the postmaster of mail.localhost exists
   const create = (request: object) => async (url: string) => {
