@@ -249,10 +249,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   async function fileOrDiscard(prepared: Prepared): Promise<Receipt[]> {
     const { arrival, envelope, content } = prepared
-    const shared = shareContent(content)
+    const rows = rowsOfContent(content.parsed) + envelope.recipients.length * rowsOfFiling(content.parsed, limits)
+    const isDivided = rows > limits.messages.transactionRowsMax && envelope.recipients.length > 1
+    const shared = isDivided ? shareContent(content) : undefined
     try {
       requireNoLoop(content.parsed, limits)
-      const receipts = await fileAll(prepared, shared)
+      const receipts = await (shared ? fileDivided(prepared, shared) : fileAtOnce(prepared, rows))
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       for (const { recipient, isDropped } of receipts) {
         if (isDropped)
@@ -263,35 +265,36 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       if (stored.every((receipt) => receipt.isDuplicate)) await content.discard()
       return receipts
     } catch (error) {
-      if (!shared.isStored) await content.discard(error)
+      if (!shared?.isStored()) await content.discard(error)
       throw error
     }
   }
 
-  async function fileAll(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
-    const { arrival, envelope, content } = prepared
-    const { recipients } = envelope
-    const perItem = rowsOfFiling(content.parsed, limits)
-    const rows = rowsOfContent(content.parsed) + recipients.length * perItem
-    if (rows > limits.messages.transactionRowsMax && recipients.length > 1)
-      return fileDivided(prepared, shared, perItem)
+  /** @param rows the number that it writes */
+  function fileAtOnce(prepared: Prepared, rows: number): Promise<Receipt[]> {
+    const { arrival, envelope } = prepared
     const isLong = rows > limits.messages.shortFilingRowsMax
     // A message to oneself changes the sent message, which others of the batch may read.
-    const isAlone = recipients.map(withoutTag).includes(envelope.sender)
+    const isAlone = envelope.recipients.some((recipient) => withoutTag(recipient) === envelope.sender)
     return fileTogether(prepared, { isAlone, fairnessKey: isLong ? fairnessKeyOf(arrival) : undefined })
   }
 
-  /** Files a message that writes many rows in several transactions. @param perItem rows per recipient */
-  async function fileDivided(prepared: Prepared, shared: SharedContent<Checks>, perItem: number): Promise<Receipt[]> {
-    const { arrival, envelope, content } = prepared
-    const rows = { perItem, first: rowsOfContent(content.parsed), max: limits.messages.transactionRowsMax }
+  /** Files a message that writes many rows in several transactions. */
+  async function fileDivided(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
+    const { arrival, envelope } = prepared
+    const { content } = shared
+    const rows = {
+      perItem: rowsOfFiling(content.parsed, limits),
+      first: rowsOfContent(content.parsed),
+      max: limits.messages.transactionRowsMax,
+    }
     const parts = inParts(await byInbox(envelope.recipients), rows).map((part) => part.flat())
     const fairnessKey = fairnessKeyOf(arrival)
     return fileParts(envelope.recipients, parts, async (recipients) => {
       const file = async (tx: Tx) => {
         await inboxes.lock(tx, recipients, { skipLocked: false })
         await shared.begin(tx)
-        const [receipts] = await fileBatch(tx, [{ ...prepared, envelope: { ...envelope, recipients } }])
+        const [receipts] = await fileBatch(tx, [{ ...prepared, content, envelope: { ...envelope, recipients } }])
         return receipts as Receipt[]
       }
       const receipts = await store.transaction(file, { fairnessKey })
