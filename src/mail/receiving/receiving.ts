@@ -17,6 +17,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
+import { whenReady } from '../../when-ready.ts'
 import { findReceiving, isAwaited } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
 import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
@@ -39,9 +40,10 @@ export interface Receiving {
    * paused inboxes is dropped, that has space, and that does not get too much mail.
    *
    * @param address normalised; a plus-tag is ignored
+   * @returns a promise only if it has to wait
    * @throws unavailable when the store cannot be read
    */
-  accepts(address: string, announced: Announced): Promise<boolean>
+  accepts(address: string, announced: Announced): boolean | Promise<boolean>
 
   /**
    * Returns the error for an address that `accepts` rejects, and records the refusal: `inbox_paused`, `inbox_full`,
@@ -130,10 +132,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   })
 
   return {
-    async accepts(address, announced) {
-      const inbox = await inboxes.find(address)
-      return inbox !== undefined && refusalBy(inbox, address, announced) === undefined
-    },
+    accepts: (address, announced) =>
+      whenReady(
+        inboxes.find(address),
+        (inbox) => inbox !== undefined && refusalBy(inbox, address, announced) === undefined,
+      ),
 
     async rejectionOf(address, announced) {
       const { domain } = splitAddress(address)
@@ -159,12 +162,15 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       let leaveQueue: (() => void) | undefined
       const fairnessKey = fairnessKeyOf(arrival)
       const { head, check } = messageChecks.begin(arrival, envelope, fairnessKey) // while the message arrives
-      const checkAndWait = async (arrived: ArrivedMail) => {
-        const checked = await check(arrived)
-        // After the checks: a message in the queue waits for us, not for the DNS of its sender.
-        if (waitsInQueue(arrival, sizeBytes)) leaveQueue = await queue.enter(fairnessKey)
-        return checked
-      }
+      const checkAndWait = (arrived: ArrivedMail) =>
+        whenReady(check(arrived), (checked) => {
+          if (!waitsInQueue(arrival, sizeBytes)) return checked
+          // After the checks: a message in the queue waits for us, not for the DNS of its sender.
+          return whenReady(queue.enter(fairnessKey), (leave) => {
+            leaveQueue = leave
+            return checked
+          })
+        })
       try {
         const content = await prepareContent({
           fairnessKey,
@@ -342,7 +348,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
           return {
-            ...{ recipient, inbox },
+            recipient,
+            inbox,
             authentication: isOwn ? { ...authentication, ownDomainUnverified: true as const } : authentication,
           }
         }),

@@ -10,6 +10,7 @@ import { rowStep } from '../../store/row-statements.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import { whenReady } from '../../when-ready.ts'
 import { findReceiving, isDecidedFor } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
 
@@ -18,8 +19,9 @@ export interface RecipientInboxes {
    * Returns the inbox that an address is delivered to, if mail for its domain is delivered here.
    *
    * @param address normalised; a plus-tag is ignored
+   * @returns a promise only if the database has to be waited for, or the address is not the inbox's own
    */
-  find(address: string): Promise<InboxRow | undefined>
+  find(address: string): InboxRow | undefined | Promise<InboxRow | undefined>
   /**
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
    *
@@ -51,12 +53,7 @@ export function createRecipientInboxes({
   const postmaster = postmasterAddress(sharedDomain)
 
   return {
-    async find(address) {
-      const inbox = await findOwn(store.db, address)
-      if (inbox) return inbox
-      if (!(await isRoleName(store.db, address))) return undefined
-      return inboxes.getByAddress(store.db, postmaster)
-    },
+    find: (address) => whenReady(findOwn(store.db, address), (inbox) => inbox ?? findPostmaster(address)),
 
     async lock(tx, recipients, { skipLocked }) {
       const own = [...new Set(recipients.map(withoutTag))].sort()
@@ -77,6 +74,10 @@ export function createRecipientInboxes({
       }
       return found
     },
+  }
+
+  async function findPostmaster(address: string): Promise<InboxRow | undefined> {
+    return (await isRoleName(store.db, address)) ? inboxes.getByAddress(store.db, postmaster) : undefined
   }
 
   /**
@@ -132,11 +133,23 @@ async function waitForInboxes(tx: Tx, addresses: readonly string[]): Promise<Loc
  * The domain of an address in a subdomain may not decide about it: another tenant may have verified that name since, or one
  * between.
  */
-async function findOwn(db: Db, recipient: string): Promise<InboxRow | undefined> {
+function findOwn(db: Db, recipient: string): InboxRow | undefined | Promise<InboxRow | undefined> {
   const address = withoutTag(recipient)
+  return whenReady(inboxes.getReceivingByOwnAddress(db, address), (own) => {
+    const isDecided = own !== undefined && own.domain === splitAddress(address).domain
+    return isDecided ? own : findFurther(db, address, own)
+  })
+}
+
+/** @param own the inbox whose own address this is */
+async function findFurther(
+  db: Db,
+  address: string,
+  own: inboxes.ReceivingInboxRow | undefined,
+): Promise<InboxRow | undefined> {
   const { localPart, domain } = splitAddress(address)
   const caught = ROLE_NAMES.has(localPart) ? '' : domain
-  const inbox = await inboxes.getReceiving(db, { address, domain: caught })
+  const inbox = own ?? (await inboxes.getReceiving(db, { address, domain: caught }))
   if (!inbox) return undefined
   const isOwn = domain === inbox.domain || isDecidedFor(await findReceiving(db, domain), inbox.address_domain_id, inbox)
   return isOwn ? inbox : inboxes.getReceiving(db, { address: '', domain: caught }) // the catch-all alone

@@ -1,7 +1,8 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
 import { sql } from 'kysely'
+import { whenReady } from '../../when-ready.ts'
 import type { Db, Tx } from '../handles.ts'
-import { prepareLock, prepareQuery } from '../prepared-query.ts'
+import { prepareLock, prepareLookup, prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
 import type { InboxRow } from '../schema/tenant-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
@@ -30,11 +31,10 @@ interface ReceivingAddress {
 }
 
 /**
- * Returns the inbox whose own address this is. Nearly all recipients have one, and the query for all others takes several times
- * as long. `holds_name` is a literal, because the index of the holders is partial: SQLite could not use it otherwise, or would
- * prepare the statement again for each value.
+ * `holds_name` is a literal, because the index of the holders is partial: SQLite could not use it otherwise, or would prepare the
+ * statement again for each value.
  */
-const receivingByOwnAddress = prepareQuery((db, { address }: Pick<ReceivingAddress, 'address'>) =>
+const receivingByOwnAddress = prepareLookup((db, { address }: Pick<ReceivingAddress, 'address'>) =>
   db
     .selectFrom('inboxes')
     .innerJoin('domains', 'domains.id', 'inboxes.domain_id')
@@ -81,12 +81,21 @@ const receivingByAddress = prepareQuery((db, { address, domain }: ReceivingAddre
 )
 
 /**
+ * Returns the inbox whose own address this is, if its domain receives mail. Nearly all recipients have one, and the query for all
+ * others takes several times as long.
+ */
+export function getReceivingByOwnAddress(
+  db: Db,
+  address: string,
+): ReceivingInboxRow | undefined | Promise<ReceivingInboxRow | undefined> {
+  return whenReady(receivingByOwnAddress(db, { address }), ([row]) => row)
+}
+
+/**
  * Returns the inbox that has the address, as its own or as an alias, or else the one that catches all mail for its domain; if the
  * domain receives mail. In a subdomain, the address may still get none (recipient-inboxes.ts).
  */
 export async function getReceiving(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
-  const [own] = await receivingByOwnAddress(db, { address: address.address })
-  if (own) return own
   const [row] = await receivingByAddress(db, address)
   return row
 }

@@ -34,7 +34,7 @@ export interface Refusals {
 
 interface RefusalsNeeds {
   readonly store: Pick<Store, 'transaction'>
-  readonly findInbox: (address: string) => Promise<InboxRow | undefined>
+  readonly findInbox: (address: string) => InboxRow | undefined | Promise<InboxRow | undefined>
   /** Epoch ms. */
   readonly clock: () => number
   readonly limits: Limits
