@@ -17,6 +17,7 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
+import type { ReceivingInbox } from '../../store/tables/receiving-inboxes-table.ts'
 import { whenReady } from '../../when-ready.ts'
 import { findReceiving, isAwaited } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
@@ -200,7 +201,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 
   /** The reason why this inbox takes no mail now. */
-  function refusalBy(inbox: InboxRow, address: string, { remoteAddress, sizeBytes }: Announced): MailError | undefined {
+  function refusalBy(
+    inbox: ReceivingInbox,
+    address: string,
+    { remoteAddress, sizeBytes }: Announced,
+  ): MailError | undefined {
     if (isPaused(inbox)) return isDeferring ? new MailError('inbox_paused', { address }) : undefined
     const isPostmaster = inbox.address === postmasterAddress(config.domain)
     if (!isPostmaster && isInboxFull(inbox, config, sizeBytes)) return new MailError('inbox_full', { address })
@@ -289,11 +294,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   async function fileDivided(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
     const { arrival, envelope } = prepared
     const { content } = shared
-    const rows = {
-      perItem: rowsOfFiling(content.parsed, limits),
-      first: rowsOfContent(content.parsed),
-      max: limits.messages.transactionRowsMax,
-    }
+    const { transactionRowsMax: max } = limits.messages
+    const rows = { perItem: rowsOfFiling(content.parsed, limits), first: rowsOfContent(content.parsed), max }
     const parts = inParts(await byInbox(envelope.recipients), rows).map((part) => part.flat())
     const fairnessKey = fairnessKeyOf(arrival)
     return fileParts(envelope.recipients, parts, async (recipients) => {

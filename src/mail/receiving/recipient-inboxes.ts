@@ -7,9 +7,14 @@
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
-import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import {
+  getReceiving,
+  getReceivingByOwnAddress,
+  type ReceivingInbox,
+  type ReceivingInboxRow,
+} from '../../store/tables/receiving-inboxes-table.ts'
 import { whenReady } from '../../when-ready.ts'
 import { findReceiving, isDecidedFor } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
@@ -21,7 +26,7 @@ export interface RecipientInboxes {
    * @param address normalised; a plus-tag is ignored
    * @returns a promise only if the database has to be waited for, or the address is not the inbox's own
    */
-  find(address: string): InboxRow | undefined | Promise<InboxRow | undefined>
+  find(address: string): ReceivingInbox | undefined | Promise<ReceivingInbox | undefined>
   /**
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
    *
@@ -76,7 +81,7 @@ export function createRecipientInboxes({
     },
   }
 
-  async function findPostmaster(address: string): Promise<InboxRow | undefined> {
+  async function findPostmaster(address: string): Promise<ReceivingInbox | undefined> {
     return (await isRoleName(store.db, address)) ? inboxes.getByAddress(store.db, postmaster) : undefined
   }
 
@@ -133,9 +138,9 @@ async function waitForInboxes(tx: Tx, addresses: readonly string[]): Promise<Loc
  * The domain of an address in a subdomain may not decide about it: another tenant may have verified that name since, or one
  * between.
  */
-function findOwn(db: Db, recipient: string): InboxRow | undefined | Promise<InboxRow | undefined> {
+function findOwn(db: Db, recipient: string): ReceivingInbox | undefined | Promise<ReceivingInbox | undefined> {
   const address = withoutTag(recipient)
-  return whenReady(inboxes.getReceivingByOwnAddress(db, address), (own) => {
+  return whenReady(getReceivingByOwnAddress(db, address), (own) => {
     const isDecided = own !== undefined && own.domain === splitAddress(address).domain
     return isDecided ? own : findFurther(db, address, own)
   })
@@ -145,14 +150,14 @@ function findOwn(db: Db, recipient: string): InboxRow | undefined | Promise<Inbo
 async function findFurther(
   db: Db,
   address: string,
-  own: inboxes.ReceivingInboxRow | undefined,
-): Promise<InboxRow | undefined> {
+  own: ReceivingInboxRow | undefined,
+): Promise<ReceivingInbox | undefined> {
   const { localPart, domain } = splitAddress(address)
   const caught = ROLE_NAMES.has(localPart) ? '' : domain
-  const inbox = own ?? (await inboxes.getReceiving(db, { address, domain: caught }))
+  const inbox = own ?? (await getReceiving(db, { address, domain: caught }))
   if (!inbox) return undefined
   const isOwn = domain === inbox.domain || isDecidedFor(await findReceiving(db, domain), inbox.address_domain_id, inbox)
-  return isOwn ? inbox : inboxes.getReceiving(db, { address: '', domain: caught }) // the catch-all alone
+  return isOwn ? inbox : getReceiving(db, { address: '', domain: caught }) // the catch-all alone
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -51,8 +51,8 @@ export interface SessionRules {
   extensions(): readonly string[]
   /** Handles a command that only this listener has; undefined: it has no such command. */
   handle?(command: CommandLine, state: SessionState): Promise<Step> | undefined
-  /** Handles a line that is no command, but belongs to an exchange that the last reply has begun (334). */
-  readonly handleLine?: ((line: Buffer | 'too long') => Promise<Step>) | undefined
+  /** Handles a line of an exchange that the last reply has begun (334); undefined: there is none, so the line is a command. */
+  handleLine?(line: Buffer | 'too long'): Promise<Step> | undefined
   /** Called when TLS has become active. */
   restart(): void
   /** @returns the refusal of MAIL; undefined: the transaction begins */
@@ -109,7 +109,8 @@ export class SmtpSession implements Session {
   }
 
   #handleLine(line: Buffer | 'too long'): Step | Promise<Step> {
-    if (this.#rules.handleLine) return this.#rules.handleLine(line)
+    const step = this.#rules.handleLine?.(line)
+    if (step) return step
     if (line === 'too long') return { reply: replies.lineTooLong }
     const command = parseCommandLine(line)
     return command ? this.#handleCommand(command) : { reply: replies.unreadable }
