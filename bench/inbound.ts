@@ -3,7 +3,7 @@
  * with a Maildir (which parses and indexes nothing) on the same disk in the same run? Where Postfix is not installed,
  * only the disk's fsync time is printed for comparison.
  *
- *   npm run bench -- inbound      ROUNDS=3  ROUND_MS=4000  CASES=0,5  DATABASE=postgres
+ *   npm run bench -- inbound      ROUNDS=3  ROUND_MS=4000  CASES=0,5  DATABASE=postgres  WARM_UP_MS=20000
  *
  * The load generator is this process; each server is a separate process. Rounds alternate because a shared machine is
  * never equally fast twice, and Postfix runs first and last; the medians are printed. Postfix is counted twice: at its 250, and when the message is in the
@@ -18,7 +18,7 @@ import { load } from './smtp-load.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
 const ROUND_MS = Number(process.env.ROUND_MS ?? 4_000)
-const WARM_UP_MS = 5_000
+const WARM_UP_MS = Number(process.env.WARM_UP_MS ?? 20_000)
 interface Case {
   readonly sessions: number
   /** One connection per message. */
@@ -49,7 +49,7 @@ const postfix = isPostfixThere() ? await startBenchPostfix(2_527) : undefined
 try {
   for (let index = 0; index < INBOXES_MAX; index += 1)
     await martlet.request('POST', '/inboxes', { username: `load${index}` })
-  // Until the compiler has optimised the code, a message takes several times as long.
+  // Until the compiler has optimised the code, in the event loop and in each parse thread, a message takes several times as long.
   await load({
     port: martlet.smtpPort,
     to: ['load0@mail.localhost'],

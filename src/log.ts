@@ -37,7 +37,8 @@ export function createLog(level: Config['logLevel'], destination?: DestinationSt
  */
 function redactObjects(line: Record<string, unknown>): Record<string, unknown> {
   let redacted: Record<string, unknown> | undefined
-  for (const [name, value] of Object.entries(line)) {
+  for (const name of Object.keys(line)) {
+    const value = line[name]
     const shown = name === 'err' ? value : redactFields(value) // its serializer makes an object of an error first
     if (shown === value) continue
     redacted ??= { ...line }
@@ -48,7 +49,7 @@ function redactObjects(line: Record<string, unknown>): Record<string, unknown> {
 
 /** @returns the value itself, unless it is an object that contains a credential */
 function redactFields(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   const found = REDACTED.filter((field) => Object.hasOwn(value, field))
   return found.length === 0 ? value : { ...value, ...Object.fromEntries(found.map((field) => [field, CENSOR])) }
 }

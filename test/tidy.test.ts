@@ -31,6 +31,7 @@ const GROUND = [
   'src/package-root.ts',
   'src/retry-pause.ts',
   'src/thread-scheduling.ts',
+  'src/when-ready.ts',
   'src/worker-threads.ts',
   'src/config/',
 ]

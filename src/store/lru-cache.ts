@@ -15,6 +15,8 @@ export class LruCache<Value> {
   /** Returns the entry, and makes and adds it if there is none. If `make` throws, the cache does not change. */
   getOrAdd(key: string, make: () => Value): Value {
     const known = this.#entries.get(key)
+    // To move an entry takes longer than to find it. None leaves soon while less than half of the cache is full.
+    if (known !== undefined && this.#entries.size < this.#entriesMax / 2) return known
     const value = known ?? make()
     if (known !== undefined) this.#entries.delete(key)
     else if (this.#entries.size >= this.#entriesMax) this.#removeOldest()

@@ -16,6 +16,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import type { Db, Tx } from './handles.ts'
+import { DirectExecutor } from './kysely-props.ts'
 import { LruCache } from './lru-cache.ts'
 import type { Schema } from './schema/schema.ts'
 
@@ -65,7 +66,18 @@ const builder = new Kysely<Schema>({
 export function prepareQuery<Values extends object, Row>(
   build: (db: Db, values: Values) => Query<Row>,
 ): (db: Db, values: Values) => Promise<Row[]> {
-  return prepare<Db, Values, Row>(build)
+  return asynchronously(prepare<Db, Values, Row>(build))
+}
+
+/**
+ * The same for a query that runs so often that its promises matter.
+ *
+ * @returns a function that returns the rows, without a promise where the database answers at once: SQLite outside of a transaction
+ */
+export function prepareLookup<Values extends object, Row>(
+  build: (db: Db, values: Values) => Query<Row>,
+): (db: Db, values: Values) => Row[] | Promise<Row[]> {
+  return prepare<Db, Values, Row>(build, { isDirect: true })
 }
 
 /**
@@ -78,24 +90,47 @@ export function prepareLock<Values extends object, TB extends keyof Schema, Row>
   lock: 'forUpdate' | 'forShare' | 'skipLocked',
   build: (db: Db, values: Values) => SelectQueryBuilder<Schema, TB, Row>,
 ): (tx: Tx, values: Values) => Promise<Row[]> {
-  return prepare<Tx, Values, Row>((db, values, tx) => tx[lock](build(db, values)) as Query<Row>)
+  return asynchronously(prepare<Tx, Values, Row>((db, values, tx) => tx[lock](build(db, values)) as Query<Row>))
 }
 
 /** The same for a statement that changes rows and returns them. */
 export function prepareChange<Values extends object, Row>(
   build: (tx: Pick<Kysely<Schema>, 'updateTable'>, values: Values) => Query<Row>,
 ): (tx: Tx, values: Values) => Promise<Row[]> {
-  return prepare<Tx, Values, Row>(build)
+  return asynchronously(prepare<Tx, Values, Row>(build))
 }
 
-/** @param build also gets the handle of the first call, for what its database does in another way */
+/** Returns errors as rejections. */
+function asynchronously<Handle, Values, Row>(
+  run: (handle: Handle, values: Values) => Row[] | Promise<Row[]>,
+): (handle: Handle, values: Values) => Promise<Row[]> {
+  return (handle, values) => {
+    try {
+      return run(handle, values) as Promise<Row[]>
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}
+
+/** Does what Kysely does for a query, without its plugins: we have none. */
+async function runQuery<Row>(executor: QueryExecutor, query: CompiledQuery): Promise<Row[]> {
+  const { rows } = await executor.provideConnection((connection) => connection.executeQuery<Row>(query))
+  return rows
+}
+
+/**
+ * @param build also gets the handle of the first call, for what its database does in another way
+ * @param options.isDirect whether to return rows without a promise if the database can
+ */
 function prepare<Handle extends Db, Values extends object, Row>(
   build: (db: Kysely<Schema>, values: Values, handle: Handle) => Query<Row>,
-): (handle: Handle, values: Values) => Promise<Row[]> {
+  { isDirect } = { isDirect: false },
+): (handle: Handle, values: Values) => Row[] | Promise<Row[]> {
   /** By adapter, because tests use two databases in one process. */
   const shapesByDatabase = new WeakMap<object, LruCache<CompiledQuery>>()
 
-  return async (handle, values) => {
+  return (handle, values) => {
     const kysely = handle as unknown as Kysely<Schema> // `Db` hides what writes, and the executor
     const given: unknown[] = []
     const shape = readValues(values, given)
@@ -108,11 +143,8 @@ function prepare<Handle extends Db, Values extends object, Row>(
     }
     const compiled = shapes.getOrAdd(shape, () => compile(executor, values, handle))
     const parameters = compiled.parameters.map((each) => (each instanceof Slot ? given[each.index] : each))
-    // What Kysely does for a query, without its plugins: we have none.
-    const { rows } = await executor.provideConnection((connection) =>
-      connection.executeQuery<Row>({ ...compiled, parameters }),
-    )
-    return rows
+    const query = { ...compiled, parameters }
+    return isDirect && executor instanceof DirectExecutor ? executor.rowsOf<Row>(query) : runQuery(executor, query)
   }
 
   function compile(executor: QueryExecutor, values: Values, handle: Handle): CompiledQuery {

@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { MailError } from '../../src/errors.ts'
 import type { PreparedContent } from '../../src/mail/messages/content/prepared-content.ts'
@@ -6,6 +7,7 @@ import type { Receipt } from '../../src/mail/receiving/arrival.ts'
 import { fileParts, shareContent } from '../../src/mail/receiving/file-in-parts.ts'
 import type { Tx } from '../../src/store/handles.ts'
 import * as contents from '../../src/store/tables/contents-table.ts'
+import { DELETED, mailIn } from '../messages/filing-world.ts'
 import { openTestStore } from '../store/test-store.ts'
 
 const RECEIPT = { id: '1', messageId: '<1@a.test>', isDuplicate: false }
@@ -42,6 +44,35 @@ test('the first part that stores a message inserts its content, and the later on
   // Its only message was deleted: the blobs are gone, so the peer must send the message again.
   await store.transaction((tx) => contents.removeUnused(tx, [id]))
   await expect(insert('commits')).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+/** A message that is filed in two parts, of which the first has one recipient, and whose bytes are in a blob. */
+const divided = Buffer.from(
+  `To: ${Array.from({ length: 600 }, (_, index) => `zoe${index}@a.test`).join(',\r\n ')}\r\n\r\n${'hello\r\n'.repeat(50_000)}`,
+)
+
+test('a message that is filed in parts is stored once', async () => {
+  await using store = await openTestStore()
+  const mail = mailIn(store)
+  const tenants = await mail.addTenants()
+  const [receipts] = await mail.run(tenants, [{ kind: 'received', raw: divided, to: [0, 1, 2] }])
+  expect(receipts).toHaveLength(3)
+  expect(mail.batches).toEqual([1, 1])
+  expect(await store.db.selectFrom('contents').select('id').execute()).toHaveLength(1)
+})
+
+// It was deleted as that of a message that no inbox has.
+test('the blob of a message remains when a later part fails', async () => {
+  await using store = await openTestStore()
+  const mail = mailIn(store)
+  const tenants = await mail.addTenants()
+  const [failure] = await mail.run(tenants, [
+    { kind: 'received', raw: divided, to: [0, 1, DELETED] },
+    { kind: 'inbox is deleted' },
+  ])
+  expect(failure).toBe('unavailable')
+  const { blob_key } = await store.db.selectFrom('contents').select('blob_key').executeTakeFirstOrThrow()
+  expect((await text(store.blobs.get(blob_key!))).endsWith('hello\r\n')).toBe(true)
 })
 
 test('receipts are in the order of the recipients', async () => {

@@ -8,11 +8,11 @@ function startQueue() {
   const order: string[] = []
   const limits = withLimits({ receiving: { underWayMax: 1, waitMs: 500 } })
   const queue = createReceiveQueue({ workQueue: { begin: (act) => act() }, limits, clock: () => nowMs })
-  const enter = (network: string) =>
-    queue.enter(network).then((leave) => {
-      order.push(network)
-      return leave
-    })
+  const enter = async (network: string) => {
+    const leave = await queue.enter(network)
+    order.push(network)
+    return leave
+  }
   const advance = (ms: number) => {
     nowMs += ms
   }

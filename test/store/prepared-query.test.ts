@@ -1,7 +1,7 @@
 /** Queries that are compiled once run with the values of each call, on both databases. */
 import { type Expression, sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { prepareChange, prepareLock, prepareQuery } from '../../src/store/prepared-query.ts'
+import { prepareChange, prepareLock, prepareLookup, prepareQuery } from '../../src/store/prepared-query.ts'
 import { administrate, notSupported } from '../support/test-database.ts'
 import { databaseUrlOf, insertOrganization, openTestStore } from './test-store.ts'
 
@@ -53,6 +53,19 @@ test('each call uses its own values, and only another shape is built again', asy
   expect(await find(['x'], { after: 'b' })).toEqual([])
   expect(built.count).toBe(4)
   expect(await Promise.all([find(['x']), find(['y']), find(['z'])])).toEqual([['a', 'b'], ['c'], ['d']])
+})
+
+test('a lookup returns its rows without a promise on SQLite, and in a transaction with one', async () => {
+  await using store = await openTestStore()
+  await store.transaction((tx) => insertOrganization(tx, 'a'))
+  const lookup = prepareLookup((db, { id }: { id: string }) =>
+    db.selectFrom('organizations').select('id').where('id', '=', id),
+  )
+  const found = lookup(store.db, { id: 'a' })
+  expect(found instanceof Promise).toBe(databaseUrlOf(store.dataDir) !== undefined)
+  expect([await found, await lookup(store.db, { id: 'b' })]).toEqual([[{ id: 'a' }], []])
+  const inTransaction = await store.transaction((tx) => lookup(tx, { id: 'a' }) as Promise<object[]>)
+  expect(inTransaction).toEqual([{ id: 'a' }])
 })
 
 test('a list without values is another query than a list with one', async () => {

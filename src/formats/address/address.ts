@@ -41,6 +41,17 @@ const QUOTED = /^"((?:[^"\\]|\\.)*)"$/u
 const NAME_CHARS_MAX = 500
 
 /**
+ * Most addresses, which are their own normal form: a dot-atom of these characters at a name of several DNS labels that ends
+ * with letters.
+ */
+const PLAIN = /^[a-z0-9_+=-]+(?:\.[a-z0-9_+=-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/
+
+/** Whether it is an address in its normal form. false only says that it must be looked at in detail. */
+export function isPlainAddress(text: string): boolean {
+  return text.length <= ADDRESS_BYTES_MAX && PLAIN.test(text)
+}
+
+/**
  * Returns the normal form: lower case, NFC, the domain as A-labels, the local part without unnecessary quotes and with
  * those that are missing: mailboxes like `ta..ro.@host` exist, and SMTP can only carry them quoted.
  *
@@ -50,6 +61,7 @@ const NAME_CHARS_MAX = 500
  */
 export function normaliseAddress(text: string): string | undefined {
   if (text.length > ADDRESS_BYTES_MAX) return undefined // before the expensive steps
+  if (isPlainAddress(text)) return text
   const { localPart, domain } = splitAddress(text)
   const local = normaliseLocalPart(localPart)
   const host = normaliseDomain(domain)

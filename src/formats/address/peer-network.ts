@@ -10,6 +10,7 @@ const NETWORK_GROUPS = 4
  *          as "2001:db8:0:1::/64"; any other text unchanged
  */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
   const [bare = ''] = address.split('%')
   if (!isIPv6(bare)) return address
   const groups = groupsOf(bare)

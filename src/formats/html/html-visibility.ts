@@ -175,7 +175,7 @@ function inside(outer: Inherited, css: Declarations, name: string, attributes: A
     // A link with a class is a button, whose background can be in a rule that is not evaluated, or got lost.
     background: backgroundOf(css, attributes, isLink && 'class' in attributes ? undefined : outer.background),
   }
-  return { ...inner, visibility: isHidden(inner) ? 'hidden' : 'shown' }
+  return { visibility: isHidden(inner) ? 'hidden' : 'shown', ...inner }
 }
 
 function isHidden({ isRemoved, isInvisible, isTiny, color, background }: Omit<Inherited, 'visibility'>): boolean {

@@ -25,7 +25,7 @@ export function selectParts(root: MimePart): SelectedParts {
   // The first text is the message itself, even if it has a file name, unless it is declared to be an attachment.
   const isNamedBody = first && isBodyType(first) && first.disposition !== 'attachment' && hasFile(first)
   return isNamedBody && !selected.html.includes(first) && !selected.text.includes(first)
-    ? merge([{ ...bodyOf(first), attachments: [] }, selected])
+    ? merge([{ attachments: [], ...bodyOf(first) }, selected])
     : selected
 }
 
@@ -37,7 +37,7 @@ function selectRoot(root: MimePart): SelectedParts {
   const isText =
     root.contentType.startsWith('text/') && root.disposition !== 'attachment' && root.filename === undefined
   if (!isBodyType(root)) return { ...selectLeaf(root), text: isText ? [root] : [] }
-  return { ...bodyOf(root), attachments: root.filename === undefined ? [] : [root] }
+  return { attachments: root.filename === undefined ? [] : [root], ...bodyOf(root) }
 }
 
 function bodyOf(part: MimePart): Pick<SelectedParts, 'text' | 'html'> {

@@ -218,7 +218,8 @@ function asHtml({ contentType }: MimePart, text: string): string {
 function decodeBodyText(raw: Buffer, part: MimePart, bytesMax: number): string {
   const encoded = location(part)
   const { bytes, added } = decodeBody(raw, { ...encoded, length: Math.min(encoded.length, bytesMax) })
-  const text = decodeText(bytes, { ...part, charset: part.parameters.get('charset') }, encoded.length > bytesMax)
+  const type = { contentType: part.contentType, charset: part.parameters.get('charset') }
+  const text = decodeText(bytes, type, encoded.length > bytesMax)
   const separator = added.length > 0 && !text.endsWith('\n') ? '\n' : ''
   const decoded = replaceEach(`${text}${separator}${decodeCharset(added)}`, '\r\n', '\n')
   const isFlowed = part.contentType === 'text/plain' && part.parameters.get('format')?.toLowerCase() === 'flowed'
@@ -243,10 +244,10 @@ function describeAttachment(raw: Buffer, part: MimePart): ParsedAttachment {
   const label = part.parameters.get('charset')?.slice(0, CHARSET_CHARS_MAX)
   const isInline = part.disposition === 'inline' || (part.disposition === undefined && part.contentId !== undefined)
   return {
-    ...encoded,
-    ...(part.filename !== undefined && { filename: part.filename }),
     contentType: part.contentType,
     disposition: isInline ? 'inline' : 'attachment',
+    ...encoded,
+    ...(part.filename !== undefined && { filename: part.filename }),
     ...(part.contentId !== undefined && { contentId: part.contentId }),
     size: decodePart(raw, encoded).length,
     ...(part.contentType.startsWith('text/') && label !== undefined && { charset: label }),

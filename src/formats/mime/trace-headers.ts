@@ -46,9 +46,14 @@ export function traceHeaders(input: TraceInput): Buffer {
   return Buffer.from(`${lines.join('\r\n')};\r\n ${rfc5322Date(input.date)}\r\n`)
 }
 
+/** The last result of `rfc5322Date`: most calls are about the same second as the one before. */
+let last = { second: Number.NaN, text: '' }
+
 /** Formats a date as in RFC 5322 §3.3, in UTC. */
 export function rfc5322Date(date: Date): string {
-  return date.toUTCString().replace('GMT', '+0000')
+  const second = Math.floor(date.getTime() / 1_000)
+  if (second !== last.second) last = { second, text: date.toUTCString().replace('GMT', '+0000') }
+  return last.text
 }
 
 function client({ helo, ip, reverseName }: NonNullable<TraceInput['from']>): string {

@@ -89,7 +89,7 @@ function endingAt(
     joined = joined === '' ? text : `${text} ${joined}`
     const judged = judge(joined, lines[last]!, context)
     if (judged === undefined) continue
-    if (best === undefined || completes(judged, best, text)) best = { ...judged, start }
+    if (best === undefined || completes(judged, best, text)) best = { start, ...judged }
     if (best.isComplete && !isCutInAddress(lines[start - 1]?.text)) break
   }
   if (best === undefined) return undefined

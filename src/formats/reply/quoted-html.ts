@@ -135,7 +135,7 @@ export class QuotedHtmlScan implements HtmlScan {
     const element = { depth: this.#depth, start: startIndex, firstLine: this.#lines.length }
     if (name !== 'br' && name !== 'hr') this.#openBlocks.push(element)
     if (kind === undefined) return
-    this.#open.push({ ...element, kind, container: { endLine: Number.POSITIVE_INFINITY } })
+    this.#open.push({ kind, container: { endLine: Number.POSITIVE_INFINITY }, ...element })
     this.#line = newLine(this.#open)
   }
 

@@ -45,10 +45,10 @@ export function extractReply(
   const extractedText = text === undefined || text.length > charsMax ? undefined : extractReplyText(text, context)
   const extractedHtml =
     html === undefined || html.length > charsMax ? undefined : extractReplyHtml(html, context, scannedHtml())
-  return {
-    ...(extractedText !== undefined && { extractedText }),
-    ...(extractedHtml !== undefined && { extractedHtml }),
-  }
+  const extracted: ExtractedReply = {}
+  if (extractedText !== undefined) extracted.extractedText = extractedText
+  if (extractedHtml !== undefined) extracted.extractedHtml = extractedHtml
+  return extracted
 }
 
 function extractReplyText(text: string, context: ReturnType<typeof replyContext>): string | undefined {

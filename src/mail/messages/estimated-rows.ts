@@ -4,7 +4,7 @@
  * SQLite all other writes wait for the one that is running.
  */
 import type { Limits } from '../../config/limits.ts'
-import { headerAddresses } from './content/mail-addresses.ts'
+import { addressCount } from './content/mail-addresses.ts'
 import type { ParsedMail } from './content/parsed-message.ts'
 import type { LabelChange } from './labels/label-rules.ts'
 import { ANCESTORS_MAX } from './threads/threading.ts'
@@ -17,13 +17,13 @@ const ROWS_PER_LABEL = 3
 
 /** Returns the rows that a content writes once, whatever the number of its inboxes. */
 export function rowsOfContent(parsed: ParsedMail): number {
-  return headerAddresses(parsed).length + parsed.attachments.length
+  return addressCount(parsed) + parsed.attachments.length
 }
 
 /** Returns the rows that a message writes in each of its inboxes. */
 export function rowsOfFiling(parsed: ParsedMail, { messages: { participantsMax } }: Limits): number {
   const ancestors = Math.min(parsed.references.length + parsed.inReplyTo.length, ANCESTORS_MAX)
-  return ROWS_PER_INBOX + Math.min(headerAddresses(parsed).length, participantsMax) + ancestors
+  return ROWS_PER_INBOX + Math.min(addressCount(parsed), participantsMax) + ancestors
 }
 
 /** Returns the rows that a change of labels writes for each message. */

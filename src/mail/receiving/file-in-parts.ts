@@ -23,8 +23,8 @@ export interface SharedContent<Checked> {
   begin(tx: Tx): Promise<void>
   /** Call it after each commit. */
   recordCommit(): void
-  /** A committed row refers to the blobs of the content. */
-  readonly isStored: boolean
+  /** Whether a committed row refers to the blobs of the content. */
+  isStored(): boolean
 }
 
 export function shareContent<Checked>(content: PreparedContent<Checked>): SharedContent<Checked> {
@@ -48,9 +48,7 @@ export function shareContent<Checked>(content: PreparedContent<Checked>): Shared
     recordCommit() {
       stored ??= inserted
     },
-    get isStored() {
-      return stored !== undefined
-    },
+    isStored: () => stored !== undefined,
   }
 }
 

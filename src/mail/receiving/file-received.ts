@@ -132,8 +132,7 @@ export function createFileReceived({
     const claiming = { sender, from: content.parsed.from, authentication, isFromOwnDomain, remoteAddress }
     const claim = verifiedDomain === undefined ? senderClaim(claiming, limits.challenges.claimCharsMax) : undefined
     const sentBy = { authentication, verifiedDomain, senderClaim: claim, spam: decision.spam }
-    const own = { inbox, content, labels, envelope, ...sentBy }
-    return { ...own, threadMask: eventThreadMask(labels) }
+    return { inbox, content, labels, envelope, threadMask: eventThreadMask(labels), ...sentBy }
   }
 
   /**
@@ -159,11 +158,11 @@ export function createFileReceived({
     isRepeated = false,
   ): void {
     const message = {
-      ...about,
       organizationId: inbox.organization_id,
       podId: inbox.pod_id,
       inboxId: inbox.id,
       inboxAddress: inbox.address,
+      ...about,
     }
     tx.append(messageReceived({ actor: ACTOR, message, thread, isRepeated }))
   }

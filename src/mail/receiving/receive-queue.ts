@@ -15,11 +15,11 @@ import type { WorkQueue } from '../../event-loop.ts'
 
 export interface ReceiveQueue {
   /**
-   * Resolves when it is the turn of a message of this network.
+   * Waits until it is the turn of a message of this network.
    *
-   * @returns a function to call once, when the message has its reply
+   * @returns a function to call once, when the message has its reply; without a promise if it is its turn already
    */
-  enter(network: string): Promise<() => void>
+  enter(network: string): (() => void) | Promise<() => void>
   /** Whether a message of a network that has none in the queue would now wait longer than `limits.receiving.waitMs`. */
   isOverloaded(): boolean
 }
@@ -46,15 +46,23 @@ export function createReceiveQueue({ workQueue, limits, clock }: ReceiveQueueNee
   let underWay = 0
 
   return {
-    enter: (name) =>
-      new Promise((resolve) => {
-        const begin = () => resolve(leave)
-        const network = networks.get(name)
-        if (network) network.begins.push(begin)
-        else networks.set(name, { sinceMs: clock(), begins: [begin] })
-        waiting += 1
-        beginMore()
-      }),
+    enter(name) {
+      let hasBegun = false
+      let resume: (() => void) | undefined
+      const begin = () => {
+        hasBegun = true
+        resume?.()
+      }
+      const network = networks.get(name)
+      if (network) network.begins.push(begin)
+      else networks.set(name, { sinceMs: clock(), begins: [begin] })
+      waiting += 1
+      beginMore()
+      if (hasBegun) return leave
+      return new Promise((resolve) => {
+        resume = () => resolve(leave)
+      })
+    },
 
     isOverloaded() {
       const [first] = networks.values()

@@ -17,6 +17,8 @@ import type { Metrics } from '../../metrics.ts'
 import type { Tx } from '../../store/handles.ts'
 import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import { RUN_LATER, type Store } from '../../store/store.ts'
+import type { ReceivingInbox } from '../../store/tables/receiving-inboxes-table.ts'
+import { whenReady } from '../../when-ready.ts'
 import { findReceiving, isAwaited } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
 import type { ArrivedMail, PrepareContent, PreparedContent } from '../messages/content/prepared-content.ts'
@@ -39,9 +41,10 @@ export interface Receiving {
    * paused inboxes is dropped, that has space, and that does not get too much mail.
    *
    * @param address normalised; a plus-tag is ignored
+   * @returns a promise only if it has to wait
    * @throws unavailable when the store cannot be read
    */
-  accepts(address: string, announced: Announced): Promise<boolean>
+  accepts(address: string, announced: Announced): boolean | Promise<boolean>
 
   /**
    * Returns the error for an address that `accepts` rejects, and records the refusal: `inbox_paused`, `inbox_full`,
@@ -130,10 +133,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   })
 
   return {
-    async accepts(address, announced) {
-      const inbox = await inboxes.find(address)
-      return inbox !== undefined && refusalBy(inbox, address, announced) === undefined
-    },
+    accepts: (address, announced) =>
+      whenReady(
+        inboxes.find(address),
+        (inbox) => inbox !== undefined && refusalBy(inbox, address, announced) === undefined,
+      ),
 
     async rejectionOf(address, announced) {
       const { domain } = splitAddress(address)
@@ -159,12 +163,15 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       let leaveQueue: (() => void) | undefined
       const fairnessKey = fairnessKeyOf(arrival)
       const { head, check } = messageChecks.begin(arrival, envelope, fairnessKey) // while the message arrives
-      const checkAndWait = async (arrived: ArrivedMail) => {
-        const checked = await check(arrived)
-        // After the checks: a message in the queue waits for us, not for the DNS of its sender.
-        if (waitsInQueue(arrival, sizeBytes)) leaveQueue = await queue.enter(fairnessKey)
-        return checked
-      }
+      const checkAndWait = (arrived: ArrivedMail) =>
+        whenReady(check(arrived), (checked) => {
+          if (!waitsInQueue(arrival, sizeBytes)) return checked
+          // After the checks: a message in the queue waits for us, not for the DNS of its sender.
+          return whenReady(queue.enter(fairnessKey), (leave) => {
+            leaveQueue = leave
+            return checked
+          })
+        })
       try {
         const content = await prepareContent({
           fairnessKey,
@@ -194,7 +201,11 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
   }
 
   /** The reason why this inbox takes no mail now. */
-  function refusalBy(inbox: InboxRow, address: string, { remoteAddress, sizeBytes }: Announced): MailError | undefined {
+  function refusalBy(
+    inbox: ReceivingInbox,
+    address: string,
+    { remoteAddress, sizeBytes }: Announced,
+  ): MailError | undefined {
     if (isPaused(inbox)) return isDeferring ? new MailError('inbox_paused', { address }) : undefined
     const isPostmaster = inbox.address === postmasterAddress(config.domain)
     if (!isPostmaster && isInboxFull(inbox, config, sizeBytes)) return new MailError('inbox_full', { address })
@@ -249,10 +260,12 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
 
   async function fileOrDiscard(prepared: Prepared): Promise<Receipt[]> {
     const { arrival, envelope, content } = prepared
-    const shared = shareContent(content)
+    const rows = rowsOfContent(content.parsed) + envelope.recipients.length * rowsOfFiling(content.parsed, limits)
+    const isDivided = rows > limits.messages.transactionRowsMax && envelope.recipients.length > 1
+    const shared = isDivided ? shareContent(content) : undefined
     try {
       requireNoLoop(content.parsed, limits)
-      const receipts = await fileAll({ ...prepared, content: shared.content }, shared)
+      const receipts = await (shared ? fileDivided(prepared, shared) : fileAtOnce(prepared, rows))
       const stored = receipts.filter((receipt) => !receipt.isDropped)
       for (const { recipient, isDropped } of receipts) {
         if (isDropped)
@@ -263,35 +276,33 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
       if (stored.every((receipt) => receipt.isDuplicate)) await content.discard()
       return receipts
     } catch (error) {
-      if (!shared.isStored) await content.discard(error)
+      if (!shared?.isStored()) await content.discard(error)
       throw error
     }
   }
 
-  async function fileAll(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
-    const { arrival, envelope, content } = prepared
-    const { recipients } = envelope
-    const perItem = rowsOfFiling(content.parsed, limits)
-    const rows = rowsOfContent(content.parsed) + recipients.length * perItem
-    if (rows > limits.messages.transactionRowsMax && recipients.length > 1)
-      return fileDivided(prepared, shared, perItem)
+  /** @param rows the number that it writes */
+  function fileAtOnce(prepared: Prepared, rows: number): Promise<Receipt[]> {
+    const { arrival, envelope } = prepared
     const isLong = rows > limits.messages.shortFilingRowsMax
     // A message to oneself changes the sent message, which others of the batch may read.
-    const isAlone = recipients.map(withoutTag).includes(envelope.sender)
+    const isAlone = envelope.recipients.some((recipient) => withoutTag(recipient) === envelope.sender)
     return fileTogether(prepared, { isAlone, fairnessKey: isLong ? fairnessKeyOf(arrival) : undefined })
   }
 
-  /** Files a message that writes many rows in several transactions. @param perItem rows per recipient */
-  async function fileDivided(prepared: Prepared, shared: SharedContent<Checks>, perItem: number): Promise<Receipt[]> {
-    const { arrival, envelope, content } = prepared
-    const rows = { perItem, first: rowsOfContent(content.parsed), max: limits.messages.transactionRowsMax }
+  /** Files a message that writes many rows in several transactions. */
+  async function fileDivided(prepared: Prepared, shared: SharedContent<Checks>): Promise<Receipt[]> {
+    const { arrival, envelope } = prepared
+    const { content } = shared
+    const { transactionRowsMax: max } = limits.messages
+    const rows = { perItem: rowsOfFiling(content.parsed, limits), first: rowsOfContent(content.parsed), max }
     const parts = inParts(await byInbox(envelope.recipients), rows).map((part) => part.flat())
     const fairnessKey = fairnessKeyOf(arrival)
     return fileParts(envelope.recipients, parts, async (recipients) => {
       const file = async (tx: Tx) => {
         await inboxes.lock(tx, recipients, { skipLocked: false })
         await shared.begin(tx)
-        const [receipts] = await fileBatch(tx, [{ ...prepared, envelope: { ...envelope, recipients } }])
+        const [receipts] = await fileBatch(tx, [{ ...prepared, content, envelope: { ...envelope, recipients } }])
         return receipts as Receipt[]
       }
       const receipts = await store.transaction(file, { fairnessKey })
@@ -339,7 +350,8 @@ export function createReceiving(needs: ReceivingNeeds): Receiving {
           // A recipient learns nothing about the domains of other organizations.
           const isOwn = owners.has(null) || owners.has(inbox.organization_id)
           return {
-            ...{ recipient, inbox },
+            recipient,
+            inbox,
             authentication: isOwn ? { ...authentication, ownDomainUnverified: true as const } : authentication,
           }
         }),

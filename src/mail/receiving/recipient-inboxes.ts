@@ -7,9 +7,15 @@
 import { splitAddress, withoutTag } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
 import { rowStep } from '../../store/row-statements.ts'
-import type { InboxRow } from '../../store/schema/tenant-rows.ts'
 import type { Store } from '../../store/store.ts'
 import * as inboxes from '../../store/tables/inboxes-table.ts'
+import {
+  getReceiving,
+  getReceivingByOwnAddress,
+  type ReceivingInbox,
+  type ReceivingInboxRow,
+} from '../../store/tables/receiving-inboxes-table.ts'
+import { whenReady } from '../../when-ready.ts'
 import { findReceiving, isDecidedFor } from '../domains/domains.ts'
 import { postmasterAddress } from '../inboxes/inbox-address.ts'
 
@@ -18,8 +24,9 @@ export interface RecipientInboxes {
    * Returns the inbox that an address is delivered to, if mail for its domain is delivered here.
    *
    * @param address normalised; a plus-tag is ignored
+   * @returns a promise only if the database has to be waited for, or the address is not the inbox's own
    */
-  find(address: string): Promise<InboxRow | undefined>
+  find(address: string): ReceivingInbox | undefined | Promise<ReceivingInbox | undefined>
   /**
    * Locks the inboxes of recipients, in an order that is the same for all nodes.
    *
@@ -51,12 +58,7 @@ export function createRecipientInboxes({
   const postmaster = postmasterAddress(sharedDomain)
 
   return {
-    async find(address) {
-      const inbox = await findOwn(store.db, address)
-      if (inbox) return inbox
-      if (!(await isRoleName(store.db, address))) return undefined
-      return inboxes.getByAddress(store.db, postmaster)
-    },
+    find: (address) => whenReady(findOwn(store.db, address), (inbox) => inbox ?? findPostmaster(address)),
 
     async lock(tx, recipients, { skipLocked }) {
       const own = [...new Set(recipients.map(withoutTag))].sort()
@@ -77,6 +79,10 @@ export function createRecipientInboxes({
       }
       return found
     },
+  }
+
+  async function findPostmaster(address: string): Promise<ReceivingInbox | undefined> {
+    return (await isRoleName(store.db, address)) ? inboxes.getByAddress(store.db, postmaster) : undefined
   }
 
   /**
@@ -112,7 +118,7 @@ export function createRecipientInboxes({
 
   /** Returns the address of the inbox that gets mail for a recipient. */
   async function addressOf(tx: Tx, recipient: string): Promise<string | undefined> {
-    const own = await findOwn(tx, recipient, inboxes.getReceivingOther)
+    const own = await findFurther(tx, withoutTag(recipient), undefined)
     if (own) return own.address
     return (await isRoleName(tx, recipient)) ? postmaster : undefined
   }
@@ -139,17 +145,27 @@ async function waitForInboxes(tx: Tx, addresses: readonly string[]): Promise<Loc
  *
  * The domain of an address in a subdomain may not decide about it: another tenant may have verified that name since, or one
  * between.
- *
- * @param get finds the inbox; which way is faster depends on the address
  */
-async function findOwn(db: Db, recipient: string, get = inboxes.getReceiving): Promise<InboxRow | undefined> {
+function findOwn(db: Db, recipient: string): ReceivingInbox | undefined | Promise<ReceivingInbox | undefined> {
   const address = withoutTag(recipient)
+  return whenReady(getReceivingByOwnAddress(db, address), (own) => {
+    const isDecided = own !== undefined && own.domain === splitAddress(address).domain
+    return isDecided ? own : findFurther(db, address, own)
+  })
+}
+
+/** @param own the inbox whose own address this is, if it has been looked up */
+async function findFurther(
+  db: Db,
+  address: string,
+  own: ReceivingInboxRow | undefined,
+): Promise<ReceivingInbox | undefined> {
   const { localPart, domain } = splitAddress(address)
   const caught = ROLE_NAMES.has(localPart) ? '' : domain
-  const inbox = await get(db, { address, domain: caught })
+  const inbox = own ?? (await getReceiving(db, { address, domain: caught }))
   if (!inbox) return undefined
   const isOwn = domain === inbox.domain || isDecidedFor(await findReceiving(db, domain), inbox.address_domain_id, inbox)
-  return isOwn ? inbox : inboxes.getReceivingOther(db, { address: '', domain: caught }) // the catch-all alone
+  return isOwn ? inbox : getReceiving(db, { address: '', domain: caught }) // the catch-all alone
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

@@ -7,11 +7,12 @@
 import BetterSqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
 import { StartupError } from '../../errors.ts'
+import { directKyselyProps } from '../kysely-props.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Database, DatabaseNeeds, SqlAdapter } from '../sql-adapter.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts'
-import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
+import { SqliteConnection, sqliteKyselyParts } from './sqlite-connection.ts'
 import { isIoError, isUniqueViolation, sqliteCode } from './sqlite-errors.ts'
 import { inspectSqlite } from './sqlite-inspection.ts'
 import { SqliteReader } from './sqlite-reader.ts'
@@ -78,12 +79,7 @@ function openConnections(folder: DataDirLock, { config, log, metrics }: Omit<Dat
   })
   const reading = openReading(file, () => !checkpointer.isEmptying)
   return {
-    reader: new Kysely<Schema>(
-      sqliteKyselyProps(
-        () => reading,
-        () => undefined,
-      ),
-    ),
+    reader: new Kysely<Schema>(directKyselyProps(sqliteKyselyParts, reading)),
     writer,
     isOnlyNode: true,
     leaseNow: () => Math.floor(performance.timeOrigin + performance.now()),

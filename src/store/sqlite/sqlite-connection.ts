@@ -13,7 +13,7 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
 } from 'kysely'
-import { type Guard, kyselyProps as propsOf } from '../kysely-props.ts'
+import { type Guard, type KyselyParts, kyselyProps as propsOf } from '../kysely-props.ts'
 import { LruCache } from '../lru-cache.ts'
 import type { RowStep } from '../row-statements.ts'
 import { classify } from './sqlite-errors.ts'
@@ -77,6 +77,17 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
+  /** Runs a query that returns rows, without a promise. */
+  rowsOf({ sql, parameters }: CompiledQuery): unknown[] {
+    try {
+      this.beforeQuery()
+      const { statement, toRow } = this.#prepare(sql)
+      return (statement.all(parameters) as unknown[][]).map(toRow!)
+    } catch (error) {
+      throw classify(error)
+    }
+  }
+
   /** Runs a row statement for some rows. @returns the rows that it returned */
   runRows({ statement, rows }: RowStep): unknown[] {
     const { sql, valuesOf } = compileRows(statement)
@@ -131,12 +142,12 @@ function rowFactory(statement: BetterSqlite.Statement): (values: readonly unknow
   return new Function('values', `return { ${members.join(', ')} }`) as (values: readonly unknown[]) => unknown
 }
 
-const parts = {
+export const sqliteKyselyParts: KyselyParts = {
   adapter: new SqliteAdapter(),
   compiler: new StableLimitCompiler(),
   introspector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
 }
 
 export function sqliteKyselyProps(connection: () => DatabaseConnection, guard: Guard): KyselyProps {
-  return propsOf(parts, (use) => use(connection()), guard)
+  return propsOf(sqliteKyselyParts, (use) => use(connection()), guard)
 }

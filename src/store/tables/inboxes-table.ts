@@ -1,5 +1,4 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
-import { sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareLock, prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
@@ -13,85 +12,6 @@ const rowByAddress = prepareQuery((db, { address }: { address: string }) =>
 
 export async function getByAddress(db: Db, address: string): Promise<InboxRow | undefined> {
   const [row] = await rowByAddress(db, { address })
-  return row
-}
-
-/** An inbox that gets mail for an address, whose domain is held and receives mail. */
-export type ReceivingInboxRow = InboxRow & {
-  /** The domain that the address is in, or one above it. */
-  readonly domain: string
-  readonly address_domain_id: string
-}
-
-/** An address and its domain; "" as the domain: a catch-all does not count. */
-interface ReceivingAddress {
-  readonly address: string
-  readonly domain: string
-}
-
-/**
- * Returns the inbox whose own address this is. Nearly all recipients have one, and the query for all others takes several times
- * as long. `holds_name` is a literal, because the index of the holders is partial: SQLite could not use it otherwise, or would
- * prepare the statement again for each value.
- */
-const receivingByOwnAddress = prepareQuery((db, { address }: Pick<ReceivingAddress, 'address'>) =>
-  db
-    .selectFrom('inboxes')
-    .innerJoin('domains', 'domains.id', 'inboxes.domain_id')
-    .selectAll('inboxes')
-    .select(['domains.domain', 'domains.id as address_domain_id'])
-    .where('inboxes.address', '=', address)
-    .where('inboxes.deleting_at', 'is', null)
-    .where('domains.holds_name', '=', sql.lit(1))
-    .where('domains.inbound_enabled', '=', 1),
-)
-
-const receivingByAddress = prepareQuery((db, { address, domain }: ReceivingAddress) =>
-  db
-    .selectFrom(({ selectFrom }) =>
-      selectFrom('inboxes')
-        .select(['inboxes.id as inbox_id', 'inboxes.domain_id', sql<number>`0`.as('precedence')])
-        .where('inboxes.address', '=', address)
-        .unionAll(
-          selectFrom('inbox_aliases')
-            .select(['inbox_aliases.inbox_id', 'inbox_aliases.domain_id', sql<number>`1`.as('precedence')])
-            .where('inbox_aliases.address', '=', address),
-        )
-        .unionAll(
-          selectFrom('domains')
-            .select((eb) => [
-              eb.ref('domains.catch_all_inbox_id').$notNull().as('inbox_id'),
-              'domains.id as domain_id',
-              sql<number>`2`.as('precedence'),
-            ])
-            .where('domains.domain', '=', domain)
-            .where('domains.holds_name', '=', sql.lit(1)),
-        )
-        .as('matched'),
-    )
-    .innerJoin('inboxes', 'inboxes.id', 'matched.inbox_id')
-    .innerJoin('domains', 'domains.id', 'matched.domain_id')
-    .selectAll('inboxes')
-    .select(['domains.domain', 'domains.id as address_domain_id'])
-    .where('inboxes.deleting_at', 'is', null)
-    .where('domains.holds_name', '=', sql.lit(1))
-    .where('domains.inbound_enabled', '=', 1)
-    .orderBy('matched.precedence')
-    .limit(1),
-)
-
-/**
- * Returns the inbox that has the address, as its own or as an alias, or else the one that catches all mail for its domain; if the
- * domain receives mail. In a subdomain, the address may still get none (recipient-inboxes.ts).
- */
-export async function getReceiving(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
-  const [own] = await receivingByOwnAddress(db, { address: address.address })
-  return own ?? getReceivingOther(db, address)
-}
-
-/** The same with one query: for an address that is probably not the own one of an inbox. */
-export async function getReceivingOther(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
-  const [row] = await receivingByAddress(db, address)
   return row
 }
 

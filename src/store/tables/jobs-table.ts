@@ -40,7 +40,7 @@ interface DueJobs {
 /** Whether a claim would find a job, without writing. */
 export async function isAnyDue(db: Db, { interrupted, ...due }: DueJobs): Promise<boolean> {
   if (due.kinds.length === 0) return false
-  return (await anyDue(db, { ...due, restriction: restrictionOf(interrupted) })).length > 0
+  return (await anyDue(db, { restriction: restrictionOf(interrupted), ...due })).length > 0
 }
 
 /** Runs after every commit. */

@@ -158,7 +158,10 @@ export function participantRows(
   sign: 1 | -1,
 ): ThreadParticipantRow[] {
   return participants.map(({ kind, address, display, messageCount = 1 }) => ({
-    ...{ thread_id: threadId, kind, address, display },
+    thread_id: threadId,
+    kind,
+    address,
+    display,
     message_count: sign * messageCount,
   }))
 }

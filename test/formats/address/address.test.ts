@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   formatAddress,
+  isPlainAddress,
   isSmtpMailbox,
   normaliseAddress,
   normaliseDomain,
@@ -10,6 +11,41 @@ import {
 } from '../../../src/formats/address/address.ts'
 import { parseAddressList } from '../../../src/formats/address/address-list.ts'
 import { seededRandom } from '../random.ts'
+
+// Capital letters make it take the way of all other addresses.
+test.each([
+  'a@b.cd',
+  'a.b-c_d+e=f@x1.example.com',
+  '-a@0.example',
+  '0@0.0.zz',
+  `ann@${'a'.repeat(63)}.${'b'.repeat(63)}`,
+  `${'a'.repeat(242)}@example.com`,
+])('%s is plain, so it is its own normal form', (address) => {
+  expect(isPlainAddress(address)).toBe(true)
+  expect(normaliseAddress(address.toUpperCase())).toBe(address)
+  expect(normaliseAddress(address)).toBe(address)
+})
+
+test.each([
+  'a@b',
+  'a..b@c.de',
+  '.a@c.de',
+  'a.@c.de',
+  'a@-b.cd',
+  'a@b-.cd',
+  'a@b.1',
+  'a@b.cd.',
+  'a@b..cd',
+  'a b@c.de',
+  'a@b.cd\n',
+  'ä@b.cd',
+  'A@b.cd',
+  'a@b@c.de',
+  `a@${'b'.repeat(64)}.cd`,
+  `${'a'.repeat(243)}@example.com`,
+])('%j is not plain', (address) => {
+  expect(isPlainAddress(address)).toBe(false)
+})
 
 describe('the normal form of an address', () => {
   test.each([

@@ -5,6 +5,7 @@
 import type { Config } from '../../../config/settings.ts'
 import type { Arrival, Envelope } from '../../../mail/receiving/arrival.ts'
 import type { Receiving } from '../../../mail/receiving/receiving.ts'
+import { whenReady } from '../../../when-ready.ts'
 import { type Reply, replies } from '../protocol/replies.ts'
 import type { Peer } from '../protocol/smtp-connection.ts'
 import type { Hello, SessionRules, Transaction } from '../protocol/smtp-session.ts'
@@ -26,14 +27,17 @@ export function createMxRules({ config, receiving }: MxRulesNeeds, peer: Peer): 
       return undefined
     },
 
-    async checkRecipient(address, { sender, sizeBytes }) {
+    checkRecipient(address, { sender, sizeBytes }) {
       const announced = { sender, remoteAddress: peer.remoteAddress, ...(sizeBytes !== undefined && { sizeBytes }) }
-      if (!(await receiving.accepts(address, announced))) throw await receiving.rejectionOf(address, announced)
+      const refuse = async (): Promise<never> => {
+        throw await receiving.rejectionOf(address, announced)
+      }
+      return whenReady(receiving.accepts(address, announced), (isAccepted) => (isAccepted ? undefined : refuse()))
     },
 
-    async receive(transaction, hello, data): Promise<Reply> {
+    receive(transaction, hello, data): Promise<Reply> {
       const envelope: Envelope = { sender: transaction.sender, recipients: [...transaction.recipients] }
-      return replies.filed(await receiving.receive(arrivalOf(transaction, hello, peer), envelope, data))
+      return receiving.receive(arrivalOf(transaction, hello, peer), envelope, data).then(replies.filed)
     },
   }
 }

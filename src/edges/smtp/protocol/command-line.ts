@@ -9,6 +9,8 @@ export interface CommandLine {
   readonly argument: string
 }
 
+/** ASCII without control characters, as nearly all commands are: decoded in a fraction of the time of UTF-8. */
+const PRINTABLE = /^[ -~]*$/
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -26,6 +28,8 @@ export function parseCommandLine(line: Buffer): CommandLine | undefined {
 }
 
 function decode(line: Buffer): string | undefined {
+  const ascii = line.toString('latin1')
+  if (PRINTABLE.test(ascii)) return ascii.trimEnd()
   try {
     const text = utf8.decode(line).replaceAll('\t', ' ').trimEnd()
     return /\p{Cc}/u.test(text) ? undefined : text

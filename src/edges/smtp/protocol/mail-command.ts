@@ -3,7 +3,7 @@
  * reply.
  */
 
-import { normaliseDomain, splitAddress } from '../../../formats/address/address.ts'
+import { isPlainAddress, normaliseDomain, splitAddress } from '../../../formats/address/address.ts'
 import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import { type AddressCommand, parseAddressCommand } from './address-command.ts'
 import { type Reply, replies } from './replies.ts'
@@ -70,7 +70,7 @@ function refuseParameters(
  * to it.
  */
 function refuseSender(address: string, isSmtpUtf8: boolean): Reply | undefined {
-  if (address === '') return undefined // RFC 5321 §4.5.5: a bounce
+  if (address === '' || isPlainAddress(address)) return undefined // RFC 5321 §4.5.5: "" for a bounce
   if (!isSmtpUtf8 && !isAsciiAddress(address)) return replies.needsSmtpUtf8
   const { localPart, domain } = splitAddress(address)
   const isAddress = SENDER_LOCAL_PART.test(localPart) && normaliseDomain(domain) !== undefined

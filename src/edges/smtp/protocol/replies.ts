@@ -147,15 +147,12 @@ export function replyForError(error: unknown): Reply {
  * of the peer (an echoed address) could become a reply.
  */
 export function formatReply(reply: Reply): string {
-  const lines = typeof reply.text === 'string' ? [reply.text] : reply.text
+  const { code, enhancedCode, text } = reply
   // RFC 2034 §4: on each line of a multi-line reply.
-  const prefix = reply.enhancedCode === undefined ? '' : `${reply.enhancedCode} `
-  return lines
-    .map((line, index) => {
-      const separator = index < lines.length - 1 ? '-' : ' '
-      return `${reply.code}${separator}${prefix}${line.replace(/\p{Cc}/gu, ' ')}\r\n`
-    })
-    .join('')
+  const prefix = enhancedCode === undefined ? '' : `${enhancedCode} `
+  const format = (line: string, separator: string) => `${code}${separator}${prefix}${line.replace(/\p{Cc}/gu, ' ')}\r\n`
+  if (typeof text === 'string') return format(text, ' ')
+  return text.map((line, index) => format(line, index < text.length - 1 ? '-' : ' ')).join('')
 }
 
 /** RFC 5321 §4.5.3.1.5 limits a reply line to 512 octets, so only the first of many ids is included. */

@@ -10,6 +10,7 @@ import { MailError } from '../../../errors.ts'
 import { normaliseAddress } from '../../../formats/address/address.ts'
 import { isAsciiAddress } from '../../../formats/address/ascii-address.ts'
 import type { Log } from '../../../log.ts'
+import { whenReady } from '../../../when-ready.ts'
 import { parseAddressCommand } from './address-command.ts'
 import { type CommandLine, parseCommandLine } from './command-line.ts'
 import { PeerGone } from './command-stream.ts'
@@ -50,8 +51,8 @@ export interface SessionRules {
   extensions(): readonly string[]
   /** Handles a command that only this listener has; undefined: it has no such command. */
   handle?(command: CommandLine, state: SessionState): Promise<Step> | undefined
-  /** Handles a line that is no command, but belongs to an exchange that the last reply has begun (334). */
-  readonly handleLine?: ((line: Buffer | 'too long') => Promise<Step>) | undefined
+  /** Handles a line of an exchange that the last reply has begun (334); undefined: there is none, so the line is a command. */
+  handleLine?(line: Buffer | 'too long'): Promise<Step> | undefined
   /** Called when TLS has become active. */
   restart(): void
   /** @returns the refusal of MAIL; undefined: the transaction begins */
@@ -61,7 +62,7 @@ export interface SessionRules {
    * @param mail    what MAIL has said
    * @throws the error for the reply to RCPT
    */
-  checkRecipient(address: string, mail: MailCommand): Promise<void>
+  checkRecipient(address: string, mail: MailCommand): undefined | Promise<void>
   /** Resolves with the reply when the message is stored: from then on we are responsible for it (RFC 5321 §6.1). */
   receive(transaction: Transaction, hello: Hello | undefined, data: MailData): Promise<Reply>
 }
@@ -108,7 +109,8 @@ export class SmtpSession implements Session {
   }
 
   #handleLine(line: Buffer | 'too long'): Step | Promise<Step> {
-    if (this.#rules.handleLine) return this.#rules.handleLine(line)
+    const step = this.#rules.handleLine?.(line)
+    if (step) return step
     if (line === 'too long') return { reply: replies.lineTooLong }
     const command = parseCommandLine(line)
     return command ? this.#handleCommand(command) : { reply: replies.unreadable }
@@ -196,11 +198,10 @@ export class SmtpSession implements Session {
     if ('refusal' in command) return { reply: command.refusal }
     const begin = (refusal: Reply | undefined): Step => {
       if (refusal) return { reply: refusal }
-      this.#transaction = { ...command, recipients: new Set() }
+      this.#transaction = { recipients: new Set(), ...command }
       return { reply: replies.senderOk }
     }
-    const refusal = this.#rules.checkSender(command.sender)
-    return refusal instanceof Promise ? refusal.then(begin) : begin(refusal)
+    return whenReady(this.#rules.checkSender(command.sender), begin)
   }
 
   #recipient(argument: string): Step | Promise<Step> {
@@ -216,7 +217,7 @@ export class SmtpSession implements Session {
     if (address === undefined) return { reply: replies.badRecipient }
     if (transaction.recipients.has(address)) return { reply: replies.recipientOk }
     if (transaction.recipients.size >= this.#rules.recipientsMax) return { reply: replies.tooManyRecipients }
-    return this.#rules.checkRecipient(address, transaction).then(() => {
+    return whenReady(this.#rules.checkRecipient(address, transaction), () => {
       transaction.recipients.add(address)
       return { reply: replies.recipientOk }
     })

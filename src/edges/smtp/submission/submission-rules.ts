@@ -42,10 +42,7 @@ export function createSubmissionRules(needs: SubmissionRulesNeeds, peer: Peer): 
       return verb === 'AUTH' ? authenticate(argument, state) : undefined
     },
 
-    get handleLine() {
-      const read = exchange
-      return read && ((line: Buffer | 'too long') => advance(read(line)))
-    },
+    handleLine: (line) => exchange && advance(exchange(line)),
 
     async checkSender(address): Promise<Reply | undefined> {
       if (!login) return peer.tls() === undefined ? replies.tlsFirst : replies.loginFirst

@@ -294,11 +294,7 @@ export function labelEvents(
 type Own<Payload extends MessageReference> = Omit<Payload, keyof MessageReference>
 
 function messageEvent(type: EventTypeName, { actor, message }: About, own: object): NewEvent {
-  const reference: MessageReference = {
-    inboxAddress: message.inboxAddress,
-    threadId: message.threadId,
-    apiMessageId: message.messageId,
-  }
+  const { inboxAddress, threadId, messageId: apiMessageId } = message
   return {
     type,
     visibility: getEventType(type)!.visibility,
@@ -307,6 +303,6 @@ function messageEvent(type: EventTypeName, { actor, message }: About, own: objec
     inboxId: message.inboxId,
     messageId: message.id,
     actor,
-    payload: { ...reference, ...own },
+    payload: { inboxAddress, threadId, apiMessageId, ...own } satisfies MessageReference,
   }
 }

@@ -20,6 +20,17 @@ export function headerAddresses({
   ]
 }
 
+/** Returns the number of `headerAddresses`. */
+export function addressCount({
+  from,
+  sender,
+  replyTo,
+  to,
+  cc,
+}: Pick<MimeMessage, 'from' | 'sender' | 'replyTo' | 'to' | 'cc'>): number {
+  return from.length + (sender ? 1 : 0) + replyTo.length + to.length + cc.length
+}
+
 export function bccAddresses(bcc: readonly Address[]): KindAddress[] {
   return ofKind('bcc', bcc)
 }

@@ -25,6 +25,7 @@ import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { HEADER_BYTES_MAX, readHeaderOnly } from '../../../formats/mime/header-only.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
+import { whenReady } from '../../../when-ready.ts'
 import { createTurnQueue, type Turn } from '../../jobs/turn-queue.ts'
 import { packContentText } from '../search/content-text.ts'
 import { compressBodies } from './compressed-bodies.ts'
@@ -50,7 +51,7 @@ export interface UnparsedMail extends Turn {
   /** The file that contains it, if there is one: a large message is read there by the thread. */
   readonly file: string | undefined
   /** Returns the message. Called when it is parsed, at most twice: messages that wait need not occupy memory. */
-  load(): Promise<LoadedMail>
+  load(): LoadedMail | Promise<LoadedMail>
   /** Reads it from the beginning, without loading all of it into memory. */
   chunks(): AsyncIterable<Uint8Array>
 }
@@ -136,7 +137,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     giveUp: (error: ThreadEnded) => Promise<Other>,
   ): Promise<TaskResults[T] | Other> {
     const { fairnessKey, sizeBytes, file } = mail
-    const load = async () => ({ ...(await mail.load()), task })
+    const load = () => whenReady(mail.load(), (loaded) => ({ task, ...loaded }))
     if (sizeBytes <= smallBytesMax && !isSuspect(fairnessKey)) {
       try {
         return (await batches.run(sizeBytes, load)) as TaskResults[T]

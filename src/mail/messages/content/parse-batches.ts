@@ -21,7 +21,7 @@ export interface ParseBatches {
    * @throws ThreadEnded when this message ended the thread; parse_queue_full, shutting_down; unavailable when no thread
    *   can be started; what `load` throws
    */
-  run(sizeBytes: number, load: () => Promise<LoadedTask>): Promise<TaskResult>
+  run(sizeBytes: number, load: () => LoadedTask | Promise<LoadedTask>): Promise<TaskResult>
   /** Refuses all messages that wait. Resolves when those of the current batches are parsed. */
   stop(): Promise<void>
 }
@@ -30,7 +30,7 @@ type BatchWorker = Pick<ParseWorker, 'start' | 'isReady' | 'run'>
 
 interface WaitingMail {
   readonly sizeBytes: number
-  load(): Promise<LoadedTask>
+  load(): LoadedTask | Promise<LoadedTask>
   resolve(result: TaskResult): void
   reject(error: unknown): void
 }
@@ -139,7 +139,8 @@ async function loadAll(batch: readonly WaitingMail[]): Promise<[WaitingMail[], L
   const loaded: LoadedTask[] = []
   for (const mail of batch) {
     try {
-      loaded.push(await mail.load())
+      const loading = mail.load()
+      loaded.push(loading instanceof Promise ? await loading : loading)
       mails.push(mail)
     } catch (error) {
       mail.reject(error)

@@ -244,19 +244,21 @@ export function createParseWorker({ limits, threads, niceLevels, timeoutMs, idle
 
     async end() {
       clearTimeout(idleTimer)
+      idleTimer = undefined
       await endThread()
     },
   }
 
   function requireThread(): ParseThread {
-    clearTimeout(idleTimer)
     thread ??= outsideUnits(startParseThread)
     return thread
   }
 
+  /** Ends the thread when it has had no message for `idleMs` from now on. */
   function endLater(): void {
-    clearTimeout(idleTimer)
-    idleTimer = outsideUnits(() => setTimeout(() => void endThread(), idleMs)).unref()
+    // Each message gets here: a new timer takes several times as long.
+    idleTimer =
+      idleTimer?.refresh() ?? outsideUnits(() => setTimeout(() => !running && void endThread(), idleMs)).unref()
   }
 
   async function endThread(): Promise<void> {
@@ -373,14 +375,14 @@ function unpackBatch({ json, bytes, sizes }: ParsedBatch, tasks: readonly Task[]
     })
     if (tasks[index] === 'readTexts') return { ...(result as PackedTexts), bytes: bodies! }
     if (tasks[index] !== 'parse' && tasks[index] !== 'parseWithoutCodes') return result
-    const mail = result as ParsedMail
-    return {
-      ...mail,
-      ...(compressedSource!.length > 0 && { compressedSource: compressedSource! }),
-      searchText: searchText!,
-      ...(mail.date !== undefined && { date: new Date(mail.date) }), // JSON has no dates
-      compressedBodies: { ...mail.compressedBodies, bytes: bodies! },
-    }
+    // Members are added to the object from JSON: to copy it with more members takes several microseconds.
+    const mail = result as { -readonly [Name in keyof ParsedMail]: ParsedMail[Name] }
+    if (compressedSource!.length > 0) mail.compressedSource = compressedSource!
+    mail.searchText = searchText!
+    if (mail.date !== undefined) mail.date = new Date(mail.date) // JSON has no dates
+    const { sizeBytes, headBytes } = mail.compressedBodies
+    mail.compressedBodies = { bytes: bodies!, sizeBytes, headBytes }
+    return mail
   })
 }
 

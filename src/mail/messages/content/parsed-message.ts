@@ -12,7 +12,7 @@ import { isAutoSubmitted, isUnanswerableMail } from '../../../formats/mime/autom
 import { contentFingerprint } from '../../../formats/mime/content-fingerprint.ts'
 import { type MimeMessage, parseMessage } from '../../../formats/mime/mime-parse.ts'
 import { preview } from '../../../formats/mime/text-preview.ts'
-import { extractReply } from '../../../formats/reply/reply-text.ts'
+import { extractReply, type ReplyBodies } from '../../../formats/reply/reply-text.ts'
 import {
   extractVerification,
   type Verification,
@@ -55,11 +55,11 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>, findsCod
     bodyJsonBytesMax: limits.parsing.bodyJsonBytesMax,
   })
   const readings = html === undefined ? undefined : readHtml(html, text === undefined, limits)
+  const replyBodies: ReplyBodies = { scannedHtml: () => readings?.quoted }
+  if (text !== undefined) replyBodies.text = text
+  if (html !== undefined) replyBodies.html = html
   const extracted = extractReply(
-    {
-      ...(text !== undefined && { text }),
-      ...(html !== undefined && { html, scannedHtml: () => readings?.quoted }),
-    },
+    replyBodies,
     { subject: fields.subject, inReplyTo: fields.inReplyTo, references: fields.references },
     limits.parsing.replyTextCharsMax,
   )
@@ -85,10 +85,10 @@ export function parseMail(raw: Buffer, limits: Pick<Limits, 'parsing'>, findsCod
   const idempotencyKey = fieldOf(headers, IDEMPOTENCY_KEY) ?? ''
   const searched = { addresses: headerAddresses(fields), body: text ?? textFromHtml ?? '' }
   const mail: Building<ParsedMail> = {
-    ...fields,
-    fingerprint: contentFingerprint({ ...fields, headers }, raw.subarray(fields.bodyOffset)),
+    fingerprint: contentFingerprint({ headers, ...fields }, raw.subarray(fields.bodyOffset)),
     searchText: packContentText(searched, limits.parsing.searchTextCharsMax),
     compressedBodies,
+    ...fields,
   }
   // Member by member: V8 gives objects that are made of several spreads new hidden classes again and again.
   if (shown !== undefined) mail.preview = shown

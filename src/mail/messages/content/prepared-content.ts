@@ -27,7 +27,7 @@ export interface ArrivedMail {
   readonly sizeBytes: number
   /** The file that contains it, if there is one. */
   readonly file: string | undefined
-  load(): Promise<LoadedMail>
+  load(): LoadedMail | Promise<LoadedMail>
   /** Reads it from the beginning, without loading all of it into memory. */
   chunks(): AsyncIterable<Uint8Array>
 }
@@ -38,7 +38,12 @@ export interface CheckedMail<Checked> {
   /** Fields to put before the message. */
   readonly head?: Buffer
   /** Parts of the message to leave out, in order. */
-  readonly removed?: readonly { readonly start: number; readonly end: number }[]
+  readonly removed?: readonly ByteRange[]
+}
+
+interface ByteRange {
+  readonly start: number
+  readonly end: number
 }
 
 /** A message to prepare, and who sends it: large messages are parsed round robin over senders. */
@@ -52,7 +57,7 @@ export interface MailSource<Checked> extends Turn {
   /** false: codes and links are searched for when the message is shown, not now. */
   readonly findsCodes?: boolean
   /** Runs when all bytes are spooled. If it throws, the message is not parsed. */
-  readonly check?: (arrived: ArrivedMail) => Promise<CheckedMail<Checked>>
+  readonly check?: (arrived: ArrivedMail) => CheckedMail<Checked> | Promise<CheckedMail<Checked>>
 }
 
 /** A message that a transaction can store. Its owner must insert or discard it. */
@@ -108,15 +113,17 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     try {
       const spooled = await spoolMail(head, boundedReader(chunks, source), memory)
       blobKeys.push(spooled.blobKey)
-      const result = await check?.(access(spooled))
-      const arrived = result ? await changeHeader(spooled, result) : spooled
+      const checking = check?.(access(spooled))
+      const result = checking instanceof Promise ? await checking : checking
+      const changing = result ? changeHeader(spooled, result) : spooled
+      const arrived = changing instanceof Promise ? await changing : changing
       if (arrived !== spooled) blobKeys.push(arrived.blobKey)
       const checked = result?.checked as Checked
       const { sizeBytes } = arrived
       const ownBytes = head.length + (result?.head?.length ?? 0)
-      const turn = { fairnessKey, fairnessPart }
-      const parsed = await mailParser.parse({ ...turn, ownBytes, findsCodes, ...access(arrived) })
-      const bodies = await spoolBodies(parsed.compressedBodies.bytes)
+      const parsed = await mailParser.parse({ fairnessKey, fairnessPart, ownBytes, findsCodes, ...access(arrived) })
+      const spooling = spoolBodies(parsed.compressedBodies.bytes)
+      const bodies = spooling instanceof Promise ? await spooling : spooling
       blobKeys.push(bodies.blobKey)
       const inlineBytes = (arrived.bytes?.length ?? 0) + (bodies.bytes?.length ?? 0)
       return {
@@ -151,10 +158,10 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   }
 
   /** A message in a blob is written again: only few of them get other fields than those that were known before. */
-  async function changeHeader(
+  function changeHeader(
     spooled: SpooledMail,
     { head, removed = [] }: CheckedMail<unknown>,
-  ): Promise<SpooledMail> {
+  ): SpooledMail | Promise<SpooledMail> {
     if (!head && removed.length === 0) return spooled
     const first = head ? [head] : []
     const removedBytes = removed.reduce((sum, { start, end }) => sum + end - start, 0)
@@ -165,7 +172,15 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
       const pieces = kept.map(({ start, end }) => bytes.subarray(start, end))
       return { bytes: Buffer.concat([...first, ...pieces], sizeBytes), blobKey: null, sizeBytes }
     }
-    const { blobKey } = spooled
+    return changeBlob(spooled.blobKey, first, kept, sizeBytes)
+  }
+
+  async function changeBlob(
+    blobKey: string,
+    first: readonly Uint8Array[],
+    kept: readonly ByteRange[],
+    sizeBytes: number,
+  ): Promise<SpooledMail> {
     async function* changed() {
       yield* first
       for (const range of kept) yield* store.blobs.get(blobKey, range)
@@ -185,8 +200,11 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     }
   }
 
-  async function loadMail({ bytes, blobKey, sizeBytes }: SpooledMail): Promise<LoadedMail> {
-    if (bytes) return { bytes, isOwned: false }
+  function loadMail({ bytes, blobKey, sizeBytes }: SpooledMail): LoadedMail | Promise<LoadedMail> {
+    return bytes ? { bytes, isOwned: false } : loadBlob(blobKey, sizeBytes)
+  }
+
+  async function loadBlob(blobKey: string, sizeBytes: number): Promise<LoadedMail> {
     const loaded = Buffer.allocUnsafeSlow(sizeBytes)
     let at = 0
     for await (const chunk of store.blobs.get(blobKey)) {
@@ -196,14 +214,18 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     return { bytes: loaded, isOwned: true }
   }
 
-  async function spoolBodies(compressed: Uint8Array): Promise<Spooled> {
-    if (compressed.length <= limits.store.inlineBytesMax) return { bytes: compressed, blobKey: null }
+  function spoolBodies(compressed: Uint8Array): Spooled | Promise<Spooled> {
+    const isSmall = compressed.length <= limits.store.inlineBytesMax
+    return isSmall ? { bytes: compressed, blobKey: null } : storeBodies(compressed)
+  }
+
+  async function storeBodies(compressed: Uint8Array): Promise<Spooled> {
     const { key } = await store.blobs.put(chain([compressed]))
     return { bytes: null, blobKey: key }
   }
 }
 
-function keptRanges(removed: NonNullable<CheckedMail<unknown>['removed']>, sizeBytes: number) {
+function keptRanges(removed: readonly ByteRange[], sizeBytes: number): ByteRange[] {
   const starts = [0, ...removed.map(({ end }) => end)]
   const ends = [...removed.map(({ start }) => start), sizeBytes]
   return starts.map((start, index) => ({ start, end: ends[index]! })).filter(({ start, end }) => start < end)

@@ -50,8 +50,13 @@ export function createFiling({ limits, domain }: FilingNeeds): FileMessages {
       if (place.existing) return place
       const { row, content } = place
       const thread = threads.get(place)
-      const ids = { id: row.id, threadId: row.thread_id, messageId: row.api_message_id, contentId: content.row.id }
-      return { ...ids, ...(thread && { thread }) }
+      return {
+        id: row.id,
+        threadId: row.thread_id,
+        messageId: row.api_message_id,
+        contentId: content.row.id,
+        ...(thread && { thread }),
+      }
     })
   }
 

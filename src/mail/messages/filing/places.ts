@@ -18,9 +18,9 @@ import { selectByReferences } from '../../../store/tables/thread-references-tabl
 import type { ThreadParticipant } from '../../../store/tables/threads-table.ts'
 import * as threads from '../../../store/tables/threads-table.ts'
 import type { ContentRows } from '../content/insert-content.ts'
-import { bccAddresses, headerAddresses, participantsOfMessage } from '../content/mail-addresses.ts'
+import { bccAddresses, participantsOfMessage } from '../content/mail-addresses.ts'
 import type { PreparedContent } from '../content/prepared-content.ts'
-import { hashId, joins, leadsToThread, lookupHashes, type Reference, referencesOf } from '../threads/threading.ts'
+import { hashId, joins, leadsToThread, lookupHashes, type Reference, relativesOf } from '../threads/threading.ts'
 import type { Filing } from './filing.ts'
 import { messageRow, threadWith } from './filing-rows.ts'
 
@@ -38,7 +38,6 @@ export interface PlacedMessage {
   /** The subject of `thread` is only the start of it. */
   readonly hasCutSubject: boolean
   readonly bcc: readonly KindAddress[]
-  readonly addresses: readonly KindAddress[]
   readonly participants: readonly ThreadParticipant[]
 }
 
@@ -100,7 +99,8 @@ export async function findPlaces(tx: Tx, { filings, relabel, limits, domain }: T
     const before = findThread(candidate, known)
     const thread = threadWith(tx, before, { filing, apiMessageId, content })
     const round = rounds.get(thread.id) ?? 0
-    const row = messageRow(tx, { ...candidate, filing, apiMessageId, content, threadId: thread.id })
+    const { id, headerHash } = candidate
+    const row = messageRow(tx, { filing, id, headerHash, apiMessageId, content, threadId: thread.id })
 
     rounds.set(thread.id, round + 1)
     known.threads.set(thread.id, thread)
@@ -119,10 +119,9 @@ export async function findPlaces(tx: Tx, { filings, relabel, limits, domain }: T
       references.set(name, reference)
     }
     const bcc = bccAddresses(filing.bcc ?? [])
-    const addresses = [...headerAddresses(filing.content.parsed), ...bcc]
-    const participants = participantsOfMessage(addresses, limits.messages.participantsMax)
+    const participants = participantsOfMessage([...content.addresses, ...bcc], limits.messages.participantsMax)
     const hasCutSubject = known.cutSubjects.has(thread.id)
-    return { filing, content, row, thread, round, isNewThread: !before, hasCutSubject, bcc, addresses, participants }
+    return { filing, content, row, thread, round, isNewThread: !before, hasCutSubject, bcc, participants }
   })
   return {
     places,
@@ -139,13 +138,16 @@ function createCandidate(tx: Tx, filing: Filing, domain: string): Candidate {
   const apiMessageId = filing.apiMessageId ?? generated
   // Replies refer to the Message-ID of the header, even when our clients see another id.
   const ancestry = { messageId: messageId ?? apiMessageId, inReplyTo, references }
-  const headerHash = messageId === undefined ? undefined : hashId(messageId)
+  const relatives = relativesOf(ancestry)
+  const headerHash = messageId === undefined ? undefined : relatives[0]!.hash
   return {
-    ...{ filing, id, apiMessageId },
+    filing,
+    id,
+    apiMessageId,
     headerHash,
     headerApiId: messageId === undefined ? undefined : headerApiIdOf(messageId, headerHash!),
-    references: referencesOf(ancestry),
-    lookups: lookupHashes(filing.hasNewId ? { ...ancestry, messageId: undefined } : ancestry),
+    references: relatives,
+    lookups: lookupHashes(filing.hasNewId ? relativesOf({ inReplyTo, references }) : relatives),
   }
 }
 

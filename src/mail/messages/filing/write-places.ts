@@ -119,11 +119,11 @@ function messageSteps(inRound: readonly PlacedMessage[], { lists }: Limits) {
     rowStep(threadParts.selectLabels, toRead),
     rowStep(
       threadParts.selectParticipants,
-      toRead.map((key) => ({ ...key, rows_max: lists.threadParticipantsMax })),
+      toRead.map(({ thread_id }) => ({ thread_id, rows_max: lists.threadParticipantsMax })),
     ),
     rowStep(
       threadParts.selectContents,
-      toRead.map((key) => ({ ...key, rows_max: lists.threadAttachmentMessagesMax })),
+      toRead.map(({ thread_id }) => ({ thread_id, rows_max: lists.threadAttachmentMessagesMax })),
     ),
   ] as const
 }

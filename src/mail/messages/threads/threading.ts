@@ -43,9 +43,22 @@ export interface Reference {
   readonly isOwn: boolean
 }
 
+/** A Message-ID that a message has or refers to. */
+export interface Relative extends Reference {
+  /** The hash under which it is stored if it is one that only our relay can have given. */
+  readonly relayHash: string | undefined
+}
+
 /** Returns a message's own id, then its ancestors, nearest first; each once. */
-export function referencesOf(ancestry: Ancestry): Reference[] {
-  return relatives(ancestry).map((id) => ({ hash: hashId(id), isOwn: id === ancestry.messageId }))
+export function relativesOf(ancestry: Ancestry): Relative[] {
+  return relatives(ancestry).map((id) => {
+    const relayId = relayPart(id)
+    return {
+      hash: hashId(id),
+      isOwn: id === ancestry.messageId,
+      relayHash: relayId === undefined ? undefined : hashRelayId(relayId),
+    }
+  })
 }
 
 /** Whether a message joins a thread that has, or refers to, one of its relatives. */
@@ -64,14 +77,16 @@ function comparedSubject(subject: string | null | undefined): string {
 }
 
 /**
- * Returns the hashes by which the thread of a message is found, nearest first: those of `referencesOf`, and of the ids
+ * Returns the hashes by which the thread of a message is found, nearest first: those of its relatives, and of the ids
  * that a relay may have given to our messages among them.
  */
-export function lookupHashes(ancestry: Ancestry): string[] {
-  return relatives(ancestry).flatMap((id) => {
-    const relayId = relayPart(id)
-    return relayId === undefined ? [hashId(id)] : [hashId(id), hashRelayId(relayId)]
-  })
+export function lookupHashes(found: readonly Relative[]): string[] {
+  const hashes: string[] = []
+  for (const { hash, relayHash } of found) {
+    hashes.push(hash)
+    if (relayHash !== undefined) hashes.push(relayHash)
+  }
+  return hashes
 }
 
 /** What a message refers to, as it is stored: Message-IDs, and those that only our relay can have given. */

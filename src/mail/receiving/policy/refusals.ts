@@ -13,11 +13,11 @@ import type { Limits } from '../../../config/limits.ts'
 import { type ErrorCode, MailError } from '../../../errors.ts'
 import { withoutTag } from '../../../formats/address/address.ts'
 import type { Log } from '../../../log.ts'
-import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import type { Store } from '../../../store/store.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import { RateBuckets } from '../../access/rate-buckets.ts'
 import { messageRefused, type RefusedPayload } from '../../events/log/refusal-events.ts'
+import type { RecipientInboxes } from '../recipient-inboxes.ts'
 
 export interface Refused {
   /** Envelope sender. */
@@ -34,7 +34,7 @@ export interface Refusals {
 
 interface RefusalsNeeds {
   readonly store: Pick<Store, 'transaction'>
-  readonly findInbox: (address: string) => Promise<InboxRow | undefined>
+  readonly findInbox: RecipientInboxes['find']
   /** Epoch ms. */
   readonly clock: () => number
   readonly limits: Limits

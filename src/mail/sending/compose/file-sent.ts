@@ -31,7 +31,7 @@ import type { Filed, FileMessages, Filing } from '../../messages/filing/filing.t
 import { changeLabels } from '../../messages/labels/labels.ts'
 import { recordReply } from '../../messages/labels/record-reply.ts'
 import type { Removal } from '../../messages/removal.ts'
-import { lookupHashes } from '../../messages/threads/threading.ts'
+import { lookupHashes, relativesOf } from '../../messages/threads/threading.ts'
 import { type KeyClaim, recordResult } from '../idempotency/idempotency.ts'
 import { enqueueSubmissions, type NewSubmission } from '../queue/enqueue-submission.ts'
 import { createAdmitSends, isAdmitted, type NotAdmitted } from './admit-sends.ts'
@@ -306,7 +306,7 @@ export function createFileSent(needs: FileSentNeeds): FileSent {
   async function answered(tx: Tx, { inbox, content, messageId, ...mail }: SentMail): Promise<Answered> {
     if (messageId !== undefined || config.threadRepliesMax === 'off') return mail
     const { inReplyTo, references } = content.parsed
-    const hashes = lookupHashes({ inReplyTo, references })
+    const hashes = lookupHashes(relativesOf({ inReplyTo, references }))
     if (hashes.length === 0) return {}
     const rows = hashes.map((hash) => ({ inbox_id: inbox.id, hash }))
     const [threads] = await tx.runRows([rowStep(selectByReferences, rows)])

@@ -28,7 +28,7 @@ import { decompressBodies } from '../../messages/content/compressed-bodies.ts'
 import type { DiscardBlobs } from '../../messages/content/discard-blobs.ts'
 import type { ParsedMail } from '../../messages/content/parsed-message.ts'
 import type { ArrivedMail, CheckedMail, PrepareContent } from '../../messages/content/prepared-content.ts'
-import { lookupHashes } from '../../messages/threads/threading.ts'
+import { lookupHashes, relativesOf } from '../../messages/threads/threading.ts'
 import { checkSizes } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
 import { asOutgoing, type PreparedRevision, revisionOf } from './draft-content.ts'
@@ -180,7 +180,7 @@ async function findThread(
   inboxId: string,
   ancestry: Pick<ParsedMail, 'inReplyTo' | 'references'>,
 ): Promise<string | null> {
-  const hashes = lookupHashes(ancestry)
+  const hashes = lookupHashes(relativesOf(ancestry))
   const [threads] = await tx.runRows([
     rowStep(
       selectByReferences,
