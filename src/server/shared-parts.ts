@@ -86,7 +86,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     ...{ store, config, inboxes, rates, refusals },
     prepareContent,
     fileReceived,
-    recordComplaint: createRecordComplaint({ store, contents, limits, log }),
+    recordComplaint: createRecordComplaint({ store, contents: readableContents, limits, log }),
     messageChecks: createMessageChecks({
       config,
       senderChecks,
