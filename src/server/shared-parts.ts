@@ -66,6 +66,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const { limits } = config
   const contents = createContents({ store })
   const readableContents = createReadableContents({ store, contents })
+  const reportDamage = createReportDamage(log)
   const mailParser = createMailParser({ limits, threads, log, metrics })
   const mailReader = createMailReader({ limits, threads, log })
   const discardBlobs = createDiscardBlobs({ store, log })
@@ -109,8 +110,9 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     mailReader,
     contents,
     readableContents,
+    reportDamage,
     downloads: createDownloads({
-      ...{ store, reportDamage: createReportDamage(log) },
+      ...{ store, reportDamage },
       contents: readableContents,
       tokens: createSignedTokens({ store, random, name: 'downloads' }),
       clock,

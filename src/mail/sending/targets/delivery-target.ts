@@ -28,6 +28,8 @@ export interface Handover {
   readonly sender: string
   /** Normalised addresses, all of them of this target. */
   readonly recipients: readonly string[]
+  /** For the log. */
+  readonly contentId: string
   readonly sizeBytes: number
   /** Reads the message, from its beginning on each call. @throws DamagedContent, also if its end is missing */
   read(): AsyncIterable<Buffer>
