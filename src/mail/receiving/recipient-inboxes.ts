@@ -112,7 +112,7 @@ export function createRecipientInboxes({
 
   /** Returns the address of the inbox that gets mail for a recipient. */
   async function addressOf(tx: Tx, recipient: string): Promise<string | undefined> {
-    const own = await findOwn(tx, recipient, inboxes.getReceivingOther)
+    const own = await findOwn(tx, recipient, inboxes.findReceivingByAnyAddress)
     if (own) return own.address
     return (await isRoleName(tx, recipient)) ? postmaster : undefined
   }
@@ -149,7 +149,7 @@ async function findOwn(db: Db, recipient: string, get = inboxes.getReceiving): P
   const inbox = await get(db, { address, domain: caught })
   if (!inbox) return undefined
   const isOwn = domain === inbox.domain || isDecidedFor(await findReceiving(db, domain), inbox.address_domain_id, inbox)
-  return isOwn ? inbox : inboxes.getReceivingOther(db, { address: '', domain: caught }) // the catch-all alone
+  return isOwn ? inbox : inboxes.findReceivingByAnyAddress(db, { address: '', domain: caught }) // the catch-all alone
 }
 
 /** Whether an address is a role name of one of our domains: without an inbox of its own, it is the postmaster's. */

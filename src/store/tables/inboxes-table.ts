@@ -86,11 +86,14 @@ const receivingByAddress = prepareQuery((db, { address, domain }: ReceivingAddre
  */
 export async function getReceiving(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
   const [own] = await receivingByOwnAddress(db, { address: address.address })
-  return own ?? getReceivingOther(db, address)
+  return own ?? findReceivingByAnyAddress(db, address)
 }
 
 /** The same with one query: for an address that is probably not the own one of an inbox. */
-export async function getReceivingOther(db: Db, address: ReceivingAddress): Promise<ReceivingInboxRow | undefined> {
+export async function findReceivingByAnyAddress(
+  db: Db,
+  address: ReceivingAddress,
+): Promise<ReceivingInboxRow | undefined> {
   const [row] = await receivingByAddress(db, address)
   return row
 }

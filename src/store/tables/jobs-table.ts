@@ -33,7 +33,7 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
 interface DueJobs {
   readonly kinds: readonly string[]
   /** Ids of jobs that do not count. */
-  readonly except: readonly string[]
+  readonly exceptIds: readonly string[]
   readonly now: number
   readonly leaseNow: LeaseTime
   readonly interrupted: InterruptionBounds
@@ -51,7 +51,7 @@ const anyDue = prepareQuery(
     db,
     {
       kinds,
-      except,
+      exceptIds,
       now,
       leaseNow,
       restriction,
@@ -62,7 +62,7 @@ const anyDue = prepareQuery(
       .select('id')
       .where('run_at', '<=', now)
       .where('kind', 'in', kinds)
-      .$if(except.length > 0, (query) => query.where('id', 'not in', except))
+      .$if(exceptIds.length > 0, (query) => query.where('id', 'not in', exceptIds))
       .where(isFree(leaseNow))
       .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
       .limit(1),

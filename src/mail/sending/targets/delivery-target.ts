@@ -16,7 +16,7 @@ export interface Outcome {
   /** TLS version of the connection, with " (unverified)" when its certificate was not verified. */
   readonly tls?: string
   /** The server refused the sender, or the message for several recipients: that says nothing about this recipient. */
-  readonly isOfAll?: true
+  readonly isAboutAllRecipients?: true
 }
 
 /** One message to deliver to some of its recipients. */

@@ -53,11 +53,11 @@ export function smtpOutcome(remote: Remote, result: SmtpResult, recipientCount: 
   const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this message' }[result.command]
   // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
   const isForGood = code >= 500 && code < 600 && !isTooManyRecipients(result)
-  const isOfAll = result.command === 'MAIL' || (result.command === 'DATA' && recipientCount > 1)
+  const isAboutAllRecipients = result.command === 'MAIL' || (result.command === 'DATA' && recipientCount > 1)
   return isForGood
     ? {
         ...{ kind: 'failed_for_good', ...facts, reply: `${remote.name} rejected ${what}: ${text}` },
-        ...(isOfAll && { isOfAll }),
+        ...(isAboutAllRecipients && { isAboutAllRecipients }),
       }
     : { kind: 'failed_for_now', ...facts, reply: `${remote.name} temporarily rejected ${what}${RETRY}: ${text}` }
 }
