@@ -20,7 +20,7 @@ export interface Outbound {
 }
 
 interface OutboundNeeds extends Pick<ServerContext, 'config' | 'log'> {
-  readonly shared: Pick<SharedParts, 'domains' | 'receiving'>
+  readonly shared: Pick<SharedParts, 'domains' | 'receiving' | 'reportDamage'>
   /** Looks up the host names of webhooks. Default: the resolvers of the configuration, else the system's. */
   readonly lookup: Lookup | undefined
 }
@@ -37,7 +37,7 @@ export function createOutbound({ config, log, shared, lookup: givenLookup }: Out
   const routing = createRouting({
     domains: shared.domains,
     outbound: config.outbound,
-    local: createLocalTarget({ receiving: shared.receiving, log }),
+    local: createLocalTarget({ receiving: shared.receiving, reportDamage: shared.reportDamage, log }),
     remote,
     relay,
     limits,

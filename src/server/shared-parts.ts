@@ -66,6 +66,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
   const { limits } = config
   const contents = createContents({ store })
   const readableContents = createReadableContents({ store, contents })
+  const reportDamage = createReportDamage(log)
   const mailParser = createMailParser({ limits, threads, log, metrics })
   const mailReader = createMailReader({ limits, threads, log })
   const discardBlobs = createDiscardBlobs({ store, log })
@@ -86,7 +87,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     ...{ store, config, inboxes, rates, refusals },
     prepareContent,
     fileReceived,
-    recordComplaint: createRecordComplaint({ store, contents, limits, log }),
+    recordComplaint: createRecordComplaint({ store, contents: readableContents, limits, log }),
     messageChecks: createMessageChecks({
       config,
       senderChecks,
@@ -109,8 +110,9 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     mailReader,
     contents,
     readableContents,
+    reportDamage,
     downloads: createDownloads({
-      ...{ store, reportDamage: createReportDamage(log) },
+      ...{ store, reportDamage },
       contents: readableContents,
       tokens: createSignedTokens({ store, random, name: 'downloads' }),
       clock,

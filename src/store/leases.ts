@@ -106,11 +106,11 @@ export async function claimRecipients(
 /**
  * Claims jobs that are due and under no lease, of the kinds that this worker knows; those due longest come first.
  *
- * @param claim  except: ids of jobs that are not claimed
+ * @param claim  exceptIds: ids of jobs that are not claimed
  */
 export async function claimJobs(
   tx: Tx,
-  claim: ClaimRequest & { readonly kinds: readonly string[]; readonly except?: readonly string[] },
+  claim: ClaimRequest & { readonly kinds: readonly string[]; readonly exceptIds?: readonly string[] },
 ): Promise<Selectable<JobRow>[]> {
   if (claim.kinds.length === 0) return []
   const rows = tx
@@ -118,7 +118,9 @@ export async function claimJobs(
     .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('run_at', '<=', tx.now)
     .where('kind', 'in', claim.kinds)
-    .$if(claim.except !== undefined && claim.except.length > 0, (query) => query.where('id', 'not in', claim.except!))
+    .$if(claim.exceptIds !== undefined && claim.exceptIds.length > 0, (query) =>
+      query.where('id', 'not in', claim.exceptIds!),
+    )
     .where(isClaimable(tx, claim))
     .orderBy('run_at')
     .orderBy('id')

@@ -1,4 +1,6 @@
 /** Tests what a paused inbox does with mail: over real SMTP, and with AgentMail's client. */
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
 
@@ -45,6 +47,20 @@ test('a paused inbox sends nothing, and mail for it is deferred until it is acti
   const { body: key } = await world.request('POST', `/v0/inboxes/${ada}/api-keys`, { body: { permissions: {} } })
   const answer = await world.request('PATCH', `/v0/inboxes/${ada}`, { body: { status: 'active' }, key: key.api_key })
   expect(answer).toMatchObject({ status: 403, body: { code: 'missing_permission' } })
+})
+
+// It reserved memory for the whole message that it answers, and loaded it, to be refused then.
+test('a reply of a paused inbox has not read the message that it quotes', async () => {
+  await using world = await startWorld({ limits: { store: { inlineBytesMax: 1_000 } } })
+  const ada = (await world.agentmail.inboxes.create({ username: 'ada' })).inboxId
+  await world.smtp.send({ to: ada, text: randomBytes(4_000).toString('hex'), messageId: '<1@x.test>' })
+  const path = `/v0/inboxes/${ada}/messages/${encodeURIComponent('<1@x.test>')}/reply`
+  const reply = () => world.request('POST', path, { body: { text: 'yes', quote_original: true } })
+  await rm(world.shared.blobsDir, { recursive: true })
+  // The bytes of the message are lost: what reads them gets 500.
+  expect(await reply()).toMatchObject({ status: 500 })
+  await world.request('PATCH', `/v0/inboxes/${ada}`, { body: { status: 'paused' } })
+  expect(await reply()).toMatchObject({ status: paused.statusCode, body: paused.body })
 })
 
 test('with MARTLET_PAUSED_INBOXES=drop, mail for a paused inbox is accepted and not stored', async () => {

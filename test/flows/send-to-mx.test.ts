@@ -466,15 +466,17 @@ test.each([[['8BITMIME']], [['PIPELINING']]])('each recipient fails independentl
 })
 
 // RFC 5321 §4.5.3.1.10: each recipient above the limit of an old server bounced.
-test('552 to a recipient is temporary unless it says that the mailbox is full', async () => {
+test('552 to a recipient is temporary unless its enhanced code has another reason than too many recipients', async () => {
   const replies: Record<string, string> = {
     eleventh: '552 5.5.3 Too many recipients',
     twelfth: '552 Too many recipients',
     full: '552 5.2.2 Mailbox full',
+    unknown: '552 5.1.1 No such user',
+    refused: '552 5.7.1 Not for you',
   }
   const on = (line: string) => replies[/^RCPT TO:<(\w+)@/.exec(line)?.[1] ?? '']
   await using all = await withMxs([{ on }], { settings: NO_RETRY })
-  const sent = await all.send(['zoe@a.test', 'eleventh@a.test', 'twelfth@a.test', 'full@a.test'])
+  const sent = await all.send(['zoe@a.test', ...Object.keys(replies).map((name) => `${name}@a.test`)])
   expect((await all.event('message.delivered')).delivery.recipients).toEqual(['zoe@a.test'])
   const deliveries = await all.deliveries(sent.messageId)
   const states = deliveries.map((each: { recipient: string; state: string }) => [
@@ -486,6 +488,8 @@ test('552 to a recipient is temporary unless it says that the mailbox is full', 
     eleventh: 'queued',
     twelfth: 'queued',
     full: 'bounced',
+    unknown: 'bounced',
+    refused: 'bounced',
   })
 })
 

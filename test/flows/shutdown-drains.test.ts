@@ -93,7 +93,7 @@ test('a server stops even when no process reads its log any more', async () => {
 
 // Each component had a grace period of its own, one after the other, and the workers claimed until their turn came.
 test('a stop has one grace period for all that hangs, and claims nothing meanwhile', async () => {
-  const graceMs = 2_000
+  const graceMs = 5_000
   await using relay = new FakeMx({ on: (line) => (line.startsWith('MAIL') ? 'hang' : undefined) })
   await relay.listen('127.0.0.1', 0)
   const answers: ServerResponse[] = []
@@ -129,8 +129,8 @@ test('a stop has one grace period for all that hangs, and claims nothing meanwhi
   await refused(server.smtpPort)
   answers[0]!.writeHead(204).end()
   expect(await server.exited).toBe(0)
-  // One for each of SMTP, HTTP, webhooks and the relay would be four.
-  expect(performance.now() - startedAt).toBeLessThan(3 * graceMs)
+  // Two periods, one after the other, take longer. One leaves seconds for the end of the process on a busy machine.
+  expect(performance.now() - startedAt).toBeLessThan(2 * graceMs)
   await hanging
   expect(sink.calls).toHaveLength(2)
   const leases = (table: string) =>

@@ -290,12 +290,52 @@ test('a job that is enqueued while its lease is over, but its worker still runs,
   const isBack = new Promise<void>((resolve) => (comeBack = resolve))
   hanging.transaction = (fn) => isBack.then(() => world.store.transaction(fn))
   world.time.now += 3 * MINUTE
-  await ask() // whose commit makes the runner claim its own job, too
+  await ask() // whose commit makes the runner poll
   comeBack!()
   first.resolve()
   const second = await desk.next()
   expect(second.attempt).toBe(1)
   second.resolve()
+  await until(none)
+})
+
+// The interrupted work waited until the time of the new request.
+test('a job that is enqueued for later behind a lease that is over keeps its time; one that runs gets the new time', async () => {
+  const { now } = world.time
+  await ask()
+  const leaseUntil = (until: number) =>
+    world.store.transaction((tx) =>
+      tx.updateTable('jobs').set({ lease_owner: 'another node', lease_until: until, attempts: 1 }).execute(),
+    )
+  await leaseUntil(now - 1)
+  await ask({ runAt: now + 2 * MINUTE })
+  expect(await jobRows()).toMatchObject([{ run_at: now, attempts: 0 }])
+  await leaseUntil(now + MINUTE)
+  await ask({ runAt: now + 2 * MINUTE })
+  expect(await jobRows()).toMatchObject([{ run_at: now + 2 * MINUTE, attempts: 0 }])
+})
+
+// The runner claimed the job that it was running: that counted as an interruption, and the handler ran twice.
+test('a runner claims no job that it runs, even if its lease is over, and the next renewal extends the lease', async () => {
+  const desk = new Desk()
+  const hanging: Store = Object.create(world.store)
+  startRunner('a', desk, { store: hanging, leaseMs: 300 }) // a renewal every 100 ms, a poll every millisecond
+  await ask()
+  const job = await desk.next()
+  let comeBack: (() => void) | undefined
+  const isBack = new Promise<void>((resolve) => (comeBack = resolve))
+  let waiting = 0
+  hanging.transaction = (fn) => {
+    waiting += 1
+    return isBack.then(() => world.store.transaction(fn))
+  }
+  world.time.now += 3 * MINUTE
+  await until(() => waiting > 0) // the renewal; a claim would be first
+  comeBack!()
+  const [row] = await until(([row]) => row!.lease_until! > world.time.clock())
+  expect(row).toMatchObject({ lease_owner: 'a', interruptions: 0, attempts: 1 })
+  expect(desk.isEmpty).toBe(true)
+  job.resolve()
   await until(none)
 })
 

@@ -38,6 +38,7 @@ function handover(mail: string, chunkBytes = 7): Handover {
   return {
     ...{
       submissionId: 's',
+      contentId: 'c',
       organizationId: 'o',
       sender: 'ada@me.test',
       recipients: ['zoe@a.test'],

@@ -49,6 +49,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/receiving/authentication/spf-rules.test.ts',
   'test/receiving/authentication/spf-verdicts.test.ts',
   'test/receiving/inbox-quota.test.ts',
+  'test/receiving/local-target.test.ts',
   'test/receiving/receive-queue.test.ts',
   'test/receiving/sender-claim.test.ts',
   'test/receiving/sender-page.test.ts',

@@ -107,13 +107,13 @@ export class JobRunner {
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
     const bounds = interrupted.bounds(this.#loop.pollSoon)
     // One that runs here is ours, also when its lease is over because the process hung: the next renewal prolongs it.
-    const except = [...this.#running.keys()]
-    const due = { kinds: this.#kinds, except, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
+    const exceptIds = [...this.#running.keys()]
+    const due = { kinds: this.#kinds, exceptIds, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
     if (!(await jobs.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
-        const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, except, interrupted: reserved })
+        const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, exceptIds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
         await jobs.countAttempts(tx, ids)
         return rows

@@ -172,7 +172,8 @@ export function createMessages(needs: MessagesNeeds): Messages {
     async inboxOf(actor, id) {
       const [row] = isUuid(id) ? await messages.listByIds(store.db, [id]) : []
       const isFound = row && (await isInboxVisible(store.db, keyOf(actor), row.inbox_id))
-      if (!isFound) throw new MailError('not_found', { what: 'Message' }) // the same, or it would say that the message exists
+      // The same error as for an unknown id: it must not reveal that the message exists.
+      if (!isFound) throw new MailError('not_found', { what: 'Message' })
       return row.inbox_id
     },
 

@@ -23,6 +23,7 @@ import * as messages from '../../store/tables/messages-table.ts'
 import * as submissions from '../../store/tables/submissions-table.ts'
 import { messageComplained } from '../events/log/message-events.ts'
 import { type Contents, loadContent } from '../messages/content/contents.ts'
+import { DamagedContent } from '../messages/content/damaged-content.ts'
 import { changeLabels } from '../messages/labels/labels.ts'
 import { hashId } from '../messages/threads/threading.ts'
 import { eventMessage } from '../messages/views/event-message.ts'
@@ -33,7 +34,8 @@ export type RecordComplaint = (report: FeedbackReport, reporter: string | undefi
 
 interface ComplaintsNeeds {
   readonly store: Pick<Store, 'transaction' | 'db'>
-  readonly contents: Pick<Contents, 'read'>
+  /** `createReadableContents`: of a message that is too short, the signature may be missing. */
+  readonly contents: Contents
   readonly limits: Limits
   readonly log: Log
 }
@@ -74,7 +76,8 @@ export function createRecordComplaint({ store, contents, limits, log }: Complain
       const own = readSignatures(await loadContent(contents, content_id, range))
       return own.some((signature) => signatures.includes(signature))
     } catch (error) {
-      if (isMailError(error, 'unavailable')) throw error // for now
+      // Anything else may pass: the sender repeats its report, and the recipient is not lost.
+      if (!(error instanceof DamagedContent || isMailError(error, 'not_found'))) throw error
       // The report is stored: its sender must not repeat it because another message is damaged, or was deleted just now.
       log.warn(
         { err: error, contentId: content_id },

@@ -7,18 +7,22 @@
  */
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { DamagedContent, type ReportDamage } from '../messages/content/damaged-content.ts'
 import { type DeliveryTarget, failedOutcome, type Outcome } from '../sending/targets/delivery-target.ts'
 import type { Receiving } from './receiving.ts'
 
 interface LocalTargetNeeds {
-  readonly receiving: Receiving
+  readonly receiving: Pick<Receiving, 'accepts' | 'rejectionOf' | 'receive'>
+  readonly reportDamage: ReportDamage
   readonly log: Log
 }
 
-export function createLocalTarget({ receiving, log }: LocalTargetNeeds): DeliveryTarget {
+export function createLocalTarget({ receiving, reportDamage, log }: LocalTargetNeeds): DeliveryTarget {
   return {
     name: 'local',
-    async deliver({ submissionId, organizationId, sender, recipients, read }) {
+    async deliver({ submissionId, organizationId, sender, recipients, contentId, read }) {
+      /** The outcome for all recipients that are left, once the message could not be read. */
+      let damaged: Outcome | undefined
       const accepted: string[] = []
       const refused = new Map<string, Outcome>()
       for (const recipient of recipients) {
@@ -29,7 +33,8 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
       return recipients.map((recipient) => outcomes.get(recipient)!)
 
       /**
-       * Delivers in one transaction. If that fails, delivers to each inbox alone, so that one cannot fail the others.
+       * Delivers in one transaction. If that fails, delivers to each inbox alone, so that one cannot fail the others. Not if the message
+       * is damaged: that is the same for all.
        */
       async function deliverAll(to: readonly string[]): Promise<Map<string, Outcome>> {
         if (to.length === 0) return new Map()
@@ -41,14 +46,16 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
       }
 
       async function deliverOnce(to: readonly string[]): Promise<Outcome> {
+        if (damaged) return damaged
         try {
           await receiving.receive(
             { protocol: 'local', traceId: submissionId, organizationId },
             { sender, recipients: to },
-            read(),
+            readReported(),
           )
           return { kind: 'delivered', code: 250, enhancedCode: '2.1.5', reply: 'Delivered here' }
         } catch (error) {
+          if (damaged) return damaged
           if (!(error instanceof MailError) || error.kind === 'internal') {
             log.error({ err: error, submission: submissionId, recipients: to }, 'local delivery failed')
             return failedOutcome(error)
@@ -57,6 +64,18 @@ export function createLocalTarget({ receiving, log }: LocalTargetNeeds): Deliver
           const isRefused = error.code === 'unknown_recipient' || error.code === 'inbox_paused'
           const isForGood = error.kind !== 'temporary' && !isRefused
           return { kind: isForGood ? 'failed_for_good' : 'failed_for_now', reply: error.message }
+        }
+      }
+
+      async function* readReported(): AsyncGenerator<Buffer> {
+        try {
+          yield* read()
+        } catch (error) {
+          if (error instanceof DamagedContent) {
+            reportDamage(contentId, error, { submission: submissionId })
+            damaged = failedOutcome(error)
+          }
+          throw error
         }
       }
     },

@@ -108,6 +108,7 @@ export function createSending({
       // Read the parent inside: a repeated request gets its result even when the parent was deleted.
       return idempotency.once(keyOf(actor, inbox, options), request, async (keyClaim) => {
         const row = await requireMessage(store.db, actor, inbox.id, parentRef)
+        requireReady(inbox) // before its body is loaded
         const [parent] = await showMessages(store.db, [row])
         if (!parent) throw new MailError('not_found', { what: 'Message' })
         const isAutomatic = mustBeAnswerable(reply)

@@ -11,8 +11,10 @@ import type { JobRow } from '../schema/job-rows.ts'
  */
 export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
   // An attempt is counted at its start, so a running job with zero attempts was enqueued again since (see `complete`). Its
-  // lease may have expired: until another node claims it, its worker can still complete it.
+  // lease may have expired: until another node claims it, its worker can still complete it. But then it may also be dead, and the job
+  // that it left must not wait longer.
   const isJustJoined = sql<boolean>`jobs.lease_owner is not null and jobs.attempts > 0`
+  const isRunning = sql<boolean>`${isJustJoined} and jobs.lease_until > ${tx.leaseNow}`
   await tx
     .insertInto('jobs')
     .values(row)
@@ -21,7 +23,7 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
         attempts: sql<number>`case when ${isJustJoined} then 0 else jobs.attempts end`,
         run_at: sql<number>`case
           when jobs.not_before > excluded.run_at then jobs.run_at
-          when ${isJustJoined} or excluded.run_at < jobs.run_at then excluded.run_at
+          when ${isRunning} or excluded.run_at < jobs.run_at then excluded.run_at
           else jobs.run_at end`,
       }),
     )
@@ -31,7 +33,7 @@ export async function insertOrJoin(tx: Tx, row: JobRow): Promise<void> {
 interface DueJobs {
   readonly kinds: readonly string[]
   /** Ids of jobs that do not count. */
-  readonly except: readonly string[]
+  readonly exceptIds: readonly string[]
   readonly now: number
   readonly leaseNow: LeaseTime
   readonly interrupted: InterruptionBounds
@@ -49,7 +51,7 @@ const anyDue = prepareQuery(
     db,
     {
       kinds,
-      except,
+      exceptIds,
       now,
       leaseNow,
       restriction,
@@ -60,7 +62,7 @@ const anyDue = prepareQuery(
       .select('id')
       .where('run_at', '<=', now)
       .where('kind', 'in', kinds)
-      .$if(except.length > 0, (query) => query.where('id', 'not in', except))
+      .$if(exceptIds.length > 0, (query) => query.where('id', 'not in', exceptIds))
       .where(isFree(leaseNow))
       .$if(restriction !== undefined, (query) => query.where(isWithin(restriction!)))
       .limit(1),

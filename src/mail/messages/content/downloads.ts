@@ -66,6 +66,9 @@ const UPLOAD = 'upload:'
 /** The last field of the token for the text of an attachment. */
 const TEXT = 'text'
 
+/** A shorter part of a file is read once, into memory, which it keeps until a slow client has read it. */
+const AT_ONCE_BYTES_MAX = 64 * 1024
+
 export function createDownloads({ store, contents, reportDamage, tokens, clock, limits }: DownloadsNeeds): Downloads {
   const textOf = createAttachmentText(limits)
 
@@ -170,14 +173,19 @@ export function createDownloads({ store, contents, reportDamage, tokens, clock, 
   ): Promise<AsyncIterable<Buffer>> {
     const { start, end } = range
     try {
-      // What is in a row is read as a whole each time, so it is read once.
-      if (end - start <= limits.store.inlineBytesMax) return oneChunk(await loadContent(contents, contentId, range))
+      if (end - start <= AT_ONCE_BYTES_MAX || (await isInRow(contentId)))
+        return oneChunk(await loadContent(contents, contentId, range))
       await loadContent(contents, contentId, { start: end - 1, end })
     } catch (error) {
       if (error instanceof DamagedContent) reportDamage(contentId, error, about)
       throw error
     }
     return contents.read(contentId, range)
+  }
+
+  /** A row is in memory as a whole for each range that is read of it, so it is read only once. */
+  async function isInRow(contentId: string): Promise<boolean> {
+    return (await contentsTable.getLocation(store.db, contentId))?.blob_key === null
   }
 }
 

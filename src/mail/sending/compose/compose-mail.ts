@@ -43,7 +43,7 @@ export type ComposeMail = (
 
 const BOUNDARY_BYTES = 12
 
-/** So much memory a message takes until it is stored: its parts, the composed message, and its copy while it is parsed. */
+/** Copies of a message in memory until it is stored: its parts, the composed message, and its copy while it is parsed. */
 export const COMPOSED_COPIES = 3
 
 export function createComposeMail({ config, random, eventLoop }: ComposeMailNeeds): ComposeMail {

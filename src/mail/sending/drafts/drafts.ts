@@ -178,7 +178,8 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
     async inboxOf(actor, id) {
       const [row] = await drafts.listByIds(store.db, [id], store.leaseNow())
       const isFound = row && (await isInboxVisible(store.db, keyOf(actor), row.inbox_id))
-      if (!isFound) throw draftNotFound() // the same, or it would say that the draft exists
+      // The same error as for an unknown id: it must not reveal that the draft exists.
+      if (!isFound) throw draftNotFound()
       return row.inbox_id
     },
 

@@ -1,7 +1,8 @@
 /**
  * Bounce notices (`bounce`) and delay notices (`delay`) to the sender of a message. Each is a submission by Martlet
- * itself, queued in the transaction of the outcome that it reports (docs/adr/0014). The queue's local target files it
- * in the sender's inbox like any message, in the thread of the sent one.
+ * itself, queued in the transaction of the outcome that it reports (docs/adr/0014). It is addressed to the envelope sender if that is the
+ * address of the sending inbox, perhaps with a plus tag, and otherwise to the address of that inbox. The queue's local target files it there
+ * like any message, in the thread of the sent one.
  *
  * A notice has the null sender, so that it causes no further notice (RFC 5321 §4.5.5). It is not signed, because it
  * never leaves this server.
@@ -17,7 +18,7 @@ import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'
 import * as domains from '../../../store/tables/domains-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
-import { findForeign } from '../../inboxes/own-address.ts'
+import { findForeign, isAddressOf } from '../../inboxes/own-address.ts'
 import { type Contents, loadContent } from '../../messages/content/contents.ts'
 import { insertUnparsed } from '../../messages/content/insert-content.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
@@ -75,7 +76,6 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
       if (reported.length === 0 || !canReceiveNotice(submission)) return
       const inbox = await inboxes.getById(tx, submission.inbox_id)
       if (!inbox || (await domains.getById(tx, inbox.domain_id))?.feedback_enabled === 0) return
-      const to = await returnPath(tx, inbox, submission)
       const { domain } = splitAddress(inbox.address)
       const id = tx.newId()
       const mail = composeNotice({
@@ -85,7 +85,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         boundary: tx.newId(),
         reportingMta: hostname,
         fromDomain: domain,
-        to,
+        to: await shownRecipient(tx, inbox, submission),
         recipients: reported.map((each) => noticeRecipient(tx, kind, each)),
         original: { arrivedAt: new Date(submission.created_at), messageId, head },
       })
@@ -97,7 +97,7 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
         dkim_selector: null,
         inbox,
         sender: '',
-        recipients: [to],
+        recipients: [recipientOf(inbox, submission)],
       })
     },
   }
@@ -118,8 +118,16 @@ export function createBounceNotices({ contents, hostname, log, limits }: Notices
   }
 }
 
-/** RFC 5321 §6.1: the envelope sender, perhaps with a plus tag; an alias that was removed since then no longer leads to the inbox. */
-async function returnPath(tx: Tx, inbox: InboxRow, { envelope_sender: sender }: SubmissionRow): Promise<string> {
+/**
+ * RFC 5321 §6.1: the envelope sender, perhaps with a plus tag. Not an alias: the notice may be delivered days later, when the alias is
+ * deleted, or the address of someone else.
+ */
+function recipientOf(inbox: InboxRow, { envelope_sender: sender }: SubmissionRow): string {
+  return isAddressOf(inbox, sender) ? sender : inbox.address
+}
+
+/** For `To:`: the envelope sender, also if it is an alias, but not one that was removed since then. */
+async function shownRecipient(tx: Tx, inbox: InboxRow, { envelope_sender: sender }: SubmissionRow): Promise<string> {
   return (await findForeign(tx, inbox, [sender])) === undefined ? sender : inbox.address
 }
 

@@ -104,6 +104,7 @@ export function createRunDelivery(
         organizationId: submission.organization_id,
         sender: submission.envelope_sender,
         recipients: rows.map((row) => row.address),
+        contentId: location.id,
         sizeBytes: location.size_bytes,
         read: readAgain(contents, location, limits.delivery.keptBytesMax),
         reached: progress.reached,

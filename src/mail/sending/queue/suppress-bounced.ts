@@ -14,8 +14,13 @@ import type { Outcome } from '../targets/delivery-target.ts'
 const ADDRESS_FAILURE = /^5\.1\.(?!0*[078]?$)\d{1,3}$/
 
 /** @param target name of the target: an inbox of this server may be created later, and each send looks it up */
-export function isSuppressing(target: string, { kind, enhancedCode, isOfAll }: Outcome): boolean {
-  return target !== 'local' && kind === 'failed_for_good' && !isOfAll && ADDRESS_FAILURE.test(enhancedCode ?? '')
+export function isSuppressing(target: string, { kind, enhancedCode, isAboutAllRecipients }: Outcome): boolean {
+  return (
+    target !== 'local' &&
+    kind === 'failed_for_good' &&
+    !isAboutAllRecipients &&
+    ADDRESS_FAILURE.test(enhancedCode ?? '')
+  )
 }
 
 /** An entry that exists stays as it is. Call it in the transaction that records the failures. */

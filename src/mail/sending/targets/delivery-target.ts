@@ -16,7 +16,7 @@ export interface Outcome {
   /** TLS version of the connection, with " (unverified)" when its certificate was not verified. */
   readonly tls?: string
   /** The server refused the sender, or the message for several recipients: that says nothing about this recipient. */
-  readonly isOfAll?: true
+  readonly isAboutAllRecipients?: true
 }
 
 /** One message to deliver to some of its recipients. */
@@ -28,6 +28,8 @@ export interface Handover {
   readonly sender: string
   /** Normalised addresses, all of them of this target. */
   readonly recipients: readonly string[]
+  /** For the log. */
+  readonly contentId: string
   readonly sizeBytes: number
   /** Reads the message, from its beginning on each call. @throws DamagedContent, also if its end is missing */
   read(): AsyncIterable<Buffer>

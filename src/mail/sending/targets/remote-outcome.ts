@@ -53,18 +53,21 @@ export function smtpOutcome(remote: Remote, result: SmtpResult, recipientCount: 
   const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this message' }[result.command]
   // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
   const isForGood = code >= 500 && code < 600 && !isTooManyRecipients(result)
-  const isOfAll = result.command === 'MAIL' || (result.command === 'DATA' && recipientCount > 1)
+  const isAboutAllRecipients = result.command === 'MAIL' || (result.command === 'DATA' && recipientCount > 1)
   return isForGood
     ? {
         ...{ kind: 'failed_for_good', ...facts, reply: `${remote.name} rejected ${what}: ${text}` },
-        ...(isOfAll && { isOfAll }),
+        ...(isAboutAllRecipients && { isAboutAllRecipients }),
       }
     : { kind: 'failed_for_now', ...facts, reply: `${remote.name} temporarily rejected ${what}${RETRY}: ${text}` }
 }
 
-/** RFC 5321 §4.5.3.1.10: old servers say 552 instead of 452 to those above their limit. A full mailbox has a code of its own. */
+/**
+ * RFC 5321 §4.5.3.1.10: old servers say 552 instead of 452 to those above their limit; RFC 3463 §3.6 has 5.5.3 for them. Any other
+ * enhanced code of class 5 is another reason: a full mailbox, or an unknown one.
+ */
 function isTooManyRecipients({ command, reply }: Extract<SmtpResult, { command: string }>): boolean {
-  return command === 'RCPT' && reply.code === 552 && !/^5\.(2\.[23]|3\.4)$/.test(reply.enhancedCode ?? '')
+  return command === 'RCPT' && reply.code === 552 && /^(4\..*|5\.5\.3)$/.test(reply.enhancedCode ?? '5.5.3')
 }
 
 export function failureOutcome(remote: Remote, failure: SmtpFailure): Outcome {
