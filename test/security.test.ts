@@ -33,6 +33,7 @@ const SENTENCES = [
   `complete within ${time(http.requestMs)}`,
   `end at ${mib(parsing.bodyJsonBytesMax)} of JSON`,
   `above ${kib(http.smallResponseBytesMax)} use at most ${mib(http.responsesBytesMax)} together`,
+  `use at most ${mib(limits.sending.composedBytesMax)} together for their attachments`,
   `for ${seconds(http.responseWaitMs)} at most, and then get 503. At most ${count(http.responsesWaitingMax)} requests wait, ${count(http.responsesWaitingPerKeyMax)} of one key`,
   `reads nothing of a response or download for ${time(http.responseStallMs)} is disconnected, and while requests of other keys wait for its memory, after ${seconds(http.responseStallBusyMs)}`,
   `without progress (${kib(smtp.progressBytes)}, or an accepted message) for ${time(smtp.stalledMs)}`,
