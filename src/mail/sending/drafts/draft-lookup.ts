@@ -1,5 +1,5 @@
 /** Finds a draft by a caller's reference: its id or, in the drafts of one inbox, its client_id. */
-import { MailError } from '../../../errors.ts'
+import { isMailError, MailError } from '../../../errors.ts'
 import { isUuid } from '../../../formats/ids.ts'
 import type { Db, LeaseTime } from '../../../store/handles.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
@@ -32,6 +32,17 @@ export async function requireDraft(
  */
 export function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
   requireRepeatable(actor, row, 'draft_read')
+}
+
+/** Whether a call that changes a draft may also show it. */
+export function isShownTo(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): boolean {
+  try {
+    requireShown(actor, row)
+    return true
+  } catch (error) {
+    if (isMailError(error, 'missing_permission')) return false
+    throw error
+  }
 }
 
 export function draftNotFound(): MailError {
