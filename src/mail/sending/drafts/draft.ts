@@ -44,8 +44,8 @@ export type DraftOutline = Pick<
   'id' | 'inboxId' | 'inboxAddress' | 'labels' | 'sendStatus' | 'sendAt' | 'createdAt' | 'updatedAt'
 >
 
-export function isOutline(draft: Draft | DraftOutline): draft is DraftOutline {
-  return !('to' in draft)
+export function isWhole(draft: Draft | DraftOutline): draft is Draft {
+  return 'to' in draft
 }
 
 export interface NewDraft extends Omit<OutgoingMessage, 'headers' | 'isHeld'> {

@@ -7,7 +7,7 @@ import {
   type DraftItem as DraftItemView,
   type DraftOutline,
   type Draft as DraftView,
-  isOutline,
+  isWhole,
   type NewDraft,
 } from '../../../../../mail/sending/drafts/draft.ts'
 import { readTime } from '../../../server/requests/read-time.ts'
@@ -113,7 +113,7 @@ export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {
 }
 
 export function draft(view: DraftView | DraftOutline): Wire<typeof Draft> {
-  if (isOutline(view)) return outline(view)
+  if (!isWhole(view)) return outline(view)
   return {
     ...draftItem(view),
     client_id: view.clientId,

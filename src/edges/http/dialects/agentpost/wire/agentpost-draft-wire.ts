@@ -5,7 +5,7 @@ import {
   type DraftChange,
   type DraftItem,
   type DraftOutline,
-  isOutline,
+  isWhole,
   type NewDraft,
 } from '../../../../../mail/sending/drafts/draft.ts'
 import { readId, shownAttachmentId, shownId } from '../prefixed-ids.ts'
@@ -38,7 +38,7 @@ export function draftItem(view: DraftItem) {
 
 /** Without the content for a key that may not read it, as the response to a send (agentpost-messages.ts). */
 export function draft(view: Draft | DraftOutline) {
-  if (isOutline(view)) {
+  if (!isWhole(view)) {
     return {
       id: shownId('drf', view.id),
       inbox_id: shownId('inb', view.inboxId),
