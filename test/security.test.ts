@@ -44,6 +44,7 @@ const SENTENCES = [
   `${{ 10: 'ten' }[sockets.framesPerSecondMax]} per second after a burst of ${sockets.framesBurstMax}`,
   `each ${kib(sockets.frameUnitBytes)} of a frame counts as one`,
   `of the ${webhooks.concurrencyMax} requests to webhooks, the ${delivery.concurrencyMax} deliveries to other servers, the ${delivery.localConcurrencyMax} to local inboxes, the ${webhooks.testsMax} test requests and the ${webhooks.replayCountsMax} counts for replays`,
+  `it reads at most ${count(limits.webhooks.replayRowsMax)} events, with pauses`,
   `some of their requests (${seconds(webhooks.timeoutMs)}) or deliveries (${time(delivery.attemptMs)} at most) end`,
   `at most ${webhooks.perPodMax} webhooks and ${count(access.apiKeysPerPodMax)} API keys`,
   `at most ${count(http.waitsPerKeyMax)} requests waiting for a message or event`,
