@@ -5,7 +5,7 @@ import type { Db, LeaseTime } from '../../../store/handles.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
-import { requireRepeatable } from '../../access/client-id.ts'
+import { requireOwnOrReadable } from '../../access/own-or-readable.ts'
 import type { Permission } from '../../access/permissions.ts'
 
 /** @throws not_found, also for a draft outside the actor's scope; missing_permission, forbidden */
@@ -31,7 +31,7 @@ export async function requireDraft(
  * @throws missing_permission
  */
 export function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
-  requireRepeatable(actor, row, 'draft_read')
+  requireOwnOrReadable(actor, row, 'draft_read')
 }
 
 /** Whether a call that changes a draft may also show it. */
