@@ -111,7 +111,7 @@ function addRoutes(
     response: ok(Replay),
     errors: [
       'range_expired',
-      'query_range_too_wide',
+      'replay_too_wide',
       'replay_running',
       'webhook_disabled',
       'too_many_at_once',
