@@ -67,7 +67,8 @@ export const httpLimits = {
   responsesWaitingPerKeyMax: {
     default: 50,
     unit: 'count',
-    description: 'Requests of one API key that wait for memory for their responses, and as many to compose a message. Further ones get 503.',
+    description:
+      'Requests of one API key that wait for memory for their responses, and as many to compose a message. Further ones get 503.',
   },
   responseWaitMs: {
     default: 30 * SECOND,
