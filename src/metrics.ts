@@ -81,9 +81,14 @@ export function createMetrics({ collectProcess = false } = {}) {
       help: 'Bytes of large responses that are being rendered or sent',
       registers,
     }),
+    httpComposingBytes: new Gauge({
+      name: 'martlet_http_composing_bytes',
+      help: 'Bytes of messages that requests compose from stored ones or from drafts',
+      registers,
+    }),
     httpResponsesWaiting: new Gauge({
       name: 'martlet_http_responses_waiting',
-      help: 'Requests that wait for memory for a large response',
+      help: 'Requests that wait for memory for a large response, or to compose a message',
       registers,
     }),
     sockets: new Gauge({ name: 'martlet_websockets', help: 'Open WebSocket subscribers', registers }),

@@ -48,7 +48,7 @@ export const requestErrors = {
   }),
   too_many_responses: define({
     kind: 'temporary',
-    message: () => 'All memory for large responses is in use',
+    message: () => 'All memory for large messages is in use',
     fix: 'Retry in a few seconds, request fewer large messages at the same time, and read each response to its end without pauses.',
   }),
   message_too_large: define<{ limitBytes: number }>({

@@ -116,4 +116,9 @@ export const resourceErrors = {
     message: (p) => p.detail,
     fix: 'Ask for a shorter time range, or for a longer period.',
   }),
+  replay_too_wide: define<{ eventsMax: number }>({
+    kind: 'unprocessable',
+    message: (p) => `The log has more than ${p.eventsMax} events of all tenants in this time range`,
+    fix: 'Replay shorter time ranges, one after another.',
+  }),
 } as const

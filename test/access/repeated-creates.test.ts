@@ -1,4 +1,7 @@
-/** Who gets an existing object by repeating the create with its client_id: through the API, for each kind of object. */
+/**
+ * Tests which keys get an existing webhook, inbox or domain by repeating the create with its client_id, through the API. Drafts are
+ * tested in dialects/agentmail/drafts.test.ts. A pod is returned to any key that may create pods: its name is no secret of its maker.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -47,3 +50,22 @@ test.each(kinds)(
     for (const reader of readers) expect(await create(reader)).toMatchObject({ status: made.status, body: shown })
   },
 )
+
+// Only one transaction makes the object: the other one finds it, and not an error of the database.
+test.each(kinds)('of two keys that POST %s with one client_id at once, only one makes the %s', async (...kind) => {
+  const [path, name, needed, body] = kind
+  const renamed = Object.fromEntries(
+    Object.entries(body).map(([member, text]) => [member, member === 'url' ? text : `both-${text}`]),
+  )
+  const create = (key: string, clientId: string) =>
+    world.request('POST', path, { key, body: { ...renamed, client_id: clientId } })
+  const clientId = `both${path}`.replaceAll('/', '-')
+  const makers = [await keyWith(...needed, `${name}_create`), await keyWith(...needed, `${name}_create`)]
+  const statuses = (await Promise.all(makers.map((key) => create(key, clientId)))).map(({ status }) => status)
+  expect(statuses.sort()).toEqual([expect.toSatisfy((status) => status < 300), 403])
+  // All of them may read it now, and get the same one.
+  const reader = await keyWith(...needed, `${name}_create`, `${name}_read`)
+  const again = await Promise.all([create(reader, clientId), create(world.rootKey, clientId)])
+  expect(again[0]!.body).toEqual(again[1]!.body)
+  expect(again[0]!.status).toBeLessThan(300)
+})

@@ -49,8 +49,6 @@ export interface Condition {
   /** By method and path without the prefix, as in `WalkNeeds.bodies`. */
   readonly name: string
   readonly flag: Permission
-  /** Other flags that this request needs. */
-  readonly also?: readonly Permission[]
   readonly body?: object
   /** Makes the object that it is about. */
   readonly make?: () => Promise<Ids>
@@ -142,10 +140,10 @@ export function createWalk({ world, prefix, operations, bodies, codeOf, isExpect
         ...declared.filter((each) => !tested.includes(each)).map((each) => `${each}: no condition`),
         ...tested.filter((each) => !declared.includes(each)).map((each) => `${each}: not declared`),
       ]
-      for (const { name, flag, also = [], body = bodies[name], make, shows } of conditions) {
+      for (const { name, flag, body = bodies[name], make, shows } of conditions) {
         const operation = operations.find((each) => nameOf(each) === name)!
         for (const flags of [[flag], []]) {
-          const key = await keyWith([...operation.permissions, ...also, ...flags])
+          const key = await keyWith([...operation.permissions, ...flags])
           const answer = await ask(operation, { ...ids, ...(await make?.()) }, body, key)
           const isDone = answer.status < 300 && (shows === undefined || shows in answer.body === flags.length > 0)
           const isRefused = answer.status === 403 && codeOf(answer.body) === 'missing_permission'

@@ -1,20 +1,20 @@
 /**
- * Tests what a forward loads: nothing before it can be sent, and no more than the memory for responses allows. 50 forwards of a
+ * Tests what a forward loads: nothing before it can be sent, and no more than the memory for composing allows. 50 forwards of a
  * large message decoded its attachments 50 times, each of them to be refused for its missing recipient.
  */
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import type { LimitOverrides } from '../../src/config/limits.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const SOURCE = '<1@x.test>'
 const BYTES = 100_000
-/** More than the operating system buffers for a connection that is not read. */
-const UNREAD_BYTES = 8_000_000
 
 async function startWithSource(limits: LimitOverrides, env: Record<string, string> = {}) {
   const world = await startWorld({ limits, env })
@@ -32,10 +32,14 @@ async function startWithSource(limits: LimitOverrides, env: Record<string, strin
   return { world, inboxId, messages, forward, forwardDraft }
 }
 
-async function removeBlobs({ shared }: World): Promise<number> {
+async function blobFiles({ shared }: World): Promise<string[]> {
   const entries = await readdir(shared.blobsDir, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile())
-  for (const { parentPath, name } of files) await rm(join(parentPath, name))
+  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+}
+
+async function removeBlobs(world: World): Promise<number> {
+  const files = await blobFiles(world)
+  for (const file of files) await rm(file)
   return files.length
 }
 
@@ -78,30 +82,38 @@ test('a forward that would be too large has read nothing of the attachments', as
 })
 
 test('a forward waits for memory for the attachments, before it reads them', async () => {
-  const http = { responsesBytesMax: UNREAD_BYTES, responseWaitMs: 50 }
-  const { world, messages, inboxId, forward, forwardDraft } = await startWithSource({ http })
+  const { world, messages, inboxId, forward, forwardDraft } = await startWithSource({
+    http: { responseWaitMs: 50 },
+    store: { inlineBytesMax: 1_000 },
+    sending: { composedBytesMax: 4 * BYTES },
+  })
   const draft = await forwardDraft({ to })
-  // A client that requests a large message and does not read it has all of the memory.
-  const text = `${'x'.repeat(79)}\n`.repeat(UNREAD_BYTES / 2 / 80)
-  await world.smtp.send({ to: inboxId, text, html: text, messageId: '<2@x.test>' })
-  const path = `/v0/inboxes/${inboxId}/messages/${encodeURIComponent('<2@x.test>')}`
-  const client = connect(Number(new URL(world.url).port), '127.0.0.1')
-  onTestFinished(() => void client.destroy())
-  client.pause().write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.rootKey}\r\n\r\n`)
-  await expect.poll(() => reservedBytes(world)).toBeGreaterThan(UNREAD_BYTES)
+  // One forward waits for its disk: the bytes of the source are a pipe that no one writes.
+  const [path] = await blobFiles(world)
+  const bytes = await readFile(path!)
+  await rm(path!)
+  await promisify(execFile)('mkfifo', [path!])
+  onTestFinished(async () => (await open(path!, 'r+')).close()) // ends a read that still waits
+  const reading = forward({ to })
+  await expect.poll(() => composedBytes(world)).toBeGreaterThan(2 * BYTES)
 
   const refused = { status: 503, body: { code: 'service_unavailable' } }
   expect(await forward({ to })).toMatchObject(refused)
   expect(await draft()).toMatchObject(refused)
-  client.destroy()
-  await expect.poll(() => reservedBytes(world)).toBe(0)
+  const writer = await open(path!, 'w')
+  await rm(path!)
+  await writeFile(path!, bytes)
+  await writer.close()
+  await reading
+  await expect.poll(() => composedBytes(world)).toBe(0)
+  const before = (await messages.list(inboxId, { labels: ['sent'] })).count
   for (const answer of [await forward({ to }), await draft()]) expect(answer.status).toBe(200)
-  expect((await messages.list(inboxId, { labels: ['sent'] })).count).toBe(2)
+  expect((await messages.list(inboxId, { labels: ['sent'] })).count).toBe(before + 2)
 })
 
 // Other requests wait for the memory, and a URL may take 30 s.
 test('a forward reserves no memory while it fetches an attachment', async () => {
-  const { world, messages, inboxId, forward } = await startWithSource({ http: { responsesBytesMax: 4 * BYTES } })
+  const { world, messages, inboxId, forward } = await startWithSource({ sending: { composedBytesMax: 4 * BYTES } })
   const responses: ServerResponse[] = []
   const files = createServer((_request, response) => void responses.push(response)).listen(0, '127.0.0.1')
   await once(files, 'listening')
@@ -110,7 +122,7 @@ test('a forward reserves no memory while it fetches an attachment', async () => 
 
   const fetching = forward({ to, attachments: [{ url }] })
   await expect.poll(() => responses.length).toBe(1)
-  expect(await reservedBytes(world)).toBe(0)
+  expect(await composedBytes(world)).toBe(0)
   expect((await forward({ to })).status).toBe(200)
   responses[0]!.end('mine')
   const { status, body } = await fetching
@@ -123,7 +135,7 @@ test('a forward reserves no memory while it fetches an attachment', async () => 
   ])
 })
 
-async function reservedBytes(world: World): Promise<number> {
+async function composedBytes(world: World): Promise<number> {
   const { body: metrics } = await world.request('GET', '/metrics')
-  return Number(/^martlet_http_response_bytes (\d+)$/m.exec(metrics)?.[1])
+  return Number(/^martlet_http_composing_bytes (\d+)$/m.exec(metrics)?.[1])
 }

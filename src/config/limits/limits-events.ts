@@ -71,7 +71,7 @@ export const eventsLimits = {
     default: 20,
     unit: 'milliseconds',
     description:
-      'Pause of a waiting request each time it has read `limits.lists.scanRowsMax` rows of which none matches, which takes some milliseconds.',
+      'Pause of a waiting request each time it has read `limits.lists.scanRowsMax` rows of which none matches, and of a count for a replay each time it has read so many, which takes some milliseconds.',
   },
   waitMsMax: {
     default: 60 * SECOND,

@@ -56,24 +56,25 @@ export const httpLimits = {
     default: 64 * MIB,
     unit: 'bytes',
     description:
-      'Total size of larger responses, from before their messages are loaded until they are sent. Further requests wait. One API key can use half of it, and all keys of one pod three quarters; a single response may be larger.',
+      'Total size of larger responses, from before their messages are loaded until they are sent. Messages that requests compose count apart (`sending.composedBytesMax`). Further requests wait. One API key can use half of it, and all keys of one pod three quarters; a single response may be larger.',
   },
   responsesWaitingMax: {
     default: 200,
     unit: 'count',
     description:
-      'Requests that wait for memory for their responses. One organization can use seven eighths of these places, and one pod half of that. Further requests get 503 unless their response fits at once.',
+      'Requests that wait for memory for their responses, and as many that wait for memory to compose a message. One organization can use seven eighths of these places, and one pod half of that. Further requests get 503 unless their response fits at once.',
   },
   responsesWaitingPerKeyMax: {
     default: 50,
     unit: 'count',
-    description: 'Requests of one API key that wait for memory for their responses. Further ones get 503.',
+    description:
+      'Requests of one API key that wait for memory for their responses, and as many to compose a message. Further ones get 503.',
   },
   responseWaitMs: {
     default: 30 * SECOND,
     unit: 'milliseconds',
     description:
-      'Time for which a request waits for memory for its response before it gets 503. A request with a large body gets 503 at once.',
+      'Time for which a request waits for memory for its response, or to compose a message, before it gets 503. A request with a large body gets 503 at once.',
   },
   responseStallMs: {
     default: 120 * SECOND,

@@ -42,6 +42,12 @@ export const sendingLimits = {
   },
   headersMax: { default: 100, unit: 'count', description: 'Extra header fields of one sent message.' },
   attachmentsMax: { default: 100, unit: 'count', description: 'Attachments of one sent message.' },
+  composedBytesMax: {
+    default: 128 * MIB,
+    unit: 'bytes',
+    description:
+      'Memory for messages that are composed from stored ones or from drafts: three times their attachments, while they are forwarded, sent or changed. Further requests wait as for `http.responsesBytesMax`, which is counted apart. One API key can use half of it, and all keys of one pod three quarters; a single message may be larger.',
+  },
   attachmentUrlsBytesMax: {
     default: 30 * MIB,
     unit: 'bytes',

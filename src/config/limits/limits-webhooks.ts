@@ -35,7 +35,8 @@ export const webhooksLimits = {
   replayRowsMax: {
     default: 5_000_000,
     unit: 'count',
-    description: 'Events of the log, of all tenants, in the time range of one replay.',
+    description:
+      'Events of the log, of all tenants of the server, in the time range of one replay: on a busy server, a range has to be shorter.',
   },
   replayCountsMax: {
     default: 10,

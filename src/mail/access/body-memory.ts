@@ -27,7 +27,7 @@ export interface BodyMemory {
 export function withMore(memory: BodyMemory, bytes: number): BodyMemory {
   return {
     freeBytes: Math.max(0, memory.freeBytes - bytes),
-    reserve: (more) => memory.reserve(more === 0 ? bytes : bytes + more),
+    reserve: (more) => memory.reserve(bytes + more),
     nextTurn: memory.nextTurn,
   }
 }

@@ -16,7 +16,8 @@ import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as tenants from '../../store/tables/tenants-table.ts'
 import { assertKeyUnchanged, keyOf, requireKeyScope, requireScope, type Scope } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { parseClientId, requireRepeatable } from '../access/client-id.ts'
+import { parseClientId } from '../access/client-id.ts'
+import { requireOwnOrReadable } from '../access/own-or-readable.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
@@ -267,7 +268,7 @@ export function createTenantDomains(needs: TenantDomainsNeeds): TenantDomains {
   }
 
   async function repeated(db: Db, actor: Actor, row: DomainRow): Promise<Domain> {
-    requireRepeatable(actor, row, 'domain_read')
+    requireOwnOrReadable(actor, row, 'domain_read')
     return show(db, row)
   }
 

@@ -28,8 +28,9 @@ import {
   type Scope,
 } from '../access/access.ts'
 import { type Actor, actorName, type Within } from '../access/actor.ts'
-import { parseClientId, requireRepeatable } from '../access/client-id.ts'
+import { parseClientId } from '../access/client-id.ts'
 import { addAppPassword } from '../access/keys/app-passwords.ts'
+import { requireOwnOrReadable } from '../access/own-or-readable.ts'
 import { listPage } from '../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../access/paging/page-tokens.ts'
 import type { Permission } from '../access/permissions.ts'
@@ -110,7 +111,7 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
         // Another pod's client_id is another name. Otherwise a pod could reserve the names that others are going to use.
         const existing = clientId === undefined ? undefined : await inboxes.getByClientId(tx, podId, clientId)
         if (existing) {
-          requireRepeatable(actor, existing, 'inbox_read')
+          requireOwnOrReadable(actor, existing, 'inbox_read')
           return showInbox(existing)
         }
 

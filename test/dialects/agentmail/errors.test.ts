@@ -310,6 +310,7 @@ test('every error code of the catalogue is rendered with a documented status', (
     address: 'a',
     contentType: 'c',
     messagesMax: 1,
+    eventsMax: 5,
     recipientsMax: 1,
     max: 1,
     hopsMax: 1,

@@ -5,7 +5,7 @@ import { createMemoryQueue, type Holder, type MemoryQueue } from '../../../src/e
 
 /** A budget of 100, of which a key may use 50 and a pod 75. */
 function open(http: LimitOverrides['http'] = {}): MemoryQueue {
-  return createMemoryQueue(withLimits({ http: { responsesBytesMax: 100, responseWaitMs: 60_000, ...http } }))
+  return createMemoryQueue(withLimits({ http: { responseWaitMs: 60_000, ...http } }), 100)
 }
 
 interface TestHolder extends Holder {

@@ -45,6 +45,7 @@ test.each([
   ['2026-01-01T12:00:00 05:00', Date.UTC(2026, 0, 1, 7)], // "+" unescaped in a query string
   ['2026-01-01T12:00:00-0530', Date.UTC(2026, 0, 1, 17, 30)],
   ['2026-01-01T12:00', Date.UTC(2026, 0, 1, 12)], // without a zone: UTC, in any time zone of the server
+  ['2024-02-29T23:00:00-05:00', Date.UTC(2024, 2, 1, 4)], // the day of its own zone
   ['2026-01-01 12:00:00', Date.UTC(2026, 0, 1, 12)],
 ])('the time %s is parsed', (text, expected) => {
   expect(readTime('after', text)).toBe(expected)
@@ -55,6 +56,10 @@ test.each([
   'yesterday',
   '1767225600',
   '2026-13-01',
+  '2026-02-30',
+  '2026-02-30T00:00:00Z',
+  '2026-04-31T12:00:00+05:00',
+  '2025-02-29',
   '2026-01-01T25:00:00Z',
   '2026-01-01T00:00:00Zoo',
   '2026-12-31T23:59:60Z',

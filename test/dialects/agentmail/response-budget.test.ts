@@ -16,7 +16,10 @@ const MIB = 1024 * 1024
 const LARGE = 16 * MIB
 const html = 'x'.repeat(LARGE)
 /** Memory for three, of which a key may use one. */
-const limits = { http: { responsesBytesMax: 3 * LARGE + MIB, responseWaitMs: 60_000, responseStallBusyMs: 60_000 } }
+const limits = {
+  http: { responsesBytesMax: 3 * LARGE + MIB, responseWaitMs: 60_000, responseStallBusyMs: 60_000 },
+  sending: { composedBytesMax: LARGE },
+}
 
 function keyIn(podId: string, apiKeyId: string): KeyActor {
   return { ...anyone, apiKeyId, podId }
@@ -48,8 +51,9 @@ const core: CoreStub = {
     }),
   },
   sending: {
-    async forward(_actor: unknown, _inbox: unknown, _parent: unknown, _message: unknown, memory: BodyMemory) {
+    async forward(_actor: unknown, _inbox: unknown, parent: string, _message: unknown, memory: BodyMemory) {
       await memory.reserve(LARGE)
+      if (parent === 'early') await once(gate, 'open')
       return { id: 'id', messageId: '<sent@b.test>', threadId: 'thread', inboxId: 'inbox' }
     },
   },
@@ -88,6 +92,14 @@ async function silent(edge: Edge, key: string, path = `${all}/large`): Promise<S
 
 /** Returns the bytes that count. */
 const held = (edge: Edge) => metric(edge, 'martlet_http_response_bytes')
+const composed = (edge: Edge) => metric(edge, 'martlet_http_composing_bytes')
+const forward = (edge: Edge, key: string, parent: string, chars = 1) => {
+  const headers = { authorization: `Bearer ${key}` }
+  return edge.request('POST', `${all}/${parent}/forward`, {
+    headers,
+    body: { to: 'a@b.test', text: 'x'.repeat(chars) },
+  })
+}
 
 async function metric(edge: Edge, name: string): Promise<number> {
   const { body } = await edge.request('GET', '/metrics')
@@ -209,22 +221,39 @@ test('when a client has gone, its request gets no memory, and what it already ha
 
 test('a request does not wait for memory with a large body, which would use the memory for bodies', async () => {
   await using edge = await startEdge({
-    limits: mergeLimits(limits, { http: { responsesBytesMax: LARGE } }),
+    limits,
     keys,
     core,
   })
+  const composing = forward(edge, 'am_ann', 'early')
+  await expect.poll(() => composed(edge)).toBe(LARGE)
+  const small = forward(edge, 'am_bob', 'large', 1_000)
+  await expect.poll(() => metric(edge, 'martlet_http_responses_waiting')).toBe(1)
+  expect(await forward(edge, 'am_bob', 'large', 100_000)).toMatchObject({
+    status: 503,
+    body: { code: 'service_unavailable' },
+  })
+  expect(await metric(edge, 'martlet_http_responses_waiting')).toBe(1)
+  gate.emit('open')
+  expect([(await composing).status, (await small).status]).toEqual([200, 200])
+  expect((await forward(edge, 'am_bob', 'large', 100_000)).status).toBe(200)
+})
+
+test('a large forward delays no response, and no response a forward', async () => {
+  const http = { responsesBytesMax: LARGE, responseWaitMs: 50 }
+  await using edge = await startEdge({ limits: mergeLimits(limits, { http }), keys, core })
+  const composing = forward(edge, 'am_ann', 'early')
+  await expect.poll(() => composed(edge)).toBe(LARGE)
+  expect([await statusOf(edge, 'am_bob', all), await statusOf(edge, 'am_bob', `${all}/large`)]).toEqual([200, 200])
+  expect((await forward(edge, 'am_bob', 'large')).status).toBe(503)
+  gate.emit('open')
+  expect((await composing).status).toBe(200)
+  expect(await composed(edge)).toBe(0)
+
   const { socket } = await silent(edge, 'am_ann')
   await expect.poll(() => held(edge)).toBeGreaterThan(LARGE)
-  const forward = (chars: number) => {
-    const headers = { authorization: 'Bearer am_bob' }
-    return edge.request('POST', `${all}/large/forward`, { headers, body: { to: 'a@b.test', text: 'x'.repeat(chars) } })
-  }
-  const small = forward(1_000)
-  await expect.poll(() => metric(edge, 'martlet_http_responses_waiting')).toBe(1)
-  expect(await forward(100_000)).toMatchObject({ status: 503, body: { code: 'service_unavailable' } })
-  expect(await metric(edge, 'martlet_http_responses_waiting')).toBe(1)
+  expect((await forward(edge, 'am_bob', 'large')).status).toBe(200)
   socket.destroy()
-  expect([(await small).status, (await forward(100_000)).status]).toEqual([200, 200])
 })
 
 test('HEAD has the size of the response, and counts no longer', async () => {

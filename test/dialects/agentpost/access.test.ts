@@ -90,8 +90,8 @@ test('a flag that only some requests need is declared by their route, and these 
   const conditions: Condition[] = [
     { name: 'POST /inboxes/:inbox_id/messages', flag: 'message_read', shows: 'labels' },
     { name: 'POST /drafts/:draft_id/send', flag: 'message_read', make: draft, shows: 'labels' },
-    { name: 'PATCH /drafts/:draft_id', flag: 'draft_send', also: ['draft_read'], make: scheduled },
-    { name: 'PATCH /drafts/:draft_id', flag: 'draft_read', make: draft },
+    { name: 'PATCH /drafts/:draft_id', flag: 'draft_send', make: scheduled },
+    { name: 'PATCH /drafts/:draft_id', flag: 'draft_read', make: draft, shows: 'to_addresses' },
     { name: drafts, flag: 'message_read', body: { in_reply_to: messageId, text_body: 'x' } },
     { name: drafts, flag: 'draft_read', body: { to: 'a@b.test', client_id: 'of-another-key' } },
     { name: 'POST /inboxes', flag: 'inbox_read', body: { client_id: 'of-another-key' } },

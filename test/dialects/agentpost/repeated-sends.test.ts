@@ -53,6 +53,26 @@ test('sending a draft again with its Idempotency-Key returns the first message',
   expect((await ok('GET', `/inboxes/${inbox.id}/messages`)).data).toHaveLength(1)
 })
 
+// The first send was in the scope of the organization: only the inbox of the second key says which one it was.
+test('a key of an inbox gets the first message of another key of this inbox, and of no other inbox', async () => {
+  const inbox = await ok('POST', '/inboxes', { username: 'shared-key' })
+  const draft = await ok('POST', `/inboxes/${inbox.id}/drafts`, { to: 'a@b.test', text_body: 'once' })
+  const agentKey = async (inbox_id: string) => (await ok('POST', '/api-keys', { inbox_id })).key as string
+  const send = (options: CallOptions) => call('POST', `/drafts/${draft.id}/send`, undefined, options)
+  const first = await send({ once: 'shared' })
+  expect(first.status).toBe(201)
+  const [one, two] = [await agentKey(inbox.id), await agentKey(inbox.id)]
+  for (const key of [one, two]) {
+    expect(await send({ once: 'shared', key })).toMatchObject({ status: 201, body: { id: first.body.id } })
+    expect(await send({ once: 'unused', key })).toMatchObject({ status: 404 })
+  }
+  const other = await ok('POST', '/inboxes', { username: 'not-shared' })
+  expect(await send({ once: 'shared', key: await agentKey(other.id) })).toMatchObject({
+    ...{ status: 404, body: { error: { message: 'Draft not found' } } },
+  })
+  expect((await ok('GET', `/inboxes/${inbox.id}/messages`)).data).toHaveLength(1)
+})
+
 test.each(['reply', 'forward'])(
   'a repeated %s returns the first message after its parent was deleted',
   async (action) => {

@@ -21,7 +21,7 @@ interface HealthNeeds {
   readonly metrics: Metrics
   readonly budget: BacklogBudget
   readonly bodies: Pick<BodyBudget, 'usedBytes'>
-  readonly responses: Pick<ResponseBudget, 'usedBytes' | 'waitingCount'>
+  readonly responses: Pick<ResponseBudget, 'usedBytes' | 'composingBytes' | 'waitingCount'>
   readonly credentials: Pick<Credentials, 'authenticate'>
   /** Rejects for a key that must not read what concerns the whole server. */
   readonly requireNoStranger: (actor: KeyActor) => Promise<void>
@@ -62,6 +62,7 @@ export function healthRoutes(
     if (!isLocal(request)) await requireNoStranger(await authenticateHeader(credentials, request))
     metrics.eventBacklog.set(budget.bytes)
     metrics.httpResponseBytes.set(responses.usedBytes())
+    metrics.httpComposingBytes.set(responses.composingBytes())
     metrics.httpResponsesWaiting.set(responses.waitingCount())
     for (const [name, bytes] of Object.entries(bodies.usedBytes())) metrics.httpBodyBytes.set({ budget: name }, bytes)
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())

@@ -65,8 +65,8 @@ export interface HttpContext {
   readonly pacer: WritePacer
   /** Memory for what a handler loads beside the body of its request. */
   readonly bodies: Pick<BodyBudget, 'memoryOf'>
-  /** Memory for the messages that a response will contain. */
-  readonly responses: Pick<ResponseBudget, 'memoryOf'>
+  /** Memory for the messages that a response will contain, and for a message that a request composes from stored ones. */
+  readonly responses: Pick<ResponseBudget, 'memoryOf' | 'composingMemoryOf'>
 }
 
 export interface Dialect {

@@ -1,11 +1,11 @@
 /** Finds a draft by a caller's reference: its id or, in the drafts of one inbox, its client_id. */
-import { MailError } from '../../../errors.ts'
+import { isMailError, MailError } from '../../../errors.ts'
 import { isUuid } from '../../../formats/ids.ts'
 import type { Db, LeaseTime } from '../../../store/handles.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import { requireScope } from '../../access/access.ts'
 import type { Actor, Within } from '../../access/actor.ts'
-import { requireRepeatable } from '../../access/client-id.ts'
+import { requireOwnOrReadable } from '../../access/own-or-readable.ts'
 import type { Permission } from '../../access/permissions.ts'
 
 /** @throws not_found, also for a draft outside the actor's scope; missing_permission, forbidden */
@@ -31,7 +31,18 @@ export async function requireDraft(
  * @throws missing_permission
  */
 export function requireShown(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): void {
-  requireRepeatable(actor, row, 'draft_read')
+  requireOwnOrReadable(actor, row, 'draft_read')
+}
+
+/** Whether a call that changes a draft may also show it. */
+export function isShownTo(actor: Actor, row: Pick<drafts.LeasedDraftRow, 'created_by'>): boolean {
+  try {
+    requireShown(actor, row)
+    return true
+  } catch (error) {
+    if (isMailError(error, 'missing_permission')) return false
+    throw error
+  }
 }
 
 export function draftNotFound(): MailError {

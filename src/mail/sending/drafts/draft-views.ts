@@ -5,7 +5,7 @@ import type { DraftPartRow } from '../../../store/schema/draft-rows.ts'
 import * as drafts from '../../../store/tables/drafts-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import type { Attachment } from '../../messages/views/message.ts'
-import type { Draft, DraftItem } from './draft.ts'
+import type { Draft, DraftItem, DraftOutline } from './draft.ts'
 
 /** @returns drafts in the order of the rows */
 export async function showDraftItems(db: Db, rows: readonly drafts.LeasedDraftRow[]): Promise<DraftItem[]> {
@@ -51,6 +51,22 @@ export async function showDraft(
     ...(bodies.text !== undefined && { text: bodies.text }),
     ...(bodies.html !== undefined && { html: bodies.html }),
     references: parseIds(row.references_list),
+  }
+}
+
+/** @returns what does not show the content of the draft */
+export async function showDraftOutline(db: Db, row: drafts.LeasedDraftRow): Promise<DraftOutline> {
+  const [item] = await showDraftItems(db, [row])
+  const { id, inboxId, inboxAddress, labels, sendStatus, sendAt, createdAt, updatedAt } = item! // one row in, one item out
+  return {
+    id,
+    inboxId,
+    inboxAddress,
+    labels,
+    ...(sendStatus !== undefined && { sendStatus }),
+    ...(sendAt !== undefined && { sendAt }),
+    createdAt,
+    updatedAt,
   }
 }
 

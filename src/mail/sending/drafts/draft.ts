@@ -38,6 +38,16 @@ export interface Draft extends DraftItem {
   readonly references: readonly string[]
 }
 
+/** What a key that may change a draft, but not read it, gets of it: nothing of its content. */
+export type DraftOutline = Pick<
+  Draft,
+  'id' | 'inboxId' | 'inboxAddress' | 'labels' | 'sendStatus' | 'sendAt' | 'createdAt' | 'updatedAt'
+>
+
+export function isWhole(draft: Draft | DraftOutline): draft is Draft {
+  return 'to' in draft
+}
+
 export interface NewDraft extends Omit<OutgoingMessage, 'headers' | 'isHeld'> {
   /** The message that it answers. Excludes forwardOf. */
   readonly inReplyTo?: string | undefined

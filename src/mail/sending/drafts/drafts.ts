@@ -79,8 +79,8 @@ export interface Drafts {
   /** Needs `draft_read`. */
   attachment(actor: Actor, within: Within, ref: string, attachmentId: string): Promise<Attachment & DownloadLink>
   /**
-   * Needs `draft_update`; with sendAt, or if the draft is scheduled, also `draft_send`; for a draft of another key also `draft_read`. A
-   * change that changes nothing is no event.
+   * Needs `draft_update`; with sendAt, or if the draft is scheduled, also `draft_send`; of a draft of another key it shows the
+   * content only with `draft_read`. A change that changes nothing is no event.
    *
    * @throws draft_sending, draft_changed, and as create
    */

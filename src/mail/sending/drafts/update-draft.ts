@@ -1,6 +1,9 @@
 /**
  * Changes a draft, and shows it. A change of its content composes another revision before the transaction; if another call has changed
  * the draft meanwhile, this one starts again with the draft as it is then.
+ *
+ * A key that has not created the draft and may not read drafts gets an outline of it: it may change a schedule, or labels, without
+ * getting the content.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
@@ -20,12 +23,12 @@ import { type CheckedMessage, checkMessage, checkSizes } from '../compose/checke
 import { COMPOSED_COPIES, type ThreadedMessage } from '../compose/compose-mail.ts'
 import type { OutgoingAttachment } from '../compose/outgoing.ts'
 import type { ResolveAttachments } from '../compose/resolve-attachments.ts'
-import type { Draft, DraftChange } from './draft.ts'
+import type { Draft, DraftChange, DraftOutline } from './draft.ts'
 import { asOutgoing, messageOfDraft, type PreparedRevision, type PrepareRevision } from './draft-content.ts'
-import { draftNotFound, refuseIfSending, requireDraft, requireShown } from './draft-lookup.ts'
+import { draftNotFound, isShownTo, refuseIfSending, requireDraft } from './draft-lookup.ts'
 import { type DraftParts, type PreparedParts, sizeOfParts } from './draft-parts.ts'
 import { checkSendAt, requireMaySchedule, scheduleColumns } from './draft-schedule.ts'
-import { showDraft } from './draft-views.ts'
+import { showDraft, showDraftOutline } from './draft-views.ts'
 
 /** @param requestMemory for attachments that are given by URL, which are fetched now */
 export type UpdateDraft = (
@@ -35,7 +38,7 @@ export type UpdateDraft = (
   change: DraftChange,
   memory: BodyMemory,
   requestMemory?: RequestMemory,
-) => Promise<Draft>
+) => Promise<Draft | DraftOutline>
 
 export interface UpdateDraftNeeds {
   readonly store: Store
@@ -94,7 +97,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     ref: string,
     change: CheckedChange,
     memory: BodyMemory,
-  ): Promise<Draft | undefined> {
+  ): Promise<Draft | DraftOutline | undefined> {
     const inbox = await requireInbox(store.db, actor, 'draft_update', inboxRef)
     const row = await requireChangeable(actor, inbox, ref)
     refuseIfSending(row)
@@ -113,7 +116,10 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
       // Shown inside the transaction: after an error behind the commit, the stored content would be discarded.
       const updated = await store.transaction(async (tx) => {
         const written = await write(tx, actor, row, change, content)
-        return written && { blobs: written.blobs, shown: await showDraft(tx, written.row, message) }
+        if (!written) return undefined
+        const { row: draft, blobs } = written
+        const shown = isShownTo(actor, draft) ? await showDraft(tx, draft, message) : await showDraftOutline(tx, draft)
+        return { blobs, shown }
       })
       if (!updated) {
         await discard(content)
@@ -146,11 +152,8 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     }
   }
 
-  /** A change shows the whole draft, so it is also reading it. */
   async function requireChangeable(actor: Actor, inbox: InboxRow, ref: string): Promise<drafts.LeasedDraftRow> {
-    const row = await requireDraft(store.db, store.leaseNow(), actor, 'draft_update', { inbox: inbox.id }, ref)
-    requireShown(actor, row)
-    return row
+    return requireDraft(store.db, store.leaseNow(), actor, 'draft_update', { inbox: inbox.id }, ref)
   }
 
   async function write(

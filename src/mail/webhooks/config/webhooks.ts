@@ -15,7 +15,8 @@ import { lockOrganization } from '../../../store/tables/tenants-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
-import { parseClientId, requireRepeatable } from '../../access/client-id.ts'
+import { parseClientId } from '../../access/client-id.ts'
+import { requireOwnOrReadable } from '../../access/own-or-readable.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import { checkEventFilter, checkEventType } from '../../events/feed/subscription-filter.ts'
@@ -95,7 +96,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
         const existing =
           clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, profile.name, clientId)
         if (existing) {
-          requireRepeatable(actor, existing, 'webhook_read')
+          requireOwnOrReadable(actor, existing, 'webhook_read')
           return showWebhook(tx, existing)
         }
 

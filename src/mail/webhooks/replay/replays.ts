@@ -60,7 +60,7 @@ export interface Replays {
    *
    * @param request.isDryRun is answered during another replay too
    * @param end when the count ends early
-   * @throws validation_error, range_expired (the log does not go back to `start`), query_range_too_wide, webhook_disabled,
+   * @throws validation_error, range_expired (the log does not go back to `start`), replay_too_wide, webhook_disabled,
    *   replay_running, too_many_at_once; shutting_down when it ended early
    */
   replay(actor: Actor, within: Within, ref: string, request: ReplayRequest, end: CountEnd): Promise<Replay>
@@ -147,11 +147,10 @@ export function createReplays({ store, profileName, clock, limits }: ReplayNeeds
     }
   }
 
-  /** @throws validation_error when there are too many; query_range_too_wide, shutting_down */
+  /** @throws validation_error when there are too many; replay_too_wide, shutting_down */
   async function countOf(webhook: WebhookRow, wanted: Wanted, { disconnected, draining }: CountEnd): Promise<number> {
     if (wanted.through_seq - wanted.position_seq > replayRowsMax) {
-      const detail = `The log has more than ${replayRowsMax} events of all tenants in this time range; choose a shorter one`
-      throw new MailError('query_range_too_wide', { detail })
+      throw new MailError('replay_too_wide', { eventsMax: replayRowsMax })
     }
     let count = 0
     let rowsRead = 0

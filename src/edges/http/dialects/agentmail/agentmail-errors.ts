@@ -38,6 +38,7 @@ const codes: Partial<Record<ErrorCode, string>> = {
   no_recipients: 'unprocessable',
   domain_not_available: 'unprocessable',
   thread_too_large: 'unprocessable',
+  replay_too_wide: 'query_range_too_wide',
   narrow_key: 'forbidden',
   idempotency_conflict: 'conflict',
   idempotency_running: 'conflict', // a response with Retry-After

@@ -1,5 +1,5 @@
 /**
- * The queue for the memory of responses (response-budget.ts): how much of the budget each response uses, which requests
+ * The queue for the memory of responses, or of messages that are composed (response-budget.ts): how much of the budget each response uses, which requests
  * wait for it, and which client is disconnected so that others need not wait.
  */
 import type { Limits } from '../../../../config/limits.ts'
@@ -53,8 +53,8 @@ export interface MemoryQueue {
   waitingCount(): number
 }
 
-export function createMemoryQueue({ http }: Limits): MemoryQueue {
-  const budget = new SharedBudget(http.responsesBytesMax)
+export function createMemoryQueue({ http }: Limits, bytesMax: number): MemoryQueue {
+  const budget = new SharedBudget(bytesMax)
   const holders = new Set<Holder>()
   /** By API key, in the order of their turns, each with at least one. */
   const waiting = new Map<string | undefined, QueuedReservation[]>()

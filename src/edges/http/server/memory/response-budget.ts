@@ -10,6 +10,9 @@
  * time, and whose places are divided among pods. A request that waits for the share of its own key or pod does not delay
  * other keys. Small responses do not count.
  *
+ * A message that is composed from stored ones has its attachments in memory, which may be larger than all of this budget. It
+ * has a budget of its own, with the same rules: otherwise the responses of others would wait for one large forward.
+ *
  * Slow client: disconnected when it reads nothing for `limits.http.responseStallMs`. While requests of other keys wait,
  *   the client that has read nothing for longest is disconnected after `limits.http.responseStallBusyMs`
  *   (response-chunks.ts says what can be measured).
@@ -21,7 +24,7 @@ import type { Limits } from '../../../../config/limits.ts'
 import { MailError } from '../../../../errors.ts'
 import type { Log } from '../../../../log.ts'
 import type { BodyMemory } from '../../../../mail/access/body-memory.ts'
-import { createMemoryQueue, type Holder } from './memory-queue.ts'
+import { createMemoryQueue, type Holder, type MemoryQueue } from './memory-queue.ts'
 import { bytesInChunks, isStream, passThrough } from './response-chunks.ts'
 import { createRoundRobin } from './round-robin.ts'
 import { ownersOf, tenantOf } from './shared-budget.ts'
@@ -29,6 +32,8 @@ import { ownersOf, tenantOf } from './shared-budget.ts'
 export interface ResponseBudget {
   /** Returns the memory for the messages that a response will contain. It is released with the response. */
   memoryOf(request: FastifyRequest, reply: FastifyReply): BodyMemory
+  /** Returns the memory for a message that a request composes from a stored one or a draft. It is released as the other. */
+  composingMemoryOf(request: FastifyRequest, reply: FastifyReply): BodyMemory
   /**
    * Call this when a response is rendered.
    *
@@ -41,7 +46,9 @@ export interface ResponseBudget {
   unanswered(request: FastifyRequest): void
   /** Bytes that count at present. */
   usedBytes(): number
-  /** Requests that wait for memory. */
+  /** Bytes of messages that are being composed. */
+  composingBytes(): number
+  /** Requests that wait for memory, of either kind. */
   waitingCount(): number
 }
 
@@ -52,54 +59,75 @@ interface ResponseBudgetNeeds {
   readonly bodyBytesOf: (request: FastifyRequest) => number
 }
 
-/** A response whose memory is counted. */
+/** A request whose memory is counted. */
 interface Counted extends Holder {
   isClosed: boolean
   isRendered: boolean
 }
 
+interface Budget {
+  readonly queue: MemoryQueue
+  readonly counted: WeakMap<FastifyRequest, Counted>
+}
+
 export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudgetNeeds): ResponseBudget {
   const { smallResponseBytesMax, smallBodyBytesMax } = limits.http
-  const queue = createMemoryQueue(limits)
+  const forResponses = createBudget(limits.http.responsesBytesMax)
+  const forComposing = createBudget(limits.sending.composedBytesMax)
+  const { queue } = forResponses
   const turns = createRoundRobin()
-  const counted = new WeakMap<FastifyRequest, Counted>()
   /** For one text at a time. */
   const utf8 = Buffer.allocUnsafeSlow(UTF8_BYTES_PER_CHAR_MAX * smallResponseBytesMax)
 
   return {
     memoryOf(request, reply) {
-      const response = countedOf(request, reply)
-      return {
-        freeBytes: smallResponseBytesMax,
-        async reserve(bytes) {
-          queue.resize(response, 0)
-          if (response.isClosed) throw new MailError('too_many_responses', {}) // no one reads this
-          if (bytes <= smallResponseBytesMax) return false
-          return queue.enter(response, bytes, bodyBytesOf(request) <= smallBodyBytesMax)
-        },
-        nextTurn: () => nextTurn(response),
-      }
+      releaseMemory(forComposing, request) // a response comes after what it reports
+      return memoryOf(forResponses, request, reply)
     },
+    composingMemoryOf: (request, reply) => memoryOf(forComposing, request, reply),
 
     send(request, reply, payload) {
+      releaseMemory(forComposing, request)
       // A response to HEAD is only measured.
       const body = request.method === 'HEAD' ? payload : encoded(payload)
       if (request.method === 'HEAD' || !isLarge(body, smallResponseBytesMax)) {
-        releaseMemory(request)
+        releaseMemory(forResponses, request)
         const progressed = watch(request, reply)
         return isStream(body) ? passThrough(body, progressed) : body
       }
       return sendLarge(request, reply, body)
     },
 
-    unanswered: releaseMemory,
+    unanswered(request) {
+      releaseMemory(forComposing, request)
+      releaseMemory(forResponses, request)
+    },
 
     usedBytes: queue.usedBytes,
-    waitingCount: queue.waitingCount,
+    composingBytes: forComposing.queue.usedBytes,
+    waitingCount: () => queue.waitingCount() + forComposing.queue.waitingCount(),
+  }
+
+  function createBudget(bytesMax: number): Budget {
+    return { queue: createMemoryQueue(limits, bytesMax), counted: new WeakMap() }
+  }
+
+  function memoryOf(budget: Budget, request: FastifyRequest, reply: FastifyReply): BodyMemory {
+    const holder = countedOf(budget, request, reply)
+    return {
+      freeBytes: smallResponseBytesMax,
+      async reserve(bytes) {
+        budget.queue.resize(holder, 0)
+        if (holder.isClosed) throw new MailError('too_many_responses', {}) // no one reads this
+        if (bytes <= smallResponseBytesMax) return false
+        return budget.queue.enter(holder, bytes, bodyBytesOf(request) <= smallBodyBytesMax)
+      },
+      nextTurn: () => nextTurn(holder),
+    }
   }
 
   async function sendLarge(request: FastifyRequest, reply: FastifyReply, payload: string | Buffer): Promise<unknown> {
-    const response = countedOf(request, reply)
+    const response = countedOf(forResponses, request, reply)
     if (response.bytes === 0 && request.method === 'GET' && !queue.take(response, payload.length))
       throw new MailError('too_many_responses', {})
     queue.resize(response, Math.max(response.bytes, payload.length))
@@ -122,7 +150,7 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
     return Buffer.from(utf8.subarray(0, utf8.write(payload))) // a copy
   }
 
-  function countedOf(request: FastifyRequest, reply: FastifyReply): Counted {
+  function countedOf({ queue, counted }: Budget, request: FastifyRequest, reply: FastifyReply): Counted {
     const known = counted.get(request)
     if (known) return known
     const response: Counted = {
@@ -150,7 +178,7 @@ export function createResponseBudget({ limits, log, bodyBytesOf }: ResponseBudge
   }
 
   /** Releases the memory of a response that has turned out to be small, or is not sent at all. */
-  function releaseMemory(request: FastifyRequest): void {
+  function releaseMemory({ queue, counted }: Budget, request: FastifyRequest): void {
     const response = counted.get(request)
     if (!response) return
     response.isRendered = true

@@ -144,7 +144,7 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
     { schema: update, bodyLimit, config: access('draft_update', { conditional: [...scheduling, 'draft_read'] }) },
     async (request, reply) => {
       const { actor, params, body } = request
-      const memory = responses.memoryOf(request, reply)
+      const memory = responses.composingMemoryOf(request, reply)
       const change = readDraftChange(body)
       return draft(
         await drafts.update(actor, params.inbox_id, params.draft_id, change, memory, bodies.memoryOf(request)),
@@ -174,7 +174,7 @@ function addChanges(app: HttpApp, { drafts, sendDraft, bodies, responses, limits
     async (request, reply) => {
       const { actor, params, body } = request
       const { inbox_id, draft_id } = params
-      const memory = responses.memoryOf(request, reply)
+      const memory = responses.composingMemoryOf(request, reply)
       const options = { idempotencyKey: idempotencyKeyOf(request), isHeld: isHeld(request, body?.hold) }
       const labels = readSendDraft(body)
       return sentMessage(await sendDraft.send(actor, inbox_id, draft_id, labels, memory, options))

@@ -89,7 +89,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
   app.post(`${all}/:message_id/forward`, { schema: forward, bodyLimit, config }, async (request, response) => {
     const { actor, params } = request
     const { inbox_id, message_id } = params
-    const memory = responses.memoryOf(request, response)
+    const memory = responses.composingMemoryOf(request, response)
     return sentMessage(
       await sending.forward(actor, inbox_id, message_id, readMessage(bodyOf(request)), memory, optionsOf(request)),
     )

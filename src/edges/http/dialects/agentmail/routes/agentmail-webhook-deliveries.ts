@@ -109,13 +109,7 @@ function addRoutes(
     params,
     body: RequestReplay,
     response: ok(Replay),
-    errors: [
-      'range_expired',
-      'query_range_too_wide',
-      'replay_running',
-      'webhook_disabled',
-      'too_many_at_once',
-    ] as const,
+    errors: ['range_expired', 'replay_too_wide', 'replay_running', 'webhook_disabled', 'too_many_at_once'] as const,
     rules: ['start must be before end', 'A replay can have at most … events; …', 'Unknown event type …'],
   }
   app.post(

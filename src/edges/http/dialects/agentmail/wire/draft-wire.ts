@@ -2,11 +2,13 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { LabelChange } from '../../../../../mail/messages/labels/label-rules.ts'
-import type {
-  DraftChange,
-  DraftItem as DraftItemView,
-  Draft as DraftView,
-  NewDraft,
+import {
+  type DraftChange,
+  type DraftItem as DraftItemView,
+  type DraftOutline,
+  type Draft as DraftView,
+  isWhole,
+  type NewDraft,
 } from '../../../../../mail/sending/drafts/draft.ts'
 import { readTime } from '../../../server/requests/read-time.ts'
 import { Attachment } from './attachment-wire.ts'
@@ -118,7 +120,8 @@ export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {
   }
 }
 
-export function draft(view: DraftView): Wire<typeof Draft> {
+export function draft(view: DraftView | DraftOutline): Wire<typeof Draft> {
+  if (!isWhole(view)) return outline(view)
   return {
     ...draftItem(view),
     client_id: view.clientId,
@@ -126,6 +129,18 @@ export function draft(view: DraftView): Wire<typeof Draft> {
     text: view.text,
     html: view.html,
     references: nonEmpty(view.references),
+    created_at: time(view.createdAt),
+  }
+}
+
+function outline(view: DraftOutline): Wire<typeof Draft> {
+  return {
+    inbox_id: view.inboxAddress,
+    draft_id: view.id,
+    labels: view.labels,
+    send_status: view.sendStatus,
+    send_at: optionalTime(view.sendAt),
+    updated_at: time(view.updatedAt),
     created_at: time(view.createdAt),
   }
 }

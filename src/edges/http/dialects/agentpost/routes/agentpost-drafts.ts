@@ -72,7 +72,7 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
     const id = readId('drf', params.draft_id)
     const removed = body.remove_attachments?.map((each) => readAttachmentId(each).attachmentId)
     const change = readDraftChange(body, removed)
-    const memory = responses.memoryOf(request, reply)
+    const memory = responses.composingMemoryOf(request, reply)
     return draft(
       await drafts.update(actor, await drafts.inboxOf(actor, id), id, change, memory, bodies.memoryOf(request)),
     )
@@ -90,7 +90,7 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
     const id = readId('drf', params.draft_id)
     const idempotencyKey = idempotencyKeyOf(request)
     const inbox = await inboxOfSend(actor, idempotencyKey, () => drafts.inboxOf(actor, id))
-    const memory = responses.memoryOf(request, reply)
+    const memory = responses.composingMemoryOf(request, reply)
     const sent = await sendDraft.send(actor, inbox, id, {}, memory, { idempotencyKey })
     return answerSent(request, reply, { sent, mail: {} }, needs)
   })

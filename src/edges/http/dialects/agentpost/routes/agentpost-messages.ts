@@ -127,7 +127,7 @@ export function messageRoutes(app: HttpApp, needs: MessageNeeds): void {
       const mail = readMail(request.body)
       const id = readId('msg', request.params.message_id)
       const inbox = await inboxOfParent(request, id)
-      const memory = responses.memoryOf(request, reply)
+      const memory = responses.composingMemoryOf(request, reply)
       return answer(request, reply, {
         mail,
         sent: await sending.forward(request.actor, inbox, id, mail, memory, optionsOf(request)),

@@ -1,6 +1,13 @@
 /** Drafts (docs/compatibility/agentpost.md). */
 import { type Static, Type } from 'typebox'
-import type { Draft, DraftChange, DraftItem, NewDraft } from '../../../../../mail/sending/drafts/draft.ts'
+import {
+  type Draft,
+  type DraftChange,
+  type DraftItem,
+  type DraftOutline,
+  isWhole,
+  type NewDraft,
+} from '../../../../../mail/sending/drafts/draft.ts'
 import { readId, shownAttachmentId, shownId } from '../prefixed-ids.ts'
 import { addressObject, Recipients, readRecipients } from './address-wire.ts'
 import { mailMembers, misnamed, readAttachmentKey, readMail } from './agentpost-message-wire.ts'
@@ -29,7 +36,17 @@ export function draftItem(view: DraftItem) {
   }
 }
 
-export function draft(view: Draft) {
+/** Without the content for a key that may not read it, as the response to a send (agentpost-messages.ts). */
+export function draft(view: Draft | DraftOutline) {
+  if (!isWhole(view)) {
+    return {
+      id: shownId('drf', view.id),
+      inbox_id: shownId('inb', view.inboxId),
+      labels: view.labels,
+      created_at: time(view.createdAt),
+      updated_at: time(view.updatedAt),
+    }
+  }
   return { ...draftItem(view), text_body: view.text ?? null, html_body: view.html ?? null }
 }
 

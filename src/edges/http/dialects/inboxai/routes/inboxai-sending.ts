@@ -49,7 +49,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies, responses
   app.post(`${all}/:message_id/forward`, forward, async (request, reply) => {
     const { actor, params } = request
     const outgoing = readMessage(bodyOf(request))
-    const memory = responses.memoryOf(request, reply)
+    const memory = responses.composingMemoryOf(request, reply)
     const id = readMessageId(params.message_id)
     return sentMessage(await sending.forward(actor, params.inbox_id, id, outgoing, memory, optionsOf(request)))
   })
