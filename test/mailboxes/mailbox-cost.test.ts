@@ -58,14 +58,16 @@ notSupported('sqlite', 'it has no server to wait for')(
 )
 
 test('receiving costs no statement more in an inbox that a mail program has opened', async () => {
+  const calls = databaseName() === 'postgres' ? countPostgresCalls() : undefined
   await using world = await startMailboxes(WITHOUT_YIELDS)
   const runRows = vi.spyOn(SqliteConnection.prototype, 'runRows')
   const others = [vi.spyOn(SqliteConnection.prototype, 'run'), vi.spyOn(SqliteConnection.prototype, 'executeQuery')]
-  const calls = databaseName() === 'postgres' ? countPostgresCalls() : undefined
   const cost = async () => {
+    await calls?.settled()
     calls?.take()
     vi.clearAllMocks()
     await world.receive()
+    await calls?.settled()
     const rows = runRows.mock.calls.reduce((sum, [step]) => sum + step.rows.length, 0)
     return calls?.take() ?? { rows, statements: others.reduce((sum, spy) => sum + spy.mock.calls.length, 0) }
   }

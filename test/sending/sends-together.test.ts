@@ -416,10 +416,13 @@ notSupported('postgres', 'its statements are counted by the next test')(
 notSupported('sqlite', 'it has no server to wait for')(
   'the number of statements and round trips of a batch of sends does not depend on their number',
   async () => {
+    const calls = countPostgresCalls()
     await using store = await openTestStore(WITHOUT_YIELDS)
     const send = await sendAll(store, [await store.transaction((tx) => createSender(tx, 0, undefined))])
-    const calls = countPostgresCalls()
+    await calls.settled()
+    calls.take()
     expect(await send()).toEqual(Array(MESSAGES).fill('sent'))
+    await calls.settled()
     expect(calls.take()).toEqual({ statements: 22, roundTrips: 6 })
   },
 )
