@@ -530,7 +530,7 @@ async function countStatements(
     this: SqliteConnection,
     step,
   ) {
-    if (!('modseq' in step.statement.parameters)) statements += step.rows.length
+    if (!('labels_seq' in step.statement.parameters)) statements += step.rows.length
     return runRows.call(this, step)
   })
   const queries = vi.spyOn(SqliteConnection.prototype, 'executeQuery').mockImplementation(function (

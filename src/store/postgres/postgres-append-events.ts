@@ -1,8 +1,8 @@
 /**
- * Appends the events of a commit (../commit/append-events.ts) in two or three statements whose results nobody needs, so that they
+ * Appends the events of a commit (../commit/append-events.ts) in up to three statements whose results nobody needs, so that they
  * are sent together with the commit. PostgreSQL computes the numbers itself: `position` counts the events from 1.
  */
-import { entriesOfEvents, lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
+import { entriesOfEvents, lastLabelChanges, type UnnumberedEvent } from '../commit/append-events.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 
 const COLUMNS = [
@@ -28,7 +28,7 @@ const APPEND = `with log as (
   select log.before + given.position, ${COLUMNS.map(([name]) => `given.${name}`).join(', ')}
   from log, unnest(${arrays}) with ordinality as given (${names}, position)`
 
-const SET_MODSEQS = `update messages set modseq = event_log.last_seq - $1::bigint + given.position
+const SET_LABELS_SEQS = `update messages set labels_seq = event_log.last_seq - $1::bigint + given.position
   from event_log, unnest($2::text[], $3::bigint[]) as given (id, position) where messages.id = given.id`
 
 const SET_ENTRY_MODSEQS = `update mailbox_entries set modseq = event_log.last_seq - $1::bigint + given.position
@@ -38,7 +38,7 @@ const SET_ENTRY_MODSEQS = `update mailbox_entries set modseq = event_log.last_se
 /** Sends the statements before it returns. */
 export async function appendEvents(connection: PostgresConnection, events: readonly UnnumberedEvent[]): Promise<void> {
   if (events.length === 0) return
-  const last = [...lastEvents(events)]
+  const changed = [...lastLabelChanges(events)]
   const entries = entriesOfEvents(events)
   await Promise.all([
     connection.query(APPEND, [
@@ -46,7 +46,15 @@ export async function appendEvents(connection: PostgresConnection, events: reado
       events.at(-1)!.event_id,
       ...COLUMNS.map(([name]) => events.map((event) => event[name])),
     ]),
-    connection.query(SET_MODSEQS, [events.length, last.map(([id]) => id), last.map(([, index]) => index + 1)]),
+    ...(changed.length > 0
+      ? [
+          connection.query(SET_LABELS_SEQS, [
+            events.length,
+            changed.map(([id]) => id),
+            changed.map(([, index]) => index + 1),
+          ]),
+        ]
+      : []),
     ...(entries.length > 0
       ? [
           connection.query(SET_ENTRY_MODSEQS, [
