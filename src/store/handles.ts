@@ -59,8 +59,9 @@ export interface NewEvent {
   readonly organizationId: string
   readonly podId?: string | undefined
   readonly inboxId?: string | undefined
-  /** The message whose MODSEQ becomes this event's number (RFC 7162 §3.1). */
   readonly messageId?: string | undefined
+  /** The labels of the message changed: this event's number becomes its `labels_seq`. Not of an event that reports a new message. */
+  readonly changesLabels?: true | undefined
   /** Entries of mailboxes whose MODSEQ becomes this event's number. */
   readonly entries?: readonly EntryKey[] | undefined
   /** The name of the actor, as `actorName` returns it. */

@@ -204,6 +204,19 @@ test('what matched when the scan began is returned, even if it changes before th
   expect((await world.request('POST', `${path}/cancel`, { body: {} })).status).toBe(200)
   const rest = await drain(world, { labels: 'todo', after: first.cursor })
   expect(rest.subjects).toEqual(['two', 'five', 'four'])
+  // An older cursor does not say which messages were there when the scan began.
+  const fields = JSON.parse(Buffer.from(first.cursor.slice(2), 'base64url').toString()) as unknown[]
+  expect(fields).toHaveLength(4)
+  const older = `w.${Buffer.from(JSON.stringify(fields.slice(0, 3))).toString('base64url')}`
+  expect((await drain(world, { labels: 'todo', after: older })).subjects).toEqual(['two', 'five', 'four'])
+})
+
+test('a message that arrives while the list is read is returned once', async () => {
+  const world = await withInbox(shared)
+  for (const subject of ['one', 'two']) await send(world, subject)
+  const first = await wait(world, { wait_seconds: 0 })
+  await send(world, 'three')
+  expect((await drain(world, { after: first.cursor })).subjects).toEqual(['two', 'three'])
 })
 
 test('a message that leaves the trash starts to match', async () => {

@@ -164,9 +164,9 @@ async function dump(store: TestStore, inboxes: readonly InboxRow[], results: unk
   }))
   const ordered = {
     inboxes: await db.selectFrom('inboxes').selectAll().where('id', 'in', ids).orderBy('id').execute(),
-    messages: messages.map(({ number: _number, modseq, ...message }) => ({
+    messages: messages.map(({ number: _number, labels_seq, ...message }) => ({
       ...message,
-      modseq: modseq === 0 ? 0 : modseq - firstSeq,
+      labels_seq: labels_seq === 0 ? 0 : labels_seq - firstSeq,
     })),
     events: numbered,
     results,

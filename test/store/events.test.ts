@@ -30,30 +30,31 @@ test('an event is stored as it was when it was appended, with the time of its tr
   ])
 })
 
-test("a message's modseq is the number of its last event", async () => {
+test('a message has the number of the last event that changed its labels', async () => {
   await using store = await openTestStore()
   const [first, second, untouched] = await store.transaction(async (tx) => {
     const inbox = await insertInbox(tx)
     return [await insertMessage(tx, inbox), await insertMessage(tx, inbox), await insertMessage(tx, inbox)] as const
   })
-  const modseqs = async () => {
-    const rows = await store.db.selectFrom('messages').select(['id', 'modseq']).execute()
-    const byId = new Map(rows.map(({ id, modseq }) => [id, modseq]))
+  const labelsSeqs = async () => {
+    const rows = await store.db.selectFrom('messages').select(['id', 'labels_seq']).execute()
+    const byId = new Map(rows.map(({ id, labels_seq }) => [id, labels_seq]))
     return [first, second, untouched].map(({ id }) => byId.get(id))
   }
 
   await Promise.all([
     store.transaction(async (tx) => {
-      tx.append(event('a', { messageId: first.id }))
-      tx.append(event('b', { messageId: second.id }))
+      tx.append(event('a', { messageId: first.id, changesLabels: true }))
+      tx.append(event('b', { messageId: second.id, changesLabels: true }))
       tx.append(event('c'))
     }),
-    store.transaction(async (tx) => tx.append(event('d', { messageId: first.id }))),
+    store.transaction(async (tx) => tx.append(event('d', { messageId: first.id, changesLabels: true }))),
   ])
-  expect(await modseqs()).toEqual([4, 2, 0])
+  expect(await labelsSeqs()).toEqual([4, 2, 0])
 
-  await store.transaction(async (tx) => tx.append(event('e', { messageId: second.id })))
-  expect(await modseqs()).toEqual([4, 5, 0])
+  await store.transaction(async (tx) => tx.append(event('e', { messageId: second.id, changesLabels: true })))
+  await store.transaction(async (tx) => tx.append(event('f', { messageId: first.id })))
+  expect(await labelsSeqs()).toEqual([4, 5, 0])
 })
 
 test('hundreds of events of one transaction are numbered in order', async () => {

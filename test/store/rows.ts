@@ -71,7 +71,7 @@ export async function insertMessage(
     .values({
       ...{ id, ...ids, thread_id: threadId, content_id: contentId },
       ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '' },
-      ...{ size_bytes: 0, has_attachments: 0 as const, hidden: 0, authentication: '{}', modseq: 0 },
+      ...{ size_bytes: 0, has_attachments: 0 as const, hidden: 0, authentication: '{}', labels_seq: 0 },
       ...more,
       ...times,
     })

@@ -430,7 +430,7 @@ create table messages (
   spam text collate "C",
   verified_domain text collate "C",
   sender_claim text collate "C",
-  modseq bigint not null,
+  labels_seq bigint not null,
   timestamp bigint not null,
   internal_date bigint,
   created_at bigint not null,

@@ -428,7 +428,7 @@ CREATE TABLE messages (
   spam text,
   verified_domain text,
   sender_claim text,
-  modseq integer not null,
+  labels_seq integer not null,
   timestamp integer not null,
   internal_date integer,
   created_at integer not null,

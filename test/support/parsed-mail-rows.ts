@@ -42,7 +42,7 @@ export async function insertParsedMails(
     await tx.insertInto('content_addresses').values(addresses).execute()
     const messages = rows.map(({ mail, id, contentId }) => ({
       ...{ id, ...scope, thread_id: threadId, content_id: contentId, subject: mail.subject ?? null },
-      ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '', size_bytes: 0, hidden: 0, modseq: 0 },
+      ...{ api_message_id: id, api_message_id_hash: id, fingerprint: '', size_bytes: 0, hidden: 0, labels_seq: 0 },
       ...{ has_attachments: 0 as const, authentication: '{}', ...times },
     }))
     for (let from = 0; from < messages.length; from += MESSAGES_AT_ONCE) {

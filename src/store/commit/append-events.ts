@@ -9,15 +9,17 @@ import type { EntryKey, Tx } from '../handles.ts'
 import type { EventRow } from '../schema/event-rows.ts'
 
 /** An event that has no `seq` yet. */
-export type UnnumberedEvent = Omit<EventRow, 'seq'> & { readonly entries?: readonly EntryKey[] }
+export type UnnumberedEvent = Omit<EventRow, 'seq'> & {
+  readonly changesLabels?: true
+  readonly entries?: readonly EntryKey[]
+}
 
-/**
- * Returns, for each message with an event, the index of its last one, whose number becomes the MODSEQ of the message
- * (RFC 7162 §3.1).
- */
-export function lastEvents(events: readonly UnnumberedEvent[]): Map<string, number> {
+/** Returns, for each message whose labels changed, the index of the last event that says so. A new message has none. */
+export function lastLabelChanges(events: readonly UnnumberedEvent[]): Map<string, number> {
   const last = new Map<string, number>()
-  for (const [index, { message_id }] of events.entries()) if (message_id !== null) last.set(message_id, index)
+  for (const [index, { message_id, changesLabels }] of events.entries()) {
+    if (changesLabels && message_id !== null) last.set(message_id, index)
+  }
   return last
 }
 

@@ -103,6 +103,7 @@ export class StoreTransaction extends Kysely<Schema> implements Tx {
       actor: event.actor,
       message_id: event.messageId ?? null,
       payload: JSON.stringify(event.payload), // at once: the caller may change the object later
+      ...(event.changesLabels && { changesLabels: true }),
       ...(event.entries && { entries: event.entries }),
     })
   }

@@ -1,52 +1,62 @@
 /**
- * Appends the events of a commit (../commit/append-events.ts) in two or three statements whose results nobody needs, so that they
+ * Appends the events of a commit (../commit/append-events.ts) in up to three statements whose results nobody needs, so that they
  * are sent together with the commit. PostgreSQL computes the numbers itself: `position` counts the events from 1.
  */
-import { entriesOfEvents, lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
+import { entriesOfEvents, lastLabelChanges, type UnnumberedEvent } from '../commit/append-events.ts'
+import type { ParameterType } from '../row-statements.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
+import { givenRows } from './postgres-row-statements.ts'
 
-const COLUMNS = [
-  ['event_id', 'text'],
-  ['at', 'bigint'],
-  ['organization_id', 'text'],
-  ['pod_id', 'text'],
-  ['inbox_id', 'text'],
-  ['type', 'text'],
-  ['visibility', 'text'],
-  ['actor', 'text'],
-  ['message_id', 'text'],
-  ['payload', 'text'],
-] as const satisfies readonly (readonly [keyof UnnumberedEvent, string])[]
+const COLUMNS = {
+  event_id: 'text',
+  at: 'bigint',
+  organization_id: 'text',
+  pod_id: 'text',
+  inbox_id: 'text',
+  type: 'text',
+  visibility: 'text',
+  actor: 'text',
+  message_id: 'text',
+  payload: 'text',
+} as const satisfies Partial<Record<keyof UnnumberedEvent, ParameterType>>
 
-const names = COLUMNS.map(([name]) => name).join(', ')
-const arrays = COLUMNS.map(([, type], index) => `$${index + 3}::${type}[]`).join(', ')
+const names = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
 
 const APPEND = `with log as (
     update event_log set last_seq = last_seq + $1::bigint, last_event_id = $2::text returning last_seq - $1::bigint as before
   )
-  insert into events (seq, ${names})
-  select log.before + given.position, ${COLUMNS.map(([name]) => `given.${name}`).join(', ')}
-  from log, unnest(${arrays}) with ordinality as given (${names}, position)`
+  insert into events (seq, ${names.join(', ')})
+  select log.before + given.position, ${names.map((name) => `given.${name}`).join(', ')}
+  from log, ${givenRows({ position: 'bigint', ...COLUMNS }, 3)}`
 
-const SET_MODSEQS = `update messages set modseq = event_log.last_seq - $1::bigint + given.position
-  from event_log, unnest($2::text[], $3::bigint[]) as given (id, position) where messages.id = given.id`
+const SET_LABELS_SEQS = `update messages set labels_seq = event_log.last_seq - $1::bigint + given.position
+  from event_log, ${givenRows({ id: 'text', position: 'bigint' }, 2)} where messages.id = given.id`
 
 const SET_ENTRY_MODSEQS = `update mailbox_entries set modseq = event_log.last_seq - $1::bigint + given.position
-  from event_log, unnest($2::text[], $3::bigint[], $4::bigint[]) as given (mailbox_id, uid, position)
+  from event_log, ${givenRows({ mailbox_id: 'text', uid: 'bigint', position: 'bigint' }, 2)}
   where mailbox_entries.mailbox_id = given.mailbox_id and mailbox_entries.uid = given.uid`
 
 /** Sends the statements before it returns. */
 export async function appendEvents(connection: PostgresConnection, events: readonly UnnumberedEvent[]): Promise<void> {
   if (events.length === 0) return
-  const last = [...lastEvents(events)]
+  const changed = [...lastLabelChanges(events)]
   const entries = entriesOfEvents(events)
   await Promise.all([
     connection.query(APPEND, [
       events.length,
       events.at(-1)!.event_id,
-      ...COLUMNS.map(([name]) => events.map((event) => event[name])),
+      events.map((_event, index) => index + 1),
+      ...names.map((name) => events.map((event) => event[name])),
     ]),
-    connection.query(SET_MODSEQS, [events.length, last.map(([id]) => id), last.map(([, index]) => index + 1)]),
+    ...(changed.length > 0
+      ? [
+          connection.query(SET_LABELS_SEQS, [
+            events.length,
+            changed.map(([id]) => id),
+            changed.map(([, index]) => index + 1),
+          ]),
+        ]
+      : []),
     ...(entries.length > 0
       ? [
           connection.query(SET_ENTRY_MODSEQS, [

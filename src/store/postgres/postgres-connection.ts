@@ -3,7 +3,8 @@
  * types, classifies errors, and limits the time without a response.
  *
  * Statements are pipelined: sent at once, and executed in order. So a statement whose result we need not await (begin,
- * savepoint) costs no round trip. A lost connection is never reopened; its users open another.
+ * savepoint) costs no round trip. Those of a transaction that are sent before the code yields to the event loop are one batch
+ * (statement-batch.ts), and are written together (docs/adr/0097). A lost connection is never reopened; its users open another.
  */
 import {
   type CompiledQuery,
@@ -19,6 +20,14 @@ import { LruCache } from '../lru-cache.ts'
 import type { RowStep } from '../row-statements.ts'
 import { classify, isFatal, isOutdatedPlan } from './postgres-errors.ts'
 import { compileRows } from './postgres-row-statements.ts'
+import {
+  type PreparedStatement,
+  type SentStatement,
+  StatementBatch,
+  type StatementResult,
+  type WireValue,
+  wireValue,
+} from './statement-batch.ts'
 
 /**
  * Prepared statements cached per connection. Parsing and planning cost more than executing most statements, but queries
@@ -62,12 +71,17 @@ export class PostgresConnection implements DatabaseConnection {
   readonly #limits: ConnectionNeeds['limits']
   /** Names of statements to deallocate. */
   #outdated: string[] = []
-  /** Names, keyed by SQL. */
-  readonly #statements = new LruCache<string>(STATEMENTS_MAX, (name) => this.#outdated.push(name))
+  /** Keyed by SQL. */
+  readonly #statements = new LruCache<PreparedStatement>(STATEMENTS_MAX, ({ name }) => this.#outdated.push(name))
   #prepared = 0
+  /** Statements of the transaction that are not sent yet. */
+  #gathered: SentStatement[] = []
+  #isInTransaction = false
   #isLost = false
   #hasTimeLimits = true
   #hasFailed = false
+  /** Whether what is written now is held back until the code yields to the event loop. */
+  #isCorked = false
 
   /** @throws what the driver throws */
   static async open({ url, limits }: ConnectionNeeds): Promise<PostgresConnection> {
@@ -129,25 +143,49 @@ export class PostgresConnection implements DatabaseConnection {
     this.#hasTimeLimits = hasTimeLimits
   }
 
-  /** Runs one or several statements without parameters. @returns the result of the last one */
-  async run(text: string): Promise<pg.QueryResult> {
-    const results: pg.QueryResult | pg.QueryResult[] = await this.#ask({ text })
-    return Array.isArray(results) ? results.at(-1)! : results
+  /**
+   * Sets whether a transaction is open, or the next statement begins one. Inside, statements that follow on each other are sent as a
+   * batch: one that fails makes those after it fail.
+   */
+  setInTransaction(isInTransaction: boolean): void {
+    this.#isInTransaction = isInTransaction
   }
 
-  /** @throws disk_full, unavailable, or the driver's error */
-  async query<Row extends pg.QueryResultRow>(
-    text: string,
-    parameters: readonly unknown[],
-  ): Promise<pg.QueryResult<Row>> {
-    return this.#ask({ text, name: this.#nameOf(text), values: parameters.map(storable) })
+  /**
+   * Runs one or several statements without parameters. It is no part of a batch: it runs, and may succeed, even if a statement before it
+   * fails.
+   *
+   * @returns the result of the last one
+   */
+  async run(text: string): Promise<pg.QueryResult> {
+    this.#sendGathered()
+    this.#cork()
+    const timer = this.#startTimer()
+    try {
+      const results: pg.QueryResult | pg.QueryResult[] = await this.#client.query({ text })
+      return Array.isArray(results) ? results.at(-1)! : results
+    } catch (error) {
+      throw this.#failureOf(error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Runs a prepared statement. @throws disk_full, unavailable, or the driver's error */
+  async query<Row>(text: string, parameters: readonly unknown[]): Promise<StatementResult<Row>> {
+    const values = parameters.map(wireValue)
+    try {
+      return await this.#send<Row>(text, values)
+    } catch (error) {
+      throw this.#failureOf(error)
+    }
   }
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
     const { command, rowCount, rows } = await this.query(sql, parameters)
     return {
       rows: rows as Row[],
-      ...(command !== 'SELECT' && { numAffectedRows: BigInt(rowCount ?? 0) }),
+      ...(command !== 'SELECT' && { numAffectedRows: BigInt(rowCount) }),
     }
   }
 
@@ -166,7 +204,6 @@ export class PostgresConnection implements DatabaseConnection {
     for (const name of this.#outdated.splice(0)) {
       // It does not exist if its first use failed. If this statement fails, the connection's end deallocates it.
       this.#client.query(`deallocate "${name}"`).catch(() => undefined)
-      delete (this.#client as unknown as Internals).connection.parsedStatements[name]
     }
   }
 
@@ -184,35 +221,64 @@ export class PostgresConnection implements DatabaseConnection {
     ;(this.#client as unknown as Internals).connection.stream.destroy()
   }
 
-  async #ask<Result>(query: pg.QueryConfig): Promise<Result> {
-    const timer = this.#hasTimeLimits ? setTimeout(() => this.destroy(), this.#limits.store.silenceMs) : undefined
-    try {
-      return (await this.#client.query(query)) as Result
-    } catch (error) {
-      this.#hasFailed = true
-      if (isOutdatedPlan(error)) this.#statements.clear()
-      if (isFatal(error)) this.#isLost = true
-      throw classify(error, this.#isLost)
-    } finally {
-      clearTimeout(timer)
-    }
+  #send<Row>(text: string, values: readonly WireValue[]): Promise<StatementResult<Row>> {
+    const prepared = this.#statements.getOrAdd(text, () => ({
+      ...{ text, name: this.#newName() },
+      ...{ isSent: false, columns: undefined },
+    }))
+    this.#cork()
+    return new Promise((resolve, reject) => {
+      this.#gathered.push({ prepared, values, resolve, reject })
+      if (!this.#isInTransaction) this.#sendGathered()
+    })
   }
 
-  #nameOf(text: string): string {
-    return this.#statements.getOrAdd(text, () => `m${++this.#prepared}`)
+  #sendGathered(): void {
+    if (this.#gathered.length === 0) return
+    const statements = this.#gathered
+    this.#gathered = []
+    const timer = this.#startTimer()
+    const onUnparsed = (prepared: PreparedStatement) => {
+      this.#outdated.push(prepared.name)
+      prepared.name = this.#newName()
+      prepared.isSent = false
+    }
+    this.#client.query(new StatementBatch(statements, { types, onUnparsed, onEnd: () => clearTimeout(timer) }))
+  }
+
+  /** Writes everything that is sent before the code yields to the event loop with one system call. */
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    const { stream } = (this.#client as unknown as Internals).connection
+    stream.cork()
+    process.nextTick(() => {
+      this.#sendGathered()
+      this.#isCorked = false
+      stream.uncork()
+    })
+  }
+
+  #startTimer(): NodeJS.Timeout | undefined {
+    return this.#hasTimeLimits ? setTimeout(() => this.destroy(), this.#limits.store.silenceMs) : undefined
+  }
+
+  #failureOf(error: unknown): unknown {
+    this.#hasFailed = true
+    if (isOutdatedPlan(error)) this.#statements.clear()
+    if (isFatal(error)) this.#isLost = true
+    return classify(error, this.#isLost)
+  }
+
+  #newName(): string {
+    this.#prepared += 1
+    return `m${this.#prepared}`
   }
 }
 
-/** Private parts of the driver: there is no other way to drop a prepared statement or to cut a stuck connection. */
+/** Private parts of the driver: there is no other way to write several statements at once, or to cut a stuck connection. */
 interface Internals {
   readonly connection: {
-    readonly stream: { destroy(): void }
-    readonly parsedStatements: Record<string, string>
+    readonly stream: { destroy(): void; cork(): void; uncork(): void }
   }
-}
-
-/** PostgreSQL does not accept NUL in text (JSON escapes it). Its replacement character still separates words. */
-function storable(parameter: unknown): unknown {
-  if (Array.isArray(parameter)) return parameter.map(storable)
-  return typeof parameter === 'string' && parameter.includes('\0') ? parameter.replaceAll('\0', '\ufffd') : parameter
 }

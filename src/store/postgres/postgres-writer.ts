@@ -60,16 +60,17 @@ export class PostgresWriter implements Writer {
     connection.setTimeLimits(hasTimeLimits)
     connection.takeFailure()
     this.#isOpen = true
+    connection.setInTransaction(true)
     this.#waitsForLocks = true
     this.#number += 1
-    ignore(connection.run(hasTimeLimits ? 'begin' : BEGIN_WITHOUT_LIMITS))
+    ignore(hasTimeLimits ? connection.query('begin', []) : connection.run(BEGIN_WITHOUT_LIMITS))
     this.#xid = connection.query<{ xid: string }>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!.xid)
     ignore(this.#xid)
   }
 
   async savepoint(isFirst: boolean): Promise<void> {
     this.#setLockWait(isFirst)
-    ignore(this.#connection.run('savepoint member'))
+    ignore(this.#connection.query('savepoint member', []))
   }
 
   async releaseSavepoint(): Promise<void> {
@@ -77,7 +78,7 @@ export class PostgresWriter implements Writer {
       await this.rollbackToSavepoint()
       throw new Error('a statement of this transaction failed, but its function ignored the error')
     }
-    ignore(this.#connection.run('release savepoint member'))
+    ignore(this.#connection.query('release savepoint member', []))
   }
 
   async rollbackToSavepoint(): Promise<void> {
@@ -103,7 +104,9 @@ export class PostgresWriter implements Writer {
     ignore(appended)
     let command: string
     try {
-      command = (await connection.run('commit')).command
+      const committed = connection.run('commit')
+      connection.setInTransaction(false)
+      command = (await committed).command
     } catch (error) {
       if (!connection.isLost) throw error // the server itself reported the failure
       return this.#findOutcome(xid, error)
@@ -120,7 +123,9 @@ export class PostgresWriter implements Writer {
     this.#isOpen = false
     if (connection.isLost) return
     try {
-      await connection.run('rollback')
+      const rolledBack = connection.run('rollback')
+      connection.setInTransaction(false)
+      await rolledBack
       connection.setTimeLimits(true)
     } catch (error) {
       this.#needs.log.error({ err: error }, 'rollback failed; reopening the write connection')
@@ -156,7 +161,7 @@ export class PostgresWriter implements Writer {
     if (this.#waitsForLocks === waitsForLocks) return
     this.#waitsForLocks = waitsForLocks
     const { lockWaitMs, groupLockWaitMs } = this.#needs.limits.store
-    ignore(this.#connection.run(`set local lock_timeout = ${waitsForLocks ? lockWaitMs : groupLockWaitMs}`))
+    ignore(this.#connection.query(`set local lock_timeout = ${waitsForLocks ? lockWaitMs : groupLockWaitMs}`, []))
   }
 
   /** Looks up how the commit ended. @throws unavailable when it was not committed; outcome_unknown after `giveUp` */

@@ -91,8 +91,8 @@ export interface MessageRow {
   verified_domain: string | null
   /** Who says to have written it, and from where, if a challenge can verify that (mail/receiving/challenges/sender-claim.ts). */
   sender_claim: string | null
-  /** seq of the event that last touched it (RFC 7162). */
-  modseq: number
+  /** seq of the last event that reports a change of its labels; 0: they are those with which it was filed. */
+  labels_seq: number
   /** When Martlet accepted it. */
   timestamp: number
   /** INTERNALDATE that a mail program gave it (RFC 9051 §6.3.12); null: `timestamp`. */

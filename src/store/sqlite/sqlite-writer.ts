@@ -1,13 +1,13 @@
 /** The only connection that writes. `Writer` (../sql-adapter.ts) is its contract with the group commit. */
 import type { KyselyProps } from 'kysely'
 import type { Log } from '../../log.ts'
-import { entriesOfEvents, lastEvents, type UnnumberedEvent } from '../commit/append-events.ts'
+import { entriesOfEvents, lastLabelChanges, type UnnumberedEvent } from '../commit/append-events.ts'
 import type { Guard } from '../kysely-props.ts'
 import { type RowStep, rowStep } from '../row-statements.ts'
 import type { Writer } from '../sql-adapter.ts'
 import { insertAll as insertEvents } from '../tables/events-table.ts'
 import { setModseqs as setEntryModseqs } from '../tables/mailbox-entries-table.ts'
-import { setModseqs } from '../tables/messages-table.ts'
+import { setLabelsSeqs } from '../tables/messages-table.ts'
 import type { Checkpointer, WalState } from './checkpointer.ts'
 import { type SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 
@@ -88,8 +88,8 @@ export class SqliteWriter implements Writer {
         events.map((event, index) => ({ seq: firstSeq + index, ...event })),
       ),
     )
-    const modseqs = [...lastEvents(events)].map(([id, index]) => ({ id, modseq: firstSeq + index }))
-    this.#connection.runRows(rowStep(setModseqs, modseqs))
+    const changed = [...lastLabelChanges(events)].map(([id, index]) => ({ id, labels_seq: firstSeq + index }))
+    if (changed.length > 0) this.#connection.runRows(rowStep(setLabelsSeqs, changed))
     const entries = entriesOfEvents(events).map(({ index, ...key }) => ({ ...key, modseq: firstSeq + index }))
     if (entries.length > 0) this.#connection.runRows(rowStep(setEntryModseqs, entries))
   }

@@ -29,6 +29,25 @@ export async function requireLog(db: Db): Promise<EventLogRow> {
 
 const log = prepareQuery((db) => db.selectFrom('event_log').selectAll())
 
+/** As `requireLog`, with the number of the inbox's newest message at the same moment; null: it has no message. */
+export async function requireLogOfInbox(db: Db, inboxId: string): Promise<EventLogRow & { newest: number | null }> {
+  const [row] = await logOfInbox(db, { inboxId })
+  if (!row) throw new Error('the event log has no row')
+  return row
+}
+
+const logOfInbox = prepareQuery((db, { inboxId }: { inboxId: string }) =>
+  db
+    .selectFrom('event_log')
+    .selectAll()
+    .select(({ selectFrom }) =>
+      selectFrom('messages')
+        .select(({ fn }) => fn.max('messages.number').as('newest'))
+        .where('messages.inbox_id', '=', inboxId)
+        .as('newest'),
+    ),
+)
+
 /** Returns the id of the event with a number; undefined when there is none, or it was purged. */
 export async function getEventId(db: Db, seq: number): Promise<string | undefined> {
   const row = await db.selectFrom('events').select('event_id').where('seq', '=', seq).executeTakeFirst()

@@ -266,7 +266,7 @@ export const insertAll = insertRowsReturning(
     spam: 'text',
     verified_domain: 'text',
     sender_claim: 'text',
-    modseq: 'bigint',
+    labels_seq: 'bigint',
     timestamp: 'bigint',
     internal_date: 'bigint',
     created_at: 'bigint',
@@ -295,7 +295,7 @@ const setUpdated = updateRows('messages', 'id', { id: 'text', updated_at: 'bigin
 const setHidden = updateRows('messages', 'id', { id: 'text', hidden: 'integer', updated_at: 'bigint' })
 
 /** Each message at most once. */
-export const setModseqs = updateRows('messages', 'id', { id: 'text', modseq: 'bigint' })
+export const setLabelsSeqs = updateRows('messages', 'id', { id: 'text', labels_seq: 'bigint' })
 
 /** A Message-ID of an inbox: the hash of an api_message_id or of a Message-ID field. */
 export interface NameInInbox {

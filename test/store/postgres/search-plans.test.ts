@@ -26,7 +26,7 @@ test('the queries of searches and batches find their rows by an index', async ()
     await run(`insert into contents (id, size_bytes, parsed_size_bytes, parsed_head_bytes, created_at)
       select 'c' || i, 1, 1, 0, 1 from generate_series(1, 20000) i`)
     await run(`insert into messages (id, organization_id, pod_id, inbox_id, thread_id, content_id, api_message_id, api_message_id_hash,
-        fingerprint, size_bytes, has_attachments, hidden, authentication, modseq, timestamp, created_at, updated_at)
+        fingerprint, size_bytes, has_attachments, hidden, authentication, labels_seq, timestamp, created_at, updated_at)
       select 'm' || i, '${organization}', '${pod}', inbox_id, threads.id, 'c' || i, 'm' || i, 'h' || i, 'f', 1, 0, 0, '{}', 1, i, i, i
       from generate_series(1, 20000) i join threads on threads.id = 't' || (i % 3000 + 1)`)
     await run(`insert into search_blocks (inbox_id, kind, after_number, last_number, text_function, numbers, has_removed)

@@ -286,7 +286,7 @@ export function labelEvents(
 ): NewEvent[] {
   const { labels } = about.message
   const one = (type: EventTypeName) => (label: string) =>
-    messageEvent(type, about, { label, labels } satisfies Own<LabelPayload>)
+    ({ ...messageEvent(type, about, { label, labels } satisfies Own<LabelPayload>), changesLabels: true }) as const
   return [...about.added.map(one('label.added')), ...about.removed.map(one('label.removed'))]
 }
 

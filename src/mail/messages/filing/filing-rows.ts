@@ -48,7 +48,7 @@ export function messageRow(
     spam: filing.spam ? JSON.stringify(filing.spam) : null,
     verified_domain: filing.verifiedDomain ?? null,
     sender_claim: filing.senderClaim ?? null,
-    modseq: 0, // the store sets it to the number of the message's event
+    labels_seq: 0,
     timestamp: tx.now,
     internal_date: filing.internalDate ?? null,
     created_at: tx.now,

@@ -109,7 +109,8 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
 
   /** Whether a message that matches now also did at the position. If not, the search of the log finds it. */
   async function matchedAtPosition(row: messages.StoredMessageRow): Promise<boolean> {
-    if (row.modseq <= position.seq) return true
+    const wasThere = position.newest !== undefined && row.number <= position.newest
+    if (wasThere && row.labels_seq <= position.seq) return true // most messages
     const first = await changeAfter(position.seq, row.id, [...arrivalTypes, ...labelTypes])
     if (!first) return true
     const labelChange = labelsAround(first)
@@ -159,7 +160,7 @@ export function createFirstMatch(needs: FirstMatchNeeds): FirstMatch {
   async function matchedAfter(change: MessageChange, row: messages.StoredMessageRow): Promise<boolean> {
     const { messageId, last } = change
     if (labelsAround(change) || Array.isArray(last.payload.labels)) return true // its event said so
-    if (row.modseq <= last.seq) return true // most messages; a search of its later history is slow
+    if (row.labels_seq <= last.seq) return true // most messages; a search of its later history is slow
     const later = await changeAfter(last.seq, messageId, labelTypes)
     return !later || matchesLabels(labelsAround(later)!.before, criteria) // unchanged since: its present labels count
   }

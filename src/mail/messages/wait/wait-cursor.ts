@@ -12,6 +12,8 @@ export interface WaitPosition {
   readonly cursor: string
   /** Position in that list, oldest first; undefined when all of it was examined. */
   readonly listing?: PagePosition | 'start' | undefined
+  /** The number of the newest message at that log position. Without it, as in older cursors, each message is looked up in the log. */
+  readonly newest?: number | undefined
   /** Epoch ms, exclusive: older messages do not match. */
   readonly since?: number | undefined
 }
@@ -19,10 +21,15 @@ export interface WaitPosition {
 /** No event's cursor contains a dot. */
 const MARK = 'w.'
 
-export function formatWaitCursor({ cursor, listing, since }: WaitPosition): string {
+export function formatWaitCursor({ cursor, listing, newest, since }: WaitPosition): string {
   if (listing === undefined && since === undefined) return cursor
   const at = listing === undefined || listing === 'start' ? listing : [listing.key, listing.id]
-  const json = JSON.stringify([cursor, since ?? null, at ?? null])
+  const json = JSON.stringify([
+    cursor,
+    since ?? null,
+    at ?? null,
+    ...(at !== undefined && newest !== undefined ? [newest] : []),
+  ])
   return MARK + Buffer.from(json).toString('base64url')
 }
 
@@ -33,11 +40,12 @@ export function formatWaitCursor({ cursor, listing, since }: WaitPosition): stri
 export function parseWaitCursor(text: string): Omit<WaitPosition, 'seq'> {
   if (!text.startsWith(MARK)) return { cursor: text }
   const fields = readJson(Buffer.from(text.slice(MARK.length), 'base64url').toString())
-  if (Array.isArray(fields) && fields.length === 3) {
-    const [cursor, since, at] = fields as unknown[]
+  if (Array.isArray(fields) && (fields.length === 3 || fields.length === 4)) {
+    const [cursor, since, at, newest] = fields as unknown[]
     const listing = readListing(at)
-    if (typeof cursor === 'string' && (since === null || isWhole(since)) && listing !== null) {
-      return { cursor, listing, since: since ?? undefined }
+    const areWhole = (since === null || isWhole(since)) && (newest === undefined || isWhole(newest))
+    if (typeof cursor === 'string' && areWhole && listing !== null) {
+      return { cursor, listing, newest: newest as number | undefined, since: (since as number | null) ?? undefined }
     }
   }
   throw new MailError('validation_error', {

@@ -53,7 +53,7 @@ export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeed
     async first(actor, inboxRef, filter, after, wait, memory) {
       checkFilterValues(filter, limits)
       const inbox = await requireInbox(store.db, actor, 'message_read', inboxRef)
-      const start = await startOf(after)
+      const start = await startOf(inbox.id, after)
       const labels = filter.labels?.length ? filter.labels : RECEIVED
       const criteria = criteriaOf(actor, inbox.id, { ...filter, labels, after: start.since })
       const waitsUntilMs = performance.now() + wait.waitMs
@@ -71,14 +71,15 @@ export function createWaitForMessage({ store, feed, limits }: WaitForMessageNeed
     },
   }
 
-  async function startOf(after: number | string | undefined): Promise<WaitPosition> {
-    const logRow = await events.requireLog(store.db)
+  async function startOf(inboxId: string, after: number | string | undefined): Promise<WaitPosition> {
     if (typeof after === 'string') {
+      const logRow = await events.requireLog(store.db)
       const given = parseWaitCursor(after)
       const position = await parsePosition(store, given.cursor, logRow)
       return { ...given, seq: position.seq, cursor: formatCursor(store.epoch, position) }
     }
+    const { newest, ...logRow } = await events.requireLogOfInbox(store.db, inboxId)
     const end = endOf(logRow)
-    return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', since: after }
+    return { seq: end.seq, cursor: formatCursor(store.epoch, end), listing: 'start', newest: newest ?? 0, since: after }
   }
 }

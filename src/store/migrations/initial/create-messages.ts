@@ -118,7 +118,7 @@ export function messageTables({
       spam ${text},
       verified_domain ${text},
       sender_claim ${text},
-      modseq ${bigint} not null,
+      labels_seq ${bigint} not null,
       timestamp ${bigint} not null,
       internal_date ${bigint},
       created_at ${bigint} not null,

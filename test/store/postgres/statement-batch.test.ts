@@ -1,0 +1,147 @@
+/** Tests statements that are sent together in a transaction: their results, and what fails if one of them fails. */
+import { afterEach, expect, test, vi } from 'vitest'
+import { withLimits } from '../../../src/config/limits.ts'
+import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
+import { StatementBatch } from '../../../src/store/postgres/statement-batch.ts'
+import { createTestDatabase } from '../../support/test-database.ts'
+
+const DIVIDE = 'select 1 / $1::integer as quotient'
+const DOUBLE = 'select 2 * $1::integer as doubled'
+
+afterEach(() => vi.restoreAllMocks())
+
+async function connect(): Promise<AsyncDisposable & { readonly connection: PostgresConnection }> {
+  const database = await createTestDatabase()
+  const connection = await PostgresConnection.open({ url: database.url!, limits: withLimits({}) })
+  return {
+    connection,
+    async [Symbol.asyncDispose]() {
+      await connection.close()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The statements of a transaction, and how each ended: its rows, or the SQLSTATE of its error. */
+async function outcomes(
+  connection: PostgresConnection,
+  statements: readonly (readonly [sql: string, ...parameters: unknown[]])[],
+): Promise<unknown[]> {
+  connection.setInTransaction(true)
+  const begun = connection.query('begin', [])
+  const asked = statements.map(([sql, ...parameters]) => connection.query(sql, parameters))
+  const results = await Promise.allSettled(asked)
+  await begun
+  const rolledBack = connection.run('rollback')
+  connection.setInTransaction(false)
+  await rolledBack
+  return results.map((result) =>
+    result.status === 'fulfilled' ? result.value.rows : (result.reason as { code: string }).code,
+  )
+}
+
+test('statements of a transaction are one batch, and each gets its own rows', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  const synced = vi.spyOn(StatementBatch.prototype, 'handleReadyForQuery')
+  for (let round = 0; round < 3; round += 1) {
+    expect(
+      await outcomes(connection, [
+        [DOUBLE, 4],
+        ['create temporary table if not exists kept (name text) on commit drop'],
+        ["insert into kept select 'x' from generate_series(1, $1::integer)", 3],
+        ['select name, null::bigint as nothing from kept limit 2'],
+        [DOUBLE, 5],
+      ]),
+    ).toEqual([
+      [{ doubled: 8 }],
+      [],
+      [],
+      [
+        { name: 'x', nothing: null },
+        { name: 'x', nothing: null },
+      ],
+      [{ doubled: 10 }],
+    ])
+  }
+  expect(synced).toHaveBeenCalledTimes(3)
+})
+
+test('a statement that fails makes those after it fail, and they are prepared again', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  for (let round = 0; round < 2; round += 1) {
+    expect(
+      await outcomes(connection, [
+        [DOUBLE, 1],
+        [DIVIDE, 0],
+        ['select $1::text as after', 'a'],
+      ]),
+    ).toEqual([[{ doubled: 2 }], '22012', '22012'])
+    expect(await outcomes(connection, [['select nothing from nowhere'], ['select $1::text as behind', 'a']])).toEqual([
+      '42P01',
+      '42P01',
+    ])
+    connection.forgetOutdated()
+  }
+  expect(
+    await outcomes(connection, [
+      [DIVIDE, 1],
+      ['select $1::text as after', 'a'],
+      ['select $1::text as behind', 'b'],
+    ]),
+  ).toEqual([[{ quotient: 1 }], [{ after: 'a' }], [{ behind: 'b' }]])
+})
+
+test('a statement of its own runs even if one before it has failed', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  connection.setInTransaction(true)
+  const sent = [
+    connection.query('begin', []),
+    connection.query('savepoint before', []),
+    connection.query(DIVIDE, [0]),
+    connection.run('rollback to savepoint before'),
+    connection.query(DOUBLE, [3]),
+    connection.run('commit'),
+  ]
+  connection.setInTransaction(false)
+  const results = await Promise.allSettled(sent)
+  expect(results.map(({ status }) => status)).toEqual([
+    ...['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'],
+  ])
+})
+
+test('outside a transaction, a statement gets its result when it is committed', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  await connection.run('create table parents (id integer primary key)')
+  await connection.run('create table children (parent integer references parents deferrable initially deferred)')
+  const results = await Promise.allSettled([
+    connection.query('insert into children values ($1::integer)', [1]), // fails at its commit
+    connection.query('insert into parents values ($1::integer)', [1]),
+    connection.query('insert into children values ($1::integer)', [1]),
+  ])
+  expect(results.map((result) => (result.status === 'fulfilled' ? result.value.rowCount : 'failed'))).toEqual([
+    ...['failed', 1, 1],
+  ])
+})
+
+test('values arrive as they were sent', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  const texts = ['', 'NULL', 'null', '{}', 'a,b', '"', '\\', '\\"', "'", ' a ', 'ä\n\t😀', null]
+  const numbers = [0, -1, 2 ** 53 - 1, null]
+  const bytes = Uint8Array.from([0, 255, 92])
+  const { rows } = await connection.query(
+    'select $1::text[] as texts, $2::text as text, $3::bigint[] as numbers, $4::bytea as bytes, $5::bytea[] as many, $6::text[] as none',
+    [texts, 'a\0b', numbers, bytes, [bytes, null], []],
+  )
+  expect(rows).toEqual([
+    {
+      ...{ texts, text: 'a\ufffdb', numbers: numbers.map((value) => (value === null ? null : String(value))) },
+      ...{ bytes: Buffer.from(bytes), many: [Buffer.from(bytes), null], none: [] },
+    },
+  ])
+  await expect(connection.query('select $1::text', [new Date()])).rejects.toThrow('a parameter is')
+})
