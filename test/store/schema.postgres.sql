@@ -303,6 +303,7 @@ create table jobs (
   key text collate "C" not null,
   payload text collate "C" not null,
   run_at bigint not null,
+  not_before bigint,
   attempts integer not null,
   lease_owner text collate "C",
   lease_until bigint,

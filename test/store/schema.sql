@@ -300,6 +300,7 @@ CREATE TABLE jobs (
   key text not null,
   payload text not null,
   run_at integer not null,
+  not_before integer,
   attempts integer not null,
   lease_owner text,
   lease_until integer,
