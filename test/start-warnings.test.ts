@@ -82,6 +82,11 @@ test('a file of the root key that is missing, or has a key that was replaced, is
   const queue = await run(['queue', 'list', '--url', 'http://127.0.0.1:1'], env)
   expect(queue).toMatchObject({ code: 1, stderr: expect.stringMatching(/root-key is missing, and a start does not/) })
 
+  await mkdir(file, { mode: 0o700 }) // as an unreadable file: the server needs no key from it
+  const unreadable = [expect.stringMatching(/root-key cannot be read \(EISDIR\)/)]
+  expect(await serve(env)).toEqual(unreadable)
+  expect(warningsOf((await run(['check'], env)).stdout, 'root key')).toEqual(unreadable)
+
   const fresh = { ...env, MARTLET_DATA_DIR: `${env.MARTLET_DATA_DIR}2` }
   expect(await serve(fresh)).toEqual([])
   const key = (await readFile(join(fresh.MARTLET_DATA_DIR, 'root-key'), 'utf8')).trim()

@@ -3,6 +3,7 @@
  * another one than an operator expects; nothing of it prevents a start.
  */
 import type { Config } from '../config/settings.ts'
+import { StartupError } from '../errors.ts'
 import { isLocalhost } from '../host-name.ts'
 import { hashKey } from '../mail/access/keys/credentials.ts'
 import { postmasterAddress } from '../mail/inboxes/inbox-address.ts'
@@ -54,7 +55,11 @@ async function rootKeyWarning(db: Db, { dataDir, rootKey }: Settings): Promise<s
   const root = organization && (await apiKeys.getRoot(db, organization.id))
   if (!root) return undefined // a start creates it
   const file = rootKeyFile(dataDir)
-  const kept = await readRootKey(dataDir)
+  const kept = await readRootKey(dataDir).catch((error: unknown) => {
+    if (error instanceof StartupError) return error // the server itself does not need the file
+    throw error
+  })
+  if (kept instanceof StartupError) return kept.message
   if (kept === undefined) {
     return (
       `${file} is missing, and a start does not create it again: commands such as martlet queue have no key. Write the root key into ` +

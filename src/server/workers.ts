@@ -169,7 +169,10 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
 
   /** Writes what was counted in memory since the last sweep. */
   async function flush(): Promise<void> {
-    await credentials.flushUses()
-    await shared.refusals.flush(true)
+    try {
+      await credentials.flushUses()
+    } finally {
+      await shared.refusals.flush(true)
+    }
   }
 }

@@ -242,6 +242,7 @@ export class PostgresConnection implements DatabaseConnection {
       this.#outdated.push(prepared.name)
       prepared.name = this.#newName()
       prepared.isSent = false
+      prepared.columns = undefined // the database may describe other ones by then
     }
     this.#client.query(new StatementBatch(statements, { types, onUnparsed, onEnd: () => clearTimeout(timer) }))
   }

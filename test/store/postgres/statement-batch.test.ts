@@ -67,6 +67,17 @@ test('statements of a transaction are one batch, and each gets its own rows', as
   expect(synced).toHaveBeenCalledTimes(3)
 })
 
+// Its rows were read with the columns of before, and a further one threw in the handler of the socket.
+test('a statement that fails after its rows were described is described again', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  await connection.run('create table kept (divisor integer); insert into kept values (2)')
+  const statement = 'select kept.*, 4 / (divisor - $1::integer) as quotient from kept'
+  expect(await outcomes(connection, [[statement, 2]])).toEqual(['22012'])
+  await connection.run("alter table kept add column name text default 'x'")
+  expect(await outcomes(connection, [[statement, 1]])).toEqual([[{ divisor: 2, name: 'x', quotient: 4 }]])
+})
+
 test('a statement that fails makes those after it fail, and they are prepared again', async () => {
   await using opened = await connect()
   const { connection } = opened
