@@ -21,7 +21,6 @@ export interface StartWarning {
 
 type Settings = Pick<Config, 'dataDir' | 'rootKey' | 'domain' | 'outbound'>
 
-/** @throws StartupError when this user may not read the file of the root key */
 export async function listStartWarnings(db: Db, config: Settings): Promise<StartWarning[]> {
   const rootKey = await rootKeyWarning(db, config)
   return [

@@ -3,31 +3,18 @@
  * are sent together with the commit. PostgreSQL computes the numbers itself: `position` counts the events from 1.
  */
 import { entriesOfEvents, lastLabelChanges, type UnnumberedEvent } from '../commit/append-events.ts'
-import type { ParameterType } from '../row-statements.ts'
+import { UNNUMBERED_COLUMNS } from '../tables/events-table.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import { givenRows } from './postgres-row-statements.ts'
 
-const COLUMNS = {
-  event_id: 'text',
-  at: 'bigint',
-  organization_id: 'text',
-  pod_id: 'text',
-  inbox_id: 'text',
-  type: 'text',
-  visibility: 'text',
-  actor: 'text',
-  message_id: 'text',
-  payload: 'text',
-} as const satisfies Partial<Record<keyof UnnumberedEvent, ParameterType>>
-
-const names = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
+const names = Object.keys(UNNUMBERED_COLUMNS) as (keyof typeof UNNUMBERED_COLUMNS)[]
 
 const APPEND = `with log as (
     update event_log set last_seq = last_seq + $1::bigint, last_event_id = $2::text returning last_seq - $1::bigint as before
   )
   insert into events (seq, ${names.join(', ')})
   select log.before + given.position, ${names.map((name) => `given.${name}`).join(', ')}
-  from log, ${givenRows({ position: 'bigint', ...COLUMNS }, 3)}`
+  from log, ${givenRows({ position: 'bigint', ...UNNUMBERED_COLUMNS }, 3)}`
 
 const SET_LABELS_SEQS = `update messages set labels_seq = event_log.last_seq - $1::bigint + given.position
   from event_log, ${givenRows({ id: 'text', position: 'bigint' }, 2)} where messages.id = given.id`

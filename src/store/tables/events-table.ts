@@ -6,8 +6,8 @@ import { insertRows } from '../row-statements.ts'
 import type { EventLogRow, EventRow } from '../schema/event-rows.ts'
 import { narrowest, type ScopeIds } from './conditions.ts'
 
-export const insertAll = insertRows('events', {
-  seq: 'bigint',
+/** Of an event that has no number yet. */
+export const UNNUMBERED_COLUMNS = {
   event_id: 'text',
   at: 'bigint',
   organization_id: 'text',
@@ -18,7 +18,9 @@ export const insertAll = insertRows('events', {
   actor: 'text',
   message_id: 'text',
   payload: 'text',
-})
+} as const
+
+export const insertAll = insertRows('events', { seq: 'bigint', ...UNNUMBERED_COLUMNS })
 
 /** Returns the log's identity and bounds: retained events have a seq in (floor_seq, last_seq]. */
 export async function requireLog(db: Db): Promise<EventLogRow> {
