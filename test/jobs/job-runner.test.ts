@@ -10,6 +10,7 @@ import { createSweeps } from '../../src/mail/jobs/sweeps.ts'
 import type { JobRow } from '../../src/store/schema/job-rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { FeedWorld } from '../events/feed-world.ts'
+import { untilAborted } from '../support/until-aborted.ts'
 
 const MINUTE = 60_000
 
@@ -30,7 +31,7 @@ class Desk {
 
   readonly handler = (job: EndableJob) =>
     new Promise<void>((resolve, reject) => {
-      job.signal.addEventListener('abort', () => reject(job.signal.reason))
+      untilAborted(job.signal).catch(reject)
       this.#jobs.push({ ...job, resolve, reject })
       this.#arrived?.()
     })
@@ -373,7 +374,7 @@ test('while an interrupted job runs, the next one waits without a commit', async
 test('a job that completes while the server stops is deleted', async () => {
   const runner = new JobRunner({
     ...{ store: world.store, owner: 'a', clock: world.time.clock, log: createLog('silent'), metrics: world.metrics },
-    handlers: { removal: (job) => new Promise((resolve) => job.signal.addEventListener('abort', () => resolve())) },
+    handlers: { removal: ({ signal }) => untilAborted(signal).catch(() => undefined) },
     interrupted: createInterruptedWork(withLimits()),
     limits: withLimits(),
   })
@@ -423,7 +424,7 @@ test('sweeps repeat, continue after failures, and stop', async () => {
   await new Promise<void>((resolve) => {
     sweeps.every(MINUTE, 'long', async (signal) => {
       resolve()
-      await new Promise((aborted) => signal.addEventListener('abort', aborted))
+      await untilAborted(signal).catch(() => undefined)
       wasAborted = true
     })
   })

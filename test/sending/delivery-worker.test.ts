@@ -21,6 +21,7 @@ import { insertRecipients } from '../store/rows.ts'
 import { deferred, insertOrganization, openTestStore, type TestStore } from '../store/test-store.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
 import { notSupported } from '../support/test-database.ts'
+import { untilAborted } from '../support/until-aborted.ts'
 import { OWNER, sendMail } from './sent-mail.ts'
 
 const limits = withLimits({ delivery: { leaseMs: 60, pollMs: 10, retryFirstMs: 5 } })
@@ -108,7 +109,7 @@ test('while more is due than may begin, commits cause no polls', async () => {
       name: 'test',
       deliver: (_handover, signal) => {
         begun.resolve()
-        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        return untilAborted(signal)
       },
     }),
     recordOutcome: createRecordOutcome(recording(store)),
@@ -137,7 +138,7 @@ test('a backlog of one destination delays the first mail to another one by a pau
       name: 'test',
       deliver: ({ recipients: [address] }, signal) => {
         begun[address!.endsWith('@later.test') ? 1 : 0]!.resolve()
-        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        return untilAborted(signal)
       },
     }),
     recordOutcome: createRecordOutcome(recording(store)),
@@ -236,7 +237,7 @@ test('a stop aborts a delivery that hangs, and releases its lease', async () => 
     name: 'test',
     deliver: (_handover, signal) => {
       begun += 1
-      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      return untilAborted(signal)
     },
   }
   // A lease of 60 ms would end on a busy machine, and the delivery would begin again.

@@ -24,6 +24,7 @@ import type { Store } from '../../src/store/store.ts'
 import { insert, listDueWebhooks } from '../../src/store/tables/webhook-deliveries-table.ts'
 import { lockById } from '../../src/store/tables/webhooks-table.ts'
 import { sent, type TestInbox } from '../events/feed-world.ts'
+import { untilAborted } from '../support/until-aborted.ts'
 import { type HookWorld, NO_END, openHookWorld, testProfile } from './hook-world.ts'
 
 const fine: SafeResponse = { status: 204, headers: {}, body: '' }
@@ -418,7 +419,7 @@ async function openHooks(
       }
       asked.push(one)
       open.push(one)
-      signal!.addEventListener('abort', () => reject(new FetchFailed('aborted', 'cut')))
+      untilAborted(signal!).catch(() => reject(new FetchFailed('aborted', 'cut')))
     })
   }
 

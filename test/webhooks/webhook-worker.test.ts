@@ -28,6 +28,7 @@ import {
   type TestStore,
 } from '../store/test-store.ts'
 import { notSupported } from '../support/test-database.ts'
+import { untilAborted } from '../support/until-aborted.ts'
 import { testProfile } from './hook-world.ts'
 
 const limits = withLimits({ webhooks: { pollMs: 10, endpointConcurrencyMax: 2, concurrencyMax: 5 } })
@@ -98,7 +99,7 @@ test('a receiver that hangs, with ten thousand deliveries, does not delay anothe
   const worker = work(store, async (request) => {
     if (request.url.includes('hook-1')) return fine
     toDead += 1
-    return untilAborted(request)
+    return neverAnswered(request)
   })
   await expect.poll(() => toDead).toBe(2)
   await addDeliveries(store, healthy!, 50, 20_000)
@@ -249,7 +250,7 @@ test('a stop aborts requests after the grace period without counting them, and t
   const requests: SafeRequest[] = []
   const first = work(store, (request) => {
     requests.push(request)
-    return untilAborted(request)
+    return neverAnswered(request)
   })
   await expect.poll(() => requests).toHaveLength(2)
   await first.stop(10)
@@ -567,9 +568,9 @@ function work(
   return worker
 }
 
-function untilAborted({ signal }: SafeRequest): Promise<SafeResponse> {
-  return new Promise((_resolve, reject) => {
-    signal!.addEventListener('abort', () => reject(new FetchFailed('aborted', 'cut')))
+function neverAnswered({ signal }: SafeRequest): Promise<SafeResponse> {
+  return untilAborted(signal!).catch(() => {
+    throw new FetchFailed('aborted', 'cut')
   })
 }
 

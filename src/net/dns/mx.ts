@@ -48,10 +48,10 @@ export function mailServersOf(domain: string, needs: MxNeeds): MailServers {
 
   return {
     async next(signal) {
-      signal.throwIfAborted()
-      const failures: { ipAddress: string; error: Error }[] = []
       // Loaded when first needed: it depends on a policy parser that would slow down the start.
       const { default: mxConnect } = await import('mx-connect')
+      signal.throwIfAborted() // the listener is added before the next wait
+      const failures: { ipAddress: string; error: Error }[] = []
       const connecting = mxConnect({
         target: domain,
         port,
