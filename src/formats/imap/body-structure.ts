@@ -14,7 +14,7 @@ export interface ScannedPart {
   readonly part: MimePart
   readonly parts: readonly ScannedPart[]
   readonly message?: ScannedPart
-  /** Of the body, for the types whose lines are shown: text, and messages. */
+  /** The lines of the body, for the types whose lines are shown: text, and messages. */
   readonly lineCount?: number
 }
 

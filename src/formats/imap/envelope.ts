@@ -47,7 +47,7 @@ export function envelopeOf(
 function addressesOf(value: string | undefined, budget: ResponseBudget): string {
   if (value === undefined || budget.isUsedUp) return 'NIL'
   const written: string[] = []
-  /** Of a group that has begun: its end must be written, too, and was charged with its beginning. */
+  /** The end of a group that has begun. It must be written too, and was counted against the budget with the beginning. */
   let groupEnd = ''
   readAddressList(value, ADDRESSES_MAX, (text) => text, {
     address: ({ name, address }) => written.push(budget.take(() => writeAddress(name, address), '')),

@@ -12,7 +12,7 @@
 import { MailError } from '../../errors.ts'
 import type { Tenant } from './capacity-shares.ts'
 
-/** For whom a piece of work is done. */
+/** The tenant or peer for whom a piece of work is done. */
 export interface Turn {
   /** The network or organization. */
   readonly fairnessKey: string
@@ -58,7 +58,7 @@ interface Waiting {
 /** What waits of one key, in the order of its turns. */
 interface KeyQueue {
   waiting: Waiting[]
-  /** Of the piece that began last. */
+  /** The round of the piece that began last. */
   round: number
 }
 

@@ -60,7 +60,7 @@ function writeFields(
   return undefined
 }
 
-/** Of a longer header, the beginning is read, as for the structure of the message: what follows could be the whole message. */
+/** Reads a header. Only the beginning of a long one is read, as for the structure of the message: the rest could be as long as the message. */
 async function readHeader({ limits }: ImapSession, source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
   const chunks: Buffer[] = []
   const last = Math.min(end, start + limits.parsing.mimeHeaderBytesMax)

@@ -46,7 +46,7 @@ export function refusalFor(error: unknown, log: Log, isTarget = false): unknown 
     return new ImapRefusal(byCode[code] ?? byKind[kind], message)
   }
   if (error instanceof DamagedContent) return new ImapRefusal('CORRUPTION', 'What is stored of a message is damaged')
-  log.error({ err: error }, 'an IMAP command failed')
+  log.error({ err: error }, 'IMAP command failed in the mail store')
   return new ImapRefusal('SERVERBUG', 'The server has a problem; try again later')
 }
 

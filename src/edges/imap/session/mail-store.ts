@@ -239,7 +239,7 @@ export interface FetchedMessage {
   /** Epoch ms. */
   readonly internalDate?: number
   readonly saveDate?: number
-  /** Of the message with CRLF line ends: the octets that BODY[] has. */
+  /** The size of the message with CRLF line ends: the octets of BODY[]. */
   readonly sizeBytes?: number
   readonly emailId?: string
   readonly threadId?: string

@@ -1,8 +1,12 @@
 /**
- * The texts of messages that the row of their content does not have, for SEARCH (text-source.ts). Few large messages are in memory, from the moment
- * at which one is loaded for the thread that reads it until it was compared. While they are, the turn of another one in the queue of the thread
- * passes: others need the thread, for structures. It gets a new turn when one was compared. A client that has left waits for nothing.
- * Part of search-sources.ts.
+ * Limits how many large messages SEARCH has in memory (limits.mailboxes.searchSourcesMax): from the moment at which one is loaded for the
+ * thread that reads it (messages/content/mail-reader.ts) until its texts were compared. Part of search-sources.ts; text-source.ts reads them.
+ *
+ *   queue of the thread → its turn → a place is free: load, read, compare, release the place
+ *                                  → no place is free: leave the queue, because others need the thread for structures; wait for a
+ *                                    place, and join the queue again
+ *
+ * A client that has disconnected stops waiting.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { waitUnlessAborted } from '../../../deadline.ts'
@@ -27,7 +31,7 @@ interface LimitedTextsNeeds {
 /** The turn of a message has come, and too many others are in memory. */
 class NoPlace extends Error {}
 
-/** Of one large message in memory. */
+/** The place of one large message in memory. */
 interface Place {
   /** Does nothing if it is taken. @throws NoPlace */
   take(): void

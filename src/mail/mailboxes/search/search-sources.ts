@@ -39,7 +39,7 @@ export interface SourceQuery {
 
 /** A message to compare. */
 export interface SearchedSource {
-  /** Of its entry: mailbox and UID. */
+  /** Identifies its entry: mailbox and UID. */
   readonly key: string
   readonly content: LargeContent
   /** Whether the index of whole messages has it. */

@@ -15,7 +15,7 @@ import { textsOf, unpackTexts } from '../../messages/content/message-structure.t
 import type { LargeContent } from '../fetch/large-structures.ts'
 
 export interface SourcePiece extends MessageTextPiece {
-  /** Of a message that could not be read for now: its bytes in UTF-8, without a transfer encoding undone. Another time it has other texts. */
+  /** Set if the message could not be read for now. The text is then its bytes as UTF-8, still in their transfer encoding; a later try may return other texts. */
   readonly isFallback?: boolean
 }
 

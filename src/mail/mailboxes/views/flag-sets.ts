@@ -16,7 +16,7 @@ export class FlagSets {
   readonly #sets = new Map<string, Flags>()
   #sweptAt = SWEPT_SETS_MIN
 
-  /** Of all sets, in lower case. */
+  /** The keywords of all sets, in lower case. */
   get keywords(): ReadonlySet<string> {
     return this.#keywords
   }

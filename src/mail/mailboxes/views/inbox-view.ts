@@ -92,7 +92,7 @@ export class InboxView {
   readonly #checkSpace: (entries: number) => void
   readonly #views = new Map<string, MailboxView>()
   readonly #flagSets = new FlagSets()
-  /** Of mailboxes that were not open when a message was appended. */
+  /** The keywords of mailboxes that were not open when a message was appended. */
   readonly #keywords = new Map<string, Set<string>>()
   #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
   /** The entries in the database are right up to this event; undefined: unknown. */

@@ -1,6 +1,6 @@
 /**
  * One worker thread that reads messages, in batches: it parses them, reads who claims to have written them, or reads what
- * mail programs ask for. mail-parser.ts uses two for small messages and one for large ones, mail-reader.ts a third one.
+ * mail programs ask for. mail-parser.ts has up to limits.parsing.smallThreadsMax for small messages and one for large ones; mail-reader.ts has one of its own.
  *
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
@@ -35,10 +35,10 @@ export interface TaskResults {
   readonly parse: ParsedMail
   /** The same without codes and links: they are searched for when the message is shown. */
   readonly parseWithoutCodes: ParsedMail
-  /** Of a message without the fields that this server adds. */
+  /** Reads a message without the fields that this server adds. */
   readonly readEvidence: SenderEvidence
   readonly readStructure: StructureTexts
-  /** Of the beginning of a message. */
+  /** Reads the beginning of a message. */
   readonly readHead: HeadTexts
   readonly readTexts: PackedTexts
 }

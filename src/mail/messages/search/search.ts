@@ -54,7 +54,7 @@ export interface SearchRequest {
 /** A message that matches. */
 export interface Match extends Pick<index.SearchableRow, 'id' | 'number' | 'thread_id' | 'timestamp'> {
   readonly text: MessageText
-  /** Of the header, and Bcc. */
+  /** The addresses of the header, and Bcc addresses. */
   readonly addresses: readonly KindAddress[]
 }
 
