@@ -9,7 +9,7 @@
 /** The longest ENVELOPE, and the longest BODYSTRUCTURE. Most messages need a thousandth of it; 5,000 recipients need 300,000. */
 export const RESPONSE_CHARS_MAX = 512 * 1024
 
-export class ResponseBudget {
+export class ImapResponseBudget {
   #charsLeft: number
 
   constructor(charsMax = RESPONSE_CHARS_MAX) {
