@@ -57,9 +57,9 @@ interface Owner {
   readonly inboxId: string
 }
 
-/** What became of it. */
+/** The result of an APPEND. */
 export interface Appended {
-  /** The id of its row, or of that which the inbox had. */
+  /** The id of its row, or of the row of the same message that the inbox had. */
   readonly id: string
   /** Its UID; undefined: its entry is made by the next refresh, or exists already. */
   readonly uid?: number

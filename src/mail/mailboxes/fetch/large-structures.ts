@@ -70,7 +70,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
       try {
         return await join(content.id, known ?? begin(content), signal)
       } catch (error) {
-        // One whose turn does not come may be of another organization, with a longer queue: then this one asks for itself.
+        // The shared read may wait in the queue of another organization, which is full: then this caller reads in its own turn.
         if (!known || !isMailError(error, 'read_queue_full')) throw error
       }
     }
@@ -83,7 +83,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
     } finally {
       shared.sessions -= 1
       if (shared.sessions === 0) {
-        forget(id, shared) // at once: who asks now must not share what has ended
+        forget(id, shared) // at once: a new caller must not share a read that has ended
         shared.sessionsLeft.abort()
       }
     }
@@ -91,7 +91,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
 
   function begin(content: LargeContent): SharedRead {
     const sessionsLeft = new AbortController()
-    // Looking for a stored one is shared too: a session that has looked before the end of another's read would read again.
+    // The lookup of a stored structure is shared too: a session that looks before another one has stored its result would read it again.
     const shared = { row: findOrRead(content, sessionsLeft.signal), sessionsLeft, sessions: 0 }
     reading.set(content.id, shared)
     const end = () => forget(content.id, shared)

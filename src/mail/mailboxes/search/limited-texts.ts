@@ -17,8 +17,8 @@ import type { LargeContent } from '../fetch/large-structures.ts'
 import { createTextSource, type SourcePiece, type TextSource } from './text-source.ts'
 
 /**
- * @throws the reason of `signal` while the texts are read; who compares them checks it. read_queue_full when no place becomes free in time. What the
- *   text source throws
+ * @throws the reason of `signal` while the texts are read (the caller checks the signal while it compares them); read_queue_full when no place
+ *   becomes free in time; what the text source throws
  */
 export type LimitedTexts = (content: LargeContent, signal: AbortSignal) => ReturnType<TextSource>
 
@@ -28,7 +28,7 @@ interface LimitedTextsNeeds {
   readonly limits: Limits
 }
 
-/** The turn of a message has come, and too many others are in memory. */
+/** Thrown at the turn of a message when too many others are in memory. */
 class NoPlace extends Error {}
 
 /** The place of one large message in memory. */
@@ -57,7 +57,7 @@ export function createLimitedTexts({ contents, mailReader, limits }: LimitedText
         if (!(error instanceof NoPlace)) throw error
         if (performance.now() >= untilMs) throw new MailError('read_queue_full', {})
       } finally {
-        // Closes its file, after a read that still runs. The search has its result or has left: an error helps nobody.
+        // Closes its file, after a read that still runs. The search no longer needs it, so an error of this is ignored.
         const closed = source.return(undefined)
         closed.catch(() => undefined).finally(() => place.release())
       }
@@ -103,7 +103,7 @@ function createPlaces(placesMax: number) {
           if (!isTaken) return
           isTaken = false
           takenCount -= 1
-          // All, not one: that one may have left before it takes the place. Few wait, one of each organization.
+          // Wakes all, not one, which could leave before it takes the place. Few wait: one per organization.
           for (const wake of waiting) wake()
           waiting.clear()
         },
