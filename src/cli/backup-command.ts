@@ -26,7 +26,7 @@ import {
   ROOT_KEY,
 } from './backup-archive.ts'
 
-/** A message that is deleted during every copy is unlikely; a file that is missing for another reason stays missing. */
+/** Copies of the database at most. It is unlikely that messages are deleted during each; a file that is missing for another reason stays missing. */
 const COPIES_MAX = 3
 
 /**

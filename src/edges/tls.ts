@@ -1,7 +1,7 @@
 /**
  * The certificate interface of a listener: the current certificate, and a notification when it changes.
  *
- * The edges declare it and certificate-source.ts implements it: files or a self-signed pair (net/self-signed.ts), later ACME. A
+ * The edges declare it and certificate-source.ts implements it, with the operator's files or a self-signed pair (net/self-signed.ts). A
  * listener must call `current` again on each change, since a certificate can be renewed while connections stay open.
  */
 

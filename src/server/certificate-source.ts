@@ -16,7 +16,7 @@ interface TlsNeeds {
 /** @throws StartupError if the files cannot be read or the key does not match the certificate */
 export async function openTls({ config, store, clock }: TlsNeeds): Promise<TlsSource> {
   const pair = config.tls ? readTlsFiles(config.tls) : await ensureCertificate(store, config.hostname, clock())
-  // The certificate does not change while the server runs: renewal needs ACME, which Martlet does not support yet.
+  // The certificate does not change while the server runs: Martlet has no ACME, and reads the operator's files once.
   return { current: () => pair, onChange: () => () => undefined }
 }
 

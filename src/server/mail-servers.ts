@@ -4,7 +4,7 @@ import type { Config } from '../config/settings.ts'
 import type { MailServers } from '../edges/http/dialects/inboxai/wire/credentials-wire.ts'
 import { isLocalhost } from '../host-name.ts'
 
-/** Of the listeners; undefined: off, or not open yet. */
+/** The ports of the listeners; undefined: the listener is off, or not open yet. */
 interface OpenPorts {
   readonly submission: number | undefined
   readonly imaps: number | undefined

@@ -170,7 +170,7 @@ export function createServices({ shared, sendingParts, outbound, workers, makePr
       limits,
     }),
 
-    /** By dialect: each manages only the webhooks of its own clients. */
+    /** One service per dialect, which manages only the webhooks of its own clients. */
     webhooks,
     notifications: createNotifications({ store, webhooks: webhooks.assmbl, allowPrivateNetworks, limits }),
     webhookDeliveryLog: createWebhookDeliveryLog({ store, profileName: agentMailProfile.name, signalPending, limits }),

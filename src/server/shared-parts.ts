@@ -128,7 +128,7 @@ export function createSharedParts({ parseThreads: threads = parseThreads, ...con
     signatureThread: createSignatureThread(limits),
     eventSubjects,
     senderTrust,
-    /** Of the dialects that have webhooks. */
+    /** The profiles of the dialects that have webhooks. */
     webhookProfiles: {
       agentmail: agentMailWebhooks({ eventSubjects, limits }),
       assmbl: assmblWebhooks({ eventSubjects, senderTrust, limits }),

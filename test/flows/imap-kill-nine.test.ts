@@ -80,7 +80,7 @@ test(
     const validities = await uidValidities(setUp)
     setUp.destroy()
 
-    /** Subject of each UID that a session has ever seen or was told. */
+    /** Subject of each UID that a session has ever seen, or had in a response to its own command. */
     const meanings = new Map<string, string>()
     const learn = (mailbox: Mailbox, uid: number, subject: string) => {
       const name = `${mailbox} ${uid}`
@@ -168,7 +168,7 @@ test(
         own.splice(own.indexOf(message), 1)
       }
     }
-    /** Another session sees UIDs that no writer is told. */
+    /** Another session also sees UIDs that no response to a writer contained. */
     const watch = async (): Promise<void> => {
       const client = await logIn()
       try {

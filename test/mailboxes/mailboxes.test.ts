@@ -114,7 +114,7 @@ test('a session that listens gets a snapshot for each change, and \\Deleted belo
   expect(start.next).toBeDefined()
 })
 
-// What it forgets: snapshot-chain.test.ts.
+// What the comparison removes: snapshot-chain.test.ts.
 test('after each change, sets of flags are compared with those of all open mailboxes of the inbox', async () => {
   const sweep = vi.spyOn(FlagSets.prototype, 'sweep')
   onTestFinished(() => sweep.mockRestore())

@@ -219,7 +219,7 @@ test('a login sees and changes only what its key may', async () => {
   const uid = await uidOf('Trash', id)
   expect(Array.from(trash.latest().uids)).not.toContain(uid)
   for await (const batch of trash.fetch([uid], { ids: true }, new AbortController().signal)) expect(batch).toEqual([])
-  // In Trash the message loses its class, and appears for this login: under a UID that is higher than all that it knows.
+  // In Trash the message loses its class, and appears for this login: under a UID that is higher than all that it has seen.
   const all = await account.open('Trash')
   await world.node.labels.setArchived(world.actor, world.inboxId, id, true)
   const before = all.latest().uids[all.latest().uids.length - 1]!

@@ -8,7 +8,7 @@ const limits = withLimits({
   access: { failedLoginDelayMs: 100, failedLoginDelayMsMax: 350, failedLoginForgetMs: 1_000, failedLoginNamesMax: 3 },
 })
 
-test('the delay doubles per network and per account, up to its maximum, and is forgotten', () => {
+test('the delay doubles per network and per account, up to its maximum, and ends after a time without failures', () => {
   let now = 0
   const failedLogins = createFailedLogins({ limits, clock: () => now })
   const fail = (network: string, account: string) => failedLogins.record({ network, account })

@@ -6,7 +6,7 @@ import { decodeTagBase64, parseTagList, splitValues } from './tag-list.ts'
 export interface KeyRecord {
   readonly keyType: KeyType
   readonly key: KeyObject
-  /** Of RSA. */
+  /** The length of an RSA key. */
   readonly bits?: number
   /** h=: whether it may be used with SHA-256. */
   readonly allowsSha256: boolean

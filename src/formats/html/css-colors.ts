@@ -20,7 +20,7 @@ const NAMED: ReadonlyMap<string, string> = new Map(
   }),
 )
 const VALUE_CHARS_MAX = 64
-/** Of each channel: #f0f0f0 on white is hard to see, #eeeeee is not counted. */
+/** The largest difference in each channel at which two colours count as the same: #f0f0f0 on white is hidden, #eeeeee is not. */
 const DISTANCE_MAX = 16
 /** Text with less than this is not seen, and neither is a background. */
 const ALPHA_MIN = 0.1

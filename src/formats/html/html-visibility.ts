@@ -61,7 +61,7 @@ export class HtmlVisibility {
     this.#inheritance = inheritanceOf(html)
   }
 
-  /** Of text at this point. */
+  /** How text at this point is shown. */
   get current(): Visibility {
     return this.#open.at(-1)!.visibility
   }
@@ -70,7 +70,7 @@ export class HtmlVisibility {
     return this.current === 'shown'
   }
 
-  /** Of an image at this point: it has neither a font size nor a colour. */
+  /** Whether an image at this point is shown; it has neither a font size nor a colour. */
   get isBoxShown(): boolean {
     const { isIgnored, isRemoved, isInvisible } = this.#open.at(-1)!
     return !isIgnored && !isRemoved && !isInvisible

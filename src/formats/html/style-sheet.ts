@@ -13,7 +13,7 @@ export type Declarations = ReadonlyMap<string, Declaration>
 interface Declaration {
   readonly value: string
   readonly isImportant: boolean
-  /** Of two declarations that are equally important, the one with the higher number applies. */
+  /** Decides between two declarations that are equally important: the one with the higher number applies. */
   readonly order: number
 }
 
@@ -30,14 +30,14 @@ const COLOR_PROPERTIES = ['color', '-webkit-text-fill-color', 'background-color'
 /** The value of a colour that depends on a selector which is not evaluated. */
 const UNKNOWN = 'unknown'
 const VALUE_CHARS_MAX = 200
-/** Of all `<style>` elements of a message. */
+/** Characters of all `<style>` elements of a message that are read. */
 const SHEET_CHARS_MAX = 200_000
 const SELECTORS_MAX = 5_000
 /** Elements of which a sheet remembers the declarations. A sheet can be kept for long. */
 const REMEMBERED_MAX = 200
 /** Characters of `id`, `class` and `style` of such an element. */
 const SHORT_CHARS_MAX = 1_000
-/** Of one element. */
+/** Classes of one element that are compared with the rules. */
 const CLASSES_MAX = 20
 /** Declarations of one specificity are numbered below this. */
 const ORDERS = 1e9

@@ -6,7 +6,7 @@ import { fieldsByName, fieldValue, type HeaderField } from '../mime/header-field
 import { parseParameterised } from '../mime/header-parameters.ts'
 import type { MimePart } from '../mime/mime-structure.ts'
 import { envelopeOf } from './envelope.ts'
-import type { ResponseBudget } from './imap-response-budget.ts'
+import type { ImapResponseBudget } from './imap-response-budget.ts'
 import { headerString, imapString, isAsciiText } from './imap-string.ts'
 
 /** A part, and the message in it if it is one. */
@@ -14,7 +14,7 @@ export interface ScannedPart {
   readonly part: MimePart
   readonly parts: readonly ScannedPart[]
   readonly message?: ScannedPart
-  /** Of the body, for the types whose lines are shown: text, and messages. */
+  /** The lines of the body, for the types whose lines are shown: text, and messages. */
   readonly lineCount?: number
 }
 
@@ -24,7 +24,7 @@ interface Source {
   readonly charset: string
   /** BODYSTRUCTURE; BODY is without extension data. */
   readonly isExtended: boolean
-  readonly budget: ResponseBudget
+  readonly budget: ImapResponseBudget
 }
 
 /** @returns the list with its parentheses */
@@ -65,7 +65,7 @@ export function showsLines({ contentType }: MimePart): boolean {
 }
 
 /** Disposition, language, location. */
-function extensionOf(value: (name: string) => string | undefined, budget: ResponseBudget): string {
+function extensionOf(value: (name: string) => string | undefined, budget: ImapResponseBudget): string {
   const disposition = budget.take(() => dispositionOf(value('content-disposition')))
   const language = budget.take(() => languagesOf(value('content-language')))
   return `${disposition} ${language} ${budget.take(() => headerString(value('content-location')))}`

@@ -7,7 +7,7 @@ import { splitAddress } from '../address/address.ts'
 import { readAddressList } from '../address/address-list.ts'
 import { addressFieldValue } from '../mime/address-fields.ts'
 import { fieldsByName, fieldValue, type HeaderField } from '../mime/header-fields.ts'
-import { ResponseBudget } from './imap-response-budget.ts'
+import { ImapResponseBudget } from './imap-response-budget.ts'
 import { headerString, imapString, isAsciiText } from './imap-string.ts'
 
 /** Addresses of one field. More fit into no header that Martlet reads. */
@@ -24,7 +24,7 @@ export function envelopeOf(
   raw: Buffer,
   fields: readonly HeaderField[],
   charset = '',
-  budget = new ResponseBudget(),
+  budget = new ImapResponseBudget(),
 ): string {
   const byName = fieldsByName(fields)
   const value = (name: string, read: typeof addressFieldValue) => {
@@ -44,10 +44,10 @@ export function envelopeOf(
   return `(${[date, subject, from, sender, replyTo, to, cc, bcc, inReplyTo, messageId].join(' ')})`
 }
 
-function addressesOf(value: string | undefined, budget: ResponseBudget): string {
+function addressesOf(value: string | undefined, budget: ImapResponseBudget): string {
   if (value === undefined || budget.isUsedUp) return 'NIL'
   const written: string[] = []
-  /** Of a group that has begun: its end must be written, too, and was charged with its beginning. */
+  /** The end of a group that has begun. It must be written too, and was counted against the budget with the beginning. */
   let groupEnd = ''
   readAddressList(value, ADDRESSES_MAX, (text) => text, {
     address: ({ name, address }) => written.push(budget.take(() => writeAddress(name, address), '')),

@@ -8,9 +8,9 @@ export interface ImapPart {
   readonly headerStart: number
   readonly bodyStart: number
   readonly bodyEnd: number
-  /** Of a multipart, in order; at least one. */
+  /** The parts of a multipart, in order; at least one. */
   readonly parts?: readonly ImapPart[]
-  /** Of message/rfc822 or message/global: the message in its body. */
+  /** The message in the body of a message/rfc822 or message/global part. */
   readonly message?: ImapPart
 }
 

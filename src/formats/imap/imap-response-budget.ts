@@ -6,10 +6,10 @@
  * of parts are not counted: they have limits of their own, and there are 1,000 parts at most.
  */
 
-/** Of one ENVELOPE, and of one BODYSTRUCTURE. Messages of people have a thousandth of it; 5,000 recipients have 300,000. */
+/** The longest ENVELOPE, and the longest BODYSTRUCTURE. Most messages need a thousandth of it; 5,000 recipients need 300,000. */
 export const RESPONSE_CHARS_MAX = 512 * 1024
 
-export class ResponseBudget {
+export class ImapResponseBudget {
   #charsLeft: number
 
   constructor(charsMax = RESPONSE_CHARS_MAX) {

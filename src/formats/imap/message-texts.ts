@@ -3,15 +3,15 @@
  * those of attached messages, without their transfer encoding and in Unicode. Of HTML, what it shows, and its source. Pure.
  */
 import { linesInSlices, linesSourceCharsMax } from '../html/html-lines.ts'
-import { charsetOfText, decodeCharset, decodePart, type TextCharset } from '../mime/charset.ts'
+import { charsetOfText, decodeCharset, decodeTextPiece, type TextCharset } from '../mime/charset.ts'
 import { fieldText, type HeaderField } from '../mime/header-fields.ts'
 import { type MimePart, type StructureLimits, scanInSlices } from '../mime/mime-structure.ts'
 import { decodeBytes } from '../mime/transfer-encoding.ts'
 
 export interface MessageTextPiece {
   /**
-   * Of the header of the message, or of its parts: TEXT searches there. BODY does not, as in Dovecot: for a person, the header of a part is no
-   * more in the text than that of the message.
+   * Whether the text is from the header of the message or of a part. TEXT searches headers. BODY does not, as in Dovecot: a person sees the
+   * header of a part as little as that of the message.
    */
   readonly isHeader: boolean
   /** Pieces of one part follow one another: a word can begin in one and end in the next. */
@@ -28,9 +28,9 @@ export interface TextLimits extends StructureLimits {
 const MESSAGE_DEPTH_MAX = 5
 /** Bytes that are decoded at once. */
 const PIECE_BYTES = 64 * 1024
-/** At most so much of a text is decoded at once if it cannot be divided at the ends of lines. */
+/** Bytes of a text that are decoded at once at most, if it cannot be divided at the ends of lines. */
 const WHOLE_BYTES_MAX = 1024 * 1024
-/** No charset has more bytes per character. */
+/** The most bytes per character of any charset. */
 const CHAR_BYTES_MAX = 4
 const LINE_FEED = 0x0a
 const ASCII_END = 0x80
@@ -39,9 +39,10 @@ const ASCII_END = 0x80
 const PAUSE: MessageTextPiece = { isHeader: false, isContinued: true, text: '' }
 
 /**
- * @param raw the whole message. The first piece of a part costs the time for its transfer encoding, and one of the structure that for its bytes, so
- * that those of large messages are made in a thread (mail/messages/content/mail-reader.ts). Other pieces, some of which are empty, cost a few
- * milliseconds each
+ * Yields the texts in pieces, some of which are empty. Most take a few milliseconds. The first piece of a part also decodes its transfer encoding,
+ * and the structure is scanned before the first part, so the texts of large messages are read in a thread (mail/messages/content/mail-reader.ts).
+ *
+ * @param raw the whole message
  */
 export function* messageTexts(raw: Buffer, limits: TextLimits): Generator<MessageTextPiece> {
   yield* textsIn(raw, limits, MESSAGE_DEPTH_MAX, false)
@@ -99,7 +100,7 @@ function* piecesOf(bytes: Buffer, label: string): Generator<MessageTextPiece> {
   for (let { start } = charset; start < bytes.length; ) {
     const isContinued = start > charset.start
     const end = charset.isWide ? endOfWidePiece(bytes, start, charset) : endOfPiece(bytes, start)
-    yield { isHeader: false, isContinued, text: decodePart(bytes.subarray(start, end), charset, !isContinued) }
+    yield { isHeader: false, isContinued, text: decodeTextPiece(bytes.subarray(start, end), charset, !isContinued) }
     start = end
   }
 }

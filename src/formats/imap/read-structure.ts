@@ -9,7 +9,7 @@ import { type MimePart, type StructureLimits, scanStructure } from '../mime/mime
 import { type ScannedPart, showsLines, writeBodyStructure } from './body-structure.ts'
 import { envelopeOf } from './envelope.ts'
 import type { ImapPart } from './imap-parts.ts'
-import { ResponseBudget } from './imap-response-budget.ts'
+import { ImapResponseBudget } from './imap-response-budget.ts'
 import { headerString } from './imap-string.ts'
 import { transferEncodingOf } from './sections.ts'
 
@@ -29,7 +29,7 @@ const MESSAGE_DEPTH_MAX = 5
 export function readImapStructure(raw: Buffer, limits: StructureLimits): ImapStructure {
   const { scanned, charset } = scan(raw, limits)
   const write = (isExtended: boolean) =>
-    writeBodyStructure(scanned, { raw, charset, isExtended, budget: new ResponseBudget() })
+    writeBodyStructure(scanned, { raw, charset, isExtended, budget: new ImapResponseBudget() })
   return {
     envelope: envelopeOf(raw, scanned.part.fields, charset),
     body: write(false),

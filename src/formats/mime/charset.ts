@@ -52,7 +52,7 @@ export function decodeCharset(bytes: Buffer, label = ''): string {
   return replaceEach(text, '\0', '')
 }
 
-/** How all parts of a long text are decoded: as its beginning says. */
+/** How all pieces of a long text are decoded. The beginning of the text decides. */
 export interface TextCharset {
   /** With its byte order, if it has one. */
   readonly charset: CharsetName
@@ -68,8 +68,8 @@ export function charsetOfText(bytes: Buffer, label = ''): TextCharset {
   return { charset: withByteOrder(bytes, charset), start, isWide: UTF_16_BASED.test(charset) }
 }
 
-/** Decodes a part of a text, of whole characters, as `decodeCharset` decodes all of it. @param isFirst it can begin with a mark */
-export function decodePart(bytes: Buffer, { charset }: TextCharset, isFirst: boolean): string {
+/** Decodes a piece of a text, of whole characters, as `decodeCharset` decodes the whole. @param isFirst whether it may begin with a byte order mark */
+export function decodeTextPiece(bytes: Buffer, { charset }: TextCharset, isFirst: boolean): string {
   return replaceEach(decode(bytes, charset, isFirst), '\0', '')
 }
 

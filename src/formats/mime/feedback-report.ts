@@ -22,7 +22,7 @@ export interface FeedbackReport {
   readonly signatures: readonly string[]
 }
 
-/** Of each part, as many encoded bytes are read. */
+/** Encoded bytes of each part that are read. */
 const PART_BYTES_MAX = 128 * 1024
 const SENDERS_MAX = 5
 const RECIPIENTS_MAX = 100

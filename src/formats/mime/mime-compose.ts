@@ -64,7 +64,7 @@ const WORD_CHARS_MAX = 900
 /** A message with contents up to this size is composed in one turn of the event loop. */
 const ONE_TURN_BYTES = 256 * 1024
 
-/** Of a larger attachment, so much is encoded in one turn of the event loop: about 5 ms. */
+/** Bytes of a larger attachment that are encoded in one turn of the event loop, in about 5 ms. */
 const SLICE_BYTES = 1024 * 1024
 
 /**

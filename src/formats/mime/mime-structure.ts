@@ -1,8 +1,8 @@
 /**
  * Finds the parts of a message as byte offsets into its raw bytes (RFC 2045, RFC 2046 §5).
  *
- * Attachment rows store these offsets, and downloads decode from there; IMAP's BODYSTRUCTURE and partial FETCH will
- * need the same tree. This is why we have our own scanner: the parsers on npm return decoded parts and no offsets.
+ * Attachment rows store these offsets, and downloads decode from there; IMAP's BODYSTRUCTURE and partial FETCH
+ * use the same tree (formats/imap/). This is why we have our own scanner: the parsers on npm return decoded parts and no offsets.
  *
  * One pass: it goes from "\n--" to "\n--" and looks up each such line among the open boundaries. The time is linear in
  * the size of the message, whatever it contains, and nothing throws. At a limit, the tree stops growing and is marked

@@ -15,9 +15,9 @@ export interface SubmittedHeader {
   readonly fields: readonly HeaderField[]
   /** The only author (From). */
   readonly author: string
-  /** Of Sender, Resent-From and Resent-Sender: others who claim to have sent it. */
+  /** The addresses in Sender, Resent-From and Resent-Sender: others who claim to have sent the message. */
   readonly senders: readonly string[]
-  /** Of To and Cc, as written. */
+  /** The addresses in To and Cc, as written. */
   readonly visibleRecipients: readonly Address[]
   /** Without them, fields of this name that say nothing are removed. */
   readonly hasDate: boolean

@@ -7,7 +7,7 @@
  */
 import { findDate } from './quote-dates.ts'
 import { hasAddress, normaliseLine } from './quote-line.ts'
-import { AMBIGUOUS_PREFIX, HEADER_LABELS, type HeaderField } from './quote-vocabulary.ts'
+import { AMBIGUOUS_PREFIX, type CopiedField, HEADER_LABELS } from './quote-vocabulary.ts'
 import { type ReplyContext, splitSubject } from './reply-context.ts'
 
 /** Lines of a block, with long lists of recipients. */
@@ -25,7 +25,7 @@ interface FieldLine {
   /** '' if the line does not begin with a short label. */
   label: string
   /** The field that the label names. */
-  field: HeaderField | undefined
+  field: CopiedField | undefined
   /** The text without the label. */
   value: string
   hasAddress: boolean
@@ -36,7 +36,7 @@ interface FieldLine {
 
 /** What a block contains, as far as it is evidence. */
 interface Evidence {
-  fields: Set<HeaderField>
+  fields: Set<CopiedField>
   beginsWithFrom: boolean
   /** A field occurs twice. */
   isRepeated: boolean
@@ -109,7 +109,7 @@ export class HeaderBlocks {
       hasSubjectOfMessage: false,
       labels: 0,
     }
-    let field: HeaderField | undefined
+    let field: CopiedField | undefined
     let value = ''
     const linesMax = this.#lineAt(start)?.field === undefined ? UNKNOWN_LINES_MAX : LINES_MAX
     for (let index = start; index < start + linesMax; index++) {
@@ -134,7 +134,7 @@ export class HeaderBlocks {
   }
 
   /** Whether the next field follows blank lines, because the fields were paragraphs of HTML. */
-  #continuesBelow(blank: number, fields: ReadonlySet<HeaderField>): boolean {
+  #continuesBelow(blank: number, fields: ReadonlySet<CopiedField>): boolean {
     const below = this.#lineAt(blank + 1)
     const next = below?.isBlank === true ? this.#lineAt(blank + 2) : below
     return next?.field !== undefined && !fields.has(next.field)
@@ -184,7 +184,7 @@ function labelOf(line: string): string {
   return /^[\p{L}\p{M}]/u.test(label) ? label : ''
 }
 
-function addEvidence(evidence: Evidence, field: HeaderField | undefined, line: FieldLine): void {
+function addEvidence(evidence: Evidence, field: CopiedField | undefined, line: FieldLine): void {
   if (line.hasAddress) {
     evidence.hasAnyAddress = true
     if (field === 'from') evidence.hasFromAddress = true

@@ -108,10 +108,10 @@ export const BEGIN_FORWARDED = words(
 )
 
 /** The fields of a copied header. `other` fields count as part of the block, but are not evidence. */
-export type HeaderField = 'from' | 'date' | 'to' | 'cc' | 'subject' | 'other'
+export type CopiedField = 'from' | 'date' | 'to' | 'cc' | 'subject' | 'other'
 
 /** Field names of copied headers. Some name two fields in different languages; the first one applies. */
-const FIELD_NAMES: Readonly<Record<HeaderField, readonly string[]>> = {
+const FIELD_NAMES: Readonly<Record<CopiedField, readonly string[]>> = {
   from: words(
     'from | sender | von | absender | de | expéditeur | expediteur | remitente | remetente | da | mittente | van | afzender',
     'från | avsändare | fra | avsender | afsender | frá | lähettäjä | od | nadawca | odesílatel | odosielateľ | feladó | küldő',
@@ -160,7 +160,7 @@ const FIELD_NAMES: Readonly<Record<HeaderField, readonly string[]>> = {
 }
 
 /** Field names of copied headers, with the field that each names. */
-export const HEADER_LABELS: ReadonlyMap<string, HeaderField> = new Map(
+export const HEADER_LABELS: ReadonlyMap<string, CopiedField> = new Map(
   (['other', 'subject', 'cc', 'to', 'date', 'from'] as const).flatMap((field) =>
     FIELD_NAMES[field].map((name) => [name, field] as const),
   ),

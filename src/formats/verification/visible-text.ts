@@ -70,7 +70,7 @@ export class VisibleTextScan implements HtmlScan {
   readonly #preheader = new LineWriter()
   readonly #strong: TextRange[] = []
   readonly #links: OpenLink[] = []
-  /** Of each open element, where its text begins if it is strong. */
+  /** Where the text of each open element begins, if the element is strong. */
   readonly #strongStarts: (number | undefined)[] = []
   #preDepth = 0
   #link: OpenLink | undefined

@@ -17,7 +17,7 @@ export interface Buckets {
 
 interface Bucket {
   tokens: number
-  /** Of `clock`. */
+  /** A time of `clock`. */
   filledAt: number
 }
 

@@ -11,7 +11,7 @@ export interface RecommendedRecord {
   readonly name: string
   /** Weight, port and host of an SRV record (RFC 2782); a host, or a text. */
   readonly value: string
-  /** Of an SRV record. */
+  /** The priority of an SRV record. */
   readonly priority?: number
 }
 

@@ -15,7 +15,7 @@ import { showInbox } from './show-inbox.ts'
 /** For the event: the key that caused it belongs to another tenant. */
 const ACTOR = 'system:domain-moved'
 
-/** Of the id: its end, which is random. */
+/** Digits that are taken from the end of the id, which is random. */
 const ID_DIGITS = 12
 
 /**

@@ -12,7 +12,7 @@
 import { MailError } from '../../errors.ts'
 import type { Tenant } from './capacity-shares.ts'
 
-/** For whom a piece of work is done. */
+/** The tenant or peer for whom a piece of work is done. */
 export interface Turn {
   /** The network or organization. */
   readonly fairnessKey: string
@@ -24,7 +24,7 @@ export interface TurnQueue {
   /**
    * Calls `work` when its turn comes. Until its promise settles, only `runningMax - 1` others of this queue run.
    *
-   * @param signal what waits leaves the queue with it; `work` heeds it itself
+   * @param signal removes the work from the queue while it waits; once it runs, `work` must check the signal itself
    * @throws the error of the options when too much waits, or after `waitMs`; shutting_down; the reason of `signal`; what `work` throws
    */
   run<T>(turn: Turn, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
@@ -55,10 +55,10 @@ interface Waiting {
   refuse(error: unknown): void
 }
 
-/** What waits of one key, in the order of its turns. */
+/** The waiting pieces of one key, in the order of their turns. */
 interface KeyQueue {
   waiting: Waiting[]
-  /** Of the piece that began last. */
+  /** The round of the piece that began last. */
   round: number
 }
 

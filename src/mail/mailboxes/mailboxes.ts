@@ -81,7 +81,7 @@ export interface MailboxStatus {
   /** Messages with \Deleted. */
   readonly deleted: number
   readonly deletedBytes: number
-  /** Of all messages together. */
+  /** The size of all messages together. */
   readonly sizeBytes: number
   readonly uidNext: number
   readonly uidValidity: number

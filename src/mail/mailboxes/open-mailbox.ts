@@ -93,7 +93,7 @@ export function openMailbox(
     readonly inboxView: InboxView
     readonly view: MailboxView
     readonly row: MailboxRow
-    /** The pod that has the inbox: large messages are read by turns. */
+    /** The pod of the inbox: pods take turns to have large messages read. */
     readonly turn: Turn
   },
 ): OpenMailbox {
@@ -147,7 +147,7 @@ export function openMailbox(
     async moveTo(targetName, uids, isMove) {
       await inboxView.refresh()
       const target = requireMailbox(actor, inboxView.known.rows, targetName)
-      // A program that deletes drafts by moving them to Trash: a draft has no message that Trash could keep.
+      // Some programs delete drafts by moving them to Trash. Trash contains messages, and a draft is none, so it is deleted.
       if (isDrafts && isMove && target.kind === 'trash') {
         await expunge(needs, changed, { row, uids, isForced: true })
         return { uidValidity: target.uid_validity, from: [], to: [] }

@@ -47,7 +47,7 @@ interface Finding<Result extends string> {
 
 export interface SpfFinding
   extends Finding<'pass' | 'fail' | 'softfail' | 'neutral' | 'none' | 'temperror' | 'permerror'> {
-  /** Of the envelope's sender; the name in EHLO if that is empty. */
+  /** The domain of the envelope sender, or the name in EHLO if the sender is empty. */
   readonly domain?: string
   readonly identity: 'mailfrom' | 'helo'
   /** Whether the domain is that of From, as its DMARC record demands. */

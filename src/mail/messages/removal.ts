@@ -38,7 +38,7 @@ export interface Removal {
   /**
    * The caller must lock the inbox, and read the rows after that.
    *
-   * @param report undefined: no client gets an event, because another one says it (the inbox was deleted, the message replaced)
+   * @param report undefined: clients get no event, because another event already reports it (the inbox was deleted, the message replaced)
    * @returns keys of blobs to discard after the commit (discard-blobs.ts)
    */
   remove(

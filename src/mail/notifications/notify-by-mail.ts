@@ -45,7 +45,7 @@ interface NotifyByMailNeeds {
   readonly random: (bytes: number) => Buffer
 }
 
-/** Of the subject of the message, which a stranger chose. */
+/** Characters of the message's subject that the notification shows: a stranger chose it. */
 const SUBJECT_CHARS_MAX = 200
 
 interface Notification {

@@ -53,7 +53,8 @@ export function createRecordComplaint({ store, contents, limits, log }: Complain
       ...{ feedbackType: loggedText(feedbackType), reporter },
     }
     if (reporter === undefined) return log.info(about, 'complaint ignored: no domain has confirmed it')
-    if (!COMPLAINTS.has(feedbackType) || messageId === undefined) return log.info(about, 'report ignored')
+    if (!COMPLAINTS.has(feedbackType) || messageId === undefined)
+      return log.info(about, 'complaint ignored: the report is no complaint, or names no message')
     const reporterOrganization = await organizationalDomain(reporter)
     const reported = await findReported(store.db, report.senders, hashId(messageId))
     const hasCopy = reported !== undefined && (await hasSignature(reported, report))

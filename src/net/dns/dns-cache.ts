@@ -48,7 +48,7 @@ export function createCachedDns({ servers, clock, limits }: CachedDnsNeeds): Cac
       const key = `${type} ${name.toLowerCase()}`
       const found = findOrJoin(key)
       if (found) return (await found).records
-      // While it waited, another client may have asked the same. It must not join one that waits: that may be a slow client.
+      // While it waited, another client may have asked the same question. It joins a query that runs, never one that waits, perhaps for a slow client.
       const ask = (displaced: AbortSignal) => findOrJoin(key) ?? begin(key, name, type, displaced)
       const late = () => new DnsError('ETIMEOUT', `${type} ${name}`)
       return (await turns.run(client, ask, late)).records

@@ -13,7 +13,7 @@ export interface RspamdMail {
   readonly helo: string
   /** The confirmed name of the client's address. */
   readonly clientName?: string | undefined
-  /** In the log of both. */
+  /** An id that both servers log. */
   readonly queueId: string
   /** The name of this server. */
   readonly hostname: string

@@ -8,7 +8,7 @@ import type { SmtpClientSession } from './smtp-client.ts'
 
 export interface IdleSession<Server> {
   readonly session: SmtpClientSession
-  /** What the caller knows of its server. */
+  /** The server, as the caller describes it. */
   readonly server: Server
   /** Messages that it has delivered. */
   readonly messageCount: number

@@ -113,7 +113,7 @@ export class SmtpClientSession {
       use8BitMime: mail.isEightBit,
     }
     const rawMessage = Readable.from(this.#mailBytes(mail.read()), { objectMode: false })
-    // The network may have forgotten a connection that was idle. It gets no longer to answer than a new one to open.
+    // The network may have dropped a connection that was idle, so the server gets no more time to answer than a new connection to open.
     this.#connection.setIdleTimeout(isKept ? Math.min(connectMs, commandMs) : commandMs)
     let last: SmtpResult
     try {

@@ -4,9 +4,10 @@
  *   a quarter of the members → if it succeeds, a quarter of those that are left, … → if a part fails, it is divided in the same
  *   way, and those behind it run together again
  *
- * Mostly one member fails. Then those that are left must fail as well while none has failed, so they do not run as a whole; and those
- * behind it succeed. If they fail too, more members do, and each quarter of them runs by itself: to join them again for each
- * failing member would take quadratic time. All keep their order.
+ * Usually exactly one member fails. While no part has failed, this member is among those that are left: they would fail as a whole, so
+ * only a quarter of them runs. Once a part has failed, the members behind it probably succeed, so they run together. If they fail
+ * too, several members are at fault: then each quarter runs by itself, because joining the rest again after each failing member would
+ * take quadratic time. All members keep their order.
  */
 import type { BatchPlace } from './member-queue.ts'
 

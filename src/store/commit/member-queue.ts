@@ -9,7 +9,7 @@
  */
 
 export interface Queued {
-  /** For whom a long transaction runs; undefined: it is short. */
+  /** The peer or owner for which a long transaction runs; undefined: it is short. */
   readonly fairnessKey: string | undefined
   /** The batch that it may be part of. */
   readonly batch?: BatchPlace | undefined
@@ -41,7 +41,7 @@ export type GroupKind = 'short' | 'long'
 
 export class MemberQueue<Member extends Queued> {
   readonly #short: Member[] = []
-  /** By fairness key, in the order of their turns, each with at least one. */
+  /** The long members by fairness key, in the order of the keys' turns, each key with at least one. */
   readonly #long = new Map<string, Member[]>()
   #longCount = 0
   #longGroupMs = 0

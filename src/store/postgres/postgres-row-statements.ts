@@ -77,9 +77,9 @@ function compile(statement: RowStatement<never>): string {
 }
 
 /**
- * Returns the rows of the parameters as the table `given`. The planner cannot see how many there are, and expects one because of the limit,
- * which is none. Otherwise it would plan each call with one or two rows anew, because that costs less than its general plan for
- * ten; and for ten it might prefer to join with the whole of a small table, which then grows.
+ * Returns the rows of the parameters as the table `given`. The LIMIT limits nothing (it is null), but hides the number of rows from the
+ * planner, which then expects one. Otherwise the planner would plan each call with one or two rows again, because such a plan costs less
+ * than its general plan for ten rows. And its plan for ten rows may read the whole of a table while that is small, and is kept when it grows.
  *
  * @param first the number of the first parameter
  */

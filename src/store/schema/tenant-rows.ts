@@ -113,7 +113,7 @@ export interface InboxRow {
   retention_days: number | null
   message_count: number
   unread_count: number
-  /** Of the unread messages, those that were received, are not archived, and are in no hidden class. */
+  /** Counts the unread messages that were received, are not archived, and are in no hidden class. */
   unread_shown_count: number
   /** The same for messages that only the class `unauthenticated` hides. */
   unread_unauthenticated_count: number

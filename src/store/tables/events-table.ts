@@ -6,7 +6,7 @@ import { insertRows } from '../row-statements.ts'
 import type { EventLogRow, EventRow } from '../schema/event-rows.ts'
 import { narrowest, type ScopeIds } from './conditions.ts'
 
-/** Of an event that has no number yet. */
+/** The columns of an event that has no number yet. */
 export const UNNUMBERED_COLUMNS = {
   event_id: 'text',
   at: 'bigint',

@@ -442,7 +442,7 @@ test('a deleted domain stops its mail and keeps what is stored; claimed and veri
   await expect.poll(async () => (await agentmail.inboxes.messages.list(inboxId)).count).toBe(2)
 })
 
-test('a deleted domain is forgotten when its last inbox is removed', async () => {
+test('the row of a deleted domain goes with its last inbox', async () => {
   const { agentmail } = world
   await verified('bye.test')
   const { inboxId } = await agentmail.inboxes.create({ username: 'kay', domain: 'bye.test' })

@@ -70,7 +70,7 @@ export function flagsSuite(server: { readonly current: ImapUnderTest }): void {
     expect(await client!.ok('UID EXPUNGE 100')).toEqual([])
   })
 
-  test('COPY and MOVE tell the new UIDs', async () => {
+  test('COPY and MOVE return the new UIDs', async () => {
     const [client, other] = await openMailbox(server.current, { sessions: 2 })
     await client!.ok('CREATE Target')
     await client!.ok('STORE 3 +FLAGS.SILENT (\\Flagged)')

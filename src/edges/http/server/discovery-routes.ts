@@ -1,6 +1,6 @@
 /**
- * What other programs ask for by the name of a domain, without a key: the settings of mail programs (Thunderbird's autoconfig, Microsoft's
- * Autodiscover), and the MTA-STS policy of servers that send mail to it (RFC 8461 §3.2). They say nothing that DNS does not say.
+ * Routes that other programs call for a domain, without a key: the settings of mail programs (Thunderbird's autoconfig, Microsoft's
+ * Autodiscover), and the MTA-STS policy for servers that send mail to the domain (RFC 8461 §3.2). They reveal nothing that is not in DNS.
  *
  * The domain is in Host, so the proxy in front must pass it on; for Autodiscover it is that of the address.
  */

@@ -1,5 +1,5 @@
 /**
- * What is left to a key, in the header fields that clients of most services know; RFC 9110 defines only Retry-After. AgentMail's
+ * Reports how many requests a key has left, in the header fields that most services use; RFC 9110 defines only Retry-After. AgentMail's
  * clients wait until X-RateLimit-Reset if a 429 has no Retry-After.
  */
 import type { FastifyReply } from 'fastify'

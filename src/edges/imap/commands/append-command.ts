@@ -8,10 +8,10 @@ import type { ImapSession } from '../session/imap-session.ts'
 import { type AppendResult, ImapRefusal } from '../session/mail-store.ts'
 
 const CHUNK_BYTES = 64 * 1024
-/** After the literal: ")" or nothing. */
+/** Bytes that may follow the literal, which should be ")" or nothing. */
 const REST_BYTES_MAX = 1_000
 
-/** @returns 'fatal' if what the client sends next cannot be told from commands */
+/** @returns 'fatal' if commands can no longer be distinguished from the rest of the message */
 export async function append(
   session: ImapSession,
   start: AppendStart,

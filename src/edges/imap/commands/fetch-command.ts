@@ -27,14 +27,14 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   }
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
   const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges)
-  // RFC 5530 §3, CORRUPTION: not SERVERBUG, which programs take for something that passes
+  // RFC 5530 §3: CORRUPTION, not SERVERBUG, which programs take for a temporary failure
   if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
   if (!isComplete && !command.isUid) return 'NO [EXPUNGEISSUED] some of these messages have been expunged'
   return 'OK FETCH completed'
 }
 
-/** A response has so many UIDs of messages that cannot be read. */
+/** UIDs of unreadable messages that a response names at most. */
 const NAMED_UIDS_MAX = 100
 
 function someOf(uids: readonly number[]): string {
@@ -193,7 +193,7 @@ interface Response {
   readonly number: number
   readonly items: readonly FetchItem[]
   readonly message: FetchedMessage
-  /** Where the flags are. */
+  /** The snapshot that contains the flags. */
   readonly snapshot: Snapshot
   readonly position: number
 }

@@ -60,7 +60,7 @@ function writeFields(
   return undefined
 }
 
-/** Of a longer header, the beginning is read, as for the structure of the message: what follows could be the whole message. */
+/** Reads a header. Only the beginning of a long one is read, as for the structure of the message: the rest could be as long as the message. */
 async function readHeader({ limits }: ImapSession, source: MessageSource, { start, end }: ByteRange): Promise<Buffer> {
   const chunks: Buffer[] = []
   const last = Math.min(end, start + limits.parsing.mimeHeaderBytesMax)
@@ -94,7 +94,7 @@ async function writeStreamed(
     session.output.write(`${label} ""`)
     return
   }
-  // First the last byte: a file that is lost or too short would break the literal off, and with it the connection, each time that a program asks.
+  // Reads the last byte first. Otherwise a file that is lost or too short would break off the literal, and so the connection, at each FETCH.
   await readToEnd(source.read(end - 1, end))
   session.output.write(`${label} {${end - start}}\r\n`)
   await writeChunks(session, source.read(start, end), end - start)

@@ -36,7 +36,7 @@ const STATES: Readonly<Record<ImapCommand['name'], 'any' | 'not authenticated' |
   ...{ FETCH: 'selected', STORE: 'selected', COPY: 'selected', MOVE: 'selected' },
 }
 
-/** These use what the client believes, so it is brought as close to the truth as it may be before. */
+/** These commands refer to the snapshot that the client has. Before they run, it is brought as far up to date as the protocol allows. */
 const ON_MESSAGES = new Set<ImapCommand['name']>(['FETCH', 'STORE', 'SEARCH', 'COPY', 'MOVE', 'EXPUNGE'])
 /** RFC 9051 §7.5.1: no EXPUNGE while these run with sequence numbers. */
 const WITH_NUMBERS = new Set<ImapCommand['name']>(['FETCH', 'STORE', 'SEARCH'])

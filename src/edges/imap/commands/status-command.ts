@@ -9,7 +9,7 @@ export async function status(session: ImapSession, { mailbox, items }: StatusCom
   return 'OK STATUS completed'
 }
 
-/** Changes of the selected mailbox come first: a client that takes EXPUNGE off the new number would count a message twice. */
+/** Reports changes of the selected mailbox first: a later EXPUNGE would make the client subtract a message that the number no longer has. */
 export function writeStatus(
   session: ImapSession,
   mailbox: string,

@@ -20,7 +20,7 @@ import { type ConnectionNeeds, ImapConnection } from './imap-connection.ts'
 
 /** RFC 8996 §4, §5: nothing below TLS 1.2. */
 const TLS_MIN = 'TLSv1.2'
-/** A peer that is gone is found out, so that it does not stay in IDLE for half an hour. */
+/** TCP keepalive detects a peer that is gone, so that its connection does not stay in IDLE for half an hour. */
 const KEEP_ALIVE_MS = 5 * 60_000
 
 export interface ImapListener {

@@ -35,8 +35,8 @@ const byKind: Readonly<Record<ErrorKind, RefusalCode>> = {
 }
 
 /**
- * @param isTarget a mailbox that does not exist is one to which messages were to be added (RFC 9051 §6.4.7)
- * @returns the refusal; an error that is none of the catalogue is logged, and its text is not shown
+ * @param isTarget whether messages were to be added to the mailbox: if it does not exist, the code is TRYCREATE (RFC 9051 §6.4.7)
+ * @returns the refusal; an error that is not in the catalogue is logged, and its text is not shown
  */
 export function refusalFor(error: unknown, log: Log, isTarget = false): unknown {
   if (error instanceof ImapRefusal || isAbort(error)) return error
@@ -46,7 +46,7 @@ export function refusalFor(error: unknown, log: Log, isTarget = false): unknown 
     return new ImapRefusal(byCode[code] ?? byKind[kind], message)
   }
   if (error instanceof DamagedContent) return new ImapRefusal('CORRUPTION', 'What is stored of a message is damaged')
-  log.error({ err: error }, 'an IMAP command failed')
+  log.error({ err: error }, 'IMAP command failed in the mail store')
   return new ImapRefusal('SERVERBUG', 'The server has a problem; try again later')
 }
 

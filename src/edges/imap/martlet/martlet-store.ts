@@ -97,7 +97,7 @@ export function createMartletStore({ logins, mailboxes, feed, log }: MartletStor
     for await (const batch of translatedItems(batches)) yield batch.map(showMessage)
   }
 
-  /** What is not in memory is read later, and the structure of some messages that are, in a thread. */
+  /** Translates the errors of later reads: of bytes that are not in memory, and of structures that are read in a thread. */
   function showMessage(message: FetchedMessage): FetchedMessage {
     const { source } = message
     if (!source) return message

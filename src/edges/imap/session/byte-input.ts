@@ -3,7 +3,7 @@
  * while nothing is buffered, and pauses the socket when more is buffered than the reader needs.
  */
 
-/** The connection has ended; the command that was reading or writing stops. Not an error of anyone. */
+/** The connection has ended, so the command that was reading or writing stops. This is no fault. */
 export class ConnectionEnded extends Error {
   constructor() {
     super('the connection has ended')

@@ -13,7 +13,7 @@ export type ReadCommand =
   | { readonly kind: 'append'; readonly start: AppendStart; readonly isSynchronising: boolean }
   /** The client was not asked for the literal, so the next line is another command. */
   | { readonly kind: 'refused'; readonly tag: string | undefined; readonly completion: string }
-  /** The connection must end: what follows cannot be told from commands. */
+  /** The connection must end: commands can no longer be distinguished from the rest of the literal. */
   | { readonly kind: 'fatal'; readonly text: string }
 
 /** At the end of a line: the literal that follows it. */

@@ -96,7 +96,7 @@ export class ImapOutput {
     return this.#socket.writableNeedDrain ? this.#waitForDrain() : undefined
   }
 
-  /** For the last words: does not wait. */
+  /** Writes what was collected without waiting for the client: for the last response of a connection. */
   flushAtOnce(): void {
     if (!this.#hasEnded) this.#writeText()
   }

@@ -182,7 +182,7 @@ export interface OpenMailbox {
    * @throws ImapRefusal TRYCREATE, CANNOT, OVERQUOTA, NOPERM
    */
   copy(uids: readonly number[], target: string): Promise<CopyResult>
-  /** As copy; what was moved has left this mailbox. @throws as copy */
+  /** Does the same as `copy`, and the messages leave this mailbox. @throws as `copy` */
   move(uids: readonly number[], target: string): Promise<CopyResult>
   /** Removes the messages that have \Deleted, of those in `uids` if it is given. UIDs that have vanished are left out. */
   expunge(uids?: readonly number[]): Promise<void>
@@ -234,12 +234,12 @@ export interface WantedItems {
 /** Has what was wanted. */
 export interface FetchedMessage {
   readonly uid: number
-  /** What needs the bytes of the message is missing, because they are damaged or lost. */
+  /** The items that need the bytes of the message are missing, because these are damaged or lost. */
   readonly isDamaged?: true
   /** Epoch ms. */
   readonly internalDate?: number
   readonly saveDate?: number
-  /** Of the message with CRLF line ends: the octets that BODY[] has. */
+  /** The size of the message with CRLF line ends: the octets of BODY[]. */
   readonly sizeBytes?: number
   readonly emailId?: string
   readonly threadId?: string

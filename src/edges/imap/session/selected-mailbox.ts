@@ -30,13 +30,13 @@ const SYSTEM = /^\\/
 
 export class SelectedMailbox {
   readonly mailbox: OpenMailbox
-  /** By EXAMINE, or because the login may change nothing. */
+  /** Whether the client has sent EXAMINE, or the login may change nothing. */
   readonly isReadOnly: boolean
   believed: Snapshot
   /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182); some may have vanished since. */
   saved: readonly number[] = []
   readonly #announced: Set<string>
-  /** Of these sets of flags, all keywords are announced. */
+  /** The sets of flags whose keywords were all announced to the client. */
   readonly #announcedSets = new Set<Flags>()
 
   constructor(mailbox: OpenMailbox, isReadOnly: boolean, believed: Snapshot) {

@@ -18,11 +18,11 @@ export interface DraftPayload {
   /** Absent: it begins a thread. */
   readonly threadId?: string
   readonly clientId?: string
-  /** Of one that was created or updated: its schedule after that. */
+  /** The schedule of a draft after it was created or updated. */
   readonly sendStatus?: SendStatus
   /** Epoch ms. */
   readonly sendAt?: number
-  /** Of one that was sent: the message that it became, as clients see its id. It may be held. */
+  /** The id, as clients see it, of the message that a sent draft became. The message may be held. */
   readonly apiMessageId?: string
   /** The revisions that mailboxes show from now on, or no longer. */
   readonly revisionIds: readonly string[]

@@ -18,7 +18,7 @@ export interface InboxPayload {
   readonly inboxAddress: string
   readonly displayName?: string
   readonly clientId?: string
-  /** Of inbox.updated: the address that it had before, if another tenant uses that now (docs/adr/0061). */
+  /** In inbox.updated: the earlier address of the inbox, if another tenant uses it now (docs/adr/0061). */
   readonly previousAddress?: string
 }
 

@@ -56,7 +56,7 @@ async function readEntries(
   }
 }
 
-/** Of the parts, only an entry can contain a space, and it is the last one. */
+/** Joins the parts with spaces. This is unambiguous: only an entry can contain a space, and it is the last part. */
 function nameOf(...parts: readonly string[]): string {
   return parts.join(' ')
 }

@@ -6,7 +6,7 @@
  *
  * It is always a new message, except in Sent: mail programs append there what they have just sent through submission, and the inbox has that
  * already. It is the same message if Message-ID and content are the same: a program that sends an encrypted message, and saves it in clear text
- * under the same Message-ID, keeps both. A program that appends first: sending/compose/file-sent.ts.
+ * under the same Message-ID, keeps both. sending/compose/file-sent.ts handles a program that appends before it sends.
  */
 import type { Config } from '../../../config/settings.ts'
 import { MailError } from '../../../errors.ts'
@@ -57,9 +57,9 @@ interface Owner {
   readonly inboxId: string
 }
 
-/** What became of it. */
+/** The result of an APPEND. */
 export interface Appended {
-  /** The id of its row, or of that which the inbox had. */
+  /** The id of its row, or of the row of the same message that the inbox had. */
   readonly id: string
   /** Its UID; undefined: its entry is made by the next refresh, or exists already. */
   readonly uid?: number

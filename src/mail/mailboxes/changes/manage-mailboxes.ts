@@ -75,7 +75,7 @@ export async function renameMailbox(needs: ManageNeeds, owner: Owner, from: stri
     }
     for (const each of renamed) {
       const { name, label } = parseName(target.name + each.name.slice(row.name.length), needs.limits)
-      // Also not the name of one that is renamed with it: for a while, messages have old labels and others have new ones.
+      // The name of a mailbox that is renamed with it is not free either: until this has finished, some messages still have the old label.
       requireFree(
         mailboxes.filter((other) => other !== each),
         name,
@@ -172,7 +172,7 @@ async function relabelAll(
   }
 }
 
-/** A message that got the old label meanwhile leaves the mailbox: the label is a keyword from now on. */
+/** Ends a rename. A message that has got the old label meanwhile leaves the mailbox: the label is a keyword from now on. */
 async function endRename(
   tx: Tx,
   { limits }: ManageNeeds,
@@ -186,7 +186,7 @@ async function endRename(
   tx.append(mailboxesChanged(inbox, { isUnused: await areUnused(tx, inboxId, [renamed_from]) }))
 }
 
-/** A message that got the label meanwhile is still in it: then it stays for the next time. */
+/** Removes a mailbox that is being deleted, unless a message has got its label meanwhile: then a later call removes it. */
 async function removeEmpty(tx: Tx, { limits }: ManageNeeds, inboxId: string, id: string): Promise<void> {
   const { mailboxes, inbox } = await lockCaughtUp(tx, { actor: SYSTEM, inboxId }, 'message_update', limits)
   const removed = mailboxes.find((row) => row.id === id)

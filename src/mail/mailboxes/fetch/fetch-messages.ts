@@ -43,7 +43,7 @@ export interface WantedItems {
 /** Has what was wanted. Times are epoch ms. */
 export interface FetchedMessage {
   readonly uid: number
-  /** What needs the bytes of the message is missing, because they are damaged or lost. */
+  /** The items that need the bytes of the message are missing, because these are damaged or lost. */
   readonly isDamaged?: true
   readonly internalDate?: number
   readonly saveDate?: number
@@ -73,7 +73,7 @@ export interface FetchedMailbox {
   readonly id: string
   readonly isDrafts: boolean
   readonly hiddenMask: number
-  /** The pod that has it: large messages are read by turns. */
+  /** The pod of the inbox: pods take turns to have large messages read. */
   readonly turn: Turn
 }
 
@@ -241,7 +241,7 @@ async function showItem(
 
 type StructureItem = 'envelope' | 'body' | 'bodyStructure'
 
-/** Whether something is missing that every message has once its bytes were read: another session has expunged this one since its row was listed. */
+/** Whether an item is missing although the bytes were read: then another session has expunged the message since its row was listed. */
 function lacksWanted(wanted: WantedItems, shown: Readonly<Record<StructureItem, string | undefined>>): boolean {
   return (
     (wanted.envelope === true && shown.envelope === undefined) ||

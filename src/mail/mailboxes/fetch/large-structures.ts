@@ -1,8 +1,10 @@
 /**
- * Structures of messages that are too large, or have too many parts, for the event loop: a thread reads them one after the other (messages/content/mail-reader.ts), and what
- * was read is stored, so that each is read once. Of a message that takes too much memory, what is shown of it, one file, is stored too. Of one that
- * took too long it is not: all nodes would show it for ever, and perhaps only one was busy. One file replaces no structure that another node
- * has read. One that waits for its turn leaves the queue when the last session has left that asked for it. Part of fetch-messages.ts.
+ * Reads the structures of messages that are too large, or have too many parts, for the event loop: in a thread, one after the other
+ * (messages/content/mail-reader.ts). Results are stored, so that each message is read once. Part of fetch-messages.ts.
+ *
+ * A message that needs too much memory is shown as one file. This result is stored too, but never replaces a structure that another
+ * node has stored. A message that took too long is also shown as one file, but this is not stored: perhaps only this node was busy,
+ * and all nodes would show the file for ever. A message leaves the queue when all sessions that asked for it have ended.
  *
  * Crash: nothing is lost; a structure that was not stored is read again.
  */
@@ -50,7 +52,7 @@ interface SharedRead {
 
 export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructures {
   const { store, contents, mailReader, log } = needs
-  /** By content. Without one whose sessions have all left. */
+  /** By content. Contains no read whose sessions have all left. */
   const reading = new Map<string, SharedRead>()
 
   return {
@@ -68,7 +70,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
       try {
         return await join(content.id, known ?? begin(content), signal)
       } catch (error) {
-        // One whose turn does not come may be of another organization, with a longer queue: then this one asks for itself.
+        // The shared read may wait in the queue of another organization, which is full: then this caller reads in its own turn.
         if (!known || !isMailError(error, 'read_queue_full')) throw error
       }
     }
@@ -81,7 +83,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
     } finally {
       shared.sessions -= 1
       if (shared.sessions === 0) {
-        forget(id, shared) // at once: who asks now must not share what has ended
+        forget(id, shared) // at once: a new caller must not share a read that has ended
         shared.sessionsLeft.abort()
       }
     }
@@ -89,7 +91,7 @@ export function createLargeStructures(needs: LargeStructuresNeeds): LargeStructu
 
   function begin(content: LargeContent): SharedRead {
     const sessionsLeft = new AbortController()
-    // Looking for a stored one is shared too: a session that has looked before the end of another's read would read again.
+    // The lookup of a stored structure is shared too: a session that looks before another one has stored its result would read it again.
     const shared = { row: findOrRead(content, sessionsLeft.signal), sessionsLeft, sessions: 0 }
     reading.set(content.id, shared)
     const end = () => forget(content.id, shared)

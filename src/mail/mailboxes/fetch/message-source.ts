@@ -28,7 +28,7 @@ interface SourceNeeds {
   readonly limits: Limits
 }
 
-/** For whom messages are read. */
+/** The tenant for whom messages are read. */
 export interface Reading {
   readonly turn: Turn
   readonly signal: AbortSignal

@@ -1,8 +1,12 @@
 /**
- * The texts of messages that the row of their content does not have, for SEARCH (text-source.ts). Few large messages are in memory, from the moment
- * at which one is loaded for the thread that reads it until it was compared. While they are, the turn of another one in the queue of the thread
- * passes: others need the thread, for structures. It gets a new turn when one was compared. A client that has left waits for nothing.
- * Part of search-sources.ts.
+ * Limits how many large messages SEARCH has in memory (limits.mailboxes.searchSourcesMax): from the moment at which one is loaded for the
+ * thread that reads it (messages/content/mail-reader.ts) until its texts were compared. Part of search-sources.ts; text-source.ts reads them.
+ *
+ *   queue of the thread → its turn → a place is free: load, read, compare, release the place
+ *                                  → no place is free: leave the queue, because others need the thread for structures; wait for a
+ *                                    place, and join the queue again
+ *
+ * A client that has disconnected stops waiting.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { waitUnlessAborted } from '../../../deadline.ts'
@@ -13,8 +17,8 @@ import type { LargeContent } from '../fetch/large-structures.ts'
 import { createTextSource, type SourcePiece, type TextSource } from './text-source.ts'
 
 /**
- * @throws the reason of `signal` while the texts are read; who compares them checks it. read_queue_full when no place becomes free in time. What the
- *   text source throws
+ * @throws the reason of `signal` while the texts are read (the caller checks the signal while it compares them); read_queue_full when no place
+ *   becomes free in time; what the text source throws
  */
 export type LimitedTexts = (content: LargeContent, signal: AbortSignal) => ReturnType<TextSource>
 
@@ -24,10 +28,10 @@ interface LimitedTextsNeeds {
   readonly limits: Limits
 }
 
-/** The turn of a message has come, and too many others are in memory. */
+/** Thrown at the turn of a message when too many others are in memory. */
 class NoPlace extends Error {}
 
-/** Of one large message in memory. */
+/** The place of one large message in memory. */
 interface Place {
   /** Does nothing if it is taken. @throws NoPlace */
   take(): void
@@ -53,7 +57,7 @@ export function createLimitedTexts({ contents, mailReader, limits }: LimitedText
         if (!(error instanceof NoPlace)) throw error
         if (performance.now() >= untilMs) throw new MailError('read_queue_full', {})
       } finally {
-        // Closes its file, after a read that still runs. The search has its result or has left: an error helps nobody.
+        // Closes its file, after a read that still runs. The search no longer needs it, so an error of this is ignored.
         const closed = source.return(undefined)
         closed.catch(() => undefined).finally(() => place.release())
       }
@@ -99,7 +103,7 @@ function createPlaces(placesMax: number) {
           if (!isTaken) return
           isTaken = false
           takenCount -= 1
-          // All, not one: that one may have left before it takes the place. Few wait, one of each organization.
+          // Wakes all, not one, which could leave before it takes the place. Few wait: one per organization.
           for (const wake of waiting) wake()
           waiting.clear()
         },

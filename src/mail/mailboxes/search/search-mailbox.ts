@@ -143,7 +143,7 @@ export async function searchMailbox(
   }
 }
 
-/** A search lets other work run after so long. */
+/** Time after which a search lets other work run. */
 const SLICE_MS = 10
 
 /** AND evaluates keys in this order. */

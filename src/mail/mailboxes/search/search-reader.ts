@@ -40,14 +40,14 @@ export interface SearchedMailbox {
   readonly inboxId: string
   readonly isDrafts: boolean
   readonly hiddenMask: number
-  /** The pod that has it: large messages are read by turns. */
+  /** The pod of the inbox: pods take turns to have large messages read. */
   readonly turn: Turn
 }
 
-/** What a key compares that reads messages. */
+/** A search key that reads messages. */
 export interface Compared<Query> {
   readonly query: Query
-  /** Whether the key is in NOT. Whether a damaged message matches is unknown: it counts as what keeps it out of the result. */
+  /** Whether the key is inside NOT. It is unknown whether a damaged message matches, so it counts as the value that keeps it out of the result. */
   readonly isNegated: boolean
 }
 
@@ -58,7 +58,7 @@ const CONTENTS_AT_ONCE = 50
 /** Messages that are in memory at once to compare their whole text, and their bytes if they are more than one. */
 const SOURCES_AT_ONCE = 32
 const SOURCES_AT_ONCE_BYTES_MAX = 512 * 1024
-/** Other work may run after so long. */
+/** Time after which other work may run. */
 const SLICE_MS = 5
 
 export class SearchReader {
@@ -270,7 +270,7 @@ export class SearchReader {
     }
   }
 
-  /** @returns whether the key keeps it */
+  /** @returns the value of the key for a damaged message: the one that keeps it out of the result */
   #markDamaged(index: number, isNegated: boolean): number {
     this.#damaged.add(index)
     return Number(isNegated)

@@ -30,16 +30,16 @@ import { createLimitedTexts } from './limited-texts.ts'
 import { createSlices } from './search-slices.ts'
 import type { SourcePiece } from './text-source.ts'
 
-/** What is searched, folded. */
+/** The text to search for, folded. */
 export interface SourceQuery {
   readonly text: string
-  /** Also in the headers of the message and of its parts. */
+  /** Whether the headers of the message and of its parts are searched too. */
   readonly inHeader: boolean
 }
 
 /** A message to compare. */
 export interface SearchedSource {
-  /** Of its entry: mailbox and UID. */
+  /** Identifies its entry: mailbox and UID. */
   readonly key: string
   readonly content: LargeContent
   /** Whether the index of whole messages has it. */
@@ -66,7 +66,7 @@ interface SourcesNeeds {
   readonly limits: Limits
 }
 
-/** A search lets other work run after so long. */
+/** Time after which a search lets other work run. */
 const SLICE_MS = 10
 
 export function createSources({ store, contents, mailReader, reportDamage, limits }: SourcesNeeds): Sources {
@@ -77,7 +77,7 @@ export function createSources({ store, contents, mailReader, reportDamage, limit
   const sourceLimits = sourceLimitsOf(limits)
   const readTexts = createLimitedTexts({ contents, mailReader, limits })
   const smallTurns = createTurns(limits, { runningMax: limits.mailboxes.searchSourcesMax })
-  // The reader of large messages has turns as well, in which an organization can pause: there, one of each organization waits.
+  // The reader of large messages has a queue too, in which an organization may have to pause. So one message per organization waits there.
   const largeTurns = createTurns(limits, { runningMax: Number.POSITIVE_INFINITY, runningPerKeyMax: 1 })
 
   return {

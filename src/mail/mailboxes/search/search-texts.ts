@@ -15,7 +15,7 @@ import { filter, type Positions } from './search-positions.ts'
 import type { Compared, SearchReader } from './search-reader.ts'
 import type { SourceQuery } from './search-sources.ts'
 
-/** The text index compares no more. */
+/** Texts that are longer are not looked up in the text index. */
 const INDEXED_CHARS_MAX = 256
 
 /** @returns a part of `among` @throws search_too_costly */
@@ -66,7 +66,7 @@ export async function searchHeader(
 ): Promise<Positions> {
   const name = fieldName.toLowerCase()
   const text = foldText(value)
-  // Rows have the ids of these fields, and not what else may be there. Most clients search for a whole id.
+  // Of these fields, rows contain only the ids. Most clients search for a whole id; other texts are searched in the header.
   const column = reader.mailbox.isDrafts || !isId(text) ? undefined : ID_COLUMNS[name]
   if (column) return reader.byRow(among, (row) => includes(row[column], text))
   const matches = (headers: Fields) =>

@@ -1,9 +1,9 @@
 /**
- * Where the texts of a message come from that SEARCH compares: from the message itself, or, if it is large, from a thread, because reading it would
- * hold the event loop up for seconds (messages/content/mail-reader.ts). Part of search-sources.ts.
+ * Provides the texts of a message that SEARCH compares. Those of a large message are read in a thread (messages/content/mail-reader.ts), because
+ * reading it would block the event loop for seconds. Part of search-sources.ts.
  *
  * A large message that has ended the thread is compared as it is, without decoding anything, so that no message makes SEARCH fail. After a while, the
- * node tries it again. So nothing may be remembered of these texts (`isFallback`).
+ * node tries it again. So callers must not remember anything about these texts (`isFallback`).
  */
 import { StringDecoder } from 'node:string_decoder'
 import type { Limits } from '../../../config/limits.ts'
@@ -15,7 +15,7 @@ import { textsOf, unpackTexts } from '../../messages/content/message-structure.t
 import type { LargeContent } from '../fetch/large-structures.ts'
 
 export interface SourcePiece extends MessageTextPiece {
-  /** Of a message that could not be read for now: its bytes in UTF-8, without a transfer encoding undone. Another time it has other texts. */
+  /** Set if the message could not be read for now: the text is its bytes as UTF-8, not decoded. A later try may return other texts. */
   readonly isFallback?: boolean
 }
 

@@ -8,15 +8,15 @@ export type Flags = readonly string[]
 const SWEPT_SETS_MIN = 1_000
 
 /**
- * Gives equal sets of flags one object, while a message has them. A client can give a message any number of sets, one after the other, so those that no
- * message has any more are forgotten.
+ * Gives equal sets of flags the same object, as long as a message has them. Sets that no message has any more are forgotten: a client can store
+ * any number of different sets one after the other.
  */
 export class FlagSets {
   #keywords = new Set<string>()
   readonly #sets = new Map<string, Flags>()
   #sweptAt = SWEPT_SETS_MIN
 
-  /** Of all sets, in lower case. */
+  /** The keywords of all sets, in lower case. */
   get keywords(): ReadonlySet<string> {
     return this.#keywords
   }
@@ -36,8 +36,8 @@ export class FlagSets {
   }
 
   /**
-   * Forgets the sets that no message has, when the number of all has doubled: looking at each message costs time. Older snapshots may keep
-   * theirs: flags of two snapshots are compared only when one follows the newest one.
+   * Forgets the sets that no message has. It looks at every message, so it does this only when the number of sets has doubled. Older snapshots
+   * may still have forgotten sets: flags of two snapshots are compared only when one of them follows the newest one.
    *
    * @param newest returns the flags of the newest snapshots of all mailboxes that share these sets
    */

@@ -42,13 +42,13 @@ export class MailboxView {
   users = 0
   chain: SnapshotChain | undefined
   loading: Promise<void> | undefined
-  /** Advances one after the other: a later one has read later data. */
+  /** The last advance. The next one starts after it, so that it reads later data. */
   advancing: Promise<void> = Promise.resolve()
   /** The changes up to this event are in the chain. */
   throughSeq = 0
   /** Messages that were added after this event are not in the chain: this node has too many entries in memory. */
   heldSinceSeq: number | undefined
-  /** How many these are. */
+  /** The number of these messages. */
   heldCount = 0
   readonly listeners = new Set<() => void>()
   #isNotifying = false
@@ -92,7 +92,7 @@ export class InboxView {
   readonly #checkSpace: (entries: number) => void
   readonly #views = new Map<string, MailboxView>()
   readonly #flagSets = new FlagSets()
-  /** Of mailboxes that were not open when a message was appended. */
+  /** The keywords of mailboxes that were not open when a message was appended. */
   readonly #keywords = new Map<string, Set<string>>()
   #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
   /** The entries in the database are right up to this event; undefined: unknown. */
@@ -158,7 +158,7 @@ export class InboxView {
   async #bringUpToDate(): Promise<void> {
     if (!this.#isBehind && (await this.#hasSeenAll())) {
       for (const view of this.#views.values()) {
-        // Nothing has changed: only if there is memory for all of them now, reading them again shows them.
+        // Nothing has changed. Reading them again shows the held messages only if there is memory for all of them now.
         if (view.heldSinceSeq !== undefined && this.#fits(view.heldCount)) await this.#advance(view)
       }
       return

@@ -11,7 +11,7 @@ import { decodeStored } from './damaged-content.ts'
 const SOURCE_BYTES_MAX = 64 * 1024
 /** deflate refers to at most this many bytes before the current one. */
 const DICTIONARY_BYTES = 32 * 1024
-/** Of SMALL_DEFLATE. */
+/** The window of SMALL_DEFLATE. */
 const SMALL_WINDOW_BYTES = 16 * 1024
 const LARGE_DEFLATE = { ...SMALL_DEFLATE, windowBits: 15, memLevel: 8 }
 

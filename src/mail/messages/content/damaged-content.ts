@@ -1,6 +1,6 @@
 /**
- * What is stored of a message and cannot be decoded, or is lost: a disk has damaged it, for example. One such message must not stop what reads many,
- * as a search does: it goes on with the others.
+ * The error for stored data of a message that cannot be decoded, or is lost, for example because a disk has damaged it. Code that reads
+ * many messages, such as a search, must leave this message out and continue with the others.
  */
 import type { Log } from '../../../log.ts'
 import { BoundedCache } from '../../events/feed/bounded-cache.ts'

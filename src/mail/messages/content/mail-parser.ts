@@ -117,7 +117,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
     readEvidence: (mail) => run('readEvidence', mail, async () => undefined),
 
     async stop(graceMs = timeoutMs) {
-      // On the clock: the listeners have closed their connections, so the sender of a message that is still in a thread has gone.
+      // Time on the clock, not CPU time: the listeners have closed their connections, so no sender waits for a message that is still in a thread.
       await waitAtMost(Math.min(graceMs, timeoutMs), Promise.all([batches.stop(), queue.stop()]))
       await Promise.all([smallWorker, ...furtherWorkers, largeWorker].map((worker) => worker.end()))
     },
@@ -154,7 +154,7 @@ export function createMailParser({ limits, threads, log, metrics }: MailParserNe
       } catch (error) {
         if (!(error instanceof ThreadEnded)) throw error
         const { reason: cause } = error
-        // Also when the machine is to blame: it has had the thread for as long.
+        // Also if the machine was the cause: the message has occupied the thread all the same.
         if (cause !== 'start') queue.pauseKey(fairnessKey, limits.parsing.keyPauseMs)
         if (!error.blamesMessage) throw new MailError('unavailable', {}, { cause: error })
         log.warn({ err: error, cause, fairnessKey, sizeBytes }, GIVEN_UP[task])

@@ -27,7 +27,7 @@ import { UnreadableMail } from './unreadable-mail.ts'
 export interface ReadMail extends Turn {
   readonly contentId: string
   readonly sizeBytes: number
-  /** Nobody waits for it any more: what waits leaves the queue, and what was not given to the thread is not. */
+  /** Aborts when the caller no longer waits: the message leaves the queue, and is not given to the thread any more. */
   readonly signal?: AbortSignal | undefined
   /** Returns bytes [0, end) in memory that no one else uses. Called when its turn comes. */
   load(end: number): Promise<Uint8Array>
@@ -109,7 +109,7 @@ export function createMailReader({ limits, threads, log }: MailReaderNeeds): Mai
   }
 
   async function readHead(mail: ReadMail): Promise<HeadTexts> {
-    // As much as FETCH reads of a header: both must agree where it ends.
+    // The same limit as that of FETCH for headers: both must agree where the header ends.
     const sizeBytes = Math.min(mail.sizeBytes, mimeHeaderBytesMax)
     const head = await attempt('readHead', mail, sizeBytes)
     if (!(head instanceof ThreadEnded)) return head

@@ -59,7 +59,7 @@ export function createParseBatches(
       isStopped = true
       for (const each of waiting) each.reject(new MailError('shutting_down', {}))
       waiting = []
-      // A batch whose message ended its thread is followed by one of the others.
+      // After a batch whose message ended its thread, the other messages form another batch.
       while (running.size > 0) await Promise.all(running.values())
     },
   }

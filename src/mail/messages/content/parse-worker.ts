@@ -1,13 +1,13 @@
 /**
  * One worker thread that reads messages, in batches: it parses them, reads who claims to have written them, or reads what
- * mail programs ask for. mail-parser.ts uses two for small messages and one for large ones, mail-reader.ts a third one.
+ * mail programs ask for. mail-parser.ts has one or two for small messages and one for large ones; mail-reader.ts has another one.
  *
  *   bytes of the batch, in one piece of memory → thread → JSON of the parsed messages, and their bodies in one piece
  *
  * Both pieces change hands without a copy. A large message is read by the thread, from its file: its bytes made V8 collect
  * garbage on the event loop. The thread notes in shared memory that it has the messages of its batch, and how many of them it
- * has parsed. So when it ends, or one message takes too long, it is known which message that was; while the disk stands still, it
- * is none.
+ * has parsed. So when it ends, or one message takes too long, it is known which message that was; or that it was none, because the
+ * thread was waiting for the disk.
  *
  * The time of a message is CPU time of the thread, where the system counts it (thread-scheduling.ts): on a busy machine, a thread with a low
  * priority waits for a core most of the time, and that is not the fault of its message. On the clock there is another, longer limit, at which the
@@ -35,10 +35,10 @@ export interface TaskResults {
   readonly parse: ParsedMail
   /** The same without codes and links: they are searched for when the message is shown. */
   readonly parseWithoutCodes: ParsedMail
-  /** Of a message without the fields that this server adds. */
+  /** Reads a message without the fields that this server adds. */
   readonly readEvidence: SenderEvidence
   readonly readStructure: StructureTexts
-  /** Of the beginning of a message. */
+  /** Reads the beginning of a message. */
   readonly readHead: HeadTexts
   readonly readTexts: PackedTexts
 }
@@ -81,7 +81,7 @@ export interface ParseThread {
   readonly progress: Int32Array
 }
 
-/** Where threads come from. */
+/** Starts and ends the threads. */
 export interface ParseThreads {
   /** @param niceLevels by how much its priority is lower than that of this process */
   start(limits: Pick<Limits, 'parsing'>, niceLevels: number): ParseThread
@@ -121,7 +121,7 @@ export class ThreadEnded extends Error {
   override readonly name = 'ThreadEnded'
   /**
    * `start`: before it had a message to parse, because it did not start or read the file (in time). `stalled`: it got too little CPU time to
-   * parse one. Of neither is a message to blame.
+   * parse one. Neither is the fault of a message.
    */
   readonly reason: 'start' | 'stalled' | 'time' | 'memory' | 'error'
   /** The message that was being parsed. */

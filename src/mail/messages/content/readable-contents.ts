@@ -1,6 +1,7 @@
 /**
- * Contents as clients read them: one whose file is lost or too short is damaged, as one that cannot be decoded. To other callers, a lost one does not exist, as one
- * that was deleted. A client must not take it for deleted: the operator may still repair the file.
+ * Reads contents for clients. A content whose file is lost or too short is reported as damaged, like one that cannot be decoded. (For other
+ * callers, contents.ts reports a lost file as not_found, like a deleted content.) Clients must not take it for deleted: the operator may
+ * still restore the file.
  */
 import { isMailError } from '../../../errors.ts'
 import type { Db } from '../../../store/handles.ts'

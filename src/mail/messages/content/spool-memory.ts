@@ -1,7 +1,7 @@
 /**
  * Limits the memory of the small messages that arrive or wait to be parsed (limits.parsing.waitingBytesMax). When it is
- * used up, a message is spooled to disk as a large one is, so a peer that sends slowly, or stops in the middle, can keep
- * others out of memory but not out of the server.
+ * used up, a message is spooled to disk as a large one is, so a peer that sends slowly, or stops in the middle, can use
+ * up this memory, but the messages of others still arrive.
  */
 import type { Limits } from '../../../config/limits.ts'
 

@@ -1,13 +1,13 @@
 /**
- * What a node knows of messages that have ended the thread of mail-reader.ts. Not for ever, because the machine may have been busy, or the process
- * paused; and for a while, because each try can take a thread many seconds.
+ * Remembers for a while which messages have ended the thread of mail-reader.ts, and what is shown of them: each new try can take a
+ * thread many seconds. It does not remember them for ever, because the machine may have been busy, or the process paused.
  *
  * Crash: they are tried again. Other nodes try them for themselves.
  */
 import type { Limits } from '../../../config/limits.ts'
 import { BoundedCache } from '../../events/feed/bounded-cache.ts'
 
-/** Of the key and the objects around a value. */
+/** Memory of the key and of the objects around a value. */
 const ENTRY_BYTES = 300
 
 export class UnreadableMail<Value> {

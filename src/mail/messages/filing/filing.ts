@@ -1,4 +1,4 @@
-/** What is filed, and what becomes of it. Types only: file-messages.ts files it. */
+/** The types of messages to file, and of the results. file-messages.ts files them. */
 import type { Address } from '../../../formats/address/address.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { InboxRow } from '../../../store/schema/tenant-rows.ts'

@@ -111,7 +111,7 @@ export async function findPlaces(tx: Tx, { filings, relabel, limits, domain }: T
     for (const { hash, isOwn } of candidate.references) {
       const name = `${inboxId} ${hash}`
       const before = known.references.get(name)
-      // It stays in its thread, unless that only refers to it, and this thread has its message.
+      // The Message-ID stays with its thread, unless that thread only refers to it and this one contains its message.
       if (before && (before.isOwn || !isOwn)) continue
       known.references.set(name, { hash, isOwn, threadId: thread.id })
       if (isOwn && !before && leadsToThread(row)) continue

@@ -21,7 +21,7 @@ import type { PlacedMessage, Places } from './places.ts'
 export interface WrittenRound {
   /** The numbers of the messages, by id. */
   readonly numbers: ReadonlyMap<string, number>
-  /** Of the threads that were not new, and whose caller needs them: as they are now. */
+  /** The parts, as they are now, of those threads that existed before and that the caller needs. */
   readonly threadParts: ThreadParts
 }
 

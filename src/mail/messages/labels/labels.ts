@@ -129,7 +129,7 @@ export async function changeLabels(
   return changeKnownLabels(tx, actor, { row, labels: current, change }, inboxAddress, limits, bounds)
 }
 
-/** As changeLabels, for a message whose labels have been read. */
+/** Does the same as changeLabels, for a message whose labels have been read. */
 export async function changeKnownLabels(
   tx: Tx,
   actor: string,
@@ -161,7 +161,7 @@ export async function changeKnownLabels(
   return labels
 }
 
-/** Of messages whose labels have been read. */
+/** Changes to the labels of messages whose labels have been read. */
 export interface LabelsToChange {
   readonly row: messagesTable.NewMessageRow
   readonly labels: readonly string[]

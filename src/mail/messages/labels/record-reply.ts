@@ -1,4 +1,4 @@
-/** What the sending of an answer changes at the message that it answers. */
+/** Changes the message that is answered when its answer is sent. */
 import type { Tx } from '../../../store/handles.ts'
 import { listByIds } from '../../../store/tables/messages-table.ts'
 import { findLabelled } from '../../../store/tables/placed-messages-table.ts'

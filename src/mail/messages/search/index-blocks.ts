@@ -21,7 +21,7 @@ import type { SignatureThread } from './signature-thread.ts'
 /** What the blocks of a kind contain. */
 export interface IndexedTexts {
   readonly kind: BlockKind
-  /** Of the job that makes them. */
+  /** The kind of the job that makes them. */
   readonly jobKind: string
   /** Names what makes the signatures: blocks of another one are made again. */
   readonly textFunction: string
@@ -40,7 +40,7 @@ export interface SignedRange {
 
 export interface SignedMessage {
   readonly number: number
-  /** Of its texts; at most a quarter of a block's. */
+  /** The signatures of its texts; at most a quarter of those of a block. */
   readonly signatures: readonly Uint8Array[]
 }
 

@@ -54,7 +54,7 @@ export interface SearchRequest {
 /** A message that matches. */
 export interface Match extends Pick<index.SearchableRow, 'id' | 'number' | 'thread_id' | 'timestamp'> {
   readonly text: MessageText
-  /** Of the header, and Bcc. */
+  /** The addresses of the header, and Bcc addresses. */
   readonly addresses: readonly KindAddress[]
 }
 
@@ -191,10 +191,10 @@ export async function searchMessages(
 type Progress = 'all read' | 'page ends'
 
 /**
- * Returns the numbers between which the messages of the requested times are. Numbers have the order of the commits, and
- * times nearly so: clocks of nodes differ, and a clock can be set back. So the range is wider by limits.events.disorderMs,
- * and all that follow the first message behind it are too late. That one may have a wrong time, so the range also contains the
- * newest messages before it: those within disorderMs of the newest one, in whatever order. The same holds for its beginning.
+ * Returns the numbers between which the messages of the requested times are. Numbers are in the order of the commits, and
+ * times nearly are: clocks of nodes differ, and a clock can be set back. So the range of times is extended by
+ * limits.events.disorderMs, and ends at the first message after it. The time of this message may be wrong, so the range also
+ * contains the newest messages with times before its end: all within disorderMs of the newest one. The same applies to the beginning.
  */
 async function rangeOfTimes(
   db: Db,

@@ -59,7 +59,7 @@ export function createPieceFolder(overlapChars = OVERLAP_CHARS): (piece: Message
   }
 }
 
-/** Of a message that every search reads, unless its signatures are in memory. */
+/** Returns a signature with all bits: every search reads its message, unless signatures of the message are in memory. */
 export function fullSignature(): Uint8Array {
   return new Uint8Array(SIGNATURE_BYTES).fill(0xff)
 }

@@ -11,7 +11,7 @@ import type { ParsedMail } from '../../messages/content/parsed-message.ts'
 interface ChallengedMail {
   readonly inbox: Pick<InboxRow, 'challenge_senders'>
   readonly senderClaim: string | undefined
-  /** Of the envelope. */
+  /** The envelope sender. */
   readonly sender: string
   readonly recipient: string
   readonly parsed: Pick<ParsedMail, 'to' | 'cc' | 'isUnanswerable'>

@@ -11,7 +11,7 @@ import type { Authentication } from '../../messages/authentication.ts'
 import { singleFromDomain } from '../authentication/from-domains.ts'
 
 export interface ClaimingMail {
-  /** Of the envelope. */
+  /** The envelope sender. */
   readonly sender: string
   /** The addresses of From, as readers see it. */
   readonly from: readonly Address[]

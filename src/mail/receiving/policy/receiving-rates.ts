@@ -3,8 +3,8 @@
  *
  * A sender is the organizational domain that has confirmed its mail: its owner has any number of subdomains. If only a signature
  * confirms it, the network of the client counts with the domain: anyone who has a signed message can send it again. All other mail
- * counts for the network of its client: who counts by a name that anyone can forge lets strangers use up the limit of others. Clients that the
- * operator trusts are not counted.
+ * counts for the network of its client: if it counted for a name that anyone can forge, strangers could use up the limit of others. Clients
+ * that the operator trusts are not counted.
  *
  * All addresses of an inbox share its limit: plus-tags, aliases, and those that a catch-all receives, of which there is no end. An inbox
  * that gets too much is refused at RCPT, before the message arrives. Only messages that were stored count, so that nobody blocks an

@@ -58,7 +58,7 @@ export function createRefusals({ store, findInbox, clock, limits, log }: Refusal
     keysMax: ratesTrackedMax,
     clock: () => performance.now(),
   })
-  /** Of one message each, by address and code if there is no more space. */
+  /** Refusals of one message each; collected by address and code when there is no more space. */
   const arrived = new Map<string, Pending>()
   let arrivals = 0
   /** With an event that could not be written. */

@@ -104,8 +104,8 @@ function eachOnce(ids: readonly string[]) {
 }
 
 /**
- * For one of several sends. The few of an organization whose human is not verified are counted in another way, which cannot be
- * taken back.
+ * Says why one of several sends must run later or alone. The sends of an organization whose human is not verified run alone, because their
+ * count cannot be taken back.
  */
 function reasonToWait(inbox: SenderInboxRow | undefined): typeof RUN_LATER | typeof RUN_ALONE | undefined {
   if (inbox === undefined) return RUN_LATER // another node has locked it, or it was deleted just now

@@ -48,7 +48,7 @@ export interface SentMail {
   readonly keyClaim: KeyClaim
   /** It is discarded if the message is not stored. */
   readonly content: PreparedContent
-  /** Of the DKIM key. */
+  /** The selector of the DKIM key. */
   readonly selector: string
   /**
    * Its Message-ID, which is new. undefined: a mail program has chosen it. If the inbox has sent the same message before, it is

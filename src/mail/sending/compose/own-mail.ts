@@ -12,7 +12,7 @@ import type { Domains } from '../../domains/domains.ts'
 export interface OwnMail {
   /** Its domain is also that of the Message-ID. */
   readonly from: string
-  /** Of the domain that signs; undefined: none does. */
+  /** The id of the domain that signs; undefined: the mail is not signed. */
   readonly domainId: string | undefined
   readonly to: readonly string[]
   readonly subject: string

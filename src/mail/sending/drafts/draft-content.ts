@@ -49,7 +49,7 @@ interface PrepareRevisionNeeds {
   readonly random: (bytes: number) => Buffer
 }
 
-/** Of HTML, so much text is read for the preview. */
+/** Characters of HTML that are read for the preview. */
 const PREVIEW_SOURCE_CHARS = 2_000
 
 export function createPrepareRevision(needs: PrepareRevisionNeeds): PrepareRevision {

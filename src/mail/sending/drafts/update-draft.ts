@@ -70,7 +70,7 @@ interface NewContent {
   readonly position: number
 }
 
-/** So often another call may change the draft between reading and writing. */
+/** Tries to change a draft, which another call may change between reading and writing. */
 const TRIES_MAX = 3
 
 export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {

@@ -33,7 +33,7 @@ export async function* findForbidden<C extends Claim>(
   limits: Limits,
 ): AsyncGenerator<{ readonly claims: readonly C[]; readonly rejections: Rejections }> {
   const rows = claims.flatMap((claim) => claim.rows)
-  // Notices of Martlet itself go to an inbox, and are no mail of it.
+  // Martlet's own notices are sent to an inbox, not by it.
   const sent = rows.filter((row) => row.inbox_id !== null && submissions.get(row.submission_id)?.kind === 'message')
   const byInbox = groupByInbox(sent)
   const rejections = new Map<string, string>()

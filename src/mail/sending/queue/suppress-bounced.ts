@@ -10,7 +10,7 @@ import type { Tx } from '../../../store/handles.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 
-/** X.1.7 and X.1.8 concern the address of the sender, and X.1.0 either: Postfix says it to RCPT when it rejects the sender. */
+/** X.1.7 and X.1.8 concern the address of the sender. X.1.0 may: Postfix replies with it to RCPT when it rejects the sender. */
 const ADDRESS_FAILURE = /^5\.1\.(?!0*[078]?$)\d{1,3}$/
 
 /** @param target name of the target: an inbox of this server may be created later, and each send looks it up */

@@ -1,6 +1,6 @@
 /**
- * Sends a message that a mail program has composed (submission; later IMAP): raw bytes and an envelope, under the rules of all other
- * mail (docs/adr/0058).
+ * Sends a message that a mail program has composed (SMTP submission): raw bytes and an envelope, under the rules of all other mail
+ * (docs/adr/0058).
  *
  *   sender → recipients → spool → check and sign (sign-raw.ts) → parse → idempotency → file and queue (file-sent.ts)
  *
@@ -56,7 +56,7 @@ async function completeDraft(tx: Tx, inbox: InboxRow, header: DraftReference): P
   return { row, blobs: await contents.removeUnused(tx, unused) }
 }
 
-/** To the agent that wrote it, the draft was sent as if by a call (../drafts/send-draft.ts). */
+/** Writes what a call that sends a draft writes (../drafts/send-draft.ts): the event, and the record for repeated calls. */
 async function recordCompletion(
   tx: Tx,
   actor: KeyActor,

@@ -9,7 +9,7 @@ export interface Webhook {
   /** Ids. Absent together with inboxAddresses: everything in its scope. Deleted pods and inboxes are not shown. */
   readonly podIds?: readonly string[]
   readonly inboxAddresses?: readonly string[]
-  /** Of the same inboxes, in the same order. */
+  /** The ids of the same inboxes, in the same order. */
   readonly inboxIds?: readonly string[]
   /** The pod or inbox that the webhook belongs to: it is deleted with it. */
   readonly podId?: string

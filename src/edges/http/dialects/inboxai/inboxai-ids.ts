@@ -1,6 +1,6 @@
 /**
  * Ids as inboxai writes them: an opaque text for an inbox, `msg_` and `thr_` with one. They render our UUIDs, so each object has
- * one, and the core never sees it. What AgentMail's clients use instead is accepted in the same places: the address of an inbox,
+ * exactly one id, and the core never sees these texts. What AgentMail's clients use instead is accepted in the same places: the address of an inbox,
  * the Message-ID of a message, the UUID of a thread.
  */
 import { fromPrefixedId, toBase32, toPrefixedId } from '../../../../formats/base32-ids.ts'

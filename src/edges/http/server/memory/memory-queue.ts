@@ -56,7 +56,7 @@ export interface MemoryQueue {
 export function createMemoryQueue({ http }: Limits, bytesMax: number): MemoryQueue {
   const budget = new SharedBudget(bytesMax)
   const holders = new Set<Holder>()
-  /** By API key, in the order of their turns, each with at least one. */
+  /** The waiting requests by API key, in the order of the keys' turns. */
   const waiting = new Map<string | undefined, QueuedReservation[]>()
   let waitingCount = 0
   const places = new CapacityShares(http.responsesWaitingMax)

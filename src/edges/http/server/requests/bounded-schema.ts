@@ -21,9 +21,9 @@ export interface RequestSchema {
   /** JSON Schema 2020-12 §8.3 and §8.4: the text is content, for example the HTML of a message or an attachment. */
   readonly contentEncoding?: string
   readonly contentMediaType?: string
-  /** Of an object without declared members: the names that have a meaning. Without it, the caller chooses all names. */
+  /** The names that have a meaning in an object without declared members. Without it, the caller chooses all names. */
   readonly knownNames?: readonly string[]
-  /** Of a body: members that no client of the service sends, and what to write instead. They are refused. */
+  /** Members of a body that no client of the service sends, with what to write instead. They are refused. */
   readonly misnamed?: Readonly<Record<string, string>>
   /** The member exists to be refused. */
   readonly isRefused?: boolean

@@ -95,7 +95,7 @@ export function attachmentStatus({ filename, contentType, sizeBytes }: Attachmen
   }
 }
 
-/** Labels that clients of Assmbl set, and the one that tells them of a repeated message; other state has own members. */
+/** Labels that clients of Assmbl set, and the one that marks a repeated message; other state has own members. */
 export function shownLabels(labels: readonly string[]): string[] {
   const own = new Set(ownLabels(labels))
   return labels.filter((label) => own.has(label) || label === DUPLICATE)
