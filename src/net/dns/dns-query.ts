@@ -154,19 +154,26 @@ function overUdp(
 ): Promise<packet.DecodedPacket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    let isEnded = false
     const end = (settle: () => void) => {
+      if (isEnded) return // closing a closed socket throws
+      isEnded = true
       stopWaiting()
       socket.close()
       settle()
     }
     const stopWaiting = startWaiting(tryLimits, () => end(() => reject(new DnsError('ETIMEOUT', question))))
-    socket.once('error', (error) => end(() => reject(error)))
+    socket.on('error', (error) => end(() => reject(error)))
     socket.on('message', (message) => {
       const answer = decode(message)
       if (answer && isAnswer(answer)) end(() => resolve(answer)) // others are forged, or late
     })
-    // A connected socket receives from this server alone.
-    socket.connect(port, address, () => socket.send(query))
+    // A connected socket receives from this server alone. Not as a callback of `connect`: Node would call it with the error, and
+    // report none, for a server that this machine cannot reach, for example by IPv6.
+    socket.once('connect', () => {
+      if (!isEnded) socket.send(query)
+    })
+    socket.connect(port, address)
   })
 }
 
