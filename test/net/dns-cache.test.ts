@@ -104,6 +104,20 @@ test('a long answer arrives over TCP; a longer one is not cached', async () => {
   expect(asked()).toHaveLength(4) // each time over UDP and over TCP
 })
 
+test.each([
+  ['FORMERR', { rcode: 1, isBare: true }],
+  ['FORMERR and the question', { rcode: 1, isBare: false }],
+  ['NOTIMP', { rcode: 4, isBare: false }],
+])('a resolver that answers EDNS with %s is asked without it', async (_answer, lacksEdns) => {
+  await using old = Object.assign(await startDns(zones), { lacksEdns })
+  const { query } = createCachedDns({
+    ...{ servers: [old.address], clock: () => 0 },
+    limits: withLimits({ dns: { triesMax: 1, tryMs: 5_000 } }),
+  })
+  expect(await query('text.example', 'TXT')).toEqual(['v=spf1 -all', 'other'])
+  expect(await query('long.example', 'TXT')).toEqual([long]) // over TCP
+})
+
 test('a resolver that this machine cannot reach is skipped at once', async () => {
   // A link-local address without a zone: no route leads to it, whatever networks this machine has.
   const servers = ['[fe80::1]:53', dns.address]
