@@ -379,6 +379,12 @@ test.each<[string, Behaviour, string, RegExp]>([
     /temporarily rejected mail from this sender; will retry: 451 4.7.1 greylisted/,
   ],
   [
+    'wants TLS first, after TLS has failed', // the message bounced
+    { on: (line) => (/^MAIL/.test(line) ? '530 5.7.0 Must issue a STARTTLS command first' : undefined) },
+    '5.7.0',
+    /temporarily rejected mail from this sender; will retry: 530 5.7.0 Must issue a STARTTLS command first/,
+  ],
+  [
     'rejects the message temporarily',
     { on: (line) => (line === '.' ? '452 4.3.1 disk full' : undefined) },
     '4.3.1',

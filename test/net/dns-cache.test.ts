@@ -104,6 +104,29 @@ test('a long answer arrives over TCP; a longer one is not cached', async () => {
   expect(asked()).toHaveLength(4) // each time over UDP and over TCP
 })
 
+test.each([
+  ['FORMERR', { rcode: 1, isBare: true }],
+  ['FORMERR and the question', { rcode: 1, isBare: false }],
+  ['NOTIMP', { rcode: 4, isBare: false }],
+])('a resolver that answers EDNS with %s is asked without it', async (_answer, lacksEdns) => {
+  await using old = Object.assign(await startDns(zones), { lacksEdns })
+  const { query } = createCachedDns({
+    ...{ servers: [old.address], clock: () => 0 },
+    limits: withLimits({ dns: { triesMax: 1, tryMs: 5_000 } }),
+  })
+  expect(await query('text.example', 'TXT')).toEqual(['v=spf1 -all', 'other'])
+  expect(await query('long.example', 'TXT')).toEqual([long]) // over TCP
+})
+
+test('a resolver that this machine cannot reach is skipped at once', async () => {
+  // A link-local address without a zone: no route leads to it, whatever networks this machine has.
+  const servers = ['[fe80::1]:53', dns.address]
+  const { query } = createCachedDns({ servers, clock: () => 0, limits: withLimits({ dns: { tryMs: 60_000 } }) })
+  expect(await query('text.example', 'TXT')).toEqual(['v=spf1 -all', 'other'])
+  const unreachable = createCachedDns({ servers: servers.slice(0, 1), clock: () => 0, limits: withLimits({}) })
+  await expect(unreachable.query('text.example', 'TXT')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
+
 test('the cache is bounded, and so are the queries that run at a time', async () => {
   const { query, asked } = cachedDns({ cachedMax: 2, queriesMax: 1 })
   await Promise.all([query('text.example', 'TXT'), query('mx.example', 'A'), query('mail.example', 'MX')])

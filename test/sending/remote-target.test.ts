@@ -72,7 +72,10 @@ test('an 8-bit header needs SMTPUTF8, at any split into chunks', async () => {
   const mail = 'Subject: 12345\r\nTo: zoë@a.test\r\n\r\nplain\r\n'
   for (const chunkBytes of [1, 2, 3, 19, 1_000]) {
     const { read } = handover(mail, chunkBytes)
-    expect(await all.deliver({ read })).toMatchObject([{ kind: 'failed_for_good', enhancedCode: '5.6.7' }])
+    const [outcome] = await all.deliver({ read })
+    expect(outcome).toMatchObject({ kind: 'failed_for_good', enhancedCode: '5.6.7' })
+    // The addresses of the envelope are ASCII: the reason named them.
+    expect(outcome!.reply).toMatch(/^mx0\.a\.test does not accept a header with non-ASCII characters/)
   }
 })
 

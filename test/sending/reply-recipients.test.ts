@@ -40,6 +40,12 @@ test.each([
 test.each([
   ['To and Cc', { ...fromAnn, to: `${INBOX}, bo@a.test`, cc: 'cy@a.test' }, [ann], ['bo@a.test', 'cy@a.test']],
   ['nobody twice', { ...fromAnn, to: `${INBOX}, ANN@a.test, bo@a.test`, cc: 'Bo@a.test' }, [ann], ['bo@a.test']],
+  [
+    'From, if Reply-To is the inbox',
+    { ...fromAnn, replyTo: 'Desk+Web@mail.test', cc: 'cy@a.test' },
+    [ann],
+    ['cy@a.test'],
+  ],
   ['no tag of the inbox', { ...fromAnn, to: 'Desk+Orders@mail.test', cc: 'desk+a+b@mail.test' }, [ann], []],
   [
     'a similar address',

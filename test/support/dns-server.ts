@@ -33,6 +33,8 @@ export interface DnsServer extends AsyncDisposable {
   readonly questions: readonly string[]
   /** Longer answers over UDP are truncated, so that the client asks again over TCP. */
   udpBytesMax: number
+  /** Answers queries with EDNS with this error (RFC 6891 §7): the bare header, or also the question. */
+  lacksEdns?: { readonly rcode: number; readonly isBare: boolean }
 }
 
 const NXDOMAIN = 3
@@ -41,7 +43,7 @@ const REFUSED = 5
 
 export async function startDns(zones: Zones): Promise<DnsServer> {
   const questions: string[] = []
-  const server = { udpBytesMax: 512 }
+  const server: Pick<DnsServer, 'udpBytesMax' | 'lacksEdns'> = { udpBytesMax: 512 }
   const sockets = new Set<Socket>()
   const { udp, tcp, port } = await listen()
   tcp.on('connection', serveTcp)
@@ -85,6 +87,10 @@ export async function startDns(zones: Zones): Promise<DnsServer> {
     const query = packet.decode(message)
     const [question] = query.questions ?? []
     if (!question) return undefined
+    if (server.lacksEdns && query.additionals?.some(({ type }) => (type as string) === 'OPT')) {
+      const { rcode, isBare } = server.lacksEdns
+      return { id: query.id!, type: 'response', flags: rcode, questions: isBare ? [] : [question] }
+    }
     const name = question.name.toLowerCase()
     questions.push(`${question.type} ${name}`)
     const records = zones[name]

@@ -54,9 +54,16 @@ interface AskOptions {
 const UDP_BYTES_MAX = 1232
 /** RFC 1034 §3.6.2: chains of aliases should be avoided. Longer ones are loops. */
 const ALIASES_MAX = 10
+const FORMERR = 1
 const NXDOMAIN = 3
+const NOTIMP = 4
 /** Errors of a whole answer (RFC 1035 §4.1.1 RCODE). */
-const RCODES: Readonly<Record<number, string>> = { 1: 'EFORMERR', 2: 'ESERVFAIL', 4: 'ENOTIMP', 5: 'EREFUSED' }
+const RCODES: Readonly<Record<number, string>> = {
+  [FORMERR]: 'EFORMERR',
+  2: 'ESERVFAIL',
+  [NOTIMP]: 'ENOTIMP',
+  5: 'EREFUSED',
+}
 const HEADER_BYTES = 12
 
 /**
@@ -97,31 +104,48 @@ function isAskable(name: string): boolean {
   return name.split('.').every((label) => label.length > 0 && label.length <= 63)
 }
 
+/** RFC 6891 §7: a server that does not know EDNS says so with FORMERR or NOTIMP, and is asked again without it. */
 async function ask(
   server: DnsServer,
   name: string,
   type: RecordType,
   tryLimits: TryLimits,
 ): Promise<packet.DecodedPacket> {
+  const answer = await askOnce(server, name, type, { ...tryLimits, isEdns: true })
+  return lacksEdns(answer) ? askOnce(server, name, type, { ...tryLimits, isEdns: false }) : answer
+}
+
+function lacksEdns(answer: packet.DecodedPacket): boolean {
+  return rcodeOf(answer) === FORMERR || rcodeOf(answer) === NOTIMP
+}
+
+function rcodeOf(answer: packet.DecodedPacket): number {
+  return (answer as { readonly flags?: number }).flags! & 0xf
+}
+
+async function askOnce(
+  server: DnsServer,
+  name: string,
+  type: RecordType,
+  { isEdns, ...tryLimits }: TryLimits & { readonly isEdns: boolean },
+): Promise<packet.DecodedPacket> {
   const id = randomInt(0x1_0000)
+  const options = [
+    {
+      ...{ type: 'OPT', name: '.', udpPayloadSize: UDP_BYTES_MAX, extendedRcode: 0, ednsVersion: 0, flags: 0 },
+      options: [],
+    },
+  ] as unknown as packet.Answer[]
   const query = packet.encode({
     ...{ type: 'query', id, flags: packet.RECURSION_DESIRED, questions: [{ type, name, class: 'IN' }] },
-    additionals: [
-      {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: UDP_BYTES_MAX,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: 0,
-        options: [],
-      },
-    ] as unknown as packet.Answer[],
+    ...(isEdns && { additionals: options }),
   })
   const isAnswer = (answer: packet.DecodedPacket) => {
     const [asked] = answer.questions ?? []
     const isSame = asked?.type === type && asked.name.toLowerCase() === name.toLowerCase()
-    return answer.id === id && answer.type === 'response' && isSame
+    // A server that could not read the query does not repeat its question.
+    const isUnread = isEdns && asked === undefined && lacksEdns(answer)
+    return answer.id === id && answer.type === 'response' && (isSame || isUnread)
   }
   const answer = await overUdp(server, query, isAnswer, tryLimits, `${type} ${name}`)
   return answer.flag_tc ? overTcp(server, query, isAnswer, tryLimits, `${type} ${name}`) : answer
@@ -154,19 +178,26 @@ function overUdp(
 ): Promise<packet.DecodedPacket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    let isEnded = false
     const end = (settle: () => void) => {
+      if (isEnded) return // closing a closed socket throws
+      isEnded = true
       stopWaiting()
       socket.close()
       settle()
     }
     const stopWaiting = startWaiting(tryLimits, () => end(() => reject(new DnsError('ETIMEOUT', question))))
-    socket.once('error', (error) => end(() => reject(error)))
+    socket.on('error', (error) => end(() => reject(error)))
     socket.on('message', (message) => {
       const answer = decode(message)
       if (answer && isAnswer(answer)) end(() => resolve(answer)) // others are forged, or late
     })
-    // A connected socket receives from this server alone.
-    socket.connect(port, address, () => socket.send(query))
+    // A connected socket receives from this server alone. Not as a callback of `connect`: Node would call it with the error, and
+    // report none, for a server that this machine cannot reach, for example by IPv6.
+    socket.once('connect', () => {
+      if (!isEnded) socket.send(query)
+    })
+    socket.connect(port, address)
   })
 }
 
@@ -215,7 +246,7 @@ function decode(message: Buffer): packet.DecodedPacket | undefined {
 /** @throws DnsError */
 function readAnswer(answer: packet.DecodedPacket, name: string, type: RecordType): DnsAnswer {
   const question = `${type} ${name}`
-  const rcode = (answer as { readonly flags?: number }).flags! & 0xf
+  const rcode = rcodeOf(answer)
   if (rcode !== 0 && rcode !== NXDOMAIN) throw new DnsError(RCODES[rcode] ?? 'EBADRESP', question)
 
   const answers = (answer.answers ?? []) as (packet.StringAnswer | packet.TxtAnswer | packet.MxAnswer)[]

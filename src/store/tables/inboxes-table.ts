@@ -1,4 +1,5 @@
 /** Queries for inboxes and their counters. Rows only. Inboxes that are being deleted are hidden unless stated. */
+import { type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
 import { prepareLock, prepareQuery } from '../prepared-query.ts'
 import { selectRows, updateRows } from '../row-statements.ts'
@@ -111,13 +112,32 @@ async function listScopes(db: Db, column: 'id' | 'address', values: readonly str
     .execute()
 }
 
-const paused = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
-  db.selectFrom('inboxes').select(['id', 'address']).where('id', 'in', ids).where('status', '!=', 'active'),
+const restricted = prepareQuery((db, { ids }: { ids: readonly string[] }) =>
+  db
+    .selectFrom('inboxes')
+    .leftJoin('domains', (join) =>
+      join.onRef('domains.id', '=', 'inboxes.domain_id').on('domains.holds_name', '=', sql.lit(1)),
+    )
+    .select(['inboxes.id', 'address', 'inboxes.status', 'domain_id', 'inboxes.organization_id', 'inboxes.pod_id'])
+    .where('inboxes.id', 'in', ids)
+    .where((where) =>
+      where.or([
+        where('inboxes.status', '!=', 'active'),
+        where('domains.domain', 'is', null),
+        sql<SqlBool>`inboxes.address not like ('%@' || domains.domain)`,
+      ]),
+    ),
 )
 
-/** Returns those of the inboxes that may not send. */
-export async function listPaused(db: Db, ids: readonly string[]): Promise<Pick<InboxRow, 'id' | 'address'>[]> {
-  return ids.length === 0 ? [] : paused(db, { ids })
+/** An inbox that may not send, or not in the name of every address. */
+export type RestrictedInboxRow = Pick<
+  InboxRow,
+  'id' | 'address' | 'status' | 'domain_id' | 'organization_id' | 'pod_id'
+>
+
+/** Returns those of the inboxes that are paused, or whose domain is not held or not that of their address. */
+export async function listRestricted(db: Db, ids: readonly string[]): Promise<RestrictedInboxRow[]> {
+  return ids.length === 0 ? [] : restricted(db, { ids })
 }
 
 /** A client_id is unique within a pod. */

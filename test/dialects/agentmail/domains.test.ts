@@ -286,6 +286,52 @@ test('a domain that moves to another tenant: its mail is for the new one, and th
   expect(await count(made.inboxId).catch(() => 'renamed')).toBe(1)
 })
 
+// The old tenant released mail that it had kept. With the SPF record of the new owner, it passed DMARC as mail of that domain.
+test('mail that is still in the queue is not sent in the name of a domain that another tenant has verified', async () => {
+  const { agentmail } = world
+  const [red, blue] = [await agentmail.pods.create({}), await agentmail.pods.create({})]
+  const options = { domain: 'kept.test', feedbackEnabled: true, ...forSubdomains }
+  const claim = async (podId: string, domain: string) => {
+    publish((await agentmail.pods.domains.create(podId, { ...options, domain })).records)
+    await agentmail.pods.domains.verify(podId, domain)
+  }
+  await claim(red.podId, 'kept.test')
+  const inboxIds: string[] = []
+  for (const domain of ['kept.test', 'shop.kept.test', 'news.kept.test']) {
+    inboxIds.push((await agentmail.pods.inboxes.create(red.podId, { username: 'eve', domain })).inboxId)
+  }
+  const sent = await Promise.all(
+    inboxIds.map((inboxId) => agentmail.inboxes.messages.send(inboxId, { to: 'zoe@nowhere.test', text: 'x' })),
+  )
+  const statesAre = async (expected: readonly string[]) => {
+    const stateOf = async (inboxId: string, index: number) => {
+      const path = `/v0/inboxes/${inboxId}/messages/${encodeURIComponent(sent[index]!.messageId)}/deliveries`
+      return (await world.request('GET', path)).body.deliveries[0].state
+    }
+    await expect.poll(() => Promise.all(inboxIds.map(stateOf))).toEqual(expected)
+  }
+  const release = async (index: number) => {
+    const { body } = await world.request('POST', '/v0/queue/release', { body: { inbox_id: inboxIds[index] } })
+    expect(body).toMatchObject({ changed: 1 })
+  }
+  await statesAre(['held', 'held', 'held'])
+
+  // A subdomain that another tenant has verified, and one that is still decided by the domain above.
+  await claim(blue.podId, 'shop.kept.test')
+  await release(1)
+  await release(2)
+  await statesAre(['held', 'rejected', 'bounced'])
+
+  withdraw('kept.test')
+  await agentmail.pods.domains.verify(red.podId, 'kept.test')
+  now += 49 * 3_600_000
+  const isUsable = async () => 'usable_until' in (await agentmail.pods.domains.get(red.podId, 'kept.test'))
+  await expect.poll(isUsable).toBe(false)
+  await claim(blue.podId, 'kept.test')
+  await release(0)
+  await statesAre(['rejected', 'rejected', 'bounced'])
+})
+
 test('DNS that does not answer changes nothing', async () => {
   const { agentmail } = world
   await verified('shaky.test')

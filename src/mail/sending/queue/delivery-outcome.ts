@@ -35,7 +35,7 @@ import { addRelayId } from '../../messages/threads/threading.ts'
 import { eventMessage } from '../../messages/views/event-message.ts'
 import type { Outcome } from '../targets/delivery-target.ts'
 import { ageStartOf, type BounceNotices, statusOf } from './bounce-notices.ts'
-import { retryDelayMs } from './delivery-retry.ts'
+import { isRetriedTogether, retryDelayMs } from './delivery-retry.ts'
 import { isFound, type KnownRows, leaseKey, lockAndRead, messageOf } from './outcome-rows.ts'
 import { isSuppressing, suppressBounced } from './suppress-bounced.ts'
 
@@ -162,9 +162,10 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
 
   function changesOf(tx: Tx, attempted: EndedDelivery, { histories }: KnownRows): Changes {
     const made: Changes = { changes: [], rows: [], history: [], byEvent: new Map(), late: [], suppressed: [] }
+    const together = spread()
     for (const { row, outcome } of attempted.recipients) {
       const historyLength = histories.get(leaseKey(row.id, attempted.owner))
-      const change = historyLength === undefined ? undefined : stateAfter(tx, row, outcome)
+      const change = historyLength === undefined ? undefined : stateAfter(tx, row, outcome, together)
       made.changes.push(change)
       if (historyLength === undefined || !change) continue
       made.rows.push(outcomeRow(tx, row, outcome, change))
@@ -198,7 +199,8 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     return { blobs, outcomes: { messageId: message?.api_message_id, changes } }
   }
 
-  function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome): Change {
+  /** @param together of this attempt, as `spread` */
+  function stateAfter(tx: Tx, row: RecipientRow, outcome: Outcome, together: number): Change {
     const nextAttemptAt = row.next_attempt_at
     if (outcome.kind === 'delivered') return { state: 'delivered', nextAttemptAt, event: 'delivered' }
     if (outcome.kind === 'held') return { state: 'held', nextAttemptAt, event: 'held' }
@@ -206,7 +208,8 @@ export function createRecordOutcome(needs: OutcomeNeeds): RecordOutcome {
     const ageStartAt = ageStartOf(row)
     const isTooOld = ageStartAt + limits.delivery.retryForMs <= tx.now
     if (outcome.kind === 'failed_for_good' || isTooOld) return { state: 'bounced', nextAttemptAt, event: 'bounced' }
-    const retryAt = tx.now + retryDelayMs(row.attempts + 1, spread(), limits)
+    const attempts = row.attempts + 1
+    const retryAt = tx.now + retryDelayMs(attempts, isRetriedTogether(attempts, outcome) ? together : spread(), limits)
     const noticeAt = ageStartAt + limits.delivery.delayNoticeMs
     const isNoticeOpen = row.delay_notice_at === null
     const isLate = isNoticeOpen && noticeAt <= tx.now

@@ -17,3 +17,14 @@ export function retryDelayMs(attempts: number, spread: number, limits: Limits): 
   const delayMs = Math.min(factor * limits.delivery.retryFirstMs, limits.delivery.retryMsMax)
   return Math.round(delayMs * (1 + JITTER * (2 * spread - 1)))
 }
+
+/**
+ * Whether recipients of a message that a server has deferred in one attempt are retried in one attempt too, so that it gets one copy of the
+ * message (RFC 5321 §4.5.4.1). Greylisting defers all of them for some minutes, with 450 or 451. After other failures each waits by
+ * itself: a server that ends a session at its eleventh recipient would do so again and again.
+ *
+ * @param attempts attempts made so far, at least 1
+ */
+export function isRetriedTogether(attempts: number, { code }: { readonly code?: number }): boolean {
+  return (code === 450 || code === 451) && attempts <= EARLY_FACTORS.length
+}

@@ -1,13 +1,17 @@
 /**
- * Finds claimed recipients to which their inbox may no longer send: since the message was accepted, it was paused, or a list
- * denies the address, perhaps because other mail to it bounced. They are rejected instead of delivered. Part of
- * delivery-groups.ts.
+ * Finds claimed recipients to which their inbox may no longer send: since the message was accepted, it was paused, another tenant
+ * has verified the domain of its sender, or a list denies the address, perhaps because other mail to it bounced. They are rejected
+ * instead of delivered. Part of delivery-groups.ts.
  */
 import type { Limits } from '../../../config/limits.ts'
+import { splitAddress } from '../../../formats/address/address.ts'
 import type { RecipientRow, SubmissionRow } from '../../../store/schema/sending-rows.ts'
 import type { Store } from '../../../store/store.ts'
+import * as domainsTable from '../../../store/tables/domains-table.ts'
 import * as inboxes from '../../../store/tables/inboxes-table.ts'
 import * as listEntries from '../../../store/tables/list-entries-table.ts'
+import { decidingClaim, decidingNames } from '../../domains/domain-name.ts'
+import { isDecidedFor } from '../../domains/domains.ts'
 import { findDenials } from '../../inboxes/lists/find-denials.ts'
 import { describeDenial } from '../../inboxes/lists/list-rules.ts'
 import type { DeliveryTarget } from '../targets/delivery-target.ts'
@@ -36,8 +40,10 @@ export async function* findForbidden<C extends Claim>(
   // Martlet's own notices are sent to an inbox, not by it.
   const sent = rows.filter((row) => row.inbox_id !== null && submissions.get(row.submission_id)?.kind === 'message')
   const byInbox = groupByInbox(sent)
-  const rejections = new Map<string, string>()
-  for (const { id, address } of await inboxes.listPaused(store.db, [...byInbox.keys()])) {
+  const restricted = await inboxes.listRestricted(store.db, [...byInbox.keys()]) // almost always, none is
+  const rejections = new Map(await findInOthersNames(store, restricted, byInbox, submissions))
+  for (const { id, address, status } of restricted) {
+    if (status === 'active') continue
     for (const row of byInbox.get(id)!) rejections.set(row.id, `The inbox ${address} is paused`)
     byInbox.delete(id)
   }
@@ -59,6 +65,33 @@ export async function* findForbidden<C extends Claim>(
     }
     yield { claims: part, rejections }
   }
+}
+
+/**
+ * Finds recipients of mail in a name that another tenant decides about now (docs/adr/0061). The SPF record of that tenant permits this
+ * server to send in its name, so receivers would take the mail for its own. Mail in a name that nobody holds is still sent.
+ */
+async function findInOthersNames(
+  store: Store,
+  restricted: readonly inboxes.RestrictedInboxRow[],
+  byInbox: ReadonlyMap<string, readonly RecipientRow[]>,
+  submissions: ReadonlyMap<string, SubmissionRow>,
+): Promise<Rejections> {
+  const rejections = new Map<string, string>()
+  const sent = restricted.flatMap((inbox) =>
+    byInbox.get(inbox.id)!.map((row) => {
+      const { domain } = splitAddress(submissions.get(row.submission_id)!.envelope_sender)
+      return { inbox, id: row.id, domain }
+    }),
+  )
+  const names = new Set(sent.flatMap(({ domain }) => decidingNames(domain)))
+  const holders = await domainsTable.listHolders(store.db, [...names])
+  for (const { inbox, id, domain } of sent) {
+    const deciding = decidingClaim(domain, holders)
+    if (!deciding || isDecidedFor(deciding, inbox.domain_id, inbox)) continue
+    rejections.set(id, `Another tenant has verified the domain ${domain}`)
+  }
+  return rejections
 }
 
 /** Orders claims so that organizations take turns. */

@@ -2,8 +2,8 @@
  * Turns a remote server's reply, or its absence, into an outcome for a recipient, with a text for the agent's owner.
  * Pure.
  *
- * A server's reply decides if there is one: 2xx delivered, 5xx permanent (except 552 for too many recipients), everything else
- * temporary (RFC 5321 §4.2.1).
+ * A server's reply decides if there is one: 2xx delivered, 5xx permanent (except 552 for too many recipients, and 530), everything
+ * else temporary (RFC 5321 §4.2.1).
  * Without a reply, delivery is retried: only DNS can establish a permanent failure.
  */
 import type { MxFailure, MxFailureKind } from '../../../net/dns/mx-failure.ts'
@@ -52,7 +52,7 @@ export function smtpOutcome(remote: Remote, result: SmtpResult, recipientCount: 
   if (code >= 200 && code < 300) return { kind: 'delivered', ...facts, reply: text }
   const what = { MAIL: 'mail from this sender', RCPT: 'mail for this address', DATA: 'this message' }[result.command]
   // RFC 5321 §4.2.1: 5xx is permanent. A reply that makes no sense here (354 at the end) may be different next time.
-  const isForGood = code >= 500 && code < 600 && !isTooManyRecipients(result)
+  const isForGood = code >= 500 && code < 600 && code !== SESSION_REFUSED && !isTooManyRecipients(result)
   const isAboutAllRecipients = result.command === 'MAIL' || (result.command === 'DATA' && recipientCount > 1)
   return isForGood
     ? {
@@ -61,6 +61,12 @@ export function smtpOutcome(remote: Remote, result: SmtpResult, recipientCount: 
       }
     : { kind: 'failed_for_now', ...facts, reply: `${remote.name} temporarily rejected ${what}${RETRY}: ${text}` }
 }
+
+/**
+ * RFC 3207 §4, RFC 4954 §6: the server wants STARTTLS or a login first. That says nothing about the message: this time, TLS may have
+ * failed, and the operator can give the relay its password.
+ */
+const SESSION_REFUSED = 530
 
 /**
  * RFC 5321 §4.5.3.1.10: old servers say 552 instead of 452 to those above their limit; RFC 3463 §3.6 has 5.5.3 for them. Any other

@@ -19,10 +19,11 @@ export async function handOverSmtp(
 ): Promise<Outcome[]> {
   const { sender, recipients, sizeBytes, read } = handover
   const eightBit = await findEightBit(read())
-  const isSmtpUtf8 = (recipient: string) => eightBit.isInHeader || isInternational(sender) || isInternational(recipient)
+  const hasInternational = (recipient: string) => isInternational(sender) || isInternational(recipient)
+  const isSmtpUtf8 = (recipient: string) => eightBit.isInHeader || hasInternational(recipient)
   const outcomes = new Map<string, Outcome>()
   for (const recipient of recipients) {
-    const reason = refusal(session, handover, eightBit, isSmtpUtf8(recipient))
+    const reason = refusal(session, handover, eightBit, hasInternational(recipient))
     if (!reason) continue
     const reply = `${remote.name} ${reason.reply}`
     outcomes.set(recipient, { kind: 'failed_for_good', ...reason, reply, remote: remote.endpoint })
@@ -54,7 +55,7 @@ function refusal(
   session: SmtpClientSession,
   { sizeBytes }: Handover,
   eightBit: EightBit,
-  isSmtpUtf8: boolean,
+  hasInternationalAddress: boolean,
 ): { enhancedCode: string; reply: string } | undefined {
   // RFC 1870 §6.1: a message above the server's announced limit would be refused, so do not send it.
   if (session.sizeBytesMax > 0 && sizeBytes > session.sizeBytesMax) {
@@ -62,9 +63,11 @@ function refusal(
     return { enhancedCode: '5.3.4', reply }
   }
   // RFC 6531 §3.1.8: the message must not be sent there, and an address cannot be rewritten.
-  if (isSmtpUtf8 && !session.offers('SMTPUTF8')) {
-    const reply = 'does not accept addresses with non-ASCII characters (it lacks SMTPUTF8); use ASCII addresses'
-    return { enhancedCode: '5.6.7', reply }
+  if ((hasInternationalAddress || eightBit.isInHeader) && !session.offers('SMTPUTF8')) {
+    const [what, fix] = hasInternationalAddress
+      ? ['addresses with non-ASCII characters', 'use ASCII addresses']
+      : ['a header with non-ASCII characters', 'encode the subject and names, and use ASCII addresses']
+    return { enhancedCode: '5.6.7', reply: `does not accept ${what} (it lacks SMTPUTF8); ${fix}` }
   }
   // RFC 6152 §3: a gateway could convert, but would break the author's signature.
   if (eightBit.isInMail && !session.offers('8BITMIME') && !session.offers('SMTPUTF8')) {
