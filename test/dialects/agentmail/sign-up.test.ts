@@ -265,8 +265,25 @@ test('addresses that receive no mail, agents and reserved names are refused', as
     expect((await wordy(2_048)).status).toBe(200)
   }
   const { inboxId } = await signUp({ username: 'first-agent' }, '192.0.2.7')
-  await refuse({ username: 'second-agent', humanEmail: inboxId }, 400) // it would read the code itself
+  // It would read the code itself; the last one does not exist, and it could create it.
+  for (const humanEmail of [inboxId, 'first-agent+human@mail.localhost', 'nobody-yet@mail.localhost'])
+    await refuse({ username: 'second-agent', humanEmail }, 400)
   await refuse({ username: 'first-agent' }, 403)
+})
+
+test('a repeated sign-up mails no further code to an address that an agent has got meanwhile', async () => {
+  const human = 'former@mail.localhost'
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'operators-own' })
+  const aliases = `/v0/inboxes/${inboxId}/aliases`
+  expect((await world.request('POST', aliases, { body: { address: human } })).status).toBe(200)
+  await signUp({ username: 'former-agent', humanEmail: human }, '192.0.2.30')
+  expect((await world.request('DELETE', `${aliases}/${human}`)).status).toBe(204)
+  await signUp({ username: 'former' }, '192.0.2.30')
+  passedMs += DAY
+  await expect(signUp({ username: 'former-agent', humanEmail: human }, '192.0.2.30')).rejects.toMatchObject({
+    statusCode: 400,
+    body: { errors: [{ path: ['human_email'] }] },
+  })
 })
 
 test('the limits of a network hold whatever a client writes into its headers, and over a restart', async () => {
