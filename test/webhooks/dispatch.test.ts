@@ -212,6 +212,53 @@ test('an event whose rendering keeps failing is skipped after some attempts', as
   expect(render.mock.calls.filter(([event]) => event.type === 'message.sent')).toHaveLength(5)
 })
 
+// The second one made the tries of the first one begin again, for ever: no webhook of the server got an event any more.
+test('events that cannot be rendered are skipped, also if several are read together', async () => {
+  const render = async (event: { type: string }) => {
+    if (event.type === 'message.sent') throw new Error('broken')
+    return 'body'
+  }
+  await using world = await openHookWorld({ render }, { events: { pollMs: 1 } })
+  await world.add()
+  const { inbox } = world
+  await world.feedWorld.append(sent(inbox), received(inbox), sent(inbox), sent(inbox), received(inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 message.received', '0 message.received'])
+})
+
+// Every event of the server waited for five failed tries, and the other webhooks of the event did not get it.
+test('an event that cannot be rendered for some webhooks reaches the others, and delays later events only once', async () => {
+  const render = vi.fn(async (_event: unknown, reader: KeyActor) => {
+    if (reader.permissions) throw new Error('broken')
+    return 'body'
+  })
+  await using world = await openHookWorld({ render }, { events: { pollMs: 1 } })
+  const narrow = await world.feedWorld.addKey(
+    { organizationId: world.inbox.organizationId },
+    { permissions: ['webhook_create', 'message_read'] },
+  )
+  for (const actor of [narrow, world.owner, narrow]) await world.add({}, actor)
+  await world.feedWorld.append(sent(world.inbox), received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['1 message.sent', '1 message.received'])
+  expect(render.mock.calls.filter(([, { permissions }]) => permissions)).toHaveLength(5 + 1)
+})
+
+// The dispatch failed as a whole, again and again, and no webhook of the server got any event.
+test('a webhook whose row is damaged stops no other one, and gets events again when it is repaired', async () => {
+  await using world = await openHookWorld({}, { events: { pollMs: 1 } })
+  const [broken] = [await world.add(), await world.add()]
+  const change = (event_types: string | null) =>
+    world.feedWorld.store.transaction((tx) => table.update(tx, broken, { event_types }))
+  await change('[')
+  await world.feedWorld.append(sent(world.inbox))
+  await expect.poll(() => world.deliveries()).toEqual(['1 message.sent'])
+  await change(null)
+  await world.feedWorld.append(received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['1 message.sent', '0 message.received', '1 message.received'])
+})
+
 test('an event whose rendering fails temporarily is retried until it succeeds', async () => {
   let tries = 0
   const render = async ({ type }: { type: string }) => {

@@ -9,7 +9,8 @@
  * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
  *   and resumes at the winner's cursor.
  * Failure: logged, counted, and retried from the same position. An event whose body still cannot be rendered after some
- *   tries is skipped, so that it does not block all later events.
+ *   tries is skipped for the webhooks with such a body, so that it does not block all later events. A webhook whose row is
+ *   damaged gets no events until it is repaired; a replay can send it those (docs/adr/0093).
  * Without webhooks, a commit costs nothing: once per poll interval the reader only checks whether a webhook exists.
  * Stop: finishes the batch that is being written; the rest is read after the next start.
  * Must not: send requests (webhook-worker.ts), or know what a body looks like (a profile does).
@@ -17,10 +18,11 @@
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
 import * as consumers from '../../../store/tables/event-consumers-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import type { WebhookWorker } from '../delivery/webhook-worker.ts'
 import { insertDeliveries } from './insert-deliveries.ts'
-import { matcherOf } from './matching.ts'
+import { matcherOf, type WebhookMatcher } from './matching.ts'
 import { createPrepareDeliveries, type PrepareDeliveriesNeeds, type PreparedDelivery } from './prepare-deliveries.ts'
 
 /** The name of its cursor in the table `event_consumers`. */
@@ -57,6 +59,8 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   let committed = 0
   let position = 0
   let isIdle = true
+  /** When damaged rows are logged again, in ms of a monotonic clock. */
+  let quietUntilMs = 0
 
   return {
     async start() {
@@ -90,13 +94,33 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     const rows = await events.listAfter(store.db, position, limits.events.batchMax)
     if (rows.length === 0) return false
     const organizations = new Set(rows.map((row) => row.organization_id))
-    const matchers = (await webhooks.listEnabled(store.db, [...organizations])).map(matcherOf)
+    const matchers = matchersOf(await webhooks.listEnabled(store.db, [...organizations]))
     if (matchers.length === 0) isIdle = (await webhooks.earliestStart(store.db)) === undefined
 
     const { prepared, throughSeq } = await prepareDeliveries(rows, matchers)
     if (prepared.length > 0 || throughSeq - committed >= limits.events.batchMax) await write(prepared, throughSeq)
     else position = throughSeq
     return throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
+  }
+
+  /** Returns the matchers of those webhooks whose rows are not damaged. */
+  function matchersOf(rows: readonly WebhookRow[]): WebhookMatcher[] {
+    const damaged: { webhook: string; error: unknown }[] = []
+    const matchers: WebhookMatcher[] = []
+    for (const row of rows) {
+      try {
+        matchers.push(matcherOf(row))
+      } catch (error) {
+        damaged.push({ webhook: row.id, error })
+      }
+    }
+    if (damaged.length > 0 && performance.now() >= quietUntilMs) {
+      quietUntilMs = performance.now() + limits.webhooks.errorPauseMs
+      metrics.backgroundErrors.inc({ loop: 'webhook dispatch' })
+      const ids = damaged.map(({ webhook }) => webhook)
+      log.error({ err: damaged[0]!.error, webhooks: ids }, 'the rows of webhooks are damaged; they get no events')
+    }
+    return matchers
   }
 
   /** Webhooks exist again: skip the events before the earliest of their cursors. */
