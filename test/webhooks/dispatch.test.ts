@@ -11,6 +11,7 @@ import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import { decompressBody } from '../../src/mail/webhooks/delivery/webhook-body.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
+import { requireCursor } from '../../src/store/tables/event-consumers-table.ts'
 import * as table from '../../src/store/tables/webhooks-table.ts'
 import { messageIn, sent, type TestInbox } from '../events/feed-world.ts'
 import { insertMessage } from '../store/rows.ts'
@@ -136,6 +137,32 @@ test('after a change, a webhook has the permissions of the key that changed it',
   await feedWorld.append(labelled(inbox, ['spam', 'a']))
   await world.settled()
   expect(await world.deliveries()).toEqual(['0 label.added'])
+})
+
+// After the next restart, a webhook got all events since the last one that any webhook had wanted.
+test('a webhook gets no event from before its change, also after a crash or a restart', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox, owner } = world
+  const cursor = async () => requireCursor(feedWorld.store.db, 'webhooks')
+  const id = await world.add({ eventTypes: ['message.bounced'] })
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  await world.update(id, { eventTypes: ['message.sent'] }, owner)
+  await expect.poll(cursor).toBe(1)
+
+  const other = world.node() // as after a crash of the first one
+  await other.start()
+  onTestFinished(() => other.stop())
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  const seqs = feedWorld.store.db.selectFrom('webhook_deliveries').select('seq')
+  expect(await seqs.execute()).toEqual([{ seq: 2 }])
+
+  await feedWorld.append(received(inbox))
+  await world.settled()
+  expect(await cursor()).toBe(2)
+  await world.dispatch.stop()
+  expect(await cursor()).toBe(3)
 })
 
 test('a key that may not read messages cannot create a webhook', async () => {

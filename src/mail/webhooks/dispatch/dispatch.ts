@@ -5,7 +5,9 @@
  *   (prepare-deliveries.ts) → one transaction moves the reader's cursor and inserts the deliveries
  *   (insert-deliveries.ts) → signal to the worker, which claims and sends them
  *
- * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed.
+ * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed. Events that no
+ *   webhook wanted do not move the stored cursor at once, and may be read again. It is stored after each change of a webhook and
+ *   at a stop: otherwise a webhook would get such events after a restart, although they are older than its change.
  * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
  *   and resumes at the winner's cursor.
  * Failure: logged, counted, and retried from the same position. An event whose body still cannot be rendered after some
@@ -20,6 +22,7 @@ import * as consumers from '../../../store/tables/event-consumers-table.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import { createGuarded } from '../../jobs/guarded.ts'
 import type { WebhookWorker } from '../delivery/webhook-worker.ts'
 import { insertDeliveries } from './insert-deliveries.ts'
 import { matcherOf, type WebhookMatcher } from './matching.ts'
@@ -32,7 +35,7 @@ export interface Dispatch {
   /** Resolve this before events that match webhooks can be committed. */
   start(): Promise<void>
   stop(): Promise<void>
-  /** Signals that a webhook was enabled on this node. */
+  /** Signals that a webhook was enabled or changed on this node. */
   signalEnabled(): void
   /** Events up to this one are processed and may be removed. Undefined: no webhook waits for any event. */
   readThrough(): number | undefined
@@ -45,6 +48,7 @@ interface DispatchNeeds extends PrepareDeliveriesNeeds {
 export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   const { store, log, metrics, limits } = needs
   const prepareDeliveries = createPrepareDeliveries(needs)
+  const guarded = createGuarded('webhook dispatch', { log, metrics })
   const loop = createPollLoop({
     name: 'webhook dispatch',
     poll,
@@ -59,6 +63,8 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   let committed = 0
   let position = 0
   let isIdle = true
+  /** Whether `position` must be stored, although no event may have matched. */
+  let mustStore = false
   /** When damaged rows are logged again, in ms of a monotonic clock. */
   let quietUntilMs = 0
 
@@ -75,9 +81,13 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     async stop() {
       stopListening?.()
       await loop.stop()
+      await guarded('storing the cursor of webhooks', storePosition)
     },
 
-    signalEnabled: loop.pollSoon,
+    signalEnabled() {
+      mustStore = true
+      loop.pollSoon()
+    },
 
     readThrough: () => (isIdle ? undefined : position),
   }
@@ -92,13 +102,17 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     if (isIdle && !(await wake())) return false
     // Read events before webhooks: a webhook created in between starts after all of these events.
     const rows = await events.listAfter(store.db, position, limits.events.batchMax)
-    if (rows.length === 0) return false
+    if (rows.length === 0) {
+      if (mustStore) await storePosition()
+      return false
+    }
     const organizations = new Set(rows.map((row) => row.organization_id))
     const matchers = matchersOf(await webhooks.listEnabled(store.db, [...organizations]))
     if (matchers.length === 0) isIdle = (await webhooks.earliestStart(store.db)) === undefined
 
     const { prepared, throughSeq } = await prepareDeliveries(rows, matchers)
-    if (prepared.length > 0 || throughSeq - committed >= limits.events.batchMax) await write(prepared, throughSeq)
+    const isFar = throughSeq - committed >= limits.events.batchMax
+    if (prepared.length > 0 || isFar || mustStore) await write(prepared, throughSeq)
     else position = throughSeq
     return throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
   }
@@ -133,7 +147,15 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     return true
   }
 
+  /** Stores the position. All events up to it were compared with the webhooks as they were then. */
+  async function storePosition(): Promise<void> {
+    if (!isIdle && position > committed) await write([], position)
+    else mustStore = false
+  }
+
   async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<void> {
+    const mustStoreAgain = mustStore // if it fails
+    mustStore = false
     try {
       const webhookIds = await store.transaction(async (tx) => {
         if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
@@ -143,7 +165,10 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
       position = throughSeq
       worker.signalPending(webhookIds)
     } catch (error) {
-      if (!(error instanceof Overtaken)) throw error
+      if (!(error instanceof Overtaken)) {
+        mustStore ||= mustStoreAgain
+        throw error
+      }
       committed = await consumers.requireCursor(store.db, NAME)
       position = committed
     }
