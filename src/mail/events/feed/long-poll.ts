@@ -64,7 +64,7 @@ export async function queryOrWait<Found>(
         if (!(error instanceof SubscriptionEnded)) throw error
         if (error.reason === 'revoked') await refuse()
         if (error.reason === 'stopping') return await query()
-        // Too slow: during the query, more events arrived than the buffer holds. Subscribe and query again.
+        // Too slow: during the query, more events arrived than the buffer holds. Or the log was set back. Subscribe and query again.
       }
     }
   } finally {

@@ -8,6 +8,8 @@
  * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed. Events that no
  *   webhook wanted do not move the stored cursor at once, and may be read again. It is stored after each change of a webhook and
  *   at a stop: otherwise a webhook would get such events after a restart, although they are older than its change.
+ * Restored database: if the last event that this node has read is no longer in the log, it resumes at the cursor, which was
+ *   restored with the log (events/log/read-after.ts).
  * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
  *   and resumes at the winner's cursor.
  * Failure: logged, counted, and retried from the same position. An event whose body still cannot be rendered after some
@@ -18,10 +20,10 @@
  * Must not: send requests (webhook-worker.ts), or know what a body looks like (a profile does).
  */
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
-import * as consumers from '../../../store/tables/event-consumers-table.ts'
-import * as events from '../../../store/tables/events-table.ts'
 import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
+import * as consumers from '../../../store/tables/event-consumers-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import { readAfter } from '../../events/log/read-after.ts'
 import { createGuarded } from '../../jobs/guarded.ts'
 import type { WebhookWorker } from '../delivery/webhook-worker.ts'
 import { insertDeliveries } from './insert-deliveries.ts'
@@ -62,6 +64,8 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   /** `committed`: the cursor in the database; `position`: how far this node has read. No event in between matched. */
   let committed = 0
   let position = 0
+  /** The event at `position`, if this node has read it. */
+  let lastEventId: string | null = null
   let isIdle = true
   /** Whether `position` must be stored, although no event may have matched. */
   let mustStore = false
@@ -101,7 +105,12 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   async function step(): Promise<boolean> {
     if (isIdle && !(await wake())) return false
     // Read events before webhooks: a webhook created in between starts after all of these events.
-    const rows = await events.listAfter(store.db, position, limits.events.batchMax)
+    const rows = await readAfter(store.db, { seq: position, eventId: lastEventId }, limits.events.batchMax)
+    if (!rows) {
+      log.warn({ position }, 'the event log was set back, to a backup or to a standby without its last events')
+      await resume()
+      return true
+    }
     if (rows.length === 0) {
       if (mustStore) await storePosition()
       return false
@@ -112,8 +121,11 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
 
     const { prepared, throughSeq } = await prepareDeliveries(rows, matchers)
     const isFar = throughSeq - committed >= limits.events.batchMax
-    if (prepared.length > 0 || isFar || mustStore) await write(prepared, throughSeq)
-    else position = throughSeq
+    const isRead = prepared.length > 0 || isFar || mustStore ? await write(prepared, throughSeq) : true
+    if (isRead) {
+      position = throughSeq
+      lastEventId = rows.find(({ seq }) => seq === throughSeq)!.event_id
+    }
     return throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
   }
 
@@ -143,6 +155,7 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     if (earliest === undefined) return false
     committed = await consumers.requireCursor(store.db, NAME)
     position = Math.max(committed, earliest)
+    lastEventId = null
     isIdle = false
     return true
   }
@@ -153,7 +166,15 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     else mustStore = false
   }
 
-  async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<void> {
+  /** Continues at the stored cursor. */
+  async function resume(): Promise<void> {
+    committed = await consumers.requireCursor(store.db, NAME)
+    position = committed
+    lastEventId = null
+  }
+
+  /** @returns false if another node has already processed these events: then this one resumes at its cursor */
+  async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<boolean> {
     const mustStoreAgain = mustStore // if it fails
     mustStore = false
     try {
@@ -162,15 +183,15 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
         return insertDeliveries(tx, prepared)
       })
       committed = throughSeq
-      position = throughSeq
       worker.signalPending(webhookIds)
+      return true
     } catch (error) {
       if (!(error instanceof Overtaken)) {
         mustStore ||= mustStoreAgain
         throw error
       }
-      committed = await consumers.requireCursor(store.db, NAME)
-      position = committed
+      await resume()
+      return false
     }
   }
 }
