@@ -1,9 +1,19 @@
 /** Tests that a running node notices a log that was restored from a backup, or that a standby continues without its last events. */
+import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { createEventJson } from '../../src/edges/http/dialects/agentmail/live/event-json.ts'
+import { createEventFrames } from '../../src/edges/http/dialects/agentpost/live/agentpost-event-json.ts'
+import { toEvent } from '../../src/mail/events/log/event.ts'
+import { messageReceived, messageSent } from '../../src/mail/events/log/message-events.ts'
+import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
+import { createEventSubjects } from '../../src/mail/messages/views/event-subject.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
+import * as events from '../../src/store/tables/events-table.ts'
+import { thread } from '../dialects/agentmail/sample-views.ts'
+import { insertMessage } from '../store/rows.ts'
 import { openHookWorld } from '../webhooks/hook-world.ts'
-import { FeedWorld, sent } from './feed-world.ts'
+import { FeedWorld, messageIn, sent, type TestInbox } from './feed-world.ts'
 
 /** Removes the events after a number, and gives their numbers to others. */
 async function setBack(store: Store, seq: number, ...others: readonly NewEvent[]): Promise<void> {
@@ -56,6 +66,48 @@ test.each([1, 2, 3])(
     back.abort.abort()
   },
 )
+
+// The text of the earlier event was sent, perhaps to another tenant: texts were cached by number.
+test.each(['message.received', 'message.sent'])('the text of a %s is not sent for another event with its number', async (type) => {
+  await using world = await FeedWorld.open()
+  const { store, limits } = world
+  const [mine, theirs] = [await world.addInbox(), await world.addInbox()]
+  const eventSubjects = createEventSubjects({ store, limits })
+  const renderers = [createEventJson({ eventSubjects, limits }).of, createEventFrames({ eventSubjects, limits })]
+  const newEvent = async (inbox: TestInbox) => {
+    const ids = { id: await addMessage(store, inbox), threadId: randomUUID() }
+    const about = { actor: 'system:test', message: { ...messageIn(inbox, ['received']), ...ids } }
+    return type === 'message.sent'
+      ? messageSent({ ...about, timestamp: 0, recipients: [] })
+      : messageReceived({ ...about, thread })
+  }
+  const textsFor = async (inbox: TestInbox) => {
+    const [row] = await events.listAfter(store.db, 1, 1)
+    const event = toEvent(row!, store.epoch)
+    const actor = await world.addKey(inbox)
+    const texts = await Promise.all(renderers.map(async (render) => `${await render(event, actor)}`))
+    for (const text of texts) expect(text).toContain(event.cursor)
+    return texts
+  }
+  await world.append(sent(mine), await newEvent(mine))
+  expect((await textsFor(mine))[0]).toContain(mine.address)
+  await setBack(store, 1, await newEvent(theirs))
+  const texts = await textsFor(theirs)
+  expect(texts[0]).toContain(theirs.address)
+  for (const text of texts) expect(text).not.toContain(mine.address)
+})
+
+async function addMessage(store: Store, { organizationId, podId, inboxId }: TestInbox): Promise<string> {
+  const ids = { organization_id: organizationId, pod_id: podId, inbox_id: inboxId }
+  return store.transaction(async (tx) => {
+    const { id } = await insertMessage(tx, ids)
+    await tx.insertInto('message_labels').values({ message_id: id, label: 'received' }).execute()
+    const { bytes: parsed, sizeBytes } = compressBodies({ text: 'words', headers: [] })
+    const verification = '{"codes":[],"links":[]}'
+    await tx.updateTable('contents').set({ parsed, parsed_size_bytes: sizeBytes, verification }).execute()
+    return id
+  })
+}
 
 // They waited until an event was committed that a webhook wanted.
 test.each([1, 2])('webhooks get the events with numbers that were dispatched before (%i new ones)', async (count) => {
