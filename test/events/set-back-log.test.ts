@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { createEventJson } from '../../src/edges/http/dialects/agentmail/live/event-json.ts'
 import { createEventFrames } from '../../src/edges/http/dialects/agentpost/live/agentpost-event-json.ts'
-import { toEvent } from '../../src/mail/events/log/event.ts'
+import { createEventPages } from '../../src/mail/events/history/event-pages.ts'
+import { type Event, toEvent } from '../../src/mail/events/log/event.ts'
 import { messageReceived, messageSent } from '../../src/mail/events/log/message-events.ts'
 import { compressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createEventSubjects } from '../../src/mail/messages/views/event-subject.ts'
@@ -12,6 +13,7 @@ import type { Store } from '../../src/store/store.ts'
 import * as events from '../../src/store/tables/events-table.ts'
 import { thread } from '../dialects/agentmail/sample-views.ts'
 import { insertMessage } from '../store/rows.ts'
+import { rejection } from '../store/test-store.ts'
 import { openHookWorld } from '../webhooks/hook-world.ts'
 import { FeedWorld, messageIn, sent, type TestInbox } from './feed-world.ts'
 
@@ -66,6 +68,29 @@ test.each([1, 2, 3])(
     back.abort.abort()
   },
 )
+
+// It was answered with the last of these events, as if there were no others.
+test('a request that waits for an event learns that its position has expired', async () => {
+  await using world = await FeedWorld.open()
+  const { store, feed, limits, metrics } = world
+  const [inbox, other] = [await world.addInbox(), await world.addInbox()]
+  const [actor, witness] = [await world.addKey(inbox), await world.listen(await world.addKey(other))]
+  await world.append(sent(inbox), sent(inbox), sent(inbox))
+  const pages = createEventPages({ store, feed, clock: world.time.clock, limits })
+  const renderer = {
+    sizesOf: async (some: readonly Event[]) => some.map(() => 1),
+    render: async (some: readonly Event[]) => some.map(({ seq }) => Buffer.from(`${seq}`)),
+  }
+  const never = new AbortController().signal
+  const wait = { waitMs: 20_000, disconnected: never, draining: never }
+  const memory = { freeBytes: 1_000, reserve: async () => false, nextTurn: async () => undefined }
+  const answer = rejection(pages.read(actor, { after: 'latest' }, renderer, wait, memory))
+  await expect.poll(async () => (await metrics.eventSubscriptions.get()).values[0]?.value).toBe(2)
+  await world.append(sent(other))
+  await witness.count(1)
+  await setBack(store, 1, ...new Array<NewEvent>(4).fill(sent(inbox)))
+  expect(await answer).toMatchObject({ code: 'cursor_expired' })
+})
 
 // The text of the earlier event was sent, perhaps to another tenant: texts were cached by number.
 test.each(['message.received', 'message.sent'])('the text of a %s is not sent for another event with its number', async (type) => {
