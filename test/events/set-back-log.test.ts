@@ -93,34 +93,37 @@ test('a request that waits for an event learns that its position has expired', a
 })
 
 // The text of the earlier event was sent, perhaps to another tenant: texts were cached by number.
-test.each(['message.received', 'message.sent'])('the text of a %s is not sent for another event with its number', async (type) => {
-  await using world = await FeedWorld.open()
-  const { store, limits } = world
-  const [mine, theirs] = [await world.addInbox(), await world.addInbox()]
-  const eventSubjects = createEventSubjects({ store, limits })
-  const renderers = [createEventJson({ eventSubjects, limits }).of, createEventFrames({ eventSubjects, limits })]
-  const newEvent = async (inbox: TestInbox) => {
-    const ids = { id: await addMessage(store, inbox), threadId: randomUUID() }
-    const about = { actor: 'system:test', message: { ...messageIn(inbox, ['received']), ...ids } }
-    return type === 'message.sent'
-      ? messageSent({ ...about, timestamp: 0, recipients: [] })
-      : messageReceived({ ...about, thread })
-  }
-  const textsFor = async (inbox: TestInbox) => {
-    const [row] = await events.listAfter(store.db, 1, 1)
-    const event = toEvent(row!, store.epoch)
-    const actor = await world.addKey(inbox)
-    const texts = await Promise.all(renderers.map(async (render) => `${await render(event, actor)}`))
-    for (const text of texts) expect(text).toContain(event.cursor)
-    return texts
-  }
-  await world.append(sent(mine), await newEvent(mine))
-  expect((await textsFor(mine))[0]).toContain(mine.address)
-  await setBack(store, 1, await newEvent(theirs))
-  const texts = await textsFor(theirs)
-  expect(texts[0]).toContain(theirs.address)
-  for (const text of texts) expect(text).not.toContain(mine.address)
-})
+test.each(['message.received', 'message.sent'])(
+  'the text of a %s is not sent for another event with its number',
+  async (type) => {
+    await using world = await FeedWorld.open()
+    const { store, limits } = world
+    const [mine, theirs] = [await world.addInbox(), await world.addInbox()]
+    const eventSubjects = createEventSubjects({ store, limits })
+    const renderers = [createEventJson({ eventSubjects, limits }).of, createEventFrames({ eventSubjects, limits })]
+    const newEvent = async (inbox: TestInbox) => {
+      const ids = { id: await addMessage(store, inbox), threadId: randomUUID() }
+      const about = { actor: 'system:test', message: { ...messageIn(inbox, ['received']), ...ids } }
+      return type === 'message.sent'
+        ? messageSent({ ...about, timestamp: 0, recipients: [] })
+        : messageReceived({ ...about, thread })
+    }
+    const textsFor = async (inbox: TestInbox) => {
+      const [row] = await events.listAfter(store.db, 1, 1)
+      const event = toEvent(row!, store.epoch)
+      const actor = await world.addKey(inbox)
+      const texts = await Promise.all(renderers.map(async (render) => `${await render(event, actor)}`))
+      for (const text of texts) expect(text).toContain(event.cursor)
+      return texts
+    }
+    await world.append(sent(mine), await newEvent(mine))
+    expect((await textsFor(mine))[0]).toContain(mine.address)
+    await setBack(store, 1, await newEvent(theirs))
+    const texts = await textsFor(theirs)
+    expect(texts[0]).toContain(theirs.address)
+    for (const text of texts) expect(text).not.toContain(mine.address)
+  },
+)
 
 async function addMessage(store: Store, { organizationId, podId, inboxId }: TestInbox): Promise<string> {
   const ids = { organization_id: organizationId, pod_id: podId, inbox_id: inboxId }
