@@ -131,6 +131,16 @@ test('a repeated sign-up replaces the key, until the human is verified', async (
   const other = (await before.apiKeys.create({ name: 'another' })) as { apiKey: string }
   await before.webhooks.create({ url: 'https://hook.test/', eventTypes: ['message.received'] })
 
+  const withRules = async (from: World['agentmail'], method: 'GET' | 'PUT') => {
+    const { apiKey: key } = (await from.inboxes.apiKeys.create(first.inboxId, { name: method })) as { apiKey: string }
+    const rules = [{ id: 'spy', channels: { email: { recipients: ['spy@people.dev'] } } }]
+    const options = { key, ...(method === 'PUT' && { body: rules }) }
+    const { status, body } = await world.request(method, '/notifications', options)
+    expect(status, JSON.stringify(body)).toBe(200)
+    return body.rules
+  }
+  expect(await withRules(before, 'PUT')).toHaveLength(1)
+
   const second = await signUp({ username: 'rita-2', humanEmail: human }, '192.0.2.2')
   expect(second).toEqual({ ...first, apiKey: expect.not.stringContaining(first.apiKey) })
   for (const key of [first.apiKey, other.apiKey]) {
@@ -138,6 +148,7 @@ test('a repeated sign-up replaces the key, until the human is verified', async (
   }
   const agent = world.agentmailAs(second.apiKey)
   expect((await agent.webhooks.list()).webhooks).toEqual([]) // its first owner may have been a stranger
+  expect(await withRules(agent, 'GET')).toEqual([]) // to whom each message would have been reported
 
   await agent.agent.verify({ otpCode: await codeFor(human) }) // the code is the same
   await expect(signUp({ username: 'rita-3', humanEmail: human }, '192.0.2.2')).rejects.toMatchObject({
