@@ -11,6 +11,7 @@ import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import { decompressBody } from '../../src/mail/webhooks/delivery/webhook-body.ts'
 import type { NewEvent } from '../../src/store/handles.ts'
 import type { Store } from '../../src/store/store.ts'
+import { requireCursor } from '../../src/store/tables/event-consumers-table.ts'
 import * as table from '../../src/store/tables/webhooks-table.ts'
 import { messageIn, sent, type TestInbox } from '../events/feed-world.ts'
 import { insertMessage } from '../store/rows.ts'
@@ -138,6 +139,32 @@ test('after a change, a webhook has the permissions of the key that changed it',
   expect(await world.deliveries()).toEqual(['0 label.added'])
 })
 
+// After the next restart, a webhook got all events since the last one that any webhook had wanted.
+test('a webhook gets no event from before its change, also after a crash or a restart', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox, owner } = world
+  const cursor = async () => requireCursor(feedWorld.store.db, 'webhooks')
+  const id = await world.add({ eventTypes: ['message.bounced'] })
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  await world.update(id, { eventTypes: ['message.sent'] }, owner)
+  await expect.poll(cursor).toBe(1)
+
+  const other = world.node() // as after a crash of the first one
+  await other.start()
+  onTestFinished(() => other.stop())
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  const seqs = feedWorld.store.db.selectFrom('webhook_deliveries').select('seq')
+  expect(await seqs.execute()).toEqual([{ seq: 2 }])
+
+  await feedWorld.append(received(inbox))
+  await world.settled()
+  expect(await cursor()).toBe(2)
+  await world.dispatch.stop()
+  expect(await cursor()).toBe(3)
+})
+
 test('a key that may not read messages cannot create a webhook', async () => {
   await using world = await openHookWorld()
   const { organizationId } = world.inbox
@@ -210,6 +237,53 @@ test('an event whose rendering keeps failing is skipped after some attempts', as
   await world.settled()
   expect(await world.deliveries()).toEqual(['0 message.received', '0 message.received'])
   expect(render.mock.calls.filter(([event]) => event.type === 'message.sent')).toHaveLength(5)
+})
+
+// The second one made the tries of the first one begin again, for ever: no webhook of the server got an event any more.
+test('events that cannot be rendered are skipped, also if several are read together', async () => {
+  const render = async (event: { type: string }) => {
+    if (event.type === 'message.sent') throw new Error('broken')
+    return 'body'
+  }
+  await using world = await openHookWorld({ render }, { events: { pollMs: 1 } })
+  await world.add()
+  const { inbox } = world
+  await world.feedWorld.append(sent(inbox), received(inbox), sent(inbox), sent(inbox), received(inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['0 message.received', '0 message.received'])
+})
+
+// Every event of the server waited for five failed tries, and the other webhooks of the event did not get it.
+test('an event that cannot be rendered for some webhooks reaches the others, and delays later events only once', async () => {
+  const render = vi.fn(async (_event: unknown, reader: KeyActor) => {
+    if (reader.permissions) throw new Error('broken')
+    return 'body'
+  })
+  await using world = await openHookWorld({ render }, { events: { pollMs: 1 } })
+  const narrow = await world.feedWorld.addKey(
+    { organizationId: world.inbox.organizationId },
+    { permissions: ['webhook_create', 'message_read'] },
+  )
+  for (const actor of [narrow, world.owner, narrow]) await world.add({}, actor)
+  await world.feedWorld.append(sent(world.inbox), received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['1 message.sent', '1 message.received'])
+  expect(render.mock.calls.filter(([, { permissions }]) => permissions)).toHaveLength(5 + 1)
+})
+
+// The dispatch failed as a whole, again and again, and no webhook of the server got any event.
+test('a webhook whose row is damaged stops no other one, and gets events again when it is repaired', async () => {
+  await using world = await openHookWorld({}, { events: { pollMs: 1 } })
+  const [broken] = [await world.add(), await world.add()]
+  const change = (event_types: string | null) =>
+    world.feedWorld.store.transaction((tx) => table.update(tx, broken, { event_types }))
+  await change('[')
+  await world.feedWorld.append(sent(world.inbox))
+  await expect.poll(() => world.deliveries()).toEqual(['1 message.sent'])
+  await change(null)
+  await world.feedWorld.append(received(world.inbox))
+  await world.settled()
+  expect(await world.deliveries()).toEqual(['1 message.sent', '0 message.received', '1 message.received'])
 })
 
 test('an event whose rendering fails temporarily is retried until it succeeds', async () => {

@@ -187,6 +187,39 @@ test('a webhook that was disabled while the worker claimed is served as soon as 
   await worker.stop(0)
 })
 
+// A claim for many webhooks takes some time. Its request was sent after the other node had answered that the webhook was deleted.
+notSupported('sqlite', 'one process writes')(
+  'no webhook is deleted between the claim of a delivery and its commit',
+  async () => {
+    await using store = await openTestStore()
+    await using other = await openTestStore({ dataDir: store.dataDir })
+    const [webhook] = await addWebhooks(store, 1)
+    await addDeliveries(store, webhook!, 1)
+    const order: string[] = []
+    let deletion: Promise<unknown> | undefined
+    const slow = {
+      ...store,
+      transaction: (async (fn) =>
+        store.transaction(async (tx) => {
+          const result = await fn(tx)
+          if (deletion) return result
+          deletion = other
+            .transaction((otherTx) => webhookTable.markDeleting(otherTx, webhook!.id))
+            .then(() => order.push('deleted'))
+          await Promise.race([deletion, isWaiting(store)])
+          return result
+        })) as TestStore['transaction'],
+    }
+    const worker = work(slow, async () => {
+      order.push('request')
+      return fine
+    })
+    await expect.poll(() => order.length).toBe(2)
+    expect(order).toEqual(['request', 'deleted'])
+    await worker.stop(0)
+  },
+)
+
 test('failing receivers use at most half of the slots, however many they are', async () => {
   await using store = await openTestStore()
   const webhooks = await addWebhooks(store, 8)

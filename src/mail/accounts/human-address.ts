@@ -2,9 +2,10 @@
 import { MailError } from '../../errors.ts'
 import { isSmtpMailbox, normaliseAddress, splitAddress } from '../../formats/address/address.ts'
 import type { Db, Tx } from '../../store/handles.ts'
-import * as inboxes from '../../store/tables/inboxes-table.ts'
 import * as listEntries from '../../store/tables/list-entries-table.ts'
 import * as signUps from '../../store/tables/sign-ups-table.ts'
+import { findReceiving } from '../domains/domains.ts'
+import { findRecipientInbox } from '../receiving/recipient-inboxes.ts'
 
 /** Domains that documents and tests use, and that receive no mail (RFC 2606, RFC 6761). */
 const PLACEHOLDERS = /(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)$/
@@ -27,10 +28,23 @@ export function parseHumanAddress(text: string, sharedDomain: string): string {
   throw new MailError('validation_error', { detail, path: PATH })
 }
 
-/** An agent could read a code that is mailed to another agent. @throws validation_error */
-export async function refuseAgent(db: Db, address: string): Promise<void> {
-  const inbox = await inboxes.getByAddress(db, address)
-  if (!inbox || !(await signUps.get(db, inbox.organization_id))) return
+/**
+ * Refuses an address where an agent reads the mail, now or later. Call it before a code is mailed there, also again: the agent
+ * would verify itself.
+ *
+ * The inbox is that which gets the mail: with a tag, for an alias, or as a catch-all. An address of this server without an
+ * inbox is refused too, because an agent could create it while the code waits in the queue.
+ *
+ * @param address in its normal form
+ * @throws validation_error
+ */
+export async function refuseAgent(db: Db, address: string, sharedDomain: string): Promise<void> {
+  const inbox = await findRecipientInbox(db, address, sharedDomain)
+  if (!inbox) {
+    if (!(await findReceiving(db, splitAddress(address).domain))) return // mail for it leaves this server
+    throw new MailError('validation_error', { detail: 'human_email has no inbox on this server', path: PATH })
+  }
+  if (!(await signUps.get(db, inbox.organization_id))) return
   throw new MailError('validation_error', { detail: 'human_email is the inbox of an agent that signed up', path: PATH })
 }
 

@@ -130,7 +130,7 @@ export function createSignUp(needs: SignUpNeeds): SignUp {
   async function addUnverified(tx: Tx, code: PreparedCode | undefined): Promise<Owner> {
     const organization = await addOrganization(tx)
     const { organizationId } = organization
-    if (code) await refuseAgent(tx, code.human)
+    if (code) await refuseAgent(tx, code.human, sharedDomain)
     await signUps.insert(tx, {
       organization_id: organizationId,
       human_email: code?.human ?? null,
@@ -150,6 +150,7 @@ export function createSignUp(needs: SignUpNeeds): SignUp {
     if (row.verified_at !== null) throw new MailError('human_verified', { address: code.human })
     await revokeOrganization(tx, ACTOR, organizationId)
     if (isExpiredCode(row, tx.now)) {
+      await refuseAgent(tx, code.human, sharedDomain)
       await signUps.update(tx, organizationId, await humanCodes.enqueue(tx, organizationId, code))
     }
     const pod = await tenants.getDefaultPod(tx, organizationId)

@@ -111,8 +111,8 @@ export function createVerifyHuman(needs: VerifyHumanNeeds): VerifyHuman {
     signUpOf: () => Promise<SignUpRow | undefined>,
   ): Promise<void> {
     if (row.verified_at !== null) throw conflict('The human is verified, and cannot be replaced')
+    await refuseAgent(db, human, sharedDomain)
     if (row.human_email === human) return
-    await refuseAgent(db, human)
     if (await signUpOf()) throw conflict(`${human} is the human of another organization`)
     const max = limits.signUp.humanChangesMax
     if (row.human_email !== null && row.human_changes >= max) {

@@ -58,7 +58,7 @@ export function createRecipientInboxes({
   const postmaster = postmasterAddress(sharedDomain)
 
   return {
-    find: (address) => whenReady(findOwn(store.db, address), (inbox) => inbox ?? findPostmaster(address)),
+    find: (address) => findRecipientInbox(store.db, address, sharedDomain),
 
     async lock(tx, recipients, { skipLocked }) {
       const own = [...new Set(recipients.map(withoutTag))].sort()
@@ -79,10 +79,6 @@ export function createRecipientInboxes({
       }
       return found
     },
-  }
-
-  async function findPostmaster(address: string): Promise<ReceivingInbox | undefined> {
-    return (await isRoleName(store.db, address)) ? inboxes.getByAddress(store.db, postmaster) : undefined
   }
 
   /**
@@ -122,6 +118,19 @@ export function createRecipientInboxes({
     if (own) return own.address
     return (await isRoleName(tx, recipient)) ? postmaster : undefined
   }
+}
+
+/** As `RecipientInboxes.find`, for callers with a transaction. */
+export function findRecipientInbox(
+  db: Db,
+  address: string,
+  sharedDomain: string,
+): ReceivingInbox | undefined | Promise<ReceivingInbox | undefined> {
+  return whenReady(findOwn(db, address), (inbox) => inbox ?? findPostmaster(db, address, sharedDomain))
+}
+
+async function findPostmaster(db: Db, address: string, sharedDomain: string): Promise<ReceivingInbox | undefined> {
+  return (await isRoleName(db, address)) ? inboxes.getByAddress(db, postmasterAddress(sharedDomain)) : undefined
 }
 
 type Locked = ReadonlyMap<string, inboxes.RecipientInboxRow>

@@ -1,6 +1,7 @@
 /** Ends access to an inbox or pod that is deleted: its API keys, its webhooks and its lists; and to an organization. */
 import type { Tx } from '../../store/handles.ts'
 import * as apiKeys from '../../store/tables/api-keys-table.ts'
+import * as notificationRules from '../../store/tables/notification-rules-table.ts'
 import * as webhooks from '../../store/tables/webhooks-table.ts'
 import { type Actor, actorName } from '../access/actor.ts'
 import { keyRevoked } from '../events/log/resource-events.ts'
@@ -21,9 +22,13 @@ export async function revokeAccess(
   await enqueue(tx, { kind: REMOVE_LIST_ENTRIES, key: row.id })
 }
 
-/** Removes all keys and webhooks of an organization: the next key belongs to somebody else. */
+/**
+ * Removes all keys, webhooks and notification rules of an organization: the next key belongs to somebody else, to whom the recipients of
+ * notifications are strangers. Drafts that were scheduled are not sent without the key that scheduled them.
+ */
 export async function revokeOrganization(tx: Tx, actor: Actor, organizationId: string): Promise<void> {
   await removeCredentials(tx, actor, 'organization_id', { id: organizationId, organization_id: organizationId })
+  await notificationRules.removeOfOrganization(tx, organizationId) // after the keys: none of them stores rules any more
 }
 
 async function removeCredentials(

@@ -21,6 +21,18 @@ export async function setMails(tx: Tx, inboxId: string, mails: boolean): Promise
     .execute()
 }
 
+/** Removes the rules of all inboxes of an organization. */
+export async function removeOfOrganization(tx: Tx, organizationId: string): Promise<void> {
+  const inboxIds = tx.selectFrom('inboxes').select('id').where('organization_id', '=', organizationId)
+  await tx.deleteFrom('notification_rules').where('inbox_id', 'in', inboxIds).execute()
+  await tx
+    .updateTable('inboxes')
+    .set({ mails_notifications: 0 })
+    .where('organization_id', '=', organizationId)
+    .where('mails_notifications', '=', 1)
+    .execute()
+}
+
 export async function remove(tx: Tx, inboxId: string): Promise<void> {
   await tx.deleteFrom('notification_rules').where('inbox_id', '=', inboxId).execute()
 }

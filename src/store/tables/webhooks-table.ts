@@ -101,10 +101,20 @@ export async function listEnabled(db: Db, organizationIds: readonly string[]): P
   return enabled(db).selectAll().where('organization_id', 'in', organizationIds).execute()
 }
 
-/** Lists the given webhooks that are still enabled, as they are now. */
-export async function listEnabledByIds(db: Db, ids: readonly string[]): Promise<WebhookRow[]> {
+/**
+ * Reads the given webhooks that are still enabled, and locks them shared, in the order of their ids: until the commit, no other
+ * transaction can disable, delete or change them.
+ */
+export async function shareLockEnabledByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
   if (ids.length === 0) return []
-  return enabled(db).selectAll().where('id', 'in', ids).execute()
+  return tx
+    .forShare(tx.selectFrom('webhooks'))
+    .selectAll()
+    .where('id', 'in', ids)
+    .where('is_enabled', '=', 1)
+    .where('deleting_at', 'is', null)
+    .orderBy('id')
+    .execute()
 }
 
 export async function insert(tx: Tx, row: WebhookRow): Promise<void> {

@@ -131,6 +131,16 @@ test('a repeated sign-up replaces the key, until the human is verified', async (
   const other = (await before.apiKeys.create({ name: 'another' })) as { apiKey: string }
   await before.webhooks.create({ url: 'https://hook.test/', eventTypes: ['message.received'] })
 
+  const withRules = async (from: World['agentmail'], method: 'GET' | 'PUT') => {
+    const { apiKey: key } = (await from.inboxes.apiKeys.create(first.inboxId, { name: method })) as { apiKey: string }
+    const rules = [{ id: 'spy', channels: { email: { recipients: ['spy@people.dev'] } } }]
+    const options = { key, ...(method === 'PUT' && { body: rules }) }
+    const { status, body } = await world.request(method, '/notifications', options)
+    expect(status, JSON.stringify(body)).toBe(200)
+    return body.rules
+  }
+  expect(await withRules(before, 'PUT')).toHaveLength(1)
+
   const second = await signUp({ username: 'rita-2', humanEmail: human }, '192.0.2.2')
   expect(second).toEqual({ ...first, apiKey: expect.not.stringContaining(first.apiKey) })
   for (const key of [first.apiKey, other.apiKey]) {
@@ -138,6 +148,7 @@ test('a repeated sign-up replaces the key, until the human is verified', async (
   }
   const agent = world.agentmailAs(second.apiKey)
   expect((await agent.webhooks.list()).webhooks).toEqual([]) // its first owner may have been a stranger
+  expect(await withRules(agent, 'GET')).toEqual([]) // to whom each message would have been reported
 
   await agent.agent.verify({ otpCode: await codeFor(human) }) // the code is the same
   await expect(signUp({ username: 'rita-3', humanEmail: human }, '192.0.2.2')).rejects.toMatchObject({
@@ -265,8 +276,25 @@ test('addresses that receive no mail, agents and reserved names are refused', as
     expect((await wordy(2_048)).status).toBe(200)
   }
   const { inboxId } = await signUp({ username: 'first-agent' }, '192.0.2.7')
-  await refuse({ username: 'second-agent', humanEmail: inboxId }, 400) // it would read the code itself
+  // It would read the code itself; the last one does not exist, and it could create it.
+  for (const humanEmail of [inboxId, 'first-agent+human@mail.localhost', 'nobody-yet@mail.localhost'])
+    await refuse({ username: 'second-agent', humanEmail }, 400)
   await refuse({ username: 'first-agent' }, 403)
+})
+
+test('a repeated sign-up mails no further code to an address that an agent has got meanwhile', async () => {
+  const human = 'former@mail.localhost'
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'operators-own' })
+  const aliases = `/v0/inboxes/${inboxId}/aliases`
+  expect((await world.request('POST', aliases, { body: { address: human } })).status).toBe(200)
+  await signUp({ username: 'former-agent', humanEmail: human }, '192.0.2.30')
+  expect((await world.request('DELETE', `${aliases}/${human}`)).status).toBe(204)
+  await signUp({ username: 'former' }, '192.0.2.30')
+  passedMs += DAY
+  await expect(signUp({ username: 'former-agent', humanEmail: human }, '192.0.2.30')).rejects.toMatchObject({
+    statusCode: 400,
+    body: { errors: [{ path: ['human_email'] }] },
+  })
 })
 
 test('the limits of a network hold whatever a client writes into its headers, and over a restart', async () => {

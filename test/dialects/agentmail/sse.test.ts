@@ -210,16 +210,19 @@ test('a stream ends with an end event when its key is revoked', async () => {
   await expect.poll(async () => (await streams(edge)) === 0).toBe(true)
 })
 
-test.each(['too_slow', 'stopping'] as const)('the stream ends without an end event after %s', async (reason) => {
-  const { feed, edge } = await startWithFeed()
-  await using _edge = edge
-  await using source = await open(edge)
-  feed.subscriptions[0]!.publish(receivedEvent(1))
-  feed.subscriptions[0]!.end(reason)
-  expect(await source.ended).toBe('whole')
-  expect(source.events.map(({ type }) => type)).toEqual(['subscribed', 'message'])
-  expect(source.lastEventId).toBe('cursor-1')
-})
+test.each(['too_slow', 'set_back', 'stopping'] as const)(
+  'the stream ends without an end event after %s',
+  async (reason) => {
+    const { feed, edge } = await startWithFeed()
+    await using _edge = edge
+    await using source = await open(edge)
+    feed.subscriptions[0]!.publish(receivedEvent(1))
+    feed.subscriptions[0]!.end(reason)
+    expect(await source.ended).toBe('whole')
+    expect(source.events.map(({ type }) => type)).toEqual(['subscribed', 'message'])
+    expect(source.lastEventId).toBe('cursor-1')
+  },
+)
 
 test('a stream ends with cursor_expired when its history is purged', async () => {
   const { feed, edge } = await startWithFeed()

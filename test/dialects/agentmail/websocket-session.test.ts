@@ -207,6 +207,7 @@ test('an internal error is reported as such, without its details', async () => {
 
 test.each([
   ['too_slow', {}, 1013],
+  ['set_back', {}, 1013],
   ['revoked', {}, 1008],
   ['stopping', {}, 1012],
   ['stopping', { 'x-fern-language': 'Python' }, 1001],

@@ -242,6 +242,7 @@ function closeOf(ending: Ending, stopCode: StopCode): [code: number, reason: str
   switch (ending.reason) {
     case 'stalled':
     case 'too_slow':
+    case 'set_back':
       return [TRY_AGAIN_LATER, ending.reason]
     case 'revoked':
       return [POLICY_VIOLATION, 'revoked']

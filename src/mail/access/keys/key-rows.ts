@@ -33,7 +33,7 @@ export async function requireKeyRow(
   return row
 }
 
-/** Locks the pod or inbox of a new key, because another node may be deleting it. @throws not_found */
+/** Locks the pod or inbox of a new key or webhook, because another node may be deleting it. @throws not_found */
 export async function lockScope(tx: Tx, { podId, inboxId }: Scope): Promise<void> {
   if (inboxId !== undefined) {
     if (!(await inboxes.lockById(tx, inboxId))) throw new MailError('not_found', { what: 'Inbox' })

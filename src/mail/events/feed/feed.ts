@@ -48,8 +48,8 @@ export interface Feed {
    * Subscribes to events in order of `seq`, each once, without a gap: backfill → cutover → live. Resolves when the
    * request is checked and the start position is fixed, so that the caller can respond with "subscribed".
    *
-   * The iteration throws SubscriptionEnded when the reader is too slow, its key was revoked or has expired, or the
-   * server stops (after the buffered events were sent). It throws cursor_expired if retention purges past events before
+   * The iteration throws SubscriptionEnded when the reader is too slow, its key was revoked or has expired, the log was set
+   * back (read-after.ts), or the server stops (after the buffered events were sent). It throws cursor_expired if retention purges past events before
    * the reader has read them. It ends without an error when `signal` aborts. Iterate once; if you do not iterate, abort
    * the signal.
    *
@@ -128,6 +128,7 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     limits,
     countSubscribers: () => subscriptions.size + followers.size,
     distribute,
+    onSetBack,
   })
   const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)
   const revocation = createRevocation({ store, clock, subscriptions, end })
@@ -151,14 +152,17 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     },
 
     async untilRevoked(actor, signal) {
-      try {
-        const nothing = await openSubscription(emptyFilter(actor), undefined, signal)
-        for await (const _ of nothing);
-      } catch (error) {
-        if (error instanceof SubscriptionEnded) return error.reason === 'revoked'
-        if (!isMailError(error, 'shutting_down')) throw error
+      for (;;) {
+        try {
+          const nothing = await openSubscription(emptyFilter(actor), undefined, signal)
+          for await (const _ of nothing);
+          return false
+        } catch (error) {
+          if (isMailError(error, 'shutting_down')) return false
+          if (!(error instanceof SubscriptionEnded)) throw error
+          if (error.reason !== 'set_back') return error.reason === 'revoked'
+        }
       }
-      return false
     },
 
     followInbox: (inboxId, listener) => followers.add(inboxId, listener),
@@ -270,6 +274,12 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
         log.error({ err: error, seq: row.seq, type: row.type }, 'distributing an event failed; event skipped')
       }
     }
+  }
+
+  /** Readers may have events that the log lacks now, and it has others after theirs: they resume with their cursors, or learn it. */
+  function onSetBack(): void {
+    for (const subscription of subscriptions.all()) end(subscription, 'set_back')
+    followers.signalAll()
   }
 
   function fanOut(row: EventRow): void {

@@ -20,6 +20,10 @@ export class InboxFollowers {
     }
   }
 
+  signalAll(): void {
+    for (const listeners of this.#byInbox.values()) for (const listener of listeners) listener()
+  }
+
   signal(rows: readonly EventRow[]): void {
     if (this.#byInbox.size === 0) return
     const inboxIds = new Set(rows.map((row) => row.inbox_id))

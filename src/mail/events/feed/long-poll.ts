@@ -33,7 +33,8 @@ interface QueryOrWaitNeeds {
  * @param eventFilter the events that trigger a new query; `query` itself handles a cursor
  * @param query runs once; undefined: no result. It is called repeatedly, so it should remember how far it has read
  * @returns the result of the last query
- * @throws as Feed.subscribe and `query`; unknown_api_key or forbidden when the key was revoked or changed meanwhile
+ * @throws as Feed.subscribe and `query`; unknown_api_key or forbidden when the key was revoked or changed meanwhile;
+ *   cursor_expired when the log was set back
  */
 export async function queryOrWait<Found>(
   actor: Actor,
@@ -64,6 +65,8 @@ export async function queryOrWait<Found>(
         if (!(error instanceof SubscriptionEnded)) throw error
         if (error.reason === 'revoked') await refuse()
         if (error.reason === 'stopping') return await query()
+        // The position up to which `query` has read is no longer that of its last event.
+        if (error.reason === 'set_back') throw new MailError('cursor_expired', {})
         // Too slow: during the query, more events arrived than the buffer holds. Subscribe and query again.
       }
     }

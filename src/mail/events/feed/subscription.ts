@@ -12,7 +12,7 @@ import type { CheckedFilter } from './subscription-filter.ts'
 
 /** Thrown when a subscription ends although its reader did not end it. */
 export class SubscriptionEnded extends Error {
-  readonly reason: 'too_slow' | 'revoked' | 'stopping'
+  readonly reason: 'too_slow' | 'revoked' | 'set_back' | 'stopping'
   /** The cursor to resume from: that of the last event sent, or of the start if none was sent. */
   readonly cursor: string | undefined
 
@@ -125,8 +125,7 @@ export class Subscription {
 
   /**
    * Ends the subscription. The first reason counts, but an abort always takes precedence: the reader then gets no
-   * reason. When the server stops, buffered events are still sent; if the key was revoked, or the reader is too slow or
-   * has aborted, they are dropped.
+   * reason. When the server stops, buffered events are still sent; otherwise they are dropped.
    */
   end(reason: SubscriptionEnded['reason'] | 'aborted'): void {
     if (reason === 'aborted') this.#end = reason

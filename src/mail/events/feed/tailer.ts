@@ -6,6 +6,7 @@
  * The store makes an event visible only after all earlier ones (docs/adr/0004), so `seq > position` misses none.
  * Crash: nothing is lost, since subscribers have their own cursors; the next start begins at the end of the log.
  * Error: a read that fails is logged, counted and retried from the same position, after a pause.
+ * Restored database: if the last event is no longer in the log, reading begins again at its end (log/read-after.ts).
  * Stop: events that were committed before are read and distributed, if the first attempt succeeds.
  */
 
@@ -19,6 +20,7 @@ import type { Store } from '../../../store/store.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import type { LogPosition } from '../log/cursor.ts'
 import { endOf } from '../log/log-position.ts'
+import { readAfter } from '../log/read-after.ts'
 
 interface TailerNeeds {
   readonly store: Pick<Store, 'db' | 'onCommit'>
@@ -29,6 +31,8 @@ interface TailerNeeds {
   readonly countSubscribers: () => number
   /** Called with events in order, with none at the end of the log; when it returns, `position` advances. */
   readonly distribute: (rows: readonly EventRow[]) => void
+  /** Called when events at or before `position` were replaced by others, before it changes. */
+  readonly onSetBack: () => void
 }
 
 export class Tailer {
@@ -97,7 +101,8 @@ export class Tailer {
       distribute([])
       return false
     }
-    const rows = await events.listAfter(store.db, this.position.seq, limits.events.batchMax)
+    const rows = await readAfter(store.db, this.position, limits.events.batchMax)
+    if (!rows) return this.#beginAgain()
     if (rows.length === 0) distribute(rows)
     // In turns: each event wakes each of its readers, and there may be thousands.
     for (let at = 0; at < rows.length; ) {
@@ -109,5 +114,14 @@ export class Tailer {
       at += slice.length
     }
     return rows.length === limits.events.batchMax
+  }
+
+  async #beginAgain(): Promise<true> {
+    const end = endOf(await events.requireLog(this.#needs.store.db))
+    const about = { position: this.position.seq, end: end.seq }
+    this.#needs.log.warn(about, 'the event log was set back, to a backup or to a standby without its last events')
+    this.#needs.onSetBack()
+    this.#position = end
+    return true
   }
 }

@@ -188,8 +188,9 @@ function isReceived(event: Event): event is ReceivedEvent {
   return isMessageEvent(event, ...receivedTypes)
 }
 
-function keyOf({ seq }: Event, bodiesBytesMax: number): string {
-  return `${seq} ${bodiesBytesMax}`
+/** Not the number, which belongs to another event after a backup was restored (docs/adr/0020). */
+function keyOf({ eventId }: Event, bodiesBytesMax: number): string {
+  return `${eventId} ${bodiesBytesMax}`
 }
 
 /** An estimate: a text needs one or two bytes per character. */

@@ -16,6 +16,7 @@ import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import { parseClientId } from '../../access/client-id.ts'
+import { lockScope } from '../../access/keys/key-rows.ts'
 import { requireOwnOrReadable } from '../../access/own-or-readable.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
@@ -93,6 +94,7 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
       const shown = await store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)
         const scope = await requireScope(tx, actor, 'webhook_create', within)
+        await lockScope(tx, scope) // its deletion marks the webhooks that it finds, and no later one
         const existing =
           clientId === undefined ? undefined : await webhooks.getByClientId(tx, scope, profile.name, clientId)
         if (existing) {

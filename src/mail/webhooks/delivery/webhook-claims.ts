@@ -52,7 +52,9 @@ export function createWebhookClaims(
     bounds: InterruptionBounds,
   ): Promise<ClaimedDeliveries[]> {
     let { interruptionsBelow } = bounds
-    const webhooks = await webhookTable.listEnabledByIds(
+    // Locked before their deliveries, as everywhere. Otherwise a claim for many webhooks, which takes some time, would be committed after
+    // another node has answered that one of them is deleted, or has another URL; the request would begin after that.
+    const webhooks = await webhookTable.shareLockEnabledByIds(
       tx,
       wanted.map(({ webhook }) => webhook.webhookId),
     )

@@ -5,22 +5,29 @@
  *   (prepare-deliveries.ts) → one transaction moves the reader's cursor and inserts the deliveries
  *   (insert-deliveries.ts) → signal to the worker, which claims and sends them
  *
- * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed.
+ * Crash: the cursor and the deliveries are one transaction, so an event is either read again or fully processed. Events that no
+ *   webhook wanted do not move the stored cursor at once, and may be read again. It is stored after each change of a webhook and
+ *   at a stop: otherwise a webhook would get such events after a restart, although they are older than its change.
+ * Restored database: if the last event that this node has read is no longer in the log, it resumes at the cursor, which was
+ *   restored with the log (events/log/read-after.ts).
  * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
  *   and resumes at the winner's cursor.
  * Failure: logged, counted, and retried from the same position. An event whose body still cannot be rendered after some
- *   tries is skipped, so that it does not block all later events.
+ *   tries is skipped for the webhooks with such a body, so that it does not block all later events. A webhook whose row is
+ *   damaged gets no events until it is repaired; a replay can send it those (docs/adr/0093).
  * Without webhooks, a commit costs nothing: once per poll interval the reader only checks whether a webhook exists.
  * Stop: finishes the batch that is being written; the rest is read after the next start.
  * Must not: send requests (webhook-worker.ts), or know what a body looks like (a profile does).
  */
 import { createPollLoop } from '../../../store/commit/poll-loop.ts'
+import type { WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as consumers from '../../../store/tables/event-consumers-table.ts'
-import * as events from '../../../store/tables/events-table.ts'
 import * as webhooks from '../../../store/tables/webhooks-table.ts'
+import { readAfter } from '../../events/log/read-after.ts'
+import { createGuarded } from '../../jobs/guarded.ts'
 import type { WebhookWorker } from '../delivery/webhook-worker.ts'
 import { insertDeliveries } from './insert-deliveries.ts'
-import { matcherOf } from './matching.ts'
+import { matcherOf, type WebhookMatcher } from './matching.ts'
 import { createPrepareDeliveries, type PrepareDeliveriesNeeds, type PreparedDelivery } from './prepare-deliveries.ts'
 
 /** The name of its cursor in the table `event_consumers`. */
@@ -30,7 +37,7 @@ export interface Dispatch {
   /** Resolve this before events that match webhooks can be committed. */
   start(): Promise<void>
   stop(): Promise<void>
-  /** Signals that a webhook was enabled on this node. */
+  /** Signals that a webhook was enabled or changed on this node. */
   signalEnabled(): void
   /** Events up to this one are processed and may be removed. Undefined: no webhook waits for any event. */
   readThrough(): number | undefined
@@ -43,6 +50,7 @@ interface DispatchNeeds extends PrepareDeliveriesNeeds {
 export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   const { store, log, metrics, limits } = needs
   const prepareDeliveries = createPrepareDeliveries(needs)
+  const guarded = createGuarded('webhook dispatch', { log, metrics })
   const loop = createPollLoop({
     name: 'webhook dispatch',
     poll,
@@ -56,7 +64,13 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   /** `committed`: the cursor in the database; `position`: how far this node has read. No event in between matched. */
   let committed = 0
   let position = 0
+  /** The event at `position`, if this node has read it. */
+  let lastEventId: string | null = null
   let isIdle = true
+  /** Whether `position` must be stored, although no event may have matched. */
+  let mustStore = false
+  /** When damaged rows are logged again, in ms of a monotonic clock. */
+  let quietUntilMs = 0
 
   return {
     async start() {
@@ -71,9 +85,13 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     async stop() {
       stopListening?.()
       await loop.stop()
+      await guarded('storing the cursor of webhooks', storePosition)
     },
 
-    signalEnabled: loop.pollSoon,
+    signalEnabled() {
+      mustStore = true
+      loop.pollSoon()
+    },
 
     readThrough: () => (isIdle ? undefined : position),
   }
@@ -87,16 +105,48 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
   async function step(): Promise<boolean> {
     if (isIdle && !(await wake())) return false
     // Read events before webhooks: a webhook created in between starts after all of these events.
-    const rows = await events.listAfter(store.db, position, limits.events.batchMax)
-    if (rows.length === 0) return false
+    const rows = await readAfter(store.db, { seq: position, eventId: lastEventId }, limits.events.batchMax)
+    if (!rows) {
+      log.warn({ position }, 'the event log was set back, to a backup or to a standby without its last events')
+      await resume()
+      return true
+    }
+    if (rows.length === 0) {
+      if (mustStore) await storePosition()
+      return false
+    }
     const organizations = new Set(rows.map((row) => row.organization_id))
-    const matchers = (await webhooks.listEnabled(store.db, [...organizations])).map(matcherOf)
+    const matchers = matchersOf(await webhooks.listEnabled(store.db, [...organizations]))
     if (matchers.length === 0) isIdle = (await webhooks.earliestStart(store.db)) === undefined
 
     const { prepared, throughSeq } = await prepareDeliveries(rows, matchers)
-    if (prepared.length > 0 || throughSeq - committed >= limits.events.batchMax) await write(prepared, throughSeq)
-    else position = throughSeq
+    const isFar = throughSeq - committed >= limits.events.batchMax
+    const isRead = prepared.length > 0 || isFar || mustStore ? await write(prepared, throughSeq) : true
+    if (isRead) {
+      position = throughSeq
+      lastEventId = rows.find(({ seq }) => seq === throughSeq)!.event_id
+    }
     return throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
+  }
+
+  /** Returns the matchers of those webhooks whose rows are not damaged. */
+  function matchersOf(rows: readonly WebhookRow[]): WebhookMatcher[] {
+    const damaged: { webhook: string; error: unknown }[] = []
+    const matchers: WebhookMatcher[] = []
+    for (const row of rows) {
+      try {
+        matchers.push(matcherOf(row))
+      } catch (error) {
+        damaged.push({ webhook: row.id, error })
+      }
+    }
+    if (damaged.length > 0 && performance.now() >= quietUntilMs) {
+      quietUntilMs = performance.now() + limits.webhooks.errorPauseMs
+      metrics.backgroundErrors.inc({ loop: 'webhook dispatch' })
+      const ids = damaged.map(({ webhook }) => webhook)
+      log.error({ err: damaged[0]!.error, webhooks: ids }, 'the rows of webhooks are damaged; they get no events')
+    }
+    return matchers
   }
 
   /** Webhooks exist again: skip the events before the earliest of their cursors. */
@@ -105,23 +155,43 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     if (earliest === undefined) return false
     committed = await consumers.requireCursor(store.db, NAME)
     position = Math.max(committed, earliest)
+    lastEventId = null
     isIdle = false
     return true
   }
 
-  async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<void> {
+  /** Stores the position. All events up to it were compared with the webhooks as they were then. */
+  async function storePosition(): Promise<void> {
+    if (!isIdle && position > committed) await write([], position)
+    else mustStore = false
+  }
+
+  /** Continues at the stored cursor. */
+  async function resume(): Promise<void> {
+    committed = await consumers.requireCursor(store.db, NAME)
+    position = committed
+    lastEventId = null
+  }
+
+  /** @returns false if another node has already processed these events: then this one resumes at its cursor */
+  async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<boolean> {
+    const mustStoreAgain = mustStore // if it fails
+    mustStore = false
     try {
       const webhookIds = await store.transaction(async (tx) => {
         if (!(await consumers.moveCursor(tx, NAME, committed, throughSeq))) throw new Overtaken()
         return insertDeliveries(tx, prepared)
       })
       committed = throughSeq
-      position = throughSeq
       worker.signalPending(webhookIds)
+      return true
     } catch (error) {
-      if (!(error instanceof Overtaken)) throw error
-      committed = await consumers.requireCursor(store.db, NAME)
-      position = committed
+      if (!(error instanceof Overtaken)) {
+        mustStore ||= mustStoreAgain
+        throw error
+      }
+      await resume()
+      return false
     }
   }
 }

@@ -15,6 +15,7 @@ import {
   maySee,
 } from '../../events/feed/subscription-filter.ts'
 import { permissionsToSee } from '../../events/log/event-types.ts'
+import type { SenderFilter } from './sender-filter.ts'
 
 /** A webhook's row, parsed once for a batch of events. */
 export interface WebhookMatcher {
@@ -22,8 +23,11 @@ export interface WebhookMatcher {
   /** The key that the webhook acts for. */
   readonly actor: KeyActor
   readonly filter: CheckedFilter
+  /** undefined: messages of all senders. */
+  readonly senders: SenderFilter | undefined
 }
 
+/** @throws Error if the row is damaged */
 export function matcherOf(webhook: WebhookRow): WebhookMatcher {
   const named = {
     eventTypes: parseList(webhook.event_types),
@@ -31,7 +35,8 @@ export function matcherOf(webhook: WebhookRow): WebhookMatcher {
     podIds: parseList(webhook.pod_ids),
   }
   const actor = actorOf(webhook)
-  return { webhook, actor, filter: filterOf(actor, named) }
+  const senders = webhook.sender_filter === null ? undefined : (JSON.parse(webhook.sender_filter) as SenderFilter)
+  return { webhook, actor, filter: filterOf(actor, named), senders }
 }
 
 function actorOf(row: WebhookRow): KeyActor {

@@ -17,9 +17,9 @@ import type { EventSubjects } from '../../messages/views/event-subject.ts'
 import { compressBody } from '../delivery/webhook-body.ts'
 import { requireProfile, type WebhookProfile } from '../delivery/webhook-profile.ts'
 import { matchesNew, type WebhookMatcher } from './matching.ts'
-import { matchesSender, type SenderFilter } from './sender-filter.ts'
+import { matchesSender } from './sender-filter.ts'
 
-/** Failed tries after which an event is skipped because its body cannot be rendered. */
+/** Failed tries after which an event is skipped, for the webhooks whose body cannot be rendered. */
 const RENDER_TRIES = 5
 /** Bounds one transaction, so that the first delivery of a burst does not wait for the bodies of the last. */
 const DELIVERIES_PER_COMMIT = 50
@@ -34,6 +34,8 @@ export interface PreparedDelivery {
   /** Before compression. */
   readonly bodyBytes: number
 }
+
+type Body = Pick<PreparedDelivery, 'body' | 'bodyBytes'>
 
 export interface PrepareDeliveriesNeeds {
   readonly store: Store
@@ -55,51 +57,73 @@ export function createPrepareDeliveries(needs: PrepareDeliveriesNeeds) {
   const { store, eventSubjects, senderTrust, profiles, log, metrics, limits } = needs
   /** The event that could not be rendered, and how often. */
   const failed = { seq: 0, times: 0 }
+  /**
+   * Forms of bodies of which an event was skipped. Until one can be rendered, their events are tried once: each further try
+   * would delay the events of all other webhooks.
+   */
+  const failingForms = new Set<string>()
   return prepareDeliveries
 
-  /** Renders bodies for the matching webhooks, up to a bound of number and size. */
+  /**
+   * Renders bodies for the matching webhooks, up to a bound of number and size, or to an event that fails. So only the first
+   * event of a batch throws: otherwise two that fail would begin to count each other's tries again, for ever.
+   */
   async function prepareDeliveries(
     rows: readonly EventRow[],
     matchers: readonly WebhookMatcher[],
   ): Promise<PreparedBatch> {
     const prepared: PreparedDelivery[] = []
     let bytes = 0
+    let throughSeq: number | undefined
     for (const row of rows) {
       if (matchers.length > 0 && row.visibility !== 'internal') {
-        for (const each of await prepareOne(row, matchers)) {
-          prepared.push(each)
-          bytes += each.bodyBytes
+        try {
+          for (const each of await prepareOne(row, matchers)) {
+            prepared.push(each)
+            bytes += each.bodyBytes
+          }
+        } catch (error) {
+          if (throughSeq === undefined) throw error
+          return { prepared, throughSeq } // the next batch begins with this event, and reports the error
         }
       }
+      throughSeq = row.seq
       const isFull = prepared.length >= DELIVERIES_PER_COMMIT || bytes >= limits.webhooks.batchBytesMax
-      if (isFull) return { prepared, throughSeq: row.seq }
+      if (isFull) break
     }
-    return { prepared, throughSeq: rows.at(-1)!.seq }
+    return { prepared, throughSeq: throughSeq! }
   }
 
   /** Whether the webhook wants messages of this sender. A deleted message has none. */
-  async function isFromItsSenders(event: Event, actor: KeyActor, { sender_filter }: WebhookRow): Promise<boolean> {
-    if (sender_filter === null) return true
+  async function isFromItsSenders(event: Event, { actor, senders }: WebhookMatcher): Promise<boolean> {
+    if (senders === undefined) return true
     const subject = await eventSubjects.of(event, actor, limits.webhooks.bodyBytesMax) // which its profile reads too
     if (!subject?.message) return false
-    return matchesSender(JSON.parse(sender_filter) as SenderFilter, subject.message, senderTrust)
+    return matchesSender(senders, subject.message, senderTrust)
   }
 
   async function prepareOne(eventRow: EventRow, matchers: readonly WebhookMatcher[]): Promise<PreparedDelivery[]> {
+    const times = failed.seq === eventRow.seq ? failed.times : 0
+    const isLastTry = times === RENDER_TRIES - 1
     try {
       const event = toEvent(eventRow, store.epoch)
       const matching = matchers.filter((matcher) => matchesNew(matcher, { eventRow, payload: event.payload }))
-      const bodies = new Map<string, Pick<PreparedDelivery, 'body' | 'bodyBytes'> | undefined>()
+      const bodies = new Map<string, Body | undefined>()
       const prepared: PreparedDelivery[] = []
-      for (const { webhook, actor } of matching) {
-        if (!(await isFromItsSenders(event, actor, webhook))) continue
+      for (const matcher of matching) {
+        const { webhook, actor } = matcher
         const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same data share one body
-        if (!bodies.has(form)) {
-          const text = await requireProfile(profiles, webhook.profile).render(event, actor)
-          bodies.set(
-            form,
-            text === undefined ? text : { body: await compressBody(text), bodyBytes: Buffer.byteLength(text) },
-          )
+        try {
+          if (!(await isFromItsSenders(event, matcher))) continue
+          if (!bodies.has(form)) {
+            bodies.set(form, await renderBody(event, webhook, actor))
+            failingForms.delete(form)
+          }
+        } catch (error) {
+          if (isTemporary(error) || !(isLastTry || failingForms.has(form))) throw error
+          bodies.set(form, undefined)
+          failingForms.add(form)
+          reportSkipped(error, eventRow, webhook.id)
         }
         const body = bodies.get(form)
         if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, ...body })
@@ -108,15 +132,24 @@ export function createPrepareDeliveries(needs: PrepareDeliveriesNeeds) {
     } catch (error) {
       // The store or the disk failed, not this event: the event waits until they work again.
       if (isTemporary(error)) throw error
-      failed.times = failed.seq === eventRow.seq ? failed.times + 1 : 1
+      failed.times = times + 1
       failed.seq = eventRow.seq
-      if (failed.times < RENDER_TRIES) throw error
-      metrics.backgroundErrors.inc({ loop: 'webhook dispatch' })
-      log.error(
-        { err: error, seq: eventRow.seq, type: eventRow.type },
-        'rendering an event for webhooks failed; event skipped',
-      )
+      if (!isLastTry) throw error
+      reportSkipped(error, eventRow)
       return []
     }
+  }
+
+  /** @returns undefined if the dialect cannot represent the event, or this actor may not have it */
+  async function renderBody(event: Event, webhook: WebhookRow, actor: KeyActor): Promise<Body | undefined> {
+    const text = await requireProfile(profiles, webhook.profile).render(event, actor)
+    return text === undefined ? undefined : { body: await compressBody(text), bodyBytes: Buffer.byteLength(text) }
+  }
+
+  /** @param webhookId one of the webhooks that do not get it; undefined: no webhook gets it */
+  function reportSkipped(error: unknown, { seq, type }: EventRow, webhookId?: string): void {
+    metrics.backgroundErrors.inc({ loop: 'webhook dispatch' })
+    const about = { err: error, seq, type, ...(webhookId !== undefined && { webhook: webhookId }) }
+    log.error(about, 'rendering an event for webhooks failed; event skipped')
   }
 }

@@ -31,7 +31,10 @@ interface EventJsonNeeds {
 }
 
 export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): EventJson {
-  /** Keyed by event and version of its subject: the text depends on nothing else. */
+  /**
+   * Keyed by the id of the event and the version of its subject: the text depends on nothing else. Not by its number, which belongs to
+   * another event, perhaps of another tenant, after a backup was restored (docs/adr/0020).
+   */
   const cached = new BoundedCache<string, EncodedText>({
     countMax: limits.events.jsonCachedMax,
     bytesMax: limits.events.jsonCachedBytesMax,
@@ -54,7 +57,7 @@ export function createEventJson({ eventSubjects, limits }: EventJsonNeeds): Even
   }
 
   function textOf(event: Event, subject: EventSubject): EncodedText | undefined {
-    const key = `${event.seq} ${subject.version}`
+    const key = `${event.eventId} ${subject.version}`
     const known = cached.get(key)
     if (known) return known
     const rendered = renderEvent(event, subject)

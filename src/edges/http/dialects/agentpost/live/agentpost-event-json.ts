@@ -19,7 +19,10 @@ interface EventFramesNeeds {
 export type EventFrame = (event: Event, actor: Actor) => Promise<EncodedText | undefined>
 
 export function createEventFrames({ eventSubjects, limits }: EventFramesNeeds): EventFrame {
-  /** Keyed by event and version of its subject: the text depends on nothing else. */
+  /**
+   * Keyed by the id of the event and the version of its subject: the text depends on nothing else. Not by its number, which belongs to
+   * another event, perhaps of another tenant, after a backup was restored (docs/adr/0020).
+   */
   const cached = new BoundedCache<string, EncodedText>({
     countMax: limits.events.jsonCachedMax,
     bytesMax: limits.events.jsonCachedBytesMax,
@@ -29,7 +32,7 @@ export function createEventFrames({ eventSubjects, limits }: EventFramesNeeds): 
   return async function eventFrame(event, actor) {
     const subject = await eventSubjects.of(event, actor, frameBytesMax)
     if (!subject) return undefined
-    const key = `${event.seq} ${subject.version}`
+    const key = `${event.eventId} ${subject.version}`
     const known = cached.get(key)
     if (known) return known
     const envelope = renderEvent(event, subject)
