@@ -244,7 +244,14 @@ export class PostgresConnection implements DatabaseConnection {
       prepared.isSent = false
       prepared.columns = undefined // the database may describe other ones by then
     }
-    this.#client.query(new StatementBatch(statements, { types, onUnparsed, onEnd: () => clearTimeout(timer) }))
+    const batch = new StatementBatch(statements, { types, onUnparsed, onEnd: () => clearTimeout(timer) })
+    try {
+      this.#client.query(batch)
+    } catch (error) {
+      // The driver forgets it. A part may be written, without its Sync, so that nothing else can be sent.
+      this.destroy()
+      batch.handleError(error)
+    }
   }
 
   /** Writes everything that is sent before the code yields to the event loop with one system call. */
