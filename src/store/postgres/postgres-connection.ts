@@ -173,9 +173,8 @@ export class PostgresConnection implements DatabaseConnection {
 
   /** Runs a prepared statement. @throws disk_full, unavailable, or the driver's error */
   async query<Row>(text: string, parameters: readonly unknown[]): Promise<StatementResult<Row>> {
-    const values = parameters.map(wireValue)
     try {
-      return await this.#send<Row>(text, values)
+      return await this.#send<Row>(text, parameters.map(wireValue))
     } catch (error) {
       throw this.#failureOf(error)
     }

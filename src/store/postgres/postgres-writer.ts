@@ -82,7 +82,10 @@ export class PostgresWriter implements Writer {
   }
 
   async rollbackToSavepoint(): Promise<void> {
-    await this.#connection.run('rollback to savepoint member; release savepoint member')
+    const rolledBack = this.#connection.run('rollback to savepoint member; release savepoint member')
+    ignore(rolledBack)
+    await this.#xid // if the transaction could not begin, it has no savepoint, and this error says why
+    await rolledBack
     this.#connection.takeFailure()
   }
 
@@ -98,10 +101,15 @@ export class PostgresWriter implements Writer {
     const connection = this.#connection
     const xid = await this.#xid // if this failed, there is nothing to commit
     if (connection.isLost) throw new MailError('unavailable', { detail: 'the connection was lost before the commit' })
-    this.#isOpen = false
     // Sent together with the commit, which PostgreSQL turns into a rollback if one of them fails.
     const appended = appendEvents(connection, events)
     ignore(appended)
+    if (connection.takeFailure()) {
+      // Perhaps one could not be sent: PostgreSQL would commit the rest.
+      await appended
+      throw new Error('a statement failed before the commit')
+    }
+    this.#isOpen = false
     let command: string
     try {
       const committed = connection.run('commit')

@@ -44,6 +44,40 @@ test('if the disk is full at the commit, nothing of the group is kept and all me
   expect(await loggedEvents(store)).toEqual([[1, 'd']])
 })
 
+// The caller got the error of the rollback to its savepoint, which did not exist, and work was accepted as before.
+test('if the disk is full at the first statement of a group, its caller gets this error', async () => {
+  await using store = await openTestStore()
+  await administrate(
+    databaseUrlOf(store.dataDir)!,
+    `create function full_disk() returns trigger language plpgsql as $$
+       begin raise exception using errcode = '53100'; end $$;
+     create trigger full_disk before insert on commit_marks for each row execute function full_disk()`,
+  )
+  expect((await Promise.allSettled([add(store, 'a')])).map(codeOf)).toEqual(['disk_full'])
+  expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+
+  await administrate(databaseUrlOf(store.dataDir)!, 'drop trigger full_disk on commit_marks')
+  await add(store, 'b')
+  expect(await organizationIds(store)).toEqual(['b'])
+})
+
+// The rest of the group was committed without them.
+test('if events cannot be sent, nothing of their group is kept', async () => {
+  await using store = await openTestStore()
+  const results = await Promise.allSettled(
+    ['a', 'b'].map((id) =>
+      store.transaction(async (tx) => {
+        await insertOrganization(tx, id)
+        tx.append(event(id, { actor: Symbol(id) as never }))
+      }),
+    ),
+  )
+  expect(results.map(codeOf)).toEqual(['unavailable', 'unavailable'])
+  expect(await organizationIds(store)).toEqual([])
+  await add(store, 'c')
+  expect(await loggedEvents(store)).toEqual([[1, 'c']])
+})
+
 test('a commit that fails keeps nothing and rejects all members', async () => {
   await using store = await openTestStore()
   await failAtCommit(store, '23514')
