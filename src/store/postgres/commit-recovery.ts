@@ -13,6 +13,7 @@
  * Server or standby unreachable: retries as long as the caller waits. The caller's signal ends it with outcome_unknown.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { waitUnlessAborted } from '../../deadline.ts'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { retryPauseMs } from '../../retry-pause.ts'
@@ -47,6 +48,12 @@ interface LostTransaction {
   readonly number: number
 }
 
+interface Outcome {
+  readonly isCommitted: boolean
+  /** The connection that was used. */
+  readonly connection: PostgresConnection
+}
+
 interface CommitRecoveryNeeds {
   /** Connects to a primary: the data of a standby may be old. */
   readonly connect: () => Promise<PostgresConnection>
@@ -65,15 +72,27 @@ export class CommitRecovery {
   }
 
   /**
-   * @returns whether it was committed, and the connection that was used
    * @throws outcome_unknown when the signal aborts
    */
-  async findOutcome(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
+  async findOutcome(lost: LostTransaction): Promise<Outcome> {
+    const { signal } = this.#needs
+    try {
+      // An attempt may take longer than a stop may wait: the server does not answer, or waits for a standby.
+      return await waitUnlessAborted(this.#lookUp(lost), signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      this.#connection?.destroy()
+      throw new MailError('outcome_unknown', {})
+    }
+  }
+
+  async #lookUp(lost: LostTransaction): Promise<Outcome> {
     const { connect, log, retryMsMax, signal } = this.#needs
     let isWaitLogged = false
     for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         this.#connection ??= await connect()
+        signal.throwIfAborted()
         const connection = this.#connection
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
         if ((await endUnlessCommitting(connection, lost.xid)) && !isWaitLogged) {
@@ -81,7 +100,8 @@ export class CommitRecovery {
           log.warn({ xid: lost.xid }, 'the commit still runs in PostgreSQL, or waits for a standby; waiting for it')
         }
       } catch (error) {
-        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
+        if (!signal.aborted)
+          log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
         this.#connection?.destroy()
         this.#connection = undefined
       }

@@ -77,6 +77,18 @@ test('a server that stops before the outcome is known rejects with outcome_unkno
   await world.store.close()
 })
 
+// It waited until the attempt had failed, longer than a stop may take.
+test('a stop does not wait for a server that does not answer', async () => {
+  await using world = await startWorld({ server: { shutdownGraceMs: 50 }, store: { connectMs: 600_000 } })
+  const cut = world.proxy.cutNextCommit('after')
+  world.proxy.ignoreNew()
+  const lost = rejection(world.add('a'))
+  await cut
+  world.store.expectClose()
+  expect(isMailError(await lost, 'outcome_unknown')).toBe(true)
+  await world.store.close()
+})
+
 // After a crash that lost the end of its WAL, PostgreSQL reuses ids of lost transactions: "committed" is another one's.
 test('another transaction with the same id does not count as ours', async () => {
   await using world = await startWorld()

@@ -160,8 +160,8 @@ test('statements that cannot be written fail, and so does the connection', async
   const { connection } = opened
   await connection.query(DOUBLE, [1])
   const tooLarge = new RangeError('Array buffer allocation failed')
-  vi.spyOn(pg.Connection.prototype, 'bind' as never)
-    .mockImplementationOnce(() => undefined as never)
+  vi.spyOn(pg.Connection.prototype as unknown as { bind(): void }, 'bind')
+    .mockImplementationOnce(() => undefined)
     .mockImplementationOnce(() => {
       throw tooLarge
     })
