@@ -166,6 +166,21 @@ test('if no connection can be opened, all reads that wait for one fail', async (
   await store.close()
 })
 
+// Reads stayed on it when the writer had found the new primary, and did not see what this node had committed.
+test('a server that has become a standby is not read', async () => {
+  await using store = await openTestStore()
+  const url = databaseUrlOf(store.dataDir)!
+  await administrate(
+    url,
+    `create function public.pg_is_in_recovery() returns boolean language sql as 'select true';
+     do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$`,
+  )
+  const failure = { code: 'unavailable', params: { detail: 'the PostgreSQL server is a standby' } }
+  expect(await rejection(organizationIds(store))).toMatchObject(failure)
+  await administrate(url, 'drop function public.pg_is_in_recovery()')
+  expect(await organizationIds(store)).toEqual([])
+})
+
 test('a deadlock after the last member makes the whole group run again', async () => {
   await using store = await openTestStore()
   let runs = 0
