@@ -13,6 +13,7 @@
  * Server or standby unreachable: retries as long as the caller waits. The caller's signal ends it with outcome_unknown.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { waitUnlessAborted } from '../../deadline.ts'
 import { MailError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { retryPauseMs } from '../../retry-pause.ts'
@@ -37,14 +38,26 @@ export const REMOVE_OLD_MARKS = `delete from commit_marks where marked_at < now(
 /** The first statement of each transaction. Parameters: writer, number. */
 export const MARK = `insert into commit_marks (writer, number, marked_at) values ($1, $2, now())
   on conflict (writer) do update set number = excluded.number, marked_at = excluded.marked_at
-  returning pg_current_xact_id()::text as xid`
+  returning pg_current_xact_id()::text as xid, pg_backend_pid() as pid`
 
-interface LostTransaction {
+/** What the first statement of a transaction returns. */
+export interface BegunTransaction {
   readonly xid: string
+  /** The process of its session. */
+  readonly pid: number
+}
+
+interface LostTransaction extends BegunTransaction {
   /** The name of its connection. */
   readonly writer: string
   /** The number in its mark. */
   readonly number: number
+}
+
+interface Outcome {
+  readonly isCommitted: boolean
+  /** The connection that was used. */
+  readonly connection: PostgresConnection
 }
 
 interface CommitRecoveryNeeds {
@@ -65,23 +78,36 @@ export class CommitRecovery {
   }
 
   /**
-   * @returns whether it was committed, and the connection that was used
    * @throws outcome_unknown when the signal aborts
    */
-  async findOutcome(lost: LostTransaction): Promise<{ isCommitted: boolean; connection: PostgresConnection }> {
+  async findOutcome(lost: LostTransaction): Promise<Outcome> {
+    const { signal } = this.#needs
+    try {
+      // An attempt may take longer than a stop may wait: the server does not answer, or waits for a standby.
+      return await waitUnlessAborted(this.#lookUp(lost), signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      this.#connection?.destroy()
+      throw new MailError('outcome_unknown', {})
+    }
+  }
+
+  async #lookUp(lost: LostTransaction): Promise<Outcome> {
     const { connect, log, retryMsMax, signal } = this.#needs
     let isWaitLogged = false
     for (let attempts = 1; !signal.aborted; attempts += 1) {
       try {
         this.#connection ??= await connect()
+        signal.throwIfAborted()
         const connection = this.#connection
         if (await isOver(connection, lost.xid)) return { isCommitted: await isMarked(connection, lost), connection }
-        if ((await endUnlessCommitting(connection, lost.xid)) && !isWaitLogged) {
+        if ((await endUnlessCommitting(connection, lost)) && !isWaitLogged) {
           isWaitLogged = true
           log.warn({ xid: lost.xid }, 'the commit still runs in PostgreSQL, or waits for a standby; waiting for it')
         }
       } catch (error) {
-        log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
+        if (!signal.aborted)
+          log.warn({ err: error, xid: lost.xid }, 'looking up the outcome of a commit failed; will retry')
         this.#connection?.destroy()
         this.#connection = undefined
       }
@@ -122,18 +148,19 @@ async function isMarked(connection: PostgresConnection, { writer, number }: Lost
 
 /**
  * Terminates the session of the lost transaction, unless it is committing: the server may not have noticed yet that the connection is
- * lost, and the session still has all its locks. The wait event is compared too, since an operator can turn off `track_activities`.
+ * lost, and the session still has all its locks. The wait event is compared too, since an operator can turn off `track_activities`;
+ * and the process, since after a failover to a standby without the transaction, another one gets its id.
  *
  * @returns whether the session is committing
  */
-async function endUnlessCommitting(connection: PostgresConnection, xid: string): Promise<boolean> {
+async function endUnlessCommitting(connection: PostgresConnection, { xid, pid }: BegunTransaction): Promise<boolean> {
   const { rows } = await connection.query<{ is_committing: boolean }>(
     `select is_committing, case when not is_committing then pg_terminate_backend(pid) end
      from (
        select pid, (state = 'active' and query = 'commit') or coalesce(wait_event = 'SyncRep', false) as is_committing
-       from pg_stat_activity where backend_xid = $1::text::xid8::xid
+       from pg_stat_activity where backend_xid = $1::text::xid8::xid and pid = $2::integer
      ) as session`,
-    [xid],
+    [xid, pid],
   )
   return rows.some((row) => row.is_committing)
 }

@@ -57,8 +57,8 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   const connection = await openFitDatabase({ url, limits, clock })
 
   const node = randomUUID()
-  const readers = new Readers({ url, limits, connectionsMax: limits.store.readersMax })
   const connect = () => connectToPrimary({ url, limits })
+  const readers = new Readers({ connect, limits, connectionsMax: limits.store.readersMax })
   const writer = new PostgresWriter({ connection, connect, log, limits })
   const commitListener = new CommitListener({ connect, node, retryMsMax: limits.store.retryMsMax, log, metrics })
   try {
@@ -101,8 +101,12 @@ function makeFolder(folder: string): void {
 /** Connects and checks that the server is not a standby: after a failover the old primary may return as one. */
 async function connectToPrimary(needs: Parameters<typeof PostgresConnection.open>[0]): Promise<PostgresConnection> {
   const connection = await PostgresConnection.open(needs)
-  const { rows } = await connection.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby', [])
-  if (!rows[0]!.is_standby) return connection
-  await connection.close()
-  throw new MailError('unavailable', { detail: 'the PostgreSQL server is a standby' })
+  try {
+    const { rows } = await connection.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby', [])
+    if (rows[0]!.is_standby) throw new MailError('unavailable', { detail: 'the PostgreSQL server is a standby' })
+    return connection
+  } catch (error) {
+    connection.destroy()
+    throw error
+  }
 }

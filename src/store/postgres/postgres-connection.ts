@@ -45,15 +45,21 @@ const types = {
 } as pg.CustomTypesConfig
 
 /**
- * Settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default is. The
+ * Returns the settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default is. The
  * operator decides whether a commit also waits for a replica. JIT compilation costs more than any of our statements.
+ * The driver would send the time limits with its first message, which PgBouncer refuses or, if it is told to, ignores.
  */
-const SESSION = `
-  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
-  set default_transaction_isolation to 'read committed';
-  set client_encoding to 'UTF8';
-  set standard_conforming_strings to on;
-  set jit to off`
+function sessionSettings({ store }: ConnectionNeeds['limits']): string {
+  return `
+    select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
+    set default_transaction_isolation to 'read committed';
+    set client_encoding to 'UTF8';
+    set standard_conforming_strings to on;
+    set jit to off;
+    set statement_timeout to ${store.statementMs};
+    set lock_timeout to ${store.lockWaitMs};
+    set idle_in_transaction_session_timeout to ${store.silenceMs}`
+}
 
 export const kyselyParts = {
   adapter: new PostgresAdapter(),
@@ -93,14 +99,11 @@ export class PostgresConnection implements DatabaseConnection {
       keepAlive: true,
       keepAliveInitialDelayMillis: limits.store.silenceMs,
       connectionTimeoutMillis: limits.store.connectMs,
-      statement_timeout: limits.store.statementMs,
-      lock_timeout: limits.store.lockWaitMs,
-      idle_in_transaction_session_timeout: limits.store.silenceMs,
     } as pg.ClientConfig)
     const connection = new PostgresConnection(client, limits)
     try {
       await client.connect()
-      await connection.run(SESSION)
+      await connection.run(sessionSettings(limits))
       return connection
     } catch (error) {
       connection.destroy()
@@ -173,9 +176,8 @@ export class PostgresConnection implements DatabaseConnection {
 
   /** Runs a prepared statement. @throws disk_full, unavailable, or the driver's error */
   async query<Row>(text: string, parameters: readonly unknown[]): Promise<StatementResult<Row>> {
-    const values = parameters.map(wireValue)
     try {
-      return await this.#send<Row>(text, values)
+      return await this.#send<Row>(text, parameters.map(wireValue))
     } catch (error) {
       throw this.#failureOf(error)
     }
@@ -244,7 +246,14 @@ export class PostgresConnection implements DatabaseConnection {
       prepared.isSent = false
       prepared.columns = undefined // the database may describe other ones by then
     }
-    this.#client.query(new StatementBatch(statements, { types, onUnparsed, onEnd: () => clearTimeout(timer) }))
+    const batch = new StatementBatch(statements, { types, onUnparsed, onEnd: () => clearTimeout(timer) })
+    try {
+      this.#client.query(batch)
+    } catch (error) {
+      // The driver forgets it. A part may be written, without its Sync, so that nothing else can be sent.
+      this.destroy()
+      batch.handleError(error)
+    }
   }
 
   /** Writes everything that is sent before the code yields to the event loop with one system call. */

@@ -8,10 +8,12 @@
  * A caller waits for at most limits.store.connectMs.
  */
 import { MailError } from '../../errors.ts'
-import { type ConnectionNeeds, PostgresConnection } from './postgres-connection.ts'
+import type { ConnectionNeeds, PostgresConnection } from './postgres-connection.ts'
 import { classify, isOutdatedPlan } from './postgres-errors.ts'
 
-interface ReadersNeeds extends ConnectionNeeds {
+interface ReadersNeeds extends Pick<ConnectionNeeds, 'limits'> {
+  /** Connects to a primary: a standby may not have yet what this node has committed. */
+  readonly connect: () => Promise<PostgresConnection>
   readonly connectionsMax: number
 }
 
@@ -104,7 +106,7 @@ export class Readers {
     this.#isOpening = true
     this.#count += 1
     try {
-      const connection = await PostgresConnection.open(this.#needs)
+      const connection = await this.#needs.connect()
       this.#isOpening = false
       this.#takeBack(connection)
       void this.#openIfNeeded()

@@ -16,7 +16,7 @@ import type { UnnumberedEvent } from '../commit/append-events.ts'
 import { type Guard, kyselyProps } from '../kysely-props.ts'
 import type { RowStep } from '../row-statements.ts'
 import type { Writer } from '../sql-adapter.ts'
-import { CommitRecovery, MARK } from './commit-recovery.ts'
+import { type BegunTransaction, CommitRecovery, MARK } from './commit-recovery.ts'
 import { appendEvents } from './postgres-append-events.ts'
 import { kyselyParts, type PostgresConnection } from './postgres-connection.ts'
 import { createReconnect } from './postgres-reconnect.ts'
@@ -40,8 +40,8 @@ export class PostgresWriter implements Writer {
   #waitsForLocks = true
   /** The number of the transaction; counts up. */
   #number = 0
-  /** The id of the open transaction. */
-  #xid: Promise<string> = Promise.reject(new Error('no transaction was begun'))
+  /** The open transaction. */
+  #begun: Promise<BegunTransaction> = Promise.reject(new Error('no transaction was begun'))
   readonly #reconnect: () => Promise<PostgresConnection>
   readonly #giveUp = new AbortController()
 
@@ -49,7 +49,7 @@ export class PostgresWriter implements Writer {
     this.#needs = needs
     this.#connection = needs.connection
     this.#reconnect = createReconnect(needs)
-    ignore(this.#xid)
+    ignore(this.#begun)
     ignore(this.#connection.run(INDEXES_ONLY))
   }
 
@@ -64,8 +64,8 @@ export class PostgresWriter implements Writer {
     this.#waitsForLocks = true
     this.#number += 1
     ignore(hasTimeLimits ? connection.query('begin', []) : connection.run(BEGIN_WITHOUT_LIMITS))
-    this.#xid = connection.query<{ xid: string }>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!.xid)
-    ignore(this.#xid)
+    this.#begun = connection.query<BegunTransaction>(MARK, [this.#name, this.#number]).then(({ rows }) => rows[0]!)
+    ignore(this.#begun)
   }
 
   async savepoint(isFirst: boolean): Promise<void> {
@@ -82,7 +82,10 @@ export class PostgresWriter implements Writer {
   }
 
   async rollbackToSavepoint(): Promise<void> {
-    await this.#connection.run('rollback to savepoint member; release savepoint member')
+    const rolledBack = this.#connection.run('rollback to savepoint member; release savepoint member')
+    ignore(rolledBack)
+    await this.#begun // if the transaction could not begin, it has no savepoint, and this error says why
+    await rolledBack
     this.#connection.takeFailure()
   }
 
@@ -96,12 +99,17 @@ export class PostgresWriter implements Writer {
 
   async commit(events: readonly UnnumberedEvent[]): Promise<void> {
     const connection = this.#connection
-    const xid = await this.#xid // if this failed, there is nothing to commit
+    const begun = await this.#begun // if this failed, there is nothing to commit
     if (connection.isLost) throw new MailError('unavailable', { detail: 'the connection was lost before the commit' })
-    this.#isOpen = false
     // Sent together with the commit, which PostgreSQL turns into a rollback if one of them fails.
     const appended = appendEvents(connection, events)
     ignore(appended)
+    if (connection.takeFailure()) {
+      // Perhaps one could not be sent: PostgreSQL would commit the rest.
+      await appended
+      throw new Error('a statement failed before the commit')
+    }
+    this.#isOpen = false
     let command: string
     try {
       const committed = connection.run('commit')
@@ -109,7 +117,7 @@ export class PostgresWriter implements Writer {
       command = (await committed).command
     } catch (error) {
       if (!connection.isLost) throw error // the server itself reported the failure
-      return this.#findOutcome(xid, error)
+      return this.#findOutcome(begun, error)
     }
     connection.setTimeLimits(true)
     await appended
@@ -165,8 +173,9 @@ export class PostgresWriter implements Writer {
   }
 
   /** Looks up how the commit ended. @throws unavailable when it was not committed; outcome_unknown after `giveUp` */
-  async #findOutcome(xid: string, cause: unknown): Promise<void> {
+  async #findOutcome(begun: BegunTransaction, cause: unknown): Promise<void> {
     const { connect, log, limits } = this.#needs
+    const { xid } = begun
     log.warn({ err: cause, xid }, 'the connection was lost during a commit; looking up the outcome')
     const lost = new CommitRecovery({
       connect,
@@ -174,7 +183,7 @@ export class PostgresWriter implements Writer {
       retryMsMax: limits.store.retryMsMax,
       signal: this.#giveUp.signal,
     })
-    const { isCommitted, connection } = await lost.findOutcome({ xid, writer: this.#name, number: this.#number })
+    const { isCommitted, connection } = await lost.findOutcome({ ...begun, writer: this.#name, number: this.#number })
     this.#use(connection)
     log.warn({ xid, isCommitted }, 'outcome of the commit found')
     if (!isCommitted)

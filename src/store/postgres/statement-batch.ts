@@ -49,7 +49,7 @@ interface BatchNeeds {
   readonly types: pg.CustomTypesConfig
   /** Called when the batch has failed before the server has parsed this statement, or perhaps just after it. */
   readonly onUnparsed: (prepared: PreparedStatement) => void
-  /** Called once, when all have their results. */
+  /** Called when all have their results. */
   readonly onEnd: () => void
 }
 
@@ -70,6 +70,8 @@ interface Answer {
 }
 
 export class StatementBatch extends pg.Query {
+  /** Set by the driver if the URL has a `query_timeout`: without the call, it would close the connection after this time. */
+  declare callback?: (error?: unknown) => void
   readonly #statements: readonly SentStatement[]
   readonly #needs: BatchNeeds
   /** Those that the server parses in this batch. */
@@ -122,15 +124,20 @@ export class StatementBatch extends pg.Query {
     this.#answers.push({ rows: [], tag: undefined })
   }
 
+  /** Called instead of `handleCommandComplete` for a statement without a command. */
+  handleEmptyQuery(): void {
+    this.handleCommandComplete({ text: '' })
+  }
+
   /** Called after all statements have ended: only then has a statement outside a transaction been committed. */
   handleReadyForQuery(): void {
-    this.#needs.onEnd()
+    this.#end()
     this.#resolve(this.#statements.length)
   }
 
-  /** Called at most once, and then `handleReadyForQuery` is not called. */
+  /** After it, `handleReadyForQuery` is not called. A second call, when the connection ends, changes nothing. */
   handleError(error: unknown): void {
-    this.#needs.onEnd()
+    this.#end(error)
     // Outside a transaction, a statement that has ended may fail when it is committed.
     const failedAt = Math.min(this.#answers.length, this.#statements.length) - 1
     this.#resolve(failedAt)
@@ -138,6 +145,11 @@ export class StatementBatch extends pg.Query {
       if (this.#parsed.delete(prepared)) this.#needs.onUnparsed(prepared)
       reject(error)
     }
+  }
+
+  #end(error?: unknown): void {
+    this.#needs.onEnd()
+    this.callback?.(error)
   }
 
   /** Resolves so many statements. */

@@ -44,6 +44,40 @@ test('if the disk is full at the commit, nothing of the group is kept and all me
   expect(await loggedEvents(store)).toEqual([[1, 'd']])
 })
 
+// The caller got the error of the rollback to its savepoint, which did not exist, and work was accepted as before.
+test('if the disk is full at the first statement of a group, its caller gets this error', async () => {
+  await using store = await openTestStore()
+  await administrate(
+    databaseUrlOf(store.dataDir)!,
+    `create function full_disk() returns trigger language plpgsql as $$
+       begin raise exception using errcode = '53100'; end $$;
+     create trigger full_disk before insert on commit_marks for each row execute function full_disk()`,
+  )
+  expect((await Promise.allSettled([add(store, 'a')])).map(codeOf)).toEqual(['disk_full'])
+  expect(() => store.checkWritable()).toThrow(expect.objectContaining({ code: 'disk_full' }))
+
+  await administrate(databaseUrlOf(store.dataDir)!, 'drop trigger full_disk on commit_marks')
+  await add(store, 'b')
+  expect(await organizationIds(store)).toEqual(['b'])
+})
+
+// The rest of the group was committed without them.
+test('if events cannot be sent, nothing of their group is kept', async () => {
+  await using store = await openTestStore()
+  const results = await Promise.allSettled(
+    ['a', 'b'].map((id) =>
+      store.transaction(async (tx) => {
+        await insertOrganization(tx, id)
+        tx.append(event(id, { actor: Symbol(id) as never }))
+      }),
+    ),
+  )
+  expect(results.map(codeOf)).toEqual(['unavailable', 'unavailable'])
+  expect(await organizationIds(store)).toEqual([])
+  await add(store, 'c')
+  expect(await loggedEvents(store)).toEqual([[1, 'c']])
+})
+
 test('a commit that fails keeps nothing and rejects all members', async () => {
   await using store = await openTestStore()
   await failAtCommit(store, '23514')
@@ -130,6 +164,21 @@ test('if no connection can be opened, all reads that wait for one fail', async (
   const reads = Array.from({ length: 3 }, () => organizationIds(store))
   expect((await Promise.allSettled(reads)).map(codeOf)).toEqual(['unavailable', 'unavailable', 'unavailable'])
   await store.close()
+})
+
+// Reads stayed on it when the writer had found the new primary, and did not see what this node had committed.
+test('a server that has become a standby is not read', async () => {
+  await using store = await openTestStore()
+  const url = databaseUrlOf(store.dataDir)!
+  await administrate(
+    url,
+    `create function public.pg_is_in_recovery() returns boolean language sql as 'select true';
+     do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$`,
+  )
+  const failure = { code: 'unavailable', params: { detail: 'the PostgreSQL server is a standby' } }
+  expect(await rejection(organizationIds(store))).toMatchObject(failure)
+  await administrate(url, 'drop function public.pg_is_in_recovery()')
+  expect(await organizationIds(store)).toEqual([])
 })
 
 test('a deadlock after the last member makes the whole group run again', async () => {

@@ -2,8 +2,13 @@
  * Tests a connection that breaks around COMMIT. A proxy between node and server cuts the connection at the chosen
  * moment. Stored rows are read on another connection that does not use the proxy.
  */
+import pg from 'pg'
 import { expect, test } from 'vitest'
+import { withLimits } from '../../../src/config/limits.ts'
 import { isMailError } from '../../../src/errors.ts'
+import { createLog } from '../../../src/log.ts'
+import { CommitRecovery } from '../../../src/store/postgres/commit-recovery.ts'
+import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
 import { openStore, type Store } from '../../../src/store/store.ts'
 import { type Cut, PostgresProxy } from '../../support/postgres-proxy.ts'
 import { administrate } from '../../support/test-database.ts'
@@ -77,6 +82,18 @@ test('a server that stops before the outcome is known rejects with outcome_unkno
   await world.store.close()
 })
 
+// It waited until the attempt had failed, longer than a stop may take.
+test('a stop does not wait for a server that does not answer', async () => {
+  await using world = await startWorld({ server: { shutdownGraceMs: 50 }, store: { connectMs: 600_000 } })
+  const cut = world.proxy.cutNextCommit('after')
+  world.proxy.ignoreNew()
+  const lost = rejection(world.add('a'))
+  await cut
+  world.store.expectClose()
+  expect(isMailError(await lost, 'outcome_unknown')).toBe(true)
+  await world.store.close()
+})
+
 // After a crash that lost the end of its WAL, PostgreSQL reuses ids of lost transactions: "committed" is another one's.
 test('another transaction with the same id does not count as ours', async () => {
   await using world = await startWorld()
@@ -88,6 +105,31 @@ test('another transaction with the same id does not count as ours', async () => 
      create trigger forget_mark before update on commit_marks for each row execute function forget_mark()`,
   )
   expect(isMailError(await rejection(world.add('b', 'after')), 'unavailable')).toBe(true)
+})
+
+// After a failover to a standby that did not have it, its id is given to another transaction: it was terminated.
+test('another session whose transaction has the same id is left alone', async () => {
+  await using world = await startWorld()
+  const other = new pg.Client({ connectionString: world.url })
+  other.on('error', () => undefined)
+  await other.connect()
+  await other.query('begin')
+  const { rows } = await other.query('select pg_current_xact_id()::text as xid, pg_backend_pid() as pid')
+  const lookUp = new CommitRecovery({
+    connect: () => PostgresConnection.open({ url: world.url, limits: withLimits({}) }),
+    log: createLog('silent'),
+    retryMsMax: 50,
+    signal: new AbortController().signal,
+  })
+  const found = lookUp.findOutcome({ xid: rows[0].xid, pid: rows[0].pid + 1, writer: 'lost', number: 1 })
+  const looking = `select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and application_name = 'martlet' and query like '%is_committing%'`
+  await expect.poll(async () => (await administrate(world.url, looking)).rows[0].count).toBe(1)
+  await other.query('commit')
+  await other.end()
+  const { isCommitted, connection } = await found
+  expect(isCommitted).toBe(false)
+  await connection.close()
 })
 
 async function startWorld(limits: Parameters<typeof storeNeeds>[0]['limits'] = {}) {

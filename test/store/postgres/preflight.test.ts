@@ -1,9 +1,20 @@
 /** Tests servers and databases with which Martlet refuses to start, each with an error that says what to do. */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { withLimits } from '../../../src/config/limits.ts'
 import { StartupError } from '../../../src/errors.ts'
+import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
 import { openStore } from '../../../src/store/store.ts'
-import { administrate, createDatabase, dropDatabase, postgresServer, urlOf } from '../../support/test-database.ts'
+import {
+  administrate,
+  createDatabase,
+  createTestDatabase,
+  dropDatabase,
+  postgresServer,
+  urlOf,
+} from '../../support/test-database.ts'
 import { rejection, storeNeeds, temporaryFolder } from '../test-store.ts'
 
 const PASSWORD = 'secret-%40-word'
@@ -11,6 +22,38 @@ const PASSWORD = 'secret-%40-word'
 test('a port without a server is refused', async () => {
   const { message } = await refusal(`postgres://ada:${PASSWORD}@127.0.0.1:1/martlet`)
   expect(message).toContain('PostgreSQL at 127.0.0.1:1/martlet cannot be reached (ECONNREFUSED)')
+})
+
+// PgBouncer refuses a connection with any other: "unsupported startup parameter".
+test('the first message to the server has only parameters that every pooler knows', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const connected: Promise<Socket[]> = once(server, 'connection')
+  const refused = refusal(`postgres://ada@127.0.0.1:${(server.address() as AddressInfo).port}/martlet`)
+  const [socket] = await connected
+  const [message]: Buffer[] = await once(socket!, 'data')
+  socket!.destroy()
+  await refused
+  server.close()
+  const texts = message!.subarray(8).toString().split('\0') // after the length and the version of the protocol
+  const names = texts.filter((_text, index) => index % 2 === 0)
+  expect(names.filter((name) => name !== '')).toEqual(['user', 'database', 'application_name', 'client_encoding'])
+})
+
+test('a connection has the time limits', async () => {
+  await using database = await createTestDatabase()
+  const limits = withLimits({ store: { statementMs: 3_001, lockWaitMs: 2_001, silenceMs: 4_001 } })
+  const connection = await PostgresConnection.open({ url: database.url!, limits })
+  const { rows } = await connection.query(
+    `select name, setting from pg_settings where name like '%timeout' and setting like '%001' order by name`,
+    [],
+  )
+  await connection.close()
+  expect(rows).toEqual([
+    { name: 'idle_in_transaction_session_timeout', setting: '4001' },
+    { name: 'lock_timeout', setting: '2001' },
+    { name: 'statement_timeout', setting: '3001' },
+  ])
 })
 
 test('a user without login rights is refused', async () => {

@@ -1,4 +1,5 @@
 /** Tests statements that are sent together in a transaction: their results, and what fails if one of them fails. */
+import pg from 'pg'
 import { afterEach, expect, test, vi } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
 import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
@@ -8,11 +9,19 @@ import { createTestDatabase } from '../../support/test-database.ts'
 const DIVIDE = 'select 1 / $1::integer as quotient'
 const DOUBLE = 'select 2 * $1::integer as doubled'
 
-afterEach(() => vi.restoreAllMocks())
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
 
-async function connect(): Promise<AsyncDisposable & { readonly connection: PostgresConnection }> {
+/** @param parameters of the URL */
+async function connect(
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<AsyncDisposable & { readonly connection: PostgresConnection }> {
   const database = await createTestDatabase()
-  const connection = await PostgresConnection.open({ url: database.url!, limits: withLimits({}) })
+  const url = new URL(database.url!)
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  const connection = await PostgresConnection.open({ url: url.href, limits: withLimits({}) })
   return {
     connection,
     async [Symbol.asyncDispose]() {
@@ -136,6 +145,43 @@ test('outside a transaction, a statement gets its result when it is committed', 
   expect(results.map((result) => (result.status === 'fulfilled' ? result.value.rowCount : 'failed'))).toEqual([
     ...['failed', 1, 1],
   ])
+})
+
+test('a statement without a command does not move the results of those after it', async () => {
+  await using opened = await connect()
+  expect(await outcomes(opened.connection, [[DOUBLE, 1], [''], [DOUBLE, 2], ['-- nothing'], [DOUBLE, 3]])).toEqual([
+    ...[[{ doubled: 2 }], [], [{ doubled: 4 }], [], [{ doubled: 6 }]],
+  ])
+})
+
+// They were never answered, and the connection had a part of them without an end.
+test('statements that cannot be written fail, and so does the connection', async () => {
+  await using opened = await connect()
+  const { connection } = opened
+  await connection.query(DOUBLE, [1])
+  const tooLarge = new RangeError('Array buffer allocation failed')
+  vi.spyOn(pg.Connection.prototype as unknown as { bind(): void }, 'bind')
+    .mockImplementationOnce(() => undefined)
+    .mockImplementationOnce(() => {
+      throw tooLarge
+    })
+  connection.setInTransaction(true)
+  const sent = ['begin', DOUBLE, DIVIDE].map((sql) => connection.query(sql, sql === 'begin' ? [] : [1]))
+  const committed = connection.run('commit')
+  const failure = { status: 'rejected', reason: { code: 'unavailable', cause: tooLarge } }
+  expect(await Promise.allSettled(sent)).toMatchObject([failure, failure, failure])
+  await expect(committed).rejects.toMatchObject({ code: 'unavailable' })
+  expect(connection.isLost).toBe(true)
+})
+
+// The driver's timer was not stopped, and closed the connection.
+test('a connection stays open after the query_timeout of its URL', async () => {
+  await using opened = await connect({ query_timeout: '60000' })
+  const { connection } = opened
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  await connection.query(DOUBLE, [1])
+  vi.advanceTimersByTime(60_000)
+  expect((await connection.query(DOUBLE, [2])).rows).toEqual([{ doubled: 4 }])
 })
 
 test('values arrive as they were sent', async () => {
