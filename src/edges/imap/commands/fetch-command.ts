@@ -12,6 +12,7 @@ import { type FetchedMessage, ImapRefusal, type Snapshot } from '../session/mail
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
 import { BrokenLiteral, type FetchedSource, readToEnd, writeContent } from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
+import { joinBatches } from './joined-batches.ts'
 import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
 import { reportVanished, toModseq } from './resynchronise.ts'
 
@@ -113,8 +114,8 @@ interface Marked {
 }
 
 /**
- * Sets \Seen before the messages of a batch are sent, so that their new flags are in the same responses. Those that cannot be read stay
- * unread.
+ * Sets \Seen in one commit before the messages of a batch are sent, so that their new flags are in the same responses. Those that cannot
+ * be read stay unread.
  */
 async function markSeen(
   session: ImapSession,
@@ -170,7 +171,8 @@ async function fetchFromStore(
   if (wantedCount === 0) return { isComplete: true, unreadable }
   const find = createPositionFinder(believed.uids)
   let count = 0
-  for await (const batch of mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)) {
+  const batches = mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)
+  for await (const batch of plan.marksSeen ? joinBatches(batches, session.limits) : batches) {
     const marked = plan.marksSeen ? await markSeen(session, selected, batch) : undefined
     for (const message of batch) {
       const position = find(message.uid)
