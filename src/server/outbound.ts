@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { createLocalTarget } from '../mail/receiving/local-target.ts'
 import { createRelayTarget } from '../mail/sending/targets/relay-target.ts'
 import { createRemoteTarget } from '../mail/sending/targets/remote-target.ts'
+import { reportingDamage } from '../mail/sending/targets/reported-damage.ts'
 import { createRouting, type Routing } from '../mail/sending/targets/routing.ts'
 import { createDns, type Dns } from '../net/dns/dns.ts'
 import { createSafeFetch, type Lookup, type SafeFetch } from '../net/fetch/safe-fetch.ts'
@@ -38,8 +39,8 @@ export function createOutbound({ config, log, shared, lookup: givenLookup }: Out
     domains: shared.domains,
     outbound: config.outbound,
     local: createLocalTarget({ receiving: shared.receiving, reportDamage: shared.reportDamage, log }),
-    remote,
-    relay,
+    remote: reportingDamage(remote, shared.reportDamage),
+    relay: relay && reportingDamage(relay, shared.reportDamage),
     limits,
   })
   const lookup = givenLookup ?? (config.dnsServers ? lookupBy(dns) : lookupBySystem)

@@ -16,10 +16,11 @@ const REPLY = 'What is stored of this message or file is damaged or lost, so it 
 test.each(['lost', 'too short'])(
   'a message whose file is %s is not delivered until the file is repaired',
   async (how) => {
+    const logged: string[] = []
     await using relay = new FakeMx({})
     await relay.listen('127.0.0.1', 0)
     await using world = await startWorld({
-      ...{ log: createLog('silent'), startPaused: true },
+      ...{ log: createLog('error', { write: (line) => void logged.push(line) }), startPaused: true },
       env: { MARTLET_OUTBOUND: 'relay', MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}` },
       limits: { store: { inlineBytesMax: 1_000 }, delivery: { pollMs: 20, retryFirstMs: 20, retryMsMax: 100 } },
     })
@@ -47,7 +48,14 @@ test.each(['lost', 'too short'])(
       ['queued', REPLY],
       ['queued', REPLY],
     ])
+    const attempts = async () => (await readRows(world, 'select min(attempts) from recipients')) as [[number]]
+    await expect.poll(async () => (await attempts())[0][0]).toBeGreaterThan(2)
     expect([relay.messages.length, (await inboxes.messages.list(bob.inboxId)).count]).toEqual([0, 0])
+
+    // Both deliveries failed several times for this one reason.
+    expect(logged.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ contentId: expect.any(String), submission: expect.any(String) }),
+    ])
 
     await writeFile(file, whole)
     await expect.poll(async () => (await states()).map(([state]) => state)).toEqual(['delivered', 'delivered'])

@@ -282,6 +282,19 @@ const [forgedFirst, forgedLast] = ['spf', 'dmarc'].map(
 test.each([
   ['more fields than are read', 'X:\r\n'.repeat(20_000)],
   ['more bytes than are read', longField(bytesMax)],
+])('a header with %s loses hundreds of forged results, and nothing else', async (_what, padding) => {
+  Object.assign(zones, IMPERSONATED)
+  const kept = Array.from({ length: 300 }, (_, index) => `X-Kept: ${index}\r\n`)
+  const { raw } = await deliver(mailFrom('a@evil.example', padding + kept.join(forgedLast)), 'a@evil.example')
+  expect(raw.match(/^authentication-results:/gim)).toHaveLength(1)
+  expect(raw).not.toContain('header.from')
+  expect(raw).toContain(padding + kept.join(''))
+  expect(raw).toContain('\r\n\r\nDear Ada,\r\n')
+})
+
+test.each([
+  ['more fields than are read', 'X:\r\n'.repeat(20_000)],
+  ['more bytes than are read', longField(bytesMax)],
   ['a long field at the limit', longField(2 * bytesMax)],
 ])('a header with %s confirms nothing, and loses forged results to its end', async (_what, padding) => {
   Object.assign(zones, IMPERSONATED)

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { type LimitOverrides, withLimits } from '../../src/config/limits.ts'
 import { createImapServers, type ImapServers } from '../../src/edges/imap/listener/imap-listener.ts'
+import type { MailStore } from '../../src/edges/imap/session/mail-store.ts'
 import { createEventLoop } from '../../src/event-loop.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -31,11 +32,29 @@ let certificate: ReturnType<typeof createSelfSigned> | undefined
 
 export async function startMemoryServer(
   overrides: LimitOverrides = {},
-  { allowsPlainLoopback = true, messageBytesMax = 1_000_000 } = {},
+  options: { readonly allowsPlainLoopback?: boolean; readonly messageBytesMax?: number } = {},
 ): Promise<MemoryServer> {
+  const store = new MemoryMailStore()
+  const started = await startImapServers(store, overrides, options)
+  let users = 0
+  return {
+    ...{ store, ...started },
+    async createAccount() {
+      const account = { user: `user${++users}`, password: 'secret' }
+      store.addInbox(account.user, account.password)
+      return account
+    },
+  }
+}
+
+/** The listeners with any store. */
+export async function startImapServers(
+  store: MailStore,
+  overrides: LimitOverrides = {},
+  { allowsPlainLoopback = true, messageBytesMax = 1_000_000 } = {},
+): Promise<Omit<MemoryServer, 'store' | 'createAccount'>> {
   certificate ??= createSelfSigned({ hostname: 'mail.example.test', nowMs: Date.now() })
   const pair = await certificate
-  const store = new MemoryMailStore()
   const logged: string[] = []
   const limits = withLimits(overrides)
   const address = { host: '127.0.0.1', port: 0, variable: 'MARTLET_IMAP_PORT' } as const
@@ -49,14 +68,8 @@ export async function startMemoryServer(
   })
   const { port } = await servers.imap!.listen()
   const { port: tlsPort } = await servers.imaps!.listen()
-  let users = 0
   return {
-    ...{ port, tlsPort, store, servers, logged },
-    async createAccount() {
-      const account = { user: `user${++users}`, password: 'secret' }
-      store.addInbox(account.user, account.password)
-      return account
-    },
+    ...{ port, tlsPort, servers, logged },
     async stop() {
       await Promise.all([servers.imap!.stop(0), servers.imaps!.stop(0)])
     },

@@ -2,9 +2,11 @@
  * Tests what mailboxes cost the database: statements per APPEND, and how often the writer of PostgreSQL waits for the server; what
  * CREATE compares; what FETCH reads. All of them grow unnoticed.
  */
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { MailAccount, WantedItems } from '../../src/edges/imap/session/mail-store.ts'
 import { SqliteConnection } from '../../src/store/sqlite/sqlite-connection.ts'
+import { ImapClient } from '../imap/imap-client.ts'
+import { startImapServers } from '../imap/imap-under-test.ts'
 import { countPostgresCalls } from '../support/postgres-calls.ts'
 import { databaseName, notSupported } from '../support/test-database.ts'
 import { appendedMail, startMailboxes } from './mailbox-world.ts'
@@ -135,6 +137,24 @@ test('CREATE compares the messages of an inbox only if one of them has the label
       .executeTakeFirstOrThrow()
     return row.api_message_id.replace(/^<|>$/g, '')
   }
+})
+
+test('FETCH BODY[] of unread messages has one change of flags per 256 KiB', async () => {
+  await using world = await startMailboxes(WITHOUT_YIELDS)
+  const imap = await startImapServers({ logIn: () => world.logIn() })
+  onTestFinished(() => imap.stop())
+  for (let sent = 0; sent < 24; sent += 1) await world.receive({ text: `${'x'.repeat(78)}\r\n`.repeat(250) })
+  const client = await ImapClient.logIn(imap.port, { user: 'ada', password: 'secret' })
+  await client.ok('SELECT INBOX')
+  const transaction = vi.spyOn(world.store, 'transaction')
+  await client.ok('FETCH 1:24 BODY.PEEK[]')
+  expect(transaction).not.toHaveBeenCalled()
+  const fetched = await client.ok('FETCH 1:24 BODY[]')
+  // 13 messages have 256 KiB. Each change is one transaction, and another one brings the mailbox up to date.
+  expect(transaction).toHaveBeenCalledTimes(2 * 2)
+  expect(fetched.map((line) => line.slice(-' FLAGS (\\Seen))'.length))).toEqual(Array(24).fill(' FLAGS (\\Seen))'))
+  expect(await client.ok('SEARCH UNSEEN')).toEqual(['SEARCH'])
+  client.destroy()
 })
 
 test('ENVELOPE is stored with the message; a structure is computed once, also if many ask for it', async () => {

@@ -6,6 +6,7 @@ import { afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { MailError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
+import type { HeaderChange } from '../../src/mail/messages/content/changed-header.ts'
 import { decompressBodies } from '../../src/mail/messages/content/compressed-bodies.ts'
 import { createContents } from '../../src/mail/messages/content/contents.ts'
 import { createDiscardBlobs } from '../../src/mail/messages/content/discard-blobs.ts'
@@ -115,6 +116,35 @@ test('a message in a blob is parsed from its file, with the fields that a check 
   await prepareContent({ ...streamed(), check })
   await prepareContent({ fairnessKey, raw: Buffer.from('Subject: small\r\n\r\n'), bytesMax: 100 })
   expect(files).toEqual([`${HEAD}${MAIL}`, `X: y\r\n${HEAD}${MAIL}`, undefined])
+})
+
+test.each([
+  ['in memory', 1_000_000],
+  ['in a blob', 100],
+])('what a check leaves out of a message %s is not stored', async (_where, inlineBytesMax) => {
+  const header = 'From x\r\nA: 1\r\nB: 2\r\nC: 3\r\nA: 4\r\n 5\r\nD: 6\r\n\r\n'
+  const body = 'A: 1\r\n'.repeat(2_000)
+  const stored = async (change: HeaderChange) => {
+    const check = async () => ({ checked: undefined, ...change })
+    const raw = { head: Buffer.alloc(0), chunks: inChunks(Buffer.from(header + body)) }
+    let parsed: Buffer | undefined
+    const prepareContent = preparing(async (mail) => {
+      parsed = Buffer.from((await mail.load()).bytes)
+      return parseHere(mail)
+    }, inlineBytesMax)
+    const { mailBytes } = await prepareContent({ fairnessKey, raw, bytesMax: 1e9, check })
+    expect(mailBytes).toBe(parsed!.length)
+    expect(parsed!.subarray(-body.length).toString()).toBe(body)
+    return parsed!.subarray(0, -body.length).toString()
+  }
+  const rangeOf = (text: string) => ({ start: header.indexOf(text), end: header.indexOf(text) + text.length })
+  const head = Buffer.from('X: y\r\n')
+  const removed = ['From x\r\n', 'B: 2\r\n', 'C: 3\r\n'].map(rangeOf)
+  expect(await stored({ head, removed })).toBe('X: y\r\nA: 1\r\nA: 4\r\n 5\r\nD: 6\r\n\r\n')
+  const removedFields = { lowerName: 'a', headerEnd: header.length - 2 }
+  expect(await stored({ removedFields })).toBe('From x\r\nB: 2\r\nC: 3\r\nD: 6\r\n\r\n')
+  expect(await stored({ head, removed, removedFields })).toBe('X: y\r\nD: 6\r\n\r\n')
+  expect(await stored({})).toBe(header)
 })
 
 test('a message that is discarded leaves no blob', async () => {

@@ -25,6 +25,24 @@ export function observeStatements<S extends Store>(store: S, onRead: (table: str
   return Object.assign(Object.create(store) as S, { db })
 }
 
+/** @returns the store, which waits for `afterRead` after each prepared query, with the first table that it reads */
+export function pauseAfterReads<S extends Store>(store: S, afterRead: (table: string) => Promise<void>): S {
+  const getExecutor = () => {
+    let table = ''
+    const executor = countExecutor((store.db as unknown as { getExecutor(): QueryExecutor }).getExecutor(), (first) => {
+      table = first
+    })
+    return withOther(executor, {
+      provideConnection: async (use: (connection: DatabaseConnection) => Promise<unknown>) => {
+        const result = await executor.provideConnection(use)
+        await afterRead(table)
+        return result
+      },
+    })
+  }
+  return Object.assign(Object.create(store) as S, { db: withOther(store.db, { getExecutor }) })
+}
+
 function countExecutor(executor: QueryExecutor, count: (table: string) => void): QueryExecutor {
   return withOther(executor, {
     provideConnection: (use: (connection: DatabaseConnection) => Promise<unknown>) =>

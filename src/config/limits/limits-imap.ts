@@ -54,6 +54,12 @@ export const imapLimits = {
     description:
       'Output of one IMAP connection that is collected before it is written. A client that does not read it pauses its command.',
   },
+  markedBytesMax: {
+    default: 256 * KIB,
+    unit: 'bytes',
+    description:
+      'Messages that a FETCH which sets \\Seen reads and marks together, before it sends them. A larger one is marked alone, and at most `mailboxes.changeMessages` are marked together.',
+  },
   pipelinedBytesMax: {
     default: 64 * KIB,
     unit: 'bytes',

@@ -6,14 +6,7 @@
 import type { Address } from '../address/address.ts'
 import { parseAuthorAddresses } from '../address/author-addresses.ts'
 import { authservIdOf } from '../mime/authentication-results.ts'
-import {
-  fieldValue,
-  findField,
-  findFieldRanges,
-  findHeaderStart,
-  type HeaderField,
-  readHeaderBlock,
-} from '../mime/header-fields.ts'
+import { fieldValue, findField, findHeaderStart, type HeaderField, readHeaderBlock } from '../mime/header-fields.ts'
 import { readSpamSigns, type SpamSigns } from '../mime/spam-signs.ts'
 import { type ArcSets, readArcSets } from './arc-sets.ts'
 import { type DkimSignature, readSignature, type Unverifiable } from './dkim-signature.ts'
@@ -36,11 +29,10 @@ export interface SenderEvidence {
   /** Signatures beyond that. */
   readonly unreadSignatureCount: number
   readonly arc?: ArcSets
-  /**
-   * The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. In a header that is too large,
-   * they are found to its end, without the names of their servers.
-   */
-  readonly results: readonly { readonly authservId?: string; readonly start: number; readonly end: number }[]
+  /** The Authentication-Results fields, whose senders anyone can forge; offsets are relative to the message. */
+  readonly results: readonly { readonly authservId: string; readonly start: number; readonly end: number }[]
+  /** In a header that is too large, these fields are not listed: there can be millions. It ends here. */
+  readonly unlistedResultsEnd?: number
   /** For the built-in spam check. */
   readonly signs: SpamSigns
 }
@@ -54,8 +46,8 @@ export interface EvidenceLimits {
 
 /** As many as mail/messages stores. */
 const ADDRESSES_MAX = 1000
-/** Authentication-Results fields that are found in a header that is too large. From the last one on, all of it counts as forged. */
-const RESULTS_MAX = 100
+/** RFC 8601 §2.2. In lower case. */
+export const RESULTS_FIELD = 'authentication-results'
 
 /** @param raw as received, without the fields that this server adds */
 export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderEvidence {
@@ -67,7 +59,6 @@ export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderE
     undefined,
     limits.headerFieldsMax,
   )
-  const resultsName = 'authentication-results'
   const named = (lowerName: string) => fields.filter(({ name }) => name.toLowerCase() === lowerName)
   const from = findField(fields, 'from')
   const mail = openSignedMail(raw, fields, bodyStart)
@@ -83,11 +74,12 @@ export function readSenderEvidence(raw: Buffer, limits: EvidenceLimits): SenderE
     ...(arc && { arc: truncated ? { problem: 'the header is too large' } : arc }),
     signs: readSpamSigns(raw, fields),
     results: truncated
-      ? findFieldRanges(raw, headerStart, end, { lowerName: resultsName, countMax: RESULTS_MAX })
-      : named(resultsName).map((field) => ({
+      ? []
+      : named(RESULTS_FIELD).map((field) => ({
           ...{ start: field.start, end: field.end },
           authservId: authservIdOf(fieldValue(raw, field)).slice(0, 255),
         })),
+    ...(truncated && { unlistedResultsEnd: end }),
   }
 
   function read(field: HeaderField): SenderEvidence['signatures'][number] {

@@ -127,43 +127,6 @@ function isMboxLine(raw: Buffer, pos: number): boolean {
 }
 
 /**
- * Finds the fields of one name in a header that is too large to be read as fields.
- *
- * @param start first byte of the first field
- * @param end   after the last field
- * @returns their ranges in order, at most `countMax`; if there are more, the last one reaches to the end of the header
- */
-export function findFieldRanges(
-  raw: Buffer,
-  start: number,
-  end: number,
-  { lowerName, countMax }: { readonly lowerName: string; readonly countMax: number },
-): { start: number; end: number }[] {
-  const found: { start: number; end: number }[] = []
-  let isContinued = false
-  let next: number
-  for (let pos = start; pos < end; pos = next) {
-    const lineFeed = raw.indexOf(LF, pos)
-    next = lineFeed < 0 ? end : Math.min(lineFeed + 1, end)
-    if (raw[pos] !== SPACE && raw[pos] !== TAB) {
-      isContinued = isFieldNamed(raw, pos, next, lowerName)
-      if (isContinued && found.length === countMax) {
-        found.at(-1)!.end = end
-        break
-      }
-      if (isContinued) found.push({ start: pos, end: next })
-    } else if (isContinued) found.at(-1)!.end = next
-  }
-  return found
-}
-
-function isFieldNamed(raw: Buffer, start: number, end: number, lowerName: string): boolean {
-  const colon = colonOfField(raw, start, end)
-  if (colon < start + lowerName.length) return false // the usual case, without a string
-  return raw.toString('latin1', start, colon).trimEnd().toLowerCase() === lowerName
-}
-
-/**
  * Returns the first field with this name. If a field occurs twice that must occur once, filters use the first one too.
  */
 export function findField(fields: readonly HeaderField[], lowerName: string): HeaderField | undefined {

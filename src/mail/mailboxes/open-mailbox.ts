@@ -2,7 +2,6 @@
 import { MailError } from '../../errors.ts'
 import type { MailboxRow } from '../../store/schema/mailbox-rows.ts'
 import type { Store } from '../../store/store.ts'
-import * as events from '../../store/tables/events-table.ts'
 import * as entriesTable from '../../store/tables/mailbox-entries-table.ts'
 import { hasPermission } from '../access/access.ts'
 import type { Actor } from '../access/actor.ts'
@@ -169,9 +168,7 @@ export function openMailbox(
     async vanishedSince(modseq, known) {
       const { uids, uidNext } = await refresh()
       const vanished = await entriesTable.listVanished(needs.store.db, row.id, modseq)
-      // After them: retention raises the floor before it removes what lies below it, perhaps between the two reads.
-      const { floor_seq } = await events.requireLog(needs.store.db)
-      return modseq < floor_seq ? missingFrom(uids, uidNext, known) : rangesOf(vanished, known)
+      return vanished.isComplete ? rangesOf(vanished.uids, known) : missingFrom(uids, uidNext, known)
     },
 
     search: (search, signal) =>

@@ -13,7 +13,7 @@ import type { MailParser } from '../messages/content/mail-parser.ts'
 import type { ArrivedMail, CheckedMail, PreparedContent } from '../messages/content/prepared-content.ts'
 import type { Arrival, Envelope } from './arrival.ts'
 import { singleFromDomain } from './authentication/from-domains.ts'
-import { removedParts, resultsField } from './authentication/results-field.ts'
+import { forgedParts, resultsField } from './authentication/results-field.ts'
 import type { CheckedSender, SenderChecks } from './authentication/sender-check.ts'
 import { decideFiling, type FilingDecision, withSpam } from './policy/delivery-verdict.ts'
 import type { ReceivingRates } from './policy/receiving-rates.ts'
@@ -72,7 +72,7 @@ export function createMessageChecks(needs: MessageChecksNeeds): MessageChecks {
           return {
             checked: { sender, decision },
             head: traceFields(arrival, envelope, results, verifiedName(sender)),
-            removed: evidence ? removedParts(config.hostname, evidence) : [],
+            ...(evidence && forgedParts(config.hostname, evidence)),
           }
         },
       }

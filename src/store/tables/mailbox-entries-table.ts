@@ -109,17 +109,35 @@ export async function listChanged(db: Db, mailboxId: string, after: number): Pro
   return changed(db, { mailboxId, after })
 }
 
+/** Both in one statement: retention may raise the floor and remove tombstones at any time. */
 const vanished = prepareQuery((db, values: { mailboxId: string; after: number }) =>
   db
     .selectFrom('mailbox_tombstones')
-    .select('uid')
+    .select(({ ref, lit }) => [ref('uid').as('number'), lit(0).as('is_floor')])
     .where('mailbox_id', '=', values.mailboxId)
-    .where('modseq', '>', values.after),
+    .where('modseq', '>', values.after)
+    .unionAll(
+      db.selectFrom('event_log').select(({ ref, lit }) => [ref('floor_seq').as('number'), lit(1).as('is_floor')]),
+    ),
 )
 
-/** Returns the UIDs of entries that were removed after a MODSEQ, in any order. */
-export async function listVanished(db: Db, mailboxId: string, after: number): Promise<number[]> {
-  return (await vanished(db, { mailboxId, after })).map(({ uid }) => uid)
+/**
+ * Returns the UIDs of entries that were removed after a MODSEQ, in any order.
+ *
+ * @returns isComplete: false if tombstones of such changes may have been deleted
+ */
+export async function listVanished(
+  db: Db,
+  mailboxId: string,
+  after: number,
+): Promise<{ readonly uids: number[]; readonly isComplete: boolean }> {
+  const uids: number[] = []
+  let floorSeq = 0
+  for (const { number, is_floor } of await vanished(db, { mailboxId, after })) {
+    if (is_floor === 1) floorSeq = number
+    else uids.push(number)
+  }
+  return { uids, isComplete: after >= floorSeq }
 }
 
 const byUids = prepareQuery((db, { mailboxId, uids }: { mailboxId: string; uids: readonly number[] }) =>

@@ -12,6 +12,7 @@ import { type FetchedMessage, ImapRefusal, type Snapshot } from '../session/mail
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
 import { BrokenLiteral, type FetchedSource, readToEnd, writeContent } from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
+import { joinBatches } from './joined-batches.ts'
 import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
 import { reportVanished, toModseq } from './resynchronise.ts'
 
@@ -113,15 +114,13 @@ interface Marked {
 }
 
 /**
- * Sets \Seen before the messages of a batch are sent, so that their new flags are in the same responses. Those that cannot be read stay
- * unread.
+ * Sets \Seen in one commit before the messages of a batch are sent, so that their new flags are in the same responses. Those that cannot
+ * be read stay unread.
  */
 async function markSeen(
-  session: ImapSession,
-  selected: SelectedMailbox,
+  { believed, mailbox }: SelectedMailbox,
   batch: readonly FetchedMessage[],
 ): Promise<Marked | undefined> {
-  const { believed, mailbox } = selected
   const uids: number[] = []
   for (const message of batch) {
     const at = positionOf(believed.uids, message.uid)
@@ -130,12 +129,7 @@ async function markSeen(
   }
   if (uids.length === 0) return undefined
   await mailbox.storeFlags(uids, { how: 'add', flags: ['\\Seen'] })
-  const snapshot = await mailbox.refresh()
-  for (const uid of uids) {
-    const at = positionOf(snapshot.uids, uid)
-    if (at !== -1) session.reported.set(uid, snapshot.modseqs[at]!)
-  }
-  return { uids: new Set(uids), snapshot }
+  return { uids: new Set(uids), snapshot: await mailbox.refresh() }
 }
 
 /** Whether the content of a message can be sent. Of one that is not in memory, the last byte is read. */
@@ -170,8 +164,9 @@ async function fetchFromStore(
   if (wantedCount === 0) return { isComplete: true, unreadable }
   const find = createPositionFinder(believed.uids)
   let count = 0
-  for await (const batch of mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)) {
-    const marked = plan.marksSeen ? await markSeen(session, selected, batch) : undefined
+  const batches = mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)
+  for await (const batch of plan.marksSeen ? joinBatches(batches, session.limits) : batches) {
+    const marked = plan.marksSeen ? await markSeen(selected, batch) : undefined
     for (const message of batch) {
       const position = find(message.uid)
       if (position === -1) continue
@@ -182,6 +177,8 @@ async function fetchFromStore(
         writeReadable(session, selected, response)
         unreadable.push(message.uid)
       }
+      // Not those of the batch that an error leaves unsent: their flags are reported after the command.
+      if (response.isMarked) session.reported.set(message.uid, response.snapshot.modseqs[response.position]!)
       if (session.output.isFull) await session.breathe()
     }
   }
@@ -196,6 +193,8 @@ interface Response {
   /** The snapshot that contains the flags. */
   readonly snapshot: Snapshot
   readonly position: number
+  /** It was marked as read, so that it has new flags. */
+  readonly isMarked: boolean
 }
 
 /** Announces the keywords of the message. */
@@ -218,7 +217,7 @@ function beginResponse(
     const announcement = selected.announce(shown.snapshot.flags[shown.position]!, shown.snapshot)
     if (announcement !== '') session.output.write(announcement)
   }
-  return { number: position + 1, items: all, message, ...shown }
+  return { number: position + 1, items: all, message, isMarked: at !== -1, ...shown }
 }
 
 /** `damaged`: something of the message cannot be read. `vanished`: it was deleted while it was sent. Of both, nothing was written. */

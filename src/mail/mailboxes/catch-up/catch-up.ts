@@ -29,8 +29,6 @@ export interface CaughtUp {
   /** false: call it again. */
   readonly isComplete: boolean
   readonly seenSeq: number
-  /** Events up to this one were purged, and tombstones of changes up to it may be. */
-  readonly floorSeq: number
   readonly mailboxes: readonly MailboxRow[]
   readonly projection: Projection
 }
@@ -46,7 +44,7 @@ export async function catchUp(tx: Tx, inboxId: string, limits: Limits): Promise<
   const mailboxes = await mailboxesTable.listByInbox(tx, inboxId)
   const projection = createProjection(mailboxes)
   const step = { tx, inboxId, mailboxes, projection, floorSeq: log.floor_seq, limits }
-  const found = { mailboxes, projection, floorSeq: log.floor_seq }
+  const found = { mailboxes, projection }
   if (state.compare_seq !== null) {
     const isCompared = await compareNext(step, state, state.compare_seq)
     return { ...found, isComplete: false, seenSeq: isCompared ? state.compare_seq : state.seen_seq }

@@ -97,8 +97,6 @@ export class InboxView {
   #known: KnownMailboxes = { rows: [], projection: createProjection([]) }
   /** The entries in the database are right up to this event; undefined: unknown. */
   #seenSeq: number | undefined
-  /** Tombstones of changes up to this event may have been deleted. */
-  #floorSeq = 0
   /** A refresh has failed: a chain may lack changes that the entries have. */
   #isBehind = false
   #running: Promise<void> | undefined
@@ -190,7 +188,6 @@ export class InboxView {
       })
       this.#known = { rows: step.mailboxes, projection: step.projection }
       this.#seenSeq = step.seenSeq
-      this.#floorSeq = step.floorSeq
       if (step.isComplete) return
       await setImmediate()
     }
@@ -208,8 +205,9 @@ export class InboxView {
     const since = view.heldSinceSeq ?? view.throughSeq
     // Entries first: one that vanishes before the second statement is among the tombstones.
     const changed = await entriesTable.listChanged(store.db, view.mailboxId, since)
-    const left = new Set(await entriesTable.listVanished(store.db, view.mailboxId, since))
-    if (since < this.#floorSeq) for (const uid of await this.#listMissing(view)) left.add(uid)
+    const { uids, isComplete } = await entriesTable.listVanished(store.db, view.mailboxId, since)
+    const left = new Set(uids)
+    if (!isComplete) for (const uid of await this.#listMissing(view)) left.add(uid)
     const before = view.latest()
     // A mailbox that was deleted has no tombstones any more.
     const isGone = !this.#known.rows.some(({ id }) => id === view.mailboxId)

@@ -15,6 +15,7 @@ import { isMailError, MailError } from '../../../errors.ts'
 import type { Tx } from '../../../store/handles.ts'
 import type { Store } from '../../../store/store.ts'
 import type { Turn } from '../../jobs/turn-queue.ts'
+import { changedBytes, changedChunks, type HeaderChange, isUnchanged } from './changed-header.ts'
 import type { DiscardBlobs } from './discard-blobs.ts'
 import { type ContentRows, contentRows, type Spooled, type SpooledMail } from './insert-content.ts'
 import type { MailParser } from './mail-parser.ts'
@@ -33,17 +34,8 @@ export interface ArrivedMail {
 }
 
 /** What a check has found, and how it changes the header. */
-export interface CheckedMail<Checked> {
+export interface CheckedMail<Checked> extends HeaderChange {
   readonly checked: Checked
-  /** Fields to put before the message. */
-  readonly head?: Buffer
-  /** Parts of the message to leave out, in order. */
-  readonly removed?: readonly ByteRange[]
-}
-
-interface ByteRange {
-  readonly start: number
-  readonly end: number
 }
 
 /** A message to prepare, and who sends it: large messages are parsed round robin over senders. */
@@ -158,34 +150,15 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
   }
 
   /** A message in a blob is written again: only few of them get other fields than those that were known before. */
-  function changeHeader(
-    spooled: SpooledMail,
-    { head, removed = [] }: CheckedMail<unknown>,
-  ): SpooledMail | Promise<SpooledMail> {
-    if (!head && removed.length === 0) return spooled
-    const first = head ? [head] : []
-    const removedBytes = removed.reduce((sum, { start, end }) => sum + end - start, 0)
-    const sizeBytes = spooled.sizeBytes + (head?.length ?? 0) - removedBytes
-    const kept = keptRanges(removed, spooled.sizeBytes)
-    if (spooled.bytes) {
-      const { bytes } = spooled
-      const pieces = kept.map(({ start, end }) => bytes.subarray(start, end))
-      return { bytes: Buffer.concat([...first, ...pieces], sizeBytes), blobKey: null, sizeBytes }
-    }
-    return changeBlob(spooled.blobKey, first, kept, sizeBytes)
+  function changeHeader(spooled: SpooledMail, change: HeaderChange): SpooledMail | Promise<SpooledMail> {
+    if (isUnchanged(change)) return spooled
+    if (!spooled.bytes) return changeBlob(spooled.blobKey, change)
+    const bytes = changedBytes(spooled.bytes, change)
+    return { bytes, blobKey: null, sizeBytes: bytes.length }
   }
 
-  async function changeBlob(
-    blobKey: string,
-    first: readonly Uint8Array[],
-    kept: readonly ByteRange[],
-    sizeBytes: number,
-  ): Promise<SpooledMail> {
-    async function* changed() {
-      yield* first
-      for (const range of kept) yield* store.blobs.get(blobKey, range)
-    }
-    const { key } = await store.blobs.put(changed())
+  async function changeBlob(blobKey: string, change: HeaderChange): Promise<SpooledMail> {
+    const { key, sizeBytes } = await store.blobs.put(changedChunks(store.blobs.get(blobKey), change))
     await discardBlobs([blobKey])
     return { bytes: null, blobKey: key, sizeBytes }
   }
@@ -223,12 +196,6 @@ export function createPrepareContent(needs: PrepareContentNeeds): PrepareContent
     const { key } = await store.blobs.put(chain([compressed]))
     return { bytes: null, blobKey: key }
   }
-}
-
-function keptRanges(removed: readonly ByteRange[], sizeBytes: number): ByteRange[] {
-  const starts = [0, ...removed.map(({ end }) => end)]
-  const ends = [...removed.map(({ start }) => start), sizeBytes]
-  return starts.map((start, index) => ({ start, end: ends[index]! })).filter(({ start, end }) => start < end)
 }
 
 /** Reads a message, limits its size, and reports its end. */

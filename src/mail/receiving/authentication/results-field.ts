@@ -2,9 +2,10 @@
  * The Authentication-Results field of a received message (RFC 8601), for programs that read mail without the API; and those
  * that strangers have put into it in our name.
  */
-import type { SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
+import { RESULTS_FIELD, type SenderEvidence } from '../../../formats/dkim/sender-evidence.ts'
 import { authenticationResultsField, type MethodResult } from '../../../formats/mime/authentication-results.ts'
 import type { Authentication } from '../../messages/authentication.ts'
+import type { HeaderChange } from '../../messages/content/changed-header.ts'
 
 interface ResultsClient {
   readonly ipAddress: string
@@ -33,15 +34,16 @@ export function resultsField(hostname: string, authentication: Authentication, {
 /**
  * Returns what must not follow our fields: lines before the header, and fields with our name, which are forged if they arrive
  * from outside (§5). If the header is too large, the fields of all servers are removed, which §5 permits.
- *
- * @returns positions, in order
  */
-export function removedParts(
+export function forgedParts(
   hostname: string,
-  { headerStart, results }: SenderEvidence,
-): { start: number; end: number }[] {
-  const forged = results
-    .filter(({ authservId = hostname }) => authservId === hostname)
-    .map(({ start, end }) => ({ start, end }))
-  return headerStart > 0 ? [{ start: 0, end: headerStart }, ...forged] : forged
+  { headerStart, results, unlistedResultsEnd }: SenderEvidence,
+): Pick<HeaderChange, 'removed' | 'removedFields'> {
+  const forged = results.filter(({ authservId }) => authservId === hostname).map(({ start, end }) => ({ start, end }))
+  return {
+    removed: headerStart > 0 ? [{ start: 0, end: headerStart }, ...forged] : forged,
+    ...(unlistedResultsEnd !== undefined && {
+      removedFields: { lowerName: RESULTS_FIELD, headerEnd: unlistedResultsEnd },
+    }),
+  }
 }

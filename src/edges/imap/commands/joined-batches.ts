@@ -1,0 +1,33 @@
+/**
+ * Joins the batches of a FETCH that sets \Seen: each batch costs a commit. They stay small enough for memory, and so that few messages
+ * are marked and not sent when a client leaves in the middle (docs/adr/0094).
+ */
+import type { Limits } from '../../../config/limits.ts'
+import type { FetchedMessage } from '../session/mail-store.ts'
+
+/** No batch is empty, and none has more than the limits, but a message that is larger is alone in its batch. */
+export async function* joinBatches(
+  batches: AsyncIterable<readonly FetchedMessage[]>,
+  { imap: { markedBytesMax }, mailboxes: { changeMessages } }: Limits,
+): AsyncGenerator<readonly FetchedMessage[], void> {
+  let joined: FetchedMessage[] = []
+  let joinedBytes = 0
+  for await (const batch of batches) {
+    for (const message of batch) {
+      const bytes = sourceBytes(message)
+      if (joined.length > 0 && (joinedBytes + bytes > markedBytesMax || joined.length === changeMessages)) {
+        yield joined
+        joined = []
+        joinedBytes = 0
+      }
+      joined.push(message)
+      joinedBytes += bytes
+    }
+  }
+  if (joined.length > 0) yield joined
+}
+
+/** Of a message that is not in memory, all of it: it takes as long to send. */
+function sourceBytes({ source }: FetchedMessage): number {
+  return source?.bytes?.length ?? source?.sizeBytes ?? 0
+}
