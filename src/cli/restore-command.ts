@@ -31,7 +31,7 @@ export async function runRestore(
   const archive = await openArchive(file)
   try {
     const giveToOwner = await ownerOf(config.dataDir)
-    const lock = lockDataDir(config.dataDir)
+    const lock = lockDataDir(config.dataDir, { isRestore: true })
     try {
       await extract(config, archive, lock.databaseFile)
     } finally {
