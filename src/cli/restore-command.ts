@@ -4,7 +4,7 @@
  * The database gets its name last. A crash before that leaves blobs that no row refers to, and no database: restore again.
  */
 import { statSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Config } from '../config/settings.ts'
@@ -17,6 +17,7 @@ import { pauseRestored, requireRestorable } from '../store/sqlite/sqlite-backup.
 import { type Archive, blobKeyOf, DATABASE, describeBlobCount, openArchive, ROOT_KEY } from './backup-archive.ts'
 import { checkSqlite } from './backup-command.ts'
 import { ownerOf } from './ownership.ts'
+import { unwritable } from './write-error.ts'
 
 /**
  * @returns the exit code
@@ -106,16 +107,27 @@ async function removeAll(files: readonly string[]): Promise<void> {
   for (const file of files) await rm(file, { force: true })
 }
 
-/** Writes a file durably; a file of an interrupted restore is replaced. */
+/**
+ * Writes a file durably; a file of an interrupted restore is replaced.
+ *
+ * @throws StartupError if it cannot be written; the errors of the chunks
+ */
 async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  makePrivateFolder(dirname(file))
-  await rm(file, { force: true })
-  const handle = await open(file, 'wx', 0o600)
+  const fail = (error: unknown) => {
+    throw unwritable(file, error)
+  }
+  const handle = await create(file).catch(fail)
   try {
-    for await (const chunk of chunks) await handle.writeFile(chunk)
-    await handle.sync()
+    for await (const chunk of chunks) await handle.writeFile(chunk).catch(fail)
+    await handle.sync().catch(fail)
   } finally {
     await handle.close()
   }
   await syncFolder(dirname(file))
+}
+
+async function create(file: string): Promise<FileHandle> {
+  makePrivateFolder(dirname(file))
+  await rm(file, { force: true })
+  return open(file, 'wx', 0o600)
 }

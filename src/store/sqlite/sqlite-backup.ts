@@ -43,9 +43,20 @@ export async function copyDatabase(dataDir: string, to: string): Promise<void> {
   } catch (error) {
     const code = sqliteCode(error) ?? (error as NodeJS.ErrnoException).code
     if (code === undefined) throw error
-    const fix = 'run this as the user of the service'
-    throw new StartupError(`The database ${file} cannot be read (${code}); ${fix}`, { cause: error })
+    throw new StartupError(describeFailedCopy(file, code), { cause: error })
   }
+}
+
+/** Codes of SQLite that another user would get, too. */
+const NOT_OF_USER = ['SQLITE_IOERR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_NOMEM']
+
+function describeFailedCopy(file: string, code: string): string {
+  // Only the copy is written.
+  if (code === 'SQLITE_FULL') {
+    return `The copy of the database cannot be written (${code}): the disk of the backup is full. It needs space for two copies`
+  }
+  const fix = NOT_OF_USER.some((known) => code.startsWith(known)) ? '' : '; run this as the user of the service'
+  return `The database ${file} cannot be copied (${code})${fix}`
 }
 
 /** Returns the keys of all blobs that the rows of a copy refer to. */
