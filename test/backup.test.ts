@@ -4,6 +4,7 @@ import { existsSync, truncateSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import BetterSqlite from 'better-sqlite3'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
@@ -317,6 +318,46 @@ test('a backup and a restore that cannot write say which file, and leave no part
   await expect(copyDatabase(dataDir, join(folder, 'copy'))).rejects.toThrow(
     'The copy of the database cannot be written (SQLITE_FULL): the disk of the backup is full',
   )
+})
+
+// Each server deletes the files that its database does not know: a server for tests with a backup, and the settings of the original, would
+// have deleted what the original received later. Both started.
+test('a second server, a restore and a check refuse the folder of large messages of another server', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, other, blobs, file] = ['data', 'other', 'blobs', 'martlet.tar'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  const refusal = (path: string) => `The folder of large messages ${path} is in use by another Martlet server`
+  const own = { MARTLET_BLOBS_URL: pathToFileURL(blobs).href }
+  const server = await start(settings(dataDir, own))
+  expect((await run(['backup', file], settings(dataDir, own))).code).toBe(0)
+  expect((await run(['check'], settings(dataDir, own))).stdout).toMatch(/^ok {4}disk: /m)
+  const second = await run(['serve'], settings(other, own))
+  expect(second).toMatchObject({ code: 1, stdout: expect.stringContaining(refusal(blobs)) })
+  const check = await run(['check'], settings(other, own))
+  expect(check.stdout).toContain(`FAIL  disk: ${refusal(blobs)}`)
+  await rm(other, { recursive: true })
+  const restore = await run(['restore', file], settings(other, own))
+  expect(restore).toMatchObject({ code: 1, stderr: expect.stringContaining(refusal(blobs)) })
+  expect(await readdir(other)).toEqual(['lock'])
+  server.signal('SIGTERM')
+  await server.exited
+  expect((await run(['restore', file], settings(other, own))).code).toBe(0)
+
+  // The folder inside the data folder of a server has no lock of its own: that of the data folder counts.
+  const usual = join(dataDir, 'blobs')
+  const named = { MARTLET_BLOBS_URL: pathToFileURL(usual).href }
+  const first = await start(settings(dataDir))
+  const third = await run(['serve'], settings(other, named))
+  expect(third).toMatchObject({ code: 1, stdout: expect.stringContaining(refusal(usual)) })
+  first.signal('SIGTERM')
+  await first.exited
+  await start(settings(other, named))
+  const fourth = await run(['serve'], settings(dataDir))
+  expect(fourth).toMatchObject({ code: 1, stdout: expect.stringContaining(refusal(usual)) })
 })
 
 // Each check of an archive was covered by another one, so a test stayed green without it.

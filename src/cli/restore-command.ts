@@ -12,6 +12,7 @@ import { StartupError } from '../errors.ts'
 import { writeRootKey } from '../server/root-key-file.ts'
 import { blobFile } from '../store/blobs/blob-files.ts'
 import { makePrivateFolder, syncFolder } from '../store/folders.ts'
+import { requireUnusedBlobsDir } from '../store/sqlite/blobs-dir-lock.ts'
 import { filesBeside, lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored, requireRestorable } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, describeBlobCount, openArchive, ROOT_KEY } from './backup-archive.ts'
@@ -60,6 +61,7 @@ async function extract(
   const unfinished = `${databaseFile}.restoring`
   await requireNoDatabase(dataDir, databaseFile)
   try {
+    requireUnusedBlobsDir({ blobsDir, dataDir })
     // Empty ones, and those of a restore that was killed: SQLite would use them with the new files of the same names.
     await removeAll([...filesBeside(databaseFile), unfinished, ...filesBeside(unfinished)])
     // First: a backup that this version cannot use leaves no message and no root key in the folder.

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
 import { makePrivateFolder } from '../folders.ts'
-import { sqliteCode } from './sqlite-errors.ts'
+import { isBusy, sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'
 
@@ -49,7 +49,7 @@ export function lockDataDir(folder: string, { isRestore = false } = {}): DataDir
   } catch (error) {
     throw unusable(folder, 'created', error)
   }
-  const lock = takeLock(folder)
+  const lock = takeDataDirLock(folder)
   try {
     if (!isRestore) requireDatabaseOfLog(folder)
     createPrivate(databaseFile)
@@ -103,14 +103,32 @@ export function isDataDirLocked(folder: string): boolean {
     lock.prepare('select 1 from sqlite_master').all()
     return false
   } catch (error) {
-    if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) return true
+    if (isBusy(error)) return true
     throw error
   } finally {
     lock.close()
   }
 }
 
-function takeLock(folder: string): BetterSqlite.Database {
+function takeDataDirLock(folder: string): BetterSqlite.Database {
+  try {
+    return takeLock(folder)
+  } catch (error) {
+    if (isBusy(error)) {
+      throw new StartupError(
+        `The data folder ${folder} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
+      )
+    }
+    throw unusable(folder, 'locked', error)
+  }
+}
+
+/**
+ * Locks a folder that exists, until the returned connection is closed.
+ *
+ * @throws the driver's error, for which `isBusy` is true if another process has the lock; or that of the file system
+ */
+export function takeLock(folder: string): BetterSqlite.Database {
   const file = lockFile(folder)
   let lock: BetterSqlite.Database | undefined
   try {
@@ -120,12 +138,7 @@ function takeLock(folder: string): BetterSqlite.Database {
     return lock
   } catch (error) {
     lock?.close()
-    if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) {
-      throw new StartupError(
-        `The data folder ${folder} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
-      )
-    }
-    throw unusable(folder, 'locked', error)
+    throw error
   }
 }
 
