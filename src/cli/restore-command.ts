@@ -38,8 +38,8 @@ export async function runRestore(
       await extract(config, archive, lock.databaseFile)
     } finally {
       lock.release()
+      await giveToOwner([config.dataDir, config.blobsDir]) // also after an error: the lock file and large messages stay
     }
-    await giveToOwner([config.dataDir, config.blobsDir])
   } finally {
     await archive.close()
   }
