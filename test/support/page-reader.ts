@@ -33,7 +33,7 @@ export interface PageReader {
  * Replaces the ports of a page by those of this test. In one pass: a free port may begin with the digits of another port of the page,
  * such as 29937 with 2993.
  */
-export function withPorts(text: string, ports: Readonly<Record<number, number>>): string {
+export function withPorts(text: string, ports: Readonly<Record<number, number | undefined>>): string {
   return text.replace(/(?<=\b127\.0\.0\.1:)\d+/g, (shown) => String(ports[Number(shown)] ?? shown))
 }
 
