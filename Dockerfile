@@ -21,7 +21,7 @@ ENV NODE_ENV=production MARTLET_HOST=0.0.0.0 MARTLET_DATA_DIR=/data
 WORKDIR /martlet
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
-COPY package.json LICENSE ./
+COPY package.json LICENSE README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ./
 COPY docs docs
 RUN install -d -o node -g node -m 0700 /data
 USER node

@@ -85,7 +85,7 @@ function version(): string {
   return (JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8')) as { version: string }).version
 }
 
-/** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal ends the process at once. */
+/** Runs until SIGTERM or SIGINT, then shuts down cleanly; a second signal, or one during the start, ends the process at once. */
 async function serve(config: Config, startPaused: boolean): Promise<number> {
   if (availableParallelism() <= SERIAL_GC_CORES_MAX) setFlagsFromString('--no-parallel-scavenge')
   const { startMartlet } = await import('./server/start.ts')
@@ -99,8 +99,14 @@ async function serve(config: Config, startPaused: boolean): Promise<number> {
   if (isForPerson && config.logLevel === 'info') log.level = 'warn'
   const metrics = createMetrics({ collectProcess: true })
   ;(await import('./fault-boundary.ts')).handleStrayErrors({ log, metrics, exit: (code) => process.exit(code) })
-  const martlet = await startMartlet({ config, log, metrics, startPaused })
-  const stopSignal = awaitStopSignal() // before we report that the server is ready
+  // Before the start: as the first process of a container, this one would ignore a signal that it has no handler for.
+  const stopSignal = awaitStopSignal()
+  const stoppedEarly = stopSignal.then(() => undefined)
+  const martlet = await Promise.race([startMartlet({ config, log, metrics, startPaused }), stoppedEarly])
+  if (!martlet) {
+    log.info({ signal: await stopSignal }, 'stopped during the start') // which a crash would not harm either
+    return 0
+  }
   if (isForPerson) (await import('./cli/banner.ts')).printBanner(process.stdout, config, martlet)
   else {
     const warning = domainWarning(config)

@@ -4,12 +4,15 @@ import { existsSync, truncateSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import BetterSqlite from 'better-sqlite3'
 import { createTransport } from 'nodemailer'
 import { expect, onTestFinished, test } from 'vitest'
 import { createArchive } from '../src/cli/backup-archive.ts'
 import { runRestore } from '../src/cli/restore-command.ts'
+import { unwritable } from '../src/cli/write-error.ts'
 import { loadConfig } from '../src/config/settings.ts'
+import { StartupError } from '../src/errors.ts'
 import { copyDatabase } from '../src/store/sqlite/sqlite-backup.ts'
 import { ImapClient } from './imap/imap-client.ts'
 import { IMAP_ON } from './imap/martlet-under-test.ts'
@@ -39,10 +42,12 @@ async function start(env: Readonly<Record<string, string>>): Promise<ServerProce
   return server
 }
 
-function run(args: readonly string[], env: Readonly<Record<string, string>>) {
+/** @param by a program that runs the command, with its first arguments */
+function run(args: readonly string[], env: Readonly<Record<string, string>>, by: readonly string[] = []) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
     const options = { env: { PATH: process.env.PATH, ...env }, timeout: 20_000 }
-    execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) =>
+    const [program, ...words] = [...by, process.execPath, cli, ...args] as [string, ...string[]]
+    execFile(program, words, options, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     )
   })
@@ -182,7 +187,7 @@ test('backup and restore overwrite nothing, and refuse what is not a complete ba
   await mkdir(other)
   await symlink('martlet.db', join(other, 'martlet.db')) // fails like a folder of another user, also for root
   await expect(copyDatabase(other, file)).rejects.toThrow(
-    /cannot be read \(ELOOP\); run this as the user of the service/,
+    /cannot be copied \(ELOOP\); run this as the user of the service/,
   )
   await rm(join(other, 'martlet.db'))
   const server = await start(settings(dataDir))
@@ -270,6 +275,95 @@ test('a first start and a restore flush each folder in which they create one', a
     expect(syncs.paths()).toEqual(expect.arrayContaining([...flushed, ...ofBlobs]))
     await rm(join(restored, 'martlet.db'))
   }
+})
+
+// A backup said "cannot be read; run this as the user of the service", and a restore printed a stack trace.
+test('a backup and a restore that cannot write say which file, and leave no part of one', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, other, file] = ['data', 'other', 'martlet.tar'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const server = await start(settings(dataDir))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', 'large '.repeat(700_000)))
+  server.signal('SIGTERM')
+  await server.exited
+
+  // 3 MB: the database fits into that, the message does not. (A full disk needs a file system of its own.)
+  const limited = (args: readonly string[], env: Readonly<Record<string, string>>) =>
+    run(args, env, ['sh', '-c', 'ulimit -f 6000; exec "$@"', 'sh'])
+  const refused = await limited(['backup', file], settings(dataDir))
+  expect(refused).toEqual({ code: 1, stdout: '', stderr: `martlet: ${file} cannot be written (EFBIG)\n` })
+  expect(await readdir(folder)).toEqual(['data'])
+
+  expect((await run(['backup', file], settings(dataDir))).code).toBe(0)
+  await mkdir(other, { mode: 0o700 })
+  const { uid } = await stat(other)
+  const owner = uid === 0 ? NOBODY : uid // only root can give a folder to another user
+  await chown(other, owner, -1)
+  const restored = await limited(['restore', file], settings(other))
+  expect(restored).toMatchObject({ code: 1, stdout: '' })
+  expect(restored.stderr).toMatch(/^martlet: \S+\/other\/blobs\/\w\w\/\w{32} cannot be written \(EFBIG\)\n$/)
+  expect(await readdir(other)).toEqual(['blobs', 'lock'])
+  // A lock file of root prevented the start of a server that runs as the owner.
+  for (const each of await readdir(other)) expect((await stat(join(other, each))).uid).toBe(owner)
+
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC', syscall: 'write' })
+  expect(unwritable('/srv/a.tar', full)).toEqual(
+    new StartupError('/srv/a.tar cannot be written (ENOSPC): the disk is full, or a quota of it'),
+  )
+  const { backup } = BetterSqlite.prototype
+  onTestFinished(() => {
+    BetterSqlite.prototype.backup = backup
+  })
+  BetterSqlite.prototype.backup = () =>
+    Promise.reject(new BetterSqlite.SqliteError('database or disk is full', 'SQLITE_FULL'))
+  await expect(copyDatabase(dataDir, join(folder, 'copy'))).rejects.toThrow(
+    'The copy of the database cannot be written (SQLITE_FULL): the disk of the backup is full',
+  )
+})
+
+// Each server deletes the files that its database does not know: a server for tests with a backup, and the settings of the original, would
+// have deleted what the original received later. Both started.
+test('a second server, a restore and a check refuse the folder of large messages of another server', async () => {
+  const folder = await temporaryFolder()
+  const [dataDir, other, blobs, file] = ['data', 'other', 'blobs', 'martlet.tar'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  const refusal = (path: string) => `The folder of large messages ${path} is in use by another Martlet server`
+  const own = { MARTLET_BLOBS_URL: pathToFileURL(blobs).href }
+  const server = await start(settings(dataDir, own))
+  expect((await run(['backup', file], settings(dataDir, own))).code).toBe(0)
+  expect((await run(['check'], settings(dataDir, own))).stdout).toMatch(/^ok {4}disk: /m)
+  const second = await run(['serve'], settings(other, own))
+  expect(second).toMatchObject({ code: 1, stdout: expect.stringContaining(refusal(blobs)) })
+  const check = await run(['check'], settings(other, own))
+  expect(check.stdout).toContain(`FAIL  disk: ${refusal(blobs)}`)
+  await rm(other, { recursive: true })
+  const restore = await run(['restore', file], settings(other, own))
+  expect(restore).toMatchObject({ code: 1, stderr: expect.stringContaining(refusal(blobs)) })
+  expect(await readdir(other)).toEqual(['lock'])
+  server.signal('SIGTERM')
+  await server.exited
+  expect((await run(['restore', file], settings(other, own))).code).toBe(0)
+
+  // The folder inside the data folder of a server has no lock of its own: that of the data folder counts.
+  const usual = join(dataDir, 'blobs')
+  const named = { MARTLET_BLOBS_URL: pathToFileURL(usual).href }
+  const first = await start(settings(dataDir))
+  const third = await run(['serve'], settings(other, named))
+  expect(third).toMatchObject({ code: 1, stdout: expect.stringContaining(refusal(usual)) })
+  first.signal('SIGTERM')
+  await first.exited
+  await start(settings(other, named))
+  const fourth = await run(['serve'], settings(dataDir))
+  expect(fourth).toMatchObject({ code: 1, stdout: expect.stringContaining(refusal(usual)) })
 })
 
 // Each check of an archive was covered by another one, so a test stayed green without it.

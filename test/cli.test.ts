@@ -203,6 +203,28 @@ test('a signal sent twice in a row, as under npm start, still causes a clean sto
   expect(server.lines.at(-1)).toMatchObject({ msg: 'stopped' })
 })
 
+// There was no handler yet: as the first process of a container, the server ignored the signal, started, and was killed later.
+test('SIGTERM during the start ends it with exit code 0', async () => {
+  const database = createServer().listen(0, '127.0.0.1') // accepts connections, and never answers
+  await once(database, 'listening')
+  onTestFinished(() => void database.close())
+  const { port } = database.address() as AddressInfo
+  const env = {
+    ...(await settings()),
+    MARTLET_DATABASE_URL: `postgres://a:b@127.0.0.1:${port}/c`,
+    MARTLET_ROOT_KEY: KEY,
+  }
+  const server = spawn(process.execPath, [cli, 'serve'], { env: { PATH: process.env.PATH, ...env } })
+  onTestFinished(() => void server.kill('SIGKILL'))
+  const printed = text(server.stdout)
+  const exited = once(server, 'exit')
+  const [connection] = await once(database, 'connection')
+  connection.on('error', () => undefined)
+  server.kill('SIGTERM')
+  expect(await exited).toEqual([0, null])
+  expect(JSON.parse(await printed)).toMatchObject({ level: 'info', signal: 'SIGTERM', msg: 'stopped during the start' })
+})
+
 test('a second process on the same data folder refuses to start and says why', async () => {
   const { env } = await runningServer()
   expect(reasonOf(await run(['serve'], env))).toBe(

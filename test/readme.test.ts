@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { root, textOf } from './support/imports.ts'
 import { blocksOf } from './support/page-blocks.ts'
-import { createReader, type PageReader } from './support/page-reader.ts'
+import { createReader, type PageReader, withPorts } from './support/page-reader.ts'
 import { readmeEnvironmentOrSkip } from './support/python-environment.ts'
 
 /** The headings under which the README shows the agent; everything else is for all readers. */
@@ -62,6 +62,15 @@ test('the commands of the page about curl work and print what it shows', { timeo
   const reader = await createReader()
   onTestFinished(() => reader.leave())
   await reader.follow(blocksOf(textOf('docs/curl.md')))
+})
+
+// A free port such as 29937 began with a port of the page, and its first digits were replaced again.
+test('a port of a page is replaced once, and only as a whole', () => {
+  const ports = { 8080: 25_251, 2525: 29_937, 2993: 40_000 }
+  const page = 'at http://127.0.0.1:8080/docs, 127.0.0.1:2525, 127.0.0.1:2993 (TLS), 127.0.0.1:29930, 192.0.2.1:8080'
+  const local =
+    'at http://127.0.0.1:25251/docs, 127.0.0.1:29937, 127.0.0.1:40000 (TLS), 127.0.0.1:29930, 192.0.2.1:8080'
+  expect(withPorts(page, ports)).toBe(local)
 })
 
 test("the README's agent in TypeScript has no type errors", async () => {

@@ -18,6 +18,7 @@ import {
   tarHeader,
   tarPaddingBytes,
 } from '../formats/tar/tar-header.ts'
+import { unwritable } from './write-error.ts'
 
 export const DATABASE = 'martlet.db'
 export const ROOT_KEY = 'root-key'
@@ -57,22 +58,30 @@ export interface ArchiveWriter {
   close(): Promise<void>
 }
 
-export async function createArchive(file: string, now: number): Promise<ArchiveWriter> {
+/**
+ * @param finalName for errors: the file gets this name when it is complete
+ * @returns a writer whose errors, if it cannot write, are sentences for the operator
+ */
+export async function createArchive(file: string, now: number, finalName = file): Promise<ArchiveWriter> {
   const handle = await open(file, 'wx', 0o600)
+  const fail = (error: unknown) => {
+    throw unwritable(finalName, error)
+  }
+  const write = (bytes: Uint8Array) => handle.writeFile(bytes).catch(fail)
   return {
     async append(path, sizeBytes, chunks) {
-      await handle.writeFile(tarHeader({ path, sizeBytes }, now))
+      await write(tarHeader({ path, sizeBytes }, now))
       let written = 0
       for await (const chunk of chunks) {
-        await handle.writeFile(chunk)
+        await write(chunk)
         written += chunk.byteLength
       }
       if (written !== sizeBytes) throw new Error(`${path} changed while it was copied`)
-      await handle.writeFile(Buffer.alloc(tarPaddingBytes(sizeBytes)))
+      await write(Buffer.alloc(tarPaddingBytes(sizeBytes)))
     },
     async finish() {
-      await handle.writeFile(TAR_END)
-      await handle.sync()
+      await write(TAR_END)
+      await handle.sync().catch(fail)
     },
     close: () => handle.close(),
   }

@@ -47,7 +47,7 @@ export async function runBackup(
   try {
     const now = Date.now()
     const unfinished = join(folder, 'backup.tar')
-    const archive = await createArchive(unfinished, now)
+    const archive = await createArchive(unfinished, now, target)
     try {
       const database = join(folder, DATABASE)
       const { copied, missing } = await copyAll(config, archive, database)

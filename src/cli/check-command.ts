@@ -27,6 +27,7 @@ import { findExposed } from '../store/exposed-files.ts'
 import { existingFolder } from '../store/folders.ts'
 import { type Inspection, inspectStore } from '../store/inspection.ts'
 import { describeDatabase } from '../store/postgres/postgres-preflight.ts'
+import { requireUnusedBlobsDir } from '../store/sqlite/blobs-dir-lock.ts'
 import * as domains from '../store/tables/domains-table.ts'
 import { getPausedAt } from '../store/tables/outbound-pause-table.ts'
 import { checkDns } from './check-dns.ts'
@@ -53,7 +54,7 @@ export async function runCheck(config: Config, output: { write(text: string): un
     ['database', async () => describeContents(config, await opened)],
     // Without a database, the failure above says why.
     ...(inspection ? ([['DKIM', () => describeDkim(config, inspection)]] as const) : []),
-    ['disk', () => checkDisk(config)],
+    ['disk', () => checkDisk(config, inspection)],
     ['relay', () => checkRelay(config)],
   ]
   let failures = 0
@@ -137,7 +138,12 @@ async function checkRelay({ relay, hostname, limits }: Config): Promise<string> 
 }
 
 /** The folder of large messages can be on another disk, which may not be mounted, or read-only. */
-async function checkDisk({ dataDir, blobsDir, limits }: Config): Promise<string> {
+async function checkDisk(
+  { dataDir, blobsDir, databaseUrl, limits }: Config,
+  inspection: Pick<Inspection, 'isInUse'> | undefined,
+): Promise<string> {
+  // A server that runs has locked its folder itself.
+  if (databaseUrl === undefined && inspection?.isInUse === false) requireUnusedBlobsDir({ blobsDir, dataDir })
   const free: number[] = []
   for (const folder of [dataDir, blobsDir]) {
     const { bavail, bsize } = await statfs(existingFolder(folder))

@@ -4,7 +4,7 @@
  * The database gets its name last. A crash before that leaves blobs that no row refers to, and no database: restore again.
  */
 import { statSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Config } from '../config/settings.ts'
@@ -12,11 +12,13 @@ import { StartupError } from '../errors.ts'
 import { writeRootKey } from '../server/root-key-file.ts'
 import { blobFile } from '../store/blobs/blob-files.ts'
 import { makePrivateFolder, syncFolder } from '../store/folders.ts'
+import { requireUnusedBlobsDir } from '../store/sqlite/blobs-dir-lock.ts'
 import { filesBeside, lockDataDir } from '../store/sqlite/data-dir-lock.ts'
 import { pauseRestored, requireRestorable } from '../store/sqlite/sqlite-backup.ts'
 import { type Archive, blobKeyOf, DATABASE, describeBlobCount, openArchive, ROOT_KEY } from './backup-archive.ts'
 import { checkSqlite } from './backup-command.ts'
 import { ownerOf } from './ownership.ts'
+import { unwritable } from './write-error.ts'
 
 /**
  * @returns the exit code
@@ -31,13 +33,13 @@ export async function runRestore(
   const archive = await openArchive(file)
   try {
     const giveToOwner = await ownerOf(config.dataDir)
-    const lock = lockDataDir(config.dataDir)
+    const lock = lockDataDir(config.dataDir, { isRestore: true })
     try {
       await extract(config, archive, lock.databaseFile)
     } finally {
       lock.release()
+      await giveToOwner([config.dataDir, config.blobsDir]) // also after an error: the lock file and large messages stay
     }
-    await giveToOwner([config.dataDir, config.blobsDir])
   } finally {
     await archive.close()
   }
@@ -59,6 +61,7 @@ async function extract(
   const unfinished = `${databaseFile}.restoring`
   await requireNoDatabase(dataDir, databaseFile)
   try {
+    requireUnusedBlobsDir({ blobsDir, dataDir })
     // Empty ones, and those of a restore that was killed: SQLite would use them with the new files of the same names.
     await removeAll([...filesBeside(databaseFile), unfinished, ...filesBeside(unfinished)])
     // First: a backup that this version cannot use leaves no message and no root key in the folder.
@@ -106,16 +109,27 @@ async function removeAll(files: readonly string[]): Promise<void> {
   for (const file of files) await rm(file, { force: true })
 }
 
-/** Writes a file durably; a file of an interrupted restore is replaced. */
+/**
+ * Writes a file durably; a file of an interrupted restore is replaced.
+ *
+ * @throws StartupError if it cannot be written; the errors of the chunks
+ */
 async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  makePrivateFolder(dirname(file))
-  await rm(file, { force: true })
-  const handle = await open(file, 'wx', 0o600)
+  const fail = (error: unknown) => {
+    throw unwritable(file, error)
+  }
+  const handle = await create(file).catch(fail)
   try {
-    for await (const chunk of chunks) await handle.writeFile(chunk)
-    await handle.sync()
+    for await (const chunk of chunks) await handle.writeFile(chunk).catch(fail)
+    await handle.sync().catch(fail)
   } finally {
     await handle.close()
   }
   await syncFolder(dirname(file))
+}
+
+async function create(file: string): Promise<FileHandle> {
+  makePrivateFolder(dirname(file))
+  await rm(file, { force: true })
+  return open(file, 'wx', 0o600)
 }

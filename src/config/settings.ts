@@ -65,7 +65,8 @@ export const settings = {
   blobsUrl: derived({
     variable: 'MARTLET_BLOBS_URL',
     default: 'files in the data folder',
-    description: 'Folder for large messages: `file:///folder`. All nodes of one service must share it.',
+    description:
+      'Folder for large messages: `file:///folder`. All nodes of one service must share it, and no other server may: each deletes files that its database does not know.',
     read: readBlobsUrl,
   }),
   host: fixed({

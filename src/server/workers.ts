@@ -150,7 +150,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
     sweeps.every(limits.search.indexCheckMs, 'text index', (signal) => checkIndexes(needs, signal))
     sweeps.every(limits.domains.pollMs, 'domains', (signal) => checkDomain.checkDue(signal))
     sweeps.every(sweepMs, 'events', (signal) => sweepEvents({ ...needs, readThrough }, signal))
-    sweeps.every(sweepMs, 'blobs', (signal) => sweepBlobs(needs, signal))
+    sweeps.every(sweepMs, 'blobs', (signal) => sweepBlobs({ store, wallClock, limits }, signal))
     sweeps.every(foldMs, 'counts', (signal) => foldEvents.run(signal))
     sweeps.every(snapshotCheckMs, 'usage', (signal) => snapshotUsage(needs, signal))
     sweeps.every(sweepMs, 'old counts', (signal) => sweepRollups(needs, signal))

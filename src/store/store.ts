@@ -24,6 +24,7 @@ import { clearLeases } from './leases.ts'
 import { migrate } from './migrations/migrate.ts'
 import { createIds } from './new-id.ts'
 import type { Database, DatabaseConfig, SqlAdapter } from './sql-adapter.ts'
+import { type BlobsDirLock, lockBlobsDir } from './sqlite/blobs-dir-lock.ts'
 import { sqlite } from './sqlite/sqlite-adapter.ts'
 
 export type { Blobs } from './blobs/blobs.ts'
@@ -121,15 +122,20 @@ export async function adapterFor({ databaseUrl }: DatabaseConfig): Promise<SqlAd
 /**
  * Opens the store and creates or migrates its tables.
  *
- * @throws StartupError when the data folder or database is in use, cannot be used, or belongs to a newer version
+ * @throws StartupError when a folder or the database is in use, cannot be used, or belongs to a newer version
  */
 export async function openStore(needs: StoreNeeds): Promise<Store> {
-  const adapter = await adapterFor(needs.config)
+  const { config, log } = needs
+  const adapter = await adapterFor(config)
+  const blobsDir = config.blobsDir ?? join(config.dataDir, 'blobs')
   const database = await adapter.open(needs)
+  let blobsDirLock: BlobsDirLock | undefined
   try {
+    if (database.isOnlyNode) blobsDirLock = lockBlobsDir({ blobsDir, dataDir: config.dataDir }, log)
     await needs.beforeMigrating?.()
-    return await startStore(adapter, database, needs)
+    return await startStore(adapter, database, { ...needs, blobsDir, blobsDirLock })
   } catch (error) {
+    blobsDirLock?.release()
     await database.close()
     throw error
   }
@@ -151,8 +157,13 @@ export async function migrateDatabase(needs: Omit<StoreNeeds, 'random' | 'freeBy
   }
 }
 
-async function startStore(adapter: SqlAdapter, database: Database, needs: StoreNeeds): Promise<Store> {
-  const { config, log, metrics, clock, random, eventLoop = createEventLoop(config.limits) } = needs
+interface StartNeeds extends StoreNeeds {
+  readonly blobsDir: string
+  readonly blobsDirLock: BlobsDirLock | undefined
+}
+
+async function startStore(adapter: SqlAdapter, database: Database, needs: StartNeeds): Promise<Store> {
+  const { config, blobsDir, log, metrics, clock, random, eventLoop = createEventLoop(config.limits) } = needs
   for (const number of await migrate(database.writer, adapter, clock())) log.info({ number }, 'schema migrated')
 
   const commitNotifier = createCommitNotifier(log, metrics)
@@ -185,7 +196,6 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     if (database.isOnlyNode) await clearLeases(tx)
     return openEventLog(tx, random(EPOCH_BYTES).toString('hex'))
   })
-  const blobsDir = config.blobsDir ?? join(config.dataDir, 'blobs')
   const blobs = await openFileBlobs({ root: blobsDir, random })
   const disk = await watchDisk({
     folders: [config.dataDir, blobsDir],
@@ -247,5 +257,6 @@ async function startStore(adapter: SqlAdapter, database: Database, needs: StoreN
     disk.stop()
     await Promise.all([shrinker?.stop(), finishTransactions()]) // at once: from now on no transaction is accepted
     await database.close()
+    needs.blobsDirLock?.release()
   }
 }

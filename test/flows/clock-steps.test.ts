@@ -2,13 +2,17 @@
  * Tests that the clock of the machine can be set forward and back while the server runs. Each step is followed by work
  * that the same polls claim: if they claimed running work again, it would be sent a second time before.
  */
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { RawClient } from '../smtp/raw-client.ts'
 import { startDns } from '../support/dns-server.ts'
 import { mxAddress, startMxs } from '../support/fake-mx.ts'
 import { startWebhookSink } from '../support/webhook-sink.ts'
 import { startWorld } from '../support/world.ts'
 
 const HOUR = 3_600_000
+const DAY = 24 * HOUR
 
 // A clock that was set forward by more than a lease sent running mail twice; after a step back, new mail was listed below.
 test('when the clock is set, running work is not done twice, and new mail is still the newest', async () => {
@@ -61,4 +65,26 @@ test('when the clock is set, running work is not done twice, and new mail is sti
   await world.restart()
   await receive('after a restart')
   expect((await received()).map(({ subject }) => subject)[0]).toBe('after a restart')
+})
+
+// The sweep compared the ages of files with the clock of the server. After a step back that stays ahead for as long as the step was, and
+// the sweep deleted the files of messages that were arriving: one that its transaction did not refer to yet was lost after its 250.
+test('a clock that was days ahead does not make the sweep delete a message that is arriving', async () => {
+  let ahead = 0
+  await using world = await startWorld({ wallClock: () => Date.now() + ahead, limits: { store: { sweepMs: 20 } } })
+  ahead = 10 * DAY
+  const { email } = await world.agentmail.inboxes.create({ username: 'ada' })
+  ahead = 0
+
+  const client = await RawClient.inData(world.smtpPort, email)
+  client.send(`Subject: large\r\n\r\n${'large\r\n'.repeat(100_000)}`)
+  await expect.poll(() => readdir(join(world.shared.blobsDir, 'incoming'))).toHaveLength(1)
+
+  const unused = 'ab'.repeat(16)
+  const folder = join(world.shared.blobsDir, 'ab')
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, unused), 'of a transaction that was never committed')
+  await utimes(join(folder, unused), new Date(Date.now() - 2 * DAY), new Date(Date.now() - 2 * DAY))
+  await expect.poll(() => readdir(folder)).not.toContain(unused)
+  expect(await client.command('.')).toMatch(/^250 /)
 })

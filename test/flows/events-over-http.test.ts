@@ -49,6 +49,20 @@ test('list, long poll, stream and socket return the same events: ids, cursors, o
   expect(streamed.map((event) => event.lastEventId)).toEqual(listed.map((text) => JSON.parse(text).cursor))
 })
 
+// It named `after`, which the request did not have.
+test('an invalid cursor is reported where it was sent: in the query, or in Last-Event-ID', async () => {
+  const world = await sharedWorld()
+  for (const [query, headers, path] of [
+    ['?after=wrong', {}, 'after'],
+    ['?after=latest', { 'last-event-id': 'wrong' }, 'Last-Event-ID'],
+  ] as const) {
+    const { status, body } = await world.request('GET', `/v0/events/stream${query}`, { headers })
+    expect([status, body.code]).toEqual([400, 'validation_error'])
+    expect(body.errors).toEqual([{ path: [path], message: 'The cursor is invalid' }])
+    expect(body.fix).toContain('not its event_id')
+  }
+})
+
 test('the events of a deleted message no longer include its content', async () => {
   await using world = await startWorld()
   await world.agentmail.inboxes.create({ username: 'ada' })

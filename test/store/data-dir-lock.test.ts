@@ -2,11 +2,13 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
+import { inspectStore } from '../../src/store/inspection.ts'
 import { lockDataDir } from '../../src/store/sqlite/data-dir-lock.ts'
+import { copyDatabase } from '../../src/store/sqlite/sqlite-backup.ts'
 import { openStore } from '../../src/store/store.ts'
 import {
   event,
@@ -57,6 +59,53 @@ test('kill -9 frees the folder and loses no acknowledged commit', async () => {
   expect(await loggedEvents(store)).toEqual(ids.map((id, index) => [index + 1, id]))
   await store.transaction(async (tx) => tx.append(event('next')))
   expect((await loggedEvents(store)).at(-1)).toEqual([ids.length + 1, 'next'])
+})
+
+// A start let SQLite delete the log, and with it the only copy of mail. So did a backup.
+test('a write-ahead log without its database stops a start, a check and a backup, and is kept', async () => {
+  await using first = await temporaryFolder({ isMigrated: false })
+  await using folder = await temporaryFolder({ isMigrated: false })
+  const [database, log] = ['martlet.db', 'martlet.db-wal'].map((name) => join(folder.path, name)) as [string, string]
+  // As a server that is killed during its first start leaves them: everything is in the log.
+  const store = await openTestStore({ dataDir: first.path })
+  await store.transaction((tx) => insertOrganization(tx, 'a'))
+  for (const file of [database, log]) await copyFile(join(first.path, basename(file)), file)
+  await store.close()
+  expect((await stat(database)).size).toBe(4_096)
+  const [databaseBytes, logBytes] = [await readFile(database), await readFile(log)]
+
+  const { config } = storeNeeds({ dataDir: folder.path })
+  for (const lose of [() => truncate(database, 0), () => rm(database)]) {
+    await lose()
+    const files = await readdir(folder.path)
+    const message = `${database} is missing or empty, but its write-ahead log`
+    for (const use of [
+      () => inspectStore(config),
+      () => copyDatabase(folder.path, join(first.path, 'copy')),
+      () => openStore(storeNeeds({ dataDir: folder.path })),
+    ]) {
+      const error = await rejection(use())
+      expect(error).toBeInstanceOf(StartupError)
+      expect((error as Error).message).toContain(message)
+      expect((await readFile(log)).equals(logBytes)).toBe(true)
+    }
+    expect(await readdir(folder.path)).toEqual([...new Set(['lock', ...files])].toSorted())
+  }
+
+  await writeFile(database, databaseBytes)
+  await using recovered = await openTestStore({ dataDir: folder.path })
+  expect(await organizationIds(recovered)).toEqual(['a'])
+})
+
+test('a backup of a database without tables says that there is nothing to save', async () => {
+  await using folder = await temporaryFolder({ isMigrated: false })
+  const needs = storeNeeds({ dataDir: folder.path })
+  const failed = openStore({ ...needs, beforeMigrating: () => Promise.reject(new StartupError('port in use')) })
+  expect(await rejection(failed)).toMatchObject({ message: 'port in use' })
+  const error = await rejection(copyDatabase(folder.path, join(folder.path, 'copy')))
+  expect(error).toBeInstanceOf(StartupError)
+  expect((error as Error).message).toContain('martlet.db has no tables: no start has succeeded yet')
+  expect(await readdir(folder.path)).toEqual(['lock', 'martlet.db'])
 })
 
 test('no other user of the machine can read the folder or its files', async () => {

@@ -29,6 +29,14 @@ export interface PageReader {
   leave(): Promise<void>
 }
 
+/**
+ * Replaces the ports of a page by those of this test. In one pass: a free port may begin with the digits of another port of the page,
+ * such as 29937 with 2993.
+ */
+export function withPorts(text: string, ports: Readonly<Record<number, number | undefined>>): string {
+  return text.replace(/(?<=\b127\.0\.0\.1:)\d+/g, (shown) => String(ports[Number(shown)] ?? shown))
+}
+
 export async function createReader(): Promise<PageReader> {
   const folder = await mkdtemp(join(tmpdir(), 'martlet-test-'))
   for (const name of ['node_modules', 'dist']) await symlink(join(root, name), join(folder, name))
@@ -38,8 +46,7 @@ export async function createReader(): Promise<PageReader> {
   ]
   const mailProgramPorts = { 2587: submissionPort, 2465: submissionsPort, 2143: imapPort, 2993: imapsPort }
   const ports = { 8080: httpPort, 2525: smtpPort, ...mailProgramPorts }
-  const local = (text: string) =>
-    Object.entries(ports).reduce((all, [shown, own]) => all.replaceAll(`127.0.0.1:${shown}`, `127.0.0.1:${own}`), text)
+  const local = (text: string) => withPorts(text, ports)
 
   let server: Terminal | undefined
   let shell: Shell | undefined

@@ -5,12 +5,12 @@
  * even after kill -9, so no stale lock can prevent a start; and it needs no native code of ours. SQLite uses POSIX
  * locks: no other code in this process may open and close the file `lock`, because closing it would release the lock.
  */
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
 import { makePrivateFolder } from '../folders.ts'
-import { sqliteCode } from './sqlite-errors.ts'
+import { isBusy, sqliteCode } from './sqlite-errors.ts'
 
 const DATABASE_FILE = 'martlet.db'
 
@@ -38,22 +38,54 @@ export interface DataDirLock {
   release(): void
 }
 
-/** @throws StartupError when the folder cannot be used, or another process uses it */
-export function lockDataDir(folder: string): DataDirLock {
+/**
+ * @param options.isRestore the caller creates the database itself, and checks first what the folder contains
+ * @throws StartupError when the folder cannot be used, or another process uses it
+ */
+export function lockDataDir(folder: string, { isRestore = false } = {}): DataDirLock {
   const databaseFile = join(folder, DATABASE_FILE)
   try {
     makePrivateFolder(folder)
   } catch (error) {
     throw unusable(folder, 'created', error)
   }
-  const lock = takeLock(folder)
+  const lock = takeDataDirLock(folder)
   try {
+    if (!isRestore) requireDatabaseOfLog(folder)
     createPrivate(databaseFile)
   } catch (error) {
     lock.close()
+    if (error instanceof StartupError) throw error
     throw unusable(folder, 'written', error)
   }
   return { databaseFile, release: () => lock.close() }
+}
+
+/** SQLite takes a file of one byte for an empty one too: it writes that byte on some file systems. */
+const EMPTY_BYTES_MAX = 1
+
+/**
+ * Call it before SQLite opens the database. A write-ahead log beside an empty database file, or beside none, is deleted by SQLite
+ * then, even if the database is only read; and the log can have the only copy of what was committed.
+ *
+ * No crash leaves this state. SQLite writes the first page of a new file with a rollback journal, and flushes it, before it creates
+ * the log. So a server that was killed at its first start leaves a file of at least one page, and SQLite recovers the log.
+ *
+ * @throws StartupError that says what to do
+ */
+export function requireDatabaseOfLog(folder: string): void {
+  const [file, log] = databaseFiles(folder) as [string, string]
+  // The log first: while another process creates the database, its file is written before the log.
+  if (sizeOf(log) === 0 || sizeOf(file) > EMPTY_BYTES_MAX) return
+  throw new StartupError(
+    `${file} is missing or empty, but its write-ahead log martlet.db-wal exists, and may have the only copy of mail. Put the ` +
+      'martlet.db of this log back. To start with a new database, or to restore a backup, move martlet.db-wal and ' +
+      'martlet.db-shm away, and keep them',
+  )
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
 }
 
 /**
@@ -71,14 +103,32 @@ export function isDataDirLocked(folder: string): boolean {
     lock.prepare('select 1 from sqlite_master').all()
     return false
   } catch (error) {
-    if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) return true
+    if (isBusy(error)) return true
     throw error
   } finally {
     lock.close()
   }
 }
 
-function takeLock(folder: string): BetterSqlite.Database {
+function takeDataDirLock(folder: string): BetterSqlite.Database {
+  try {
+    return takeLock(folder)
+  } catch (error) {
+    if (isBusy(error)) {
+      throw new StartupError(
+        `The data folder ${folder} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
+      )
+    }
+    throw unusable(folder, 'locked', error)
+  }
+}
+
+/**
+ * Locks a folder that exists, until the returned connection is closed.
+ *
+ * @throws the driver's error, for which `isBusy` is true if another process has the lock; or that of the file system
+ */
+export function takeLock(folder: string): BetterSqlite.Database {
   const file = lockFile(folder)
   let lock: BetterSqlite.Database | undefined
   try {
@@ -88,12 +138,7 @@ function takeLock(folder: string): BetterSqlite.Database {
     return lock
   } catch (error) {
     lock?.close()
-    if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) {
-      throw new StartupError(
-        `The data folder ${folder} is in use by another Martlet process; stop that one, or set MARTLET_DATA_DIR`,
-      )
-    }
-    throw unusable(folder, 'locked', error)
+    throw error
   }
 }
 

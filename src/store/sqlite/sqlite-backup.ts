@@ -6,9 +6,10 @@ import { statSync } from 'node:fs'
 import BetterSqlite from 'better-sqlite3'
 import { StartupError } from '../../errors.ts'
 import { requireFit } from '../migrations/migrate.ts'
-import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'
+import { databaseFiles, isDataDirLocked, requireDatabaseOfLog } from './data-dir-lock.ts'
 import { sqlite } from './sqlite-adapter.ts'
 import { sqliteCode } from './sqlite-errors.ts'
+import { hasTables } from './sqlite-inspection.ts'
 
 /** More pages than a database can have. */
 const ALL_PAGES = 2 ** 31 - 1
@@ -18,16 +19,22 @@ const ALL_PAGES = 2 ** 31 - 1
  * write-ahead log cannot be emptied and grows.
  *
  * @param to the file of the copy; it must not exist
- * @throws StartupError when there is no database, or this user may not read it
+ * @throws StartupError when there is no database, it has no tables, or this user may not read it
  */
 export async function copyDatabase(dataDir: string, to: string): Promise<void> {
   const [file] = databaseFiles(dataDir) as [string]
   try {
+    requireDatabaseOfLog(dataDir)
     if (!statSync(file, { throwIfNoEntry: false })) throw new StartupError(`There is no database in ${dataDir}`)
     // Without a server, only a writing connection removes the -wal and -shm files that SQLite creates for it.
     const isReadOnly = isDataDirLocked(dataDir)
     const database = new BetterSqlite(file, { readonly: isReadOnly, fileMustExist: true })
     try {
+      if (!hasTables(database)) {
+        throw new StartupError(
+          `The database ${file} has no tables: no start has succeeded yet, so there is nothing to save`,
+        )
+      }
       // In one step: if the server writes between two steps, the copy begins again, perhaps for ever.
       await database.backup(to, { progress: () => ALL_PAGES })
     } finally {
@@ -36,9 +43,20 @@ export async function copyDatabase(dataDir: string, to: string): Promise<void> {
   } catch (error) {
     const code = sqliteCode(error) ?? (error as NodeJS.ErrnoException).code
     if (code === undefined) throw error
-    const fix = 'run this as the user of the service'
-    throw new StartupError(`The database ${file} cannot be read (${code}); ${fix}`, { cause: error })
+    throw new StartupError(describeFailedCopy(file, code), { cause: error })
   }
+}
+
+/** Codes of SQLite that another user would get, too. */
+const NOT_OF_USER = ['SQLITE_IOERR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_NOMEM']
+
+function describeFailedCopy(file: string, code: string): string {
+  // Only the copy is written.
+  if (code === 'SQLITE_FULL') {
+    return `The copy of the database cannot be written (${code}): the disk of the backup is full. It needs space for two copies`
+  }
+  const fix = NOT_OF_USER.some((known) => code.startsWith(known)) ? '' : '; run this as the user of the service'
+  return `The database ${file} cannot be copied (${code})${fix}`
 }
 
 /** Returns the keys of all blobs that the rows of a copy refer to. */

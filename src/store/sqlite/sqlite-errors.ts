@@ -44,6 +44,11 @@ export function isUniqueViolation(error: unknown): boolean {
   return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY'
 }
 
+/** Whether another connection has the lock that a statement needs. @param error of the driver */
+export function isBusy(error: unknown): boolean {
+  return sqliteCode(error)?.startsWith('SQLITE_BUSY') ?? false
+}
+
 /** Returns the extended result code of a better-sqlite3 error, such as SQLITE_IOERR_FSYNC. */
 export function sqliteCode(error: unknown): string | undefined {
   return error instanceof BetterSqlite.SqliteError ? error.code : undefined

@@ -12,7 +12,7 @@ import { StartupError } from '../../errors.ts'
 import { existingFolder } from '../folders.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { DatabaseConfig, Inspection } from '../sql-adapter.ts'
-import { databaseFiles, isDataDirLocked } from './data-dir-lock.ts'
+import { databaseFiles, isDataDirLocked, requireDatabaseOfLog } from './data-dir-lock.ts'
 import { SqliteConnection, sqliteKyselyProps } from './sqlite-connection.ts'
 import { sqliteCode } from './sqlite-errors.ts'
 
@@ -27,6 +27,7 @@ export async function inspectSqlite({ dataDir, limits }: DatabaseConfig): Promis
     accessSync(existingFolder(dataDir), constants.R_OK | constants.W_OK | constants.X_OK)
     const [file, wal, shm] = databaseFiles(dataDir) as [string, string, string]
     const isInUse = isDataDirLocked(dataDir)
+    requireDatabaseOfLog(dataDir)
     const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0
     if (sizeBytes === 0) return { isInUse, ...nothing }
     accessSync(file, constants.R_OK | constants.W_OK)
@@ -56,9 +57,12 @@ function reading(database: BetterSqlite.Database): Pick<Inspection, 'db' | 'clos
       () => undefined,
     ),
   )
-  // A start that failed, because of a port in use, leaves a database without tables.
-  const hasSchema = database.prepare(`select 1 from sqlite_master where name = 'schema_migrations'`).get() !== undefined
-  return { db: hasSchema ? db : undefined, close: async () => connection.close() }
+  return { db: hasTables(database) ? db : undefined, close: async () => connection.close() }
+}
+
+/** A start that failed, because of a port in use, leaves a database without tables. */
+export function hasTables(database: BetterSqlite.Database): boolean {
+  return database.prepare(`select 1 from sqlite_master where name = 'schema_migrations'`).get() !== undefined
 }
 
 function inMemory(file: string): BetterSqlite.Database {

@@ -87,6 +87,21 @@ test('each operation has the responses to a missing key, a wrong request and a b
   expect(send.operation.responses[409].description).toContain('`conflict`')
 })
 
+// The header field is sent with each of these, and was described only for 429 and 503.
+test('a conflict that ends by itself has Retry-After, and others do not', () => {
+  const headerOf = (id: string) => {
+    const { responses } = description.operations.find(({ operation }) => operation.operationId === id)!.operation
+    return responses[409].headers['Retry-After']
+  }
+  const send = headerOf('inboxes_messages_send')
+  expect(send.schema).toEqual({ type: 'integer', minimum: 0 })
+  expect(send.description).toContain('A request with this Idempotency-Key is still running')
+  expect(send.description).not.toContain('was used for another request')
+  for (const id of ['inboxes_create', 'inboxes_drafts_update', 'webhooks_replay', 'pods_create'])
+    expect(headerOf(id).description, id).toMatch(/^Seconds\. Only if waiting helps:\n\n- `\w+`: /)
+  expect(headerOf('webhooks_deliveries_redeliver')).toBeUndefined()
+})
+
 test('members that are always refused are not listed', () => {
   const {
     CreateApiKeyRequest,

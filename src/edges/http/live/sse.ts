@@ -16,10 +16,10 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
-import { isMailError, isTemporary, type MailError } from '../../../errors.ts'
+import { isMailError, isTemporary, MailError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { KeyActor } from '../../../mail/access/actor.ts'
-import type { Feed } from '../../../mail/events/feed/feed.ts'
+import type { Feed, SubscribedEvents } from '../../../mail/events/feed/feed.ts'
 import type { EventFilter } from '../../../mail/events/feed/subscription-filter.ts'
 import type { Event } from '../../../mail/events/log/event.ts'
 import type { Metrics } from '../../../metrics.ts'
@@ -46,6 +46,7 @@ interface EventStreamNeeds {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly actor: KeyActor
+  /** With the cursor of the URL, which that in `Last-Event-ID` replaces. */
   readonly eventFilter: EventFilter
   /** Sent first, with the cursor of the start position. */
   readonly acknowledgement: object
@@ -82,7 +83,7 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
     writer.close()
     backlog.close()
   })
-  const events = await feed.subscribe(actor, eventFilter, gone.signal, backlog)
+  const events = await subscribe()
 
   reply.hijack()
   if (response.destroyed) return undefined
@@ -99,6 +100,16 @@ export async function openEventStream(needs: EventStreamNeeds): Promise<(() => P
 
   const pumping = pump()
   return () => pumping
+
+  async function subscribe(): Promise<SubscribedEvents> {
+    const lastId = lastEventId(needs.request)
+    if (lastId === undefined) return feed.subscribe(actor, eventFilter, gone.signal, backlog)
+    try {
+      return await feed.subscribe(actor, { ...eventFilter, after: lastId }, gone.signal, backlog)
+    } catch (error) {
+      throw namingHeader(error)
+    }
+  }
 
   async function pump(): Promise<void> {
     const ending = await pumpEvents({
@@ -163,9 +174,15 @@ function finalBlocks(ending: Ending, renderError: EventStreamNeeds['renderError'
  * @returns the id of the last event that the client received, or undefined. It takes precedence over the cursor in the
  *   URL, because a client that reconnects repeats the URL
  */
-export function lastEventId(request: FastifyRequest): string | undefined {
+function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers['last-event-id']
   return typeof header === 'string' && header !== '' ? header : undefined
+}
+
+/** An error about `after` is one about the header field that replaced it. */
+function namingHeader(error: unknown): unknown {
+  if (!isMailError(error, 'validation_error') || error.params.path?.[0] !== 'after') return error
+  return new MailError('validation_error', { ...error.params, path: ['Last-Event-ID'] }, { cause: error })
 }
 
 /**

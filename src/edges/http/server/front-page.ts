@@ -1,15 +1,17 @@
 /**
- * The page at `/`, for a person who opens the server's address in a browser, and the documentation of this version below
- * `/docs/`. Nothing on them is loaded from elsewhere. They say nothing about the data, so they need no key.
+ * The page at `/`, for a person who opens the server's address in a browser, and the documentation of this version: below
+ * `/docs/`, and at `/README.md` and so on, so that the links between the pages work. Nothing on them is loaded from elsewhere. They
+ * say nothing about the data, so they need no key.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import type { FastifyReply } from 'fastify'
 import { MailError } from '../../../errors.ts'
 import { packageRoot, packageVersion } from '../../../package-root.ts'
 import type { HttpApp } from './http-dialect.ts'
 
-/** Pages in the order in which a newcomer needs them. An installation may lack them. */
+/** The pages that `/` lists, in the order in which a newcomer needs them. An installation may lack them. */
 const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['tutorial.md', 'Tutorial: an agent that receives a message and answers it'],
   ['curl.md', 'The API with curl, on one page'],
@@ -28,6 +30,12 @@ const PAGES: readonly (readonly [file: string, about: string])[] = [
   ['errors.md', 'Errors'],
 ]
 
+/** Those below docs/ link to some of these, which link to the others. */
+const PAGES_ABOVE_DOCS = ['README', 'ARCHITECTURE', 'CHANGELOG', 'CONTRIBUTING', 'SECURITY']
+
+/** Paths below docs/, of pages and nothing else. */
+const PAGE_PATH = /^(?:[a-z0-9-]+\/)?[a-z0-9-]+\.md$/
+
 const HEADERS = {
   'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
   'x-content-type-options': 'nosniff',
@@ -40,21 +48,27 @@ export function frontPageRoutes(app: HttpApp): void {
     page ??= renderPage()
     return reply.headers(HEADERS).type('text/html; charset=utf-8').send(page)
   })
-  // Markdown as text: a browser shows it, and interprets nothing in it.
-  app.get<{ Params: { '*': string } }>('/docs/*', async ({ params }, reply) => {
-    const page = PAGES.find(([file]) => file === params['*'])
-    const text = page && (await readFile(fileOf(page[0]), 'utf8').catch(() => undefined))
-    if (text === undefined) throw new MailError('not_found', { what: 'Page' })
-    return reply.headers(HEADERS).type('text/plain; charset=utf-8').send(text)
+  app.get<{ Params: { '*': string } }>('/docs/*', ({ params }, reply) => {
+    const path = params['*']
+    if (!PAGE_PATH.test(path)) throw new MailError('not_found', { what: 'Page' })
+    return sendPage(reply, `docs/${path}`)
   })
+  for (const name of PAGES_ABOVE_DOCS) app.get(`/${name}.md`, (_request, reply) => sendPage(reply, `${name}.md`))
+}
+
+/** Sends Markdown as text: a browser shows it, and interprets nothing in it. */
+async function sendPage(reply: FastifyReply, page: string): Promise<FastifyReply> {
+  const text = await readFile(fileOf(page), 'utf8').catch(() => undefined)
+  if (text === undefined) throw new MailError('not_found', { what: 'Page' })
+  return reply.headers(HEADERS).type('text/plain; charset=utf-8').send(text)
 }
 
 function fileOf(page: string): string {
-  return fileURLToPath(new URL(`docs/${page}`, packageRoot))
+  return fileURLToPath(new URL(page, packageRoot))
 }
 
 function renderPage(): string {
-  const pages = PAGES.filter(([file]) => existsSync(fileOf(file)))
+  const pages = PAGES.filter(([file]) => existsSync(fileOf(`docs/${file}`)))
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -5,13 +5,17 @@ import * as contents from '../../../store/tables/contents-table.ts'
 
 interface SweepNeeds {
   readonly store: Store
-  readonly clock: () => number
+  /**
+   * The clock of the machine, by which the file system dates files. The server's own clock may be days ahead, and messages that are
+   * just arriving would count as old.
+   */
+  readonly wallClock: () => number
   readonly limits: Limits
 }
 
 /** A blob is written before the transaction that refers to it, so only a blob of some age is known to be unused. */
-export async function sweepBlobs({ store, clock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
-  for await (const key of store.blobs.listOlderThan(clock() - limits.store.blobSweepAgeMs)) {
+export async function sweepBlobs({ store, wallClock, limits }: SweepNeeds, signal: AbortSignal): Promise<void> {
+  for await (const key of store.blobs.listOlderThan(wallClock() - limits.store.blobSweepAgeMs)) {
     signal.throwIfAborted()
     if (!(await contents.isBlobUsed(store.db, key))) await store.blobs.delete(key)
   }

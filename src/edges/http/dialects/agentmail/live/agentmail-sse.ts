@@ -5,7 +5,7 @@ import type { Log } from '../../../../../log.ts'
 import type { Credentials } from '../../../../../mail/access/keys/credentials.ts'
 import type { Feed } from '../../../../../mail/events/feed/feed.ts'
 import type { Metrics } from '../../../../../metrics.ts'
-import { answerWithRetry, lastEventId, openEventStream } from '../../../live/sse.ts'
+import { answerWithRetry, openEventStream } from '../../../live/sse.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { authenticateHeaderOrQuery } from '../../../server/requests/http-credentials.ts'
 import { access, requireKey } from '../../../server/route-access.ts'
@@ -76,7 +76,7 @@ export function streamRoute(app: HttpApp, needs: StreamNeeds): void {
         limits,
         log,
         metrics,
-        eventFilter: { ...readEventFilter(query), after: lastEventId(request) ?? query.after },
+        eventFilter: { ...readEventFilter(query), after: query.after },
         acknowledgement: { type: 'subscribed', event_types, inbox_ids, pod_ids },
         render: (event) => eventJson.of(event, actor),
         renderError: renderErrorFrame,

@@ -133,7 +133,7 @@ export function errorResponses(form: OperationForm): Readonly<Record<string, Key
     const listed = rules.map((rule) => `\n- ${rule}`).join('')
     return {
       description: listed === '' ? description : `${description}\n\nRules that the schema does not state:\n${listed}`,
-      headers: headersOf(status),
+      headers: headersOf(status, codes),
       content: json(schemaOf(status)),
       'x-martlet-codes': wireCodes(all),
       ...(status === 400 && { 'x-martlet-rules': [...commonRules, ...rules] }),
@@ -150,11 +150,15 @@ const commonRules = [
 
 const schemaOf = (status: number) => (status === 400 ? 'ValidationErrorResponse' : 'ErrorResponse')
 
-function headersOf(status: number): Keywords {
+/** @param declared errors of the operation with this status */
+function headersOf(status: number, declared: readonly ErrorCode[] = []): Keywords {
   const id = { 'X-Request-Id': header('Id of the request in the log of the server.', { type: 'string' }) }
   if (status === 408 || status === 431) return {} // the request was never read
-  if (status !== 429 && status !== 503) return id
-  const wait = { ...id, 'Retry-After': header('Seconds.', { type: 'integer', minimum: 0 }) }
+  const ending = declared.filter((code) => shownError(code).endsByItself)
+  const isAlways = status === 429 || status === 503
+  if (!isAlways && ending.length === 0) return id
+  const seconds = isAlways ? 'Seconds.' : `Seconds. Only if waiting helps:${listOf(ending)}`
+  const wait = { ...id, 'Retry-After': header(seconds, { type: 'integer', minimum: 0 }) }
   return status === 429 ? { ...wait, ...rateHeaders } : wait
 }
 
@@ -164,6 +168,7 @@ interface ShownError {
   readonly code: string
   /** A line of Markdown; empty for the error that each response to a wrong request can have. */
   readonly line: string
+  readonly endsByItself: boolean
 }
 
 const shownErrors = new Map<ErrorCode, ShownError>()
@@ -176,7 +181,7 @@ function shownError(code: ErrorCode): ShownError {
   const { status, body } = renderError(error)
   const said = error.message === '…' ? '' : `: ${error.message}${error.fix === undefined ? '' : `. ${error.fix}`}`
   const line = code === 'validation_error' ? '' : `\n- \`${body.code}\`${said}`
-  const shown = { status, code: body.code, line }
+  const shown = { status, code: body.code, line, endsByItself: error.endsByItself }
   shownErrors.set(code, shown)
   return shown
 }
