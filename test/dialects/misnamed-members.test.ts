@@ -1,6 +1,7 @@
 /** Tests members whose loss changes what a request does: they are refused, while other unknown members are only reported. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
+import { makeAgent } from './assmbl/agent.ts'
 
 const mail = { to: 'cy@example.test', subject: 's', text: 'x' }
 
@@ -64,4 +65,29 @@ test('AgentPost: the members of a text that AgentMail has are refused with the n
   await refused('PATCH', `/drafts/${draft.id}`, { text: 'x' }, 'text is unknown: write text_body')
   const sent = await world.request('POST', `/api/v1${send}`, { body: { to, text_body: 'x' } })
   expect([sent.status, sent.body.text_body]).toEqual([201, 'x'])
+})
+
+// Messages have `body_text` and `body_html`, and a send has `body`: a send with the former left without a text.
+test('Assmbl: the members of a text that messages and other APIs have are refused with the name to write', async () => {
+  await using world = await startWorld()
+  const agent = await makeAgent(world)
+  for (const [member, sentence] of [
+    [{ body_text: 'x' }, 'body_text is unknown: write body'],
+    [{ text: 'x' }, 'text is unknown: write body'],
+    [{ html: '<p>x' }, 'html is unknown: write body_html'],
+    [{ body: 'x', from: 'eve@example.test' }, 'from is unknown: the sender is the agent of the token'],
+    [{ body: 'x', send_at: '2030-01-01T00:00:00Z' }, 'send_at is unknown: this API has no scheduled sends'],
+  ] as const) {
+    expect(await agent.request('POST', '/send', { to: agent.address, ...member }), sentence).toMatchObject({
+      status: 400,
+      body: { error: 'validation_error', message: sentence },
+    })
+  }
+  expect((await agent.request('GET', '/inbox')).body.items).toEqual([])
+  // Others are reported, beside the warning about what has no effect.
+  const fine = await agent.request('POST', '/send', { to: agent.address, body: 'x', priority: 1, usage: {} })
+  expect([fine.status, fine.headers.get('martlet-warning')]).toEqual([
+    200,
+    'unknown members of the body were ignored: priority; usage is not metered',
+  ])
 })
