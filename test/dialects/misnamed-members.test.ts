@@ -19,6 +19,8 @@ test('a misnamed member of a send, a draft or a webhook is refused with the name
     ['POST', `${messages}/send`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `${messages}/send`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
     ['POST', `${messages}/send`, { ...mail, from: 'eve@example.test' }, 'from', 'the sender is the inbox'],
+    ['POST', `${messages}/send`, { ...mail, in_reply_to: messageId }, 'in_reply_to', 'POST /v0/inboxes/.*/reply'],
+    ['POST', `${messages}/send`, { ...mail, thread_id: 'x' }, 'thread_id', 'POST /v0/inboxes/.*/reply'],
     ['POST', `${message}/reply`, { text: 'x', send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `${message}/reply-all`, { body: 'x' }, 'body', 'write text or html'],
     ['POST', `${message}/forward`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
@@ -63,6 +65,12 @@ test('AgentPost: the members of a text that AgentMail has are refused with the n
   await refused('POST', send, { to, body: 'x' }, 'body is unknown: write text_body or html_body')
   await refused('POST', `/inboxes/${inbox.id}/drafts`, { to, text: 'x' }, 'text is unknown: write text_body')
   await refused('PATCH', `/drafts/${draft.id}`, { text: 'x' }, 'text is unknown: write text_body')
+  await refused('PATCH', `/drafts/${draft.id}`, { to_addresses: to }, 'to_addresses is unknown: write to')
+  await refused('POST', send, { to, text_body: 'x', bcc_addresses: to }, 'bcc_addresses is unknown: write bcc')
+  await refused('POST', send, { to, text_body: 'x', from: 'eve@x.test' }, 'from is unknown: the sender is the inbox')
+  const answers = 'is unknown: the path decides the thread. Answer a message with POST /messages/{message_id}/reply'
+  await refused('POST', send, { to, text_body: 'x', in_reply_to: 'msg_1' }, `in_reply_to ${answers}`)
+  await refused('POST', send, { to, text_body: 'x', thread_id: 'thr_1' }, `thread_id ${answers}`)
   const sent = await world.request('POST', `/api/v1${send}`, { body: { to, text_body: 'x' } })
   expect([sent.status, sent.body.text_body]).toEqual([201, 'x'])
 })

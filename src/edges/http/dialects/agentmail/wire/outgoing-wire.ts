@@ -49,10 +49,13 @@ export const misnamed = {
   body: 'write text or html',
   from: 'the sender is the inbox in the path',
 }
-const misnamedInSends = {
+const misnamedInReplies = {
   ...misnamed,
   send_at: 'a send leaves at once. Create a draft with send_at: POST /v0/inboxes/{inbox_id}/drafts',
 }
+
+const ANSWER = 'the path decides the thread. Answer a message with POST /v0/inboxes/{inbox_id}/messages/{message_id}/reply'
+const misnamedInSends = { ...misnamedInReplies, in_reply_to: ANSWER, thread_id: ANSWER }
 
 export const SendBody = named(
   'SendMessageRequest',
@@ -68,7 +71,7 @@ export const ReplyBody = named(
       Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
     ),
   },
-  { misnamed: misnamedInSends },
+  { misnamed: misnamedInReplies },
 )
 
 /** `to`, `cc` and `bcc` follow from the message. */
@@ -83,7 +86,7 @@ export const ReplyAllBody = named(
     bcc: Type.Optional({ ...bcc, ...refused }),
     reply_all: Type.Optional({ ...others.reply_all, ...refused }),
   },
-  { misnamed: misnamedInSends },
+  { misnamed: misnamedInReplies },
 )
 
 export const SentMessage = named('SendMessageResponse', { message_id: Type.String(), thread_id: Type.String() })
