@@ -377,7 +377,7 @@ export class AgentPost {
   readonly environments: Collection<Environment, { name: string; slug?: string }>
   readonly apiKeys: Collection<
     ApiKey & { key?: string },
-    { name?: string; environment_id?: string; inbox_id?: string },
+    { name?: string; environment_id?: string; inbox_id?: string; expires_at?: string },
     EnvironmentQuery
   >
   readonly domains: Collection<

@@ -1,6 +1,7 @@
 /** Tests members whose loss changes what a request does: they are refused, while other unknown members are only reported. */
 import { expect, test } from 'vitest'
 import { startWorld } from '../support/world.ts'
+import { makeAgent } from './assmbl/agent.ts'
 
 const mail = { to: 'cy@example.test', subject: 's', text: 'x' }
 
@@ -18,6 +19,8 @@ test('a misnamed member of a send, a draft or a webhook is refused with the name
     ['POST', `${messages}/send`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `${messages}/send`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
     ['POST', `${messages}/send`, { ...mail, from: 'eve@example.test' }, 'from', 'the sender is the inbox'],
+    ['POST', `${messages}/send`, { ...mail, in_reply_to: messageId }, 'in_reply_to', 'POST /v0/inboxes/.*/reply'],
+    ['POST', `${messages}/send`, { ...mail, thread_id: 'x' }, 'thread_id', 'POST /v0/inboxes/.*/reply'],
     ['POST', `${message}/reply`, { text: 'x', send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `${message}/reply-all`, { body: 'x' }, 'body', 'write text or html'],
     ['POST', `${message}/forward`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
@@ -62,6 +65,37 @@ test('AgentPost: the members of a text that AgentMail has are refused with the n
   await refused('POST', send, { to, body: 'x' }, 'body is unknown: write text_body or html_body')
   await refused('POST', `/inboxes/${inbox.id}/drafts`, { to, text: 'x' }, 'text is unknown: write text_body')
   await refused('PATCH', `/drafts/${draft.id}`, { text: 'x' }, 'text is unknown: write text_body')
+  await refused('PATCH', `/drafts/${draft.id}`, { to_addresses: to }, 'to_addresses is unknown: write to')
+  await refused('POST', send, { to, text_body: 'x', bcc_addresses: to }, 'bcc_addresses is unknown: write bcc')
+  await refused('POST', send, { to, text_body: 'x', from: 'eve@x.test' }, 'from is unknown: the sender is the inbox')
+  const answers = 'is unknown: the path decides the thread. Answer a message with POST /messages/{message_id}/reply'
+  await refused('POST', send, { to, text_body: 'x', in_reply_to: 'msg_1' }, `in_reply_to ${answers}`)
+  await refused('POST', send, { to, text_body: 'x', thread_id: 'thr_1' }, `thread_id ${answers}`)
   const sent = await world.request('POST', `/api/v1${send}`, { body: { to, text_body: 'x' } })
   expect([sent.status, sent.body.text_body]).toEqual([201, 'x'])
+})
+
+// Messages have `body_text` and `body_html`, and a send has `body`: a send with the former left without a text.
+test('Assmbl: the members of a text that messages and other APIs have are refused with the name to write', async () => {
+  await using world = await startWorld()
+  const agent = await makeAgent(world)
+  for (const [member, sentence] of [
+    [{ body_text: 'x' }, 'body_text is unknown: write body'],
+    [{ text: 'x' }, 'text is unknown: write body'],
+    [{ html: '<p>x' }, 'html is unknown: write body_html'],
+    [{ body: 'x', from: 'eve@example.test' }, 'from is unknown: the sender is the agent of the token'],
+    [{ body: 'x', send_at: '2030-01-01T00:00:00Z' }, 'send_at is unknown: this API has no scheduled sends'],
+  ] as const) {
+    expect(await agent.request('POST', '/send', { to: agent.address, ...member }), sentence).toMatchObject({
+      status: 400,
+      body: { error: 'validation_error', message: sentence },
+    })
+  }
+  expect((await agent.request('GET', '/inbox')).body.items).toEqual([])
+  // Others are reported, beside the warning about what has no effect.
+  const fine = await agent.request('POST', '/send', { to: agent.address, body: 'x', priority: 1, usage: {} })
+  expect([fine.status, fine.headers.get('martlet-warning')]).toEqual([
+    200,
+    'unknown members of the body were ignored: priority; usage is not metered',
+  ])
 })

@@ -56,7 +56,10 @@ test('a misspelt member of subscribe is refused, and another unknown one is name
   const misspelt = {
     eventTypes: 'event_types',
     event_type: 'event_types',
+    events: 'event_types', // as older documentation has it
+    types: 'event_types',
     inboxes: 'inbox_ids',
+    pods: 'pod_ids',
     POD_ID: 'pod_ids',
     aftr: 'after',
   }

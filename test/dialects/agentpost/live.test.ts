@@ -206,6 +206,31 @@ describe('the WebSocket', () => {
     expect((await subscribe(socket)).type).toBe('subscribed')
   })
 
+  // The package calls them `events` and `environmentIds`. They were ignored, and the socket got the events of all environments.
+  test('a filter with the name of another API is refused, and another unknown member is named in "subscribed"', async () => {
+    const inbox = await makeInbox('misnamed')
+    const socket = await connect()
+    for (const [member, meant] of [
+      [{ events: ['message.bounced'] }, 'event_types'],
+      [{ eventTypes: ['message.bounced'] }, 'event_types'],
+      [{ environmentIds: [inbox.environment_id] }, 'environment_ids'],
+      [{ environment_id: inbox.environment_id }, 'environment_ids'],
+      [{ inboxId: inbox.id }, 'inbox_id'],
+      [{ inbox_ids: [inbox.id] }, 'inbox_id'],
+    ] as const) {
+      const [name] = Object.keys(member)
+      expect(await subscribe(socket, member), name).toMatchObject({
+        type: 'error',
+        error: { code: 'validation_error', field: name, message: expect.stringContaining(`write ${meant}. `) },
+      })
+    }
+    const { type, warning } = await subscribe(socket, { inbox_id: inbox.id, id: 7 })
+    expect([type, warning]).toEqual(['subscribed', 'unknown members were ignored: id'])
+    await receive(await makeInbox('misnamed-other'), 'other')
+    await receive(inbox, 'own')
+    expect(await nextSubjects(socket, 1)).toEqual(['own'])
+  })
+
   test('a key that is unknown or missing is refused before the handshake', async () => {
     for (const query of ['?token=ap_sk_live_unknown', '', '?api_key=x']) {
       const answer = await new Promise((resolve) => {

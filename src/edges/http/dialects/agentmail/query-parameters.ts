@@ -8,7 +8,7 @@ import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permiss
 import type { HttpApp } from '../../server/http-dialect.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
 import { readTime } from '../../server/requests/read-time.ts'
-import { reportUnknown, type UnknownMember } from '../../server/requests/unknown-members.ts'
+import { reportUnknown, type UnknownMember, unknownQueryParameters } from '../../server/requests/unknown-members.ts'
 import { EventType, filterList, filterText, label, timeText } from './wire/request-texts.ts'
 
 /** Parameters that are lists on every route of this API. */
@@ -68,17 +68,9 @@ export function normaliseQuery(raw: RawQuery): Record<string, unknown> {
 /** Parameters that clients send and no schema has: an older name, and a flag without effect. */
 const KNOWN: ReadonlySet<string> = new Set(['last_key', 'permanent', 'api_key'])
 
-/**
- * Returns the parameters that a route does not know: a typo in a filter would otherwise return everything without a word.
- *
- * @param query normalised
- * @param schema of the route's query string; undefined: it has none
- */
+/** As `unknownQueryParameters`. @param query normalised */
 export function unknownParameters(query: object, schema: unknown): UnknownMember[] {
-  const { properties = {} } = (schema ?? {}) as { properties?: object }
-  const unknown = Object.keys(query).filter((name) => !Object.hasOwn(properties, name) && !KNOWN.has(name))
-  const known = Object.keys(properties).filter((name) => !KNOWN.has(name))
-  return unknown.map((name) => ({ path: [name], known }))
+  return unknownQueryParameters(query, schema, KNOWN)
 }
 
 function readList(value: string | string[]): string[] {

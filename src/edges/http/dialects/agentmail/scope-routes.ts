@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox'
 import type { Within } from '../../../../mail/access/actor.ts'
+import type { RequestSchema } from '../../server/requests/bounded-schema.ts'
 
 export interface ScopeRoute {
   /** Path prefix of the resource. */
@@ -26,6 +27,28 @@ const inbox: ScopeRoute = {
 }
 
 export const scopeRoutes = { organization, pod, inbox }
+
+/**
+ * Refuses members with which a body asks for a narrower scope than that of its path. They would be ignored, and a key or a webhook that
+ * was meant for one inbox would be one of the whole organization.
+ *
+ * @param resource path below the scope, such as "/api-keys"
+ * @param narrower scopes that have this resource too
+ * @returns the schema of the body for this scope
+ */
+export function refuseNarrowerScope<Body extends TSchema>(
+  body: Body,
+  scopeRoute: ScopeRoute,
+  resource: string,
+  narrower: readonly ScopeRoute[] = [pod, inbox],
+): Body {
+  const order = [organization, pod, inbox]
+  const below = narrower.filter((each) => order.indexOf(each) > order.indexOf(scopeRoute))
+  const advice = ({ path }: ScopeRoute) =>
+    `the path sets the scope, POST /v0${path.replace(/:(\w+)/, '{$1}')}${resource}`
+  const misnamed = Object.fromEntries(below.map((each) => [each === pod ? 'pod_id' : 'inbox_id', advice(each)]))
+  return { ...body, misnamed: { ...(body as RequestSchema).misnamed, ...misnamed } }
+}
 
 interface ScopeParams {
   readonly pod_id?: string

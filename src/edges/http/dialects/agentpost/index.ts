@@ -25,6 +25,7 @@ import type { Webhooks } from '../../../../mail/webhooks/config/webhooks.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import type { Dialect } from '../../server/http-dialect.ts'
 import { authenticateHeader, authenticateHeaderOrQuery } from '../../server/requests/http-credentials.ts'
+import { checkQueries } from '../../server/requests/query-check.ts'
 import { requireKey } from '../../server/route-access.ts'
 import { renderError } from './agentpost-errors.ts'
 import { createEventFrames } from './live/agentpost-event-json.ts'
@@ -77,6 +78,7 @@ export function agentPost(needs: AgentPostNeeds): Dialect {
 
     async routes(app, context) {
       const all = { ...needs, ...context, limits }
+      checkQueries(app)
       linkRoutes(app, all)
       await app.register(async (keyed) => {
         requireKey(keyed, (request) => authenticateHeader(credentials, request))

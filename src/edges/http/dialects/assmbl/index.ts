@@ -14,7 +14,7 @@ import type { Uploads } from '../../../../mail/sending/uploads/uploads.ts'
 import type { Webhooks } from '../../../../mail/webhooks/config/webhooks.ts'
 import type { Dialect } from '../../server/http-dialect.ts'
 import { authenticateHeader } from '../../server/requests/http-credentials.ts'
-import { refuseNul } from '../../server/requests/query-nul.ts'
+import { checkQueries } from '../../server/requests/query-check.ts'
 import { requireKey } from '../../server/route-access.ts'
 import { renderError } from './assmbl-errors.ts'
 import { attachmentRoutes, fileRoutes } from './routes/assmbl-attachments.ts'
@@ -54,12 +54,7 @@ export function assmbl(needs: AssmblNeeds): Dialect {
     renderError,
 
     async routes(app, context) {
-      app.addHook('preValidation', (request, _reply, next) => {
-        for (const [name, value] of Object.entries(request.query as Record<string, string | string[]>)) {
-          refuseNul(name, value)
-        }
-        next()
-      })
+      checkQueries(app)
       await app.register(async (keyed) => {
         requireKey(keyed, (request) => authenticateHeader(credentials, request))
         sendingRoutes(keyed, { ...needs, ...context, limits })

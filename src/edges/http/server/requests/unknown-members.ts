@@ -51,7 +51,11 @@ export function reportUnknown(
   const named = unknown
     .slice(0, NAMED_MAX)
     .map(({ path }) => path.map((name) => encodeURIComponent(readable(name))).join('.'))
-  const warning = `unknown ${what} were ignored: ${named.join(', ')}${unknown.length > NAMED_MAX ? ', ...' : ''}`
+  addWarning(reply, `unknown ${what} were ignored: ${named.join(', ')}${unknown.length > NAMED_MAX ? ', ...' : ''}`)
+}
+
+/** Adds a warning to those that the response already has. */
+export function addWarning(reply: Pick<FastifyReply, 'getHeader' | 'header'>, warning: string): void {
   const earlier = reply.getHeader('martlet-warning')
   reply.header('martlet-warning', earlier === undefined ? warning : `${earlier}; ${warning}`)
 }
@@ -74,6 +78,21 @@ export function unknownMembers(schema: RequestSchema | undefined, body: unknown)
   const found: UnknownMember[] = []
   if (schema) addUnknown(schema, body, [], found)
   return found
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/**
+ * Returns the parameters that a route does not know: a typo in a filter would otherwise return everything without a word.
+ *
+ * @param schema of the route's query string; undefined: it has none
+ * @param accepted parameters that clients send and no schema has; an error does not list them
+ */
+export function unknownQueryParameters(query: object, schema: unknown, accepted = NONE): UnknownMember[] {
+  const { properties = {} } = (schema ?? {}) as { properties?: object }
+  const unknown = Object.keys(query).filter((name) => !Object.hasOwn(properties, name) && !accepted.has(name))
+  const known = Object.keys(properties).filter((name) => !accepted.has(name))
+  return unknown.map((name) => ({ path: [name], known }))
 }
 
 /** An object without declared members, such as the metadata of an inbox, knows every member, unless its schema lists names. */

@@ -111,7 +111,11 @@ function toMailError(errors: readonly TLocalizedValidationError[]): MailError {
   // A missing property has no place in the value: name it.
   if (first.keyword === 'required') return invalid([...path, first.params.requiredProperties[0]!], 'is required')
   const at = innermost.filter((error) => error.instancePath === first.instancePath)
-  return invalid(path, [...new Set(at.map(problemOf))].join(' or '))
+  // Nobody needs to be told to send null.
+  const problems = [...new Set(at.map(problemOf))].filter(
+    (problem, _, all) => problem !== 'must be null' || all.length === 1,
+  )
+  return invalid(path, problems.join(' or '))
 }
 
 /** TypeBox names neither the values of an enumeration nor that of a constant, and omits articles. */

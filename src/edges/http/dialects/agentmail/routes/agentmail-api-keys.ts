@@ -4,7 +4,7 @@ import type { ApiKeys } from '../../../../../mail/access/keys/api-keys.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
+import { paramsOf, refuseNarrowerScope, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   ApiKey,
   ApiKeyList,
@@ -42,7 +42,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { apiKeys }: { readonly
     tags,
     summary: 'Create an API key',
     params: scopeParams,
-    body: CreateApiKey,
+    body: refuseNarrowerScope(CreateApiKey, scopeRoute, '/api-keys'),
     response: ok(CreatedApiKey),
     errors: ['limit_exceeded', 'permission_escalation', 'unrestricted_key_required', 'forbidden'] as const,
     rules: ['expires_at must be in the future'],

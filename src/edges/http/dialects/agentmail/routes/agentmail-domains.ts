@@ -4,7 +4,7 @@ import type { TenantDomains } from '../../../../../mail/domains/tenant-domains.t
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
+import { paramsOf, refuseNarrowerScope, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   CreateDomain,
   Domain,
@@ -46,7 +46,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { domains }: DomainsNee
     tags,
     summary: 'Claim a domain',
     params,
-    body: CreateDomain,
+    body: refuseNarrowerScope(CreateDomain, scopeRoute, '/domains', [scopeRoutes.pod]),
     response: ok(Domain),
     errors: [
       'resource_taken',

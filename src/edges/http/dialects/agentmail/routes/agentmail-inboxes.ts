@@ -4,7 +4,7 @@ import type { Inboxes } from '../../../../../mail/inboxes/inboxes.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
+import { paramsOf, refuseNarrowerScope, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import {
   CreateInbox,
   Inbox,
@@ -48,7 +48,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { inboxes }: { readonly
     tags,
     summary: 'Create an inbox',
     params: scopeParams,
-    body: CreateInbox,
+    body: refuseNarrowerScope(CreateInbox, scopeRoute, '/inboxes', [scopeRoutes.pod]),
     response: ok(Inbox),
     errors: [
       'resource_taken',

@@ -5,7 +5,7 @@ import type { Lists } from '../../../../../mail/inboxes/lists/lists.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../query-parameters.ts'
-import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
+import { paramsOf, refuseNarrowerScope, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { CreateListEntry, ListEntry, ListEntryList, listEntry, listEntryList } from '../wire/list-entry-wire.ts'
 import { emailAddress } from '../wire/request-texts.ts'
 import { named, nothing, ok } from '../wire/shape-wire.ts'
@@ -72,7 +72,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly l
     tags,
     summary: 'Add an entry to a list',
     params,
-    body: CreateListEntry,
+    body: refuseNarrowerScope(CreateListEntry, scopeRoute, '/lists/{direction}/{type}'),
     response: ok(ListEntry),
     errors: ['limit_exceeded', 'organization_unverified'] as const,
     rules: ['entry must be an address like ann@example.com, or a domain like example.com …'],

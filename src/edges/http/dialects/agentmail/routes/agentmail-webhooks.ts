@@ -66,7 +66,7 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     tags,
     summary: 'Create a webhook',
     params: scopeParams,
-    body: inScope(scopeRoute, 'Create', CreateWebhook),
+    body: inScope(scopeRoute, 'Create', CreateWebhook, misnamedScopes(scopeRoute)),
     response: ok(Webhook),
     errors,
     rules,
@@ -174,15 +174,28 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
   )
 }
 
+/** The members with which a webhook shows where it belongs. In a create they would be ignored, and it would get the events of all inboxes. */
+function misnamedScopes(scopeRoute: ScopeRoute): Readonly<Record<string, string>> {
+  if (scopeRoute === scopeRoutes.inbox) return {}
+  return { inbox_id: 'write inbox_ids', ...(scopeRoute === scopeRoutes.organization && { pod_id: 'write pod_ids' }) }
+}
+
 /** Marks the members that are refused in a scope. */
-function inScope<Members extends TProperties>(scopeRoute: ScopeRoute, verb: string, body: TObject<Members>) {
+function inScope<Members extends TProperties>(
+  scopeRoute: ScopeRoute,
+  verb: string,
+  body: TObject<Members>,
+  more: Readonly<Record<string, string>> = {},
+) {
   const scope = scopeRoute === scopeRoutes.inbox ? 'Inbox' : scopeRoute === scopeRoutes.pod ? 'Pod' : ''
   const members = Object.entries(body.properties).map(([name, schema]) => [
     name,
     isOutside(scopeRoute, name) ? Type.Optional({ ...(schema as TSchema), isRefused: true }) : schema,
   ])
   const title = `${verb}${scope}WebhookRequest`
-  return Type.Unsafe<Static<TObject<Members>>>(named(title, Object.fromEntries(members), { misnamed }))
+  return Type.Unsafe<Static<TObject<Members>>>(
+    named(title, Object.fromEntries(members), { misnamed: { ...misnamed, ...more } }),
+  )
 }
 
 function isOutside(scopeRoute: ScopeRoute, member: string): boolean {

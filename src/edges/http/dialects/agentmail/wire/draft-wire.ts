@@ -1,5 +1,5 @@
 /** Drafts, and the bodies that create, change and send them (docs/compatibility/agentmail.md). */
-import { type Static, type TSchema, Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import type { LabelChange } from '../../../../../mail/messages/labels/label-rules.ts'
 import {
@@ -17,7 +17,7 @@ import { addresses, formatAddresses, mailMembers } from './message-wire.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { misnamed, RecipientList, readList, readRecipients, refuseTracking, TrackOpens } from './outgoing-wire.ts'
 import { clientId, label, timeText } from './request-texts.ts'
-import { named, namedPage, nonEmpty, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
+import { named, namedPage, nonEmpty, nullable, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
 const itemMembers = {
   inbox_id: Type.String(),
@@ -51,16 +51,12 @@ export const Draft = named('Draft', {
 
 export const DraftList = namedPage('ListDraftsResponse', { drafts: Type.Array(DraftItem) })
 
-/** null and an absent member mean the same when a draft is created; when it is changed, null clears. */
-function nullable<Schema extends TSchema>(schema: Schema) {
-  return Type.Optional(Type.Union([schema, Type.Null()]))
-}
-
 const Label = Type.String({ rule: label })
 const Text = Type.String({ contentMediaType: 'text/plain' })
 const Html = Type.String({ contentMediaType: 'text/html' })
 const SendAt = timeText('ISO 8601. The draft is sent then; a time in the past means now.')
 
+/** null and an absent member mean the same when a draft is created; when it is changed, null clears. */
 const contentMembers = {
   reply_to: nullable(RecipientList),
   to: nullable(RecipientList),

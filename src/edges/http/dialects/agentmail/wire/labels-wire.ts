@@ -6,7 +6,7 @@ import { label, labelRules } from './request-texts.ts'
 import { named } from './shape-wire.ts'
 
 const Label = Type.String({ rule: label })
-const labelList = Type.Optional(Type.Union([Label, Type.Array(Label)]))
+const labelList = Type.Optional(Type.Union([Label, Type.Array(Label), Type.Null()]))
 
 export const LabelsBody = Type.Object({ add_labels: labelList, remove_labels: labelList })
 
@@ -18,5 +18,5 @@ export function labelsBody(title: string) {
 export const labelChangeRules = [...labelRules, 'Name at least one label to add or to remove']
 
 export function readLabelChange(body: Static<typeof LabelsBody>): LabelChange {
-  return { add: readList(body.add_labels), remove: readList(body.remove_labels) }
+  return { add: readList(body.add_labels ?? undefined), remove: readList(body.remove_labels ?? undefined) }
 }

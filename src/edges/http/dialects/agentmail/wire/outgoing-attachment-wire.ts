@@ -3,22 +3,22 @@ import { type Static, Type } from 'typebox'
 import { MailError } from '../../../../../errors.ts'
 import { isDataUrl, parseBase64, parseDataUrl } from '../../../../../formats/mime/attachment-content.ts'
 import type { RequestedAttachment } from '../../../../../mail/sending/compose/outgoing.ts'
-import { named } from './shape-wire.ts'
+import { named, nullable } from './shape-wire.ts'
 
 export const SendAttachment = named(
   'SendAttachment',
   {
-    filename: Type.Optional(Type.String()),
-    content_type: Type.Optional(Type.String()),
-    content_disposition: Type.Optional(Type.Enum(['inline', 'attachment'])),
-    content_id: Type.Optional(Type.String()),
-    content: Type.Optional(
+    filename: nullable(Type.String()),
+    content_type: nullable(Type.String()),
+    content_disposition: nullable(Type.Enum(['inline', 'attachment'])),
+    content_id: nullable(Type.String()),
+    content: nullable(
       Type.String({
         contentEncoding: 'base64',
         description: 'Base64 or base64url, with or without padding; or a data: URL.',
       }),
     ),
-    url: Type.Optional(
+    url: nullable(
       Type.String({
         contentMediaType: 'text/uri-list', // a data: URL is as long as its content
         description: 'http or https, fetched without authentication when the message is sent; or a data: URL.',
@@ -40,12 +40,12 @@ export function readAttachment(
 ): RequestedAttachment {
   const path = [list, index]
   const fields = {
-    filename: body.filename,
-    contentType: body.content_type,
-    disposition: body.content_disposition,
+    filename: body.filename ?? undefined,
+    contentType: body.content_type ?? undefined,
+    disposition: body.content_disposition ?? undefined,
     contentId: body.content_id?.replace(/^<(.*)>$/, '$1'),
   }
-  const { content, url } = body
+  const [content, url] = [body.content ?? undefined, body.url ?? undefined]
   if (content !== undefined && url !== undefined)
     throw invalid('An attachment has either content or url, not both', path)
   if (url !== undefined && !isDataUrl(url)) return { ...fields, url }

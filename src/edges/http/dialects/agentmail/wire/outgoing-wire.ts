@@ -5,7 +5,7 @@ import { MailError } from '../../../../../errors.ts'
 import type { OutgoingMessage, OutgoingReply, Sent } from '../../../../../mail/sending/compose/outgoing.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
 import { label, labelRules } from './request-texts.ts'
-import { mapOf, named, type Wire } from './shape-wire.ts'
+import { mapOf, named, nullable, type Wire } from './shape-wire.ts'
 
 /** Also in drafts. */
 export const TrackOpens = Type.Boolean({ description: 'Must be false in this version.', rule: { const: false } })
@@ -16,7 +16,7 @@ const Recipient = Type.String({
   rule: { pattern: '^[^@\\r\\n]*[^@\\s<>]@[^@\\s<>]+>?$' },
 })
 export const RecipientList = Type.Union([Type.String(), Type.Array(Recipient)], { description: 'One or several.' })
-const Recipients = Type.Optional(RecipientList)
+const Recipients = nullable(RecipientList)
 
 const labelCount = ({ messages }: Limits) => ({ maxItems: messages.labelsPerMessageMax })
 /** RFC 5322 §2.2: printable ASCII without colon. */
@@ -26,22 +26,22 @@ const extraHeaders = ({ sending }: Limits) => ({
 })
 
 const shared = {
-  labels: Type.Optional(Type.Array(Type.String({ rule: label }), { rule: labelCount })),
+  labels: nullable(Type.Array(Type.String({ rule: label }), { rule: labelCount })),
   reply_to: Recipients,
   to: Recipients,
   cc: Recipients,
   bcc: Recipients,
-  text: Type.Optional(Type.String({ contentMediaType: 'text/plain' })),
-  html: Type.Optional(Type.String({ contentMediaType: 'text/html' })),
-  attachments: Type.Optional(Type.Array(SendAttachment)),
-  headers: Type.Optional(mapOf(Type.String({ rule: { pattern: '^[^\\r\\n]*$' } }), { rule: extraHeaders })),
+  text: nullable(Type.String({ contentMediaType: 'text/plain' })),
+  html: nullable(Type.String({ contentMediaType: 'text/html' })),
+  attachments: nullable(Type.Array(SendAttachment)),
+  headers: nullable(mapOf(Type.String({ rule: { pattern: '^[^\\r\\n]*$' } }), { rule: extraHeaders })),
   hold: Type.Optional(
     Type.Boolean({
       isOurs: true,
       description: 'The message is held in the queue, and is sent when it is released. The default is false.',
     }),
   ),
-  track_opens: Type.Optional(TrackOpens),
+  track_opens: nullable(TrackOpens),
 }
 
 /** Also in drafts. */
@@ -49,26 +49,29 @@ export const misnamed = {
   body: 'write text or html',
   from: 'the sender is the inbox in the path',
 }
-const misnamedInSends = {
+const misnamedInReplies = {
   ...misnamed,
   send_at: 'a send leaves at once. Create a draft with send_at: POST /v0/inboxes/{inbox_id}/drafts',
 }
 
+const ANSWER = 'the path decides the thread. Answer a message with POST /v0/inboxes/{inbox_id}/messages/{message_id}/reply'
+const misnamedInSends = { ...misnamedInReplies, in_reply_to: ANSWER, thread_id: ANSWER }
+
 export const SendBody = named(
   'SendMessageRequest',
-  { ...shared, subject: Type.Optional(Type.String()) },
+  { ...shared, subject: nullable(Type.String()) },
   { misnamed: misnamedInSends },
 )
 export const ReplyBody = named(
   'ReplyToMessageRequest',
   {
     ...shared,
-    reply_all: Type.Optional(Type.Boolean()),
+    reply_all: nullable(Type.Boolean()),
     quote_original: Type.Optional(
       Type.Boolean({ isOurs: true, description: 'Append the original message, quoted. The default is false.' }),
     ),
   },
-  { misnamed: misnamedInSends },
+  { misnamed: misnamedInReplies },
 )
 
 /** `to`, `cc` and `bcc` follow from the message. */
@@ -83,7 +86,7 @@ export const ReplyAllBody = named(
     bcc: Type.Optional({ ...bcc, ...refused }),
     reply_all: Type.Optional({ ...others.reply_all, ...refused }),
   },
-  { misnamed: misnamedInSends },
+  { misnamed: misnamedInReplies },
 )
 
 export const SentMessage = named('SendMessageResponse', { message_id: Type.String(), thread_id: Type.String() })
@@ -142,7 +145,7 @@ export function sentReply(sent: Sent): Wire<typeof SentReply> {
 
 /** @throws validation_error, not_implemented */
 export function readMessage(body: Static<typeof SendBody>): OutgoingMessage {
-  return { ...readShared(body), subject: body.subject }
+  return { ...readShared(body), subject: body.subject ?? undefined }
 }
 
 /** Older clients label a message as sent, which it is anyway. @throws validation_error, not_implemented */
@@ -153,7 +156,7 @@ export function readOlderMessage({ labels, ...body }: Static<typeof SendBody>): 
 
 /** @throws validation_error, not_implemented */
 export function readReply(body: Static<typeof ReplyBody>): OutgoingReply {
-  return { ...readShared(body), toAll: body.reply_all, quoteOriginal: body.quote_original }
+  return { ...readShared(body), toAll: body.reply_all ?? undefined, quoteOriginal: body.quote_original }
 }
 
 /** @throws not_implemented: nobody should believe that opens are recorded */
@@ -165,15 +168,15 @@ export function refuseTracking({ track_opens }: { readonly track_opens?: boolean
 function readShared(body: Static<typeof ReplyBody>) {
   refuseTracking(body)
   return {
-    to: readRecipients(body.to),
-    cc: readRecipients(body.cc),
-    bcc: readRecipients(body.bcc),
-    replyTo: readRecipients(body.reply_to),
-    text: body.text,
-    html: body.html,
+    to: readRecipients(body.to ?? undefined),
+    cc: readRecipients(body.cc ?? undefined),
+    bcc: readRecipients(body.bcc ?? undefined),
+    replyTo: readRecipients(body.reply_to ?? undefined),
+    text: body.text ?? undefined,
+    html: body.html ?? undefined,
     attachments: body.attachments?.map((each, index) => readAttachment(each, index)),
-    headers: body.headers,
-    labels: body.labels,
+    headers: body.headers ?? undefined,
+    labels: body.labels ?? undefined,
     isHeld: body.hold,
   }
 }

@@ -45,6 +45,14 @@ export function nonEmpty<Item>(items: readonly Item[]): readonly Item[] | undefi
   return items.length === 0 ? undefined : items
 }
 
+/**
+ * An optional member of a request that may also be null. The clients send null for a member that their caller sets to None or null,
+ * which their types allow.
+ */
+export function nullable<Schema extends TSchema>(schema: Schema) {
+  return Type.Optional(Type.Union([schema, Type.Null()]))
+}
+
 /** A map with string keys. Not Type.Record: its pattern does not check the values of keys with line breaks. */
 export function mapOf<Value extends TSchema>(value: Value, options: TSchemaOptions = {}) {
   const schema = { type: 'object', additionalProperties: value, ...options } as TSchema

@@ -16,6 +16,7 @@ import type { Feed } from '../../../../../mail/events/feed/feed.ts'
 import type { Event } from '../../../../../mail/events/log/event.ts'
 import { readEventTypes } from '../../../../../mail/events/log/seven-types.ts'
 import type { Metrics } from '../../../../../metrics.ts'
+import { ignoredMembers } from '../../../live/subscribe-members.ts'
 import { serveWebSocket, type WebSocketSession } from '../../../live/websocket-session.ts'
 import type { SocketContext } from '../../../server/http-dialect.ts'
 import { renderErrorFrame } from '../agentpost-errors.ts'
@@ -31,13 +32,13 @@ interface SocketNeeds {
   readonly metrics: Metrics
 }
 
-const Subscribe = Type.Object({
-  type: Type.Literal('subscribe'),
+const members = {
   event_types: Type.Optional(TextOrList),
   inbox_id: Type.Optional(Type.String()),
   environment_ids: Type.Optional(TextOrList),
   after: Type.Optional(Type.String()),
-})
+}
+const Subscribe = Type.Object({ type: Type.Literal('subscribe'), ...members })
 const subscribe = Compile(Subscribe)
 
 /** @returns a function that serves one socket until it closes */
@@ -51,23 +52,27 @@ export function agentPostSocket(needs: SocketNeeds) {
       const { type } = frame as { type?: unknown }
       if (type === 'pong') return
       if (type === 'ping') return session.send({ type: 'pong' })
-      const { event_types, inbox_id, environment_ids, after } = readSubscribe(frame)
+      const { event_types, inbox_id, environment_ids, after, warning } = readSubscribe(frame)
       const eventFilter = {
         ...readEventTypes(readTexts(event_types)),
         inboxIds: inbox_id === undefined ? undefined : [readInboxId(inbox_id)],
         onlyPodIds: readTexts(environment_ids)?.map((id) => readId('env', id)),
         after,
       }
-      const acknowledge = (cursor: string) => ({ type: 'subscribed', event_types, inbox_id, environment_ids, cursor })
+      const given = { event_types, inbox_id, environment_ids }
+      const acknowledge = (cursor: string) => ({ type: 'subscribed', ...given, cursor, warning })
       await session.add(eventFilter, acknowledge, render)
     }
   }
 }
 
-function readSubscribe(frame: object): Static<typeof Subscribe> {
+function readSubscribe(frame: object): Static<typeof Subscribe> & { readonly warning?: string } {
   const given = Object.fromEntries(Object.entries(frame).filter(([, value]) => value !== null))
-  if (subscribe.Check(given)) return given
-  const detail =
-    'Clients may send {"type":"subscribe"} frames, with arrays of texts in event_types and environment_ids, a text in inbox_id and a cursor in after; and {"type":"pong"}'
-  throw new MailError('validation_error', { detail })
+  if (!subscribe.Check(given)) {
+    const detail =
+      'Clients may send {"type":"subscribe"} frames, with arrays of texts in event_types and environment_ids, a text in inbox_id and a cursor in after; and {"type":"pong"}'
+    throw new MailError('validation_error', { detail })
+  }
+  const warning = ignoredMembers(given, Object.keys(members))
+  return warning === undefined ? given : { ...given, warning }
 }

@@ -5,6 +5,7 @@ import type { TenantDomains } from '../../../../../mail/domains/tenant-domains.t
 import type { Organizations } from '../../../../../mail/tenants/organizations.ts'
 import type { Pods } from '../../../../../mail/tenants/pods.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
+import { readTime } from '../../../server/requests/read-time.ts'
 import { access } from '../../../server/route-access.ts'
 import { readId, readInboxId } from '../prefixed-ids.ts'
 import { listOf, pageQuery, readPage } from '../wire/agentpost-shape-wire.ts'
@@ -65,11 +66,15 @@ function environmentRoutes(app: HttpApp, { pods }: OrganizationNeeds): void {
 function keyRoutes(app: HttpApp, { apiKeys }: OrganizationNeeds): void {
   const one = '/api-keys/:api_key_id'
   const params = Type.Object({ api_key_id: Type.String() })
-  const body = Type.Object({
+  const members = {
     name: Type.Optional(Type.String()),
     environment_id: Type.Optional(Type.String()),
     inbox_id: Type.Optional(Type.String()),
-  })
+    expires_at: Type.Optional(Type.String()),
+  }
+  // Without it, the key could do everything in its scope.
+  const misnamed = { permissions: "keys of this API have none; make the key with AgentMail's API" }
+  const body = Type.Object(members, { misnamed })
 
   app.get('/api-keys', { schema: { querystring: scopedQuery }, config: access('api_key_read') }, async (request) => {
     const { actor, query } = request
@@ -79,7 +84,8 @@ function keyRoutes(app: HttpApp, { apiKeys }: OrganizationNeeds): void {
   app.post('/api-keys', { schema: { body }, config: access('api_key_create') }, async ({ actor, body }, reply) => {
     const { name, environment_id, inbox_id } = body
     const within = inbox_id === undefined ? withinEnvironment(environment_id) : { inbox: readInboxId(inbox_id) }
-    const made = await apiKeys.create(actor, within, { name, form: KEY_FORM })
+    const expiresAt = readTime('expires_at', body.expires_at)
+    const made = await apiKeys.create(actor, within, { name, expiresAt, form: KEY_FORM })
     return reply.code(201).send({ ...apiKey(made), key: made.key })
   })
 

@@ -106,9 +106,20 @@ export const misnamed = {
   html: 'write html_body',
   body: 'write text_body or html_body',
   send_at: 'this API has no scheduled sends',
+  from: 'the sender is the inbox',
+  from_address: 'the sender is the inbox',
+  // As messages and drafts show them.
+  to_addresses: 'write to',
+  cc_addresses: 'write cc',
+  bcc_addresses: 'write bcc',
 }
 
-export const SendBody = Type.Object({ ...mailMembers, labels: Type.Optional(Type.Array(Type.String())) }, { misnamed })
+const ANSWER = 'the path decides the thread. Answer a message with POST /messages/{message_id}/reply'
+
+export const SendBody = Type.Object(
+  { ...mailMembers, labels: Type.Optional(Type.Array(Type.String())) },
+  { misnamed: { ...misnamed, in_reply_to: ANSWER, thread_id: ANSWER } },
+)
 
 export const ReplyBody = Type.Object(
   {

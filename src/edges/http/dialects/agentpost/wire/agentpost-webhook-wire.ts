@@ -35,11 +35,11 @@ const settings = {
   long_retries: Type.Optional(Type.Boolean()),
 }
 
-export const CreateWebhook = Type.Object({
-  url: Type.String(),
-  ...settings,
-  environment_id: Type.Optional(Type.String()),
-})
+export const CreateWebhook = Type.Object(
+  { url: Type.String(), ...settings, environment_id: Type.Optional(Type.String()) },
+  // As in a subscribe of the WebSocket. A webhook without the filter would get the events of all environments.
+  { misnamed: { environment_ids: 'write environment_id' } },
+)
 
 export const UpdateWebhook = Type.Object({ url: Type.Optional(Type.String()), ...settings })
 

@@ -3,6 +3,7 @@ import type { Limits } from '../../../../../config/limits.ts'
 import { inboxOf } from '../../../../../mail/access/access.ts'
 import type { Sending } from '../../../../../mail/sending/sending.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
+import { addWarning } from '../../../server/requests/unknown-members.ts'
 import { access } from '../../../server/route-access.ts'
 import { readSend, SendBody, sentMail } from '../wire/assmbl-sending-wire.ts'
 
@@ -24,7 +25,7 @@ export function sendingRoutes(app: HttpApp, { sending, limits, bodies }: Sending
         idempotencyKeyForm: 'visible',
         requestMemory: bodies.memoryOf(request),
       })
-      if (body.usage !== undefined) reply.header('martlet-warning', 'usage is not metered')
+      if (body.usage !== undefined) addWarning(reply, 'usage is not metered')
       return sentMail(sent, own)
     },
   )

@@ -12,7 +12,18 @@ const Count = Type.Optional(Type.Number({ minimum: 0 }))
 const Text = Type.Optional(Type.Union([Type.String(), Type.Null()]))
 const Flag = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]))
 
-export const SendBody = Type.Object({
+/** Names of a text in other APIs, and in the messages of this one: a send with one of them would be empty. */
+const misnamed = {
+  text: 'write body',
+  body_text: 'write body',
+  text_body: 'write body',
+  html: 'write body_html',
+  html_body: 'write body_html',
+  from: 'the sender is the agent of the token',
+  send_at: 'this API has no scheduled sends',
+}
+
+const members = {
   to: Recipients,
   cc: Type.Optional(Recipients),
   bcc: Type.Optional(Recipients),
@@ -48,7 +59,9 @@ export const SendBody = Type.Object({
   encrypt_body: Flag,
   encrypt_attachments: Flag,
   peer_agent_id: Text,
-})
+}
+
+export const SendBody = Type.Object(members, { misnamed })
 
 interface SendRequest {
   readonly message: OutgoingMessage

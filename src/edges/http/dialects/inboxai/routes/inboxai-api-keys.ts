@@ -4,6 +4,7 @@ import type { ApiKeys } from '../../../../../mail/access/keys/api-keys.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../../agentmail/query-parameters.ts'
+import { refuseNarrowerScope, scopeRoutes } from '../../agentmail/scope-routes.ts'
 import { CreateApiKey, readNewKey } from '../../agentmail/wire/api-key-wire.ts'
 import { apiKey, apiKeyList, createdApiKey, KEY_FORM } from '../wire/inboxai-key-wire.ts'
 
@@ -14,7 +15,8 @@ export function apiKeyRoutes(app: HttpApp, { apiKeys }: { readonly apiKeys: ApiK
   const list = { schema: { querystring: Type.Object(pageQuery) }, config: access('api_key_read') }
   app.get('/api-keys', list, async ({ actor, query }) => apiKeyList(await apiKeys.list(actor, {}, readPage(query))))
 
-  const create = { schema: { body: CreateApiKey }, config: access('api_key_create') }
+  const body = refuseNarrowerScope(CreateApiKey, scopeRoutes.organization, '/api-keys')
+  const create = { schema: { body }, config: access('api_key_create') }
   app.post('/api-keys', create, async ({ actor, body }) =>
     createdApiKey(await apiKeys.create(actor, {}, { ...readNewKey(body), form: KEY_FORM })),
   )

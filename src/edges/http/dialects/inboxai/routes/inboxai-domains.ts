@@ -4,6 +4,7 @@ import type { TenantDomains } from '../../../../../mail/domains/tenant-domains.t
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../../agentmail/query-parameters.ts'
+import { refuseNarrowerScope, scopeRoutes } from '../../agentmail/scope-routes.ts'
 import { CreateDomain, readNewDomain } from '../../agentmail/wire/domain-wire.ts'
 import { domain, domainList } from '../wire/inboxai-domain-wire.ts'
 
@@ -16,7 +17,7 @@ export function domainRoutes(app: HttpApp, { domains }: { readonly domains: Tena
   app.get('/domains', list, async ({ actor, query }) => domainList(await domains.list(actor, {}, readPage(query))))
 
   const create = {
-    schema: { body: CreateDomain },
+    schema: { body: refuseNarrowerScope(CreateDomain, scopeRoutes.organization, '/domains', [scopeRoutes.pod]) },
     config: access('domain_create', { ...keys, conditional: ['domain_read'] }),
   }
   app.post('/domains', create, async ({ actor, body }) => domain(await domains.create(actor, {}, readNewDomain(body))))

@@ -4,6 +4,7 @@ import type { Inboxes } from '../../../../../mail/inboxes/inboxes.ts'
 import type { HttpApp } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
 import { pageQuery, readPage } from '../../agentmail/query-parameters.ts'
+import { refuseNarrowerScope, scopeRoutes } from '../../agentmail/scope-routes.ts'
 import { CreateInbox, readInboxChange, readNewInbox, UpdateInbox } from '../../agentmail/wire/inbox-wire.ts'
 import { CREDENTIALS_NAME, type MailServers } from '../wire/credentials-wire.ts'
 import { createdInbox, inbox, inboxList } from '../wire/inboxai-inbox-wire.ts'
@@ -24,7 +25,8 @@ export function inboxRoutes(app: HttpApp, { inboxes, mailServers }: InboxNeeds):
     narrowestKey: 'pod',
     conditional: ['inbox_read', 'message_delete', 'api_key_create'],
   })
-  app.post('/inboxes', { schema: { body: CreateInbox }, config: create }, async ({ actor, body }) => {
+  const body = refuseNarrowerScope(CreateInbox, scopeRoutes.organization, '/inboxes', [scopeRoutes.pod])
+  app.post('/inboxes', { schema: { body }, config: create }, async ({ actor, body }) => {
     const servers = mailServers()
     const appPasswordName = servers.imap || servers.smtp ? CREDENTIALS_NAME : undefined
     return createdInbox(await inboxes.create(actor, {}, { ...readNewInbox(body), appPasswordName }), servers)

@@ -20,25 +20,33 @@ export function webhookList(page: Page<Webhook>) {
   return { ...pageHead(page), webhooks: page.items.map(webhook) }
 }
 
-/** inboxai does not show the members, so none is refused as misnamed. */
-export const CreateWebhook = Type.Object(agentMail.CreateWebhook.properties)
+/** inboxai does not show the members, so those of the other services are accepted: one that is ignored would select everything. */
+const synonyms = { events: agentMail.CreateWebhook.properties.event_types, inbox_id: Type.Optional(Type.String()) }
+
+export const CreateWebhook = Type.Object(
+  { ...agentMail.CreateWebhook.properties, ...synonyms },
+  { misnamed: { pod_id: 'write pod_ids' } },
+)
 
 /** `inbox_ids` replaces all: AgentMail's API only adds and removes. */
 export const UpdateWebhook = Type.Object({
   ...agentMail.UpdateWebhook.properties,
+  events: synonyms.events,
   inbox_ids: Type.Optional(Type.Array(Type.String())),
 })
 
 /** @throws validation_error */
 export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
-  return { ...agentMail.readNewWebhook(body), ...readEventTypes(body.event_types) }
+  const inboxIds = body.inbox_ids ?? (body.inbox_id === undefined ? undefined : [body.inbox_id])
+  return { ...agentMail.readNewWebhook(body), inboxIds, ...readEventTypes(body.event_types ?? body.events) }
 }
 
 /** @throws validation_error */
 export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookChange {
+  const eventTypes = body.event_types ?? body.events
   return {
     ...agentMail.readWebhookChange(body),
     ...(body.inbox_ids && { inboxIds: body.inbox_ids }),
-    ...(body.event_types?.length && readEventTypes(body.event_types)),
+    ...(eventTypes?.length && readEventTypes(eventTypes)),
   }
 }

@@ -1,0 +1,50 @@
+/**
+ * Members of a client's `subscribe` frame that its dialect does not know. They are ignored and named, as in requests
+ * (docs/adr/0056), because newer clients may send more. But a misspelt filter would subscribe to everything, so a member whose
+ * name resembles a known one, or is that of another API, is refused.
+ */
+import { similarName } from '../../../config/similar-name.ts'
+import { MailError } from '../../../errors.ts'
+
+/** Members of a frame that are compared and named, and the length of each name. */
+const NAMED_MAX = 3
+const NAME_CHARS_MAX = 64
+
+/** Names that webhooks, client packages and older documentation have for these members, in small letters. */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  event_types: ['event', 'events', 'types'],
+  inbox_id: ['inbox'],
+  inbox_ids: ['inbox', 'inboxes'],
+  pod_ids: ['pod', 'pods'],
+  environment_ids: ['environment', 'environments'],
+}
+
+/**
+ * @param frame a `subscribe` frame
+ * @param known the members of the dialect, without `type`
+ * @returns a warning that names ignored members; undefined if there are none
+ * @throws validation_error for a member that was probably meant to be a known one
+ */
+export function ignoredMembers(frame: object, known: readonly string[]): string | undefined {
+  const unknown = Object.keys(frame).filter((name) => name !== 'type' && !known.includes(name))
+  const named = unknown.slice(0, NAMED_MAX).map((name) => name.slice(0, NAME_CHARS_MAX).toWellFormed())
+  for (const name of named) {
+    const meant = meantBy(name, known)
+    if (meant === undefined) continue
+    const detail = `${name} is unknown: write ${meant}. The members of subscribe are ${known.join(', ')}`
+    throw new MailError('validation_error', { detail, path: [name] })
+  }
+  if (named.length === 0) return undefined
+  return `unknown members were ignored: ${named.join(', ')}${unknown.length > NAMED_MAX ? ', ...' : ''}`
+}
+
+/** Returns the member that is meant by another spelling (eventTypes, Inbox-IDs), a wrong letter (event_type) or a synonym. */
+function meantBy(name: string, known: readonly string[]): string | undefined {
+  const letters = lettersOf(name)
+  const meant = similarName(letters, known.map(lettersOf))
+  return known.find((each) => SYNONYMS[each]?.includes(letters) || lettersOf(each) === meant)
+}
+
+function lettersOf(name: string): string {
+  return name.toLowerCase().replace(/[^a-z]/g, '')
+}
