@@ -75,6 +75,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
   })
   const scheduler = createDraftScheduler({
     ...common,
+    wallClock,
     sendDraft: sendingParts.sendDraft,
     keyActor: credentials.actorOf,
     isPaused: outboundPause.isPaused,

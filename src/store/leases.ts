@@ -128,17 +128,21 @@ export async function claimJobs(
   return lease(tx, 'jobs', await tx.skipLocked(rows).execute(), claim, ({ run_at }) => run_at)
 }
 
-/** Claims scheduled drafts of one pod that are due and under no lease; those due longest come first. */
+/**
+ * Claims scheduled drafts of one pod that are due and under no lease; those due longest come first.
+ *
+ * @param claim now: epoch ms, by the clock of the machine
+ */
 export async function claimDrafts(
   tx: Tx,
-  claim: ClaimRequest & { readonly podId: string },
+  claim: ClaimRequest & { readonly podId: string; readonly now: number },
 ): Promise<Selectable<DraftRow>[]> {
   const rows = tx
     .selectFrom('drafts')
     .select(['id', 'id as unit', interruptionsNow.as('interruptions')])
     .where('send_status', '=', sql.lit('scheduled')) // a literal, as above
     .where('pod_id', '=', claim.podId)
-    .where('next_attempt_at', '<=', tx.now)
+    .where('next_attempt_at', '<=', claim.now)
     .where(isClaimable(tx, claim))
     .orderBy('next_attempt_at')
     .orderBy('id')

@@ -88,3 +88,24 @@ test('a clock that was days ahead does not make the sweep delete a message that 
   await expect.poll(() => readdir(folder)).not.toContain(unused)
   expect(await client.command('.')).toMatch(/^250 /)
 })
+
+// A draft for the day after tomorrow was sent at once.
+test('after a clock that was days ahead, a scheduled draft is sent at its time, not before', async () => {
+  let ahead = 0
+  const limits = { sending: { schedulePollMs: 20 } }
+  await using world = await startWorld({ wallClock: () => Date.now() + ahead, limits })
+  ahead = 10 * DAY
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  ahead = 0
+  const { drafts, messages } = world.agentmail.inboxes
+  const draft = (subject: string, sendAt: Date) => drafts.create(inboxId, { to: ['x@example.test'], subject, sendAt })
+  const listed = async () => (await messages.list(inboxId)).messages.map(({ subject }) => subject)
+
+  await draft('in two days', new Date(Date.now() + 2 * DAY))
+  await draft('at once', new Date(Date.now() - 1_000))
+  await expect.poll(listed).toEqual(['at once'])
+  await draft('at once, later', new Date())
+  await expect.poll(listed).toEqual(['at once, later', 'at once'])
+  ahead = 2 * DAY
+  await expect.poll(listed).toEqual(['in two days', 'at once, later', 'at once'])
+})

@@ -45,7 +45,7 @@ test.each<[string, (tx: Tx, inbox: TestInbox) => Promise<unknown>, object, strin
     await store.transaction((tx) => drafts.insert(tx, draftOf(inbox, due)))
     const isTried = deferred()
     const scheduler = createDraftScheduler({
-      ...{ store, limits, metrics, clock: time.clock, log: createLog('silent'), owner: 'node' },
+      ...{ store, limits, metrics, wallClock: time.clock, log: createLog('silent'), owner: 'node' },
       ...{ interrupted: createInterruptedWork(limits), eventLoop: createEventLoop(limits) },
       ...{ isPaused: async () => false, keyActor: async () => key },
       sendDraft: {

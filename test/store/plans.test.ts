@@ -185,7 +185,7 @@ const statements: [name: string, run: (db: Db) => Promise<unknown>, index: strin
   ['count the drafts of an inbox', (db) => drafts.hasAtLeast(db, 'i', 1_000), 'COVERING INDEX drafts_by_inbox'],
   ['list the parts of drafts', (db) => drafts.listParts(db, ['d', 'e']), 'draft_parts_by_draft'],
   ['find the next due draft', (db) => scheduledDrafts.nextDue(db, 1, claim.interrupted), 'drafts_due'],
-  ['claim due drafts', (db) => claimDrafts(asTx(db), { ...claim, podId: 'p' }), 'drafts_due_by_pod'],
+  ['claim due drafts', (db) => claimDrafts(asTx(db), { ...claim, podId: 'p', now: 0 }), 'drafts_due_by_pod'],
   [
     'find pods with scheduled drafts',
     (db) =>

@@ -34,7 +34,7 @@ export interface DraftRow {
   send_status: SendStatus | null
   /** When it is to be sent, or was when that failed. */
   send_at: number | null
-  /** When the scheduler tries next: first at send_at. It has a meaning only while the draft is scheduled. */
+  /** When the scheduler tries next: first at send_at. By the clock of the machine, as clients name the time. It has a meaning only while the draft is scheduled. */
   next_attempt_at: number | null
   /** Why the scheduler could not send it: a sentence for the client. */
   send_error: string | null

@@ -1,7 +1,6 @@
 /** The rules of `send_at`: who may schedule a draft, for when, and what this writes. */
 import type { Limits } from '../../../config/limits.ts'
 import { MailError } from '../../../errors.ts'
-import type { Tx } from '../../../store/handles.ts'
 import type { DraftRow } from '../../../store/schema/draft-rows.ts'
 import { keyOf, requirePermission } from '../../access/access.ts'
 import type { Actor } from '../../access/actor.ts'
@@ -50,13 +49,13 @@ export function checkSendAt(sendAt: number | null | undefined, now: number, limi
 }
 
 /** Returns the columns of a schedule. A new one replaces a failed one. */
-export function scheduleColumns(tx: Tx, actor: Actor, sendAt: number | null): ScheduleColumns {
+export function scheduleColumns(actor: Actor, sendAt: number | null): ScheduleColumns {
   if (sendAt === null) return UNSCHEDULED
   return {
     ...UNSCHEDULED,
     send_status: 'scheduled',
     send_at: sendAt,
-    next_attempt_at: Math.max(sendAt, tx.now),
+    next_attempt_at: sendAt,
     scheduled_by: keyOf(actor).apiKeyId,
   }
 }

@@ -61,7 +61,11 @@ interface DraftSchedulerNeeds {
   /** Prefix of this worker's lease owners; unique across nodes and restarts. */
   readonly owner: string
   readonly eventLoop: Pick<EventLoop, 'createWorkQueue'>
-  readonly clock: () => number
+  /**
+   * The clock of the machine, epoch ms: clients choose `send_at` by theirs. After a step back, that of the server is ahead, and would send
+   * drafts early.
+   */
+  readonly wallClock: () => number
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: Limits
@@ -79,7 +83,7 @@ interface Running extends ClaimedDraft {
 }
 
 export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler {
-  const { store, sendDraft, keyActor, interrupted, isPaused, clock, log, metrics, limits } = needs
+  const { store, sendDraft, keyActor, interrupted, isPaused, wallClock, log, metrics, limits } = needs
   const { schedulePollMs, scheduleConcurrencyMax, scheduleRetryMs, draftLeaseMs } = limits.sending
   const running = new Map<Running, Promise<void>>()
   const shares = new CapacityShares(scheduleConcurrencyMax)
@@ -124,7 +128,7 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
     if (running.size >= scheduleConcurrencyMax || (await isPaused())) return schedulePollMs // the end of a send polls again
     const due = await scheduled.nextDue(store.db, store.leaseNow(), interrupted.bounds(pollLoop.pollSoon))
     if (due === undefined) return schedulePollMs
-    const waitMs = due - clock()
+    const waitMs = due - wallClock()
     if (waitMs > 0) return Math.min(schedulePollMs, waitMs)
 
     const rows = await interrupted.claimWith(
@@ -139,16 +143,17 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
   /** Claims drafts of the first pods after the last one served that have due drafts and capacity. */
   async function claimInTurns(reserved: InterruptionBounds): Promise<ClaimedDraft[]> {
     const start = after
+    const now = wallClock()
     for (let isWrapped = false; ; ) {
       const page = await scheduled.listSchedulingPods(store.db, {
         after,
         limit: limits.sending.schedulePodsPerPollMax,
-        now: clock(),
+        now,
         leaseNow: store.leaseNow(),
         interrupted: reserved,
       })
       const due = page.filter((pod) => pod.isDue && shares.capacity(pod) > 0)
-      const claimed = due.length === 0 ? [] : await store.transaction((tx) => claimOf(tx, due, reserved))
+      const claimed = due.length === 0 ? [] : await store.transaction((tx) => claimOf(tx, due, now, reserved))
       const isLast = page.length < limits.sending.schedulePodsPerPollMax
       after = claimed.at(-1)?.row.pod_id ?? (isLast ? '' : page.at(-1)!.podId)
       if (claimed.length > 0) return claimed
@@ -157,7 +162,12 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
     }
   }
 
-  async function claimOf(tx: Tx, pods: readonly Tenant[], reserved: InterruptionBounds): Promise<ClaimedDraft[]> {
+  async function claimOf(
+    tx: Tx,
+    pods: readonly Tenant[],
+    now: number,
+    reserved: InterruptionBounds,
+  ): Promise<ClaimedDraft[]> {
     const planned = shares.copy()
     const claimed: ClaimedDraft[] = []
     let { interruptionsBelow } = reserved
@@ -166,7 +176,7 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
       if (limit === 0) continue
       claims += 1
       const lease = { owner: `${needs.owner} draft ${claims}`, untilMs: leaseEnd(tx, draftLeaseMs) }
-      const request = { ...lease, podId: pod.podId!, limit, interrupted: { ...reserved, interruptionsBelow } }
+      const request = { ...lease, podId: pod.podId!, now, limit, interrupted: { ...reserved, interruptionsBelow } }
       const rows = await claimDrafts(tx, request)
       if (rows.some((row) => isInterrupted(row, reserved.setAsideFrom))) interruptionsBelow = UNINTERRUPTED
       planned.add(pod, rows.length)
@@ -216,7 +226,8 @@ export function createDraftScheduler(needs: DraftSchedulerNeeds): DraftScheduler
     if (!isTemporary(error) && !isExceeded && error.code !== 'forbidden') return fail(work, reasonOf(error))
     const retryMs = isExceeded ? error.params.retryAfterSeconds * 1_000 : scheduleRetryMs
     log.warn({ err: error, draftId: row.id }, 'a scheduled draft could not be sent; will retry')
-    await store.transaction((tx) => drafts.endLease(tx, row.id, owner, { next_attempt_at: tx.now + retryMs }))
+    const next_attempt_at = wallClock() + retryMs
+    await store.transaction((tx) => drafts.endLease(tx, row.id, owner, { next_attempt_at }))
   }
 
   async function fail({ row, owner }: Running, reason: string): Promise<void> {

@@ -270,7 +270,7 @@ export function createDrafts(needs: DraftsNeeds): Drafts {
       references_list: place ? JSON.stringify(place.references) : null,
       ...revision.columns,
       revision_id: tx.newId(),
-      ...(request.sendAt === undefined ? UNSCHEDULED : scheduleColumns(tx, actor, request.sendAt)),
+      ...(request.sendAt === undefined ? UNSCHEDULED : scheduleColumns(actor, request.sendAt)),
       created_by: actorName(actor),
       lease_owner: null,
       lease_until: null,

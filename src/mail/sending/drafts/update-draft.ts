@@ -186,7 +186,7 @@ export function createUpdateDraft(needs: UpdateDraftNeeds): UpdateDraft {
     }
     const columns = {
       ...(content && { ...content.revision.columns, revision_id: revisionId }),
-      ...(isRescheduled && scheduleColumns(tx, actor, sendAt)),
+      ...(isRescheduled && scheduleColumns(actor, sendAt)),
     }
     await drafts.update(tx, row.id, columns)
     const draft = { ...row, ...columns, is_leased: 0, updated_at: tx.now }
