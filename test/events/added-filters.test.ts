@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { EventFilter } from '../../src/mail/events/feed/subscription-filter.ts'
 import { messageReceived } from '../../src/mail/events/log/message-events.ts'
+import { sweepEvents } from '../../src/mail/events/log/retention.ts'
 import { FeedWorld, Listener, messageIn, sent, type TestInbox } from './feed-world.ts'
 
 /** Adds a filter to a subscription whose reader has got the events up to a cursor. */
@@ -78,6 +79,25 @@ test('a request with a position gets the events after it, the other requests do 
   )
   const listener = new Listener(added.events, added.abort)
   wanted.push(await seqAfter(one))
+  await listener.count(wanted.length)
+  expect(listener.seqs).toEqual(wanted)
+  added.abort.abort()
+})
+
+// It was refused as expired, again and again, until the client connected anew.
+test('a reader whose last event was purged, and that has missed none, can add a request', async () => {
+  await using made = await openWorld()
+  const { world, actor, one, two, three, seqAfter } = made
+  const first = await world.feed.subscribe(actor, { inboxIds: [one.inboxId] }, new AbortController().signal)
+  const witness = await world.listen(actor)
+  await seqAfter(two)
+  await witness.count(1)
+  world.time.now += 31 * 24 * 60 * 60_000
+  await sweepEvents({ ...world, clock: world.time.clock }, new AbortController().signal)
+  const added = await addTo(world, actor, { inboxIds: [two.inboxId] }, { events: first, cursor: first.cursor })
+  const listener = new Listener(added.events, added.abort)
+  await seqAfter(three)
+  const wanted = [await seqAfter(one), await seqAfter(two)]
   await listener.count(wanted.length)
   expect(listener.seqs).toEqual(wanted)
   added.abort.abort()

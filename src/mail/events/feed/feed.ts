@@ -131,6 +131,8 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     onSetBack,
   })
   const cursorOf = (position: LogPosition) => formatCursor(store.epoch, position)
+  /** The subscription behind each result of `subscribe`. */
+  const subscriptionOf = new WeakMap<SubscribedEvents, Subscription>()
   const revocation = createRevocation({ store, clock, subscriptions, end })
   let isStopped = false
 
@@ -176,10 +178,11 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     actor: Actor,
     filter: CheckedFilter,
     after: string | undefined,
-    { events: { filter: known }, sentCursor }: EarlierSubscription,
+    earlier: EarlierSubscription,
   ): Promise<{ combined: CheckedFilter; start: LogPosition }> {
+    const { filter: known } = earlier.events
     const logRow = await events.requireLog(store.db)
-    const sent = await parsePosition(store, sentCursor(), logRow)
+    const sent = await sentPosition(earlier, logRow)
     const added = after === undefined ? endOf(logRow) : await parsePosition(store, after, logRow)
     const rest = (known.parts ?? [{ ...known, afterSeq: 0 }]).map((part) => ({
       ...part,
@@ -190,6 +193,19 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
       throw new MailError('limit_exceeded', { what: 'requests in a subscription', max: partsMax })
     const combined = filterOfParts(actor, [...rest, { ...filter, afterSeq: added.seq }])
     return { combined, start: added.seq < sent.seq ? added : sent }
+  }
+
+  /** Returns the position up to which the reader of a subscription has all of its events. @throws cursor_expired */
+  async function sentPosition(
+    { events: subscribed, sentCursor }: EarlierSubscription,
+    logRow: EventLogRow,
+  ): Promise<LogPosition> {
+    const cursor = sentCursor()
+    const subscription = subscriptionOf.get(subscribed)
+    const hasAll = subscription?.hasNoneWaiting && subscription.cursor === cursor
+    if (!hasAll) return parsePosition(store, cursor, logRow)
+    // Its last event may be so old that it was purged, although it has missed none.
+    return tailer.position.seq > subscription.sent.seq ? tailer.position : subscription.sent
   }
 
   async function openSubscription(
@@ -220,7 +236,9 @@ export function createFeed({ store, clock, log, metrics, limits }: FeedNeeds): R
     }
     const { cursor } = subscription
     const iterator = iterate(subscription, forget)
-    return { cursor, filter, [Symbol.asyncIterator]: () => iterator }
+    const subscribed = { cursor, filter, [Symbol.asyncIterator]: () => iterator }
+    subscriptionOf.set(subscribed, subscription)
+    return subscribed
   }
 
   /** Sets the position after which the subscription starts. @throws cursor_expired, validation_error */

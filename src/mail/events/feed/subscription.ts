@@ -73,6 +73,11 @@ export class Subscription {
     return this.#offered !== undefined
   }
 
+  /** Whether it is live, and its reader has been passed all events that were offered. */
+  get hasNoneWaiting(): boolean {
+    return this.isLive && !this.isEnded && this.#buffer.length === 0
+  }
+
   get isEnded(): boolean {
     return this.#end !== undefined
   }
