@@ -45,9 +45,10 @@ const types = {
 } as pg.CustomTypesConfig
 
 /**
- * Returns the settings of each connection, and asks for the process of its session. We must not confirm a commit that is not on disk, whatever the server's default is. The
- * operator decides whether a commit also waits for a replica. JIT compilation costs more than any of our statements.
- * The driver would send the time limits with its first message, which PgBouncer refuses or, if it is told to, ignores.
+ * Returns the settings of each connection, and asks for the process of its session. We must not confirm a commit that is not on
+ * disk, whatever the server's default is. The operator decides whether a commit also waits for a replica. JIT compilation costs
+ * more than any of our statements.
+ * The driver would send the time limits with its first message, which PgBouncer refuses, or ignores if it is set up so.
  */
 function sessionSettings({ store }: ConnectionNeeds['limits']): string {
   return `
@@ -124,7 +125,7 @@ export class PostgresConnection implements DatabaseConnection {
     client.on('end', lose)
   }
 
-  /** The process of its session: of no other open connection, unless a pooler gives them the same session in turns. */
+  /** The process of its session. No other open connection has it, unless a pooler shares sessions among them. */
   get pid(): number {
     return this.#pid
   }

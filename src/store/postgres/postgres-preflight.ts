@@ -54,8 +54,7 @@ export async function openFitDatabase({ clock, isInspection, ...needs }: Preflig
 }
 
 /**
- * Checks that no pooler gives one session to several connections in turns: our settings of a session, prepared statements and LISTEN would be
- * those of another one.
+ * Checks that no pooler shares one session among several connections: settings, prepared statements and LISTEN belong to a session.
  *
  * @param connections all are open, and run no statement
  */
