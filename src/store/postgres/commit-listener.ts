@@ -37,9 +37,9 @@ export class CommitListener {
     this.#needs = needs
   }
 
-  /** @throws what the first connection throws */
-  async start(): Promise<void> {
-    await this.#listen()
+  /** @returns the first connection @throws what it throws */
+  async start(): Promise<PostgresConnection> {
+    return this.#listen()
   }
 
   onCommit(listener: () => void): void {
@@ -67,7 +67,7 @@ export class CommitListener {
     this.#isSending = false
   }
 
-  async #listen(): Promise<void> {
+  async #listen(): Promise<PostgresConnection> {
     const connection = await this.#needs.connect()
     connection.onNotification((node) => {
       if (node !== this.#needs.node) this.#listener()
@@ -80,6 +80,7 @@ export class CommitListener {
       throw error
     }
     this.#connection = connection
+    return connection
   }
 
   /** Never rejects. */

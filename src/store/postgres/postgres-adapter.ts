@@ -16,7 +16,7 @@ import { CommitListener } from './commit-listener.ts'
 import { kyselyParts, PostgresConnection } from './postgres-connection.ts'
 import { conflict, isIoError, isUniqueViolation } from './postgres-errors.ts'
 import { inspectPostgres } from './postgres-inspection.ts'
-import { MIGRATION_LOCK, openFitDatabase } from './postgres-preflight.ts'
+import { MIGRATION_LOCK, openFitDatabase, requireOwnSessions } from './postgres-preflight.ts'
 import { Readers } from './postgres-readers.ts'
 import { PostgresWriter } from './postgres-writer.ts'
 
@@ -62,8 +62,9 @@ async function open({ config, clock, log, metrics }: DatabaseNeeds): Promise<Dat
   const writer = new PostgresWriter({ connection, connect, log, limits })
   const commitListener = new CommitListener({ connect, node, retryMsMax: limits.store.retryMsMax, log, metrics })
   try {
-    await commitListener.start()
+    requireOwnSessions([connection, await commitListener.start()], url)
   } catch (error) {
+    await commitListener.close()
     await writer.close()
     throw error
   }
@@ -102,8 +103,9 @@ function makeFolder(folder: string): void {
 async function connectToPrimary(needs: Parameters<typeof PostgresConnection.open>[0]): Promise<PostgresConnection> {
   const connection = await PostgresConnection.open(needs)
   try {
-    const { rows } = await connection.query<{ is_standby: boolean }>('select pg_is_in_recovery() as is_standby', [])
-    if (rows[0]!.is_standby) throw new MailError('unavailable', { detail: 'the PostgreSQL server is a standby' })
+    // Not prepared: behind a pooler of transactions, this would fail with an error that does not say so.
+    const { rows } = await connection.run('select pg_is_in_recovery() as is_standby')
+    if (rows[0].is_standby) throw new MailError('unavailable', { detail: 'the PostgreSQL server is a standby' })
     return connection
   } catch (error) {
     connection.destroy()

@@ -45,9 +45,10 @@ const types = {
 } as pg.CustomTypesConfig
 
 /**
- * Returns the settings of each connection. We must not confirm a commit that is not on disk, whatever the server's default is. The
- * operator decides whether a commit also waits for a replica. JIT compilation costs more than any of our statements.
- * The driver would send the time limits with its first message, which PgBouncer refuses or, if it is told to, ignores.
+ * Returns the settings of each connection, and asks for the process of its session. We must not confirm a commit that is not on
+ * disk, whatever the server's default is. The operator decides whether a commit also waits for a replica. JIT compilation costs
+ * more than any of our statements.
+ * The driver would send the time limits with its first message, which PgBouncer refuses, or ignores if it is set up so.
  */
 function sessionSettings({ store }: ConnectionNeeds['limits']): string {
   return `
@@ -58,7 +59,8 @@ function sessionSettings({ store }: ConnectionNeeds['limits']): string {
     set jit to off;
     set statement_timeout to ${store.statementMs};
     set lock_timeout to ${store.lockWaitMs};
-    set idle_in_transaction_session_timeout to ${store.silenceMs}`
+    set idle_in_transaction_session_timeout to ${store.silenceMs};
+    select pg_backend_pid() as pid`
 }
 
 export const kyselyParts = {
@@ -80,6 +82,7 @@ export class PostgresConnection implements DatabaseConnection {
   /** Keyed by SQL. */
   readonly #statements = new LruCache<PreparedStatement>(STATEMENTS_MAX, ({ name }) => this.#outdated.push(name))
   #prepared = 0
+  #pid = 0
   /** Statements of the transaction that are not sent yet. */
   #gathered: SentStatement[] = []
   #isInTransaction = false
@@ -103,7 +106,8 @@ export class PostgresConnection implements DatabaseConnection {
     const connection = new PostgresConnection(client, limits)
     try {
       await client.connect()
-      await connection.run(sessionSettings(limits))
+      const { rows } = await connection.run(sessionSettings(limits))
+      connection.#pid = rows[0].pid
       return connection
     } catch (error) {
       connection.destroy()
@@ -119,6 +123,11 @@ export class PostgresConnection implements DatabaseConnection {
     }
     client.on('error', lose) // running statements reject with it
     client.on('end', lose)
+  }
+
+  /** The process of its session. No other open connection has it, unless a pooler shares sessions among them. */
+  get pid(): number {
+    return this.#pid
   }
 
   get isLost(): boolean {

@@ -12,6 +12,9 @@ import { sqlState } from './postgres-errors.ts'
 /** The key of the advisory lock: any number that no other program uses in this database. */
 export const MIGRATION_LOCK = 0x6d_61_72_74
 
+/** Another connection has used this session before. */
+const DUPLICATE_PREPARED_STATEMENT = '42P05'
+
 const OLDEST_VERSION = 150_000
 
 /** Returns host:port/database, the part of the URL that may be shown. */
@@ -46,8 +49,25 @@ export async function openFitDatabase({ clock, isInspection, ...needs }: Preflig
     return connection
   } catch (error) {
     await connection.close()
-    throw error
+    throw sqlState(error) === DUPLICATE_PREPARED_STATEMENT ? poolsTransactions(database, error) : error
   }
+}
+
+/**
+ * Checks that no pooler shares one session among several connections: settings, prepared statements and LISTEN belong to a session.
+ *
+ * @param connections all are open, and run no statement
+ */
+export function requireOwnSessions(connections: readonly PostgresConnection[], url: string): void {
+  if (new Set(connections.map(({ pid }) => pid)).size < connections.length)
+    throw poolsTransactions(describeDatabase(url))
+}
+
+function poolsTransactions(database: string, cause?: unknown): StartupError {
+  return new StartupError(
+    `PostgreSQL at ${database} is behind a pooler of transactions; let it pool sessions (PgBouncer: pool_mode = session)`,
+    { cause },
+  )
 }
 
 function whyUnreachable(error: unknown): string {

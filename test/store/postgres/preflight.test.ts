@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { expect, test } from 'vitest'
+import pg from 'pg'
+import { expect, test, vi } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
 import { StartupError } from '../../../src/errors.ts'
 import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
@@ -38,6 +39,23 @@ test('the first message to the server has only parameters that every pooler know
   const texts = message!.subarray(8).toString().split('\0') // after the length and the version of the protocol
   const names = texts.filter((_text, index) => index % 2 === 0)
   expect(names.filter((name) => name !== '')).toEqual(['user', 'database', 'application_name', 'client_encoding'])
+})
+
+// Each transaction may run in another session, without our settings.
+test('a pooler of transactions is refused', async () => {
+  await using database = await createTestDatabase()
+  await administrate(
+    database.url!,
+    `create function public.pg_backend_pid() returns integer language sql as 'select 1';
+     do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$`,
+  )
+  const why = 'is behind a pooler of transactions; let it pool sessions (PgBouncer: pool_mode = session)'
+  expect((await refusal(database.url!)).message).toContain(why)
+
+  const duplicate = new pg.DatabaseError('prepared statement "m1" already exists', 0, 'error')
+  vi.spyOn(PostgresConnection.prototype, 'query').mockRejectedValueOnce(Object.assign(duplicate, { code: '42P05' }))
+  expect((await refusal(database.url!)).message).toContain(why)
+  vi.restoreAllMocks()
 })
 
 test('a connection has the time limits', async () => {
