@@ -112,15 +112,25 @@ async function withSocket(target: Target, play: Play): Promise<string> {
   return ending
 }
 
-/** Resolves when the server has handled everything that was sent before this call. */
-function answeredPing(socket: WebSocket): Promise<void> {
+/**
+ * Resolves when the server has handled everything that was sent before this call. It pings again, because the server refuses a ping above
+ * the rate of frames: after a flood that it handles so slowly that it does not close the socket, for example.
+ */
+async function answeredPing(socket: WebSocket): Promise<void> {
   const last = 'the last one'
-  return new Promise((resolve) => {
+  const pong = new Promise<void>((resolve) => {
     socket.on('pong', (data) => {
       if (String(data) === last) resolve()
     })
-    if (socket.readyState === WebSocket.OPEN) socket.ping(last)
   })
+  const ping = () => {
+    if (socket.readyState === WebSocket.OPEN) socket.ping(last)
+  }
+  ping()
+  const timer = setInterval(ping, 1_000)
+  socket.once('close', () => clearInterval(timer))
+  await pong
+  clearInterval(timer)
 }
 
 /** @returns what is wrong with a frame from the server */
