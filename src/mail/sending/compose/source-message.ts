@@ -88,8 +88,9 @@ function checkReplyRecipients(
   return recipients
 }
 
-/** Returns the original as a forward or a quote contains it. */
+/** Returns the original as a forward or a quote contains it. A message that has only HTML also has the text that it shows. */
 export function originalOf(parent: Message): Original {
+  const text = parent.text ?? parent.textFromHtml
   const date = parent.headers.find(([name]) => name.toLowerCase() === 'date')?.[1]
   const parsed = date === undefined ? Number.NaN : Date.parse(date)
   return {
@@ -98,7 +99,7 @@ export function originalOf(parent: Message): Original {
     cc: parent.cc,
     ...(parent.subject !== undefined && { subject: parent.subject }),
     date: new Date(Number.isNaN(parsed) ? parent.timestamp : parsed),
-    ...(parent.text !== undefined && { text: parent.text }),
+    ...(text !== undefined && { text }),
     ...(parent.html !== undefined && { html: parent.html }),
   }
 }
