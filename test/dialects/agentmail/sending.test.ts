@@ -234,6 +234,12 @@ test('a forward of a message that has only HTML has its text too', async () => {
   const copy = await messages.get(ada, forwarded.messageId)
   expect(copy.text).toMatch(/^see below\n\n-{10} Forwarded message -{9}\nFrom: [\s\S]*\n\nthe plan$/)
   expect(copy.html).toContain('the <b>plan</b>')
+
+  // The note of a sender who writes HTML only was in the HTML alone.
+  const note = '<style>p{}</style><p>see <i>below</i></p>'
+  const inHtml = await messages.forward(ada, '<1@x.test>', { to: 'cy@example.test', html: note })
+  const whole = await messages.get(ada, inHtml.messageId)
+  expect([whole.text, whole.html?.startsWith(note)]).toEqual([copy.text, true])
 })
 
 test('a repeated Idempotency-Key returns the first result and sends nothing', async () => {

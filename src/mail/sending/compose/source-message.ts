@@ -4,6 +4,7 @@
  */
 import { MailError } from '../../../errors.ts'
 import { withoutTag } from '../../../formats/address/address.ts'
+import { linesOfHtml } from '../../../formats/html/html-lines.ts'
 import { forwardSubject, type Original, replyReferences, replySubject } from '../../../formats/reply/reply-compose.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Message, MessageItem } from '../../messages/views/message.ts'
@@ -113,4 +114,14 @@ export function addedBodies({
   readonly html?: string | undefined
 }) {
   return { ...(text !== undefined && { text }), ...(html !== undefined && { html }) }
+}
+
+/** Of the sender's HTML, so much is read for the text of a forward: it takes some milliseconds of the event loop. */
+const READ_CHARS_MAX = 200_000
+
+/** The same for a forward, which always has a text: of a sender who has written HTML only, it contains what that shows. */
+export function forwardingBodies({ text, html }: Parameters<typeof addedBodies>[0]) {
+  const isHtmlOnly = text === undefined && html !== undefined
+  const shown = isHtmlOnly ? linesOfHtml(html.slice(0, READ_CHARS_MAX), READ_CHARS_MAX) : text
+  return addedBodies({ text: shown, html })
 }
