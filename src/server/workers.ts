@@ -17,6 +17,7 @@ import {
   NOTIFY_BY_MAIL,
   REMOVE_LIST_ENTRIES,
   REPLAY_WEBHOOK,
+  SHORT_JOBS,
 } from '../mail/jobs/job-kinds.ts'
 import { JobRunner } from '../mail/jobs/job-runner.ts'
 import { createSweeps } from '../mail/jobs/sweeps.ts'
@@ -105,6 +106,7 @@ export function createWorkers({ shared, sendingParts, outbound, credentials, ...
   const { signalPending } = webhooks
   const jobs = new JobRunner({
     ...common,
+    shortKinds: SHORT_JOBS,
     handlers: {
       [INDEX_MESSAGES]: createIndexMessages({ store, thread: signatureThread, limits }),
       [INDEX_SOURCES]: createIndexSources({ store, contents, thread: signatureThread, limits }),

@@ -183,6 +183,31 @@ test('no more jobs run at once than the limit allows, and the next starts when o
   expect((await desk.next()).key).toBe('3')
 })
 
+// Four replays or removals of one tenant delayed the mail of all others by minutes.
+test('jobs that take long leave a place for those that end soon', async () => {
+  const [removals, mails] = [new Desk(), new Desk()]
+  const { limits, time, metrics, store } = world
+  const runner = new JobRunner({
+    ...{ store, metrics, owner: 'node', clock: time.clock, log: createLog('silent') },
+    handlers: { removal: removals.handler, mail: mails.handler },
+    shortKinds: ['mail'],
+    interrupted: createInterruptedWork(limits),
+    limits: withLimits(limits, { jobs: { pollMs: 60_000, concurrencyMax: 3 } }),
+  })
+  for (const key of ['1', '2', '3', '4']) await ask({ key })
+  runner.start()
+  runners.push(runner)
+  const begun = [await removals.next(), await removals.next()]
+  for (const key of ['5', '6']) await ask({ kind: 'mail', key })
+  const first = await mails.next()
+  expect([removals.isEmpty, mails.isEmpty]).toEqual([true, true])
+  first.resolve()
+  const second = await mails.next()
+  for (const job of begun) job.resolve()
+  for (const job of [await removals.next(), await removals.next(), second]) job.resolve()
+  await expect.poll(jobRows).toEqual([])
+})
+
 test('another node runs the job of a dead node when its lease expires, and not before', async () => {
   const [dead, alive] = [new Desk(), new Desk()]
   const hanging: Store = Object.create(world.store)

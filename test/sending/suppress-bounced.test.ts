@@ -4,7 +4,7 @@ import { isSuppressing } from '../../src/mail/sending/queue/suppress-bounced.ts'
 
 test('only permanent failures of the recipient address suppress it', () => {
   const isSuppressed = (enhancedCode: string | undefined, target = 'direct') =>
-    isSuppressing(target, { kind: 'failed_for_good', ...(enhancedCode !== undefined && { enhancedCode }) })
+    isSuppressing(target, { kind: 'failed_for_good', code: 550, ...(enhancedCode !== undefined && { enhancedCode }) })
   expect(['5.1.1', '5.1.2', '5.1.3', '5.1.6', '5.1.10'].map((code) => isSuppressed(code))).toEqual(Array(5).fill(true))
   const others = [
     '5.1.0',
@@ -24,5 +24,8 @@ test('only permanent failures of the recipient address suppress it', () => {
   expect(others.filter((code) => isSuppressed(code))).toEqual([])
   expect(isSuppressed('5.1.1', 'relay')).toBe(true)
   expect(isSuppressed('5.1.1', 'local')).toBe(false)
-  expect(isSuppressing('direct', { kind: 'failed_for_now', enhancedCode: '5.1.1' })).toBe(false)
+  expect(isSuppressing('direct', { kind: 'failed_for_now', code: 450, enhancedCode: '5.1.1' })).toBe(false)
+  // Without a reply: DNS says that the domain does not exist, or accepts no mail.
+  for (const enhancedCode of ['5.1.2', '5.1.10'])
+    expect(isSuppressing('direct', { kind: 'failed_for_good', enhancedCode })).toBe(false)
 })

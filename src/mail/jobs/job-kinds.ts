@@ -18,5 +18,8 @@ export const NOTIFY_BY_MAIL = 'notify-by-mail'
 /** Asks the sender of a message to confirm that it wrote it (send-challenge.ts). Key: the id of the message. */
 export const CHALLENGE_SENDER = 'challenge-sender'
 
+/** Jobs that compose one mail, for which someone waits. */
+export const SHORT_JOBS = [NOTIFY_BY_MAIL, CHALLENGE_SENDER] as const
+
 /** Removes the list entries of a deleted inbox or pod (remove-list-entries.ts). Key: the id of the inbox or pod. */
 export const REMOVE_LIST_ENTRIES = 'remove-list-entries'

@@ -10,6 +10,7 @@
  *   up, since its work must be done (for example, a user's mail must be removed). A job whose attempts end without an
  *   outcome is retried while no other such work runs; after limits.jobs.interruptionsMax of them it waits for
  *   limits.jobs.setAsideMs (docs/adr/0022).
+ * Fairness: one place is only for jobs that end soon, so that those that take minutes, such as replays and removals, do not delay them.
  * Lost lease: when this process hung, the handler's signal aborts, and none of its results count.
  * Stop: no new claims; signals abort. A job that then throws is released at once, without counting the attempt. A job
  *   that does not end within the grace period keeps its lease, so that no other node runs it at the same
@@ -40,6 +41,8 @@ interface RunnerNeeds {
   readonly store: Store
   /** Keyed by kind. Jobs of other kinds are left for nodes that know them. */
   readonly handlers: Readonly<Record<string, EndingJobHandler>>
+  /** Kinds of jobs that end soon. Default: none, and no place is kept for them. */
+  readonly shortKinds?: readonly string[]
   readonly interrupted: InterruptedWork
   /** Identifies this process; different from that of all other processes, including earlier ones. */
   readonly owner: string
@@ -49,10 +52,17 @@ interface RunnerNeeds {
   readonly limits: Limits
 }
 
+interface Running {
+  readonly kind: string
+  readonly abort: AbortController
+  readonly ended: Promise<void>
+}
+
 export class JobRunner {
   readonly #needs: RunnerNeeds
   readonly #kinds: readonly string[]
-  readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
+  readonly #shortKinds: readonly string[]
+  readonly #running = new Map<string, Running>()
   readonly #loop: PollLoop
   readonly #renewal: LeaseRenewal
   #stopListening: (() => void) | undefined
@@ -60,6 +70,7 @@ export class JobRunner {
   constructor(needs: RunnerNeeds) {
     this.#needs = needs
     this.#kinds = Object.keys(needs.handlers)
+    this.#shortKinds = needs.shortKinds ?? []
     const { limits, log, metrics } = needs
     this.#loop = createPollLoop({
       name: 'jobs',
@@ -102,23 +113,36 @@ export class JobRunner {
 
   async #claim(): Promise<JobRow[]> {
     const { store, interrupted, clock, limits, owner } = this.#needs
-    const limit = limits.jobs.concurrencyMax - this.#running.size
+    const { kinds, limit } = this.#capacity()
     if (limit <= 0) return []
     // This runs after every commit: it is only a read, and a transaction follows only when a job is due.
     const bounds = interrupted.bounds(this.#loop.pollSoon)
     // One that runs here is ours, also when its lease is over because the process hung: the next renewal prolongs it.
     const exceptIds = [...this.#running.keys()]
-    const due = { kinds: this.#kinds, exceptIds, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
+    const due = { kinds, exceptIds, now: clock(), leaseNow: store.leaseNow(), interrupted: bounds }
     if (!(await jobs.isAnyDue(store.db, due))) return []
     const claim = (reserved: InterruptionBounds) =>
       store.transaction(async (tx) => {
         const lease = { owner, untilMs: leaseEnd(tx, limits.jobs.leaseMs), limit }
-        const rows = await claimJobs(tx, { ...lease, kinds: this.#kinds, exceptIds, interrupted: reserved })
+        const rows = await claimJobs(tx, { ...lease, kinds, exceptIds, interrupted: reserved })
         const ids = rows.map((row) => row.id)
         await jobs.countAttempts(tx, ids)
         return rows
       })
-    return interrupted.claimWith(claim, (rows) => rows, this.#loop.pollSoon)
+    const claimed = await interrupted.claimWith(claim, (rows) => rows, this.#loop.pollSoon)
+    if (claimed.length === limit) this.#loop.pollSoon() // there may be capacity for other kinds
+    return claimed
+  }
+
+  /** Returns which jobs may begin, and how many. */
+  #capacity(): { readonly kinds: readonly string[]; readonly limit: number } {
+    const free = this.#needs.limits.jobs.concurrencyMax - this.#running.size
+    if (this.#shortKinds.length === 0) return { kinds: this.#kinds, limit: free }
+    const longMax = Math.max(1, this.#needs.limits.jobs.concurrencyMax - 1)
+    const longCount = [...this.#running.values()].filter(({ kind }) => !this.#shortKinds.includes(kind)).length
+    return longCount < longMax
+      ? { kinds: this.#kinds, limit: Math.min(free, longMax - longCount) }
+      : { kinds: this.#shortKinds, limit: free }
   }
 
   #start(row: JobRow): void {
@@ -128,7 +152,7 @@ export class JobRunner {
       if (this.#needs.interrupted.isInterrupted(row)) this.#needs.interrupted.ended()
       this.#loop.pollSoon() // there is capacity for another job
     })
-    this.#running.set(row.id, { abort, ended })
+    this.#running.set(row.id, { kind: row.kind, abort, ended })
   }
 
   /** Never rejects. */

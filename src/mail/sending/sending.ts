@@ -24,7 +24,7 @@ import type { OutgoingMessage, OutgoingReply, RequestedAttachment, Sent } from '
 import { mustBeAnswerable, requireAnswerable } from './compose/reply-loops.ts'
 import { requireActive } from './compose/require-sendable.ts'
 import type { ResolveAttachments } from './compose/resolve-attachments.ts'
-import { addedBodies, deriveForward, deriveReply, originalOf } from './compose/source-message.ts'
+import { addedBodies, deriveForward, deriveReply, forwardingBodies, originalOf } from './compose/source-message.ts'
 import type { Submit } from './compose/submit.ts'
 import { type Idempotency, type KeyClaim, type KeyForm, type KeyUse, keyUse } from './idempotency/idempotency.ts'
 
@@ -152,7 +152,7 @@ export function createSending({
         const { subject, ...place } = deriveForward(row, parent)
         const added = {
           subject: message.subject ?? subject,
-          ...forwardBody(originalOf(parent), addedBodies(message)),
+          ...forwardBody(originalOf(parent), forwardingBodies(message)),
         }
         checkSizes({ ...message, ...added }, limits)
         const attachments = [...own, ...(await forwarded.read())]

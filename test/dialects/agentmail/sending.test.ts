@@ -225,6 +225,23 @@ test('a forward includes the original with its attachments', async () => {
   expect(copy.threadId).toBe((await messages.get(ada, '<1@x.test>')).threadId)
 })
 
+// Its text was the header lines alone, so agents and text programs saw an empty forward.
+test('a forward of a message that has only HTML has its text too', async () => {
+  const { ada, messages } = await createTwo()
+  const html = '<p>the <b>plan</b></p><p style="display:none">hidden</p>'
+  await world.smtp.send({ to: ada, subject: 'Plans', html, messageId: '<1@x.test>' })
+  const forwarded = await messages.forward(ada, '<1@x.test>', { to: 'cy@example.test', text: 'see below' })
+  const copy = await messages.get(ada, forwarded.messageId)
+  expect(copy.text).toMatch(/^see below\n\n-{10} Forwarded message -{9}\nFrom: [\s\S]*\n\nthe plan$/)
+  expect(copy.html).toContain('the <b>plan</b>')
+
+  // The note of a sender who writes HTML only was in the HTML alone.
+  const note = '<style>p{}</style><p>see <i>below</i></p>'
+  const inHtml = await messages.forward(ada, '<1@x.test>', { to: 'cy@example.test', html: note })
+  const whole = await messages.get(ada, inHtml.messageId)
+  expect([whole.text, whole.html?.startsWith(note)]).toEqual([copy.text, true])
+})
+
 test('a repeated Idempotency-Key returns the first result and sends nothing', async () => {
   const { ada, messages } = await createTwo()
   const mail = { to: 'cy@example.test', subject: 's', text: 'x' }

@@ -4,6 +4,7 @@
  */
 import { MailError } from '../../../errors.ts'
 import { withoutTag } from '../../../formats/address/address.ts'
+import { linesOfHtml } from '../../../formats/html/html-lines.ts'
 import { forwardSubject, type Original, replyReferences, replySubject } from '../../../formats/reply/reply-compose.ts'
 import type { StoredMessageRow } from '../../../store/tables/messages-table.ts'
 import type { Message, MessageItem } from '../../messages/views/message.ts'
@@ -88,8 +89,9 @@ function checkReplyRecipients(
   return recipients
 }
 
-/** Returns the original as a forward or a quote contains it. */
+/** Returns the original as a forward or a quote contains it. A message that has only HTML also has the text that it shows. */
 export function originalOf(parent: Message): Original {
+  const text = parent.text ?? parent.textFromHtml
   const date = parent.headers.find(([name]) => name.toLowerCase() === 'date')?.[1]
   const parsed = date === undefined ? Number.NaN : Date.parse(date)
   return {
@@ -98,7 +100,7 @@ export function originalOf(parent: Message): Original {
     cc: parent.cc,
     ...(parent.subject !== undefined && { subject: parent.subject }),
     date: new Date(Number.isNaN(parsed) ? parent.timestamp : parsed),
-    ...(parent.text !== undefined && { text: parent.text }),
+    ...(text !== undefined && { text }),
     ...(parent.html !== undefined && { html: parent.html }),
   }
 }
@@ -112,4 +114,14 @@ export function addedBodies({
   readonly html?: string | undefined
 }) {
   return { ...(text !== undefined && { text }), ...(html !== undefined && { html }) }
+}
+
+/** Of the sender's HTML, so much is read for the text of a forward: it takes some milliseconds of the event loop. */
+const READ_CHARS_MAX = 200_000
+
+/** The same for a forward, which always has a text: of a sender who has written HTML only, it contains what that shows. */
+export function forwardingBodies({ text, html }: Parameters<typeof addedBodies>[0]) {
+  const isHtmlOnly = text === undefined && html !== undefined
+  const shown = isHtmlOnly ? linesOfHtml(html.slice(0, READ_CHARS_MAX), READ_CHARS_MAX) : text
+  return addedBodies({ text: shown, html })
 }

@@ -20,7 +20,13 @@ import { showMessages } from '../../messages/views/message-views.ts'
 import type { DefaultRecipients } from '../compose/checked-message.ts'
 import type { ThreadedMessage } from '../compose/compose-mail.ts'
 import type { OpenForwarded } from '../compose/forwarded-attachments.ts'
-import { addedBodies, deriveForward, deriveReply, originalOf, type ThreadPlace } from '../compose/source-message.ts'
+import {
+  deriveForward,
+  deriveReply,
+  forwardingBodies,
+  originalOf,
+  type ThreadPlace,
+} from '../compose/source-message.ts'
 import type { NewDraft } from './draft.ts'
 import { attachmentsOf } from './draft-views.ts'
 
@@ -94,7 +100,7 @@ export function createDraftSources({ store, openForwarded, limits }: DraftSource
       if (!parent) throw sourceNotFound()
       return async (message) => ({
         ...message,
-        ...forwardBody(originalOf(parent), addedBodies(message)),
+        ...forwardBody(originalOf(parent), forwardingBodies(message)),
         attachments: [...message.attachments, ...(await forwarded.read())],
       })
     },

@@ -2,8 +2,9 @@
  * Adds addresses that cannot receive mail to the block list for `send` of the organization, so that no inbox of it sends to
  * them again: senders who repeat such mail lose their reputation. Clients see these entries and cannot delete them.
  *
- * Only failures that concern the address suppress it (RFC 3463 §3.2, X.1), never a refusal by policy, a full mailbox or a
- * fault of the server, nor a refusal of the sender, or of a message to several recipients.
+ * Only replies that concern the address suppress it (RFC 3463 §3.2, X.1), never a refusal by policy, a full mailbox or a
+ * fault of the server, nor a refusal of the sender, or of a message to several recipients. Nor does DNS: a domain may lapse for some
+ * days, a resolver may deny names that exist, and each send looks the domain up without a server that could count it.
  */
 import type { Limits } from '../../../config/limits.ts'
 import type { Tx } from '../../../store/handles.ts'
@@ -14,10 +15,11 @@ import type { Outcome } from '../targets/delivery-target.ts'
 const ADDRESS_FAILURE = /^5\.1\.(?!0*[078]?$)\d{1,3}$/
 
 /** @param target name of the target: an inbox of this server may be created later, and each send looks it up */
-export function isSuppressing(target: string, { kind, enhancedCode, isAboutAllRecipients }: Outcome): boolean {
+export function isSuppressing(target: string, { kind, code, enhancedCode, isAboutAllRecipients }: Outcome): boolean {
   return (
     target !== 'local' &&
     kind === 'failed_for_good' &&
+    code !== undefined && // a server has replied
     !isAboutAllRecipients &&
     ADDRESS_FAILURE.test(enhancedCode ?? '')
   )
