@@ -26,6 +26,8 @@ test('a misnamed member of a send, a draft or a webhook is refused with the name
     ['POST', `${message}/forward`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `/v0/inboxes/${inboxId}/drafts`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
     ['PATCH', `/v0/inboxes/${inboxId}/drafts/${draft.draft_id}`, { body: 'x' }, 'body', 'write text or html'],
+    ['POST', '/v0/inboxes', { email: 'bob@mail.localhost' }, 'email', 'write username and domain'],
+    ['POST', '/api/v0/inboxes', { email_address: 'bob@mail.localhost' }, 'email_address', 'write username'],
     ['POST', '/v0/webhooks', { url: 'http://127.0.0.1:9/', events: ['message.sent'] }, 'events', 'write event_types'],
     ['PATCH', `/v0/webhooks/${hook.webhook_id}`, { events: ['message.sent'] }, 'events', 'write event_types'],
   ]
