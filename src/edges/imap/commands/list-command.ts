@@ -1,6 +1,6 @@
 /** LIST (RFC 9051 §6.3.9) with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819) and SPECIAL-USE (RFC 6154), and LSUB (RFC 3501 §6.3.9). */
 import type { ListCommand } from '../grammar/imap-command.ts'
-import { createListPattern, DELIMITER, type ListPattern } from '../grammar/list-pattern.ts'
+import { createListPattern, DELIMITER } from '../grammar/list-pattern.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { ImapRefusal, type MailboxInfo } from '../session/mail-store.ts'
 import { writeStatus } from './status-command.ts'
@@ -14,9 +14,10 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
   }
   const account = session.requireAccount()
   const mailboxes = await account.list()
-  const wanted = patterns.map((pattern) => createListPattern(reference + pattern))
+  const wanted = createWanted(session, reference, patterns)
   const tree = createTree(mailboxes)
-  for (const entry of name === 'LSUB' ? subscribedEntries(tree, wanted) : entries(tree, wanted, command)) {
+  const found = name === 'LSUB' ? subscribedEntries(tree, wanted) : entries(tree, wanted, command)
+  for await (const entry of found) {
     session.untagged(formatEntry(session, command, entry))
     await session.breathe()
     if (!command.status || !entry.info?.isSelectable || !entry.isMatch) continue
@@ -30,10 +31,36 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
   return `OK ${name} completed`
 }
 
+/** Comparisons of characters between which other work may run: some milliseconds. Names and patterns can be made to need billions. */
+const COMPARED_AT_ONCE = 1_000_000
+
+interface Wanted {
+  matches(name: string): boolean
+  /** Call it in loops. @returns a promise if other work may run first */
+  pause(): Promise<void> | undefined
+}
+
+function createWanted({ services }: ImapSession, reference: string, patterns: readonly string[]): Wanted {
+  const wanted = [...new Set(patterns)].map((pattern) => createListPattern(reference + pattern))
+  const comparisonsPerChar = wanted.reduce((sum, pattern) => sum + pattern.comparisonsPerChar, 0)
+  let compared = 0
+  return {
+    matches(name) {
+      compared += comparisonsPerChar * name.length
+      return wanted.some((pattern) => pattern.matches(name))
+    },
+    pause() {
+      if (compared < COMPARED_AT_ONCE) return undefined
+      compared = 0
+      return services.work.wait()
+    },
+  }
+}
+
 interface Tree {
   readonly mailboxes: readonly MailboxInfo[]
+  /** Names that have others directly below them. */
   readonly parents: ReadonlySet<string>
-  readonly byName: ReadonlyMap<string, MailboxInfo>
 }
 
 interface Entry {
@@ -47,9 +74,14 @@ interface Entry {
   readonly childInfo: readonly string[]
 }
 
+/** @param mailboxes with all of their parents, as MailAccount lists them */
 function createTree(mailboxes: readonly MailboxInfo[]): Tree {
-  const parents = new Set(mailboxes.flatMap(({ name }) => parentsOf(name)))
-  return { mailboxes, parents, byName: new Map(mailboxes.map((info) => [info.name, info])) }
+  const parents = new Set<string>()
+  for (const { name } of mailboxes) {
+    const end = name.lastIndexOf(DELIMITER)
+    if (end !== -1) parents.add(name.slice(0, end))
+  }
+  return { mailboxes, parents }
 }
 
 /** "a/b/c": "a", "a/b". */
@@ -60,18 +92,17 @@ function parentsOf(name: string): string[] {
   return parents
 }
 
-function entries(tree: Tree, wanted: readonly ListPattern[], { selection }: ListCommand): Entry[] {
-  const isWanted = (name: string) => wanted.some((pattern) => pattern.matches(name))
+async function* entries(tree: Tree, wanted: Wanted, { selection }: ListCommand): AsyncGenerator<Entry> {
   const childInfos = selection.has('RECURSIVEMATCH') ? selectedBelow(tree, selection) : undefined
-  const found: Entry[] = []
   for (const info of tree.mailboxes) {
-    if (!isWanted(info.name)) continue
+    const pausing = wanted.pause()
+    if (pausing) await pausing
+    if (!wanted.matches(info.name)) continue
     const isMatch = matchesSelection(info, selection)
     const childInfo = childInfos?.get(info.name) ?? []
     if (!isMatch && childInfo.length === 0) continue
-    found.push({ name: info.name, info, hasChildren: tree.parents.has(info.name), isMatch, childInfo })
+    yield { name: info.name, info, hasChildren: tree.parents.has(info.name), isMatch, childInfo }
   }
-  return found
 }
 
 function matchesSelection(info: MailboxInfo, selection: ReadonlySet<string>): boolean {
@@ -91,18 +122,23 @@ function selectedBelow(tree: Tree, selection: ReadonlySet<string>): Map<string, 
 }
 
 /** RFC 3501 §6.3.9: with "%", a parent that is not subscribed stands for those below it that are. */
-function subscribedEntries(tree: Tree, wanted: readonly ListPattern[]): Entry[] {
-  const isWanted = (name: string) => wanted.some((pattern) => pattern.matches(name))
+async function* subscribedEntries(tree: Tree, wanted: Wanted): AsyncGenerator<Entry> {
   const found = new Map<string, Entry>()
   const add = (name: string, info: MailboxInfo | undefined) => {
     found.set(name, { name, info, hasChildren: tree.parents.has(name), isMatch: true, childInfo: [] })
   }
   for (const info of tree.mailboxes) {
     if (!info.isSubscribed) continue
-    if (isWanted(info.name)) add(info.name, info)
-    else for (const parent of parentsOf(info.name)) if (isWanted(parent) && !found.has(parent)) add(parent, undefined)
+    if (wanted.matches(info.name)) add(info.name, info)
+    else {
+      for (const parent of parentsOf(info.name)) {
+        const pausing = wanted.pause()
+        if (pausing) await pausing
+        if (!found.has(parent) && wanted.matches(parent)) add(parent, undefined)
+      }
+    }
   }
-  return [...found.values()]
+  yield* found.values()
 }
 
 function formatEntry(session: ImapSession, command: ListCommand, entry: Entry): string {

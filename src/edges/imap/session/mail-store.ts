@@ -63,7 +63,7 @@ export interface MailAccount {
   /** Resolves when the credential is revoked or expires, or the account is deleted; rejects never. */
   untilRevoked(signal: AbortSignal): Promise<void>
 
-  /** Every mailbox that this login may see, INBOX first. */
+  /** Every mailbox that this login may see, with all of its parents, INBOX first. */
   list(): Promise<readonly MailboxInfo[]>
   /** @param name decoded, with "/" between levels @throws ImapRefusal ALREADYEXISTS, CANNOT, NOPERM, LIMIT */
   create(name: string): Promise<{ readonly mailboxId: string }>
