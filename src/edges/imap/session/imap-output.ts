@@ -9,7 +9,7 @@ import { ConnectionEnded } from './byte-input.ts'
 const COPIED_BYTES_MAX = 16 * 1024
 
 interface OutputNeeds {
-  /** Text that is collected before `isFull`. */
+  /** Bytes that are collected, or wait in the socket, before `isFull`. */
   readonly outputBytes: number
   /** A piece that the client does not read within this time ends the connection. */
   readonly stalledMs: number
@@ -56,8 +56,9 @@ export class ImapOutput {
     this.onDrain()
   }
 
+  /** Literals that were passed to the socket count until it has written them. */
   get isFull(): boolean {
-    return this.#text.length >= this.#needs.outputBytes
+    return this.#text.length + this.#socket.writableLength >= this.#needs.outputBytes
   }
 
   /** @param text one character per byte, with its line end */
