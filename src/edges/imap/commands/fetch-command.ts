@@ -8,9 +8,9 @@ import { countPositions, formatSet, normalise, type PositionRange, positionOf } 
 import { formatUtf8 } from '../grammar/response-strings.ts'
 import { ConnectionEnded } from '../session/byte-input.ts'
 import type { ImapSession } from '../session/imap-session.ts'
-import { type FetchedMessage, ImapRefusal, type Snapshot } from '../session/mail-store.ts'
+import { type FetchedMessage, ImapRefusal, type RefusalCode, type Snapshot } from '../session/mail-store.ts'
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
-import { BrokenLiteral, type FetchedSource, readToEnd, writeContent } from './fetch-contents.ts'
+import { BrokenLiteral, type FetchedSource, readToEnd, requireDecodable, writeContent } from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
 import { joinBatches } from './joined-batches.ts'
 import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
@@ -27,9 +27,12 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
     ranges = changedSince(ranges, selected.believed, since)
   }
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
-  const { isComplete, unreadable } = await fetchFromStore(session, selected, plan, ranges)
+  const { isComplete, unreadable, undecodable } = await fetchFromStore(session, selected, plan, ranges)
   // RFC 5530 §3, CORRUPTION: not SERVERBUG, which programs take for something that passes
   if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
+  // RFC 9051 §7.1. Its sender has chosen the encoding, and must not keep other messages from the client.
+  if (undecodable.length > 0)
+    return `NO [UNKNOWN-CTE] messages with a part whose transfer encoding is not known: UID ${someOf(undecodable)}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
   if (!isComplete && !command.isUid) return 'NO [EXPUNGEISSUED] some of these messages have been expunged'
   return 'OK FETCH completed'
@@ -150,6 +153,8 @@ interface Sent {
   readonly isComplete: boolean
   /** UIDs of messages of which something that was wanted is damaged. */
   readonly unreadable: readonly number[]
+  /** UIDs of messages with a part that was wanted, and has a transfer encoding that is not known. */
+  readonly undecodable: readonly number[]
 }
 
 async function fetchFromStore(
@@ -160,8 +165,8 @@ async function fetchFromStore(
 ): Promise<Sent> {
   const { believed, mailbox } = selected
   const wantedCount = countPositions(ranges)
-  const unreadable: number[] = []
-  if (wantedCount === 0) return { isComplete: true, unreadable }
+  const sent = { isComplete: true, unreadable: [] as number[], undecodable: [] as number[] }
+  if (wantedCount === 0) return sent
   const find = createPositionFinder(believed.uids)
   let count = 0
   const batches = mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)
@@ -173,16 +178,16 @@ async function fetchFromStore(
       const response = beginResponse(session, selected, plan, { position, message, marked })
       const outcome = await writeWhole(session, selected, plan, response)
       if (outcome !== 'vanished') count += 1
-      if (outcome === 'damaged') {
+      if (outcome === 'damaged' || outcome === 'undecodable') {
         writeReadable(session, selected, response)
-        unreadable.push(message.uid)
+        sent[outcome === 'damaged' ? 'unreadable' : 'undecodable'].push(message.uid)
       }
       // Not those of the batch that an error leaves unsent: their flags are reported after the command.
       if (response.isMarked) session.reported.set(message.uid, response.snapshot.modseqs[response.position]!)
       if (session.output.isFull) await session.breathe()
     }
   }
-  return { isComplete: count === wantedCount, unreadable }
+  return { ...sent, isComplete: count === wantedCount }
 }
 
 /** One FETCH response. */
@@ -220,8 +225,17 @@ function beginResponse(
   return { number: position + 1, items: all, message, isMarked: at !== -1, ...shown }
 }
 
-/** `damaged`: something of the message cannot be read. `vanished`: it was deleted while it was sent. Of both, nothing was written. */
-type Outcome = 'written' | 'damaged' | 'vanished'
+/**
+ * `damaged`: something of the message cannot be read. `undecodable`: a part has a transfer encoding that is not known. `vanished`: it was
+ * deleted while it was sent. Of all three, nothing was written.
+ */
+type Outcome = 'written' | 'damaged' | 'undecodable' | 'vanished'
+
+const OUTCOMES: Partial<Record<RefusalCode, Outcome>> = {
+  CORRUPTION: 'damaged',
+  'UNKNOWN-CTE': 'undecodable',
+  NONEXISTENT: 'vanished',
+}
 
 async function writeWhole(
   session: ImapSession,
@@ -236,6 +250,7 @@ async function writeWhole(
   try {
     const root = plan.needsStructure ? await message.source!.structure() : undefined
     const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
+    if (plan.hasDecoded) await requireDecodable(session, response.items, source!)
     const written = writeItems(session, selected, response, source)
     if (written) await written
     return 'written'
@@ -243,8 +258,8 @@ async function writeWhole(
     if (error instanceof ConnectionEnded) throw error // the client has left: nothing is wrong here
     // A response that cannot be completed must not be seen by the client.
     if (!output.rollBack(mark)) throw new BrokenLiteral(error)
-    if (error instanceof ImapRefusal && error.code === 'CORRUPTION') return 'damaged'
-    if (error instanceof ImapRefusal && error.code === 'NONEXISTENT') return 'vanished'
+    const outcome = error instanceof ImapRefusal && error.code !== undefined ? OUTCOMES[error.code] : undefined
+    if (outcome) return outcome
     throw error
   }
 }
@@ -277,6 +292,7 @@ function writeItems(
   { number, items, message, snapshot, position }: Response,
   source: FetchedSource | undefined,
 ): Promise<void> | undefined {
+  const last = items.findLastIndex((item) => 'isPeek' in item)
   session.output.write(`* ${number} FETCH (`)
   return writeFrom(0)
 
@@ -286,7 +302,12 @@ function writeItems(
       if (i > 0) session.output.write(' ')
       if ('isPeek' in item) {
         const written = writeContent(session, item, source!)
-        if (written) return written.then(() => writeFrom(i + 1))
+        const isLast = i === last
+        // Of one message, 200 contents can be wanted: they are written as fast as the client reads, and other work runs between them.
+        if (written || !isLast)
+          return Promise.resolve(written)
+            .then(() => (isLast ? undefined : session.betweenContents()))
+            .then(() => writeFrom(i + 1))
         continue
       }
       const text = fromSnapshot(session, selected, item.item, snapshot, position) ?? fromStore(item.item, message)

@@ -3,10 +3,10 @@
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
 import { type ByteRange, sectionRange, selectHeaderFields, transferEncodingOf } from '../../../formats/imap/sections.ts'
 import { decodeBytes, decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
-import type { BinaryItem, BodyItem, Partial } from '../grammar/imap-command.ts'
+import type { BinaryItem, BodyItem, FetchItem, Partial } from '../grammar/imap-command.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { ImapRefusal, type MessageSource } from '../session/mail-store.ts'
-import { isWholeMessage } from './fetch-plan.ts'
+import { isDecoded, isWholeMessage } from './fetch-plan.ts'
 
 export interface FetchedSource {
   readonly source: MessageSource
@@ -28,7 +28,7 @@ export function writeContent(
     output.write(`${item.label} NIL`)
     return undefined
   }
-  if (item.item !== 'section' && item.path.length > 0) return writeDecoded(session, item, fetched, range)
+  if (isDecoded(item)) return writeDecoded(session, item, fetched, range)
   if (item.item === 'binary size') {
     output.write(`${item.label} ${range.end - range.start}`)
     return undefined
@@ -127,18 +127,40 @@ export class BrokenLiteral extends Error {
 
 const ENCODINGS = new Set(['7bit', '8bit', 'binary', 'base64', 'quoted-printable'])
 
+/**
+ * Call it before anything of a response is written: one that has begun cannot be taken back.
+ *
+ * @throws ImapRefusal UNKNOWN-CTE (RFC 9051 §7.1) if a part that is wanted cannot be decoded
+ */
+export async function requireDecodable(
+  session: ImapSession,
+  items: readonly FetchItem[],
+  fetched: FetchedSource,
+): Promise<void> {
+  for (const item of items) {
+    if (!isDecoded(item) || !rangeOf(item, fetched)) continue
+    if (ENCODINGS.has(await encodingOf(session, item, fetched))) continue
+    throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+  }
+}
+
+async function encodingOf(
+  session: ImapSession,
+  { path }: BinaryItem,
+  { source, root }: FetchedSource,
+): Promise<string> {
+  const mime = sectionRange(root!, { path, of: 'mime' })!
+  return transferEncodingOf(source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(session, source, mime)))
+}
+
 async function writeDecoded(
   session: ImapSession,
   item: BinaryItem,
-  { source, root }: FetchedSource,
+  fetched: FetchedSource,
   range: ByteRange,
 ): Promise<void> {
-  const mime = sectionRange(root!, { path: item.path, of: 'mime' })!
-  const encoding = transferEncodingOf(
-    source.bytes?.subarray(mime.start, mime.end) ?? (await readHeader(session, source, mime)),
-  )
-  // RFC 9051 §7.1: UNKNOWN-CTE
-  if (!ENCODINGS.has(encoding)) throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+  const { source } = fetched
+  const encoding = await encodingOf(session, item, fetched)
   if (source.bytes) {
     const decoded = decodeBytes(source.bytes.subarray(range.start, range.end), encoding)
     if (item.item === 'binary size') {

@@ -8,6 +8,8 @@ export interface FetchPlan {
   /** undefined: the snapshot has everything. */
   readonly wanted: WantedItems | undefined
   readonly needsStructure: boolean
+  /** An item is a decoded part. */
+  readonly hasDecoded: boolean
   /** An item sets \Seen (RFC 9051 §6.4.5: all but the .PEEK forms). */
   readonly marksSeen: boolean
 }
@@ -37,6 +39,7 @@ export function planFetch(session: ImapSession, { items, isUid, changedSince }: 
   return {
     items: all,
     wanted: Object.keys(wanted).length === 0 ? undefined : wanted,
+    hasDecoded: contents.some(isDecoded),
     needsStructure: contents.some((item) => !isHeader(item) && !isWholeMessage(item)),
     marksSeen: contents.some(({ isPeek }) => !isPeek) && !session.requireSelected().isReadOnly,
   }
@@ -45,6 +48,11 @@ export function planFetch(session: ImapSession, { items, isUid, changedSince }: 
 /** The header of the message itself. */
 function isHeader(item: BodyItem | BinaryItem): boolean {
   return item.item === 'section' && item.section.path.length === 0 && item.section.of === 'header'
+}
+
+/** BINARY of a part: without its transfer encoding. */
+export function isDecoded(item: FetchItem): item is BinaryItem {
+  return (item.item === 'binary' || item.item === 'binary size') && item.path.length > 0
 }
 
 export function isWholeMessage(item: BodyItem | BinaryItem): boolean {

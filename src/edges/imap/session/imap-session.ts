@@ -131,6 +131,11 @@ export class ImapSession implements GrammarContext {
     await this.services.work.wait()
   }
 
+  /** As `breathe`, but other connections may run in any case: a content can take some milliseconds, however short it is. */
+  betweenContents(): Promise<void> {
+    return this.output.isFull ? this.breathe() : this.services.work.wait()
+  }
+
   /** Closes the mailbox without expunging. */
   deselect(): void {
     const { selected } = this
