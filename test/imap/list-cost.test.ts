@@ -27,7 +27,7 @@ test.each([
   expect(await turnsOf(() => client.ok(command))).toBeGreaterThan(quick + 5)
 })
 
-async function turnsOf(command: () => Promise<string[]>): Promise<number> {
+async function turnsOf(command: () => Promise<unknown>): Promise<number> {
   let isDone = false
   let turns = 0
   const done = command().finally(() => {

@@ -113,11 +113,13 @@ export async function listChanged(db: Db, mailboxId: string, after: number): Pro
 const vanished = prepareQuery((db, values: { mailboxId: string; after: number }) =>
   db
     .selectFrom('mailbox_tombstones')
-    .select(({ ref, lit }) => [ref('uid').as('number'), lit(0).as('is_floor')])
+    .select(({ ref, lit }) => [ref('uid').as('number'), lit<number>(0).as('is_floor')])
     .where('mailbox_id', '=', values.mailboxId)
     .where('modseq', '>', values.after)
     .unionAll(
-      db.selectFrom('event_log').select(({ ref, lit }) => [ref('floor_seq').as('number'), lit(1).as('is_floor')]),
+      db
+        .selectFrom('event_log')
+        .select(({ ref, lit }) => [ref('floor_seq').as('number'), lit<number>(1).as('is_floor')]),
     ),
 )
 

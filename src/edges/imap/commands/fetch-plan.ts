@@ -51,7 +51,9 @@ function isHeader(item: BodyItem | BinaryItem): boolean {
 }
 
 /** BINARY of a part: without its transfer encoding. */
-export function isDecoded(item: FetchItem): item is BinaryItem {
+export type DecodedItem = BinaryItem & { readonly path: readonly [number, ...number[]] }
+
+export function isDecoded(item: FetchItem): item is DecodedItem {
   return (item.item === 'binary' || item.item === 'binary size') && item.path.length > 0
 }
 

@@ -19,7 +19,7 @@ export function isUnchanged({ head, removed = [], removedFields }: HeaderChange)
   return !head && removed.length === 0 && !removedFields
 }
 
-export function changedBytes(bytes: Buffer, change: HeaderChange): Buffer {
+export function changedBytes(bytes: Uint8Array, change: HeaderChange): Buffer {
   const { write, end } = openChange(change)
   return Buffer.concat([change.head ?? NONE, write(bytes), end()])
 }
