@@ -10,10 +10,11 @@ async function open(raw: string, limits: LimitOverrides = {}) {
   const server = await startMemoryServer(limits)
   onTestFinished(() => server.stop())
   const [client] = (await openMailbox(server)) as [ImapClient]
-  const { messages } = [...server.store.inboxes.values()][0]!.mailboxes.get('Work')!
+  const inbox = [...server.store.inboxes.values()][0]!
+  const { messages } = inbox.mailboxes.get('Work')!
   const second = { ...messages.get(2)!, raw: Buffer.from(raw) }
   messages.set(2, second)
-  return { client, second, logged: server.logged }
+  return { client, inbox, second, logged: server.logged }
 }
 
 // They were counted as sent, so that the client never learnt of their new flags.
@@ -34,6 +35,17 @@ test('messages that FETCH has marked as read and not sent, because of an error, 
     ],
   })
   expect(await client.ok('NOOP')).toEqual([])
+})
+
+test('FETCH BODY[] sends messages while flags cannot be stored, and they stay unread', async () => {
+  const { client, inbox } = await open('Subject: two\r\n\r\ntwo')
+  inbox.isUnwritable = true
+  expect(await client.ok('FETCH 2 BODY[]')).toEqual(['2 FETCH (BODY[] {19}\r\nSubject: two\r\n\r\ntwo)'])
+  expect((await client.command('STORE 2 +FLAGS (\\Seen)')).text).toMatch(/^\[UNAVAILABLE\]/)
+  inbox.isUnwritable = false
+  expect(await client.ok('FETCH 2 (FLAGS BODY[])')).toEqual([
+    '2 FETCH (FLAGS (\\Seen) BODY[] {19}\r\nSubject: two\r\n\r\ntwo)',
+  ])
 })
 
 const UNDECODABLE = [

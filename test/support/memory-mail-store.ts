@@ -66,6 +66,8 @@ export class MemoryInbox {
   movesAppended = false
   /** Larger messages are not in memory at once, as in a store with files. */
   largeBytes = 1_000_000
+  /** As if the disk were full. */
+  isUnwritable = false
   /** Open mailboxes and accounts, so that tests see what was left open. */
   openCount = 0
   readonly revocations = new Set<() => void>()
@@ -270,6 +272,7 @@ class MemoryOpenMailbox implements OpenMailbox {
     change: FlagChange,
     unchangedSince = Number.POSITIVE_INFINITY,
   ): Promise<{ modified: number[] }> {
+    if (this.#inbox.isUnwritable) throw new ImapRefusal('UNAVAILABLE', 'the disk is full')
     const { unchanged, modified } = this.#mailbox.split(uids, unchangedSince)
     this.#mailbox.change(unchanged, change)
     return { modified }

@@ -131,7 +131,13 @@ async function markSeen(
     if (await isReadable(message)) uids.push(message.uid)
   }
   if (uids.length === 0) return undefined
-  await mailbox.storeFlags(uids, { how: 'add', flags: ['\\Seen'] })
+  try {
+    await mailbox.storeFlags(uids, { how: 'add', flags: ['\\Seen'] })
+  } catch (error) {
+    // A full disk, for example, keeps nobody from reading: the messages are sent, and stay unread.
+    if (error instanceof ImapRefusal && error.code === 'UNAVAILABLE') return undefined
+    throw error
+  }
   return { uids: new Set(uids), snapshot: await mailbox.refresh() }
 }
 
