@@ -27,7 +27,7 @@ export async function* joinBatches(
   if (joined.length > 0) yield joined
 }
 
-/** Of a message that is not in memory, all of it: it takes as long to send. */
+/** All of it: while its header is sent, the store may have the whole message in memory; and one that it does not takes as long to send. */
 function sourceBytes({ source }: FetchedMessage): number {
-  return source?.bytes?.length ?? source?.sizeBytes ?? 0
+  return source?.sizeBytes ?? 0
 }
