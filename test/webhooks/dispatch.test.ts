@@ -165,6 +165,30 @@ test('a webhook gets no event from before its change, also after a crash or a re
   expect(await cursor()).toBe(3)
 })
 
+// The node had not read the cursor since another one had moved it, and went back to it: it compared events again, with the changed webhook.
+test('a webhook gets no event from before its change, also if another node has moved the cursor', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox, owner, dispatch } = world
+  const cursor = async () => requireCursor(feedWorld.store.db, 'webhooks')
+  const id = await world.add({ eventTypes: ['message.bounced'] })
+  const other = world.node()
+  await other.start()
+  onTestFinished(() => other.stop())
+  await feedWorld.append(sent(inbox))
+  await expect.poll(() => [dispatch.readThrough(), other.readThrough()]).toEqual([1, 1])
+  other.signalEnabled()
+  await expect.poll(cursor).toBe(1)
+
+  await feedWorld.append(sent(inbox))
+  await expect.poll(() => [dispatch.readThrough(), other.readThrough()]).toEqual([2, 2])
+  await world.update(id, { eventTypes: ['message.sent'] }, owner)
+  await expect.poll(cursor).toBe(2)
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  const seqs = feedWorld.store.db.selectFrom('webhook_deliveries').select('seq').orderBy('seq')
+  expect(await seqs.execute()).toEqual([{ seq: 3 }])
+})
+
 test('a key that may not read messages cannot create a webhook', async () => {
   await using world = await openHookWorld()
   const { organizationId } = world.inbox
