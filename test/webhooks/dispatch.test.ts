@@ -295,6 +295,17 @@ test('an event that cannot be rendered for some webhooks reaches the others, and
   expect(render.mock.calls.filter(([, { permissions }]) => permissions)).toHaveLength(5 + 1)
 })
 
+// Webhooks with bodies of the same form did not get the event either.
+test('a filter of senders that fails concerns only its webhook', async () => {
+  await using world = await openHookWorld({}, { events: { pollMs: 1 } }) // where such a filter fails
+  const filtered = { eventTypes: ['message.received'], senders: { isVerified: true } }
+  for (const request of [{}, filtered, {}]) await world.add(request)
+  await world.feedWorld.append(received(world.inbox), received(world.inbox))
+  await world.settled()
+  const both = ['0 message.received', '2 message.received']
+  expect(await world.deliveries()).toEqual([...both, ...both])
+})
+
 // The dispatch failed as a whole, again and again, and no webhook of the server got any event.
 test('a webhook whose row is damaged stops no other one, and gets events again when it is repaired', async () => {
   await using world = await openHookWorld({}, { events: { pollMs: 1 } })
