@@ -56,11 +56,11 @@ export async function openFitDatabase({ clock, isInspection, ...needs }: Preflig
 /**
  * Checks that no pooler shares one session among several connections: settings, prepared statements and LISTEN belong to a session.
  *
- * @param connections all are open, and run no statement
+ * @param connections one that was lost is left out: after a restart of its machine, the server soon gives the number of its process again
  */
 export function requireOwnSessions(connections: readonly PostgresConnection[], url: string): void {
-  if (new Set(connections.map(({ pid }) => pid)).size < connections.length)
-    throw poolsTransactions(describeDatabase(url))
+  const pids = connections.flatMap(({ isLost, pid }) => (isLost ? [] : pid))
+  if (new Set(pids).size < pids.length) throw poolsTransactions(describeDatabase(url))
 }
 
 function poolsTransactions(database: string, cause?: unknown): StartupError {
