@@ -6,6 +6,7 @@ import pg from 'pg'
 import { expect, test, vi } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
 import { StartupError } from '../../../src/errors.ts'
+import { inspectStore } from '../../../src/store/inspection.ts'
 import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
 import { requireOwnSessions } from '../../../src/store/postgres/postgres-preflight.ts'
 import { openStore } from '../../../src/store/store.ts'
@@ -52,6 +53,10 @@ test('a pooler of transactions is refused', async () => {
   )
   const why = 'is behind a pooler of transactions; let it pool sessions (PgBouncer: pool_mode = session)'
   expect((await refusal(database.url!)).message).toContain(why)
+  // It found nothing, and left the session that all connections share read-only.
+  const { config } = storeNeeds({ dataDir: '/nonexistent' })
+  const error = await rejection(inspectStore({ ...config, databaseUrl: database.url }))
+  expect((error as Error).message).toContain(why)
 
   const duplicate = new pg.DatabaseError('prepared statement "m1" already exists', 0, 'error')
   vi.spyOn(PostgresConnection.prototype, 'query').mockRejectedValueOnce(Object.assign(duplicate, { code: '42P05' }))
