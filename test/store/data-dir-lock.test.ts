@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { StartupError } from '../../src/errors.ts'
@@ -106,6 +106,33 @@ test('a backup of a database without tables says that there is nothing to save',
   expect(error).toBeInstanceOf(StartupError)
   expect((error as Error).message).toContain('martlet.db has no tables: no start has succeeded yet')
   expect(await readdir(folder.path)).toEqual(['lock', 'martlet.db'])
+})
+
+// The start was refused: the lock of this server itself counted as that of another one.
+test('large messages can be in the data folder itself, and either folder can be named by a link', async () => {
+  await using folder = await temporaryFolder({ isMigrated: false })
+  const [data, link] = [join(folder.path, 'data'), join(folder.path, 'link')]
+  await symlink('data', link)
+  for (const [dataDir, blobsDir] of [
+    ...[[data, data] as const, [data, `${data}/`] as const, [data, link] as const],
+    ...[[data, join(link, 'blobs')] as const, [link, join(data, 'large')] as const],
+  ]) {
+    const { config, ...needs } = storeNeeds({ dataDir })
+    const store = await openStore({ config: { ...config, blobsDir }, ...needs })
+    await store.blobs.put(chunks('bytes'))
+    await store.close()
+  }
+})
+
+test('two servers cannot use one folder of large messages by links in their data folders', async () => {
+  await using folder = await temporaryFolder({ isMigrated: false })
+  const [first, second] = [join(folder.path, 'first'), join(folder.path, 'second')]
+  for (const name of ['first', 'second', 'large']) await mkdir(join(folder.path, name))
+  for (const each of [first, second]) await symlink(join('..', 'large'), join(each, 'blobs'))
+  await using _store = await openTestStore({ dataDir: first })
+  const error = await rejection(openStore(storeNeeds({ dataDir: second })))
+  expect(error).toBeInstanceOf(StartupError)
+  expect((error as Error).message).toContain(`The folder of large messages ${join(second, 'blobs')} is in use`)
 })
 
 test('no other user of the machine can read the folder or its files', async () => {

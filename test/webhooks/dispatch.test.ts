@@ -165,6 +165,30 @@ test('a webhook gets no event from before its change, also after a crash or a re
   expect(await cursor()).toBe(3)
 })
 
+// The node had not read the cursor since another one had moved it, and went back to it: it compared events again, with the changed webhook.
+test('a webhook gets no event from before its change, also if another node has moved the cursor', async () => {
+  await using world = await openHookWorld()
+  const { feedWorld, inbox, owner, dispatch } = world
+  const cursor = async () => requireCursor(feedWorld.store.db, 'webhooks')
+  const id = await world.add({ eventTypes: ['message.bounced'] })
+  const other = world.node()
+  await other.start()
+  onTestFinished(() => other.stop())
+  await feedWorld.append(sent(inbox))
+  await expect.poll(() => [dispatch.readThrough(), other.readThrough()]).toEqual([1, 1])
+  other.signalEnabled()
+  await expect.poll(cursor).toBe(1)
+
+  await feedWorld.append(sent(inbox))
+  await expect.poll(() => [dispatch.readThrough(), other.readThrough()]).toEqual([2, 2])
+  await world.update(id, { eventTypes: ['message.sent'] }, owner)
+  await expect.poll(cursor).toBe(2)
+  await feedWorld.append(sent(inbox))
+  await world.settled()
+  const seqs = feedWorld.store.db.selectFrom('webhook_deliveries').select('seq').orderBy('seq')
+  expect(await seqs.execute()).toEqual([{ seq: 3 }])
+})
+
 test('a key that may not read messages cannot create a webhook', async () => {
   await using world = await openHookWorld()
   const { organizationId } = world.inbox
@@ -269,6 +293,17 @@ test('an event that cannot be rendered for some webhooks reaches the others, and
   await world.settled()
   expect(await world.deliveries()).toEqual(['1 message.sent', '1 message.received'])
   expect(render.mock.calls.filter(([, { permissions }]) => permissions)).toHaveLength(5 + 1)
+})
+
+// Webhooks with bodies of the same form did not get the event either.
+test('a filter of senders that fails concerns only its webhook', async () => {
+  await using world = await openHookWorld({}, { events: { pollMs: 1 } }) // where such a filter fails
+  const filtered = { eventTypes: ['message.received'], senders: { isVerified: true } }
+  for (const request of [{}, filtered, {}]) await world.add(request)
+  await world.feedWorld.append(received(world.inbox), received(world.inbox))
+  await world.settled()
+  const both = ['0 message.received', '2 message.received']
+  expect(await world.deliveries()).toEqual([...both, ...both])
 })
 
 // The dispatch failed as a whole, again and again, and no webhook of the server got any event.

@@ -220,6 +220,31 @@ notSupported('sqlite', 'one process writes')(
   },
 )
 
+// Two claims with a shared lock that both wanted more waited for each other for a second, and both nodes wrote nothing meanwhile.
+notSupported('sqlite', 'one process writes')(
+  'a claim that cancels a delivery holds no lock while it waits for the claim of another node',
+  async () => {
+    await using store = await openTestStore()
+    await using other = await openTestStore({ dataDir: store.dataDir, limits: { store: { lockWaitMs: 100 } } })
+    const [webhook] = await addWebhooks(store, 1)
+    await addDeliveries(store, webhook!, 1)
+    await store.transaction((tx) => webhookTable.update(tx, webhook!.id, { updated_at: tx.now + 1 })) // by a narrower key, perhaps
+    let runs = 0
+    let worker: WebhookWorker | undefined
+    await other.transaction(async (tx) => {
+      runs += 1
+      if (runs > 1) return // it got no lock in time
+      await webhookTable.shareLockEnabledByIds(tx, [webhook!.id])
+      worker ??= work(store, async () => expect.fail('the delivery is forbidden'))
+      await isWaiting(store)
+      await webhookTable.lockById(tx, webhook!.id)
+    })
+    expect(runs).toBe(1)
+    await expect.poll(() => states(store)).toEqual(['cancelled 0'])
+    await worker!.stop(0)
+  },
+)
+
 test('failing receivers use at most half of the slots, however many they are', async () => {
   await using store = await openTestStore()
   const webhooks = await addWebhooks(store, 8)

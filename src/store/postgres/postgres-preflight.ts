@@ -38,14 +38,15 @@ interface PreflightNeeds extends ConnectionNeeds {
  */
 export async function openFitDatabase({ clock, isInspection, ...needs }: PreflightNeeds): Promise<PostgresConnection> {
   const database = describeDatabase(needs.url)
-  const connection = await PostgresConnection.open(needs).catch((error: unknown) => {
-    throw new StartupError(`PostgreSQL at ${database} ${whyUnreachable(error)}`, { cause: error })
-  })
+  const connection = await connect(needs)
   try {
     await checkServer(connection, database)
     await checkClock(connection, { database, clock, skewMsMax: needs.limits.store.clockSkewMsMax })
-    if (isInspection) await checkRights(connection, database)
-    else await prepare(connection, database)
+    if (!isInspection) await prepare(connection, database)
+    else {
+      await checkSessions(connection, needs)
+      await checkRights(connection, database)
+    }
     return connection
   } catch (error) {
     await connection.close()
@@ -53,14 +54,30 @@ export async function openFitDatabase({ clock, isInspection, ...needs }: Preflig
   }
 }
 
+async function connect(needs: ConnectionNeeds): Promise<PostgresConnection> {
+  return PostgresConnection.open(needs).catch((error: unknown) => {
+    throw new StartupError(`PostgreSQL at ${describeDatabase(needs.url)} ${whyUnreachable(error)}`, { cause: error })
+  })
+}
+
 /**
  * Checks that no pooler shares one session among several connections: settings, prepared statements and LISTEN belong to a session.
  *
- * @param connections all are open, and run no statement
+ * @param connections one that was lost is left out: after a restart of its machine, the server soon gives the number of its process again
  */
 export function requireOwnSessions(connections: readonly PostgresConnection[], url: string): void {
-  if (new Set(connections.map(({ pid }) => pid)).size < connections.length)
-    throw poolsTransactions(describeDatabase(url))
+  const pids = connections.flatMap(({ isLost, pid }) => (isLost ? [] : pid))
+  if (new Set(pids).size < pids.length) throw poolsTransactions(describeDatabase(url))
+}
+
+/** The start compares the connections that it needs anyway. */
+async function checkSessions(connection: PostgresConnection, needs: ConnectionNeeds): Promise<void> {
+  const second = await connect(needs)
+  try {
+    requireOwnSessions([connection, second], needs.url)
+  } finally {
+    await second.close()
+  }
 }
 
 function poolsTransactions(database: string, cause?: unknown): StartupError {

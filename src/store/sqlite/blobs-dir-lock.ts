@@ -3,13 +3,15 @@
  * refer, so two servers with one folder would delete each other's messages: a server for tests with a restored backup, for example, and
  * the original.
  *
- * A folder inside the data folder is covered by the lock of that one (data-dir-lock.ts). Another folder (MARTLET_BLOBS_URL) gets a file
- * `lock` of its own. With PostgreSQL several servers share a folder, so it has no lock.
+ * The data folder itself, or a folder inside it, is covered by the lock of the data folder (data-dir-lock.ts). Another folder gets a file
+ * `lock` of its own, whether MARTLET_BLOBS_URL names it or a link in the data folder. With PostgreSQL several servers share a folder,
+ * so it has no lock.
  */
-import { dirname } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { StartupError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { makePrivateFolder } from '../folders.ts'
+import { existingFolder, makePrivateFolder } from '../folders.ts'
 import { isDataDirLocked, takeLock } from './data-dir-lock.ts'
 import { isBusy } from './sqlite-errors.ts'
 
@@ -32,7 +34,8 @@ export interface BlobsDirLock {
 export function lockBlobsDir({ blobsDir, dataDir }: BlobsDir, log: Log): BlobsDirLock {
   try {
     requireUnusedBlobsDir({ blobsDir, dataDir })
-    if (dirname(blobsDir) === dataDir) return { release: () => undefined }
+    const { folder, parent, own } = resolveLinks({ blobsDir, dataDir })
+    if (folder === own || parent === own) return { release: () => undefined }
     makePrivateFolder(blobsDir)
     const lock = takeLock(blobsDir)
     return { release: () => lock.close() }
@@ -50,9 +53,24 @@ export function lockBlobsDir({ blobsDir, dataDir }: BlobsDir, log: Log): BlobsDi
  * @throws StartupError when a server uses the folder
  */
 export function requireUnusedBlobsDir({ blobsDir, dataDir }: BlobsDir): void {
-  const parent = dirname(blobsDir)
+  const { folder, parent, own } = resolveLinks({ blobsDir, dataDir })
   // The parent may be the data folder of a server that has no other folder for large messages.
-  if (isLocked(blobsDir) || (parent !== dataDir && isLocked(parent))) throw inUse(blobsDir)
+  if ([folder, parent].some((each) => each !== own && isLocked(each))) throw inUse(blobsDir)
+}
+
+/** Two servers may name one folder in two ways. A folder that does not exist has the path that it will get. */
+function resolveLinks({ blobsDir, dataDir }: BlobsDir) {
+  const folder = realPath(blobsDir)
+  return { folder, parent: dirname(folder), own: realPath(dataDir) }
+}
+
+function realPath(folder: string): string {
+  try {
+    const found = existingFolder(folder)
+    return join(realpathSync(found), relative(found, folder))
+  } catch {
+    return folder // this user may not look it up: what uses the folder reports that
+  }
 }
 
 /** A file that this user may not read, or that is no lock, says nothing. */

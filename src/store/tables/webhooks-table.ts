@@ -1,5 +1,7 @@
 /** Queries for webhooks. Rows only: mail/webhooks decides on access. Webhooks that are being deleted are hidden. */
+import type { SelectQueryBuilder } from 'kysely'
 import type { Db, Tx } from '../handles.ts'
+import type { Schema } from '../schema/schema.ts'
 import type { WebhookRow } from '../schema/webhook-rows.ts'
 import { type Keyset, onePage } from './keyset.ts'
 
@@ -106,9 +108,19 @@ export async function listEnabled(db: Db, organizationIds: readonly string[]): P
  * transaction can disable, delete or change them.
  */
 export async function shareLockEnabledByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
-  if (ids.length === 0) return []
-  return tx
-    .forShare(tx.selectFrom('webhooks'))
+  return ids.length === 0 ? [] : enabledByIds(tx.forShare(tx.selectFrom('webhooks')), ids)
+}
+
+/** The same with locks that are not shared. */
+export async function lockEnabledByIds(tx: Tx, ids: readonly string[]): Promise<WebhookRow[]> {
+  return ids.length === 0 ? [] : enabledByIds(tx.forUpdate(tx.selectFrom('webhooks')), ids)
+}
+
+async function enabledByIds(
+  query: SelectQueryBuilder<Schema, 'webhooks', object>,
+  ids: readonly string[],
+): Promise<WebhookRow[]> {
+  return query
     .selectAll()
     .where('id', 'in', ids)
     .where('is_enabled', '=', 1)

@@ -6,7 +6,9 @@ import pg from 'pg'
 import { expect, test, vi } from 'vitest'
 import { withLimits } from '../../../src/config/limits.ts'
 import { StartupError } from '../../../src/errors.ts'
+import { inspectStore } from '../../../src/store/inspection.ts'
 import { PostgresConnection } from '../../../src/store/postgres/postgres-connection.ts'
+import { requireOwnSessions } from '../../../src/store/postgres/postgres-preflight.ts'
 import { openStore } from '../../../src/store/store.ts'
 import {
   administrate,
@@ -51,11 +53,23 @@ test('a pooler of transactions is refused', async () => {
   )
   const why = 'is behind a pooler of transactions; let it pool sessions (PgBouncer: pool_mode = session)'
   expect((await refusal(database.url!)).message).toContain(why)
+  // It found nothing, and left the session that all connections share read-only.
+  const { config } = storeNeeds({ dataDir: '/nonexistent' })
+  const error = await rejection(inspectStore({ ...config, databaseUrl: database.url }))
+  expect((error as Error).message).toContain(why)
 
   const duplicate = new pg.DatabaseError('prepared statement "m1" already exists', 0, 'error')
   vi.spyOn(PostgresConnection.prototype, 'query').mockRejectedValueOnce(Object.assign(duplicate, { code: '42P05' }))
   expect((await refusal(database.url!)).message).toContain(why)
   vi.restoreAllMocks()
+})
+
+// A container begins to count its processes again when it is started again: the start would have blamed a pooler.
+test('a connection that was lost shares its session with no other', () => {
+  const [open, other, lost] = [false, false, true].map((isLost) => ({ pid: 40, isLost }) as PostgresConnection)
+  const url = 'postgres://ada@db.example/martlet'
+  expect(() => requireOwnSessions([lost!, open!], url)).not.toThrow()
+  expect(() => requireOwnSessions([other!, open!], url)).toThrow('PostgreSQL at db.example/martlet is behind a pooler')
 })
 
 test('a connection has the time limits', async () => {

@@ -74,7 +74,7 @@ interface WebhooksNeeds {
   readonly profile: Pick<WebhookProfile, 'name' | 'makeSecret' | 'isSecret' | 'secretForm'>
   readonly random: (bytes: number) => Buffer
   readonly allowPrivateNetworks: boolean
-  /** Called after a commit that enabled a webhook. */
+  /** Called after a commit that created, enabled or changed a webhook. */
   readonly enabled: () => void
   readonly limits: Limits
 }

@@ -7,7 +7,6 @@ import type { Tx } from '../../../store/handles.ts'
 import type { WebhookDeliveryRow, WebhookRow } from '../../../store/schema/webhook-rows.ts'
 import * as events from '../../../store/tables/events-table.ts'
 import { cancel } from '../../../store/tables/webhook-deliveries-table.ts'
-import * as webhooks from '../../../store/tables/webhooks-table.ts'
 import { mayReadEvent, presentClasses } from '../../messages/readable.ts'
 import { matcherOf, matches } from '../dispatch/matching.ts'
 import { advance } from '../ordering/ordering.ts'
@@ -15,12 +14,14 @@ import { advance } from '../ordering/ordering.ts'
 /**
  * @param webhook as it will be called
  * @param rows claimed in this transaction
+ * @param beforeChange throws if the lock on the webhook is shared
  * @returns the rows to send; the others are cancelled, and deliveries that waited for them become pending
  */
 export async function cancelForbidden(
   tx: Tx,
   webhook: WebhookRow,
   rows: readonly WebhookDeliveryRow[],
+  beforeChange: () => void,
 ): Promise<WebhookDeliveryRow[]> {
   const matcher = matcherOf(webhook)
   const found = await events.listByNumbers(
@@ -42,11 +43,11 @@ export async function cancelForbidden(
   }
   const revoked = rows.filter((row) => !mayStillReceive(row))
   if (revoked.length === 0) return [...rows]
-  const locked = await webhooks.lockById(tx, webhook.id)
+  beforeChange()
   const left = await cancel(
     tx,
     revoked.map(({ id }) => id),
   )
-  if (locked) await advance(tx, locked, left)
+  await advance(tx, webhook, left)
   return rows.filter((row) => !revoked.includes(row))
 }

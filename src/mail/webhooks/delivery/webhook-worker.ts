@@ -77,7 +77,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     metrics,
   })
 
-  const claimEach = createWebhookClaims(needs, pollLoop.pollSoon)
+  const claimDeliveries = createWebhookClaims(needs, pollLoop.pollSoon)
   const attemptDelivery = createWebhookAttempt(needs, abort.signal)
 
   return {
@@ -179,7 +179,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
     reserved: InterruptionBounds,
   ): Promise<ClaimedDeliveries[]> {
     try {
-      return await store.transaction((tx) => claimEach(tx, wanted, reserved))
+      return await claimDeliveries(wanted, reserved)
     } catch (error) {
       if (concernsAllWork(error)) throw error
       if (wanted.length > 1) return claimHalves(wanted, reserved)

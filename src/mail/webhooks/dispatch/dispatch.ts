@@ -10,8 +10,8 @@
  *   at a stop: otherwise a webhook would get such events after a restart, although they are older than its change.
  * Restored database: if the last event that this node has read is no longer in the log, it resumes at the cursor, which was
  *   restored with the log (events/log/read-after.ts).
- * Several nodes: the cursor moves only from the position that this node has read. The losing node discards its batch
- *   and resumes at the winner's cursor.
+ * Several nodes: the cursor moves only from where this node knows it. The losing node discards its batch, and resumes at the
+ *   winner's cursor, or at its own position if that is further: no event up to there matched, and a webhook may have changed since.
  * Failure: logged, counted, and retried from the same position. An event whose body still cannot be rendered after some
  *   tries is skipped for the webhooks with such a body, so that it does not block all later events. A webhook whose row is
  *   damaged gets no events until it is repaired; a replay can send it those (docs/adr/0093).
@@ -126,7 +126,7 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
       position = throughSeq
       lastEventId = rows.find(({ seq }) => seq === throughSeq)!.event_id
     }
-    return throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
+    return !isRead || throughSeq < rows.at(-1)!.seq || rows.length === limits.events.batchMax
   }
 
   /** Returns the matchers of those webhooks whose rows are not damaged. */
@@ -162,8 +162,8 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
 
   /** Stores the position. All events up to it were compared with the webhooks as they were then. */
   async function storePosition(): Promise<void> {
-    if (!isIdle && position > committed) await write([], position)
-    else mustStore = false
+    while (!isIdle && position > committed) await write([], position) // again after another node, which may not have read as far
+    mustStore = false
   }
 
   /** Continues at the stored cursor. */
@@ -173,7 +173,18 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
     lastEventId = null
   }
 
-  /** @returns false if another node has already processed these events: then this one resumes at its cursor */
+  /** Continues after another node has moved the cursor. */
+  async function follow(): Promise<void> {
+    const cursor = await consumers.requireCursor(store.db, NAME)
+    // A lower cursor was restored from a backup. Without the id, the next read would not notice that.
+    const isAhead = position > cursor && cursor >= committed && lastEventId !== null
+    committed = cursor
+    if (isAhead) return
+    position = cursor
+    lastEventId = null
+  }
+
+  /** @returns false if another node has moved the cursor: then these events are read again, unless it has processed them */
   async function write(prepared: readonly PreparedDelivery[], throughSeq: number): Promise<boolean> {
     const mustStoreAgain = mustStore // if it fails
     mustStore = false
@@ -186,11 +197,9 @@ export function createDispatch({ worker, ...needs }: DispatchNeeds): Dispatch {
       worker.signalPending(webhookIds)
       return true
     } catch (error) {
-      if (!(error instanceof Overtaken)) {
-        mustStore ||= mustStoreAgain
-        throw error
-      }
-      await resume()
+      mustStore ||= mustStoreAgain
+      if (!(error instanceof Overtaken)) throw error
+      await follow()
       return false
     }
   }

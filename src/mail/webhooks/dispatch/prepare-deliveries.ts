@@ -58,10 +58,10 @@ export function createPrepareDeliveries(needs: PrepareDeliveriesNeeds) {
   /** The event that could not be rendered, and how often. */
   const failed = { seq: 0, times: 0 }
   /**
-   * Forms of bodies of which an event was skipped. Until one can be rendered, their events are tried once: each further try
-   * would delay the events of all other webhooks.
+   * Forms of bodies, and ids of webhooks with a filter of senders, for which an event was skipped. Until one of them succeeds, their
+   * events are tried once: each further try would delay the events of all other webhooks.
    */
-  const failingForms = new Set<string>()
+  const failing = new Set<string>()
   return prepareDeliveries
 
   /**
@@ -113,17 +113,22 @@ export function createPrepareDeliveries(needs: PrepareDeliveriesNeeds) {
       for (const matcher of matching) {
         const { webhook, actor } = matcher
         const form = `${webhook.profile} ${forbiddenMask(actor)}` // webhooks that may see the same data share one body
+        let step = webhook.id
         try {
-          if (!(await isFromItsSenders(event, matcher))) continue
+          const isWanted = await isFromItsSenders(event, matcher)
+          failing.delete(step)
+          if (!isWanted) continue
+          step = form
           if (!bodies.has(form)) {
             bodies.set(form, await renderBody(event, webhook, actor))
-            failingForms.delete(form)
+            failing.delete(step)
           }
         } catch (error) {
-          if (isTemporary(error) || !(isLastTry || failingForms.has(form))) throw error
-          bodies.set(form, undefined)
-          failingForms.add(form)
+          if (isTemporary(error) || !(isLastTry || failing.has(step))) throw error
+          if (step === form) bodies.set(form, undefined) // a filter says nothing about the other webhooks
+          failing.add(step)
           reportSkipped(error, eventRow, webhook.id)
+          continue
         }
         const body = bodies.get(form)
         if (body !== undefined) prepared.push({ eventRow, payload: event.payload, webhook, ...body })
