@@ -10,7 +10,14 @@ import { ConnectionEnded } from '../session/byte-input.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { type FetchedMessage, ImapRefusal, type RefusalCode, type Snapshot } from '../session/mail-store.ts'
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
-import { BrokenLiteral, type FetchedSource, readToEnd, requireDecodable, writeContent } from './fetch-contents.ts'
+import {
+  BrokenLiteral,
+  type FetchedSource,
+  readToEnd,
+  requireComplete,
+  requireDecodable,
+  writeContent,
+} from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
 import { joinBatches } from './joined-batches.ts'
 import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
@@ -257,6 +264,7 @@ async function writeWhole(
     const root = plan.needsStructure ? await message.source!.structure() : undefined
     const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
     if (plan.hasDecoded) await requireDecodable(session, response.items, source!)
+    if (plan.hasSeveral) await requireComplete(session, response.items, source!)
     const written = writeItems(session, selected, response, source)
     if (written) await written
     return 'written'

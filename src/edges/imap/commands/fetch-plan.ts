@@ -10,6 +10,8 @@ export interface FetchPlan {
   readonly needsStructure: boolean
   /** An item is a decoded part. */
   readonly hasDecoded: boolean
+  /** There are several contents. */
+  readonly hasSeveral: boolean
   /** An item sets \Seen (RFC 9051 §6.4.5: all but the .PEEK forms). */
   readonly marksSeen: boolean
 }
@@ -40,6 +42,7 @@ export function planFetch(session: ImapSession, { items, isUid, changedSince }: 
     items: all,
     wanted: Object.keys(wanted).length === 0 ? undefined : wanted,
     hasDecoded: contents.some(isDecoded),
+    hasSeveral: contents.length > 1,
     needsStructure: contents.some((item) => !isHeader(item) && !isWholeMessage(item)),
     marksSeen: contents.some(({ isPeek }) => !isPeek) && !session.requireSelected().isReadOnly,
   }
