@@ -138,10 +138,12 @@ export async function requireDecodable(
   items: readonly FetchItem[],
   fetched: FetchedSource,
 ): Promise<void> {
-  for (const item of items) {
-    if (!isDecoded(item) || !rangeOf(item, fetched)) continue
-    if (ENCODINGS.has(await encodingOf(session, item, fetched))) continue
-    throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+  const parts = new Map(items.filter(isDecoded).map((item) => [item.path.join('.'), item]))
+  for (const item of parts.values()) {
+    if (!rangeOf(item, fetched)) continue
+    if (!ENCODINGS.has(await encodingOf(session, item, fetched)))
+      throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+    await session.services.work.wait() // the header of a part can be long
   }
 }
 
