@@ -73,6 +73,8 @@ export interface CreateInbox {
   client_id?: string
   environment_id?: string
   random_suffix?: boolean
+  /** It sends nothing until this is changed. */
+  send_paused?: boolean
 }
 
 export interface Attachment {

@@ -26,6 +26,8 @@ test('a misnamed member of a send, a draft or a webhook is refused with the name
     ['POST', `${message}/forward`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `/v0/inboxes/${inboxId}/drafts`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
     ['PATCH', `/v0/inboxes/${inboxId}/drafts/${draft.draft_id}`, { body: 'x' }, 'body', 'write text or html'],
+    ['POST', '/v0/inboxes', { email: 'bob@mail.localhost' }, 'email', 'write username and domain'],
+    ['POST', '/api/v0/inboxes', { email_address: 'bob@mail.localhost' }, 'email_address', 'write username'],
     ['POST', '/v0/webhooks', { url: 'http://127.0.0.1:9/', events: ['message.sent'] }, 'events', 'write event_types'],
     ['PATCH', `/v0/webhooks/${hook.webhook_id}`, { events: ['message.sent'] }, 'events', 'write event_types'],
   ]
@@ -46,6 +48,49 @@ test('a misnamed member of a send, a draft or a webhook is refused with the name
   expect([fine.status, fine.headers.get('martlet-warning')]).toEqual([200, expect.stringContaining('priority')])
   const scheduled = { ...mail, send_at: later }
   expect((await world.request('POST', `/v0/inboxes/${inboxId}/drafts`, { body: scheduled })).status).toBe(200)
+})
+
+// A misspelt selection selected everything else that was named: `messageId` cancelled all mail of the inbox.
+test('a selection of the queue, and a replay of events, refuse every unknown member, and change nothing', async () => {
+  await using world = await startWorld({ env: { MARTLET_OUTBOUND: 'capture' } })
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { messageId } = await world.agentmail.inboxes.messages.send(inboxId, mail)
+  const { body: hook } = await world.request('POST', '/v0/webhooks', { body: { url: 'http://127.0.0.1:9/' } })
+  const deliveries = `/v0/inboxes/${inboxId}/messages/${encodeURIComponent(messageId)}/deliveries`
+  for (const [path, body, name] of [
+    ['/v0/queue/cancel', { inbox_id: inboxId, messageId }, 'messageId'],
+    ['/v0/queue/release', { inbox_id: inboxId, recipient: 'x' }, 'recipient'],
+    [`${deliveries}/cancel`, { recipient: 'x@y.test' }, 'recipient'],
+    [`/v0/webhooks/${hook.webhook_id}/replay`, { start: '2026-01-01', dryRun: true }, 'dryRun'],
+  ] as const) {
+    expect(await world.request('POST', path, { body }), path).toMatchObject({
+      status: 400,
+      body: { message: expect.stringMatching(`^${name} is unknown: `), errors: [{ path: [name] }] },
+    })
+  }
+  expect((await world.request('GET', '/v0/queue?state=held')).body.count).toBe(1)
+  const { body: cancelled } = await world.request('POST', `${deliveries}/cancel`, { body: { recipients: [mail.to] } })
+  expect(cancelled).toEqual({ changed: 1 })
+})
+
+// It was sent at once, to the recipients that it had.
+test('a draft that is sent with changes is refused, in every API', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { draftId } = await world.agentmail.inboxes.drafts.create(inboxId, { to: [mail.to], text: 'x' })
+  const { body: listed } = await world.request('GET', `/api/v1/inboxes/${inboxId}/drafts`)
+  const agentPost = `/drafts/${listed.data[0].id}/send`
+  for (const [path, body] of [
+    [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { send_at: '2030-01-01T00:00:00Z' }],
+    [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { to: 'other@example.test' }],
+    [`/api/v1${agentPost}`, { to: 'other@example.test' }],
+    [`/api/v1${agentPost}`, { text_body: 'y' }],
+  ] as const) {
+    const answer = await world.request('POST', path, { body })
+    expect([answer.status, JSON.stringify(answer.body)], path).toEqual([400, expect.stringContaining('sent as it is')])
+  }
+  expect((await world.agentmail.inboxes.drafts.get(inboxId, draftId)).to).toEqual([mail.to])
+  expect((await world.request('POST', `/api/v1${agentPost}`)).status).toBe(201)
 })
 
 // The client packages of AgentPost pass every member on, and the mail was empty.

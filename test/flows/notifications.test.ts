@@ -21,6 +21,29 @@ afterAll(async () => {
 const subjectsAt = (path: string) =>
   sink.calls.filter((call) => call.path.endsWith(path)).map(({ event }) => event.message.Subject)
 
+// It was ignored: the rule reported the mail of everyone, to people outside.
+test('a rule with a filter that is unknown is refused', async () => {
+  const agent = await makeAgent(world)
+  const rule = { id: 'one', channels: { email: { recipients: ['ann@example.test'] } } }
+  const cases: readonly [wrong: object, field: string][] = [
+    [{ filters: { sender_domain: ['bank.test'] } }, 'rules.1.filters.sender_domain'],
+    [{ filters: { senderVerified: true } }, 'rules.1.filters.senderVerified'],
+    [{ filter: { sender_domains: ['bank.test'] } }, 'rules.1.filter'],
+  ]
+  for (const [wrong, field] of cases) {
+    expect(await agent.request('PUT', '/notifications', [rule, { ...rule, id: 'two', ...wrong }]), field).toMatchObject(
+      {
+        status: 400,
+        body: { error: 'validation_error', field, message: expect.stringContaining('sender_domains') },
+      },
+    )
+  }
+  expect((await agent.request('GET', '/notifications')).body).toEqual({ rules: [] })
+  // Others are only reported.
+  const other = await agent.request('PUT', '/notifications', [{ ...rule, priority: 1 }])
+  expect([other.status, other.headers.get('martlet-warning')]).toEqual([200, expect.stringContaining('priority')])
+})
+
 test('the webhook of a rule gets the messages of its senders only', async () => {
   const agent = await makeAgent(world)
   const rules = [

@@ -120,6 +120,33 @@ test('a custom secret is accepted in the right form, on every path, from a key w
   expect((await world.request('POST', '/v0/webhooks/nobody/rotate-secret')).status).toBe(404)
 })
 
+// It had every webhook's secret from a change that changes nothing, and could sign events in the name of this server.
+test('a change returns the secret only to the key that made the webhook, and to keys that may read webhooks', async () => {
+  const keyWith = async (...flags: string[]) => {
+    const permissions = Object.fromEntries(['message_read', 'webhook_update', ...flags].map((flag) => [flag, true]))
+    return (await world.request('POST', '/v0/api-keys', { body: { permissions } })).body.api_key as string
+  }
+  const [changes, reads, makes] = [await keyWith(), await keyWith('webhook_read'), await keyWith('webhook_create')]
+  for (const prefix of ['/v0', '/api/v0']) {
+    const url = 'https://hooks.example/'
+    const { body: made } = await world.request('POST', `${prefix}/webhooks`, { key: makes, body: { url } })
+    const at = `${prefix}/webhooks/${made.webhook_id}`
+    const methods = prefix === '/v0' ? ['PATCH', 'PUT'] : ['PATCH']
+    for (const method of methods) {
+      const answerTo = async (key: string) => (await world.request(method, at, { key, body: { enabled: true } })).body
+      const { secret, ...others } = await answerTo(reads)
+      expect(secret).toBe(made.secret)
+      expect((await answerTo(makes)).secret).toBe(secret)
+      const updated_at = expect.any(String)
+      expect(await answerTo(changes)).toEqual({ ...others, updated_at })
+    }
+    // A secret that it sets itself it knows.
+    const rotated = await world.request('POST', `${at}/rotate-secret`, { key: changes })
+    expect(rotated.body.secret).toMatch(/^whsec_/)
+    expect(rotated.body.secret).not.toBe(made.secret)
+  }
+})
+
 async function hookUp(url: string, { agentmail } = world): Promise<{ at: string; secret: string }> {
   const { webhookId, secret } = await agentmail.webhooks.create({ url, eventTypes: ['message.received'] })
   return { at: `/v0/webhooks/${webhookId}`, secret }

@@ -2,6 +2,7 @@
  * A mail store in memory, for tests of the IMAP server: the contract of mail-store.ts in the simplest form that keeps it. Its
  * mailboxes can also be changed directly, as other protocols would change them.
  */
+import { once } from 'node:events'
 import {
   type AppendedMessage,
   type AppendResult,
@@ -66,6 +67,8 @@ export class MemoryInbox {
   movesAppended = false
   /** Larger messages are not in memory at once, as in a store with files. */
   largeBytes = 1_000_000
+  /** As if a disk did not answer: called when a SEARCH or FETCH waits for it, until its client leaves. */
+  onHang: (() => void) | undefined
   /** As if the disk were full. */
   isUnwritable = false
   /** Open mailboxes and accounts, so that tests see what was left open. */
@@ -254,6 +257,7 @@ class MemoryOpenMailbox implements OpenMailbox {
     wanted: WantedItems,
     signal: AbortSignal,
   ): AsyncGenerator<readonly FetchedMessage[]> {
+    await this.#mayHang(signal)
     for (let start = 0; start < uids.length; start += BATCH) {
       if (signal.aborted) return
       yield uids.slice(start, start + BATCH).flatMap((uid) => {
@@ -307,9 +311,10 @@ class MemoryOpenMailbox implements OpenMailbox {
     key: SearchKey,
     snapshot: Snapshot,
     saved: readonly number[],
-    _signal: AbortSignal,
+    signal: AbortSignal,
     onDamaged?: (count: number) => void,
   ): Promise<readonly number[]> {
+    await this.#mayHang(signal)
     const uids = Array.from(snapshot.uids)
     const damaged = uids.filter((uid) => this.#mailbox.everyMessage.get(uid)!.isDamaged).length
     if (damaged > 0) onDamaged?.(damaged)
@@ -317,6 +322,14 @@ class MemoryOpenMailbox implements OpenMailbox {
       const message = this.#mailbox.everyMessage.get(uid)!
       return !message.isDamaged && matchMessage(key, { at, uid, message, snapshot, saved })
     })
+  }
+
+  async #mayHang(signal: AbortSignal): Promise<void> {
+    if (!this.#inbox.onHang) return
+    const aborted = once(signal, 'abort')
+    this.#inbox.onHang()
+    await aborted
+    signal.throwIfAborted()
   }
 
   async vanishedSince(modseq: number, known: readonly UidRange[]): Promise<readonly UidRange[]> {

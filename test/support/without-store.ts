@@ -58,6 +58,7 @@ export const WITHOUT_STORE: readonly string[] = [
   'test/sending/draft-schedule.test.ts',
   'test/sending/fetch-attachments.test.ts',
   'test/sending/remote-target.test.ts',
+  'test/sending/reported-damage.test.ts',
   'test/sending/reply-recipients.test.ts',
   'test/sending/suppress-bounced.test.ts',
   'test/store/lru-cache.test.ts',

@@ -1,5 +1,5 @@
 /** Which keys get an object from a call that creates or changes it: the key that made it, and keys that may read such objects. */
-import { requirePermission } from './access.ts'
+import { hasPermission, requirePermission } from './access.ts'
 import { type Actor, actorName } from './actor.ts'
 import type { Permission } from './permissions.ts'
 
@@ -17,4 +17,13 @@ export function requireOwnOrReadable(
   permission: Permission,
 ): void {
   if (existing.created_by !== actorName(actor)) requirePermission(actor, permission)
+}
+
+/** As `requireOwnOrReadable`, for a response that shows less of the object to any other key. */
+export function isOwnOrReadable(
+  actor: Actor,
+  existing: { readonly created_by: string | null },
+  permission: Permission,
+): boolean {
+  return existing.created_by === actorName(actor) || hasPermission(actor, permission)
 }

@@ -209,3 +209,22 @@ test('a key that expires cannot grant permissions to a key that expires later', 
     expect((await change({ permissions: {} })).status).toBe(200)
   }
 })
+
+// It was ignored: a key that was meant to expire did not.
+test('the time of expiry cannot be changed; a client may send back the one that it got', async () => {
+  const world = await sharedWorld()
+  const expires_at = new Date(Date.now() + 3_600_000).toISOString()
+  for (const own of [{ expires_at }, {}]) {
+    const { body: made } = await world.request('POST', '/v0/api-keys', { body: { ...own } })
+    const at = `/v0/api-keys/${made.api_key_id}`
+    for (const other of [new Date(Date.now() + 60_000).toISOString(), '2020-01-01', 'never']) {
+      expect(await world.request('PATCH', at, { body: { name: 'x', expires_at: other } }), other).toMatchObject({
+        status: 400,
+        body: { errors: [{ path: ['expires_at'] }] },
+      })
+    }
+    expect((await world.request('GET', at)).body).toMatchObject({ name: made.name, ...own })
+    const again = { ...made, name: 'y', expires_at: made.expires_at ?? null }
+    expect((await world.request('PATCH', at, { body: again })).body).toMatchObject({ name: 'y', ...own })
+  }
+})

@@ -54,6 +54,20 @@ test('an entry is created, read, listed and deleted in each of the six lists of 
   }
 })
 
+// It was an address that no mail has: a block list blocked nobody, and an allow list allowed nobody.
+test('an entry with a wildcard is refused with what to write', async () => {
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'wild' })
+  const at = `/v0/inboxes/${inboxId}/lists/receive/block`
+  for (const entry of ['*@evil.test', '*.evil.test', 'sales-*@evil.test', '*']) {
+    expect(await world.request('POST', at, { body: { entry } }), entry).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('no wildcards: a domain'), errors: [{ path: ['entry'] }] },
+    })
+  }
+  expect((await world.request('GET', at)).body.count).toBe(0)
+  expect((await world.request('GET', `${at}/*@evil.test`)).status).toBe(404)
+})
+
 test('a token belongs to its list, and what is no entry is refused', async () => {
   const { inboxId } = await world.agentmail.inboxes.create({ username: 'bob' })
   const at = `/v0/inboxes/${inboxId}/lists`

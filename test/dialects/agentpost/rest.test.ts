@@ -89,6 +89,16 @@ describe('inboxes', () => {
     await ok('PATCH', `/inboxes/${made.id}`, { send_paused: false })
     expect((await send()).status).toBe(201)
   })
+
+  // The member was ignored, and the inbox could send.
+  test('an inbox can be created with send_paused', async () => {
+    const made = await makeInbox('quiet-at-once', { send_paused: true })
+    expect(made.send_paused).toBe(true)
+    const mail = { to: 'a@b.test', text_body: 'x' }
+    expect((await call('POST', `/inboxes/${made.id}/messages`, mail)).body.error.code).toBe('inbox_paused')
+    expect(await receive(made, { subject: 'in', text: 'x' })).toMatchObject({ subject: 'in' })
+    expect((await makeInbox('not-quiet', { send_paused: false })).send_paused).toBe(false)
+  })
 })
 
 describe('messages', () => {

@@ -209,6 +209,19 @@ test('labels are changed at once or not at all, and at most 20 are its own', asy
   expect((await agent.request('GET', `/messages/${id}`)).body.Labels).toHaveLength(20)
 })
 
+// `replied` and `flagged` mean something to mail programs. The response to a client that set one did not have it.
+test('a label that has a meaning in other APIs is shown to the client that sets it', async () => {
+  const agent = await makeAgent(world)
+  const { MessageID: id } = await receiveMail(world, agent)
+  const change = (body: object) => agent.request('PATCH', `/messages/${id}/labels`, body)
+  const add = ['replied', 'flagged', 'spam', 'trash']
+  expect((await change({ add })).body.labels).toEqual(add.toSorted())
+  expect((await change({ remove: ['spam', 'trash'] })).body.labels).toEqual(['flagged', 'replied'])
+  const { body: page } = await agent.request('GET', '/inbox?label=replied')
+  expect(page.items).toMatchObject([{ MessageID: id, Labels: ['flagged', 'replied'], IsRead: false, Archived: false }])
+  expect((await change({ add: ['archived'], remove: add })).body.labels).toEqual([])
+})
+
 test('a message is marked as read and unread, and counted', async () => {
   const agent = await makeAgent(world)
   const { MessageID: id } = await receiveMail(world, agent)

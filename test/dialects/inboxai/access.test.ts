@@ -96,6 +96,7 @@ test('a flag that only some requests need is declared by their route, and these 
       { name: 'POST /domains', flag: 'domain_read', body: { domain: 'x.example', client_id: 'of-another-key' } },
       { name: 'POST /webhooks', flag: 'webhook_read', body: { url, client_id: 'of-another-key' } },
       { name: 'PATCH /webhooks/:webhook_id', flag: 'message_read', body: { event_types: ['message.sent'] } },
+      { name: 'PATCH /webhooks/:webhook_id', flag: 'webhook_read', body: { enabled: false }, shows: 'secret' },
     ]),
   ).toEqual([])
 })

@@ -203,7 +203,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     const { body, routeOptions } = request
     const schema = routeOptions.schema?.body as RequestSchema | undefined
     if (schema) requireNoMisnomer(schema, body)
-    reportUnknown(request, reply, 'members of the body', unknownMembers(schema, body))
+    reportUnknown(request, reply, 'members of the body', unknownMembers(schema, body), schema?.refusesUnknown)
     next()
   })
   app.addHook('onSend', (request, reply, payload, next) => {

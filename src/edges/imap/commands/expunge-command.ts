@@ -21,7 +21,7 @@ export async function expunge(session: ImapSession, set: MessageSet | undefined)
 export async function reportExpunged(session: ImapSession, selected: SelectedMailbox): Promise<string> {
   await selected.mailbox.refresh()
   const before = selected.believed
-  session.output.write(selected.report(session, { mayExpunge: true }))
+  await session.report({ mayExpunge: true })
   const { believed } = selected
   return session.isCondstore && believed !== before ? `[HIGHESTMODSEQ ${believed.highestModseq}] ` : ''
 }

@@ -339,7 +339,7 @@ function writeItems(
         // Of one message, 200 contents can be wanted: they are written as fast as the client reads, and other work runs between them.
         if (written || !isLast)
           return Promise.resolve(written)
-            .then(() => (isLast ? undefined : session.betweenContents()))
+            .then(() => (isLast ? undefined : session.letOthersRun()))
             .then(() => writeFrom(i + 1))
         continue
       }

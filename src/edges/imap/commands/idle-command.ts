@@ -47,7 +47,7 @@ function follow(session: ImapSession): () => Promise<void> {
     try {
       while (isAgain && !isStopped) {
         isAgain = false
-        session.output.write(selected.report(session, { mayExpunge: true }))
+        await session.report({ mayExpunge: true })
         await session.output.flush()
       }
     } catch (error) {

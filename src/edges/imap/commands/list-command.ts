@@ -23,7 +23,7 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     if (!command.status || !entry.info?.isSelectable || !entry.isMatch) continue
     try {
       const found = await account.status(entry.name)
-      writeStatus(session, entry.name, found, command.status)
+      await writeStatus(session, entry.name, found, command.status)
     } catch (error) {
       if (!(error instanceof ImapRefusal)) throw error // RFC 5819 §2: it was deleted meanwhile, so it has no status
     }

@@ -93,7 +93,7 @@ function refuseInState({ account, selected }: ImapSession, { name }: ImapCommand
 async function reportBefore(session: ImapSession, isUid: boolean): Promise<void> {
   const selected = session.requireSelected()
   await selected.mailbox.refresh()
-  if (selected.hasUnreported()) session.output.write(selected.report(session, { mayExpunge: false, isUid }))
+  await session.report({ mayExpunge: false, isUid })
 }
 
 interface After {
@@ -107,7 +107,7 @@ async function reportAfter(session: ImapSession, { isUid, isFresh, mayExpunge }:
   const { selected } = session
   if (!selected) return
   if (!isFresh && !(await isRefreshed(selected))) return
-  session.reportChanges({ mayExpunge, isUid })
+  await session.reportChanges({ mayExpunge, isUid })
 }
 
 /** The command is done, whatever the store says now: a client that got NO for an APPEND would repeat it. */

@@ -5,18 +5,18 @@ import type { MailboxStatus } from '../session/mail-store.ts'
 
 export async function status(session: ImapSession, { mailbox, items }: StatusCommand): Promise<string> {
   const found = await session.requireAccount().status(mailbox)
-  writeStatus(session, mailbox, found, items)
+  await writeStatus(session, mailbox, found, items)
   return 'OK STATUS completed'
 }
 
 /** Reports changes of the selected mailbox first: a later EXPUNGE would make the client subtract a message that the number no longer has. */
-export function writeStatus(
+export async function writeStatus(
   session: ImapSession,
   mailbox: string,
   found: MailboxStatus,
   items: readonly StatusItem[],
-): void {
-  session.reportChanges({ mayExpunge: true })
+): Promise<void> {
+  await session.reportChanges({ mayExpunge: true })
   if (items.includes('HIGHESTMODSEQ')) session.isCondstore = true // RFC 7162 §3.1
   const values = items.map((item) => `${item} ${statusValue(item, found)}`)
   session.untagged(`STATUS ${session.formatMailbox(mailbox)} (${values.join(' ')})`)

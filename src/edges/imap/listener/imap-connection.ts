@@ -233,6 +233,8 @@ export class ImapConnection implements SessionPeer, LimitedConnection, Unit {
   /** A bug or a store that fails: the client may try again, with the same connection if its responses are complete. */
   #reportFault(tag: string, command: string, error: unknown): void {
     if (error instanceof ConnectionEnded || error instanceof LineTooLong || error instanceof BrokenLiteral) throw error
+    // The client has left while the command waited for the store.
+    if (this.#hasClosed && error === this.#ended?.signal.reason) throw new ConnectionEnded()
     this.#needs.services.log.error({ err: error, session: this.id, command }, 'IMAP command failed')
     this.#session.output.write(`${tag} NO [SERVERBUG] internal error; try again later\r\n`)
   }

@@ -116,12 +116,19 @@ export class ImapSession implements GrammarContext {
    *
    * @param mayExpunge the running command does not forbid EXPUNGE (RFC 9051 §7.5.1)
    */
-  reportChanges({ mayExpunge, isUid = false }: Pick<ReportOptions, 'mayExpunge' | 'isUid'>): void {
-    const { selected, reported } = this
-    if (!selected?.hasUnreported()) return
+  async reportChanges({ mayExpunge, isUid = false }: Pick<ReportOptions, 'mayExpunge' | 'isUid'>): Promise<void> {
     // RFC 9051 §5.5: sequence numbers in commands that have been sent already must keep their meaning.
-    const isExpungeSafe = mayExpunge && !this.input.hasBytes
-    this.output.write(selected.report(this, { mayExpunge: isExpungeSafe, isUid, known: reported }))
+    await this.report({ mayExpunge: mayExpunge && !this.input.hasBytes, isUid, known: this.reported })
+  }
+
+  async report(options: ReportOptions): Promise<void> {
+    if (!this.selected?.hasUnreported()) return
+    const pieces = this.selected.report(this, options)
+    for (let piece = pieces.next(); !piece.done; ) {
+      this.output.write(piece.value)
+      piece = pieces.next()
+      if (!piece.done) await this.letOthersRun()
+    }
   }
 
   /** Writes if much was collected, and lets other connections run. Call it in loops. */
@@ -131,8 +138,8 @@ export class ImapSession implements GrammarContext {
     await this.services.work.wait()
   }
 
-  /** As `breathe`, but other connections may run in any case: a content can take some milliseconds, however short it is. */
-  betweenContents(): Promise<void> {
+  /** As `breathe`, for work that takes some milliseconds, however little it writes. */
+  letOthersRun(): Promise<void> {
     return this.output.isFull ? this.breathe() : this.services.work.wait()
   }
 

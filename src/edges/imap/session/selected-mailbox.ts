@@ -89,24 +89,31 @@ export class SelectedMailbox {
     })\r\n`
   }
 
-  /** Untagged responses for changes since the last report. Afterwards the client believes in a later snapshot. */
-  report(style: ReportStyle, { mayExpunge, isUid = false, known }: ReportOptions): string {
+  /**
+   * Yields untagged responses for changes since the last report, in pieces between which other work may run: another session may have
+   * changed all messages. From the first piece on, the client believes in a later snapshot.
+   */
+  *report(style: ReportStyle, { mayExpunge, isUid = false, known }: ReportOptions): Generator<string, void> {
     const before = this.believed
-    if (!before.next) return ''
+    if (!before.next) return
     const { after, vanished, changed } = follow(before, mayExpunge)
-    if (after === before) return ''
+    if (after === before) return
     const gone = goneFrom(before, vanished)
     this.believed = after
     let text = formatGone(before, gone, style)
     const leftCount = before.uids.length - gone.length
     if (after.uids.length !== leftCount) text += `* ${after.uids.length} EXISTS\r\n`
-    for (const uid of ascending(changed)) {
+    for (const [index, uid] of ascending(changed).entries()) {
+      if (index > 0 && index % REPORTED_AT_ONCE === 0) {
+        yield text
+        text = ''
+      }
       if (positionOf(before.uids, uid) === -1) continue // the client will ask for the flags of new messages
       const position = positionOf(after.uids, uid)
       if (position === -1 || known?.get(uid) === after.modseqs[position]) continue
       text += this.flagsFetch(position, after, style, isUid)
     }
-    return text
+    yield text
   }
 
   /** Whether a change can be reported only with EXPUNGE. */
@@ -114,6 +121,9 @@ export class SelectedMailbox {
     return this.believed.next !== undefined
   }
 }
+
+/** Messages with changed flags in one piece of a report. */
+const REPORTED_AT_ONCE = 1_000
 
 /** Keywords that differ per message could make many sets; forgetting them costs only time. */
 const ANNOUNCED_SETS_MAX = 1_000

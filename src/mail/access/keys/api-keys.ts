@@ -33,7 +33,8 @@ export interface ApiKeys {
   /** @throws not_found */
   get(actor: Actor, within: Within, id: string): Promise<ApiKey>
   /**
-   * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` grants all.
+   * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` grants all. The time of
+   * expiry is fixed: another `expiresAt` than that of the key is refused.
    *
    * @throws not_found; forbidden for a key with more permissions than the actor's
    */
@@ -41,7 +42,11 @@ export interface ApiKeys {
     actor: Actor,
     within: Within,
     id: string,
-    change: { name?: string | undefined; permissions?: readonly Permission[] | null | undefined },
+    change: {
+      name?: string | undefined
+      permissions?: readonly Permission[] | null | undefined
+      expiresAt?: number | undefined
+    },
   ): Promise<ApiKey>
   /**
    * The key stops working at once and its WebSockets are closed.
@@ -140,6 +145,10 @@ export function createApiKeys({ store, random, clock, limits, keyRevoked }: ApiK
         await apiKeys.lockById(tx, id)
         const row = await requireKeyRow(tx, actor, 'api_key_update', { ...within, kind: 'bearer', id })
         checkNotStronger(keyOf(actor), row)
+        if (change.expiresAt !== undefined && change.expiresAt !== row.expires_at) {
+          const detail = 'expires_at cannot be changed: create another key with it, and delete this one'
+          throw new MailError('validation_error', { detail, path: ['expires_at'] })
+        }
         if (change.permissions !== undefined) {
           checkNoEscalation(keyOf(actor), change.permissions ?? undefined)
           if (row.is_root) throw new MailError('forbidden', { detail: 'The root key always has every permission' })

@@ -57,6 +57,18 @@ export function parseEntry(text: string): string {
   throw new MailError('validation_error', { detail, path: ['entry'] })
 }
 
+/**
+ * As `parseEntry`, for an entry that a client adds. A star is a character of addresses, but `*@example.com` is meant to be a domain:
+ * as an address, it would block nobody, and in an allow list deny everybody.
+ *
+ * @throws validation_error
+ */
+export function parseNewEntry(text: string): string {
+  if (!text.includes('*')) return parseEntry(text)
+  const detail = 'entry has no wildcards: a domain like example.com stands for all its addresses and subdomains'
+  throw new MailError('validation_error', { detail, path: ['entry'] })
+}
+
 export function entryTypeOf(entry: string): 'email' | 'domain' {
   return entry.includes('@') ? 'email' : 'domain'
 }

@@ -21,7 +21,7 @@ import type { Actor, Within } from '../../access/actor.ts'
 import { closePage, openPage, type Page, type PageRequest } from '../../access/paging/page-tokens.ts'
 import type { Permission } from '../../access/permissions.ts'
 import { requireVerified } from '../../tenants/organization-state.ts'
-import { entryTypeOf, type ListEntry, type ListName, normaliseEntry, parseEntry } from './list-entry.ts'
+import { entryTypeOf, type ListEntry, type ListName, normaliseEntry, parseEntry, parseNewEntry } from './list-entry.ts'
 
 /**
  * `within` selects the lists of an inbox, of a pod, or, if it names neither, of the organization. All functions throw
@@ -72,7 +72,7 @@ interface ListsNeeds {
 export function createLists({ store, limits }: ListsNeeds): Lists {
   return {
     async create(actor, within, list, request) {
-      const entry = parseEntry(request.entry)
+      const entry = parseNewEntry(request.entry)
       const reason = parseReason(request.reason)
       return store.transaction(async (tx) => {
         await assertKeyUnchanged(tx, actor)

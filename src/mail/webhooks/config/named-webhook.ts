@@ -60,7 +60,7 @@ async function putOnce(
     known ?? (await webhooks.create(actor, { inbox }, { url, isEnabled, clientId: name, senders, ...EVENTS }))
   // A webhook that another call has just made under this name may differ.
   const changed = await webhooks.update(actor, { inbox }, webhook.id, { url, isEnabled, senders, ...EVENTS })
-  if (!known || !rotateSecret) return { webhook: changed, isSecretNew: !known }
+  if (!known || !rotateSecret) return { webhook: { secret: webhook.secret, ...changed }, isSecretNew: !known }
   return { webhook: await webhooks.rotateSecret(actor, { inbox }, webhook.id, undefined), isSecretNew: true }
 }
 

@@ -30,6 +30,12 @@ export interface Webhook {
   readonly updatedAt: number
 }
 
+/** A webhook as a call that changes it returns it. */
+export interface ChangedWebhook extends Omit<Webhook, 'secret'> {
+  /** Absent for a key that has not created the webhook and may not read webhooks: it signs in the name of this server. */
+  readonly secret?: string
+}
+
 /** Names and values of custom header fields of its requests. */
 export type CustomHeaders = Readonly<Record<string, string>>
 

@@ -17,7 +17,7 @@ import { assertKeyUnchanged, keyOf, requireScope } from '../../access/access.ts'
 import { type Actor, actorName, type Within } from '../../access/actor.ts'
 import { parseClientId } from '../../access/client-id.ts'
 import { lockScope } from '../../access/keys/key-rows.ts'
-import { requireOwnOrReadable } from '../../access/own-or-readable.ts'
+import { isOwnOrReadable, requireOwnOrReadable } from '../../access/own-or-readable.ts'
 import { listPage } from '../../access/paging/list-page.ts'
 import type { Page, PageRequest } from '../../access/paging/page-tokens.ts'
 import { checkEventFilter, checkEventType } from '../../events/feed/subscription-filter.ts'
@@ -29,7 +29,7 @@ import type { SenderFilter } from '../dispatch/sender-filter.ts'
 import { isOrdered } from '../ordering/ordering.ts'
 import { applyHeaders, parseWebhookUrl } from './endpoint.ts'
 import { changedEventFilter, filterOwner, formatList, permissionsOf } from './filter-change.ts'
-import type { HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
+import type { ChangedWebhook, HeadersChange, NewWebhook, Webhook, WebhookChange } from './webhook.ts'
 import { lockWebhook, narrowed, requireWebhook } from './webhook-lookup.ts'
 import { rotate } from './webhook-secrets.ts'
 import { showWebhook, showWebhooks } from './webhook-views.ts'
@@ -50,7 +50,7 @@ export interface Webhooks {
   /** @param ref id, or client_id of exactly the scope of the call, here and below */
   get(actor: Actor, within: Within, ref: string): Promise<Webhook>
   /** From then on, the webhook receives what this actor may see. When it is enabled again, it gets only new events. */
-  update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<Webhook>
+  update(actor: Actor, within: Within, ref: string, change: WebhookChange): Promise<ChangedWebhook>
   /** No request begins after this; pending deliveries are not sent. */
   delete(actor: Actor, within: Within, ref: string): Promise<void>
   /**
@@ -175,7 +175,8 @@ export function createWebhooks({ store, profile, random, enabled, limits, ...rul
           updated_at: tx.now,
         }
         await webhooks.update(tx, row.id, changed)
-        return showWebhook(tx, changed)
+        const { secret, ...others } = await showWebhook(tx, changed)
+        return isOwnOrReadable(actor, row, 'webhook_read') ? { ...others, secret } : others
       })
       enabled()
       return shown

@@ -25,6 +25,8 @@ export interface RequestSchema {
   readonly knownNames?: readonly string[]
   /** Members of a body that no client of the service sends, with what to write instead. They are refused. */
   readonly misnamed?: Readonly<Record<string, string>>
+  /** Of a body: unknown members are always refused, because one that is ignored would select more. */
+  readonly refusesUnknown?: boolean
   /** The member exists to be refused. */
   readonly isRefused?: boolean
 }

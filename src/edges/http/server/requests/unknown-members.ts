@@ -24,6 +24,7 @@ const NAME_CHARS_MAX = 64
 
 /**
  * @param what "query parameters", for example
+ * @param isRefused also without the header field
  * @throws validation_error in strict mode
  */
 export function reportUnknown(
@@ -31,6 +32,7 @@ export function reportUnknown(
   reply: Pick<FastifyReply, 'getHeader' | 'header'>,
   what: string,
   unknown: readonly UnknownMember[],
+  isRefused = false,
 ): void {
   const strict = request.headers['martlet-strict']
   if (strict !== undefined && strict !== 'true' && strict !== 'false') {
@@ -38,7 +40,7 @@ export function reportUnknown(
   }
   const [first] = unknown
   if (!first) return
-  if (strict === 'true') {
+  if (strict === 'true' || isRefused) {
     const path = first.path.map((name) => (typeof name === 'string' ? readable(name) : name))
     const known = first.known.slice(0, KNOWN_MAX)
     const meant = similarName(String(path.at(-1)), first.known)

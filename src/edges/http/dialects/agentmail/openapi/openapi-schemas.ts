@@ -1,10 +1,11 @@
 /**
  * Converts the schemas of the routes to those of the API description. A schema with a `title` becomes a component of that
- * name. Five further keywords are not JSON Schema, and no validator knows them:
+ * name. Six further keywords are not JSON Schema, and no validator knows them:
  *
  * - `rule`: what the core checks beyond the schema, as keywords of JSON Schema. The core refuses with a sentence that says
  *   what to write, which "must match pattern" does not, so these keywords are shown and not compiled.
  * - `knownNames`: the names that have a meaning in an object without declared members; not shown.
+ * - `refusesUnknown`: unknown members are refused; shown as `additionalProperties: false`.
  * - `misnamed`: members that are refused, and what to write instead; not shown.
  * - `isRefused`: the member exists to be refused, so it is not shown.
  * - `isOurs`: the member is an addition of Martlet; shown as `x-martlet`.
@@ -28,6 +29,7 @@ interface Source extends Keywords {
   readonly rule?: Rule
   readonly knownNames?: readonly string[]
   readonly misnamed?: Readonly<Record<string, string>>
+  readonly refusesUnknown?: boolean
   readonly isRefused?: boolean
   readonly isOurs?: boolean
   readonly type?: string
@@ -63,7 +65,7 @@ export function createShownSchemas(limits: Limits, examples: Readonly<Record<str
   }
 
   function showKeywords(schema: Source): Keywords {
-    const { title, rule, knownNames, misnamed, isRefused, isOurs, ...keywords } = schema
+    const { title, rule, knownNames, misnamed, refusesUnknown, isRefused, isOurs, ...keywords } = schema
     const { properties, required, items, additionalProperties, anyOf, ...plain } = keywords
     const rules = typeof rule === 'function' ? rule(limits) : rule
     const shown = Object.entries(properties ?? {}).filter(([, member]) => !member.isRefused)
@@ -76,6 +78,7 @@ export function createShownSchemas(limits: Limits, examples: Readonly<Record<str
       ...(names && names.length > 0 && { required: names }),
       ...(items && { items: show(items) }),
       ...(additionalProperties && { additionalProperties: show(additionalProperties) }),
+      ...(refusesUnknown && { additionalProperties: false }),
       ...(anyOf && { anyOf: anyOf.map(show) }),
       ...rules,
       ...(isOurs && { 'x-martlet': true }),

@@ -75,7 +75,10 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { lists }: { readonly l
     body: refuseNarrowerScope(CreateListEntry, scopeRoute, '/lists/{direction}/{type}'),
     response: ok(ListEntry),
     errors: ['limit_exceeded', 'organization_unverified'] as const,
-    rules: ['entry must be an address like ann@example.com, or a domain like example.com …'],
+    rules: [
+      'entry must be an address like ann@example.com, or a domain like example.com …',
+      'entry has no wildcards: …',
+    ],
   }
   app.post(all, { schema: create, config: access('list_entry_create', keys) }, async ({ actor, params, body }) =>
     listEntry(await lists.create(actor, withinOf(params), params, { entry: body.entry, reason: body.reason })),

@@ -50,10 +50,13 @@ const rules = [
   'domain is not a domain name',
 ]
 
+/** A selection that is misspelt would select everything else that is named, and a cancellation is final. */
+const strict = { refusesUnknown: true }
+
 /** Only a release can set a route; the other actions refuse it. */
 function withRoute<Members extends TProperties>(title: string, action: keyof typeof summaries, members: Members) {
-  if (action === 'release') return named(title.replace('Queue', 'ReleaseQueue'), { ...members, route })
-  return named(title, { ...members, route: Type.Optional({ ...RouteName, isRefused: true }) })
+  if (action === 'release') return named(title.replace('Queue', 'ReleaseQueue'), { ...members, route }, strict)
+  return named(title, { ...members, route: Type.Optional({ ...RouteName, isRefused: true }) }, strict)
 }
 
 export function queueRoutes(app: HttpApp, needs: { readonly queue: Queue }): void {

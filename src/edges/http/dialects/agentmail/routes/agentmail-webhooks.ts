@@ -88,8 +88,9 @@ function addRoutes(app: HttpApp, scopeRoute: ScopeRoute, { webhooks }: { readonl
     webhook(await webhooks.get(actor, withinOf(params), readWebhookId(params.webhook_id))),
   )
 
-  // A change that only disables a webhook needs no permission for the mail that it receives.
-  const change = access('webhook_update', { ...scopeRoute, conditional: ['message_read'] })
+  // A change that only disables a webhook needs no permission for the mail that it receives; the response shows the secret to keys that
+  // may read it.
+  const change = access('webhook_update', { ...scopeRoute, conditional: ['message_read', 'webhook_read'] })
   const update = {
     tags,
     summary: 'Update a webhook',

@@ -96,8 +96,11 @@ export function readNewKey(body: Static<typeof CreateApiKey>): NewApiKey {
 export const UpdateApiKey = named('UpdateApiKeyRequest', {
   name: Type.Optional(Type.String({ rule: objectName })),
   permissions: Type.Optional(Type.Union([Permissions, Type.Null()], { description: 'null removes all restrictions.' })),
+  /** Clients may send back what they got. */
+  expires_at: Type.Optional({ ...Type.Union([Type.String(), Type.Null()]), isRefused: true }),
 })
 
 export function readKeyChange(body: Static<typeof UpdateApiKey>) {
-  return { name: body.name, permissions: body.permissions && readPermissions(body.permissions) }
+  const expiresAt = readTime('expires_at', body.expires_at ?? undefined)
+  return { name: body.name, permissions: body.permissions && readPermissions(body.permissions), expiresAt }
 }

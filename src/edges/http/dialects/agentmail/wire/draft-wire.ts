@@ -95,11 +95,22 @@ export const UpdateDraftBody = named(
   { misnamed },
 )
 
-export const SendDraftBody = named('SendDraftRequest', {
-  ...LabelsBody.properties,
-  track_opens: Type.Optional(TrackOpens),
-  hold: Type.Optional(Type.Boolean({ isRefused: true, description: 'Must be false: a draft waits until it is sent.' })),
-})
+const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /v0/inboxes/{inbox_id}/drafts/{draft_id}'
+const misnamedInSend = Object.fromEntries(
+  ['send_at', 'to', 'cc', 'bcc', 'reply_to', 'subject', 'text', 'html', 'body'].map((name) => [name, CHANGE_FIRST]),
+)
+
+export const SendDraftBody = named(
+  'SendDraftRequest',
+  {
+    ...LabelsBody.properties,
+    track_opens: Type.Optional(TrackOpens),
+    hold: Type.Optional(
+      Type.Boolean({ isRefused: true, description: 'Must be false: a draft waits until it is sent.' }),
+    ),
+  },
+  { misnamed: misnamedInSend },
+)
 
 export function draftItem(view: DraftItemView): Wire<typeof DraftItem> {
   return {

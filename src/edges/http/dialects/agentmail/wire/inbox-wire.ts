@@ -108,7 +108,14 @@ function readLimits({ quota_bytes, quota_messages, retention_days }: LimitMember
   return Object.values(limits).some((value) => value !== undefined) ? limits : undefined
 }
 
-export const CreateInbox = named('CreateInboxRequest', {
+/** An inbox with one of them would have a random address. */
+const misnamed = {
+  email: 'write username and domain',
+  email_address: 'write username and domain',
+  address: 'write username and domain',
+}
+
+const createMembers = {
   username: Type.Optional(
     Type.String({
       description:
@@ -128,7 +135,9 @@ export const CreateInbox = named('CreateInboxRequest', {
   metadata: Type.Optional(mapOf(metadataValue, { rule: metadataSize })),
   challenge_senders: challengeSenders,
   ...limitMembers,
-})
+}
+
+export const CreateInbox = named('CreateInboxRequest', createMembers, { misnamed })
 
 export const UpdateInbox = named('UpdateInboxRequest', {
   display_name: Type.Optional(Type.Union([Type.String({ rule: displayNameRule }), Type.Null()])),

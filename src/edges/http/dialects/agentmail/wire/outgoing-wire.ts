@@ -54,7 +54,8 @@ const misnamedInReplies = {
   send_at: 'a send leaves at once. Create a draft with send_at: POST /v0/inboxes/{inbox_id}/drafts',
 }
 
-const ANSWER = 'the path decides the thread. Answer a message with POST /v0/inboxes/{inbox_id}/messages/{message_id}/reply'
+const ANSWER =
+  'the path decides the thread. Answer a message with POST /v0/inboxes/{inbox_id}/messages/{message_id}/reply'
 const misnamedInSends = { ...misnamedInReplies, in_reply_to: ANSWER, thread_id: ANSWER }
 
 export const SendBody = named(

@@ -100,7 +100,7 @@ export function readDeliveryFilter({ state, event_types, before, after }: Delive
   }
 }
 
-export const RequestReplay = named('ReplayWebhookRequest', {
+const replayMembers = {
   start: timeText('ISO 8601, inclusive: when the events happened.'),
   end: Type.Optional(timeText('ISO 8601, exclusive. Default: now.')),
   event_types: Type.Optional(
@@ -112,7 +112,10 @@ export const RequestReplay = named('ReplayWebhookRequest', {
     }),
   ),
   dry_run: Type.Optional(Type.Boolean({ description: 'Only counts the events.' })),
-})
+}
+
+/** A misspelt `dry_run` would send the events. */
+export const RequestReplay = named('ReplayWebhookRequest', replayMembers, { refusesUnknown: true })
 
 /** @throws validation_error for an invalid date */
 export function readReplay(body: Static<typeof RequestReplay>): ReplayRequest {

@@ -2,7 +2,12 @@
 import { type Static, Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import type { NewWebhook, WebhookChange, Webhook as WebhookView } from '../../../../../mail/webhooks/config/webhook.ts'
+import type {
+  ChangedWebhook,
+  NewWebhook,
+  WebhookChange,
+  Webhook as WebhookView,
+} from '../../../../../mail/webhooks/config/webhook.ts'
 import { clientId, EventType, headerName, headerValue } from './request-texts.ts'
 import { mapOf, named, namedPage, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
@@ -46,7 +51,12 @@ export const Webhook = named('Webhook', {
   inbox_ids: OptionalTexts,
   pod_id: Type.Optional(Type.String({ description: 'The pod to which the webhook belongs.' })),
   inbox_id: Type.Optional(Type.String({ description: 'The inbox to which the webhook belongs.' })),
-  secret: Type.String({ description: 'Signs its requests: `whsec_` and base64.' }),
+  secret: Type.Optional(
+    Type.String({
+      description:
+        'Signs its requests: `whsec_` and base64. Absent after a change by a key without webhook_read, unless it made the webhook.',
+    }),
+  ),
   enabled: Type.Boolean(),
   ordered: Type.Boolean({ description: 'Events of one inbox are sent one after the other.' }),
   disabled_reason: Type.Optional(
@@ -57,7 +67,7 @@ export const Webhook = named('Webhook', {
   created_at: Time,
 })
 
-export function webhook(view: WebhookView): Wire<typeof Webhook> {
+export function webhook(view: ChangedWebhook): Wire<typeof Webhook> {
   return {
     webhook_id: shownWebhookId(view.id),
     url: view.url,

@@ -15,6 +15,7 @@ import {
   draftItem,
   readDraftChange,
   readNewDraft,
+  SendDraftBody,
   UpdateDraft,
 } from '../wire/agentpost-draft-wire.ts'
 import { listOf, pageQuery, readPage } from '../wire/agentpost-shape-wire.ts'
@@ -85,7 +86,7 @@ export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
   })
 
   const send = access('draft_send', { conditional: ['message_read'] })
-  app.post(`${one}/send`, { schema: { params }, config: send }, async (request, reply) => {
+  app.post(`${one}/send`, { schema: { params, body: SendDraftBody }, config: send }, async (request, reply) => {
     const { actor, params } = request
     const id = readId('drf', params.draft_id)
     const idempotencyKey = idempotencyKeyOf(request)

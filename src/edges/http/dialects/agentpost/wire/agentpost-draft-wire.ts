@@ -85,6 +85,14 @@ export const UpdateDraft = Type.Object(
   { misnamed },
 )
 
+const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /drafts/{draft_id}'
+
+/** Nothing: a member that is believed to change the draft is refused. */
+export const SendDraftBody = Type.Object(
+  {},
+  { misnamed: Object.fromEntries(Object.keys(UpdateDraft.properties).map((name) => [name, CHANGE_FIRST])) },
+)
+
 export function readDraftChange(body: Static<typeof UpdateDraft>, removed: readonly string[] | undefined): DraftChange {
   const recipients = (given: Static<typeof UpdateDraft>['to']) => (given === null ? null : readRecipients(given))
   return {

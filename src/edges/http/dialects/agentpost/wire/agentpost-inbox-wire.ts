@@ -32,6 +32,7 @@ export const CreateInbox = Type.Object({
   client_id: Type.Optional(Type.String()),
   environment_id: Type.Optional(Type.String()),
   random_suffix: Type.Optional(Type.Boolean()),
+  send_paused: Type.Optional(Type.Boolean()),
 })
 
 export function readNewInbox(body: Static<typeof CreateInbox>): NewInbox {
@@ -42,6 +43,7 @@ export function readNewInbox(body: Static<typeof CreateInbox>): NewInbox {
     displayName: body.display_name ?? body.name,
     clientId: body.client_id,
     hasRandomSuffix: body.random_suffix,
+    status: body.send_paused ? 'send_paused' : undefined,
   }
 }
 

@@ -1,12 +1,12 @@
 /** Webhooks (docs/compatibility/agentpost.md). */
 import { type Static, Type } from 'typebox'
 import { readEventTypes, shownEventTypes } from '../../../../../mail/events/log/seven-types.ts'
-import type { NewWebhook, Webhook, WebhookChange } from '../../../../../mail/webhooks/config/webhook.ts'
+import type { ChangedWebhook, NewWebhook, Webhook, WebhookChange } from '../../../../../mail/webhooks/config/webhook.ts'
 import { readInboxId, shownId } from '../prefixed-ids.ts'
 import { readTexts, TextOrList, time } from './agentpost-shape-wire.ts'
 
 /** Only the response that made the secret contains it. */
-export function webhook(view: Webhook) {
+export function webhook(view: ChangedWebhook) {
   return {
     id: shownId('whk', view.id),
     url: view.url,

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { formatAddress } from '../../../../../formats/address/address.ts'
 import { CORRELATION_ID, fieldOf, IDEMPOTENCY_KEY } from '../../../../../formats/agentmail-fields.ts'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
-import { ARCHIVED, DUPLICATE, ownLabels } from '../../../../../mail/messages/labels/label-rules.ts'
+import { ARCHIVED, DUPLICATE, FLAGGED, isOwnLabel, REPLIED } from '../../../../../mail/messages/labels/label-rules.ts'
 import type { SenderTrust } from '../../../../../mail/messages/sender-trust.ts'
 import type {
   Attachment,
@@ -95,8 +95,10 @@ export function attachmentStatus({ filename, contentType, sizeBytes }: Attachmen
   }
 }
 
-/** Labels that clients of Assmbl set, and the one that marks a repeated message; other state has own members. */
+/** Labels with a meaning in other APIs. No member shows them, and a client that has set one must find it again. */
+const STATES: ReadonlySet<string> = new Set([DUPLICATE, REPLIED, FLAGGED, 'spam', 'trash'])
+
+/** Labels that clients of Assmbl set; whether a message is read or archived has a member of its own. */
 export function shownLabels(labels: readonly string[]): string[] {
-  const own = new Set(ownLabels(labels))
-  return labels.filter((label) => own.has(label) || label === DUPLICATE)
+  return labels.filter((label) => isOwnLabel(label) || STATES.has(label))
 }

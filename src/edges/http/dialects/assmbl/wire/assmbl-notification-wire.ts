@@ -5,18 +5,18 @@ import type { NotificationRule } from '../../../../../mail/notifications/notific
 
 const Flag = Type.Optional(Type.Boolean())
 
+const Filters = Type.Object({
+  sender_verified: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+  traffic_types: Type.Optional(Type.Array(Type.Enum(['direct', 'marketplace']))),
+  sender_domains: Type.Optional(Type.Array(Type.String())),
+  trust_tiers: Type.Optional(Type.Array(Type.Enum(['verified', 'unverified']))),
+})
+
 const Rule = Type.Object({
   id: Type.String(),
   name: Type.Optional(Type.String()),
   enabled: Flag,
-  filters: Type.Optional(
-    Type.Object({
-      sender_verified: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
-      traffic_types: Type.Optional(Type.Array(Type.Enum(['direct', 'marketplace']))),
-      sender_domains: Type.Optional(Type.Array(Type.String())),
-      trust_tiers: Type.Optional(Type.Array(Type.Enum(['verified', 'unverified']))),
-    }),
-  ),
+  filters: Type.Optional(Filters),
   channels: Type.Object({
     webhook: Type.Optional(Type.Object({ enabled: Flag, url: Type.String(), rotate_secret: Flag })),
     email: Type.Optional(Type.Object({ enabled: Flag, recipients: Type.Array(Type.String()) })),
@@ -31,7 +31,9 @@ export function readRules(body: Static<typeof RulesBody>): NotificationRule[] {
   return ('rules' in body ? body.rules : body).map(readRule)
 }
 
-function readRule({ id, name = '', enabled = true, filters = {}, channels }: Static<typeof Rule>, index: number) {
+function readRule(rule: Static<typeof Rule>, index: number) {
+  const { id, name = '', enabled = true, filters = {}, channels } = rule
+  refuseUnknownFilters(rule, index)
   const { webhook, email } = channels
   const types = filters.traffic_types ?? []
   if (types.length > 0 && !types.includes('direct')) {
@@ -45,6 +47,23 @@ function readRule({ id, name = '', enabled = true, filters = {}, channels }: Sta
     }),
     ...(email && { mail: { isEnabled: email.enabled ?? true, recipients: email.recipients } }),
   }
+}
+
+/** Characters of a member's name that an error repeats. */
+const NAME_CHARS_MAX = 64
+
+/**
+ * Other unknown members are only reported. A filter that is ignored would report the mail of everyone, also to people outside.
+ *
+ * @throws validation_error
+ */
+function refuseUnknownFilters(rule: Static<typeof Rule>, index: number): void {
+  const known = Object.keys(Filters.properties)
+  const unknown = Object.keys(rule.filters ?? {}).find((name) => !known.includes(name))
+  const at = 'filter' in rule ? 'filter' : unknown && `filters.${unknown.slice(0, NAME_CHARS_MAX).toWellFormed()}`
+  if (at === undefined) return
+  const detail = `rules.${index}.${at} is unknown: the members of filters are ${known.join(', ')}`
+  throw new MailError('validation_error', { detail, path: ['rules', index, ...at.split('.')] })
 }
 
 /** Both filters say the same: a sender has two tiers here. */

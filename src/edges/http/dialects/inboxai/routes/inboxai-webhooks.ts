@@ -30,7 +30,7 @@ export function webhookRoutes(app: HttpApp, { webhooks }: { readonly webhooks: W
     webhook(await webhooks.get(actor, {}, readWebhookId(params.webhook_id))),
   )
 
-  const update = access('webhook_update', { conditional: ['message_read'] })
+  const update = access('webhook_update', { conditional: ['message_read', 'webhook_read'] })
   app.patch(one, { schema: { params, body: UpdateWebhook }, config: update }, async ({ actor, params, body }) =>
     webhook(await webhooks.update(actor, {}, readWebhookId(params.webhook_id), readWebhookChange(body))),
   )

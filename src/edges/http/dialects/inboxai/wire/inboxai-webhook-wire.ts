@@ -2,12 +2,12 @@
 import { type Static, Type } from 'typebox'
 import type { Page } from '../../../../../mail/access/paging/page-tokens.ts'
 import { readEventTypes, shownEventTypes } from '../../../../../mail/events/log/seven-types.ts'
-import type { NewWebhook, Webhook, WebhookChange } from '../../../../../mail/webhooks/config/webhook.ts'
+import type { ChangedWebhook, NewWebhook, Webhook, WebhookChange } from '../../../../../mail/webhooks/config/webhook.ts'
 import { pageHead } from '../../agentmail/wire/shape-wire.ts'
 import * as agentMail from '../../agentmail/wire/webhook-wire.ts'
 import { shownInboxId } from '../inboxai-ids.ts'
 
-export function webhook(view: Webhook) {
+export function webhook(view: ChangedWebhook) {
   return {
     ...agentMail.webhook(view),
     event_types: shownEventTypes(view.eventTypes),
