@@ -78,18 +78,47 @@ test.each([
   expect(logged.filter((line) => line.includes('failed'))).toEqual([])
 })
 
+test('a message whose parts cannot be decoded stays unread, and is named beside one that is damaged', async () => {
+  const { client, inbox } = await open(UNDECODABLE)
+  const { messages } = inbox.mailboxes.get('Work')!
+  messages.set(3, { ...messages.get(3)!, isDamaged: true })
+  expect(await client.command('FETCH 1:3 (BINARY[1] BINARY[2])')).toMatchObject({
+    text: expect.stringMatching(/^\[CORRUPTION\] .* cannot be read: UID 3; .* encoding is not known: UID 2$/),
+    untagged: [expect.stringMatching(/^1 FETCH .* FLAGS \(\\Seen\)\)$/s)],
+  })
+  expect(await client.ok('FETCH 1:3 FLAGS')).toEqual([
+    '1 FETCH (FLAGS (\\Seen))',
+    '2 FETCH (FLAGS ())',
+    '3 FETCH (FLAGS ())',
+  ])
+})
+
 test.each(['BINARY.SIZE[1]', 'BODY.PEEK[HEADER.FIELDS (A)]', 'BODY.PEEK[1]<0.10>'])(
   'FETCH of 200 times %s lets other work run between them',
   async (item) => {
     // Work that waits begins in another turn.
     const { client } = await open(UNDECODABLE, { server: { workMs: 0 } })
-    let isDone = false
-    let turns = 0
-    const fetched = client.ok(`FETCH 2 (${Array(200).fill(item).join(' ')})`).finally(() => {
-      isDone = true
-    })
-    for (; !isDone; turns += 1) await nextTurn()
+    const fetched = client.ok(`FETCH 2 (${Array(200).fill(item).join(' ')})`)
+    expect(await turnsOf(fetched)).toBeGreaterThan(150)
     expect((await fetched)[0]!.split(item.replace('.PEEK', '').replace(/<0.*/, ''))).toHaveLength(201)
-    expect(turns).toBeGreaterThan(150)
   },
 )
+
+test('FETCH of the parts of one message lets other work run between them before it begins the response', async () => {
+  const parts = Array.from({ length: 90 }, (_, index) => index + 1)
+  const raw = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\n\r\nx\r\n'.repeat(90)}--b--\r\n`
+  const { client } = await open(raw, { server: { workMs: 0 } })
+  const items = parts.map((part) => `BINARY.SIZE[${part}]`)
+  expect(await turnsOf(client.ok(`FETCH 2 (${items.join(' ')})`))).toBeGreaterThan(2 * 80)
+})
+
+async function turnsOf(work: Promise<unknown>): Promise<number> {
+  let isDone = false
+  let turns = 0
+  const done = work.finally(() => {
+    isDone = true
+  })
+  for (; !isDone; turns += 1) await nextTurn()
+  await done
+  return turns
+}

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { withLimits } from '../../src/config/limits.ts'
 import { joinBatches } from '../../src/edges/imap/commands/joined-batches.ts'
-import type { FetchedMessage } from '../../src/edges/imap/session/mail-store.ts'
+import { type FetchedMessage, ImapRefusal } from '../../src/edges/imap/session/mail-store.ts'
 
 const LIMITS = withLimits({ imap: { markedBytesMax: 100 }, mailboxes: { changeMessages: 4 } })
 
@@ -40,4 +40,23 @@ test('small messages, and those that are damaged, are joined up to a number', as
 test('of a message whose header is wanted, all of it counts: it may be in memory', async () => {
   const header = (uid: number) => ({ uid, source: source(60, Buffer.alloc(10)) })
   expect(await joined([header(1), header(2)])).toEqual([[1], [2]])
+})
+
+test('messages before a batch that the store refuses are not lost, unless the client has left', async () => {
+  async function* all(error: Error) {
+    yield [message(1, 1)]
+    yield [message(2, 1)]
+    throw error
+  }
+  for (const [error, found] of [
+    [new ImapRefusal('UNAVAILABLE', 'the disk does not answer'), [[1, 2]]],
+    [new DOMException('the client has left', 'AbortError'), []],
+  ] as const) {
+    const yielded: number[][] = []
+    const reading = async () => {
+      for await (const batch of joinBatches(all(error), LIMITS)) yielded.push(batch.map(({ uid }) => uid))
+    }
+    await expect(reading()).rejects.toBe(error)
+    expect(yielded).toEqual(found)
+  }
 })

@@ -4,26 +4,33 @@ import { ImapClient } from './imap-client.ts'
 import { startMemoryServer } from './imap-under-test.ts'
 
 /** Each name has many levels, and each level is a name to compare. */
-const LEVELS = 60
-const MAILBOXES = 20
-const PATTERN = `${'*a%/'.repeat(40)}b`
+const DEEP = { level: '/a'.repeat(60), count: 20 }
+const DEEP_PATTERN = `${'*a%/'.repeat(40)}b`
+/** Without levels; each matches, or none does. */
+const FLAT = { level: 'a'.repeat(240), count: 150 }
+const FLAT_PATTERN = '*a'.repeat(120)
 
 test.each([
-  ['LIST', `LIST "" (${Array.from({ length: 4 }, (_, index) => `"${PATTERN}${index}"`).join(' ')})`],
-  ['LSUB', `LSUB "" "${PATTERN}"`],
-])('%s lets other work run while it compares many long names with hostile patterns', async (_name, command) => {
+  ['LIST', DEEP, `LIST "" (${Array.from({ length: 4 }, (_, index) => `"${DEEP_PATTERN}${index}"`).join(' ')})`],
+  ['LSUB', DEEP, `LSUB "" "${DEEP_PATTERN}"`],
+  ['LSUB of names that match', FLAT, `LSUB "" "${FLAT_PATTERN}"`],
+  ['LSUB of names without levels', FLAT, `LSUB "" "${FLAT_PATTERN}b"`],
+])('%s lets other work run while it compares many long names with hostile patterns', async (_name, names, command) => {
   // Work that waits begins in another turn.
   const server = await startMemoryServer({ server: { workMs: 0 } })
   onTestFinished(() => server.stop())
   const account = await server.createAccount()
   const inbox = server.store.inboxes.get(account.user)!
-  for (let count = 0; count < MAILBOXES; count += 1) {
-    const name = `${count}${'/a'.repeat(LEVELS)}`
+  for (let count = 0; count < names.count; count += 1) {
+    const name = `${count}${names.level}`
     inbox.add(name)
     inbox.subscribed.add(name)
   }
   const client = await ImapClient.logIn(server.port, account)
-  const quick = await turnsOf(() => client.ok('LIST "" Sent'))
+  let quick = Number.POSITIVE_INFINITY // of several: the network can be slow once
+  for (let count = 0; count < 5; count += 1) {
+    quick = Math.min(quick, await turnsOf(() => client.ok('LIST "" Sent')))
+  }
   expect(await turnsOf(() => client.ok(command))).toBeGreaterThan(quick + 5)
 })
 

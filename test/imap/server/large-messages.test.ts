@@ -132,7 +132,11 @@ test('what FETCH says about a message is short, whatever its header has, and cli
 })
 
 // The connection ended in the middle of a literal, or the command was NO [NONEXISTENT]; programs asked again at once.
-test.each(['lost', 'too short'])('FETCH goes on without a message whose file is %s', async (how) => {
+test.each([
+  ['lost', false],
+  ['too short', false],
+  ['too short', true],
+])('FETCH goes on without a message whose file is %s, after its structure was read: %s', async (how, isRead) => {
   const { port, world, createAccount } = server.current
   const client = await ImapClient.logIn(port, await createAccount())
   const large = (name: string) => `Subject: ${name}\r\n${MULTIPART}--b\r\n\r\n${fill(LINE, SIZE)}--b--\r\n`
@@ -141,18 +145,25 @@ test.each(['lost', 'too short'])('FETCH goes on without a message whose file is 
   await client.append('INBOX', large(how))
   await client.append('INBOX', large('also whole'))
   await client.ok('SELECT INBOX')
+  if (isRead) await client.ok('FETCH 1:3 BODY')
   const [file] = (await Promise.all((await filesIn(world.shared.blobsDir)).map(sizedFile)))
     .filter(({ path, size }) => !before.has(path) && size === large(how).length)
     .map(({ path }) => path)
   await (how === 'lost' ? rm(file!) : truncate(file!, SIZE / 2))
   const unreadable = { status: 'NO', text: '[CORRUPTION] messages that cannot be read: UID 2' }
-  for (const items of ['BODY.PEEK[]', 'BODY.PEEK[TEXT]', 'BINARY.PEEK[1]', 'BODY.PEEK[1]<900000.10>']) {
+  const first = 'BODY.PEEK[HEADER] BODY.PEEK[1]<0.50000>'
+  for (const items of [
+    ...['BODY.PEEK[]', 'BODY.PEEK[TEXT]', 'BINARY.PEEK[1]', 'BODY.PEEK[1]<900000.10>'],
+    ...[`${first} BODY.PEEK[TEXT]`, `${first} BINARY.SIZE[1]`, `${first} BODY.PEEK[1]<900000.10>`],
+  ]) {
     const answer = await client.command(`UID FETCH 1:3 (FLAGS ENVELOPE ${items})`)
     expect(answer, items).toMatchObject(unreadable)
     const numbers = answer.untagged.map((line) => line.slice(0, line.indexOf(' ')))
     expect(numbers, items).toEqual(['1', '2', '3'])
     expect(answer.untagged[1], items).toMatch(/^2 FETCH \(UID 2 FLAGS \(\) ENVELOPE \(NIL "(?:lost|too short)" .*\)\)$/)
   }
+  // These contents exist.
+  expect(await client.command(`UID FETCH 1:3 (${first})`)).toMatchObject(isRead ? { status: 'OK' } : unreadable)
   // What was not sent stays unread.
   expect(await client.command('UID FETCH 1:2 (FLAGS BODY[1]<900000.10>)')).toMatchObject(unreadable)
   expect(await client.ok('FETCH 1:3 (FLAGS)')).toEqual([

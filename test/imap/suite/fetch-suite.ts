@@ -81,6 +81,19 @@ export function fetchSuite(server: { readonly current: ImapUnderTest }): void {
     expect(await client.ok(`UID FETCH 1 (${item} FLAGS)`)).toEqual([`1 FETCH (UID 1 ${expected} FLAGS ())`])
   })
 
+  const subject = literal('Subject: parts\r\n\r\n')
+  test.each([
+    ['BODY.PEEK[HEADER] BODY.PEEK[]', `BODY[HEADER] ${literal(header)} BODY[] ${literal(MULTIPART)}`],
+    ['RFC822.HEADER BINARY.SIZE[]', `RFC822.HEADER ${literal(header)} BINARY.SIZE[] ${MULTIPART.length}`],
+    [
+      'BODY.PEEK[] BODY.PEEK[HEADER.FIELDS (Subject)]',
+      `BODY[] ${literal(MULTIPART)} BODY[HEADER.FIELDS (Subject)] ${subject}`,
+    ],
+  ])('(%s): the whole message and its header', async (items, expected) => {
+    const client = await openMessage(server.current)
+    expect(await client.ok(`FETCH 1 (${items})`)).toEqual([`1 FETCH (${expected})`])
+  })
+
   test('a decoded part with NUL is a literal8', async () => {
     const client = await openMessage(server.current)
     client.send('x FETCH 1 BINARY.PEEK[2]\r\n')

@@ -10,7 +10,14 @@ import { ConnectionEnded } from '../session/byte-input.ts'
 import type { ImapSession } from '../session/imap-session.ts'
 import { type FetchedMessage, ImapRefusal, type RefusalCode, type Snapshot } from '../session/mail-store.ts'
 import { flagsText, type SelectedMailbox } from '../session/selected-mailbox.ts'
-import { BrokenLiteral, type FetchedSource, readToEnd, requireDecodable, writeContent } from './fetch-contents.ts'
+import {
+  BrokenLiteral,
+  type FetchedSource,
+  readToEnd,
+  requireComplete,
+  requireDecodable,
+  writeContent,
+} from './fetch-contents.ts'
 import { type FetchPlan, planFetch } from './fetch-plan.ts'
 import { joinBatches } from './joined-batches.ts'
 import { createPositionFinder, resolveSet, uidsAt } from './resolve-set.ts'
@@ -28,11 +35,16 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   }
   if (!plan.wanted) return fetchFromSnapshot(session, selected, plan, ranges)
   const { isComplete, unreadable, undecodable } = await fetchFromStore(session, selected, plan, ranges)
-  // RFC 5530 §3: CORRUPTION, not SERVERBUG, which programs take for a temporary failure
-  if (unreadable.length > 0) return `NO [CORRUPTION] messages that cannot be read: UID ${someOf(unreadable)}`
-  // RFC 9051 §7.1. Its sender has chosen the encoding, and must not keep other messages from the client.
-  if (undecodable.length > 0)
-    return `NO [UNKNOWN-CTE] messages with a part whose transfer encoding is not known: UID ${someOf(undecodable)}`
+  const problems = [
+    ...(unreadable.length > 0 ? [`messages that cannot be read: UID ${someOf(unreadable)}`] : []),
+    // Its sender has chosen the encoding, and must not keep other messages from the client.
+    ...(undecodable.length > 0
+      ? [`messages with a part whose transfer encoding is not known: UID ${someOf(undecodable)}`]
+      : []),
+  ]
+  // RFC 5530 §3: CORRUPTION, not SERVERBUG, which programs take for a temporary failure. RFC 9051 §7.1: UNKNOWN-CTE
+  const code = unreadable.length > 0 ? 'CORRUPTION' : 'UNKNOWN-CTE'
+  if (problems.length > 0) return `NO [${code}] ${problems.join('; ')}`
   // RFC 9051 §7.1, EXPUNGEISSUED: a client that uses numbers learns why some are missing
   if (!isComplete && !command.isUid) return 'NO [EXPUNGEISSUED] some of these messages have been expunged'
   return 'OK FETCH completed'
@@ -121,14 +133,16 @@ interface Marked {
  * be read stay unread.
  */
 async function markSeen(
+  session: ImapSession,
   { believed, mailbox }: SelectedMailbox,
+  plan: FetchPlan,
   batch: readonly FetchedMessage[],
 ): Promise<Marked | undefined> {
   const uids: number[] = []
   for (const message of batch) {
     const at = positionOf(believed.uids, message.uid)
     if (at === -1 || believed.flags[at]!.includes('\\Seen')) continue
-    if (await isReadable(message)) uids.push(message.uid)
+    if ((await isReadable(message)) && (await isDecodable(session, plan, message))) uids.push(message.uid)
   }
   if (uids.length === 0) return undefined
   try {
@@ -151,6 +165,18 @@ async function isReadable({ isDamaged, source }: FetchedMessage): Promise<boolea
   } catch (error) {
     if (error instanceof ImapRefusal && (error.code === 'CORRUPTION' || error.code === 'NONEXISTENT')) return false
     throw error
+  }
+}
+
+/** Whether the parts that are wanted can be decoded. Errors that pass are left to the response. */
+async function isDecodable(session: ImapSession, { hasDecoded, items }: FetchPlan, { source }: FetchedMessage) {
+  if (!hasDecoded) return true
+  try {
+    await requireDecodable(session, items, { source: source!, root: await source!.structure(), isHead: false })
+    return true
+  } catch (error) {
+    if (!(error instanceof ImapRefusal)) throw error
+    return error.code === undefined || OUTCOMES[error.code] === undefined
   }
 }
 
@@ -177,7 +203,7 @@ async function fetchFromStore(
   let count = 0
   const batches = mailbox.fetch(uidsAt(ranges, believed.uids), plan.wanted!, session.peer.ended)
   for await (const batch of plan.marksSeen ? joinBatches(batches, session.limits) : batches) {
-    const marked = plan.marksSeen ? await markSeen(selected, batch) : undefined
+    const marked = plan.marksSeen ? await markSeen(session, selected, plan, batch) : undefined
     for (const message of batch) {
       const position = find(message.uid)
       if (position === -1) continue
@@ -257,6 +283,7 @@ async function writeWhole(
     const root = plan.needsStructure ? await message.source!.structure() : undefined
     const source = message.source && { source: message.source, root, isHead: plan.wanted!.source === 'head' }
     if (plan.hasDecoded) await requireDecodable(session, response.items, source!)
+    if (plan.hasSeveral) await requireComplete(session, response.items, source!)
     const written = writeItems(session, selected, response, source)
     if (written) await written
     return 'written'

@@ -1,5 +1,6 @@
 /** The contents that FETCH sends: sections of a message (RFC 9051 §6.4.5.1), decoded parts (BINARY, RFC 3516), and their literals. */
 
+import type { Limits } from '../../../config/limits.ts'
 import type { ImapPart } from '../../../formats/imap/imap-parts.ts'
 import { type ByteRange, sectionRange, selectHeaderFields, transferEncodingOf } from '../../../formats/imap/sections.ts'
 import { decodeBytes, decodePartStream } from '../../../formats/mime/transfer-encoding.ts'
@@ -137,11 +138,41 @@ export async function requireDecodable(
   items: readonly FetchItem[],
   fetched: FetchedSource,
 ): Promise<void> {
-  for (const item of items) {
-    if (!isDecoded(item) || !rangeOf(item, fetched)) continue
-    if (ENCODINGS.has(await encodingOf(session, item, fetched))) continue
-    throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+  const parts = new Map(items.filter(isDecoded).map((item) => [item.path.join('.'), item]))
+  for (const item of parts.values()) {
+    if (!rangeOf(item, fetched)) continue
+    if (!ENCODINGS.has(await encodingOf(session, item, fetched)))
+      throw new ImapRefusal('UNKNOWN-CTE', 'the transfer encoding of a part is not known')
+    await session.services.work.wait() // the header of a part can be long
   }
+}
+
+/**
+ * Reads the last byte that the contents of a response need, if the message is not in memory. Call it as `requireDecodable`. One content
+ * alone needs no call: its literal begins after its last byte was read.
+ *
+ * @throws ImapRefusal CORRUPTION or NONEXISTENT if the message ends before, or was deleted
+ */
+export async function requireComplete(
+  { limits }: ImapSession,
+  items: readonly FetchItem[],
+  fetched: FetchedSource,
+): Promise<void> {
+  const { source } = fetched
+  if (source.bytes) return
+  const ends = items.flatMap((item) => {
+    const range = 'isPeek' in item ? rangeOf(item, fetched) : undefined
+    return range ? [Math.min(range.end, range.start + bytesNeeded(item, limits))] : []
+  })
+  const end = Math.max(0, ...ends)
+  if (ends.length > 1 && end > 0) await readToEnd(source.read(end - 1, end))
+}
+
+/** Returns how many bytes of its section a content needs, if it has as many. */
+function bytesNeeded(item: FetchItem, { parsing }: Limits): number {
+  if (isDecoded(item) || !('isPeek' in item)) return Number.POSITIVE_INFINITY
+  if (item.item === 'section' && item.fields) return parsing.mimeHeaderBytesMax
+  return item.partial ? item.partial.start + item.partial.count : Number.POSITIVE_INFINITY
 }
 
 async function encodingOf(

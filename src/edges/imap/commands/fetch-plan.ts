@@ -10,6 +10,8 @@ export interface FetchPlan {
   readonly needsStructure: boolean
   /** An item is a decoded part. */
   readonly hasDecoded: boolean
+  /** There are several contents. */
+  readonly hasSeveral: boolean
   /** An item sets \Seen (RFC 9051 §6.4.5: all but the .PEEK forms). */
   readonly marksSeen: boolean
 }
@@ -25,6 +27,7 @@ export function planFetch(session: ImapSession, { items, isUid, changedSince }: 
   if (session.isQresync && has('FLAGS') && !has('UID')) all.unshift({ item: 'UID' })
   if (session.isQresync && has('FLAGS') && !has('MODSEQ')) all.push({ item: 'MODSEQ' })
   const contents = all.filter((item): item is BodyItem | BinaryItem => 'isPeek' in item)
+  const isHead = contents.every(isHeader)
   const wanted: WantedItems = {
     ...(has('INTERNALDATE') && { internalDate: true }),
     ...(has('SAVEDATE') && { saveDate: true }),
@@ -34,13 +37,14 @@ export function planFetch(session: ImapSession, { items, isUid, changedSince }: 
     ...(has('ENVELOPE') && { envelope: true }),
     ...(has('BODY') && { body: true }),
     ...(has('BODYSTRUCTURE') && { bodyStructure: true }),
-    ...(contents.length > 0 && { source: contents.every(isHeader) ? ('head' as const) : ('whole' as const) }),
+    ...(contents.length > 0 && { source: isHead ? ('head' as const) : ('whole' as const) }),
   }
   return {
     items: all,
     wanted: Object.keys(wanted).length === 0 ? undefined : wanted,
     hasDecoded: contents.some(isDecoded),
-    needsStructure: contents.some((item) => !isHeader(item) && !isWholeMessage(item)),
+    hasSeveral: contents.length > 1,
+    needsStructure: !isHead && !contents.every(isWholeMessage),
     marksSeen: contents.some(({ isPeek }) => !isPeek) && !session.requireSelected().isReadOnly,
   }
 }

@@ -3,26 +3,35 @@
  * are marked and not sent when a client leaves in the middle (docs/adr/0094).
  */
 import type { Limits } from '../../../config/limits.ts'
-import type { FetchedMessage } from '../session/mail-store.ts'
+import { type FetchedMessage, ImapRefusal } from '../session/mail-store.ts'
 
-/** No batch is empty, and none has more than the limits, but a message that is larger is alone in its batch. */
+/**
+ * No batch is empty, and none has more than the limits, but a message that is larger is alone in its batch. If the store refuses the next
+ * batch, the messages before it are yielded first.
+ */
 export async function* joinBatches(
   batches: AsyncIterable<readonly FetchedMessage[]>,
   { imap: { markedBytesMax }, mailboxes: { changeMessages } }: Limits,
 ): AsyncGenerator<readonly FetchedMessage[], void> {
   let joined: FetchedMessage[] = []
   let joinedBytes = 0
-  for await (const batch of batches) {
-    for (const message of batch) {
-      const bytes = sourceBytes(message)
-      if (joined.length > 0 && (joinedBytes + bytes > markedBytesMax || joined.length === changeMessages)) {
-        yield joined
-        joined = []
-        joinedBytes = 0
+  try {
+    for await (const batch of batches) {
+      for (const message of batch) {
+        const bytes = sourceBytes(message)
+        if (joined.length > 0 && (joinedBytes + bytes > markedBytesMax || joined.length === changeMessages)) {
+          yield joined
+          joined = []
+          joinedBytes = 0
+        }
+        joined.push(message)
+        joinedBytes += bytes
       }
-      joined.push(message)
-      joinedBytes += bytes
     }
+  } catch (error) {
+    // Not if the client has left: nobody would read them, and they would be marked.
+    if (error instanceof ImapRefusal && joined.length > 0) yield joined
+    throw error
   }
   if (joined.length > 0) yield joined
 }

@@ -129,6 +129,8 @@ async function* subscribedEntries(tree: Tree, wanted: Wanted): AsyncGenerator<En
   }
   for (const info of tree.mailboxes) {
     if (!info.isSubscribed) continue
+    const pausing = wanted.pause()
+    if (pausing) await pausing
     if (wanted.matches(info.name)) add(info.name, info)
     else {
       for (const parent of parentsOf(info.name)) {
