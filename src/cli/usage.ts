@@ -94,9 +94,9 @@ ${ANY_SERVER}`,
       recipient per line
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
       [--via relay|direct] [--json] [--url URL]
-      hold: stop delivery; release: deliver held recipients (through the relay or directly to the domain's mail servers);
-      cancel: remove permanently; retry: attempt delivery now; --all: every recipient in the queue;
-      exit with 1 if an ID matches nothing
+      hold: stop delivery; release: deliver held recipients, through the relay or directly to the domain's mail servers,
+      and also if MARTLET_OUTBOUND=capture has held them; cancel: remove permanently; retry: attempt delivery now;
+      --all: every recipient in the queue; exit with 1 if an ID matches nothing
 
 ${ANY_SERVER}`,
   },
