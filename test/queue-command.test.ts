@@ -155,7 +155,9 @@ test('a release says that mail leaves a server that captures', async () => {
   })
   await using _world = world
   expect(await queue('release', '--domain', 'example.net')).toBe('Released: 0\n')
-  expect(await queue('release', '--all')).toMatch(/^Released: 1\nMail to other domains will be sent.* If that is capture: /)
+  expect(await queue('release', '--all')).toMatch(
+    /^Released: 1\nMail to other domains will be sent.* If that is capture: /,
+  )
   expect((await relay.mail(1)).to).toEqual(['ann@example.test'])
 })
 

@@ -170,7 +170,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     if (routeOptions.config.rawBody) return body
     return runIn(unit, () => parseInTurns(headers, body, limits, eventLoop.nextTurn))
   })
-  app.decorateRequest('actor')
+  for (const each of ['actor', 'apiKeyId', 'errorCode']) app.decorateRequest(each)
   app.addHook('onRoute', answerHead)
   app.addHook('onRequest', (request, reply, next) => {
     const { socket } = request.raw
