@@ -261,7 +261,9 @@ test('all mistakes in the settings are reported at once', async () => {
 // Node's recursive mkdir never ends there.
 test('a data folder that cannot be created prevents the start, with one sentence', async () => {
   const env = { ...(await settings()), MARTLET_DATA_DIR: '/proc/foo/data' }
-  expect(reasonOf(await run(['serve'], env))).toBe('The data folder /proc/foo/data cannot be created (ENOENT)')
+  expect(reasonOf(await run(['serve'], env))).toBe(
+    'The data folder /proc/foo/data cannot be created (ENOENT): no folder can be created there; set MARTLET_DATA_DIR to another folder',
+  )
 })
 
 // The database was migrated before the port was found in use, and the log had a stack trace and a line of plain text.
