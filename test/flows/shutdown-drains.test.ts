@@ -133,6 +133,10 @@ test('a stop has one grace period for all that hangs, and claims nothing meanwhi
   expect(performance.now() - startedAt).toBeLessThan(2 * graceMs)
   await hanging
   expect(sink.calls).toHaveLength(2)
+  const reports = server.lines.filter(({ msg }) => msg === 'the stop waits for running work')
+  expect(reports.map(({ waitsFor }) => waitsFor)).toEqual([
+    { 'HTTP requests': 1, 'SMTP connections': 1, deliveries: 1, 'requests to webhooks': 1 },
+  ])
   const leases = (table: string) =>
     readRows(stored, `select count(*) from ${table} where lease_owner is not null or interruptions > 0`)
   expect([await leases('recipients'), await leases('webhook_deliveries')]).toEqual([[[0]], [[0]]])

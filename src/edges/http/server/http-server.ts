@@ -82,6 +82,8 @@ export interface HttpServer {
    * first promise.
    */
   stop(graceMs: number): Promise<void>
+  /** Requests that are running. */
+  runningCount(): number
 }
 
 export function createHttpServer(needs: HttpServerNeeds): HttpServer {
@@ -258,6 +260,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       stopped ??= stop(graceMs)
       return stopped
     },
+
+    runningCount: requests.runningCount,
   }
 
   /** The client of a rejected body must receive the response, and may send no other request on this connection. */

@@ -36,6 +36,7 @@ export interface RequestLog {
   release(reply: FastifyReply): void
   /** Resolves when no request is running: at once, or after the last response has ended. */
   idle(): Promise<void>
+  runningCount(): number
 }
 
 interface RequestLogNeeds {
@@ -59,6 +60,7 @@ export function createRequestLog({ log, metrics, dialectOf, clientAddress }: Req
     },
 
     release: (reply) => settle(reply),
+    runningCount: () => openResponses.size,
 
     idle() {
       return openResponses.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
