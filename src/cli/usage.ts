@@ -102,6 +102,9 @@ ${ANY_SERVER}`,
   },
 ]
 
+/** Texts and documentation write the short name, which is in the PATH only after an installation with -g. */
+const HOW_TO_RUN = 'Where no command "martlet" exists, in a clone for example, write "npx martlet" in its folder.\n'
+
 const WIDTH = 22
 
 export function isCommand(name: string): boolean {
@@ -113,7 +116,7 @@ export function usage(name?: string): string {
   const command = commands.find((each) => each.name === name)
   if (!command) return overview()
   const details = command.details === undefined ? '' : `\n${command.details}\n`
-  return `Usage: martlet ${line(command)}\n\n${sentence(command.summary)}\n${details}`
+  return `Usage: martlet ${line(command)}\n\n${sentence(command.summary)}\n${details}\n${HOW_TO_RUN}`
 }
 
 function overview(): string {
@@ -130,7 +133,7 @@ ${lines.join('\n')}
   --help              print this text; after a command: its own help
 
 Settings are environment variables, listed in docs/configuration.md.
-`
+${HOW_TO_RUN}`
 }
 
 function line({ name, usage: args }: CommandHelp): string {
