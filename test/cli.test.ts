@@ -504,7 +504,7 @@ test('search rebuild and unsuppress call the running server', async () => {
 test('help is printed on request and after an unknown command', async () => {
   const overview = await run(['--help'], {})
   expect(overview).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
-  expect(overview.stdout).toContain('npx martlet')
+  expect(overview.stdout).toContain('node dist/cli.js')
   for (const command of [
     'serve',
     'resume',
@@ -520,7 +520,7 @@ test('help is printed on request and after an unknown command', async () => {
     'queue',
   ]) {
     const help = await run([command, '--help'], { MARTLET_HTTP_PORT: 'wrong' })
-    expect(help.stdout).toContain('npx martlet')
+    expect(help.stdout).toContain('node dist/cli.js')
     expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^Usage: martlet ${command}\\b`)) })
     for (const line of help.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(145)
   }

@@ -103,7 +103,8 @@ ${ANY_SERVER}`,
 ]
 
 /** Texts and documentation write the short name, which is in the PATH only after an installation with -g. */
-const HOW_TO_RUN = 'Where no command "martlet" exists, in a clone for example, write "npx martlet" in its folder.\n'
+const HOW_TO_RUN =
+  'Where no command "martlet" exists: "node dist/cli.js" in a clone, "npx martlet" in the folder of an installation.\n'
 
 const WIDTH = 22
 
