@@ -3,7 +3,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, truncateSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import BetterSqlite from 'better-sqlite3'
 import { createTransport } from 'nodemailer'
@@ -198,6 +198,14 @@ test('backup and restore overwrite nothing, and refuse what is not a complete ba
   await server.exited
   expect((await run(['restore', file], settings(dataDir))).stderr).toMatch(
     /contains a database, or a part of one \(martlet\.db\); move all/,
+  )
+
+  const missing = join(dirname(dataDir), 'none', 'martlet.tar')
+  expect((await run(['backup', missing], settings(dataDir))).stderr).toBe(
+    `martlet: ${missing} cannot be written (ENOENT): the folder ${dirname(missing)} does not exist\n`,
+  )
+  expect((await run(['restore', missing], settings(other))).stderr).toBe(
+    `martlet: ${missing} cannot be read (ENOENT): the file does not exist\n`,
   )
 
   truncateSync(file, (await stat(file)).size - 4_096)

@@ -261,7 +261,9 @@ test('all mistakes in the settings are reported at once', async () => {
 // Node's recursive mkdir never ends there.
 test('a data folder that cannot be created prevents the start, with one sentence', async () => {
   const env = { ...(await settings()), MARTLET_DATA_DIR: '/proc/foo/data' }
-  expect(reasonOf(await run(['serve'], env))).toBe('The data folder /proc/foo/data cannot be created (ENOENT)')
+  expect(reasonOf(await run(['serve'], env))).toBe(
+    'The data folder /proc/foo/data cannot be created (ENOENT): no folder can be created there; set MARTLET_DATA_DIR to another folder',
+  )
 })
 
 // The database was migrated before the port was found in use, and the log had a stack trace and a line of plain text.
@@ -471,6 +473,9 @@ test('queue calls the running server', async () => {
 
 test('an error of the server is shown with what it advises', async () => {
   const { env, server } = await runningServer()
+  expect((await run(['app-password', 'create', '--url', server.url], env)).stderr).toMatch(
+    /^martlet: martlet app-password create takes one inbox\n\nUsage: martlet app-password create\|list\|/,
+  )
   const failed = await run(['app-password', 'create', 'nobody@mail.localhost', '--url', server.url], env)
   expect(failed).toMatchObject({ code: 1, stdout: '' })
   expect(failed.stderr).toMatch(/rejected the request: Inbox not found\. .*nobody@mail\.localhost/)
@@ -497,7 +502,9 @@ test('search rebuild and unsuppress call the running server', async () => {
 })
 
 test('help is printed on request and after an unknown command', async () => {
-  expect(await run(['--help'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
+  const overview = await run(['--help'], {})
+  expect(overview).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: martlet') })
+  expect(overview.stdout).toContain('node dist/cli.js')
   for (const command of [
     'serve',
     'resume',
@@ -513,6 +520,7 @@ test('help is printed on request and after an unknown command', async () => {
     'queue',
   ]) {
     const help = await run([command, '--help'], { MARTLET_HTTP_PORT: 'wrong' })
+    expect(help.stdout).toContain('node dist/cli.js')
     expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^Usage: martlet ${command}\\b`)) })
     for (const line of help.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(145)
   }

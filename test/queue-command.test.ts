@@ -134,7 +134,9 @@ test('recipients are changed by id, by domain, by inbox, or all at once', async 
   expect(await queue('cancel', '--inbox', 'ada@mail.localhost', '--domain', 'example.com')).toBe('Cancelled: 1\n')
   expect(await queue('release', '--domain', 'example.test', '--json')).toBe('{"changed":1,"busy":0}\n')
   expect((await relay.mail(1)).to).toEqual(['ann@example.test'])
-  expect(await queue('release', '--all', '--via', 'relay')).toBe('Released: 1\n')
+  expect(await queue('release', '--all', '--via', 'relay')).toBe(
+    'Released: 1\nMail to other domains will be sent through the relay.\n',
+  )
   expect((await relay.mail(2)).to).toEqual(['eve@example.org'])
   await expect.poll(() => queue('list', '--json')).toBe('')
   expect(await queue('hold', '--all', '--state', 'queued')).toBe('Held: 0\n')
@@ -142,6 +144,21 @@ test('recipients are changed by id, by domain, by inbox, or all at once', async 
   await expect(queue('hold', '--all', '--via', 'direct')).rejects.toThrow(
     `${world.url} rejected the request: route can only be set for a release`,
   )
+})
+
+test('a release says that mail leaves a server that captures', async () => {
+  await using relay = new FakeMx({})
+  await relay.listen('127.0.0.1', 0)
+  const { world, queue } = await startHolding([['ann@example.test', 'one']], {
+    MARTLET_RELAY_URL: `smtp://127.0.0.1:${relay.port}`,
+    MARTLET_OUTBOUND: 'capture',
+  })
+  await using _world = world
+  expect(await queue('release', '--domain', 'example.net')).toBe('Released: 0\n')
+  expect(await queue('release', '--all')).toMatch(
+    /^Released: 1\nMail to other domains will be sent.* If that is capture: /,
+  )
+  expect((await relay.mail(1)).to).toEqual(['ann@example.test'])
 })
 
 test('a release to a relay that is not configured is refused', async () => {

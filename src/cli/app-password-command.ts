@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { StartupError } from '../errors.ts'
 import type { ServerClient } from './server-client.ts'
 import { printable } from './terminal-text.ts'
+import { usage } from './usage.ts'
 
 /** The fields of the server's answer that are shown. */
 interface ShownPassword {
@@ -34,7 +35,7 @@ export async function runAppPassword(
   if (wanted === undefined) return 2
   if (positionals.length !== wanted) {
     const named = wanted === 2 ? 'an inbox and the id of its app password' : 'one inbox'
-    throw new StartupError(`martlet app-password ${action} takes ${named}`)
+    throw new StartupError(`martlet app-password ${action} takes ${named}\n\n${usage('app-password').trimEnd()}`)
   }
   const [inbox, id] = positionals as [string, string?]
   const client = await open(values.url)

@@ -97,7 +97,8 @@ export interface Archive {
 /** Opens a backup for `restore`. @throws StartupError when the file is not a complete backup */
 export async function openArchive(file: string): Promise<Archive> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw new StartupError(`${file} cannot be read (${error.code})`)
+    const reason = error.code === 'ENOENT' ? ': the file does not exist' : ''
+    throw new StartupError(`${file} cannot be read (${error.code})${reason}`)
   })
   try {
     const found = await listEntries(handle, file)

@@ -25,6 +25,7 @@ import {
   type Manifest,
   ROOT_KEY,
 } from './backup-archive.ts'
+import { unwritable } from './write-error.ts'
 
 /** Copies of the database at most. It is unlikely that messages are deleted during each; a file that is missing for another reason stays missing. */
 const COPIES_MAX = 3
@@ -41,8 +42,8 @@ export async function runBackup(
   checkSqlite(config)
   const target = resolve(file)
   if (await exists(target)) throw new StartupError(`${target} exists; choose another name`)
-  const folder = await mkdtemp(`${target}.partial-`).catch((error: NodeJS.ErrnoException) => {
-    throw new StartupError(`${target} cannot be written (${error.code})`)
+  const folder = await mkdtemp(`${target}.partial-`).catch((error: unknown) => {
+    throw unwritable(target, error)
   })
   try {
     const now = Date.now()

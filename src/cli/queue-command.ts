@@ -83,10 +83,23 @@ export async function runQueue(
   if (values.json) out.write(`${JSON.stringify({ changed, busy })}\n`)
   else {
     out.write(`${actions[name].done}: ${changed}\n`)
+    if (name === 'release' && changed > 0) out.write(whereReleased(via))
     if (busy > 0) out.write(`Not changed, because delivery is in progress: ${busy}. Try again in a minute.\n`)
     if (unmatched > 0) out.write(`${actions[name].unmatched}: ${unmatched} of the ids given.\n`)
   }
   return unmatched > 0 ? 1 : 0
+}
+
+/**
+ * Says where released mail goes. A release is how an operator lets a captured message out, so it does not obey MARTLET_OUTBOUND=capture
+ * (mail/sending/targets/routing.ts). The server does not say how it is configured, and this command may run with other settings.
+ */
+function whereReleased(via: string | undefined): string {
+  if (via === 'relay') return 'Mail to other domains will be sent through the relay.\n'
+  if (via === 'direct') return 'Mail to other domains will be sent to their mail servers.\n'
+  return `Mail to other domains will be sent, as MARTLET_OUTBOUND of the server says. If that is capture: through the relay of
+MARTLET_RELAY_URL, or without one to the mail servers of the domains.
+`
 }
 
 async function list(

@@ -94,13 +94,17 @@ ${ANY_SERVER}`,
       recipient per line
   queue hold|release|cancel|retry [ID...] [--state STATE] [--domain DOMAIN] [--inbox ADDRESS] [--all]
       [--via relay|direct] [--json] [--url URL]
-      hold: stop delivery; release: deliver held recipients (through the relay or directly to the domain's mail servers);
-      cancel: remove permanently; retry: attempt delivery now; --all: every recipient in the queue;
-      exit with 1 if an ID matches nothing
+      hold: stop delivery; release: deliver held recipients, through the relay or directly to the domain's mail servers,
+      and also if MARTLET_OUTBOUND=capture has held them; cancel: remove permanently; retry: attempt delivery now;
+      --all: every recipient in the queue; exit with 1 if an ID matches nothing
 
 ${ANY_SERVER}`,
   },
 ]
+
+/** Texts and documentation write the short name, which is in the PATH only after an installation with -g. */
+const HOW_TO_RUN =
+  'Where no command "martlet" exists: "node dist/cli.js" in a clone, "npx martlet" in the folder of an installation.\n'
 
 const WIDTH = 22
 
@@ -113,7 +117,7 @@ export function usage(name?: string): string {
   const command = commands.find((each) => each.name === name)
   if (!command) return overview()
   const details = command.details === undefined ? '' : `\n${command.details}\n`
-  return `Usage: martlet ${line(command)}\n\n${sentence(command.summary)}\n${details}`
+  return `Usage: martlet ${line(command)}\n\n${sentence(command.summary)}\n${details}\n${HOW_TO_RUN}`
 }
 
 function overview(): string {
@@ -130,7 +134,7 @@ ${lines.join('\n')}
   --help              print this text; after a command: its own help
 
 Settings are environment variables, listed in docs/configuration.md.
-`
+${HOW_TO_RUN}`
 }
 
 function line({ name, usage: args }: CommandHelp): string {

@@ -18,6 +18,8 @@ export interface RateExceeded {
   readonly retryAfterSeconds: number
   /** If requests are what was counted. */
   readonly rate?: RequestRate
+  /** The key of the request, for the log. */
+  readonly apiKeyId?: string
 }
 
 export const resourceErrors = {

@@ -155,16 +155,16 @@ async function startAll(
   // Unlike the others, it stops earlier than this list says: the HTTP listener stops it before it closes its sockets.
   stops.add('event feed', () => shared.feed.stop())
   workers.delivery.start()
-  stops.addWorking('delivery worker', workers.delivery.stop)
+  stops.addWorking('delivery worker', workers.delivery.stop, runningOf('deliveries', workers.delivery))
   workers.scheduler.start()
   stops.addWorking('scheduler of drafts', workers.scheduler.stop)
   workers.webhooks.start()
-  stops.addWorking('webhook worker', workers.webhooks.stop)
+  stops.addWorking('webhook worker', workers.webhooks.stop, runningOf('requests to webhooks', workers.webhooks))
   await workers.foldEvents.open()
   await workers.dispatch.start()
   stops.addWorking('webhook dispatch', () => workers.dispatch.stop())
   workers.jobs.start()
-  stops.addWorking('jobs', (graceMs) => workers.jobs.stop(graceMs))
+  stops.addWorking('jobs', (graceMs) => workers.jobs.stop(graceMs), runningOf('jobs', workers.jobs))
   stops.add('counts in memory', workers.sweeps.flush) // after the listeners, which count
   stops.addWorking('sweeps', workers.sweeps.start())
 
@@ -177,17 +177,19 @@ async function startAll(
   const listeners = createListeners({ ...context, shared, services, credentials, tls, requireStarted })
   const { http, smtp, submission, submissions, imap, imaps } = listeners
   const listening = await http?.listen()
-  if (http) stops.addWorking('HTTP listener', http.stop)
+  if (http) stops.addWorking('HTTP listener', http.stop, runningOf('HTTP requests', http))
   const accepting = await smtp?.listen()
-  if (smtp) stops.addWorking('SMTP listener', smtp.stop)
+  if (smtp) stops.addWorking('SMTP listener', smtp.stop, runningOf('SMTP connections', smtp))
   const submitting = await submission?.listen()
-  if (submission) stops.addWorking('submission listener', submission.stop)
+  if (submission)
+    stops.addWorking('submission listener', submission.stop, runningOf('submission connections', submission))
   const submittingTls = await submissions?.listen()
-  if (submissions) stops.addWorking('submissions listener', submissions.stop)
+  if (submissions)
+    stops.addWorking('submissions listener', submissions.stop, runningOf('submission connections', submissions))
   const reading = await imap?.listen()
-  if (imap) stops.addWorking('IMAP listener', imap.stop)
+  if (imap) stops.addWorking('IMAP listener', imap.stop, runningOf('IMAP connections', imap))
   const readingTls = await imaps?.listen()
-  if (imaps) stops.addWorking('IMAPS listener', imaps.stop)
+  if (imaps) stops.addWorking('IMAPS listener', imaps.stop, runningOf('IMAP connections', imaps))
   isStarted = true
 
   return {
@@ -205,6 +207,10 @@ async function startAll(
       return stops.stopAll()
     },
   }
+}
+
+function runningOf(kind: string, component: { runningCount(): number }) {
+  return { kind, count: () => component.runningCount() }
 }
 
 /** Reads or creates the root key file. An earlier start may have crashed between writing the file and the database. */

@@ -19,7 +19,13 @@ test('a key has its limit at once, then what it gains; the error says how long t
   const { params, code } = (await rates.count(key).catch((error) => error)) as MailError
   expect([code, params]).toMatchObject([
     'rate_limit_exceeded',
-    { max: 60, period: 'minute', retryAfterSeconds: 1, rate: { limit: 60, remaining: 0, resetAt: 61_000 } },
+    {
+      max: 60,
+      period: 'minute',
+      retryAfterSeconds: 1,
+      apiKeyId: 'one',
+      rate: { limit: 60, remaining: 0, resetAt: 61_000 },
+    },
   ])
   expect((await rates.count({ ...key, id: 'two' }))!.remaining).toBe(59)
   now += 1_000

@@ -133,6 +133,11 @@ test('a stop has one grace period for all that hangs, and claims nothing meanwhi
   expect(performance.now() - startedAt).toBeLessThan(2 * graceMs)
   await hanging
   expect(sink.calls).toHaveLength(2)
+  const reports = server.lines.filter(({ msg }) => msg === 'the stop waits for running work')
+  expect(reports).toHaveLength(1)
+  // Not the HTTP request: the signal may have been faster. agentmail/stop.test.ts counts those.
+  const { 'HTTP requests': _, ...waitsFor } = reports[0]!.waitsFor as Record<string, number>
+  expect(waitsFor).toEqual({ 'SMTP connections': 1, deliveries: 1, 'requests to webhooks': 1 })
   const leases = (table: string) =>
     readRows(stored, `select count(*) from ${table} where lease_owner is not null or interruptions > 0`)
   expect([await leases('recipients'), await leases('webhook_deliveries')]).toEqual([[[0]], [[0]]])

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { LimitOverrides } from '../../src/config/limits.ts'
 import { mergeLimits } from '../../src/config/limits.ts'
+import type { Log } from '../../src/log.ts'
 import { startWorld, type World } from '../support/world.ts'
 import type { ImapUnderTest } from './imap-under-test.ts'
 
@@ -20,8 +21,9 @@ export interface Account {
   readonly password: string
 }
 
-export async function startMartletImap(limits: LimitOverrides = {}): Promise<MartletUnderTest> {
+export async function startMartletImap(limits: LimitOverrides = {}, log?: Log): Promise<MartletUnderTest> {
   const world = await startWorld({
+    ...(log && { log }),
     env: IMAP_ON,
     limits: mergeLimits({ access: { failedLoginDelayMs: 0 } }, limits),
   })

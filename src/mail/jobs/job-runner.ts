@@ -107,6 +107,10 @@ export class JobRunner {
     this.#renewal.stop()
   }
 
+  runningCount(): number {
+    return this.#running.size
+  }
+
   async #poll(): Promise<undefined> {
     for (const row of await this.#claim()) this.#start(row)
   }

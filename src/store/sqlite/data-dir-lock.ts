@@ -175,6 +175,7 @@ function remedyFor(code: string, action: string, folder: string): string {
     const create = action === 'created' ? `mkdir -p '${folder}' && ` : ''
     return `: this user (uid ${uid}) lacks the permission; as root, run ${create}chown -R ${uid} '${folder}', ${other}`
   }
+  if (code === 'ENOENT') return ': no folder can be created there; set MARTLET_DATA_DIR to another folder'
   if (code === 'ENOTDIR') return ': it, or a folder above it, is a file; set MARTLET_DATA_DIR to a folder'
   if (code === 'EROFS') return `: its file system is read-only; mount it for writing, ${other}`
   return ''

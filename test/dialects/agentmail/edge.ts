@@ -64,7 +64,7 @@ export async function startEdge({
   /** The actor of each key, if there are several. */
   keys?: Readonly<Record<string, KeyActor>>
   /** A look-up of a key waits for this promise. */
-  beforeKey?: () => Promise<unknown>
+  beforeKey?: (key: string) => Promise<unknown>
 } = {}): Promise<Edge> {
   const config = loadConfig({ MARTLET_HTTP_PORT: '0', MARTLET_LOG_LEVEL: 'debug', ...env }, limits)
   const lines: Record<string, unknown>[] = []
@@ -80,7 +80,7 @@ export async function startEdge({
   const metrics = createMetrics()
   const credentials = {
     async authenticate(key: string) {
-      await beforeKey()
+      await beforeKey(key)
       const known = keys[key]
       if (!known) throw new MailError('unknown_api_key', {})
       return known

@@ -204,7 +204,7 @@ test.each([
   const head = `GET /v0 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer ${KEY}`
   const answer = await raw(edge.url, `${head}\r\n${fields}\r\n\r\n`)
   expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"validation_error"[\s\S]*Sec-WebSocket-/)
-  expect(edge.log.at(-1)).toMatchObject({ msg: 'request', path: '/v0', status: 400 })
+  expect(edge.log.at(-1)).toMatchObject({ msg: 'request', path: '/v0', status: 400, code: 'validation_error' })
 })
 
 // Each such client wrote an error into the log, as if the server had failed.

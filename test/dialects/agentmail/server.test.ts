@@ -6,11 +6,13 @@ import { loadConfig } from '../../../src/config/settings.ts'
 import type { Dialect } from '../../../src/edges/http/server/http-dialect.ts'
 import { createHttpServer } from '../../../src/edges/http/server/http-server.ts'
 import { publicRoute } from '../../../src/edges/http/server/route-access.ts'
+import { MailError } from '../../../src/errors.ts'
 import { createEventLoop } from '../../../src/event-loop.ts'
 import { createLog } from '../../../src/log.ts'
+import type { KeyActor } from '../../../src/mail/access/actor.ts'
 import type { NewInbox } from '../../../src/mail/inboxes/inbox.ts'
 import { createMetrics } from '../../../src/metrics.ts'
-import { KEY, startEdge } from './edge.ts'
+import { anyone, KEY, startEdge } from './edge.ts'
 
 const rest = { status: 'active', createdAt: 0, updatedAt: 0 } as const
 
@@ -140,7 +142,44 @@ test('a request is logged in one line, without its query and without its key', a
     { method: 'GET', path: '/v0/pods', status: 200, apiKeyId: 'key-1', ms: expect.any(Number) },
     { method: 'GET', path: '/v0/downloads/:token', status: 500 },
   ])
+  expect(lines[0]).not.toHaveProperty('code')
   expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|secret-token`))
+})
+
+test('the line of a failed request has the code of the error, and the key if it is valid', async () => {
+  const narrow: KeyActor = { ...anyone, apiKeyId: 'key-2', permissions: new Set() }
+  const slow = { ...anyone, apiKeyId: 'key-3' }
+  const rate = { what: 'requests', max: 1, period: 'minute', retryAfterSeconds: 1, apiKeyId: 'key-3' }
+  await using edge = await startEdge({
+    keys: { [KEY]: anyone, narrow, slow },
+    beforeKey: async (key) => {
+      if (key === 'slow') throw new MailError('rate_limit_exceeded', rate)
+    },
+  })
+  const logged = async (path: string, key: string | null) => {
+    await edge.request('GET', path, { key })
+    return edge.log.findLast((line) => line.msg === 'request')
+  }
+  expect(await logged('/v0/inboxes', 'narrow')).toMatchObject({
+    status: 403,
+    code: 'missing_permission',
+    apiKeyId: 'key-2',
+  })
+  expect(await logged('/v0/inboxes', 'slow')).toMatchObject({
+    ...{ status: 429, code: 'rate_limit_exceeded', apiKeyId: 'key-3' },
+  })
+  expect(await logged('/v0/inboxes', KEY)).toMatchObject({ status: 500, code: 'internal_error', apiKeyId: 'key-1' })
+  for (const [path, key, status, code] of [
+    ['/v0/inboxes', null, 401, 'missing_authorization'],
+    ['/v0/inboxes', 'am_wrong', 401, 'unknown_api_key'],
+    ['/v0/nothing', KEY, 404, 'not_found'],
+    ['/v0/%zz', KEY, 400, 'validation_error'],
+  ] as const) {
+    const line = await logged(path, key)
+    expect(line, path).toMatchObject({ status, code })
+    expect(line, path).not.toHaveProperty('apiKeyId')
+  }
+  expect(JSON.stringify(edge.log)).not.toMatch(new RegExp(`${KEY}|am_wrong`))
 })
 
 test('with several dialects, each path gets the routes, hooks and error bodies of its own dialect', async () => {

@@ -31,6 +31,7 @@ test('a stop waits for running requests, refuses new ones, and closes sockets la
 
   const send = edge.request('POST', '/v0/inboxes/a@b.test/messages/send', { body: { to: 'c@d.test' } })
   await expect.poll(sending.hasStarted).toBe(true)
+  expect(edge.server.runningCount()).toBe(1) // without the sockets
   const stopped = edge.server.stop(10_000)
 
   expect(await edge.request('GET', '/readyz')).toMatchObject({ status: 503, body: { failing: ['stopping'] } })
@@ -48,6 +49,7 @@ test('a stop waits for running requests, refuses new ones, and closes sockets la
   expect(await nodeSocket.closed).toEqual({ code: 1012, reason: 'stopping' })
   expect(await pythonSocket.closed).toEqual({ code: 1001, reason: 'stopping' })
   await stopped
+  expect(edge.server.runningCount()).toBe(0)
   await expect(fetch(`${edge.url}/healthz`)).rejects.toThrow()
 })
 

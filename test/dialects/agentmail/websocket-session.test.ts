@@ -319,6 +319,8 @@ test('a key has no more sockets than its limit, and one that closes no longer co
   const first = await connect(edge)
   await using _second = await connect(edge)
   await expect(connect(edge)).rejects.toThrow(/^429 application\/json.*"code":"rate_limit_exceeded"/)
+  const refusal = { status: 429, code: 'too_many_connections', apiKeyId: 'key-1' }
+  expect(edge.log.findLast(({ msg }) => msg === 'request')).toMatchObject(refusal)
   await expect(openSocket(`${edge.url}/v0`, { 'sec-websocket-version': '7' })).rejects.toThrow() // a failed handshake does not count
   first.socket.terminate()
   await first.closed

@@ -3,6 +3,7 @@
  * their password was revoked.
  */
 import { expect, test } from 'vitest'
+import { createLog } from '../../../src/log.ts'
 import { type Permission, permissions } from '../../../src/mail/access/permissions.ts'
 import { type Answer, ImapClient } from '../imap-client.ts'
 import { messageWith, useServer } from '../imap-under-test.ts'
@@ -169,6 +170,38 @@ test('guessing: a connection ends after some failures, whether the inbox exists 
     while (!responses.at(-1)?.startsWith('* BYE')) responses.push(await client.response())
     expect(responses.filter((text) => /^g\d+ NO \[AUTHENTICATIONFAILED\]/.test(text))).toHaveLength(5)
     await client.closed
+  }
+})
+
+test('a refused login is logged at level info, with what fail2ban needs and without the password', async () => {
+  const lines: string[] = []
+  const logged = await startMartletImap({}, createLog('info', { write: (line) => void lines.push(line) }))
+  try {
+    const { user } = await logged.createAccount()
+    const { body } = await logged.world.request('POST', `/v0/inboxes/${user}/api-keys`, {
+      body: { permissions: { message_send: true } },
+    })
+    const client = await ImapClient.open(logged.port)
+    await client.command(`LOGIN ${user} wr0ng-secret`)
+    await client.command(`LOGIN "${'n'.repeat(400)}@x.test" wr0ng-secret`)
+    await client.command(`LOGIN ${body.api_key} ${user}`) // the fields confused
+    await client.command(`LOGIN ${user} ${body.api_key}`)
+    client.destroy()
+    const refusals = lines.filter((line) => line.includes('"msg":"IMAP login refused"'))
+    const common = { level: 'info', session: expect.any(String), remoteAddress: '127.0.0.1' }
+    const failed = { ...common, code: 'AUTHENTICATIONFAILED', reason: 'login_failed' }
+    expect(refusals.map((line) => JSON.parse(line))).toMatchObject([
+      { ...failed, account: user },
+      { ...failed, account: `${'n'.repeat(300)}…` },
+      failed,
+      { ...common, code: 'AUTHORIZATIONFAILED', reason: 'login_forbidden', account: user },
+    ])
+    // The pattern of docs/operations.md.
+    const pattern = /"remoteAddress":"127\.0\.0\.1".*"reason":"login_failed"/
+    expect(refusals.map((line) => pattern.test(line))).toEqual([true, true, true, false])
+    for (const secret of ['wr0ng-secret', body.api_key]) expect(lines.join('')).not.toContain(secret)
+  } finally {
+    await logged.stop()
   }
 })
 

@@ -119,6 +119,17 @@ export function searchSuite(server: { readonly current: ImapUnderTest }): void {
     expect(await client!.command(command)).toMatchObject({ status: 'BAD', untagged: [] })
   })
 
+  test.each(['Größe', 'öl', 'x ö'])(
+    'text outside ASCII that is neither quoted nor a literal is BAD: %s',
+    async (text) => {
+      const client = await openSearched(server.current)
+      const command = Buffer.from(`SEARCH CHARSET UTF-8 SUBJECT ${text}`).toString('latin1')
+      expect(await client.command(command)).toMatchObject({
+        ...{ status: 'BAD', text: expect.stringMatching(/outside ASCII must be a quoted string or a literal/) },
+      })
+    },
+  )
+
   test('an unknown charset is NO [BADCHARSET]', async () => {
     const [client] = await openMailbox(server.current, { subjects: [] })
     const answer = await client!.command('SEARCH CHARSET x-nothing SUBJECT a')

@@ -37,6 +37,8 @@ export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
   return {
     answer(error, request, reply) {
       const known = toMailError(error)
+      request.errorCode = known.code
+      request.apiKeyId ??= keyOf(known)
       if (known.kind === 'internal') {
         log.error(
           { requestId: request.id, method: request.method, path: loggedPath(request), err: error },
@@ -79,6 +81,11 @@ const RETRY_AFTER_SECONDS = 1
 
 function retryAfterOf({ params }: MailError): string {
   return String('retryAfterSeconds' in params ? params.retryAfterSeconds : RETRY_AFTER_SECONDS)
+}
+
+/** Returns the key that was valid and over its limit of requests: such a request has no actor. */
+export function keyOf({ params }: MailError): string | undefined {
+  return 'apiKeyId' in params ? params.apiKeyId : undefined
 }
 
 function isTransient(error: MailError): boolean {

@@ -59,7 +59,11 @@ export function healthRoutes(
 
   /** Metrics show how much mail users get, so other machines need an API key, which no stranger can make by a sign-up. */
   app.get('/metrics', { config }, async (request, reply) => {
-    if (!isLocal(request)) await requireNoStranger(await authenticateHeader(credentials, request))
+    if (!isLocal(request)) {
+      const actor = await authenticateHeader(credentials, request)
+      request.apiKeyId = actor.apiKeyId
+      await requireNoStranger(actor)
+    }
     metrics.eventBacklog.set(budget.bytes)
     metrics.httpResponseBytes.set(responses.usedBytes())
     metrics.httpComposingBytes.set(responses.composingBytes())

@@ -82,6 +82,8 @@ export interface HttpServer {
    * first promise.
    */
   stop(graceMs: number): Promise<void>
+  /** Requests that are running. */
+  runningCount(): number
 }
 
 export function createHttpServer(needs: HttpServerNeeds): HttpServer {
@@ -170,7 +172,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     if (routeOptions.config.rawBody) return body
     return runIn(unit, () => parseInTurns(headers, body, limits, eventLoop.nextTurn))
   })
-  app.decorateRequest('actor')
+  for (const each of ['actor', 'apiKeyId', 'errorCode']) app.decorateRequest(each)
   app.addHook('onRoute', answerHead)
   app.addHook('onRequest', (request, reply, next) => {
     const { socket } = request.raw
@@ -258,6 +260,8 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
       stopped ??= stop(graceMs)
       return stopped
     },
+
+    runningCount: requests.runningCount,
   }
 
   /** The client of a rejected body must receive the response, and may send no other request on this connection. */

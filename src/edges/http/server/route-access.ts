@@ -38,6 +38,7 @@ export function access(
 export function requireKey(app: HttpApp, authenticate: (request: FastifyRequest) => Promise<KeyActor>): void {
   app.addHook('onRequest', async (request, reply) => {
     const actor = await authenticate(request)
+    request.apiKeyId = actor.apiKeyId
     if (actor.requestRate) addRateHeaders(reply, actor.requestRate)
     const { access } = request.routeOptions.config
     request.actor = access === 'public' ? actor : admit(actor, access)

@@ -12,7 +12,7 @@ import { MailError } from '../../../errors.ts'
 import type { WorkQueue } from '../../../event-loop.ts'
 import type { Log } from '../../../log.ts'
 import type { Metrics } from '../../../metrics.ts'
-import { toMailError, writeFailure } from './error-handler.ts'
+import { keyOf, toMailError, writeFailure } from './error-handler.ts'
 import type { Dialect, StopCode } from './http-dialect.ts'
 import type { BacklogBudget } from './memory/backlog-budget.ts'
 import { createRoundRobin } from './memory/round-robin.ts'
@@ -106,16 +106,18 @@ export function createUpgrades({
   async function handshake(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const dialect = dialectOf(request.url)
     const line = lineOf(request)
+    let apiKeyId: string | undefined
     try {
       await workQueue.wait()
       if (isStopping()) throw new MailError('shutting_down', {})
       const live = liveOf(dialect, request)
       const actor = await live.authenticate(request)
+      apiKeyId = actor.apiKeyId
       if (isStopping()) throw new MailError('shutting_down', {})
       if (socket.destroyed) return
       socket.once('close', perKey.add(actor.apiKeyId))
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        log.info({ ...line, status: 101, apiKeyId: actor.apiKeyId }, 'request')
+        log.info({ ...line, status: 101, apiKeyId }, 'request')
         metrics.httpRequests.inc({ dialect: dialect.name, status: 101 })
         const code = stopCodeFor(request)
         const disconnect = (error: Error) => void socket.destroy(error)
@@ -130,7 +132,7 @@ export function createUpgrades({
         }
       })
     } catch (error) {
-      refuse(request, socket, error)
+      refuse(request, socket, error, apiKeyId)
     }
   }
 
@@ -138,13 +140,13 @@ export function createUpgrades({
     return { method: request.method, path: maskedPath(request.url), client: clientAddress(request) }
   }
 
-  function refuse(request: IncomingMessage, socket: Duplex, error: unknown): void {
+  function refuse(request: IncomingMessage, socket: Duplex, error: unknown, apiKeyId?: string): void {
     const dialect = dialectOf(request.url)
     const line = lineOf(request)
     const known = toMailError(error)
     if (known.kind === 'internal') log.error({ ...line, err: error }, 'websocket upgrade failed')
     const status = writeFailure(socket, dialect, known)
-    log.info({ ...line, status }, 'request')
+    log.info({ ...line, status, code: known.code, apiKeyId: apiKeyId ?? keyOf(known) }, 'request')
     metrics.httpRequests.inc({ dialect: dialect.name, status })
   }
 }

@@ -1,4 +1,5 @@
 /** LOGIN and AUTHENTICATE (RFC 9051 §6.2.2, §6.2.3) with PLAIN (RFC 4616), LOGIN and SASL-IR (RFC 4959). */
+import { loggedText } from '../../../log.ts'
 import type { AuthenticateCommand } from '../grammar/imap-command.ts'
 import { decodeUtf8 } from '../grammar/imap-syntax.ts'
 import { capabilitiesOf, mayLogIn } from '../session/capabilities.ts'
@@ -59,6 +60,16 @@ function decode(base64: string): { text: string } | undefined {
   return text === undefined ? undefined : { text }
 }
 
+/**
+ * For operators, and for programs that block addresses: `reason` as in the line of a refused SMTP login. `loginsMax` bounds the lines of a
+ * connection. A user that is no address is not logged: it may be a key or a password in the wrong field.
+ */
+function logRefusal({ services, peer }: ImapSession, user: string, { code, reason, message }: ImapRefusal): void {
+  const account = user.includes('@') ? loggedText(user) : undefined
+  const { id, remoteAddress } = peer
+  services.log.info({ session: id, remoteAddress, code, reason, account, text: message }, 'IMAP login refused')
+}
+
 async function logIn(session: ImapSession, command: string, { user, password }: UserPassword): Promise<string> {
   const { services, peer } = session
   let account: MailAccount
@@ -67,7 +78,7 @@ async function logIn(session: ImapSession, command: string, { user, password }: 
   } catch (error) {
     if (!(error instanceof ImapRefusal)) throw error
     session.failedLogins += 1
-    services.log.debug({ session: peer.id, remoteAddress: peer.remoteAddress, code: error.code }, 'IMAP login refused')
+    logRefusal(session, user, error)
     if (session.failedLogins >= services.limits.imap.loginsMax) peer.end('too many failed logins')
     throw error
   }

@@ -36,7 +36,7 @@ export class TokenReader {
   }
 
   expect(text: string): void {
-    if (!this.skip(text)) this.fail(text === ' ' ? 'a space is missing' : `"${text}" is missing`)
+    if (!this.skip(text)) this.#missing(text === ' ' ? 'a space' : `"${text}"`)
   }
 
   space(): void {
@@ -156,6 +156,12 @@ export class TokenReader {
     throw new ImapSyntaxError(text)
   }
 
+  /** RFC 9051 §9: an atom is ASCII. Clients send other text bare. @throws always */
+  #missing(name: string): never {
+    const isAscii = !(this.#wire.charCodeAt(this.#at) >= 0x80) // NaN at the end
+    this.fail(isAscii ? `${name} is missing` : 'text outside ASCII must be a quoted string or a literal')
+  }
+
   #isStringNext(): boolean {
     const code = this.#wire.charCodeAt(this.#at)
     return code === QUOTE || this.isNext('{') || this.isNext('~{')
@@ -165,7 +171,7 @@ export class TokenReader {
     const start = this.#at
     let end = start
     while (isIn(this.#wire.charCodeAt(end), wanted)) end += 1
-    if (end === start) this.fail(`${name} is missing`)
+    if (end === start) this.#missing(name)
     this.#at = end
     return this.#wire.slice(start, end)
   }

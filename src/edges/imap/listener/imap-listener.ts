@@ -33,6 +33,8 @@ export interface ImapListener {
   port(): number | undefined
   /** Resolves when every connection has closed, at the latest after `graceMs`. Later calls return the first promise. */
   stop(graceMs: number): Promise<void>
+  /** Connections that are open. */
+  runningCount(): number
 }
 
 export interface ImapServersNeeds {
@@ -119,7 +121,7 @@ function createImapListener(needs: ImapServersNeeds, role: Role): ImapListener {
     },
   }
 
-  return { listen, port: () => (server.address() as AddressInfo | null)?.port, stop }
+  return { listen, port: () => (server.address() as AddressInfo | null)?.port, stop, runningCount: () => open.size }
 
   async function listen(): Promise<{ port: number }> {
     const { host, port: wanted } = role.address

@@ -42,8 +42,8 @@ export function refusalFor(error: unknown, log: Log, isTarget = false): unknown 
   if (error instanceof ImapRefusal || isAbort(error)) return error
   if (error instanceof MailError) {
     const { code, kind, message } = error as MailError
-    if (isTarget && code === 'mailbox_not_found') return new ImapRefusal('TRYCREATE', message)
-    return new ImapRefusal(byCode[code] ?? byKind[kind], message)
+    if (isTarget && code === 'mailbox_not_found') return new ImapRefusal('TRYCREATE', message, code)
+    return new ImapRefusal(byCode[code] ?? byKind[kind], message, code)
   }
   if (error instanceof DamagedContent) return new ImapRefusal('CORRUPTION', 'What is stored of a message is damaged')
   log.error({ err: error }, 'IMAP command failed in the mail store')

@@ -14,11 +14,14 @@ import type { SearchKey } from '../../../formats/imap/search-keys.ts'
 /** Thrown by every call that cannot be done: the session answers NO with this code (RFC 5530, RFC 9051 §7.1) and text. */
 export class ImapRefusal extends Error {
   readonly code: RefusalCode | undefined
+  /** The error of the store, for the log. */
+  readonly reason: string | undefined
 
-  constructor(code: RefusalCode | undefined, text: string) {
+  constructor(code: RefusalCode | undefined, text: string, reason?: string) {
     super(text)
     this.name = 'ImapRefusal'
     this.code = code
+    this.reason = reason
   }
 }
 

@@ -43,6 +43,8 @@ export interface SmtpListener {
   port(): number | undefined
   /** Resolves when every connection has closed, at the latest after `graceMs`. Later calls return the first promise. */
   stop(graceMs: number): Promise<void>
+  /** Connections that are open. */
+  runningCount(): number
 }
 
 /** What every listener needs. */
@@ -115,7 +117,7 @@ export function createSmtpListener(needs: SmtpListenerNeeds, role: SmtpRole): Sm
   const stopRenewal = tls.onChange(renewCertificate)
 
   const port = () => (server.server.address() as AddressInfo | null)?.port
-  return { listen, port, stop }
+  return { listen, port, stop, runningCount: () => open.size }
 
   async function listen(): Promise<{ port: number }> {
     const { host, port: wanted } = role.address

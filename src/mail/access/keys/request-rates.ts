@@ -51,8 +51,8 @@ export function createRequestRates({ config, store, log, clock, wallClock }: Req
   return {
     async count({ id, organization_id, is_root }) {
       if (is_root === 1) return undefined
-      const ofKey = keys && (await take(keys, id))
-      const ofOrganization = organizations && (await take(organizations, organization_id))
+      const ofKey = keys && (await take(keys, id, id))
+      const ofOrganization = organizations && (await take(organizations, organization_id, id))
       if (!ofKey || !ofOrganization) return ofKey ?? ofOrganization
       return ofOrganization.remaining < ofKey.remaining ? ofOrganization : ofKey
     },
@@ -67,7 +67,7 @@ export function createRequestRates({ config, store, log, clock, wallClock }: Req
     return { buckets, limit, what }
   }
 
-  async function take({ buckets, limit, what }: Limited, id: string): Promise<RequestRate> {
+  async function take({ buckets, limit, what }: Limited, id: string, apiKeyId: string): Promise<RequestRate> {
     const taken = buckets.take(id)
     const isWithin = typeof taken === 'boolean' ? taken : await taken
     const tokens = buckets.tokensOf(id)
@@ -79,6 +79,13 @@ export function createRequestRates({ config, store, log, clock, wallClock }: Req
     }
     if (isWithin) return rate
     const retryAfterSeconds = Math.max(1, Math.ceil(((1 - tokens) * tokenMs) / 1_000))
-    throw new MailError('rate_limit_exceeded', { what, max: limit, period: 'minute', retryAfterSeconds, rate })
+    throw new MailError('rate_limit_exceeded', {
+      what,
+      max: limit,
+      period: 'minute',
+      retryAfterSeconds,
+      rate,
+      apiKeyId,
+    })
   }
 }

@@ -40,6 +40,7 @@ export interface DeliveryWorker {
   start(): void
   /** Resolves when no delivery is running any more. */
   stop(graceMs: number): Promise<void>
+  runningCount(): number
 }
 
 interface DeliveryNeeds extends DeliveryGroupsNeeds, RunDeliveryNeeds {
@@ -98,6 +99,8 @@ export function createDeliveryWorker(needs: DeliveryNeeds): DeliveryWorker {
       await waitAtMost(ABORT_MS, Promise.all(running.values())) // a delivery that ignores the abort is left to its lease
       renewal.stop()
     },
+
+    runningCount: () => running.size,
   }
 
   /** @returns ms until the next poll */

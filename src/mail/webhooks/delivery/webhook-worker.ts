@@ -41,6 +41,8 @@ export interface WebhookWorker {
   start(): void
   /** Resolves when no request is running any more. */
   stop(graceMs: number): Promise<void>
+  /** Requests that are running. */
+  runningCount(): number
   /** Signals that committed deliveries of these webhooks wait in the table without a lease. */
   signalPending(webhookIds: Iterable<string>): void
   /** Signals that a pause has ended. */
@@ -83,6 +85,7 @@ export function createWebhookWorker(needs: WorkerNeeds): WebhookWorker {
   return {
     start: () => pollLoop.pollSoon(),
     resume: () => pollLoop.pollSoon(),
+    runningCount: () => running.size,
 
     async stop(graceMs) {
       const grace = setTimeout(() => abort.abort(), graceMs)

@@ -2,17 +2,26 @@
  * Follows every request from its first hook to the end of its response: counts running requests, so that a shutdown can
  * wait for them, and writes one log line and one metric per request.
  *
+ * The line of a failed request has the code of its error. Each has the id of the key, if the key is valid.
+ *
  * The log line contains no secret from the URL. It has no query string, which could contain a key. A path that is
  * itself a secret (a signed link) is logged as the pattern of its route, for any method. A path without a route could
  * be such a link with an extra slash, or contain a key in the wrong place, so only its lower-case words are logged.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ErrorCode } from '../../../../errors.ts'
 import type { Log } from '../../../../log.ts'
 import type { Metrics } from '../../../../metrics.ts'
 import type { Dialect } from '../http-dialect.ts'
 import type { ClientAddress } from './client-address.ts'
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** For the log: the valid key of the request, also if it may not do what it asks for. `actor` is set only for what may. */
+    apiKeyId: string | undefined
+    /** For the log: the error of the response. */
+    errorCode: ErrorCode | undefined
+  }
   interface FastifyContextConfig {
     /** The path contains a secret: log the pattern of the route instead. */
     secretPath?: boolean
@@ -27,6 +36,7 @@ export interface RequestLog {
   release(reply: FastifyReply): void
   /** Resolves when no request is running: at once, or after the last response has ended. */
   idle(): Promise<void>
+  runningCount(): number
 }
 
 interface RequestLogNeeds {
@@ -50,6 +60,7 @@ export function createRequestLog({ log, metrics, dialectOf, clientAddress }: Req
     },
 
     release: (reply) => settle(reply),
+    runningCount: () => openResponses.size,
 
     idle() {
       return openResponses.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
@@ -60,15 +71,17 @@ export function createRequestLog({ log, metrics, dialectOf, clientAddress }: Req
     const { method, id: requestId, raw } = request
     const status = reply.raw.statusCode
     metrics.httpRequests.inc({ dialect: dialectOf(raw.url).name, status })
+    // Fields that are undefined are not written.
     log[request.routeOptions?.config?.quiet ? 'debug' : 'info'](
       {
         requestId,
         method,
         path: loggedPath(request),
         status,
+        code: request.errorCode,
         ms: Math.round(ms * 10) / 10,
         client,
-        apiKeyId: request.actor?.apiKeyId, // if it is undefined, it is not written
+        apiKeyId: request.apiKeyId,
         aborted: reply.raw.writableFinished ? undefined : true,
       },
       'request',

@@ -28,7 +28,8 @@ export function unbuiltRoutes(app: HttpApp, credentials: Pick<Credentials, 'auth
       // Before the body is read.
       onRequest: async (request, reply) => {
         if (segment !== 'public') {
-          const { requestRate } = await authenticateHeader(credentials, request)
+          const { apiKeyId, requestRate } = await authenticateHeader(credentials, request)
+          request.apiKeyId = apiKeyId
           if (requestRate) addRateHeaders(reply, requestRate)
         }
         throw new MailError('not_implemented', { subject, operation: `${request.method} /${segment}` })
