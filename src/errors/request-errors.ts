@@ -7,6 +7,8 @@ export const requestErrors = {
     path?: readonly (string | number)[]
     /** What to do about it, if the detail alone does not say. */
     fix?: string
+    /** It is about a name that the route does not know. */
+    isOfUnknown?: boolean
   }>({
     kind: 'invalid',
     message: (p) => p.detail,

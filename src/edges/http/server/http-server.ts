@@ -46,7 +46,7 @@ import { createRequestLog, pathOf } from './requests/request-log.ts'
 import { containRequests } from './requests/request-unit.ts'
 import { createLongPolls } from './requests/request-wait.ts'
 import { rewriteUrl } from './requests/rewrite-url.ts'
-import { reportUnknown, requireNoMisnomer, unknownMembers } from './requests/unknown-members.ts'
+import { MEMBERS, reportUnknown, requireNoMisnomer, unknownMembers } from './requests/unknown-members.ts'
 import { validatorCompiler } from './requests/validation.ts'
 import { senderPageRoutes } from './sender-page.ts'
 import { createSseRegistry } from './sse-registry.ts'
@@ -203,7 +203,9 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     const { body, routeOptions } = request
     const schema = routeOptions.schema?.body as RequestSchema | undefined
     if (schema) requireNoMisnomer(schema, body)
-    reportUnknown(request, reply, 'members of the body', unknownMembers(schema, body), schema?.refusesUnknown)
+    const querySchema = routeOptions.schema?.querystring as RequestSchema | undefined
+    if (querySchema) requireNoMisnomer(querySchema, request.query)
+    reportUnknown(request, reply, MEMBERS, unknownMembers(schema, body), schema?.refusesUnknown)
     next()
   })
   app.addHook('onSend', (request, reply, payload, next) => {

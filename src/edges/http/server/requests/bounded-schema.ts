@@ -23,7 +23,7 @@ export interface RequestSchema {
   readonly contentMediaType?: string
   /** The names that have a meaning in an object without declared members. Without it, the caller chooses all names. */
   readonly knownNames?: readonly string[]
-  /** Members of a body that no client of the service sends, with what to write instead. They are refused. */
+  /** Members of a body, or query parameters, that no client of the service sends, with what to write instead. They are refused. */
   readonly misnamed?: Readonly<Record<string, string>>
   /** Of a body: unknown members are always refused, because one that is ignored would select more. */
   readonly refusesUnknown?: boolean

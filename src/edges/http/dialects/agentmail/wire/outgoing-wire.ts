@@ -46,8 +46,13 @@ const shared = {
 
 /** Also in drafts. */
 export const misnamed = {
-  body: 'write text or html',
+  body: TEXT,
+  content: TEXT,
+  message: TEXT,
+  txt: TEXT,
   from: 'the sender is the inbox in the path',
+const TEXT = 'write text or html'
+
 }
 const misnamedInReplies = {
   ...misnamed,
