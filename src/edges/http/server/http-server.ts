@@ -35,7 +35,7 @@ import { createBodyBudget } from './memory/body-budget.ts'
 import { createResponseBudget } from './memory/response-budget.ts'
 import { WritePacer } from './memory/write-pacer.ts'
 import { referencePageRoutes } from './reference-page.ts'
-import { createDialectOf, registerDialect, unroutedError } from './register-dialect.ts'
+import { createDialectOf, registerDialect } from './register-dialect.ts'
 import type { RequestSchema } from './requests/bounded-schema.ts'
 import { createClientAddress } from './requests/client-address.ts'
 import { rejectEscapedQuery } from './requests/escaped-query.ts'
@@ -50,6 +50,7 @@ import { MEMBERS, reportUnknown, requireNoMisnomer, unknownMembers } from './req
 import { validatorCompiler } from './requests/validation.ts'
 import { senderPageRoutes } from './sender-page.ts'
 import { createSseRegistry } from './sse-registry.ts'
+import { unroutedError } from './unrouted-error.ts'
 import { createUpgrades } from './upgrades.ts'
 
 export interface HttpServerNeeds {
@@ -187,7 +188,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     if (!isForOperators(request) && cors.begin(request, reply)) return
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
     rejectEscapedQuery(request.raw.url)
-    if (request.is404) throw unroutedError(app, request, reply) // before its body is read
+    if (request.is404) throw unroutedError({ app, dialects, dialectOf }, request, reply) // before its body is read
     next()
   })
   app.addHook('preParsing', (request, reply, _payload, next) => {
@@ -202,9 +203,9 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.addHook('preHandler', (request, reply, next) => {
     const { body, routeOptions } = request
     const schema = routeOptions.schema?.body as RequestSchema | undefined
-    if (schema) requireNoMisnomer(schema, body)
     const querySchema = routeOptions.schema?.querystring as RequestSchema | undefined
     if (querySchema) requireNoMisnomer(querySchema, request.query)
+    if (schema) requireNoMisnomer(schema, body)
     reportUnknown(request, reply, MEMBERS, unknownMembers(schema, body), schema?.refusesUnknown)
     next()
   })
@@ -218,7 +219,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
   app.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
   app.setNotFoundHandler((request, reply) => {
-    throw unroutedError(app, request, reply)
+    throw unroutedError({ app, dialects, dialectOf }, request, reply)
   })
 
   const monitored = { log, metrics, budget, bodies, responses, credentials, requireNoStranger, probes, readyDetails }
