@@ -13,7 +13,7 @@ import { errors, MailError } from '../build/src/errors.js'
 import { permissionsPage } from './permissions-page.js'
 
 /** Placeholders that most messages of their error leave out. */
-const OPTIONAL = new Set(['eventType', 'isAppPassword', 'fix'])
+const OPTIONAL = new Set(['eventType', 'isAppPassword', 'isMisplaced', 'fix'])
 
 /** Whatever a message asks for is there, under its own name. */
 const placeholders = new Proxy({}, { get: (_target, name) => (OPTIONAL.has(name) ? undefined : `{${String(name)}}`) })

@@ -2,9 +2,12 @@
 import { define } from './error-definition.ts'
 
 export const accessErrors = {
-  missing_authorization: define({
+  missing_authorization: define<{ isMisplaced?: boolean }>({
     kind: 'unauthenticated',
-    message: () => 'The request has no API key',
+    message: (p) =>
+      p.isMisplaced
+        ? 'The API key must be in the header Authorization, after "Bearer " and without spaces in it'
+        : 'The request has no API key',
     fix: 'Send the header "Authorization: Bearer <your API key>".',
   }),
   unknown_api_key: define<{ isAppPassword?: boolean }>({

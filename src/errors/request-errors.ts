@@ -7,6 +7,8 @@ export const requestErrors = {
     path?: readonly (string | number)[]
     /** What to do about it, if the detail alone does not say. */
     fix?: string
+    /** It is about a name that the route does not know. */
+    isOfUnknown?: boolean
   }>({
     kind: 'invalid',
     message: (p) => p.detail,
@@ -34,7 +36,7 @@ export const requestErrors = {
   body_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The request body is larger than ${p.limitBytes} bytes`,
-    fix: 'Send less in one request. The operator can raise MARTLET_BODY_BYTES_MAX, or MARTLET_MESSAGE_BYTES_MAX for sends and drafts.',
+    fix: 'Send less in one request; base64 makes an attachment a third larger. The operator can raise MARTLET_BODY_BYTES_MAX, or MARTLET_MESSAGE_BYTES_MAX for sends and drafts.',
   }),
   body_too_complex: define<{ tokensMax: number }>({
     kind: 'too_large',
@@ -54,7 +56,7 @@ export const requestErrors = {
   message_too_large: define<{ limitBytes: number }>({
     kind: 'too_large',
     message: (p) => `The message is larger than ${p.limitBytes} bytes`,
-    fix: 'Send smaller or fewer attachments. The operator can raise MARTLET_MESSAGE_BYTES_MAX.',
+    fix: 'Send smaller or fewer attachments; base64 makes each a third larger. The operator can raise MARTLET_MESSAGE_BYTES_MAX.',
   }),
   cursor_expired: define({
     kind: 'invalid',

@@ -24,12 +24,15 @@ export interface RateExceeded {
 
 export const resourceErrors = {
   // Clients compare the message, so a dialect shows the name elsewhere.
-  not_found: define<{ what: string; name?: string }>({ kind: 'not_found', message: (p) => `${p.what} not found` }),
+  not_found: define<{ what: string; name?: string; fix?: string }>({
+    kind: 'not_found',
+    message: (p) => `${p.what} not found`,
+  }),
   method_not_allowed: define<{ method: string; allowed: string }>({
     kind: 'not_found',
     message: (p) => `This path does not support ${p.method}, only ${p.allowed}`,
   }),
-  resource_taken: define<{ what: string }>({
+  resource_taken: define<{ what: string; fix?: string }>({
     kind: 'taken',
     message: (p) => `${p.what} is already taken`,
     fix: 'Choose another name.',

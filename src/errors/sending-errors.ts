@@ -26,7 +26,7 @@ export const sendingErrors = {
     message: (p) => `A message can have at most ${p.recipientsMax} recipients in to, cc and bcc together`,
     fix: 'Send several messages.',
   }),
-  message_rejected: define<{ detail: string; refusals?: readonly ListRefusal[] }>({
+  message_rejected: define<{ detail: string; refusals?: readonly ListRefusal[]; fix?: string }>({
     kind: 'rejected',
     message: (p) => `Message rejected: ${p.detail}`,
   }),

@@ -18,13 +18,25 @@ test('a misnamed member of a send, a draft or a webhook is refused with the name
   const cases: readonly [method: string, path: string, body: object, name: string, advice: string][] = [
     ['POST', `${messages}/send`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `${messages}/send`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
+    ['POST', `${messages}/send`, { to: mail.to, message: 'x' }, 'message', 'write text or html'],
+    ['POST', `${messages}/send`, { to: mail.to, txt: 'x' }, 'txt', 'write text or html'],
+    [
+      'POST',
+      `/api/v0/inboxes/${inboxId}/messages/send`,
+      { to: mail.to, content: 'x' },
+      'content',
+      'write text or html',
+    ],
     ['POST', `${messages}/send`, { ...mail, from: 'eve@example.test' }, 'from', 'the sender is the inbox'],
     ['POST', `${messages}/send`, { ...mail, in_reply_to: messageId }, 'in_reply_to', 'POST /v0/inboxes/.*/reply'],
     ['POST', `${messages}/send`, { ...mail, thread_id: 'x' }, 'thread_id', 'POST /v0/inboxes/.*/reply'],
+    ['POST', `${message}/reply`, { content: 'x' }, 'content', 'write text or html'],
+    ['POST', `${message}/forward`, { to: mail.to, message: 'x' }, 'message', 'write text or html'],
     ['POST', `${message}/reply`, { text: 'x', send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `${message}/reply-all`, { body: 'x' }, 'body', 'write text or html'],
     ['POST', `${message}/forward`, { ...mail, send_at: later }, 'send_at', 'Create a draft with send_at'],
     ['POST', `/v0/inboxes/${inboxId}/drafts`, { to: mail.to, body: 'x' }, 'body', 'write text or html'],
+    ['POST', `/v0/inboxes/${inboxId}/drafts`, { to: mail.to, txt: 'x' }, 'txt', 'write text or html'],
     ['PATCH', `/v0/inboxes/${inboxId}/drafts/${draft.draft_id}`, { body: 'x' }, 'body', 'write text or html'],
     ['POST', '/v0/inboxes', { email: 'bob@mail.localhost' }, 'email', 'write username and domain'],
     ['POST', '/api/v0/inboxes', { email_address: 'bob@mail.localhost' }, 'email_address', 'write username'],
@@ -83,6 +95,7 @@ test('a draft that is sent with changes is refused, in every API', async () => {
   for (const [path, body] of [
     [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { send_at: '2030-01-01T00:00:00Z' }],
     [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { to: 'other@example.test' }],
+    [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { message: 'y' }],
     [`/api/v1${agentPost}`, { to: 'other@example.test' }],
     [`/api/v1${agentPost}`, { text_body: 'y' }],
   ] as const) {
@@ -108,6 +121,13 @@ test('AgentPost: the members of a text that AgentMail has are refused with the n
   await refused('POST', send, { to, text: 'x' }, 'text is unknown: write text_body')
   await refused('POST', send, { to, html: '<p>x' }, 'html is unknown: write html_body')
   await refused('POST', send, { to, body: 'x' }, 'body is unknown: write text_body or html_body')
+  await refused('POST', send, { to, message: 'x' }, 'message is unknown: write text_body or html_body')
+  await refused(
+    'POST',
+    `/inboxes/${inbox.id}/drafts`,
+    { to, content: 'x' },
+    'content is unknown: write text_body or html_body',
+  )
   await refused('POST', `/inboxes/${inbox.id}/drafts`, { to, text: 'x' }, 'text is unknown: write text_body')
   await refused('PATCH', `/drafts/${draft.id}`, { text: 'x' }, 'text is unknown: write text_body')
   await refused('PATCH', `/drafts/${draft.id}`, { to_addresses: to }, 'to_addresses is unknown: write to')
@@ -127,6 +147,9 @@ test('Assmbl: the members of a text that messages and other APIs have are refuse
   for (const [member, sentence] of [
     [{ body_text: 'x' }, 'body_text is unknown: write body'],
     [{ text: 'x' }, 'text is unknown: write body'],
+    [{ message: 'x' }, 'message is unknown: write body'],
+    [{ content: 'x' }, 'content is unknown: write body'],
+    [{ txt: 'x' }, 'txt is unknown: write body'],
     [{ html: '<p>x' }, 'html is unknown: write body_html'],
     [{ body: 'x', from: 'eve@example.test' }, 'from is unknown: the sender is the agent of the token'],
     [{ body: 'x', send_at: '2030-01-01T00:00:00Z' }, 'send_at is unknown: this API has no scheduled sends'],
@@ -143,4 +166,31 @@ test('Assmbl: the members of a text that messages and other APIs have are refuse
     200,
     'unknown members of the body were ignored: priority; usage is not metered',
   ])
+})
+
+// The lists returned everything, and the warning is in a header field that clients do not show.
+test('a list with a search, or with label, is refused with what to write', async () => {
+  await using world = await startWorld()
+  const { inboxId } = await world.agentmail.inboxes.create({ username: 'ada' })
+  const { body: shown } = await world.request('GET', '/api/v1/inboxes')
+  const [agentMail, agentPost] = [`/v0/inboxes/${inboxId}`, `/api/v1/inboxes/${shown.data[0].id}`]
+  for (const [path, sentence] of [
+    [`${agentMail}/messages?q=x`, 'q is unknown: search with GET /v0/inboxes/{inbox_id}/messages/search?q='],
+    [`${agentMail}/messages?label=x`, 'label is unknown: write labels'],
+    [`${agentMail}/messages/wait?label=x&wait_seconds=0`, 'label is unknown: write labels'],
+    [`${agentMail}/threads?label=x&labels=y`, 'label is unknown: write labels'],
+    ['/v0/threads?q=x', 'q is unknown: search with GET /v0/threads/search?q='],
+    ['/v0/drafts?label=x', 'label is unknown: write labels'],
+    [`/api${agentMail}/messages?q=x`, 'q is unknown: this API has no search. Filter with subject, from or to'],
+    [`/api${agentMail}/threads?label=x`, 'label is unknown: write labels'],
+    [`${agentPost}/messages?label=x&labels=y`, 'label is unknown: write labels'],
+    [`${agentPost}/threads?q=x`, 'q is unknown: this API has no search'],
+  ] as const) {
+    const answer = await world.request('GET', path)
+    const { message } = answer.body.error ?? answer.body
+    expect([answer.status, message.slice(0, sentence.length)], path).toEqual([400, sentence])
+  }
+  for (const path of [`${agentMail}/messages/search?q=x`, `${agentMail}/messages?labels=x`]) {
+    expect((await world.request('GET', path)).status, path).toBe(200)
+  }
 })

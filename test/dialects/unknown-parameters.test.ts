@@ -13,7 +13,7 @@ test('AgentPost: a misspelt filter is reported in a header, and refused in stric
     ['/inboxes?environment=env_x', 'environment', 'environment_id'],
     ['/api-keys?inbox_id=inb_x', 'inbox_id', 'environment_id'],
     ['/webhooks?environment_ids=env_x', 'environment_ids', 'environment_id'],
-    [`/inboxes/${inbox.id}/messages?label=x&labels=y`, 'label', 'labels'],
+    [`/inboxes/${inbox.id}/messages?lable=x&labels=y`, 'lable', 'labels'],
     [`/inboxes/${inbox.id}/drafts?labels=x`, 'labels', 'cursor'],
   ] as const) {
     const answer = await world.request('GET', `/api/v1${path}`)

@@ -79,6 +79,8 @@ export interface Inboxes {
 /** The job that deletes the mail of a deleted inbox (mail/accounts/remove-inbox.ts). */
 export const REMOVE_INBOX = 'remove-inbox'
 
+const TAKEN_FIX = 'Choose another name. With a client_id, a repeated call returns the inbox that the first one created.'
+
 interface InboxesNeeds {
   readonly store: Store
   readonly config: Pick<
@@ -132,7 +134,8 @@ export function createInboxes({ store, config, random, limits }: InboxesNeeds): 
           ...limitColumns(request.limits),
           ...challengeColumn(request.challengesSenders),
         }
-        const inbox = await addInbox(tx, actorName(actor), row, limits)
+        const takenFix = clientId === undefined ? TAKEN_FIX : undefined
+        const inbox = await addInbox(tx, actorName(actor), row, limits, takenFix)
         await requireInboxesWithin(tx, scope.organizationId)
         const { appPasswordName } = request
         if (appPasswordName === undefined || !hasPermission(actor, 'api_key_create')) return inbox

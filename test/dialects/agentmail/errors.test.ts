@@ -255,7 +255,7 @@ test('a validation error names the field in every format that clients read', asy
 test('when two forms are allowed, the error names both', async () => {
   const edge = await usual()
   const { body } = await edge.request('POST', `${inbox}/messages/send`, { body: { to: 5 } })
-  expect(body.message).toBe('to must be a string or must be an array')
+  expect(body.message).toBe('to must be "address" or "Name <address>", or an array of them')
 })
 
 test("an unexpected error is a 500 without details, which are logged with the client's request id", async () => {

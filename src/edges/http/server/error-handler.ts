@@ -12,6 +12,7 @@ import { DamagedContent } from '../../../mail/messages/content/damaged-content.t
 import type { Dialect } from './http-dialect.ts'
 import { addRateHeaders } from './rate-headers.ts'
 import { loggedPath } from './requests/request-log.ts'
+import { withIgnored } from './requests/unknown-members.ts'
 
 interface ErrorHandlerNeeds {
   readonly log: Log
@@ -36,7 +37,7 @@ export function createErrorHandler(needs: ErrorHandlerNeeds): ErrorHandler {
 
   return {
     answer(error, request, reply) {
-      const known = toMailError(error)
+      const known = withIgnored(toMailError(error), request)
       request.errorCode = known.code
       request.apiKeyId ??= keyOf(known)
       if (known.kind === 'internal') {

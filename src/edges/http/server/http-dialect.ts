@@ -79,6 +79,8 @@ export interface Dialect {
   readonly prefix: string
   /** First segments of its paths, such as "/send", if its prefix is empty and it does not respond to all other paths. */
   readonly paths?: readonly string[]
+  /** The path of the page that lists its paths; undefined: that of the API reference. */
+  readonly pathsPage?: string
   /** Adds its routes to a scope below the prefix. Hooks and decorators apply only in this scope. */
   readonly routes: (app: HttpApp, context: HttpContext) => Promise<void>
   /** Renders an error as the dialect's clients expect it. Pure. */

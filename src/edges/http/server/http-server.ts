@@ -35,7 +35,7 @@ import { createBodyBudget } from './memory/body-budget.ts'
 import { createResponseBudget } from './memory/response-budget.ts'
 import { WritePacer } from './memory/write-pacer.ts'
 import { referencePageRoutes } from './reference-page.ts'
-import { createDialectOf, registerDialect, unroutedError } from './register-dialect.ts'
+import { createDialectOf, registerDialect } from './register-dialect.ts'
 import type { RequestSchema } from './requests/bounded-schema.ts'
 import { createClientAddress } from './requests/client-address.ts'
 import { rejectEscapedQuery } from './requests/escaped-query.ts'
@@ -46,10 +46,11 @@ import { createRequestLog, pathOf } from './requests/request-log.ts'
 import { containRequests } from './requests/request-unit.ts'
 import { createLongPolls } from './requests/request-wait.ts'
 import { rewriteUrl } from './requests/rewrite-url.ts'
-import { reportUnknown, requireNoMisnomer, unknownMembers } from './requests/unknown-members.ts'
+import { MEMBERS, reportUnknown, requireNoMisnomer, unknownMembers } from './requests/unknown-members.ts'
 import { validatorCompiler } from './requests/validation.ts'
 import { senderPageRoutes } from './sender-page.ts'
 import { createSseRegistry } from './sse-registry.ts'
+import { unroutedError } from './unrouted-error.ts'
 import { createUpgrades } from './upgrades.ts'
 
 export interface HttpServerNeeds {
@@ -189,7 +190,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
     if (!isForOperators(request) && cors.begin(request, reply)) return
     if (isStopping() && !isForOperators(request)) throw new MailError('shutting_down', {})
     rejectEscapedQuery(request.raw.url)
-    if (request.is404) throw unroutedError(app, request, reply) // before its body is read
+    if (request.is404) throw unroutedError({ app, dialects, dialectOf }, request, reply) // before its body is read
     next()
   })
   app.addHook('preParsing', (request, reply, _payload, next) => {
@@ -204,8 +205,10 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   app.addHook('preHandler', (request, reply, next) => {
     const { body, routeOptions } = request
     const schema = routeOptions.schema?.body as RequestSchema | undefined
+    const querySchema = routeOptions.schema?.querystring as RequestSchema | undefined
+    if (querySchema) requireNoMisnomer(querySchema, request.query)
     if (schema) requireNoMisnomer(schema, body)
-    reportUnknown(request, reply, 'members of the body', unknownMembers(schema, body), schema?.refusesUnknown)
+    reportUnknown(request, reply, MEMBERS, unknownMembers(schema, body), schema?.refusesUnknown)
     next()
   })
   app.addHook('onSend', (request, reply, payload, next) => {
@@ -218,7 +221,7 @@ export function createHttpServer(needs: HttpServerNeeds): HttpServer {
   })
   app.setErrorHandler((error, request, reply) => errorHandler.answer(error, request, reply))
   app.setNotFoundHandler((request, reply) => {
-    throw unroutedError(app, request, reply)
+    throw unroutedError({ app, dialects, dialectOf }, request, reply)
   })
 
   const monitored = { log, metrics, budget, bodies, responses, credentials, requireNoStranger, probes, readyDetails }

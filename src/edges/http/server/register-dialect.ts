@@ -1,12 +1,12 @@
 /** Registers dialects on one server, each below its own path prefix. */
-import type { FastifyReply, FastifyRequest, HTTPMethods, RouteOptions } from 'fastify'
+import type { HTTPMethods, RouteOptions } from 'fastify'
 import type { Limits } from '../../../config/limits.ts'
-import { MailError } from '../../../errors.ts'
 import type { ErrorHandler } from './error-handler.ts'
 import type { Dialect, HttpApp, HttpContext } from './http-dialect.ts'
 import { boundRequest } from './requests/bounded-schema.ts'
 import { pathOf } from './requests/request-log.ts'
 import { assertAccessDeclared, publicRoute } from './route-access.ts'
+import { methodNotAllowed } from './unrouted-error.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -14,8 +14,6 @@ declare module 'fastify' {
     isUnbuilt?: boolean
   }
 }
-
-const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
  * @param dialects the first one also gets the paths that belong to no dialect
@@ -95,21 +93,4 @@ export function registerDialect(
 
 function withoutNames(url: string): string {
   return url.replace(/:\w+/g, ':')
-}
-
-/**
- * Returns the error for a request without a route, to be thrown before its body is read: another method may have one
- * (RFC 9110 §15.5.6). Routes that reject methods took a quarter of the time in which the HTTP server starts.
- */
-export function unroutedError(app: HttpApp, request: FastifyRequest, reply: FastifyReply): MailError {
-  const path = pathOf(request.raw.url)
-  const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null)
-  // All of them are found if a parameter is too long, and where rejectOtherMethods() has added routes.
-  const isKnown = allowed.length > 0 && allowed.length < METHODS.length
-  return isKnown ? methodNotAllowed(request, reply, allowed) : new MailError('not_found', { what: 'Path' })
-}
-
-function methodNotAllowed({ method }: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): MailError {
-  reply.header('allow', allowed.join(', '))
-  return new MailError('method_not_allowed', { method, allowed: allowed.join(', ') })
 }

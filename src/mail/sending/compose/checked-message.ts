@@ -113,12 +113,11 @@ export function envelopeRecipients({ to, cc, bcc }: Pick<CheckedMessage, 'to' | 
 function parseRecipients(field: string, texts: readonly string[] = []): Address[] {
   return texts.map((text, index) => {
     const recipient = parseRecipient(text)
-    if (!recipient)
-      throw invalid(
-        `${field}: "${text.slice(0, 100)}" is not an address like ann@example.com or Ann <ann@example.com>`,
-        field,
-        index,
-      )
+    if (!recipient) {
+      const detail = `${field}: "${text.slice(0, 100)}" is not an address like ann@example.com or Ann <ann@example.com>`
+      const fix = /@.*[,;].*@/s.test(text) ? `Write several addresses as an array: "${field}": ["…", "…"].` : undefined
+      throw new MailError('validation_error', { detail, path: [field, index], ...(fix !== undefined && { fix }) })
+    }
     // This covers Reply-To too: no one could reply to such an address.
     if (!isSmtpMailbox(recipient.address)) {
       const detail = `${field}: "${text.slice(0, 100)}" has < or > in the local part of its address; no mail can be sent to it`

@@ -94,7 +94,10 @@ export function createFetchAttachments({ download, limits }: FetchAttachmentsNee
     const onBytes = (count: number) => {
       bytesLeft -= count
       if (bytesLeft < 0)
-        throw rejected(`its attachments by URL have more than ${attachmentUrlsBytesMax} bytes together`)
+        throw rejected(
+          `its attachments by URL have more than ${attachmentUrlsBytesMax} bytes together`,
+          'Send smaller or fewer files, in several messages if need be.',
+        )
       memory?.add(count)
     }
 
@@ -165,9 +168,15 @@ function withoutCredentials(url: URL): URL {
 
 function unfetchable(url: URL, reason: string): MailError {
   // Without the query, which may contain the signature of a link.
-  return rejected(`the attachment at ${(url.origin + url.pathname).slice(0, 200)} could not be fetched: ${reason}`)
+  return rejected(
+    `the attachment at ${(url.origin + url.pathname).slice(0, 200)} could not be fetched: ${reason}`,
+    SEND_CONTENT,
+  )
 }
 
-function rejected(detail: string): MailError {
-  return new MailError('message_rejected', { detail })
+const SEND_CONTENT =
+  'Give a URL that this server can fetch without a login, or send the file itself, in base64, as the content of the attachment.'
+
+function rejected(detail: string, fix: string): MailError {
+  return new MailError('message_rejected', { detail, fix })
 }

@@ -123,7 +123,9 @@ function fixOf(error: MailError): string | undefined {
   const permission = missingPermission(error)
   if (permission !== undefined) return `${error.fix} It is "${permission}".`
   if (isMailError(error, 'not_found') && error.params.name !== undefined) {
-    return `There is no ${error.params.what.toLowerCase()} ${error.params.name.toWellFormed()} in the scope of this key.`
+    const { what, name } = error.params
+    const form = what === 'Inbox' && !name.includes('@') ? ' Write its whole address, such as agent@example.com.' : ''
+    return `There is no ${what.toLowerCase()} ${name.toWellFormed()} in the scope of this key.${form}`
   }
   if (isMailError(error, 'not_found') && error.params.what === 'Download') {
     return 'Links expire (expires_at): request the attachment or the raw message again for a new one.'

@@ -8,7 +8,12 @@ import { type HiddenLabel, hiddenClasses } from '../../../../mail/access/permiss
 import type { HttpApp } from '../../server/http-dialect.ts'
 import { refuseNul } from '../../server/requests/query-nul.ts'
 import { readTime } from '../../server/requests/read-time.ts'
-import { reportUnknown, type UnknownMember, unknownQueryParameters } from '../../server/requests/unknown-members.ts'
+import {
+  PARAMETERS,
+  reportUnknown,
+  type UnknownMember,
+  unknownQueryParameters,
+} from '../../server/requests/unknown-members.ts'
 import { EventType, filterList, filterText, label, timeText } from './wire/request-texts.ts'
 
 /** Parameters that are lists on every route of this API. */
@@ -30,12 +35,7 @@ const LISTS: ReadonlySet<string> = new Set([
 export function normaliseQueries(app: HttpApp): void {
   app.addHook('preValidation', (request, reply, next) => {
     const query = normaliseQuery(request.query as RawQuery)
-    reportUnknown(
-      request,
-      reply,
-      'query parameters',
-      unknownParameters(query, request.routeOptions.schema?.querystring),
-    )
+    reportUnknown(request, reply, PARAMETERS, unknownParameters(query, request.routeOptions.schema?.querystring))
     request.query = query
     next()
   })
@@ -141,6 +141,14 @@ export const mailFilters = {
 export const timeFilters = {
   before: Type.Optional(timeText('ISO 8601, exclusive.')),
   after: Type.Optional(timeText('ISO 8601, exclusive.')),
+}
+
+/** Of each list with `labels`. */
+export const misnamedLabel = { label: 'write labels' }
+
+/** Of the lists of messages and threads. They would return everything. @param search where to search instead */
+export function misnamedFilters(search: string) {
+  return { misnamed: { ...misnamedLabel, q: search } }
 }
 
 /** Query parameters of every list of messages or threads. */

@@ -73,6 +73,7 @@ export function agentPost(needs: AgentPostNeeds): Dialect {
   const eventFrame = createEventFrames({ eventSubjects: needs.eventSubjects, limits })
   return {
     name: 'agentpost',
+    pathsPage: '/docs/compatibility/agentpost.md',
     prefix: PREFIX,
     renderError,
 

@@ -49,6 +49,7 @@ export function assmbl(needs: AssmblNeeds): Dialect {
   const { limits } = config
   return {
     name: 'assmbl',
+    pathsPage: '/docs/compatibility/assmbl.md',
     prefix: '',
     paths,
     renderError,

@@ -47,6 +47,7 @@ export function inboxai(needs: InboxaiNeeds): Dialect {
   const { limits } = config
   return {
     name: 'inboxai',
+    pathsPage: '/docs/compatibility/inboxai.md',
     prefix: '/api/v0',
     renderError,
 

@@ -21,9 +21,11 @@ export interface RequestSchema {
   /** JSON Schema 2020-12 §8.3 and §8.4: the text is content, for example the HTML of a message or an attachment. */
   readonly contentEncoding?: string
   readonly contentMediaType?: string
+  /** What a value of another type should be, if its type alone does not say: "an ISO 8601 time". */
+  readonly expected?: string
   /** The names that have a meaning in an object without declared members. Without it, the caller chooses all names. */
   readonly knownNames?: readonly string[]
-  /** Members of a body that no client of the service sends, with what to write instead. They are refused. */
+  /** Members of a body, or query parameters, that no client of the service sends, with what to write instead. They are refused. */
   readonly misnamed?: Readonly<Record<string, string>>
   /** Of a body: unknown members are always refused, because one that is ignored would select more. */
   readonly refusesUnknown?: boolean

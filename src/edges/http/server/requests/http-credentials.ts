@@ -1,7 +1,7 @@
 /**
  * Finds the API key in a request. The core decides whether the key is valid (mail/access/keys/credentials.ts).
  */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { MailError } from '../../../../errors.ts'
 import type { KeyActor } from '../../../../mail/access/actor.ts'
 import type { Credentials } from '../../../../mail/access/keys/credentials.ts'
@@ -13,6 +13,11 @@ declare module 'fastify' {
   }
 }
 
+interface GivenRequest {
+  readonly headers: IncomingHttpHeaders
+  readonly url?: string | undefined
+}
+
 /**
  * Reads `Authorization: Bearer <key>`.
  *
@@ -20,9 +25,9 @@ declare module 'fastify' {
  */
 export async function authenticateHeader(
   credentials: Pick<Credentials, 'authenticate'>,
-  request: Pick<IncomingMessage, 'headers'>,
+  request: GivenRequest,
 ): Promise<KeyActor> {
-  return credentials.authenticate(readBearer(request.headers.authorization))
+  return credentials.authenticate(readBearer(request))
 }
 
 /**
@@ -35,23 +40,32 @@ export async function authenticateHeader(
  */
 export async function authenticateHeaderOrQuery(
   credentials: Pick<Credentials, 'authenticate'>,
-  request: Pick<IncomingMessage, 'headers' | 'url'>,
+  request: GivenRequest,
   parameter: string,
 ): Promise<KeyActor> {
   if (request.headers.authorization !== undefined) return authenticateHeader(credentials, request)
   const query = new URLSearchParams(queryOf(request.url ?? ''))
-  return credentials.authenticate(checkKeyFormat(query.get(parameter) ?? ''))
+  return credentials.authenticate(checkKeyFormat(query.get(parameter) ?? '', request))
 }
 
-function readBearer(header: string | undefined): string {
+function readBearer(request: GivenRequest): string {
   // RFC 9110 §11.1: the scheme is case-insensitive.
-  return checkKeyFormat(/^bearer (.*)$/is.exec(header ?? '')?.[1] ?? '')
+  return checkKeyFormat(/^bearer (.*)$/is.exec(request.headers.authorization ?? '')?.[1] ?? '', request)
 }
 
-function checkKeyFormat(key: string): string {
-  if (key === '' || /\s/.test(key)) throw new MailError('missing_authorization', {})
+function checkKeyFormat(key: string, request: GivenRequest): string {
+  if (key === '' || /\s/.test(key))
+    throw new MailError('missing_authorization', { isMisplaced: hasKeyElsewhere(request) })
   return key
 }
+
+/** Whether the request has something that may be meant as a key. An error must not repeat it. */
+function hasKeyElsewhere({ headers, url = '' }: GivenRequest): boolean {
+  if (headers['x-api-key'] !== undefined) return true
+  return !/^(?:bearer)?\s*$/i.test(headers.authorization ?? '') || KEY_PARAMETER.test(queryOf(url))
+}
+
+const KEY_PARAMETER = /(?:^|&)(?:api[-_]?key|key|token|access_token)=[^&]/i
 
 function queryOf(url: string): string {
   const start = url.indexOf('?')

@@ -5,6 +5,9 @@ import { MailError } from '../../../../errors.ts'
 const ISO_TIME =
   /^(\d{4}-\d{2}-(\d{2}))(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?:(Z)|[ +](\d{2}:?\d{2})|(-\d{2}:?\d{2}))?)?$/i
 
+/** What a time in a request must be, for errors. */
+export const TIME_EXPECTED = 'an ISO 8601 time such as 2026-01-31T12:00:00Z'
+
 /**
  * @param name name of the parameter, for the error
  * @returns epoch ms; undefined if the parameter is missing
@@ -19,7 +22,7 @@ export function readTime(name: string, text: string | undefined): number | undef
   const exists = date !== undefined && new Date(Date.parse(`${date}T00:00Z`)).getUTCDate() === Number(day)
   if (exists && !Number.isNaN(ms)) return ms
   throw new MailError('validation_error', {
-    detail: `${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z`,
+    detail: `${name} must be ${TIME_EXPECTED}`,
     path: [name],
   })
 }

@@ -2,10 +2,12 @@
  * Reports what a request has and its route does not know: members of the body, for all dialects, and parameters of the
  * query. They are ignored, because newer clients send more than this version knows. But a misspelt `hodl: true` would let the
  * mail leave. So a response names them in the header field Martlet-Warning, and a request with `Martlet-Strict: true` is
- * refused before it changes anything (docs/adr/0056).
+ * refused before it changes anything (docs/adr/0056). Clients do not show header fields, so an error says it too: what is missing
+ * in a request may be in a member with another name.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { similarName } from '../../../../config/similar-name.ts'
+import type { ErrorKind } from '../../../../errors/error-definition.ts'
 import { MailError } from '../../../../errors.ts'
 import type { RequestSchema } from './bounded-schema.ts'
 
@@ -15,6 +17,9 @@ export interface UnknownMember {
   readonly known: readonly string[]
 }
 
+export const MEMBERS = 'members of the body'
+export const PARAMETERS = 'query parameters'
+
 /** Known names that an error lists; the largest body has 20. */
 const KNOWN_MAX = 30
 
@@ -23,14 +28,13 @@ const NAMED_MAX = 3
 const NAME_CHARS_MAX = 64
 
 /**
- * @param what "query parameters", for example
  * @param isRefused also without the header field
  * @throws validation_error in strict mode
  */
 export function reportUnknown(
   request: Pick<FastifyRequest, 'headers'>,
   reply: Pick<FastifyReply, 'getHeader' | 'header'>,
-  what: string,
+  what: typeof MEMBERS | typeof PARAMETERS,
   unknown: readonly UnknownMember[],
   isRefused = false,
 ): void {
@@ -48,12 +52,43 @@ export function reportUnknown(
     const parent = path.length > 1 ? `members of ${path.slice(0, -1).join('.')}` : what
     const advice = meant === undefined ? '' : `write ${meant}; `
     const detail = `${path.join('.')} is unknown: ${advice}${shown === '' ? `there are no ${parent}` : `the ${parent} are ${shown}`}`
-    throw new MailError('validation_error', { detail, path })
+    throw new MailError('validation_error', { detail, path, isOfUnknown: true })
   }
-  const named = unknown
-    .slice(0, NAMED_MAX)
-    .map(({ path }) => path.map((name) => encodeURIComponent(readable(name))).join('.'))
-  addWarning(reply, `unknown ${what} were ignored: ${named.join(', ')}${unknown.length > NAMED_MAX ? ', ...' : ''}`)
+  if (what === PARAMETERS) ignoredParameters.set(request, unknown)
+  addWarning(reply, `unknown ${what} were ignored: ${namesIn(unknown, encodeURIComponent)}`)
+}
+
+/** Query parameters that were ignored, by request: each dialect finds its own. */
+const ignoredParameters = new WeakMap<object, readonly UnknownMember[]>()
+
+/** Errors of requests to which a member with another name can be the reason. */
+const KINDS: ReadonlySet<ErrorKind> = new Set(['invalid', 'unprocessable'])
+
+/**
+ * Adds to an error what its request has and its route ignores.
+ *
+ * @returns the same error if nothing was ignored, or if the error itself is about an unknown name
+ */
+export function withIgnored(error: MailError, request: Pick<FastifyRequest, 'body' | 'routeOptions'>): MailError {
+  if (!KINDS.has(error.kind) || ('isOfUnknown' in error.params && error.params.isOfUnknown)) return error
+  const schema = request.routeOptions?.schema?.body as RequestSchema | undefined
+  const sentences = [
+    ignoredSentence(MEMBERS, unknownMembers(schema, request.body)),
+    ignoredSentence(PARAMETERS, ignoredParameters.get(request) ?? []),
+  ]
+  const fix = [error.fix, ...sentences].filter((each) => each !== undefined).join(' ')
+  return fix === (error.fix ?? '')
+    ? error
+    : new MailError(error.code, { ...error.params, fix } as never, { cause: error })
+}
+
+function ignoredSentence(what: string, unknown: readonly UnknownMember[]): string | undefined {
+  return unknown.length === 0 ? undefined : `Unknown ${what} were ignored: ${namesIn(unknown, (name) => name)}.`
+}
+
+function namesIn(unknown: readonly UnknownMember[], encode: (name: string) => string): string {
+  const named = unknown.slice(0, NAMED_MAX).map(({ path }) => path.map((name) => encode(readable(name))).join('.'))
+  return [...named, ...(unknown.length > NAMED_MAX ? ['...'] : [])].join(', ')
 }
 
 /** Adds a warning to those that the response already has. */
@@ -63,15 +98,16 @@ export function addWarning(reply: Pick<FastifyReply, 'getHeader' | 'header'>, wa
 }
 
 /**
- * Refuses a member whose loss changes what the request does: a send with `send_at` would leave at once, and one with `body`
- * would be empty. The schemas list only names that no client of the service sends.
+ * Refuses a member or a query parameter whose loss changes what the request does: a send with `send_at` would leave at once, and one with `body`
+ * would be empty; a list with `q` would have everything. The schemas list only names that no client of the service sends.
  *
  * @throws validation_error
  */
-export function requireNoMisnomer({ misnamed = {} }: RequestSchema, body: unknown): void {
+export function requireNoMisnomer({ misnamed = {} }: RequestSchema, given: unknown): void {
   for (const [name, advice] of Object.entries(misnamed)) {
-    if (!Object.hasOwn(body as object, name) || (body as Record<string, unknown>)[name] === null) continue
-    throw new MailError('validation_error', { detail: `${name} is unknown: ${advice}`, path: [name] })
+    if (!Object.hasOwn(given as object, name) || (given as Record<string, unknown>)[name] === null) continue
+    const detail = `${name} is unknown: ${advice}`
+    throw new MailError('validation_error', { detail, path: [name], isOfUnknown: true })
   }
 }
 

@@ -41,7 +41,11 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     const compiled = compileOnce(schema)
     if (compiled.Check(given)) return { value: given }
     const oversize = findOversize(schema as RequestSchema, given, [])
-    return { error: oversize ? invalid(oversize.path, oversize.problem) : toMailError(compiled.Errors(given)) }
+    return {
+      error: oversize
+        ? invalid(oversize.path, oversize.problem)
+        : toMailError(schema as RequestSchema, compiled.Errors(given)),
+    }
   }
 }
 
@@ -100,7 +104,7 @@ function isObject(value: unknown): value is object {
  * array of strings") reports the errors of each branch and then its own; the branch with the deepest error is probably
  * the one that the client meant.
  */
-function toMailError(errors: readonly TLocalizedValidationError[]): MailError {
+function toMailError(schema: RequestSchema, errors: readonly TLocalizedValidationError[]): MailError {
   const depth = (error: TLocalizedValidationError) => error.instancePath.split('/').length
   const deepest = Math.max(...errors.map(depth))
   const innermost = errors.filter((error) => depth(error) === deepest && error.keyword !== 'anyOf')
@@ -110,12 +114,24 @@ function toMailError(errors: readonly TLocalizedValidationError[]): MailError {
   const path = first.instancePath.split('/').slice(1).map(readPointer)
   // A missing property has no place in the value: name it.
   if (first.keyword === 'required') return invalid([...path, first.params.requiredProperties[0]!], 'is required')
+  const expected = schemasAt(schema, path).find((each) => each.expected !== undefined)?.expected
+  if (expected !== undefined && first.keyword === 'type') return invalid(path, `must be ${expected}`)
   const at = innermost.filter((error) => error.instancePath === first.instancePath)
   // Nobody needs to be told to send null.
   const problems = [...new Set(at.map(problemOf))].filter(
     (problem, _, all) => problem !== 'must be null' || all.length === 1,
   )
   return invalid(path, problems.join(' or '))
+}
+
+/** Returns the schemas of a value in the request, with all alternatives. A path is as deep as the schema that found the error. */
+function schemasAt(schema: RequestSchema, [name, ...rest]: Path): RequestSchema[] {
+  const { properties = {}, additionalProperties, items, anyOf = [] } = schema
+  const below = anyOf.flatMap((each) => schemasAt(each, name === undefined ? [] : [name, ...rest]))
+  if (name === undefined) return [schema, ...below]
+  const inner =
+    typeof name === 'number' ? items : Object.hasOwn(properties, name) ? properties[name] : additionalProperties
+  return inner ? [...below, ...schemasAt(inner, rest)] : below
 }
 
 /** TypeBox names neither the values of an enumeration nor that of a constant, and omits articles. */

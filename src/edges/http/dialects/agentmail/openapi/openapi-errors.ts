@@ -196,7 +196,7 @@ function listOf(codes: readonly ErrorCode[]): string {
 }
 
 /** Placeholders that most messages of their error leave out. */
-const OPTIONAL = new Set<unknown>(['eventType', 'isAppPassword', 'fix'])
+const OPTIONAL = new Set<unknown>(['eventType', 'isAppPassword', 'isMisplaced', 'fix'])
 const placeholders = new Proxy({}, { get: (_target, name) => (OPTIONAL.has(name) ? undefined : '…') })
 
 /** Values of the messages in examples. */

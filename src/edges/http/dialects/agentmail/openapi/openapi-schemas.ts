@@ -7,6 +7,7 @@
  * - `knownNames`: the names that have a meaning in an object without declared members; not shown.
  * - `refusesUnknown`: unknown members are refused; shown as `additionalProperties: false`.
  * - `misnamed`: members that are refused, and what to write instead; not shown.
+ * - `expected`: what a value of another type should be, for errors; not shown.
  * - `isRefused`: the member exists to be refused, so it is not shown.
  * - `isOurs`: the member is an addition of Martlet; shown as `x-martlet`.
  */
@@ -29,6 +30,7 @@ interface Source extends Keywords {
   readonly rule?: Rule
   readonly knownNames?: readonly string[]
   readonly misnamed?: Readonly<Record<string, string>>
+  readonly expected?: string
   readonly refusesUnknown?: boolean
   readonly isRefused?: boolean
   readonly isOurs?: boolean
@@ -65,7 +67,7 @@ export function createShownSchemas(limits: Limits, examples: Readonly<Record<str
   }
 
   function showKeywords(schema: Source): Keywords {
-    const { title, rule, knownNames, misnamed, refusesUnknown, isRefused, isOurs, ...keywords } = schema
+    const { title, rule, knownNames, misnamed, refusesUnknown, isRefused, expected, isOurs, ...keywords } = schema
     const { properties, required, items, additionalProperties, anyOf, ...plain } = keywords
     const rules = typeof rule === 'function' ? rule(limits) : rule
     const shown = Object.entries(properties ?? {}).filter(([, member]) => !member.isRefused)

@@ -8,7 +8,7 @@ import type { Drafts } from '../../../../../mail/sending/drafts/drafts.ts'
 import type { SendDraft } from '../../../../../mail/sending/drafts/send-draft.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
-import { mailFilters, pageQuery, readMailFilter, readPage, timeFilters } from '../query-parameters.ts'
+import { mailFilters, misnamedLabel, pageQuery, readMailFilter, readPage, timeFilters } from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
 import {
@@ -34,7 +34,7 @@ interface DraftNeeds extends HttpContext {
 }
 
 const tags = ['Drafts']
-const listQuery = Type.Object({ ...pageQuery, ...timeFilters, labels: mailFilters.labels })
+const listQuery = Type.Object({ ...pageQuery, ...timeFilters, labels: mailFilters.labels }, { misnamed: misnamedLabel })
 
 export function draftRoutes(app: HttpApp, needs: DraftNeeds): void {
   for (const scopeRoute of Object.values(scopeRoutes)) addReads(app, scopeRoute, needs)

@@ -16,6 +16,7 @@ import type { Rule } from '../openapi/openapi-schemas.ts'
 import {
   mailFilters,
   mailQuery,
+  misnamedFilters,
   readMailFilter,
   readPage,
   readTimeOrCursor,
@@ -59,11 +60,13 @@ const ids = {
 }
 const params = Type.Object(ids)
 
+const misnamedQuery = misnamedFilters('search with GET /v0/inboxes/{inbox_id}/messages/search?q=')
+
 const list = {
   tags,
   summary: 'List the messages of an inbox, without bodies',
   params: Type.Object({ inbox_id: ids.inbox_id }),
-  querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }),
+  querystring: Type.Object({ ...mailQuery, from: substringList, to: substringList }, misnamedQuery),
   response: ok(MessageList),
   rules: substringRules,
 }
@@ -75,25 +78,28 @@ const wait = (limits: Limits) => ({
     'If no message matches in time, the response has `message: null`. Send its `cursor` as `after` to continue without ' +
     'a gap. Without `labels`, only received messages match.',
   params: Type.Object({ inbox_id: ids.inbox_id }),
-  querystring: Type.Object({
-    ...mailFilters,
-    from: substringList,
-    to: substringList,
-    after: Type.Optional(
-      Type.String({
-        description:
-          'ISO 8601, exclusive; or the cursor of a response or an event; or `latest`. Default: the whole inbox, oldest first.',
-      }),
-    ),
-    wait_seconds: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: limits.messages.waitMsMax / 1_000,
-        default: limits.messages.waitMs / 1_000,
-        description: 'How long to wait.',
-      }),
-    ),
-  }),
+  querystring: Type.Object(
+    {
+      ...mailFilters,
+      from: substringList,
+      to: substringList,
+      after: Type.Optional(
+        Type.String({
+          description:
+            'ISO 8601, exclusive; or the cursor of a response or an event; or `latest`. Default: the whole inbox, oldest first.',
+        }),
+      ),
+      wait_seconds: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: limits.messages.waitMsMax / 1_000,
+          default: limits.messages.waitMs / 1_000,
+          description: 'How long to wait.',
+        }),
+      ),
+    },
+    misnamedQuery,
+  ),
   response: ok(AwaitedMessage),
   isOurs: true,
   errors: ['cursor_expired', 'too_many_connections'] as const,

@@ -3,7 +3,15 @@ import { Type } from 'typebox'
 import type { Threads } from '../../../../../mail/messages/threads/threads.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
-import { mailQuery, pageQuery, readMailFilter, readPage, substringList, substringRules } from '../query-parameters.ts'
+import {
+  mailQuery,
+  misnamedFilters,
+  pageQuery,
+  readMailFilter,
+  readPage,
+  substringList,
+  substringRules,
+} from '../query-parameters.ts'
 import { paramsOf, type ScopeRoute, scopeRoutes, withinOf } from '../scope-routes.ts'
 import { AttachmentLink, attachmentLink } from '../wire/attachment-wire.ts'
 import { labelChangeRules, labelsBody, readLabelChange } from '../wire/labels-wire.ts'
@@ -15,7 +23,10 @@ interface ThreadNeeds extends HttpContext {
 }
 
 const tags = ['Threads']
-const listQuery = Type.Object({ ...mailQuery, senders: substringList, recipients: substringList })
+const listQuery = Type.Object(
+  { ...mailQuery, senders: substringList, recipients: substringList },
+  misnamedFilters('search with GET /v0/threads/search?q= or /v0/inboxes/{inbox_id}/threads/search?q='),
+)
 
 export function threadRoutes(app: HttpApp, needs: ThreadNeeds): void {
   for (const scopeRoute of Object.values(scopeRoutes)) addRoutes(app, scopeRoute, needs)

@@ -96,9 +96,8 @@ export const UpdateDraftBody = named(
 )
 
 const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /v0/inboxes/{inbox_id}/drafts/{draft_id}'
-const misnamedInSend = Object.fromEntries(
-  ['send_at', 'to', 'cc', 'bcc', 'reply_to', 'subject', 'text', 'html', 'body'].map((name) => [name, CHANGE_FIRST]),
-)
+const CONTENTS = ['to', 'cc', 'bcc', 'reply_to', 'subject', 'text', 'html', 'body', 'content', 'message', 'txt']
+const misnamedInSend = Object.fromEntries(['send_at', ...CONTENTS].map((name) => [name, CHANGE_FIRST]))
 
 export const SendDraftBody = named(
   'SendDraftRequest',

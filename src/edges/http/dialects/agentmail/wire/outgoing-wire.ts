@@ -14,8 +14,12 @@ export const TrackOpens = Type.Boolean({ description: 'Must be false in this ver
 const Recipient = Type.String({
   description: '`address` or `Name <address>`.',
   rule: { pattern: '^[^@\\r\\n]*[^@\\s<>]@[^@\\s<>]+>?$' },
+  expected: '"address" or "Name <address>"',
 })
-export const RecipientList = Type.Union([Type.String(), Type.Array(Recipient)], { description: 'One or several.' })
+export const RecipientList = Type.Union([Type.String(), Type.Array(Recipient)], {
+  description: 'One or several.',
+  expected: '"address" or "Name <address>", or an array of them',
+})
 const Recipients = nullable(RecipientList)
 
 const labelCount = ({ messages }: Limits) => ({ maxItems: messages.labelsPerMessageMax })
@@ -44,9 +48,14 @@ const shared = {
   track_opens: nullable(TrackOpens),
 }
 
+const TEXT = 'write text or html'
+
 /** Also in drafts. */
 export const misnamed = {
-  body: 'write text or html',
+  body: TEXT,
+  content: TEXT,
+  message: TEXT,
+  txt: TEXT,
   from: 'the sender is the inbox in the path',
 }
 const misnamedInReplies = {

@@ -13,6 +13,7 @@ const FORMER = ['thread_read', 'thread_delete']
 export const Permissions = mapOf(Type.Boolean(), {
   knownNames: [...permissions, ...FORMER],
   title: 'ApiKeyPermissions',
+  expected: 'an object of flags such as {"message_read": true}',
   maxProperties: 1_000, // in requests and responses: one component
   description: `Allowlist of flags; unknown ones grant nothing. Without it, everything in scope is allowed. ${permissions.join(', ')}.`,
 })

@@ -5,6 +5,7 @@
 import { Type } from 'typebox'
 import type { Limits } from '../../../../../config/limits.ts'
 import { subscribableTypes } from '../../../../../mail/events/log/event-types.ts'
+import { TIME_EXPECTED } from '../../../server/requests/read-time.ts'
 
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
 const DOMAIN = `(?:${LABEL}\\.)+[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
@@ -61,5 +62,5 @@ export const EventType = Type.String({
 
 /** A time in a request. */
 export function timeText(description: string) {
-  return Type.String({ description, rule: isoTime })
+  return Type.String({ description, rule: isoTime, expected: TIME_EXPECTED })
 }

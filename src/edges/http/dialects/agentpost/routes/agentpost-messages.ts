@@ -35,12 +35,15 @@ interface MessageNeeds extends HttpContext {
   readonly log: Log
 }
 
-export const listQuery = Type.Object({
-  ...pageQuery,
-  labels: Type.Optional(TextOrList),
-  before: Type.Optional(Type.String()),
-  after: Type.Optional(Type.String()),
-})
+export const listQuery = Type.Object(
+  {
+    ...pageQuery,
+    labels: Type.Optional(TextOrList),
+    before: Type.Optional(Type.String()),
+    after: Type.Optional(Type.String()),
+  },
+  { misnamed: { label: 'write labels', q: 'this API has no search' } },
+)
 export const LabelsBody = Type.Object({ labels: Type.Array(Type.String()) })
 
 const all = '/inboxes/:inbox_id/messages'

@@ -100,11 +100,16 @@ const recipients = {
 
 export const mailMembers = { ...recipients, subject: Type.Optional(Type.String()), ...bodies }
 
+const TEXT = 'write text_body or html_body'
+
 /** Also in drafts. The client packages send any member. */
 export const misnamed = {
   text: 'write text_body',
+  txt: 'write text_body',
   html: 'write html_body',
-  body: 'write text_body or html_body',
+  body: TEXT,
+  content: TEXT,
+  message: TEXT,
   send_at: 'this API has no scheduled sends',
   from: 'the sender is the inbox',
   from_address: 'the sender is the inbox',

@@ -15,6 +15,9 @@ const Flag = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]))
 /** Names of a text in other APIs, and in the messages of this one: a send with one of them would be empty. */
 const misnamed = {
   text: 'write body',
+  txt: 'write body',
+  content: 'write body',
+  message: 'write body',
   body_text: 'write body',
   text_body: 'write body',
   html: 'write body_html',

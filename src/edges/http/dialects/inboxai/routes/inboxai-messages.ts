@@ -8,7 +8,13 @@ import type { Messages } from '../../../../../mail/messages/messages.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { sendJson } from '../../../server/json-response.ts'
 import { access } from '../../../server/route-access.ts'
-import { mailQuery, readMailFilter, readPage, substringList } from '../../agentmail/query-parameters.ts'
+import {
+  mailQuery,
+  misnamedFilters,
+  readMailFilter,
+  readPage,
+  substringList,
+} from '../../agentmail/query-parameters.ts'
 import { attachmentLink, rawMessage } from '../../agentmail/wire/attachment-wire.ts'
 import { LabelsBody, readLabelChange } from '../../agentmail/wire/labels-wire.ts'
 import { readMessageId, shownMessageId } from '../inboxai-ids.ts'
@@ -23,7 +29,10 @@ const all = '/inboxes/:inbox_id/messages'
 const one = `${all}/:message_id`
 const ids = { inbox_id: Type.String(), message_id: Type.String() }
 const params = Type.Object(ids)
-const listQuery = Type.Object({ ...mailQuery, from: substringList, to: substringList })
+const listQuery = Type.Object(
+  { ...mailQuery, from: substringList, to: substringList },
+  misnamedFilters('this API has no search. Filter with subject, from or to'),
+)
 
 /** Parses the filters of a list. Mail that could not be authenticated is always included. */
 export function readFilter(query: Parameters<typeof readMailFilter>[0]) {

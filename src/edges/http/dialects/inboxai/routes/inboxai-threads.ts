@@ -3,7 +3,7 @@ import { type TSchema, Type } from 'typebox'
 import type { Threads } from '../../../../../mail/messages/threads/threads.ts'
 import type { HttpApp, HttpContext } from '../../../server/http-dialect.ts'
 import { access } from '../../../server/route-access.ts'
-import { mailQuery, pageQuery, readPage, substringList } from '../../agentmail/query-parameters.ts'
+import { mailQuery, misnamedFilters, pageQuery, readPage, substringList } from '../../agentmail/query-parameters.ts'
 import { LabelsBody, readLabelChange } from '../../agentmail/wire/labels-wire.ts'
 import { readThreadId, shownThreadId } from '../inboxai-ids.ts'
 import { thread, threadList } from '../wire/inboxai-message-wire.ts'
@@ -13,7 +13,10 @@ interface ThreadNeeds extends HttpContext {
   readonly threads: Threads
 }
 
-const listQuery = Type.Object({ ...mailQuery, senders: substringList, recipients: substringList })
+const listQuery = Type.Object(
+  { ...mailQuery, senders: substringList, recipients: substringList },
+  misnamedFilters('this API has no search. Filter with subject, senders or recipients'),
+)
 
 export function threadRoutes(app: HttpApp, needs: ThreadNeeds): void {
   addRoutes(app, '', {}, needs)
