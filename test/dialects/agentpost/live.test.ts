@@ -236,6 +236,8 @@ describe('the WebSocket', () => {
       [{ eventTypes: ['message.bounced'] }, 'event_types'],
       [{ environment_id: inbox.environment_id }, 'environment_ids'],
       [{ environmentId: inbox.environment_id }, 'environment_ids'],
+      [{ pod_ids: [inbox.environment_id] }, 'environment_ids'],
+      [{ podId: inbox.environment_id }, 'environment_ids'],
       [{ inboxId: inbox.id }, 'inbox_id'],
       [{ inbox_ids: [inbox.id] }, 'inbox_id'],
     ] as const) {
