@@ -96,9 +96,9 @@ export const UpdateDraftBody = named(
 )
 
 const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /v0/inboxes/{inbox_id}/drafts/{draft_id}'
-const misnamedInSend = Object.fromEntries(
-  ['send_at', 'to', 'cc', 'bcc', 'reply_to', 'subject', 'text', 'html', 'body'].map((name) => [name, CHANGE_FIRST]),
-)
+const changes = ['send_at', 'to', 'cc', 'bcc', 'reply_to', 'subject', 'text', 'html', 'body']
+const attachmentChanges = ['attachments', 'add_attachments', 'remove_attachments']
+const misnamedInSend = Object.fromEntries([...changes, ...attachmentChanges].map((name) => [name, CHANGE_FIRST]))
 
 export const SendDraftBody = named(
   'SendDraftRequest',
