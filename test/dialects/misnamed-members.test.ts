@@ -97,11 +97,24 @@ test('a draft that is sent with changes is refused, in every API', async () => {
     [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { to: 'other@example.test' }],
     [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { message: 'y' }],
     [`/api/v1${agentPost}`, { to: 'other@example.test' }],
+    [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { attachments: [{ filename: 'a.txt', content: 'eA==' }] }],
+    [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { add_attachments: [{ filename: 'a.txt', content: 'eA==' }] }],
+    [`/v0/inboxes/${inboxId}/drafts/${draftId}/send`, { remove_attachments: ['x'] }],
     [`/api/v1${agentPost}`, { text_body: 'y' }],
+    [`/api/v1${agentPost}`, { text: 'y' }],
+    [`/api/v1${agentPost}`, { html: '<p>y' }],
+    [`/api/v1${agentPost}`, { body: 'y' }],
+    [`/api/v1${agentPost}`, { to_addresses: [{ email: 'other@example.test' }] }],
+    [`/api/v1${agentPost}`, { cc_addresses: ['other@example.test'] }],
+    [`/api/v1${agentPost}`, { bcc_addresses: ['other@example.test'] }],
   ] as const) {
     const answer = await world.request('POST', path, { body })
-    expect([answer.status, JSON.stringify(answer.body)], path).toEqual([400, expect.stringContaining('sent as it is')])
+    const named = `${path} ${JSON.stringify(body)}`
+    expect([answer.status, JSON.stringify(answer.body)], named).toEqual([400, expect.stringContaining('sent as it is')])
   }
+  const scheduled = await world.request('POST', `/api/v1${agentPost}`, { body: { send_at: '2030-01-01T00:00:00Z' } })
+  const { code, message } = scheduled.body.error ?? {}
+  expect([code, message]).toEqual(['validation_error', 'send_at is unknown: this API has no scheduled sends'])
   expect((await world.agentmail.inboxes.drafts.get(inboxId, draftId)).to).toEqual([mail.to])
   expect((await world.request('POST', `/api/v1${agentPost}`)).status).toBe(201)
 })

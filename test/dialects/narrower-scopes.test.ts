@@ -70,6 +70,14 @@ test('inboxai: the same for its paths; a webhook accepts the names of the other 
   const change = { body: { events: ['message.bounced'] } }
   const { body: changed } = await world.request('PATCH', `/api/v0/webhooks/${made.webhook_id}`, change)
   expect(changed.event_types).toEqual(['message.bounced'])
+  // An empty list names nothing: with it, the webhook got the events of all inboxes and types.
+  const emptyToo = { ...hook, event_types: [], inbox_ids: [] }
+  expect((await world.request('POST', '/api/v0/webhooks', { body: emptyToo })).body).toMatchObject({
+    ...{ event_types: ['message.sent'], inbox_ids: [inbox.inbox_id] },
+  })
+  const withEmpty = { body: { events: ['message.rejected'], event_types: [] } }
+  const { body: last } = await world.request('PATCH', `/api/v0/webhooks/${made.webhook_id}`, withEmpty)
+  expect(last.event_types).toEqual(['message.rejected'])
 })
 
 test('AgentPost: a webhook of several environments is refused; a key expires when asked to, and has no permissions', async () => {

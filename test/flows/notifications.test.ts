@@ -1,5 +1,6 @@
 /** Rules by which an inbox reports received messages, by webhook and by mail. Set by a client of Assmbl. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readRules } from '../../src/edges/http/dialects/assmbl/wire/assmbl-notification-wire.ts'
 import { makeAgent, receiveMail } from '../dialects/assmbl/agent.ts'
 import { changeRows, readRows } from '../support/test-database.ts'
 import { startWebhookSink, type WebhookSink } from '../support/webhook-sink.ts'
@@ -22,13 +23,17 @@ const subjectsAt = (path: string) =>
   sink.calls.filter((call) => call.path.endsWith(path)).map(({ event }) => event.message.Subject)
 
 // It was ignored: the rule reported the mail of everyone, to people outside.
-test('a rule with a filter that is unknown is refused', async () => {
+test('a rule with a filter that is unknown, or beside its channels, is refused', async () => {
   const agent = await makeAgent(world)
   const rule = { id: 'one', channels: { email: { recipients: ['ann@example.test'] } } }
   const cases: readonly [wrong: object, field: string][] = [
     [{ filters: { sender_domain: ['bank.test'] } }, 'rules.1.filters.sender_domain'],
     [{ filters: { senderVerified: true } }, 'rules.1.filters.senderVerified'],
     [{ filter: { sender_domains: ['bank.test'] } }, 'rules.1.filter'],
+    [{ sender_domains: ['bank.test'] }, 'rules.1.sender_domains'],
+    [{ filters: {}, sender_verified: true }, 'rules.1.sender_verified'],
+    [{ trust_tiers: ['verified'] }, 'rules.1.trust_tiers'],
+    [{ traffic_types: ['direct'] }, 'rules.1.traffic_types'],
   ]
   for (const [wrong, field] of cases) {
     expect(await agent.request('PUT', '/notifications', [rule, { ...rule, id: 'two', ...wrong }]), field).toMatchObject(
@@ -42,6 +47,14 @@ test('a rule with a filter that is unknown is refused', async () => {
   // Others are only reported.
   const other = await agent.request('PUT', '/notifications', [{ ...rule, priority: 1 }])
   expect([other.status, other.headers.get('martlet-warning')]).toEqual([200, expect.stringContaining('priority')])
+})
+
+test('the path of an unknown filter has its name as one item, also one with dots', () => {
+  const filters: object = { 'sender.domains': ['bank.test'] }
+  const path = ['rules', 0, 'filters', 'sender.domains']
+  expect(() => readRules([{ id: 'one', filters, channels: {} }])).toThrow(
+    expect.objectContaining({ params: expect.objectContaining({ path }) }),
+  )
 })
 
 test('the webhook of a rule gets the messages of its senders only', async () => {

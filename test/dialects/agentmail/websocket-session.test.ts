@@ -61,6 +61,8 @@ test('a misspelt member of subscribe is refused, and another unknown one is name
     inboxes: 'inbox_ids',
     pods: 'pod_ids',
     POD_ID: 'pod_ids',
+    environment_ids: 'pod_ids',
+    environmentId: 'pod_ids',
     aftr: 'after',
   }
   for (const [name, meant] of Object.entries(misspelt)) {

@@ -206,15 +206,38 @@ describe('the WebSocket', () => {
     expect((await subscribe(socket)).type).toBe('subscribed')
   })
 
-  // The package calls them `events` and `environmentIds`. They were ignored, and the socket got the events of all environments.
+  // Clients may send the arguments of the package's `subscribe` as they are: whether it translates them is not documented.
+  test('the names of the package filter too, and "subscribed" has them under the names of the protocol', async () => {
+    const environment = await ok('POST', '/environments', { name: 'Packaged', slug: 'packaged' })
+    const inside = await makeInbox('packaged', { environment_id: environment.id })
+    const outside = await makeInbox('unpackaged')
+    const filter = { event_types: ['message.received'], environment_ids: [environment.id] }
+    for (const unset of [{}, { event_types: [], environment_ids: [] }, { event_types: null, environment_ids: null }]) {
+      const socket = await connect()
+      const given = { events: filter.event_types, environmentIds: filter.environment_ids, ...unset }
+      expect(await subscribe(socket, given)).toEqual({ type: 'subscribed', ...filter, cursor: expect.any(String) })
+      await receive(outside, 'out')
+      await ok('POST', `/inboxes/${inside.id}/messages`, { to: 'a@b.test', text_body: 'x' })
+      await receive(inside, 'in')
+      expect((await nextEvent(socket)).data).toMatchObject({ type: 'message.received', data: { subject: 'in' } })
+    }
+    const socket = await connect()
+    for (const wrong of [{ events: 5 }, { events: ['message.held'] }, { environmentIds: [7] }]) {
+      expect(await subscribe(socket, wrong)).toMatchObject({ error: { code: 'validation_error' } })
+    }
+  })
+
+  // They were ignored, and the socket got the events of all inboxes and types.
   test('a filter with the name of another API is refused, and another unknown member is named in "subscribed"', async () => {
     const inbox = await makeInbox('misnamed')
     const socket = await connect()
     for (const [member, meant] of [
-      [{ events: ['message.bounced'] }, 'event_types'],
+      [{ event: ['message.bounced'] }, 'event_types'],
       [{ eventTypes: ['message.bounced'] }, 'event_types'],
-      [{ environmentIds: [inbox.environment_id] }, 'environment_ids'],
       [{ environment_id: inbox.environment_id }, 'environment_ids'],
+      [{ environmentId: inbox.environment_id }, 'environment_ids'],
+      [{ pod_ids: [inbox.environment_id] }, 'environment_ids'],
+      [{ podId: inbox.environment_id }, 'environment_ids'],
       [{ inboxId: inbox.id }, 'inbox_id'],
       [{ inbox_ids: [inbox.id] }, 'inbox_id'],
     ] as const) {

@@ -15,8 +15,8 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   event_types: ['event', 'events', 'types'],
   inbox_id: ['inbox'],
   inbox_ids: ['inbox', 'inboxes'],
-  pod_ids: ['pod', 'pods'],
-  environment_ids: ['environment', 'environments'],
+  pod_ids: ['pod', 'pods', 'environmentid', 'environmentids'],
+  environment_ids: ['environment', 'environments', 'podid', 'podids'],
 }
 
 /**

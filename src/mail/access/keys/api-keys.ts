@@ -34,7 +34,7 @@ export interface ApiKeys {
   get(actor: Actor, within: Within, id: string): Promise<ApiKey>
   /**
    * Changes the name, or narrows or widens the permissions, under the rules of create. `permissions: null` grants all. The time of
-   * expiry is fixed: another `expiresAt` than that of the key is refused.
+   * expiry is fixed: another `expiresAt` than that of the key is refused, and null (never) if it expires.
    *
    * @throws not_found; forbidden for a key with more permissions than the actor's
    */
@@ -45,7 +45,7 @@ export interface ApiKeys {
     change: {
       name?: string | undefined
       permissions?: readonly Permission[] | null | undefined
-      expiresAt?: number | undefined
+      expiresAt?: number | null | undefined
     },
   ): Promise<ApiKey>
   /**

@@ -101,6 +101,6 @@ export const UpdateApiKey = named('UpdateApiKeyRequest', {
 })
 
 export function readKeyChange(body: Static<typeof UpdateApiKey>) {
-  const expiresAt = readTime('expires_at', body.expires_at ?? undefined)
+  const expiresAt = body.expires_at === null ? null : readTime('expires_at', body.expires_at)
   return { name: body.name, permissions: body.permissions && readPermissions(body.permissions), expiresAt }
 }

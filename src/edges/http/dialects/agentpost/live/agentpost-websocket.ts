@@ -38,7 +38,12 @@ const members = {
   environment_ids: Type.Optional(TextOrList),
   after: Type.Optional(Type.String()),
 }
-const Subscribe = Type.Object({ type: Type.Literal('subscribe'), ...members })
+/**
+ * The arguments of the service's package. Whether it sends them under the names above is not documented, and a socket without its
+ * filters would get everything.
+ */
+const synonyms = { events: members.event_types, environmentIds: members.environment_ids }
+const Subscribe = Type.Object({ type: Type.Literal('subscribe'), ...members, ...synonyms })
 const subscribe = Compile(Subscribe)
 
 /** @returns a function that serves one socket until it closes */
@@ -66,13 +71,23 @@ export function agentPostSocket(needs: SocketNeeds) {
   }
 }
 
-function readSubscribe(frame: object): Static<typeof Subscribe> & { readonly warning?: string } {
+function readSubscribe(frame: object) {
   const given = Object.fromEntries(Object.entries(frame).filter(([, value]) => value !== null))
   if (!subscribe.Check(given)) {
     const detail =
       'Clients may send {"type":"subscribe"} frames, with arrays of texts in event_types and environment_ids, a text in inbox_id and a cursor in after; and {"type":"pong"}'
     throw new MailError('validation_error', { detail })
   }
-  const warning = ignoredMembers(given, Object.keys(members))
-  return warning === undefined ? given : { ...given, warning }
+  const { events, environmentIds, ...others } = given
+  return {
+    ...others,
+    event_types: namedOf(given.event_types, events),
+    environment_ids: namedOf(given.environment_ids, environmentIds),
+    warning: ignoredMembers(others, Object.keys(members)),
+  }
+}
+
+/** An empty list means that a client named nothing: the synonym is used then. */
+function namedOf(texts: Static<typeof TextOrList> | undefined, synonym: Static<typeof TextOrList> | undefined) {
+  return texts?.length ? texts : (synonym ?? texts)
 }

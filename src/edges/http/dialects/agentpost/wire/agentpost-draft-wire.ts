@@ -86,12 +86,14 @@ export const UpdateDraft = Type.Object(
 )
 
 const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /drafts/{draft_id}'
+const changes = [
+  ...Object.keys(UpdateDraft.properties),
+  ...['text', 'html', 'body', 'to_addresses', 'cc_addresses', 'bcc_addresses'],
+]
+const misnamedInSend = Object.fromEntries(changes.map((name) => [name, CHANGE_FIRST]))
 
 /** Nothing: a member that is believed to change the draft is refused. */
-export const SendDraftBody = Type.Object(
-  {},
-  { misnamed: Object.fromEntries(Object.keys(UpdateDraft.properties).map((name) => [name, CHANGE_FIRST])) },
-)
+export const SendDraftBody = Type.Object({}, { misnamed: { ...misnamedInSend, send_at: misnamed.send_at } })
 
 export function readDraftChange(body: Static<typeof UpdateDraft>, removed: readonly string[] | undefined): DraftChange {
   const recipients = (given: Static<typeof UpdateDraft>['to']) => (given === null ? null : readRecipients(given))

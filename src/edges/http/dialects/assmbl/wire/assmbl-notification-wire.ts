@@ -53,17 +53,21 @@ function readRule(rule: Static<typeof Rule>, index: number) {
 const NAME_CHARS_MAX = 64
 
 /**
- * Other unknown members are only reported. A filter that is ignored would report the mail of everyone, also to people outside.
+ * Other unknown members are only reported. A filter that is ignored would report the mail of everyone, also to people outside. So
+ * would a filter that is a member of the rule itself.
  *
  * @throws validation_error
  */
 function refuseUnknownFilters(rule: Static<typeof Rule>, index: number): void {
   const known = Object.keys(Filters.properties)
   const unknown = Object.keys(rule.filters ?? {}).find((name) => !known.includes(name))
-  const at = 'filter' in rule ? 'filter' : unknown && `filters.${unknown.slice(0, NAME_CHARS_MAX).toWellFormed()}`
-  if (at === undefined) return
-  const detail = `rules.${index}.${at} is unknown: the members of filters are ${known.join(', ')}`
-  throw new MailError('validation_error', { detail, path: ['rules', index, ...at.split('.')] })
+  const beside = ['filter', ...known].find((name) => Object.hasOwn(rule, name))
+  const wrong = beside ?? unknown
+  if (wrong === undefined) return
+  const name = wrong.slice(0, NAME_CHARS_MAX).toWellFormed()
+  const path = ['rules', index, ...(beside === undefined ? ['filters', name] : [name])]
+  const detail = `${path.join('.')} is unknown: the members of filters are ${known.join(', ')}`
+  throw new MailError('validation_error', { detail, path })
 }
 
 /** Both filters say the same: a sender has two tiers here. */

@@ -37,16 +37,21 @@ export const UpdateWebhook = Type.Object({
 
 /** @throws validation_error */
 export function readNewWebhook(body: Static<typeof CreateWebhook>): NewWebhook {
-  const inboxIds = body.inbox_ids ?? (body.inbox_id === undefined ? undefined : [body.inbox_id])
-  return { ...agentMail.readNewWebhook(body), inboxIds, ...readEventTypes(body.event_types ?? body.events) }
+  const inboxIds = body.inbox_ids?.length || body.inbox_id === undefined ? body.inbox_ids : [body.inbox_id]
+  return { ...agentMail.readNewWebhook(body), inboxIds, ...readEventTypes(namedTypes(body)) }
 }
 
 /** @throws validation_error */
 export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookChange {
-  const eventTypes = body.event_types ?? body.events
+  const eventTypes = namedTypes(body)
   return {
     ...agentMail.readWebhookChange(body),
     ...(body.inbox_ids && { inboxIds: body.inbox_ids }),
     ...(eventTypes?.length && readEventTypes(eventTypes)),
   }
+}
+
+/** An empty list names nothing, so the synonym is used. */
+function namedTypes({ event_types, events }: Static<typeof UpdateWebhook>): readonly string[] | undefined {
+  return event_types?.length ? event_types : events
 }
