@@ -96,7 +96,20 @@ export const UpdateDraftBody = named(
 )
 
 const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /v0/inboxes/{inbox_id}/drafts/{draft_id}'
-const changes = ['send_at', 'to', 'cc', 'bcc', 'reply_to', 'subject', 'text', 'html', 'body', 'content', 'message', 'txt']
+const changes = [
+  'send_at',
+  'to',
+  'cc',
+  'bcc',
+  'reply_to',
+  'subject',
+  'text',
+  'html',
+  'body',
+  'content',
+  'message',
+  'txt',
+]
 const attachmentChanges = ['attachments', 'add_attachments', 'remove_attachments']
 const misnamedInSend = Object.fromEntries([...changes, ...attachmentChanges].map((name) => [name, CHANGE_FIRST]))
 
