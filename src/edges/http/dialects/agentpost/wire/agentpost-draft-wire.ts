@@ -88,7 +88,7 @@ export const UpdateDraft = Type.Object(
 const CHANGE_FIRST = 'the draft is sent as it is. Change it with PATCH /drafts/{draft_id}'
 const changes = [
   ...Object.keys(UpdateDraft.properties),
-  ...['text', 'html', 'body', 'to_addresses', 'cc_addresses', 'bcc_addresses'],
+  ...['text', 'html', 'body', 'content', 'message', 'txt', 'to_addresses', 'cc_addresses', 'bcc_addresses'],
 ]
 const misnamedInSend = Object.fromEntries(changes.map((name) => [name, CHANGE_FIRST]))
 
