@@ -20,7 +20,7 @@ const time = (ms: number) =>
 
 const SENTENCES = [
   `work without a key for ${time(messages.downloadUrlMs)}`,
-  `one for messages up to ${kib(parsing.smallBytesMax)}, one for larger ones`,
+  `up to ${parsing.smallThreadsMax} for messages up to ${kib(parsing.smallBytesMax)}, one for larger ones`,
   `exceeds its time or ${mib(parsing.heapBytesMax)} of heap ends only its thread; it is tried once more alone, with ${seconds(parsing.timeoutMs)}, and`,
   `Above ${count(parsing.waitingMax)} large messages that wait, ${parsing.waitingPerSenderMax} of one peer, ${time(parsing.waitMs)} of waiting, or ${count(parsing.smallWaitingMax)} small messages that wait`,
   `up to ${mib(http.bodyBytesMax)}, or ${mib(http.sendBodyBytesMax)} for requests that send a message`,

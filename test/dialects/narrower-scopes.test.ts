@@ -88,6 +88,11 @@ test('AgentPost: a webhook of several environments is refused; a key expires whe
   expect(await post('/webhooks', { url, environment_ids: [inbox.environment_id] })).toMatchObject(
     refused('environment_ids is unknown: write environment_id'),
   )
+  // An empty list names nothing: with it, the webhook got the events of all inboxes.
+  const hook = { url, event_types: [], events: ['message.sent'], inbox_ids: [], inbox_id: inbox.id }
+  expect(await post('/webhooks', hook)).toMatchObject({
+    ...{ status: 201, body: { event_types: ['message.sent'], inbox_emails: [inbox.email] } },
+  })
   expect(await post('/api-keys', { permissions: { message_read: true } })).toMatchObject({
     ...refused(expect.stringContaining('permissions is unknown: ')),
   })

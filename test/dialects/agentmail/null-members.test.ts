@@ -54,7 +54,7 @@ test('null is refused where it would mean more than nothing, and an error does n
   }
   expect(await post(`${all}/send`, { to: null, text: 'x' })).toEqual([422, expect.stringContaining('recipient')])
   expect(await post(`${all}/send`, { to: 'a@b.test', hold: null })).toEqual([400, 'hold must be a boolean'])
-  expect(await post(`${all}/send`, { to: [null] })).toEqual([400, 'to.0 must be a string'])
+  expect(await post(`${all}/send`, { to: [null] })).toEqual([400, 'to.0 must be "address" or "Name <address>"'])
   expect(await post(`${all}/send`, { to: 'a@b.test', text: 5 })).toEqual([400, 'text must be a string'])
   expect((await post(`${all}/send`, { to: 'a@b.test', attachments: [{ content: null }] }))[0]).toBe(400)
   // A list of inboxes that is null by mistake would select all.

@@ -78,6 +78,25 @@ test('a misspelt member of subscribe is refused, and another unknown one is name
   expect(await socket.next()).toEqual({ type: 'subscribed', cursor: 'start', warning })
 })
 
+// Only the first three unknown members were compared.
+test('a misspelt filter is refused behind any number of unknown members', async () => {
+  const { feed, edge } = await startWithFeed()
+  await using _edge = edge
+  await using socket = await connect(edge)
+  for (const [count, sentence] of [
+    [19, 'eventTypes is unknown: write event_types. '],
+    [20, 'A subscribe frame has too many unknown members. '],
+  ] as const) {
+    const others = Object.fromEntries(Array.from({ length: count }, (_, at) => [`extension${at}`, true]))
+    socket.send({ type: 'subscribe', ...others, eventTypes: ['message.received'] })
+    expect(await socket.next()).toMatchObject({ type: 'error', message: expect.stringContaining(sentence) })
+  }
+  expect(feed.subscribeCalls).toBe(0)
+  socket.send({ type: 'subscribe', a1: 1, b2: 1, c3: 1, d4: 1 })
+  const warning = 'unknown members were ignored: a1, b2, c3, ...'
+  expect(await socket.next()).toMatchObject({ type: 'subscribed', warning })
+})
+
 test('"subscribed" repeats the given members, and is sent before the first event', async () => {
   const { feed, edge } = await startWithFeed()
   await using _edge = edge

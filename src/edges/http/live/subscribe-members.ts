@@ -6,7 +6,9 @@
 import { similarName } from '../../../config/similar-name.ts'
 import { MailError } from '../../../errors.ts'
 
-/** Members of a frame that are compared and named, and the length of each name. */
+/** Unknown members of a frame that are compared with the known ones. No client sends more. */
+const UNKNOWN_MAX = 20
+/** Members that a warning names, and the length of each name. */
 const NAMED_MAX = 3
 const NAME_CHARS_MAX = 64
 
@@ -23,19 +25,23 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
  * @param frame a `subscribe` frame
  * @param known the members of the dialect, without `type`
  * @returns a warning that names ignored members; undefined if there are none
- * @throws validation_error for a member that was probably meant to be a known one
+ * @throws validation_error for a member that was probably meant to be a known one, and for too many unknown ones
  */
 export function ignoredMembers(frame: object, known: readonly string[]): string | undefined {
   const unknown = Object.keys(frame).filter((name) => name !== 'type' && !known.includes(name))
-  const named = unknown.slice(0, NAMED_MAX).map((name) => name.slice(0, NAME_CHARS_MAX).toWellFormed())
-  for (const name of named) {
+  const members = `The members of subscribe are ${known.join(', ')}`
+  if (unknown.length > UNKNOWN_MAX) {
+    throw new MailError('validation_error', { detail: `A subscribe frame has too many unknown members. ${members}` })
+  }
+  const names = unknown.map((name) => name.slice(0, NAME_CHARS_MAX).toWellFormed())
+  for (const name of names) {
     const meant = meantBy(name, known)
     if (meant === undefined) continue
-    const detail = `${name} is unknown: write ${meant}. The members of subscribe are ${known.join(', ')}`
+    const detail = `${name} is unknown: write ${meant}. ${members}`
     throw new MailError('validation_error', { detail, path: [name] })
   }
-  if (named.length === 0) return undefined
-  return `unknown members were ignored: ${named.join(', ')}${unknown.length > NAMED_MAX ? ', ...' : ''}`
+  if (names.length === 0) return undefined
+  return `unknown members were ignored: ${names.slice(0, NAMED_MAX).join(', ')}${names.length > NAMED_MAX ? ', ...' : ''}`
 }
 
 /** Returns the member that is meant by another spelling (eventTypes, Inbox-IDs), a wrong letter (event_type) or a synonym. */

@@ -52,13 +52,14 @@ export function readWebhookChange(body: Static<typeof UpdateWebhook>): WebhookCh
   return { url: body.url, ...readSettings(body), ...(named && readEventTypes(named)) }
 }
 
+/** An empty list names nothing, so the other name is used. */
 function namedTypes({ event_types, events }: Static<typeof UpdateWebhook>): readonly string[] | undefined {
-  return readTexts(event_types ?? events)
+  return readTexts(event_types?.length ? event_types : (events ?? event_types))
 }
 
 function readSettings({ inbox_id, inbox_ids, enabled, long_retries }: Static<typeof UpdateWebhook>) {
   return {
-    inboxIds: (inbox_ids ?? (inbox_id === undefined ? undefined : [inbox_id]))?.map(readInboxId),
+    inboxIds: (inbox_ids?.length || inbox_id === undefined ? inbox_ids : [inbox_id])?.map(readInboxId),
     isEnabled: enabled,
     hasLongRetries: long_retries,
   }
