@@ -84,10 +84,10 @@ test('a person adds a domain, sees what is wrong in DNS, and verifies it', async
     ].join('\n'),
   )
   const sendOnly = await domain('add', 'cli.test', '--send-only')
-  expect(sendOnly).not.toContain('MX')
+  expect(sendOnly).not.toContain(' MX ') // a key in base64 may contain MX
   expect(sendOnly).toContain('cli.test TXT "v=spf1 a:mail.localhost ~all"')
   expect(await domain('check', 'cli.test')).toMatch(/^cli\.test {2}VERIFIED\nVALID/)
-  expect(await domain('add', 'quiet.test', '--send-only')).not.toContain('MX')
+  expect(await domain('add', 'quiet.test', '--send-only')).not.toContain(' MX ')
   await expect(domain('check', 'cli.test', '--send-only')).rejects.toThrow('--send-only is an option of')
   await expect(domain('check')).rejects.toThrow('Name one domain to check')
   expect(await domain('delete', 'cli.test')).toBe('exit 2')
