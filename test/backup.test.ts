@@ -159,12 +159,7 @@ test('a backup of a busy server is restored, complete and paused, to an empty fo
 test('a backup without a server leaves the folder as it was; missing contents are reported', async () => {
   const folder = await temporaryFolder()
   const dataDir = join(folder, 'data')
-  const server = await start(settings(dataDir))
-  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
-  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
-  await transport.sendMail(mailOf('large', 'large '.repeat(100_000)))
-  server.signal('SIGTERM')
-  await server.exited
+  await runWithMessage(dataDir, 'large '.repeat(100_000))
   const files = await readdir(dataDir)
 
   const complete = await run(['backup', join(folder, 'one.tar')], settings(dataDir))
@@ -285,6 +280,16 @@ test('a first start and a restore flush each folder in which they create one', a
   }
 })
 
+/** Runs a server until its inbox `ada` has received a message with this text. */
+async function runWithMessage(dataDir: string, text: string): Promise<void> {
+  const server = await start(settings(dataDir))
+  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
+  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
+  await transport.sendMail(mailOf('large', text))
+  server.signal('SIGTERM')
+  await server.exited
+}
+
 // A backup said "cannot be read; run this as the user of the service", and a restore printed a stack trace.
 test('a backup and a restore that cannot write say which file, and leave no part of one', async () => {
   const folder = await temporaryFolder()
@@ -293,12 +298,7 @@ test('a backup and a restore that cannot write say which file, and leave no part
     string,
     string,
   ]
-  const server = await start(settings(dataDir))
-  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
-  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
-  await transport.sendMail(mailOf('large', 'large '.repeat(700_000)))
-  server.signal('SIGTERM')
-  await server.exited
+  await runWithMessage(dataDir, 'large '.repeat(700_000))
 
   // 3 MB: the database fits into that, the message does not. (A full disk needs a file system of its own.)
   const limited = (args: readonly string[], env: Readonly<Record<string, string>>) =>
@@ -419,12 +419,7 @@ test('a database of another development version stops a start and a restore, whi
     string,
     string,
   ]
-  const server = await start(settings(dataDir))
-  await clientOf(server, dataDir)('POST', '/v0/inboxes', { username: 'ada' })
-  const transport = createTransport({ host: '127.0.0.1', port: server.smtpPort, tls: { rejectUnauthorized: false } })
-  await transport.sendMail(mailOf('large', 'large '.repeat(100_000)))
-  server.signal('SIGTERM')
-  await server.exited
+  await runWithMessage(dataDir, 'large '.repeat(100_000))
   const database = new BetterSqlite(join(dataDir, 'martlet.db'))
   database.exec("update schema_migrations set hash = 'of other statements', applied_at = 1764500000000")
   database.close()
