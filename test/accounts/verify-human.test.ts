@@ -14,16 +14,7 @@ import { FeedWorld } from '../events/feed-world.ts'
 test('a code is made only for a request that mails it', async () => {
   await using world = await FeedWorld.open({ signUp: { perAddressDayMax: 2 } })
   const { store, time, limits } = world
-  const made: string[] = []
-  const humanCodes: HumanCodes = {
-    async prepare(human) {
-      made.push(human)
-      return { human, code: '123456', raw: Buffer.alloc(0), selector: null }
-    },
-    enqueue: async (tx) => ({
-      ...{ code_hash: '', code_expires_at: tx.now + 1_000, code_tries: 0, code_submission_id: 'id' },
-    }),
-  }
+  const { made, humanCodes } = recordedCodes(1_000)
   const { attach } = createVerifyHuman({
     ...{ store, humanCodes, sharedDomain: 'mail.localhost', clock: time.clock, log: createLog('silent'), limits },
   })
@@ -53,14 +44,7 @@ test('a code is made only for a request that mails it', async () => {
 test('no code is made for an address of this server where an agent gets the mail, or could get it', async () => {
   await using world = await FeedWorld.open()
   const { store, time, limits } = world
-  const made: string[] = []
-  const humanCodes: HumanCodes = {
-    async prepare(human) {
-      made.push(human)
-      return { human, code: '123456', raw: Buffer.alloc(0), selector: null }
-    },
-    enqueue: async () => ({ code_hash: '', code_expires_at: 0, code_tries: 0, code_submission_id: 'id' }),
-  }
+  const { made, humanCodes } = recordedCodes(0)
   const [agent, operators, other] = [await world.addInbox(), await world.addInbox(), await world.addInbox()]
   const { domain: sharedDomain } = splitAddress(agent.address)
   const { attach } = createVerifyHuman({
@@ -82,6 +66,21 @@ test('no code is made for an address of this server where an agent gets the mail
   for (const human of humans) expect(await attach(actor, human)).toBe(human)
   expect(made).toEqual(humans)
 })
+
+/** Codes that are valid for this time. `made`: the addresses for which one was composed. */
+function recordedCodes(validMs: number) {
+  const made: string[] = []
+  const humanCodes: HumanCodes = {
+    async prepare(human) {
+      made.push(human)
+      return { human, code: '123456', raw: Buffer.alloc(0), selector: null }
+    },
+    enqueue: async (tx) => ({
+      ...{ code_hash: '', code_expires_at: tx.now + validMs, code_tries: 0, code_submission_id: 'id' },
+    }),
+  }
+  return { made, humanCodes }
+}
 
 async function addSignUp({ store }: FeedWorld, organization_id: string, more: Partial<SignUpRow>): Promise<void> {
   await store.transaction((tx) =>

@@ -15,7 +15,15 @@ import { Attachment } from './attachment-wire.ts'
 import { LabelsBody, readLabelChange } from './labels-wire.ts'
 import { addresses, formatAddresses, mailMembers } from './message-wire.ts'
 import { readAttachment, SendAttachment } from './outgoing-attachment-wire.ts'
-import { misnamed, RecipientList, readList, readRecipients, refuseTracking, TrackOpens } from './outgoing-wire.ts'
+import {
+  misnamed,
+  RecipientList,
+  readContents,
+  readList,
+  readRecipients,
+  refuseTracking,
+  TrackOpens,
+} from './outgoing-wire.ts'
 import { clientId, label, timeText } from './request-texts.ts'
 import { named, namedPage, nonEmpty, nullable, optionalTime, pageHead, Time, time, type Wire } from './shape-wire.ts'
 
@@ -171,17 +179,9 @@ export function draftList(page: Page<DraftItemView>): Wire<typeof DraftList> {
 
 /** @throws validation_error, not_implemented */
 export function readNewDraft(body: Static<typeof CreateDraftBody>): NewDraft {
-  refuseTracking(body)
   return {
-    to: readRecipients(body.to ?? undefined),
-    cc: readRecipients(body.cc ?? undefined),
-    bcc: readRecipients(body.bcc ?? undefined),
-    replyTo: readRecipients(body.reply_to ?? undefined),
+    ...readContents(body),
     subject: body.subject ?? undefined,
-    text: body.text ?? undefined,
-    html: body.html ?? undefined,
-    attachments: body.attachments?.map((each, index) => readAttachment(each, index)),
-    labels: body.labels ?? undefined,
     inReplyTo: body.in_reply_to ?? undefined,
     forwardOf: body.forward_of ?? undefined,
     toAll: body.reply_all ?? undefined,

@@ -176,6 +176,16 @@ export function refuseTracking({ track_opens }: { readonly track_opens?: boolean
 }
 
 function readShared(body: Static<typeof ReplyBody>) {
+  return { ...readContents(body), headers: body.headers ?? undefined, isHeld: body.hold }
+}
+
+type Contents = Pick<
+  Static<typeof ReplyBody>,
+  'to' | 'cc' | 'bcc' | 'reply_to' | 'text' | 'html' | 'attachments' | 'labels' | 'track_opens'
+>
+
+/** Reads what sends, replies and new drafts have in common. @throws validation_error, not_implemented */
+export function readContents(body: Contents) {
   refuseTracking(body)
   return {
     to: readRecipients(body.to ?? undefined),
@@ -185,9 +195,7 @@ function readShared(body: Static<typeof ReplyBody>) {
     text: body.text ?? undefined,
     html: body.html ?? undefined,
     attachments: body.attachments?.map((each, index) => readAttachment(each, index)),
-    headers: body.headers ?? undefined,
     labels: body.labels ?? undefined,
-    isHeld: body.hold,
   }
 }
 
